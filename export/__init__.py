@@ -1,0 +1,1 @@
+"""From a trained module to one streaming ONNX file that describes itself."""

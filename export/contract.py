@@ -1,0 +1,480 @@
+"""The model file: one streaming ONNX graph that says what it is.
+
+A model is a single `.onnx` file with up to three methods in one graph, told apart by the prefix of their tensors. For a
+method `m` the tensors are
+
+=======================  ===================================================================================
+`m.input`                latent ``[1, L, frames]`` (decode) or audio ``[1, C, frames * hop]`` (encode, transform)
+`m.output`               audio ``[1, C, frames * hop]``, magnitudes ``[1, bins, frames]`` or latent ``[1, L, frames]``
+`m.control.<name>`       a live control: ``[1, size, frames]`` if it is per frame, else ``[1, size, 1]``
+`m.state.<k>`            a cache that goes in, of a fixed shape
+`m.state.<k>.next`       the same cache as it comes out
+=======================  ===================================================================================
+
+Nothing is hidden: a host may zero, keep, restore and prime every cache. What the tensors mean stands as JSON in the
+file's metadata under the key `glitch`, and is read and written here, through the dataclasses of this module. This is
+the ground floor of the project: everything may import it, it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import os
+import tempfile
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError, EncodeError
+
+FORMAT = 1
+KEY = "glitch"
+MIN_OPSET = 18
+METHODS = ("decode", "encode", "transform")
+FRAMES = "frames"
+
+Window = Literal["hann", "sqrt_hann", "hamming", "blackman"]
+
+
+class GlitchError(Exception):
+    """What the command line prints as one sentence: what is wrong, what was expected, what to do."""
+
+
+class ContractError(GlitchError):
+    """A file is not a model of this format, or contradicts itself."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A live control of a method: a graph input that the host feeds with its default until somebody turns it.
+
+    `per_frame` controls take one value a latent frame (pitch, loudness); the others one value a step (bending).
+    """
+
+    name: str
+    default: float
+    minimum: float
+    maximum: float
+    unit: str = ""
+    text: str = ""
+    size: int = 1
+    per_frame: bool = True
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """What a method's magnitudes are: those of an unnormalised STFT with a periodic window, linear or natural log."""
+
+    n_fft: int
+    hop: int
+    window: Window = "hann"
+    scale: Literal["linear", "log"] = "linear"
+
+    @property
+    def bins(self) -> int:
+        """Number of magnitudes in a frame."""
+        return self.n_fft // 2 + 1
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way through the graph.
+
+    `hop` is the number of audio samples a frame stands for, `delay` the number of samples by which the output lags the
+    input inside the graph (inversion of magnitudes comes on top, and is the host's to count). `rest` holds the caches
+    after the model has settled on its mean latent: reset and panic go there, not to zeros, so that they don't pop.
+    """
+
+    hop: int
+    output: Literal["audio", "magnitudes", "latent"]
+    channels: int = 1
+    delay: int = 0
+    spectrum: Spectrum | None = None
+    controls: tuple[Control, ...] = ()
+    rest: tuple[np.ndarray, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class MapPoint:
+    """A sound of the training set on the 2-D map of the latent space."""
+
+    x: float
+    y: float
+    label: str
+    latent: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Latent:
+    """What is known of the latent space.
+
+    Dimensions are given in the model's own order; `order` lists them by how much they change the sound, the strongest
+    first. A host plays with standard scores: `z[order[k]] = mean[order[k]] + std[order[k]] * score[k]`.
+    """
+
+    names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    order: tuple[int, ...]
+    map: tuple[MapPoint, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of dimensions."""
+        return len(self.mean)
+
+    @classmethod
+    def plain(cls, size: int) -> Latent:
+        """Make the latent of a model of which nothing is known: standard normal, in its own order."""
+        return cls(
+            names=tuple(f"latent {k + 1}" for k in range(size)),
+            mean=(0.0,) * size,
+            std=(1.0,) * size,
+            order=tuple(range(size)),
+        )
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a model comes from, so that it may be made again and handed on."""
+
+    data: str = ""
+    licence: str = ""
+    date: str = ""
+    command: str = ""
+    steps: int = 0
+    seed: int = 0
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """All that a model says of itself."""
+
+    name: str
+    sample_rate: int
+    methods: dict[str, Method]
+    latent: Latent
+    provenance: Provenance = Provenance()
+    format: int = FORMAT
+
+    def method(self, name: str) -> Method:
+        """Give the method of that name, or say which there are."""
+        try:
+            return self.methods[name]
+        except KeyError:
+            has = ", ".join(self.methods)
+            raise ContractError(f"The model '{self.name}' has no method '{name}'; it has: {has}.") from None
+
+
+def load(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Card]:
+    """Read and check a model file.
+
+    Raises
+    ------
+    ContractError
+        The file is missing, is no ONNX file, carries no card, or its card and its graph contradict each other.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ContractError(f"{path} is a folder, not a model; give the .onnx file inside it.")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ContractError(f"There is no file {path}; check the path.") from None
+    except OSError as error:
+        raise ContractError(f"Cannot read {path}: {error.strerror or error}.") from None
+    return loads(data, str(path))
+
+
+def loads(data: bytes, name: str = "the model") -> tuple[onnx.ModelProto, Card]:
+    """Read and check a model from bytes; `name` is what errors call it."""
+    try:
+        model = onnx.load_model_from_string(data)
+    except DecodeError:
+        model = onnx.ModelProto()
+    if not model.graph.node or not model.opset_import:
+        raise ContractError(f"{name} is not an ONNX file, or is cut short; export the model again.")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    if KEY not in metadata:
+        raise ContractError(
+            f"{name} is an ONNX file without the metadata '{KEY}' that says its sample rate, hop and latent; "
+            "make it with 'glitch-lab export CHECKPOINT OUT.onnx'."
+        )
+    try:
+        card = from_json(metadata[KEY])
+        validate(model, card)
+    except ContractError as error:
+        raise ContractError(f"{name}: {error}") from None
+    return model, card
+
+
+def save(path: str | os.PathLike[str], model: onnx.ModelProto, card: Card) -> None:
+    """Write a model with its card, whole or not at all.
+
+    Raises
+    ------
+    ContractError
+        The card and the graph contradict each other, or the file cannot be written.
+    """
+    validate(model, card)
+    path = Path(path)
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {KEY: to_json(card)})
+    scratch = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as scratch:
+            scratch.write(model.SerializeToString())
+        os.replace(scratch.name, path)
+    except (OSError, EncodeError) as error:
+        if scratch is not None:
+            Path(scratch.name).unlink(missing_ok=True)
+        raise ContractError(f"Cannot write {path}: {error}.") from None
+
+
+def validate(model: onnx.ModelProto, card: Card) -> None:
+    """Check a card by itself and against the graph.
+
+    Raises
+    ------
+    ContractError
+        Names the first thing that is wrong, what was expected and what was found.
+    """
+    _validate_card(card)
+    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    _expect(opset >= MIN_OPSET, f"the graph has opset {opset}, and at least {MIN_OPSET} is needed; export it again")
+    for tensor in model.graph.initializer:
+        outside = tensor.data_location == onnx.TensorProto.EXTERNAL
+        _expect(not outside, f"the weights '{tensor.name}' lie in another file; put them into the .onnx file")
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = {value.name: value for value in model.graph.input if value.name not in weights}
+    outputs = {value.name: value for value in model.graph.output}
+    expected_inputs: dict[str, tuple[int | None, ...]] = {}
+    expected_outputs: dict[str, tuple[int | None, ...]] = {}
+    for name, method in card.methods.items():
+        expected_inputs[f"{name}.input"] = (1, card.latent.size if name == "decode" else method.channels, None)
+        for control in method.controls:
+            expected_inputs[f"{name}.control.{control.name}"] = (1, control.size, None if control.per_frame else 1)
+        for k, rest in enumerate(method.rest):
+            expected_inputs[f"{name}.state.{k}"] = rest.shape
+            expected_outputs[f"{name}.state.{k}.next"] = rest.shape
+        expected_outputs[f"{name}.output"] = (1, output_channels(card, name), None)
+    _compare("input", inputs, expected_inputs)
+    _compare("output", outputs, expected_outputs)
+
+
+def output_channels(card: Card, name: str) -> int:
+    """Size of the middle axis of a method's output: channels, bins or latents."""
+    method = card.method(name)
+    if method.output == "latent":
+        return card.latent.size
+    if method.output == "magnitudes":
+        assert method.spectrum is not None
+        return method.spectrum.bins
+    return method.channels
+
+
+def split(model: onnx.ModelProto, method: str) -> onnx.ModelProto:
+    """Cut one method out of a graph, in memory: the nodes its outputs need, and nothing else."""
+    graph = model.graph
+    producer = {output: node for node in graph.node for output in node.output}
+    outputs = [value for value in graph.output if value.name.startswith(f"{method}.")]
+    needed: set[int] = set()
+    tensors: set[str] = set()
+    pending = [value.name for value in outputs]
+    while pending:
+        name = pending.pop()
+        if name in tensors or not name:
+            continue
+        tensors.add(name)
+        node = producer.get(name)
+        if node is not None and id(node) not in needed:
+            needed.add(id(node))
+            pending.extend(_reads(node))
+    part = onnx.ModelProto()
+    part.CopyFrom(_without_graph(model))
+    part.graph.name = method
+    part.graph.node.extend(node for node in graph.node if id(node) in needed)
+    part.graph.input.extend(value for value in graph.input if value.name.startswith(f"{method}."))
+    part.graph.output.extend(outputs)
+    part.graph.initializer.extend(tensor for tensor in graph.initializer if tensor.name in tensors)
+    return part
+
+
+def to_json(card: Card) -> str:
+    """Write a card as JSON; arrays become their shape and base64 of little-endian float32."""
+    return json.dumps(_plain(card), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def from_json(text: str) -> Card:
+    """Read a card from JSON.
+
+    Raises
+    ------
+    ContractError
+        Names the key that is missing, unknown or of the wrong type.
+    """
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise ContractError(f"its metadata '{KEY}' is not JSON ({error}); export the model again.") from None
+    version = data.get("format") if isinstance(data, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise ContractError(f"it has format {version}, and this version reads up to {FORMAT}; update glitch-live.")
+    card = _typed(Card, data, "card")
+    assert isinstance(card, Card)
+    return card
+
+
+def _validate_card(card: Card) -> None:
+    _expect(card.format == FORMAT, f"format must be {FORMAT}, not {card.format}")
+    _expect(8000 <= card.sample_rate <= 384_000, f"sample_rate must be 8000 to 384000 Hz, not {card.sample_rate}")
+    _expect(bool(card.methods), f"methods must hold at least one of {', '.join(METHODS)}")
+    latent = card.latent
+    for name in ("names", "std", "order"):
+        length = len(getattr(latent, name))
+        _expect(length == latent.size, f"latent.{name} has {length} entries, and latent.mean has {latent.size}")
+    _expect(sorted(latent.order) == list(range(latent.size)), "latent.order must name every dimension once")
+    _expect(all(np.isfinite(latent.mean)), "latent.mean must be finite")
+    _expect(all(np.isfinite(latent.std)) and all(s > 0 for s in latent.std), "latent.std must be finite and above 0")
+    for point in latent.map:
+        _expect(len(point.latent) == latent.size, f"the map point '{point.label}' has {len(point.latent)} latents")
+    for name, method in card.methods.items():
+        _expect(name in METHODS, f"methods.{name} is not known; there are {', '.join(METHODS)}")
+        _validate_method(name, method)
+    _expect("decode" not in card.methods or latent.size > 0, "a model that decodes needs at least one latent")
+
+
+def _validate_method(name: str, method: Method) -> None:
+    where = f"methods.{name}"
+    _expect(1 <= method.hop <= 65_536, f"{where}.hop must be 1 to 65536 samples, not {method.hop}")
+    _expect(1 <= method.channels <= 64, f"{where}.channels must be 1 to 64, not {method.channels}")
+    _expect(method.delay >= 0, f"{where}.delay must be 0 or more samples, not {method.delay}")
+    _expect((method.output == "latent") == (name == "encode"), f"{where}.output cannot be '{method.output}'")
+    for k, rest in enumerate(method.rest):
+        _expect(bool(np.isfinite(rest).all()), f"{where}.rest[{k}] must be finite")
+    if method.output == "magnitudes":
+        spectrum = method.spectrum
+        if spectrum is None:
+            raise ContractError(f"{where} gives magnitudes, so {where}.spectrum must say of which STFT")
+        _expect(spectrum.hop == method.hop, f"{where}.spectrum.hop is {spectrum.hop}, and the hop is {method.hop}")
+        _expect(method.channels == 1, f"{where}.channels must be 1 where the output is magnitudes")
+        fits = spectrum.n_fft % 2 == 0 and 2 * spectrum.hop <= spectrum.n_fft <= 65_536
+        _expect(fits, f"{where}.spectrum.n_fft must be even, at most 65536 and at least twice the hop")
+    names = [control.name for control in method.controls]
+    _expect(len(set(names)) == len(names), f"{where}.controls has a name twice")
+    for control in method.controls:
+        low, high = control.minimum, control.maximum
+        valid = control.name.replace("_", "").replace(".", "").replace("-", "").isalnum()
+        _expect(valid, f"the control '{control.name}' must be named in letters, digits, '_', '-' and '.'")
+        ordered = low < high and low <= control.default <= high
+        _expect(ordered, f"the control '{control.name}' must have minimum < maximum and its default between them")
+        _expect(control.size >= 1, f"the control '{control.name}' must have a size of at least 1")
+
+
+def _compare(kind: str, found: dict[str, onnx.ValueInfoProto], expected: dict[str, tuple[int | None, ...]]) -> None:
+    missing = sorted(expected.keys() - found.keys())
+    extra = sorted(found.keys() - expected.keys())
+    _expect(not missing, f"the graph lacks the {kind} {', '.join(missing)} that its card speaks of")
+    _expect(not extra, f"the graph has the {kind} {', '.join(extra)} that its card doesn't speak of")
+    for name, wanted in expected.items():
+        tensor = found[name].type.tensor_type
+        _expect(tensor.elem_type == onnx.TensorProto.FLOAT, f"the {kind} {name} must be float32")
+        dims = tuple(d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim)
+        same_rank = len(dims) == len(wanted)
+        agrees = same_rank and all(d is None or w is None or d == w for d, w in zip(dims, wanted, strict=True))
+        _expect(agrees, f"the {kind} {name} has the shape {_text(dims)}, and the card says {_text(wanted)}")
+
+
+def _text(shape: tuple[int | None, ...]) -> str:
+    return "[" + ", ".join("*" if size is None else str(size) for size in shape) + "]"
+
+
+def _expect(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ContractError(f"{otherwise}.")
+
+
+def _reads(node: onnx.NodeProto) -> list[str]:
+    """List the tensors a node reads, those of its inner graphs (If, Loop, Scan) included."""
+    names = list(node.input)
+    for attribute in node.attribute:
+        inside = [attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else []
+        for graph in (*inside, *attribute.graphs):
+            for inner in graph.node:
+                names.extend(_reads(inner))
+            names.extend(value.name for value in graph.output)
+    return names
+
+
+def _without_graph(model: onnx.ModelProto) -> onnx.ModelProto:
+    shell = onnx.ModelProto()
+    shell.ir_version = model.ir_version
+    shell.opset_import.extend(model.opset_import)
+    shell.functions.extend(model.functions)
+    return shell
+
+
+def _plain(value: Any) -> Any:
+    """Turn dataclasses, arrays and tuples into what JSON knows."""
+    if isinstance(value, np.ndarray):
+        data = base64.b64encode(np.ascontiguousarray(value, "<f4").tobytes()).decode("ascii")
+        return {"shape": list(value.shape), "float32": data}
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _typed(kind: Any, value: Any, where: str) -> Any:
+    """Turn JSON back into `kind`, naming the place where it doesn't fit."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return None if value is None else _typed(arguments[0], value, where)
+    if origin is Literal:
+        _expect(value in arguments, f"{where} must be one of {', '.join(map(str, arguments))}, not {value!r}")
+        return value
+    if origin is tuple:
+        _expect(isinstance(value, list), f"{where} must be a list")
+        return tuple(_typed(arguments[0], item, f"{where}[{k}]") for k, item in enumerate(value))
+    if origin is dict:
+        _expect(isinstance(value, dict), f"{where} must be an object")
+        return {key: _typed(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if kind is np.ndarray:
+        return _array(value, where)
+    if dataclasses.is_dataclass(kind):
+        return _dataclass(kind, value, where)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    _expect(fits, f"{where} must be a {kind.__name__}, not {value!r}")
+    return value
+
+
+def _dataclass(kind: Any, value: Any, where: str) -> Any:
+    _expect(isinstance(value, dict), f"{where} must be an object")
+    hints = typing.get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    unknown = sorted(value.keys() - fields.keys())
+    _expect(not unknown, f"{where} has the unknown entry {', '.join(unknown)}")
+    for name, f in fields.items():
+        optional = f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING
+        _expect(name in value or optional, f"{where}.{name} is missing")
+    return kind(**{name: _typed(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+
+
+def _array(value: Any, where: str) -> np.ndarray:
+    try:
+        data = base64.b64decode(value["float32"], validate=True)
+        return np.frombuffer(data, "<f4").reshape(value["shape"]).astype(np.float32)
+    except (TypeError, KeyError, ValueError):
+        raise ContractError(f"{where} must be an array: a shape and base64 of float32.") from None

@@ -1,0 +1,145 @@
+"""The law of the format, measured: chunked equals whole.
+
+The same input is run through the graph in one piece and in many cuts, with the caches carried across; the outputs and
+the last caches must agree. The exporter runs this before it writes a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+from export.contract import Card, Method, output_channels, split
+
+TOLERANCE = 1e-5
+FRAMES = 96
+CUTS = (1, 7, 32)
+RANDOM_CUTS = 3
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest difference of one tensor of one method under one cut, absolute, or relative above a peak of 1."""
+
+    method: str
+    tensor: str
+    cut: str
+    value: float
+    at: int
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The worst difference found in each method."""
+
+    worst: tuple[Difference, ...]
+    tolerance: float = TOLERANCE
+
+    @property
+    def holds(self) -> bool:
+        """Whether every cut agreed with the whole."""
+        return all(d.value <= self.tolerance for d in self.worst)
+
+    def failure(self) -> str:
+        """Say where chunks and whole part, and by how much."""
+        worst = max(self.worst, key=lambda d: d.value)
+        return (
+            f"{worst.tensor} of '{worst.method}' differs by {worst.value:.1e} at frame {worst.at} when the input is "
+            f"{worst.cut}, and {self.tolerance:.0e} is allowed; a cache is missing, or a layer looks ahead."
+        )
+
+
+def prove(model: onnx.ModelProto, card: Card, *, seed: int = 0, frames: int = FRAMES) -> Proof:
+    """Measure every method of a model under fixed and random cuts."""
+    rng = np.random.default_rng(seed)
+    return Proof(tuple(_worst(name, split(model, name), card, rng, frames) for name in card.methods))
+
+
+def _worst(name: str, model: onnx.ModelProto, card: Card, rng: np.random.Generator, frames: int) -> Difference:
+    method = card.method(name)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    feeds = _random_input(name, method, card, rng, frames)
+    whole, states = run(session, name, method, feeds, [frames])
+    cuts = {f"cut into chunks of {size}": _even(frames, size) for size in CUTS}
+    for k in range(RANDOM_CUTS):
+        cuts[f"cut at random ({k + 1})"] = _random(frames, rng)
+    worst = Difference(name, f"{name}.output", "whole", 0.0, 0)
+    if not np.isfinite(whole).all():
+        return Difference(name, f"{name}.output", "whole", float("inf"), int(np.argmin(np.isfinite(whole).all((0, 1)))))
+    per_frame = whole.shape[2] // frames
+    if whole.shape[1:] != (output_channels(card, name), frames * _samples(name, method)):
+        return Difference(name, f"{name}.output", f"whole (it gives {list(whole.shape)})", float("inf"), 0)
+    for label, sizes in cuts.items():
+        chunked, last = run(session, name, method, feeds, sizes)
+        pairs = {f"{name}.output": (whole, chunked)}
+        pairs |= {f"{name}.state.{k}": pair for k, pair in enumerate(zip(states, last, strict=True))}
+        for tensor, (a, b) in pairs.items():
+            gap = np.abs(a - b) / max(1.0, float(np.abs(a).max(initial=0.0)))
+            value = float(np.nan_to_num(gap, nan=np.inf).max(initial=0.0))
+            if value > worst.value:
+                at = int(gap.max(axis=(0, 1)).argmax()) // per_frame if tensor.endswith("output") else frames
+                worst = Difference(name, tensor, label, value, at)
+    return worst
+
+
+def run(
+    session: ort.InferenceSession, name: str, method: Method, feeds: dict[str, np.ndarray], sizes: list[int]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Run a method over its input in chunks of `sizes` frames, caches carried across, from the rest state.
+
+    Returns
+    -------
+    output : np.ndarray [shape=(1, channels, frames * samples per frame)]
+    states : list of np.ndarray
+        The caches after the last chunk.
+    """
+    states = [np.array(rest) for rest in method.rest]
+    chunks, begin = [], 0
+    for size in sizes:
+        part = {key: _slice(key, value, begin, size, name, method) for key, value in feeds.items()}
+        part |= {f"{name}.state.{k}": state for k, state in enumerate(states)}
+        wanted = [f"{name}.output", *(f"{name}.state.{k}.next" for k in range(len(states)))]
+        output, *states = session.run(wanted, part)
+        chunks.append(output)
+        begin += size
+    return np.concatenate(chunks, axis=2), states
+
+
+def _slice(key: str, value: np.ndarray, begin: int, size: int, name: str, method: Method) -> np.ndarray:
+    per_frame = method.hop if key == f"{name}.input" and name != "decode" else 1
+    if key.startswith(f"{name}.control.") and value.shape[2] == 1:
+        return value
+    return value[:, :, begin * per_frame : (begin + size) * per_frame]
+
+
+def _samples(name: str, method: Method) -> int:
+    return method.hop if method.output == "audio" else 1
+
+
+def _random_input(
+    name: str, method: Method, card: Card, rng: np.random.Generator, frames: int
+) -> dict[str, np.ndarray]:
+    """Make latents as in training, or noise, and controls that wander through their range frame by frame."""
+    if name == "decode":
+        mean, std = np.array(card.latent.mean), np.array(card.latent.std)
+        value = mean[:, None] + std[:, None] * rng.standard_normal((card.latent.size, frames))
+    else:
+        value = 0.1 * rng.standard_normal((method.channels, frames * method.hop))
+    feeds = {f"{name}.input": value[None].astype(np.float32)}
+    for control in method.controls:
+        length = frames if control.per_frame else 1
+        values = rng.uniform(control.minimum, control.maximum, (1, control.size, length))
+        feeds[f"{name}.control.{control.name}"] = values.astype(np.float32)
+    return feeds
+
+
+def _even(frames: int, size: int) -> list[int]:
+    return [size] * (frames // size) + ([frames % size] if frames % size else [])
+
+
+def _random(frames: int, rng: np.random.Generator) -> list[int]:
+    edges = np.sort(rng.choice(np.arange(1, frames), size=frames // 8, replace=False))
+    return [int(size) for size in np.diff([0, *edges, frames])]

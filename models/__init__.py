@@ -1,0 +1,1 @@
+"""The studio: sounds, models and their training. `glitch-lab` is its command."""

@@ -1,0 +1,1 @@
+"""The stage: stream, decks, latents and control surfaces. `glitch-live` is its command. Never imports torch."""

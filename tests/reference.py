@@ -1,0 +1,166 @@
+"""Models for tests: small ones built node by node (no torch), and the reference decoder that speed is measured on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from export.contract import Card, Control, Latent, Method, Provenance, Spectrum, save
+
+if TYPE_CHECKING:
+    from torch import nn
+
+RATE = 48_000
+
+
+def level_model(path: Path, *, hop: int = 128, latents: int = 4, channels: int = 1, rate: int = RATE) -> Path:
+    """Write a model whose audio shows its latent: a frame's samples are all 0.1 times latent 1.
+
+    A cache counts the frames; it makes the state explicit without being heard.
+    """
+    nodes = [
+        helper.make_node("Slice", ["decode.input", "zero", "one", "axis"], ["first"]),
+        helper.make_node("Mul", ["first", "gain"], ["level"]),
+        helper.make_node("Unsqueeze", ["level", "last"], ["level4"]),  # [1, 1, frames, 1]
+        helper.make_node("Expand", ["level4", "block"], ["held"]),  # [1, channels, frames, hop]
+        helper.make_node("Reshape", ["held", "flat"], ["decode.output"]),  # [1, channels, frames * hop]
+        helper.make_node("Shape", ["decode.input"], ["count"], start=2, end=3),
+        helper.make_node("Cast", ["count"], ["count_float"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["decode.state.0", "count_float"], ["decode.state.0.next"]),
+    ]
+    constants = {
+        "zero": np.array([0]),
+        "one": np.array([1]),
+        "axis": np.array([1]),
+        "last": np.array([3]),
+        "gain": np.array(0.1, np.float32),
+        "block": np.array([1, channels, 1, hop]),
+        "flat": np.array([1, channels, -1]),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "level",
+        [_float("decode.input", [1, latents, "frames"]), _float("decode.state.0", [1, 1])],
+        [_float("decode.output", [1, channels, "samples"]), _float("decode.state.0.next", [1, 1])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    method = Method(hop=hop, output="audio", channels=channels, rest=(np.zeros((1, 1), np.float32),))
+    return _save(path, graph, Card("level", rate, {"decode": method}, Latent.plain(latents)))
+
+
+def tone_model(path: Path, *, frequency: float = 1000.0, n_fft: int = 2048, hop: int = 256) -> Path:
+    """Write a model of magnitudes: one steady tone, its level told by the control `loudness` in dBFS."""
+    bins = n_fft // 2 + 1
+    offset = np.arange(bins) - frequency * n_fft / RATE
+    lobe = np.sinc(offset) / (1 - offset**2 + 1e-9)  # the main lobe of a Hann window
+    lobe = np.where(np.abs(offset) < 2, np.abs(lobe), 0) * n_fft / 4 * np.sqrt(2)
+    nodes = [
+        helper.make_node("Mul", ["decode.control.loudness", "nepers"], ["log"]),
+        helper.make_node("Exp", ["log"], ["gain"]),
+        helper.make_node("Mul", ["gain", "lobe"], ["tone"]),
+        helper.make_node("ReduceSum", ["decode.input", "axis"], ["sum"]),
+        helper.make_node("Mul", ["sum", "nothing"], ["none"]),
+        helper.make_node("Add", ["tone", "none"], ["decode.output"]),
+    ]
+    constants = {
+        "nepers": np.array(np.log(10) / 20, np.float32),
+        "lobe": lobe.reshape(1, bins, 1).astype(np.float32),
+        "axis": np.array([1]),
+        "nothing": np.array(0, np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "tone",
+        [_float("decode.input", [1, 2, "frames"]), _float("decode.control.loudness", [1, 1, "frames"])],
+        [_float("decode.output", [1, bins, "frames"])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    loudness = Control("loudness", default=-12.0, minimum=-80.0, maximum=0.0, unit="dB", text="Level of the tone.")
+    method = Method(hop=hop, output="magnitudes", spectrum=Spectrum(n_fft, hop), controls=(loudness,))
+    return _save(path, graph, Card("tone", RATE, {"decode": method}, Latent.plain(2)))
+
+
+def reference_decoder(channels: int = 116, latents: int = 16) -> nn.Module:
+    """Make the decoder that speed is measured on: causal, about 300 k parameters, hop 128, every cache explicit.
+
+    Four stages of a transposed convolution (ratios 4, 4, 4, 2) and a dilated residual pair. `forward(latent, *states)`
+    gives `(audio, *states)`; `states()` gives the first ones.
+    """
+    import torch
+    from torch import Tensor, nn
+
+    class Cached(nn.Module):
+        def __init__(self, inside: int, outside: int, kernel: int, dilation: int = 1) -> None:
+            super().__init__()
+            self.conv = nn.Conv1d(inside, outside, kernel, dilation=dilation)
+            self.past = (1, inside, (kernel - 1) * dilation)
+
+        def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+            x = torch.cat([past, x], dim=2)
+            return self.conv(x), x[:, :, -self.past[2] :]
+
+    class Upsample(nn.Module):
+        """A transposed convolution of two frames' reach, written as a convolution whose channels become samples."""
+
+        def __init__(self, inside: int, outside: int, ratio: int) -> None:
+            super().__init__()
+            self.ratio, self.cached = ratio, Cached(inside, outside * ratio, 2)
+            self.past = self.cached.past
+
+        def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+            y, past = self.cached(x, past)
+            batch, wide, frames = y.shape
+            y = y.reshape(batch, wide // self.ratio, self.ratio, frames).transpose(2, 3)
+            return y.reshape(batch, wide // self.ratio, frames * self.ratio), past
+
+    class Decoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            sizes = [channels, channels * 2 // 3, channels // 2, channels // 3, channels // 4]
+            self.layers = nn.ModuleList([Cached(latents, sizes[0], 3)])
+            self.kinds = ["conv"]
+            for ratio, inside, outside in zip((4, 4, 4, 2), sizes[:-1], sizes[1:], strict=True):
+                self.layers.append(Upsample(inside, outside, ratio))
+                self.layers.extend([Cached(outside, outside, 7, 1), Cached(outside, outside, 7, 3)])
+                self.kinds += ["up", "residual", "residual"]
+            self.layers.append(Cached(sizes[-1], 1, 7))
+            self.kinds.append("out")
+
+        def states(self) -> list[Tensor]:
+            return [torch.zeros(layer.past) for layer in self.layers]
+
+        def forward(self, latent: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+            x, following = latent, []
+            for layer, kind, past in zip(self.layers, self.kinds, states, strict=True):
+                y, next_past = layer(x if kind == "conv" else nn.functional.leaky_relu(x, 0.2), past)
+                x = x + y if kind == "residual" else y
+                following.append(next_past)
+            return (torch.tanh(x), *following)
+
+    torch.manual_seed(0)
+    return Decoder().eval()
+
+
+def export_reference(path: Path, module: nn.Module | None = None, latents: int = 16) -> Path:
+    """Write the reference decoder as a model file."""
+    from export.torch_export import TorchMethod, export
+
+    module = module or reference_decoder(latents=latents)
+    method = Method(hop=128, output="audio")
+    part = TorchMethod(module, method, module.states())
+    export(path, name="reference", sample_rate=RATE, methods={"decode": part}, latent=Latent.plain(latents))
+    return path
+
+
+def _float(name: str, shape: list[int | str]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def _save(path: Path, graph: onnx.GraphProto, card: Card) -> Path:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    save(path, model, Card(card.name, card.sample_rate, card.methods, card.latent, Provenance(licence="CC0-1.0")))
+    return path
