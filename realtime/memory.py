@@ -1,0 +1,341 @@
+"""What processes share, byte for byte.
+
+Two kinds of shared memory: one **stream segment** a session (clock, meters, counters, parameter values, the history of
+the output) and one **deck segment** a deck (its audio ring, its event ring, what it tells). Every field has one writer,
+named here; readers take what they find. Indices of rings are published with fences, by `realtime.rings`.
+
+Segments are named `glitch-<pid>-<n>` and noted in a file that its owner keeps locked, so that whoever starts next can
+tell the segments of the living from those of the dead, and sweeps the latter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+
+from export.contract import GlitchError
+
+VERSION = 1
+MAX_PARAMETERS = 1024
+MAX_LATENTS = 256
+MAX_CHANNELS = 2
+SLOTS = 4
+HISTORY = 1 << 18
+EVENTS = 1 << 13
+RING = 1 << 15
+
+# One cache line for each index of a ring, so that reader and writer don't fight over it.
+READ, WRITE, INDEX_WORDS = 0, 8, 16
+
+# The stream: `clock` counts the samples given to the device, and is the time line of everything.
+STREAM = np.dtype(
+    [
+        # written by the callback
+        ("clock", "i8"),
+        ("callbacks", "i8"),
+        ("device_underruns", "i8"),  # what PortAudio reported: the device came too late for us, or we for it
+        ("nonfinite", "i8"),  # samples that were not numbers, played as silence
+        ("limited", "i8"),  # blocks in which the limiter had work
+        ("mute_gain", "f8"),
+        ("master_gain", "f8"),
+        ("limiter_gain", "f8"),
+        ("last_frames", "i8"),
+        # written by the host
+        ("sample_rate", "f8"),
+        ("block", "i8"),
+        ("channels", "i8"),
+        ("gain", "f8"),  # linear
+        ("mute", "i8"),
+        ("osc_messages", "i8"),
+        ("osc_bad", "i8"),
+        ("osc_unknown", "i8"),
+        ("stopping", "i8"),
+    ],
+    align=True,
+)
+
+# A mixer slot, which ties a deck to the callback. Private to the host process; addresses are the deck segment's.
+SLOT = np.dtype(
+    [
+        ("active", "i8"),  # written by the host, last of all; everything below is read only while it is 1
+        ("index_address", "i8"),
+        ("ring_address", "i8"),
+        ("deck_address", "i8"),
+        ("capacity", "i8"),
+        ("channels", "i8"),
+        ("target", "f8"),  # the gain to go to
+        ("step", "f8"),  # how far the gain goes in a sample
+        # written by the callback
+        ("gain", "f8"),
+        ("fade", "f8"),  # 0 silent, 1 open: follows the deck's underruns
+        ("waiting", "i8"),  # 1 while the ring fills again
+        ("last_left", "f8"),
+        ("last_right", "f8"),
+        ("tail", "f8"),  # what is left of the fade from the last sample, 1 to 0
+    ],
+    align=True,
+)
+
+# What the callback keeps from block to block and nobody else reads.
+FILTER = np.dtype([("last_in", "f8"), ("last_out", "f8")], align=True)
+
+DECK = np.dtype(
+    [
+        # written by the callback
+        ("play_offset", "i8"),  # clock minus frames read: where on the time line the ring's next frame sounds
+        ("underruns", "i8"),
+        ("missing", "i8"),  # frames that were not there when they were due
+        # written by the deck
+        ("ready", "i8"),
+        ("frames", "i8"),  # latent frames decoded
+        ("events", "i8"),  # events applied
+        ("nonfinite", "i8"),  # frames muted because the model gave no numbers
+        ("decode_ms", "f8"),  # what a hop costs, smoothed
+        ("worst_ms", "f8"),
+        ("deadline_ms", "f8"),
+        ("delay", "i8"),  # samples by which the sound lags its latent inside the deck
+        ("priority", "i8"),  # real-time priority it got, 0 for none
+        ("hop", "i8"),  # at the stream's rate
+        # written by the host
+        ("ahead", "i8"),  # frames to keep in the ring
+        ("stop", "i8"),
+        ("lost_events", "i8"),  # events that found the ring full
+    ],
+    align=True,
+)
+
+EVENT = np.dtype([("sample", "i8"), ("parameter", "i8"), ("value", "f8")], align=True)
+
+METERS = np.dtype([("peak", "f8"), ("power", "f8")], align=True)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The sizes that both sides of a segment must agree on; stands as JSON at the segment's start."""
+
+    kind: str
+    channels: int
+    capacity: int
+    version: int = VERSION
+
+
+_HEAD = 256
+
+
+class Segment:
+    """A block of shared memory seen as named arrays.
+
+    Made with `create` by the one process that owns it, opened with `attach` by the others. `close` gives the mapping
+    back; the owner's `close` also removes the segment.
+    """
+
+    def __init__(self, memory: SharedMemory, geometry: Geometry, *, owner: bool) -> None:
+        self._memory = memory
+        self._owner = owner
+        self.geometry = geometry
+        self.name = memory.name
+        self.arrays: dict[str, np.ndarray] = {}
+        offset = _HEAD
+        for name, (dtype, shape) in self._fields(geometry).items():
+            assert memory.buf is not None
+            self.arrays[name] = np.ndarray(shape, dtype, memory.buf, offset)
+            offset += _rounded(self.arrays[name].nbytes)
+
+    @staticmethod
+    def _fields(geometry: Geometry) -> dict[str, tuple[Any, tuple[int, ...]]]:
+        if geometry.kind == "stream":
+            return {
+                "stream": (STREAM, (1,)),
+                "meters": (METERS, (MAX_CHANNELS,)),
+                "values": ("f8", (MAX_PARAMETERS,)),
+                "history": ("f4", (geometry.capacity, geometry.channels)),
+                "info": ("u1", (1 << 14,)),
+            }
+        return {
+            "deck": (DECK, (1,)),
+            "ring_index": ("i8", (INDEX_WORDS,)),
+            "event_index": ("i8", (INDEX_WORDS,)),
+            "events": (EVENT, (EVENTS,)),
+            "latents": ("f4", (MAX_LATENTS,)),
+            "ring": ("f4", (geometry.capacity * geometry.channels,)),
+        }
+
+    @classmethod
+    def create(cls, geometry: Geometry, registry: Registry) -> Self:
+        """Make a segment of zeros and note it in the registry."""
+        size = _HEAD + sum(
+            _rounded(int(np.prod(shape)) * np.dtype(dtype).itemsize) for dtype, shape in cls._fields(geometry).values()
+        )
+        name = registry.new_name()
+        memory = SharedMemory(name=name, create=True, size=size)
+        head = json.dumps(asdict(geometry)).encode()
+        assert memory.buf is not None
+        memory.buf[: len(head)] = head
+        return cls(memory, geometry, owner=True)
+
+    @classmethod
+    def attach(cls, name: str) -> Self:
+        """Open a segment that another process made.
+
+        Raises
+        ------
+        GlitchError
+            There is no such segment, or another version of the program made it.
+        """
+        try:
+            with _untracked():
+                memory = SharedMemory(name=name, **({"track": False} if sys.version_info >= (3, 13) else {}))
+        except (FileNotFoundError, ValueError):
+            raise GlitchError(f"There is no session '{name}' to attach to; start glitch-live first.") from None
+        assert memory.buf is not None
+        head = bytes(memory.buf[:_HEAD]).rstrip(b"\0")
+        geometry = Geometry(**json.loads(head))
+        if geometry.version != VERSION:
+            raise GlitchError(f"The session '{name}' speaks version {geometry.version} of the layout, not {VERSION}.")
+        return cls(memory, geometry, owner=False)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.arrays[name]
+
+    def address(self, name: str) -> int:
+        """Give the address of an array in this process."""
+        return int(self.arrays[name].ctypes.data)
+
+    def write_info(self, info: dict[str, Any]) -> None:
+        """Describe the session for those who attach (stream segment only)."""
+        data = json.dumps(info).encode()
+        area = self.arrays["info"]
+        if len(data) >= area.size:
+            raise GlitchError("The session's description is too long for its segment.")
+        area[: len(data)] = np.frombuffer(data, np.uint8)
+        area[len(data)] = 0
+
+    def read_info(self) -> dict[str, Any]:
+        """Read what `write_info` wrote."""
+        data = self.arrays["info"].tobytes()
+        info: dict[str, Any] = json.loads(data[: data.index(0)] or b"{}")
+        return info
+
+    def close(self) -> None:
+        """Give the mapping back, and remove the segment if it is ours."""
+        self.arrays.clear()
+        if self._owner:
+            with contextlib.suppress(FileNotFoundError):
+                self._memory.unlink()
+        with contextlib.suppress(BufferError):  # somebody still holds a view; the mapping ends with the process
+            self._memory.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Registry:
+    """The note of which segments this process owns, in a file it keeps locked while it lives.
+
+    The operating system lets go of the lock when the process ends, however it ends; that is what `sweep` asks.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or registry_folder()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._path = self._folder / f"{os.getpid()}-{secrets.token_hex(3)}"
+        self._file: IO[str] = self._path.open("w")
+        if not _lock(self._file):
+            raise GlitchError(f"Cannot lock {self._path}; check that the folder allows it.")
+
+    def new_name(self) -> str:
+        """Note and give a name for a segment."""
+        name = f"glitch-{os.getpid()}-{secrets.token_hex(4)}"
+        self._file.write(name + "\n")
+        self._file.flush()
+        return name
+
+    def close(self) -> None:
+        """Forget the note; the segments are gone by now."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+def registry_folder() -> Path:
+    """Say where notes of living sessions are kept."""
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    return Path(tempfile.gettempdir()) / f"glitch-live-{user}"
+
+
+def sweep(folder: Path | None = None) -> list[str]:
+    """Remove the segments that dead sessions left behind, and say which they were."""
+    folder = folder or registry_folder()
+    swept: list[str] = []
+    for path in sorted(folder.glob("*-*")) if folder.is_dir() else []:
+        try:
+            with path.open("r+") as file:
+                if not _lock(file):
+                    continue
+                names = file.read().split()
+        except OSError:
+            continue
+        swept.extend(name for name in names if _remove(name))
+        path.unlink(missing_ok=True)
+    return swept
+
+
+def _remove(name: str) -> bool:
+    try:
+        memory = SharedMemory(name=name)
+    except (FileNotFoundError, ValueError):
+        return False
+    memory.close()
+    with contextlib.suppress(FileNotFoundError):
+        memory.unlink()
+    return True
+
+
+def _lock(file: IO[str]) -> bool:
+    """Take the file's lock if it is free; it is held until the file is closed."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(1 << 20)  # a byte beyond the text, so that others may still read it
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            file.seek(0)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _untracked() -> Iterator[None]:
+    """Keep Python's tracker from removing a segment that this process merely opened (3.13 can be told so)."""
+    if sys.version_info >= (3, 13):
+        yield
+        return
+    register = resource_tracker.register
+    resource_tracker.register = lambda *_: None
+    try:
+        yield
+    finally:
+        resource_tracker.register = register
+
+
+def _rounded(size: int) -> int:
+    return (size + 63) // 64 * 64

@@ -1,0 +1,163 @@
+"""The table of parameters: every knob there is, once.
+
+OSC, the window, the status, `--list-params` and the documentation are made from it. A new knob is a new row. Rows that
+depend on the model (its latents, its live controls) are made from the model's card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from export.contract import Card, GlitchError
+from realtime.memory import MAX_LATENTS, MAX_PARAMETERS
+
+Kind = Literal["float", "int", "bool", "trigger", "list"]
+Curve = Literal["linear", "log"]
+
+
+class ParameterError(GlitchError):
+    """No such address, or a value that it cannot take."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row.
+
+    Attributes
+    ----------
+    address
+        The OSC address, and the parameter's name everywhere else.
+    kind
+        `float`, `int`, `bool` (0 or 1), `trigger` (any argument, or none) or `list` (several floats at once).
+    minimum, maximum, default
+        In `unit`. Values beyond the range are brought to its edge.
+    curve
+        How a fader should travel the range.
+    smoothing_ms
+        Time in which the sound follows a step of the value.
+    where
+        Who acts on it: the `host` (stream, mixer) or the `deck`.
+    index
+        Its place in the shared array of values, and its number in events.
+    """
+
+    address: str
+    kind: Kind
+    minimum: float
+    maximum: float
+    default: float
+    unit: str
+    curve: Curve
+    smoothing_ms: float
+    where: Literal["host", "deck"]
+    text: str
+    index: int = -1
+
+    def clip(self, value: float) -> float:
+        """Bring a value into the range, to the type."""
+        value = min(max(value, self.minimum), self.maximum)
+        return float(round(value)) if self.kind in ("int", "bool") else value
+
+
+def _row(
+    address: str,
+    kind: Kind,
+    low: float,
+    high: float,
+    default: float,
+    unit: str,
+    where: Literal["host", "deck"],
+    text: str,
+    *,
+    curve: Curve = "linear",
+    smoothing_ms: float = 0.0,
+) -> Parameter:
+    return Parameter(address, kind, low, high, default, unit, curve, smoothing_ms, where, text)
+
+
+SEED_LIMIT = float(2**31 - 1)
+
+HOST_ROWS = (
+    _row("/gain", "float", -80, 12, 0, "dB", "host", "Level of the output; -80 is silence.", smoothing_ms=20),
+    _row("/mute", "bool", 0, 1, 0, "", "host", "Silence the output, in and out with a short fade.", smoothing_ms=10),
+    _row("/panic", "trigger", 0, 1, 0, "", "host", "Fade out at once, bring every deck to rest, fade in."),
+    _row("/ahead", "int", 0, 16_384, 0, "samples", "host", "Decoded ahead of the speaker; 0 lets the host choose."),
+    _row("/ahead/lock", "bool", 0, 1, 0, "", "host", "Keep /ahead as it is, even after an underrun."),
+)
+
+DECK_ROWS = (
+    _row("/reset", "trigger", 0, 1, 0, "", "deck", "Bring the model's caches and the phase to rest, without a pop."),
+    _row("/smoothing", "float", 0, 5000, 30, "ms", "deck", "Time in which a latent follows a step.", curve="linear"),
+    _row("/walk/speed", "float", 0, 20, 0.15, "Hz", "deck", "Steps a second of the walk through the latent space."),
+    _row("/walk/radius", "float", 0, 4, 0.8, "", "deck", "How far the walk goes, in standard deviations; 0 is off."),
+    _row("/walk/seed", "int", 0, SEED_LIMIT, 0, "", "deck", "Seed of the walk; setting it starts the walk again."),
+)
+
+
+class Table(Mapping[str, Parameter]):
+    """The parameters of a session, by address. Their order, and so their index, depends on the model alone."""
+
+    def __init__(self, rows: tuple[Parameter, ...]) -> None:
+        if len(rows) > MAX_PARAMETERS:
+            raise ParameterError(f"There are {len(rows)} parameters, and {MAX_PARAMETERS} fit into a session.")
+        numbered = [Parameter(**{**vars(row), "index": k}) for k, row in enumerate(rows)]
+        self._rows = {row.address: row for row in numbered}
+        self.by_index = tuple(numbered)
+
+    def __getitem__(self, address: str) -> Parameter:
+        try:
+            return self._rows[address]
+        except KeyError:
+            raise ParameterError(f"There is no parameter {address}; 'glitch-live --list-params' lists them.") from None
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def latents(self) -> tuple[Parameter, ...]:
+        """The faders of the latent, the strongest first."""
+        return tuple(row for row in self.by_index if row.address.startswith("/latent/"))
+
+    @property
+    def controls(self) -> dict[str, Parameter]:
+        """The model's own live controls, by their name in the card."""
+        host = {row.address for row in (*HOST_ROWS, *DECK_ROWS)} | {"/latent"}
+        return {
+            row.address.removeprefix("/"): row
+            for row in self.by_index
+            if row.address not in host and not row.address.startswith("/latent/")
+        }
+
+
+def table(card: Card | None = None) -> Table:
+    """Make the table for a model; without one, only the rows that every session has."""
+    rows: list[Parameter] = [*HOST_ROWS, *DECK_ROWS]
+    if card is not None:
+        rows += _model_rows(card)
+    return Table(tuple(rows))
+
+
+def _model_rows(card: Card) -> Iterator[Parameter]:
+    size = card.latent.size
+    if size > MAX_LATENTS:
+        raise ParameterError(f"The model '{card.name}' has {size} latents, and {MAX_LATENTS} can be played.")
+    yield _row("/latent", "list", -6, 6, 0, "", "deck", "Several latents at once, from the first on.")
+    for k, dimension in enumerate(card.latent.order):
+        name = card.latent.names[dimension]
+        text = f"{name}: place {k + 1} of {size} by how much it changes the sound, in standard deviations."
+        yield _row(f"/latent/{k + 1}", "float", -6, 6, 0, "", "deck", text, smoothing_ms=30)
+    taken = {row.address for row in (*HOST_ROWS, *DECK_ROWS)}
+    for control in card.methods["decode"].controls if "decode" in card.methods else ():
+        address = f"/{control.name.replace('.', '/')}"
+        if address in taken or address.startswith("/latent"):
+            raise ParameterError(f"The model's control '{control.name}' has the name of a parameter of the stage.")
+        row = (control.minimum, control.maximum, control.default, control.unit, "deck", control.text)
+        yield _row(address, "float", *row, smoothing_ms=30)  # type: ignore[arg-type]

@@ -1,0 +1,92 @@
+"""Rings with one writer and one reader, in memory that two processes share.
+
+A ring's indices count frames since the beginning and never wrap (an int64 lasts six million years at 48 kHz). The
+writer fills, then publishes its index with a *release*; the reader loads it with an *acquire*, so that it never sees an
+index before the frames behind it. x86 forgives a missing fence, ARM doesn't.
+
+All functions are compiled, take plain arrays, and hold neither lock nor interpreter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+
+from realtime.memory import READ, WRITE
+
+
+def _load_acquire(_typing: Any, indices: Any, at: Any) -> Any:
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return builder.load_atomic(builder.gep(data, [arguments[1]]), "acquire", 8)
+
+    return types.int64(indices, types.int64), generate
+
+
+# load_acquire(indices, at): read `indices[at]` so that all that was written before it was published is seen.
+load_acquire: Any = intrinsic(_load_acquire)
+
+
+def _store_release(_typing: Any, indices: Any, at: Any, value: Any) -> Any:
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        builder.store_atomic(arguments[2], builder.gep(data, [arguments[1]]), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(indices, types.int64, types.int64), generate
+
+
+# store_release(indices, at, value): publish `value` at `indices[at]` after all that was written before.
+store_release: Any = intrinsic(_store_release)
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def fill(indices: np.ndarray) -> int:
+    """Give the number of frames in the ring."""
+    return load_acquire(indices, WRITE) - load_acquire(indices, READ)
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def push_audio(indices: np.ndarray, ring: np.ndarray, channels: int, audio: np.ndarray) -> bool:
+    """Append audio [shape=(channels, frames)], all of it or, where it doesn't fit, none."""
+    frames = audio.shape[1]
+    capacity = ring.size // channels
+    write = indices[WRITE]
+    if frames > capacity - (write - load_acquire(indices, READ)):
+        return False
+    for i in range(frames):
+        at = ((write + i) % capacity) * channels
+        for c in range(channels):
+            ring[at + c] = audio[c, i]
+    store_release(indices, WRITE, write + frames)
+    return True
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def push_event(indices: np.ndarray, events: np.ndarray, sample: int, parameter: int, value: float) -> bool:
+    """Append an event, or say that the ring is full."""
+    write = indices[WRITE]
+    if write - load_acquire(indices, READ) >= events.size:
+        return False
+    event = events[write % events.size]
+    event.sample = sample
+    event.parameter = parameter
+    event.value = value
+    store_release(indices, WRITE, write + 1)
+    return True
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def pop_events(indices: np.ndarray, events: np.ndarray, into: np.ndarray) -> int:
+    """Move events out of the ring, in order, as many as `into` holds; give their number."""
+    read = indices[READ]
+    count = min(load_acquire(indices, WRITE) - read, into.size)
+    for i in range(count):
+        into[i] = events[(read + i) % events.size]
+    store_release(indices, READ, read + count)
+    return count
