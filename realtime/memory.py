@@ -51,7 +51,7 @@ STREAM = np.dtype(
         ("mute_gain", "f8"),
         ("master_gain", "f8"),
         ("limiter_gain", "f8"),
-        ("last_frames", "i8"),
+        ("largest_block", "i8"),  # frames; a device may vary them
         # written by the host
         ("sample_rate", "f8"),
         ("block", "i8"),
@@ -88,7 +88,7 @@ SLOT = np.dtype(
     align=True,
 )
 
-# What the callback keeps from block to block and nobody else reads.
+# What the callback keeps for a channel from block to block, and nobody else reads: the DC filter's last samples.
 FILTER = np.dtype([("last_in", "f8"), ("last_out", "f8")], align=True)
 
 DECK = np.dtype(
