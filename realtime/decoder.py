@@ -6,6 +6,7 @@ Used by the deck that plays, by `--check`, by evaluation and by tests, so that a
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +122,20 @@ class Decoder:
             controls = np.repeat(defaults[:, None], frames, axis=1)
         parts = [self.step(latents[:, n], controls[:, n]) for n in range(frames)]
         return np.concatenate(parts, axis=1) if parts else np.zeros((self.channels, 0), np.float32)
+
+    def warm(self, frames: int = 32) -> float:
+        """Decode some frames and forget them, so that nothing is slow for being first; give the cost of one in s."""
+        before = self.snapshot()
+        latent = np.array(self.card.latent.mean)
+        controls = np.array([c.default for c in self.method.controls])
+        began = time.perf_counter()
+        for n in range(2 * frames):
+            if n == frames:
+                began = time.perf_counter()
+            self.step(latent, controls)
+        cost = (time.perf_counter() - began) / frames
+        self.restore(before)
+        return cost
 
     def reset(self) -> None:
         """Bring caches and phase to the rest state."""

@@ -21,7 +21,7 @@ from realtime.memory import DECK, FILTER, INDEX_WORDS, METERS, READ, SLOT, SLOTS
 from realtime.rings import load_acquire, store_release
 
 types: Any = numba_types  # numba is only partly typed
-carray: Any = numba.carray
+carray: Any = numba.carray  # type: ignore[attr-defined]
 
 FADE_MS = 5.0  # in and out of an underrun
 MUTE_MS = 8.0

@@ -1,0 +1,31 @@
+"""Real-time priority for the thread that decodes, where the system grants it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+DECK_PRIORITY = 20  # below the audio server's and device's threads, above everything else
+
+
+def raise_priority(level: int = DECK_PRIORITY) -> int:
+    """Ask for real-time scheduling of this thread; give the priority got, 0 for none.
+
+    Linux grants it to members of the group that /etc/security/limits.d names (`audio` or `realtime`). Elsewhere the
+    process is put into the highest class that needs no privilege, and 0 is given.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(level))
+            return level
+    elif sys.platform == "win32":
+        import ctypes
+
+        high_priority_class = 0x00000080
+        kernel = ctypes.windll.kernel32
+        kernel.SetPriorityClass(kernel.GetCurrentProcess(), high_priority_class)
+    if hasattr(os, "nice"):
+        with contextlib.suppress(OSError):
+            os.nice(-10)
+    return 0

@@ -1,0 +1,268 @@
+"""Where the sound goes: a PortAudio stream that calls the compiled callback, or the null device.
+
+The null device is a thread that keeps time and plays to nowhere, for machines without audio. It runs the same compiled
+code as the device would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from export.contract import GlitchError
+from realtime.mixer import Mixer, portaudio_callback
+
+NULL = "null"
+NULL_BLOCK = 128
+STALLED_S = 0.5
+PORTAUDIO_MISSING = "The PortAudio library is missing; install it (Debian: apt install libportaudio2)"
+
+
+class DeviceError(GlitchError):
+    """No such device, or it cannot play as asked."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """An output device: `index` is PortAudio's, None for the null device."""
+
+    index: int | None
+    name: str
+    channels: int
+    sample_rate: float
+    default: bool = False
+    why: str = ""  # why it was chosen, where that needs saying
+
+    def __str__(self) -> str:
+        return self.name if self.index is not None else "null device (no sound)"
+
+
+class Stream(Protocol):
+    """What plays a mixer."""
+
+    def start(self) -> None:
+        """Begin to call back."""
+
+    def close(self) -> None:
+        """End, and wait until nothing calls back any more."""
+
+    @property
+    def latency_s(self) -> float:
+        """Time from the callback to the speaker."""
+
+    @property
+    def load(self) -> float:
+        """Share of its time that the callback needs."""
+
+
+def devices() -> list[Device]:
+    """List the output devices.
+
+    Raises
+    ------
+    DeviceError
+        The PortAudio library is missing.
+    """
+    sd = _sounddevice()
+    hosts = [host["name"] for host in sd.query_hostapis()]
+    default = _default_index(sd)
+    return [
+        Device(
+            k, f"{d['name']} ({hosts[d['hostapi']]})", d["max_output_channels"], d["default_samplerate"], k == default
+        )
+        for k, d in enumerate(sd.query_devices())
+        if d["max_output_channels"] > 0
+    ]
+
+
+def choose(wanted: str | int | None, sample_rate: float) -> Device:
+    """Find an output device by index, by a part of its name, or (None) the default one.
+
+    Without any device, and asked for none by name, the null device is chosen and says why. `sample_rate` is the null
+    device's.
+    """
+    null = Device(None, NULL, 2, sample_rate)
+    if wanted == NULL:
+        return null
+    try:
+        found = devices()
+    except DeviceError as error:
+        if wanted is not None:
+            raise
+        return Device(None, NULL, 2, sample_rate, why=f"{error}.")
+    if wanted is None or wanted == "":
+        chosen = [d for d in found if d.default] or found
+        return chosen[0] if chosen else Device(None, NULL, 2, sample_rate, why="This machine has no audio device.")
+    text = str(wanted).lower()
+    exact = [d for d in found if str(d.index) == text]
+    named = exact or [d for d in found if text in d.name.lower()]
+    if len(named) == 1:
+        return named[0]
+    names = "; ".join(f"{d.index}: {d.name}" for d in named or found) or "none"
+    problem = "fits several output devices" if named else "is not an output device here"
+    raise DeviceError(f"'{wanted}' {problem} ({names}); 'glitch-live --list-devices' shows them, 'null' always works.")
+
+
+def open_stream(
+    mixer: Mixer, device: Device, *, sample_rate: float, block: int, latency: float | Literal["low", "high"]
+) -> Stream:
+    """Open a stream on a device for a mixer whose channels fit it; it plays after `start`."""
+    if device.index is None:
+        return NullStream(mixer, sample_rate, block or NULL_BLOCK)
+    return PortAudioStream(mixer, device, sample_rate, block, latency)
+
+
+def fitting_rate(device: Device, wanted: float | None, model_rate: float) -> float:
+    """Choose a rate: the one asked for, else the model's where the device can, else the device's own."""
+    if device.index is None:
+        return wanted or model_rate
+    sd = _sounddevice()
+    for rate in [wanted] if wanted else [model_rate, device.sample_rate]:
+        with contextlib.suppress(sd.PortAudioError), _silent_natives():
+            sd.check_output_settings(device.index, min(2, device.channels), "float32", samplerate=rate)
+            return float(rate)
+    raise DeviceError(
+        f"{device} cannot play at {wanted or model_rate:.0f} Hz; its own rate is {device.sample_rate:.0f}."
+    )
+
+
+class PortAudioStream:
+    """A PortAudio stream that calls `portaudio_callback`, without the interpreter."""
+
+    def __init__(
+        self, mixer: Mixer, device: Device, sample_rate: float, block: int, latency: float | Literal["low", "high"]
+    ) -> None:
+        sd = _sounddevice()
+        self._mixer = mixer  # the callback points into it
+        channels = int(mixer.segment["stream"][0]["channels"])
+        try:
+            with _silent_natives():
+                self._stream = sd._StreamBase(
+                    "output",
+                    samplerate=sample_rate,
+                    blocksize=block,
+                    device=device.index,
+                    channels=channels,
+                    dtype="float32",
+                    latency=latency,
+                    extra_settings=None,
+                    callback=sd._ffi.cast("PaStreamCallback*", portaudio_callback.address),
+                    finished_callback=None,
+                    clip_off=True,
+                    dither_off=True,
+                    never_drop_input=None,
+                    prime_output_buffers_using_stream_callback=None,
+                    userdata=sd._ffi.cast("void*", mixer.addresses.ctypes.data),
+                    wrap_callback=None,
+                )
+        except sd.PortAudioError as error:
+            raise DeviceError(
+                f"{device} cannot be opened: {_reason(error)}; try another --blocksize or rate."
+            ) from None
+
+    def start(self) -> None:
+        """Begin to call back."""
+        try:
+            with _silent_natives():
+                self._stream.start()
+        except Exception as error:
+            raise DeviceError(f"The device cannot be started: {_reason(error)}; is it in use elsewhere?") from None
+
+    def close(self) -> None:
+        """End, and wait until nothing calls back any more."""
+        with _silent_natives():
+            self._stream.close(ignore_errors=True)
+
+    @property
+    def latency_s(self) -> float:
+        """Time from the callback to the speaker, as the device tells it."""
+        return float(self._stream.latency)
+
+    @property
+    def load(self) -> float:
+        """Share of its time that the callback needs."""
+        return float(self._stream.cpu_load)
+
+
+class NullStream:
+    """Plays to nowhere, in time."""
+
+    def __init__(self, mixer: Mixer, sample_rate: float, block: int) -> None:
+        self._mixer, self._period, self._block = mixer, block / sample_rate, block
+        self._out = np.zeros(block * int(mixer.segment["stream"][0]["channels"]), np.float32)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="null device", daemon=True)
+        self.latency_s = 0.0
+        self.load = 0.0
+
+    def start(self) -> None:
+        """Begin to call back."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End, and wait until nothing calls back any more."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        due = time.perf_counter()
+        while not self._stop.is_set():
+            self._mixer.process(self._out, self._block)
+            due += self._period
+            ahead = due - time.perf_counter()
+            if ahead > 0:
+                time.sleep(ahead)
+            elif ahead < -STALLED_S:  # the machine slept; time goes on from now
+                due = time.perf_counter()
+
+
+def _sounddevice() -> ModuleType:
+    try:
+        with _silent_natives():
+            import sounddevice
+    except OSError:
+        raise DeviceError(PORTAUDIO_MISSING) from None
+    module: ModuleType = sounddevice
+    return module
+
+
+def _default_index(sd: Any) -> int | None:
+    """Give PortAudio's default output, or the first output of a host that has one (JACK, where ALSA has no card)."""
+    index = sd.default.device[1]
+    candidates = [index, *(host["default_output_device"] for host in sd.query_hostapis())]
+    return next((k for k in candidates if isinstance(k, int) and k >= 0), None)
+
+
+def _reason(error: Exception) -> str:
+    text = str(error.args[0]) if error.args else type(error).__name__
+    return text.strip().rstrip(".")
+
+
+@contextlib.contextmanager
+def _silent_natives() -> Iterator[None]:
+    """Keep what ALSA and JACK write to the terminal, past Python, off it: a missing server is no news here."""
+    os.environ.setdefault("JACK_NO_START_SERVER", "1")
+    try:
+        stderr = sys.__stderr__.fileno() if sys.__stderr__ else 2
+        kept = os.dup(stderr)
+    except (OSError, ValueError):
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, stderr)
+        yield
+    finally:
+        os.dup2(kept, stderr)
+        os.close(kept)
+        os.close(nowhere)
