@@ -84,16 +84,19 @@ def tone_model(path: Path, *, frequency: float = 1000.0, n_fft: int = 2048, hop:
     return _save(path, graph, Card("tone", RATE, {"decode": method}, Latent.plain(2)))
 
 
-def reference_decoder(channels: int = 116, latents: int = 16) -> nn.Module:
+def reference_decoder(latents: int = 16) -> nn.Module:
     """Make the decoder that speed is measured on: causal, about 300 k parameters, hop 128, every cache explicit.
 
-    Four stages of a transposed convolution (ratios 4, 4, 4, 2) and a dilated residual pair. `forward(latent, *states)`
-    gives `(audio, *states)`; `states()` gives the first ones.
+    Built as today's streaming audio decoders are: four stages (ratios 4, 4, 4, 2), each an upsampling convolution and
+    three residual units (a dilated convolution of kernel 3 and a pointwise one). `forward(latent, *states)` gives
+    `(audio, *states)`; `states()` gives the first ones.
     """
     import torch
     from torch import Tensor, nn
 
     class Cached(nn.Module):
+        """A causal convolution that is told its past."""
+
         def __init__(self, inside: int, outside: int, kernel: int, dilation: int = 1) -> None:
             super().__init__()
             self.conv = nn.Conv1d(inside, outside, kernel, dilation=dilation)
@@ -104,7 +107,7 @@ def reference_decoder(channels: int = 116, latents: int = 16) -> nn.Module:
             return self.conv(x), x[:, :, -self.past[2] :]
 
     class Upsample(nn.Module):
-        """A transposed convolution of two frames' reach, written as a convolution whose channels become samples."""
+        """A transposed convolution that reaches two frames, written as a convolution whose channels become samples."""
 
         def __init__(self, inside: int, outside: int, ratio: int) -> None:
             super().__init__()
@@ -112,32 +115,37 @@ def reference_decoder(channels: int = 116, latents: int = 16) -> nn.Module:
             self.past = self.cached.past
 
         def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-            y, past = self.cached(x, past)
+            y, past = self.cached(nn.functional.leaky_relu(x, 0.2), past)
             batch, wide, frames = y.shape
             y = y.reshape(batch, wide // self.ratio, self.ratio, frames).transpose(2, 3)
             return y.reshape(batch, wide // self.ratio, frames * self.ratio), past
 
+    class Residual(nn.Module):
+        def __init__(self, channels: int, dilation: int) -> None:
+            super().__init__()
+            self.cached, self.point = Cached(channels, channels, 3, dilation), nn.Conv1d(channels, channels, 1)
+            self.past = self.cached.past
+
+        def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+            y, past = self.cached(nn.functional.leaky_relu(x, 0.2), past)
+            return x + self.point(nn.functional.leaky_relu(y, 0.2)), past
+
     class Decoder(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            sizes = [channels, channels * 2 // 3, channels // 2, channels // 3, channels // 4]
-            self.layers = nn.ModuleList([Cached(latents, sizes[0], 3)])
-            self.kinds = ["conv"]
+            sizes = (112, 88, 56, 36, 24)
+            layers: list[nn.Module] = [Cached(latents, sizes[0], 3)]
             for ratio, inside, outside in zip((4, 4, 4, 2), sizes[:-1], sizes[1:], strict=True):
-                self.layers.append(Upsample(inside, outside, ratio))
-                self.layers.extend([Cached(outside, outside, 7, 1), Cached(outside, outside, 7, 3)])
-                self.kinds += ["up", "residual", "residual"]
-            self.layers.append(Cached(sizes[-1], 1, 7))
-            self.kinds.append("out")
+                layers += [Upsample(inside, outside, ratio), *(Residual(outside, d) for d in (1, 3, 9))]
+            self.layers = nn.ModuleList([*layers, Cached(sizes[-1], 1, 7)])
 
         def states(self) -> list[Tensor]:
             return [torch.zeros(layer.past) for layer in self.layers]
 
-        def forward(self, latent: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-            x, following = latent, []
-            for layer, kind, past in zip(self.layers, self.kinds, states, strict=True):
-                y, next_past = layer(x if kind == "conv" else nn.functional.leaky_relu(x, 0.2), past)
-                x = x + y if kind == "residual" else y
+        def forward(self, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+            following = []
+            for layer, past in zip(self.layers, states, strict=True):
+                x, next_past = layer(x, past)
                 following.append(next_past)
             return (torch.tanh(x), *following)
 

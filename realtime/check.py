@@ -1,0 +1,99 @@
+"""`--check`: before going on stage, what a hop costs on this machine, and whether that holds."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime.engine import Engine
+from realtime.priority import raise_priority
+
+SAFE_SHARE = 0.7  # of the deadline that the rare slow hop may take
+RECOMMENDED_BLOCKS = (64, 128, 256, 512, 1024)
+WAKE_MS = 1.5
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was measured, in ms a hop."""
+
+    median_ms: float
+    p999_ms: float
+    worst_ms: float
+    deadline_ms: float
+    hops: int
+    priority: int
+    sample_rate: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether hops come in time, the rare slow one included."""
+        return self.p999_ms <= SAFE_SHARE * self.deadline_ms
+
+    @property
+    def ahead_ms(self) -> float:
+        """What to decode ahead beyond a block, so that even the worst hop seen isn't heard."""
+        return self.worst_ms + WAKE_MS
+
+    def sentence(self, name: str) -> str:
+        """Say it in one sentence."""
+        share = 100 * self.p999_ms / self.deadline_ms
+        figures = (
+            f"a hop costs {self.median_ms:.2f} ms (p99.9 {self.p999_ms:.2f}, worst {self.worst_ms:.2f}) "
+            f"of the {self.deadline_ms:.2f} ms it may take"
+        )
+        if self.holds:
+            block = next((b for b in RECOMMENDED_BLOCKS if 1e3 * b / self.sample_rate >= 0.25 * self.ahead_ms), 1024)
+            ahead = round(block + self.ahead_ms * self.sample_rate / 1000)
+            return f"{name} holds on this machine: {figures}; play it with --blocksize {block} and /ahead {ahead}."
+        if self.median_ms <= SAFE_SHARE * self.deadline_ms:
+            ahead = round(2 * self.worst_ms * self.sample_rate / 1000)
+            return (
+                f"{name} is at risk on this machine: {figures}, so slow hops reach {share:.0f} % of the deadline; "
+                f"close other programs, or play it with /ahead {ahead} and the latency that costs."
+            )
+        return f"{name} does not hold on this machine: {figures}; use a smaller model or a faster machine."
+
+
+def measure(path: str | os.PathLike[str], *, sample_rate: float | None = None, seconds: float = 3.0) -> Check:
+    """Run a model's deck for a few seconds, in time, as on stage, and measure each hop.
+
+    Raises
+    ------
+    ContractError
+        The file is no model.
+    """
+    from export.contract import load
+
+    rate = sample_rate or load(path)[1].sample_rate
+    engine = Engine(path, rate)
+    engine.decoder.warm()
+    deadline = engine.decoder.hop / engine.decoder.card.sample_rate
+    priority = raise_priority()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    costs = []
+    due = time.perf_counter()
+    for _ in range(max(int(seconds / deadline), 10)):
+        began = time.perf_counter()
+        engine.next()
+        costs.append(time.perf_counter() - began)
+        due = max(due + deadline, began)
+        time.sleep(max(0.0, due - time.perf_counter()))
+    gc.enable()
+    gc.unfreeze()
+    ms = 1e3 * np.array(costs)
+    return Check(
+        median_ms=float(np.median(ms)),
+        p999_ms=float(np.percentile(ms, 99.9)),
+        worst_ms=float(ms.max()),
+        deadline_ms=1e3 * deadline,
+        hops=len(ms),
+        priority=priority,
+        sample_rate=rate,
+    )

@@ -1,0 +1,197 @@
+"""`glitch-live`: the command it lives by."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from export.contract import GlitchError
+
+BUNDLED = "orchestra.onnx"
+DEFAULT_OSC_PORT = 9000
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+
+
+def bundled_model() -> Path:
+    """Give the path of the model that comes with the program."""
+    from importlib.resources import files
+
+    return Path(str(files("models.zoo") / BUNDLED))
+
+
+@app.command()
+def play(
+    model: Annotated[Path | None, typer.Option(help="Model file (.onnx); without it the bundled orchestra.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Output device: number, part of its name, or 'null' for none.")
+    ] = None,
+    list_devices: Annotated[bool, typer.Option("--list-devices", help="List the output devices and end.")] = False,
+    samplerate: Annotated[float | None, typer.Option(min=8000, max=384_000, help="Stream rate in Hz.")] = None,
+    blocksize: Annotated[int, typer.Option(min=0, max=8192, help="Frames a block; 0 leaves it to the device.")] = 0,
+    latency: Annotated[str, typer.Option(help="What to ask of the device: low, high, or seconds.")] = "low",
+    osc_host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
+    osc_port: Annotated[int, typer.Option(min=0, max=65_535, help="UDP port; 0 takes a free one.")] = DEFAULT_OSC_PORT,
+    record: Annotated[Path | None, typer.Option(help="Record the output to a .wav or .flac file.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Play for so long, then end.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random.")] = 0,
+    headless: Annotated[bool, typer.Option("--headless", help="Open no window.")] = False,
+    list_params: Annotated[bool, typer.Option("--list-params", help="List the parameters and end.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Measure whether the model holds on this machine, and end.")
+    ] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Say which version this is, and end.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+) -> None:
+    """Play a neural sound model live, steered over OSC."""
+    if show_version:
+        print(_version())
+    elif list_devices:
+        _list_devices()
+    elif list_params:
+        _list_parameters(model or bundled_model())
+    elif check:
+        _check(model or bundled_model(), samplerate, seconds)
+    else:
+        _play(
+            model or bundled_model(),
+            device=device,
+            samplerate=samplerate,
+            blocksize=blocksize,
+            latency=_latency(latency),
+            osc=(osc_host, osc_port),
+            record=record,
+            seconds=seconds,
+            seed=seed,
+            window=not headless,
+        )
+
+
+def main() -> None:
+    """Run the command; an error of ours is one sentence and exit code 1."""
+    try:
+        app(standalone_mode=True)
+    except GlitchError as error:
+        if "--debug" in sys.argv:
+            raise
+        print(f"glitch-live: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _play(model: Path, *, window: bool, seconds: float | None, **settings: object) -> None:
+    from realtime.session import Session
+    from realtime.statusline import StatusLine
+
+    stop = threading.Event()
+
+    def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), ask_to_stop)
+    screen = _has_screen()
+    with Session(model, window=window and screen, seconds=seconds, **settings) as session:  # type: ignore[arg-type]
+        print(_greeting(session), flush=True)
+        if window and not screen:
+            print("There is no screen here, so no window; --headless does without on purpose.", flush=True)
+        line = StatusLine(session)
+        while not stop.wait(0.02) and session.playing:
+            line.update()
+        line.close()
+    if session.recorder is not None:
+        if session.recorder.error:
+            raise GlitchError(session.recorder.error)
+        frames = session.recorder.written
+        print(f"Recorded {frames / session.sample_rate:.2f} s to {session.recorder.path}.")
+    if session.error:
+        raise GlitchError(session.error)
+
+
+def _greeting(session: object) -> str:
+    from realtime.session import Session
+
+    assert isinstance(session, Session)
+    where = f"{session.device} at {session.sample_rate:.0f} Hz"
+    why = f"{session.device.why} Playing to nowhere, in time. " if session.device.why else ""
+    osc = f"OSC on {session.osc.host}:{session.osc.port}" if session.osc else "no OSC"
+    size = session.card.latent.size
+    knobs = f"/latent/1 to /latent/{size}" if size > 1 else "/latent/1"
+    priority = int(session.deck.state["priority"])
+    granted = f"real-time priority {priority}" if priority else "no real-time priority: see the README on limits"
+    return f"{why}Playing {session.card.name} on {where}, {granted}. {osc}: {knobs}; Ctrl-C ends."
+
+
+def _list_devices() -> None:
+    from realtime.stream import devices
+
+    found = devices()
+    for device in found:
+        mark = "*" if device.default else " "
+        print(f"{mark} {device.index}  {device.name}  {device.channels} out, {device.sample_rate:.0f} Hz")
+    print("  null  plays to nowhere, in time" if found else "No audio device here; 'null' plays to nowhere, in time.")
+
+
+def _list_parameters(model: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from export.contract import load
+    from realtime.params import table
+
+    grid = Table("address", "type", "range", "default", "unit", "", box=None, pad_edge=False, header_style="bold")
+    for row in table(load(model)[1]).values():
+        span = "" if row.kind == "trigger" else f"{row.minimum:.10g} … {row.maximum:.10g}"
+        default = "" if row.kind in ("trigger", "list") else f"{row.default:g}"
+        grid.add_row(row.address, row.kind, span, default, row.unit, row.text)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(grid)
+
+
+def _check(model: Path, samplerate: float | None, seconds: float | None) -> None:
+    from realtime.check import measure
+
+    result = measure(model, sample_rate=samplerate, seconds=seconds or 3.0)
+    print(result.sentence(model.name))
+    if not result.holds:
+        sys.exit(1)
+
+
+def _latency(text: str) -> float | str:
+    if text in ("low", "high"):
+        return text
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds <= 2:
+        raise GlitchError(f"--latency is low, high or seconds up to 2, not '{text}'.")
+    return seconds
+
+
+def _has_screen() -> bool:
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+
+
+def _version() -> str:
+    try:
+        own = version("glitch-live")
+    except PackageNotFoundError:
+        own = "(not installed)"
+    return f"glitch-live {own}"
+
+
+if __name__ == "__main__":
+    main()
