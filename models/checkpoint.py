@@ -1,0 +1,92 @@
+"""The checkpoint: a trained model with all that its export needs, as plain data."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from export.contract import GlitchError, Provenance
+from models.latents import LatentStatistics
+from models.vae import SpectralVae, VaeConfig
+
+KIND = "glitch-lab spectral vae"
+VERSION = 1
+
+
+class CheckpointError(GlitchError):
+    """A file is not a checkpoint of this kind, or is broken."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model and what is known of it."""
+
+    model: SpectralVae
+    latent: LatentStatistics
+    provenance: Provenance
+
+
+def save(trained: Trained, path: str | os.PathLike[str]) -> None:
+    """Write a checkpoint, whole or not at all."""
+    path = Path(path)
+    data = {
+        "kind": KIND,
+        "version": VERSION,
+        "config": asdict(trained.model.config),
+        "weights": {key: value.detach().cpu() for key, value in trained.model.state_dict().items()},
+        "latent": trained.latent.to_plain(),
+        "provenance": asdict(trained.provenance),
+    }
+    scratch = path.with_name(f".{path.name}.part")
+    torch.save(data, scratch)
+    os.replace(scratch, path)
+
+
+def load(path: str | os.PathLike[str]) -> Trained:
+    """Read a checkpoint; nothing in the file is executed.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing, cut short, or something else.
+    """
+    data = load_plain(path)
+    if data.get("kind") != KIND or data.get("version") != VERSION:
+        raise CheckpointError(
+            f"{path} is not a '{KIND}' checkpoint of version {VERSION}; give the model.ckpt that a training wrote."
+        )
+    try:
+        model = SpectralVae(VaeConfig(**data["config"]))
+        model.load_state_dict(data["weights"])
+        latent = LatentStatistics.from_plain(data["latent"])
+        provenance = Provenance(**data["provenance"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        text = str(error).splitlines()[0]
+        raise CheckpointError(f"{path} contradicts itself ({text}); train the model again.") from None
+    return Trained(model.eval(), latent, provenance)
+
+
+def load_plain(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a file of plain values and tensors.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing, cut short, or holds anything else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"There is no checkpoint {path}; 'glitch-lab train vae' writes model.ckpt.")
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile):
+        raise CheckpointError(f"{path} is no checkpoint, or is cut short; train or copy it again.") from None
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path} holds a {type(data).__name__}, and a checkpoint was expected.")
+    return data

@@ -1,0 +1,218 @@
+"""`glitch-lab`, the studio's command line. Torch is imported when a command needs it, so that help comes at once."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from export.contract import GlitchError
+
+if TYPE_CHECKING:
+    from models.evaluate import Report
+
+LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "onnxscript")
+
+app = typer.Typer(
+    help="The studio: sounds, training, export.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Sounds to train on.", no_args_is_help=True)
+train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(train_app, name="train")
+console = Console(stderr=True)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    pass  # `main` reads --debug itself: it must hold for errors in the options as well
+
+
+@data_app.command("orchestra")
+def data_orchestra(
+    out: Annotated[Path, typer.Argument(help="Folder to write the sounds and manifest.json to.")],
+    soundfont: Annotated[
+        Path | None, typer.Option(help="A General MIDI soundfont; else FluidR3 of the system.")
+    ] = None,
+    rate: Annotated[int, typer.Option(help="Sample rate, Hz.")] = 48_000,
+    step: Annotated[int, typer.Option(help="Semitones between notes.")] = 1,
+    velocities: Annotated[str, typer.Option(help="MIDI velocities, with commas.")] = "45,80,115",
+    instruments: Annotated[str | None, typer.Option(help="Names with commas; else all eleven.")] = None,
+) -> None:
+    """Render eleven orchestral instruments, note by note, with FluidSynth."""
+    from models.data import orchestra
+    from models.data.manifest import DataError
+
+    try:
+        levels = tuple(int(part) for part in velocities.split(","))
+    except ValueError:
+        raise DataError(f"--velocities takes whole numbers with commas, not '{velocities}'.") from None
+    names = tuple(part.strip() for part in instruments.split(",")) if instruments else tuple(orchestra.INSTRUMENTS)
+    settings = orchestra.Settings(rate=rate, step=step, velocities=levels, instruments=names, soundfont=soundfont)
+    with _progress("rendering") as on_note:
+        made = orchestra.render(out, settings, command=_command(), on_note=on_note)
+    held_out = len(made.of_split("held-out"))
+    print(f"{len(made.sounds)} notes of {len(names)} instruments in {out}, {held_out} of them held out.")
+
+
+@data_app.command("folder")
+def data_folder(
+    folder: Annotated[Path, typer.Argument(metavar="IN", help="A folder of sounds, or of one folder a label.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT_MANIFEST", help="The manifest to write.")],
+    held_out: Annotated[float, typer.Option(help="Share of the sounds to hold out.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
+    licence: Annotated[str, typer.Option(help="Licence of the sounds, for the model's card.")] = "",
+) -> None:
+    """Index any folder of WAV, FLAC, AIFF, OGG and MP3 files."""
+    from models.data import folder as folders
+
+    settings = folders.Settings(held_out=held_out, seed=seed)
+    with _progress("reading") as on_file:
+        made = folders.index(folder, out, settings, command=_command(), licence=licence, on_file=on_file)
+    for entry in made.skipped:
+        print(f"skipped {entry.path}: {entry.reason}")
+    minutes = sum(sound.seconds for sound in made.sounds) / 60
+    held = len(made.of_split("held-out"))
+    print(
+        f"{len(made.sounds)} sounds, {minutes:.1f} min, {len(made.labels)} labels, {held} held out; "
+        f"{len(made.skipped)} files skipped."
+    )
+
+
+@train_app.command("vae")
+def train_vae(
+    data: Annotated[Path, typer.Argument(help="A manifest, or the folder that holds it.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.ckpt, checkpoints and logs.")],
+    config: Annotated[Path | None, typer.Option(help="Settings, a TOML file.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything that is random.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Stop after so many steps.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last checkpoint stands.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds; else OUT_DIR/features.")] = None,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
+    devices: Annotated[str, typer.Option(help="How many of them.")] = "auto",
+    nodes: Annotated[int, typer.Option(help="Machines that train together (start this on each).")] = 1,
+) -> None:
+    """Train the spectral VAE on the sounds of a manifest."""
+    from models import config as configs
+
+    settings = configs.read(config, seed=seed, max_steps=max_steps, max_minutes=max_minutes)
+    from models.train import MODEL_FILE, Run, train
+
+    run = Run(data, out, cache, resume, accelerator, devices, nodes, _command())
+    with _progress("analysing") as on_sound:
+        trained = train(run, settings, on_sound=on_sound)
+    print(f"{trained.provenance.steps} steps; export it: glitch-lab export {out / MODEL_FILE} NAME.onnx")
+
+
+@app.command("export")
+def export_command(
+    checkpoint: Annotated[Path, typer.Argument(help="model.ckpt of a training.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The model file to write.")],
+    name: Annotated[str | None, typer.Option(help="What the model is called; else as its file.")] = None,
+) -> None:
+    """Make a checkpoint a streaming model file, once it has proved that chunked equals whole."""
+    from models.export import export
+
+    proof = export(checkpoint, out, name=name)
+    worst = max(difference.value for difference in proof.worst)
+    size = out.stat().st_size / 1e6
+    print(f"{out}: {size:.1f} MB; chunked equals whole within {worst:.0e} ({proof.tolerance:.0e} is allowed).")
+
+
+@app.command("evaluate")
+def evaluate_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model that encodes and decodes.")],
+    data: Annotated[Path, typer.Argument(help="A manifest, or the folder that holds it.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many sounds a split, evenly chosen.")] = None,
+) -> None:
+    """Measure what a model file makes of held-out and trained sounds: encode, decode, invert, compare."""
+    from models import evaluate
+
+    with _progress("evaluating") as on_sound:
+        report = evaluate.evaluate(model, data, limit=limit, on_sound=on_sound)
+    if json:
+        print(report.to_json())
+    else:
+        _print_report(report)
+
+
+def main() -> None:
+    """Run the command line; errors of this project are printed as one sentence, with exit status 1."""
+    debug = "--debug" in sys.argv[1:]
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(arguments)
+    except GlitchError as error:
+        if debug:
+            raise
+        sys.exit(str(error))
+    except ModuleNotFoundError as error:
+        if debug or (error.name or "").partition(".")[0] not in LAB_MODULES:
+            raise
+        sys.exit(f'This command needs {error.name}; run: pip install "glitch-live[lab]"')
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """Draw a bar with the time to go, driven by calls of (done, total); it closes itself when all is done."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("to go"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    task = bar.add_task(text, total=None)
+
+    def advance(done: int, total: int) -> None:
+        if done == 1:
+            bar.start()
+        bar.update(task, completed=done, total=total)
+        if done == total:
+            bar.stop()
+
+    try:
+        yield advance
+    finally:
+        bar.stop()
+
+
+def _command() -> str:
+    """Give the command line as it was typed, for provenance."""
+    return shlex.join(["glitch-lab", *sys.argv[1:]])
+
+
+def _print_report(report: Report) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"{report.name}, after {report.inversion}")
+    table.add_column("split")
+    table.add_column("label")
+    for heading in ("sounds", "Δ log-mel dB", "spectral conv. dB", "pitch error cents", "> 25 cents"):
+        table.add_column(heading, justify="right")
+    for row in report.rows:
+        pitch = "–" if row.pitch_cents is None else f"{row.pitch_cents:.1f}"
+        share = "–" if row.over_25_cents is None else f"{100 * row.over_25_cents:.1f} %"
+        figures = (f"{row.log_mel_db:.2f}", f"{row.spectral_convergence_db:.1f}", pitch, share)
+        table.add_row(row.split, row.label, str(row.sounds), *figures, style="bold" if row.label == "all" else None)
+    Console(width=100 if not sys.stdout.isatty() else None).print(table)
+    print(
+        f"decode {report.decode_ms:.3f} ms a frame of {report.hop_ms:.2f} ms, inversion {report.invert_ms:.3f} ms: "
+        f"{100 * report.load:.1f} % of one core, {1 / report.load:.0f} times real time; "
+        f"encode {report.encode_ms:.3f} ms."
+    )

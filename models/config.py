@@ -1,0 +1,157 @@
+"""Settings of a training, from a TOML file and the command line."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from export.contract import GlitchError
+from models.vae import VaeConfig
+
+
+class ConfigError(GlitchError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a VAE is trained.
+
+    A step sees `segments` pieces of `segment_frames` frames. The learning rate rises over `warmup_steps` and falls as a
+    cosine until `max_steps`, or `max_minutes` if those are over before. `beta` weighs the KL divergence and `slowness`
+    the movement of the latent from frame to frame; both rise over the first fifth (`beta_warmup`) of the training.
+    Every `check_every` steps the held-out sounds are judged; training stops when that hasn't helped `patience` times.
+    """
+
+    model: VaeConfig = field(default_factory=VaeConfig)
+    seed: int = 0
+    max_steps: int = 20_000
+    max_minutes: float | None = None
+    segments: int = 64
+    segment_frames: int = 4
+    learning_rate: float = 2e-3
+    warmup_steps: int = 200
+    weight_decay: float = 1e-4
+    clip: float = 1.0
+    beta: float = 2e-3
+    beta_warmup: float = 0.2
+    slowness: float = 0.01
+    warp_semitones: float = 1.2
+    check_every: int = 500
+    media_every: int = 5_000
+    patience: int = 12
+
+
+_RESUMABLE = {"max_steps", "max_minutes", "check_every", "media_every", "patience"}
+"""Settings that may change when a training is resumed."""
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**32 - 1),
+    "max_steps": (1, 10**9),
+    "max_minutes": (0.01, 10**6),
+    "segments": (1, 65_536),
+    "segment_frames": (2, 1024),
+    "learning_rate": (1e-8, 1.0),
+    "warmup_steps": (1, 10**6),
+    "weight_decay": (0, 1),
+    "clip": (1e-6, 1e6),
+    "beta": (0, 100),
+    "beta_warmup": (1e-6, 1),
+    "slowness": (0, 100),
+    "warp_semitones": (0, 12),
+    "check_every": (1, 10**9),
+    "media_every": (1, 10**9),
+    "patience": (1, 10**6),
+    "sample_rate": (8_000, 192_000),
+    "n_fft": (64, 16_384),
+    "hop": (16, 8_192),
+    "latent": (1, 512),
+    "encoder_hidden": (1, 8_192),
+    "hidden": (1, 8_192),
+    "layers": (1, 16),
+    "harmonics": (1, 1024),
+    "bands": (2, 1024),
+    "pitch_waves": (1, 16),
+    "quietest_db": (-100, -20),
+}
+
+
+def read(path: str | os.PathLike[str] | None, **overrides: Any) -> TrainConfig:
+    """Read settings from a TOML file: those of `TrainConfig` at the top, those of `VaeConfig` under `[model]`.
+
+    Parameters
+    ----------
+    path
+        The file, or None for the defaults.
+    overrides
+        Settings that go before the file's; None leaves it be.
+
+    Raises
+    ------
+    ConfigError
+        Names the setting that is wrong and what it may be.
+    """
+    data = _toml(Path(path)) if path is not None else {}
+    model = data.pop("model", {})
+    if not isinstance(model, dict):
+        raise ConfigError("'model' must be a table: write [model] and its settings below it.")
+    data |= {key: value for key, value in overrides.items() if value is not None}
+    config = TrainConfig(model=VaeConfig(**_checked(VaeConfig, model)), **_checked(TrainConfig, data))
+    shape = config.model
+    if shape.n_fft & (shape.n_fft - 1) or shape.n_fft % shape.hop or shape.n_fft < 4 * shape.hop:
+        raise ConfigError(
+            f"n_fft must be a power of two and at least four whole hops, not {shape.n_fft} with a hop of {shape.hop}."
+        )
+    return config
+
+
+def from_plain(data: dict[str, Any]) -> TrainConfig:
+    """Undo `dataclasses.asdict`."""
+    return TrainConfig(**{**data, "model": VaeConfig(**data["model"])})
+
+
+def check_resumable(before: TrainConfig, now: TrainConfig) -> None:
+    """Refuse to resume a training with settings that would make it another one.
+
+    Raises
+    ------
+    ConfigError
+        Names the setting that changed.
+    """
+    for kind_before, kind_now in ((before, now), (before.model, now.model)):
+        for entry in fields(kind_before):
+            if entry.name in _RESUMABLE or entry.name == "model":
+                continue
+            old, new = getattr(kind_before, entry.name), getattr(kind_now, entry.name)
+            if old != new:
+                raise ConfigError(f"The training began with {entry.name} = {old}, not {new}; keep it, or begin anew.")
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"There is no configuration {path}; check the path.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Cannot read the configuration {path}: {error}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"The configuration {path} is not TOML: {error}.") from None
+
+
+def _checked(kind: type[TrainConfig] | type[VaeConfig], data: dict[str, Any]) -> dict[str, Any]:
+    known = {entry.name: str(entry.type) for entry in fields(kind) if entry.name != "model"}
+    checked: dict[str, Any] = {}
+    for name, value in data.items():
+        if name not in known:
+            raise ConfigError(f"There is no setting '{name}'; there are {', '.join(known)}.")
+        whole = known[name] == "int"
+        number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        low, high = _RANGES[name]
+        if not number or not low <= value <= high:
+            kind_text = "a whole number" if whole else "a number"
+            raise ConfigError(f"The setting '{name}' must be {kind_text} from {low:g} to {high:g}, not {value!r}.")
+        checked[name] = value if whole else float(value)
+    return checked

@@ -1,0 +1,194 @@
+"""Eleven orchestral instruments, note by note, from a General MIDI soundfont rendered by FluidSynth."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from models.data import manifest, midi
+from models.data.manifest import DataError, Manifest, Sound, Source
+
+SOUNDFONTS = (
+    Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
+    Path("/usr/share/soundfonts/FluidR3_GM.sf2"),
+    Path("/usr/share/sounds/sf2/default-GM.sf2"),
+)
+"""Where systems keep a General MIDI soundfont; the first that is there is used."""
+
+LICENCES = {
+    "74594e8f4250680adf590507a306655a299935343583256f3b722c48a1bc1cb0": "MIT (FluidR3 GM, 2000-2002, 2008 Frank Wen)"
+}
+"""Licences of soundfonts that are known by their SHA-256."""
+
+NOTE_SECONDS = 1.4
+HELD_SECONDS = 1.0
+_SILENCE_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A General MIDI program (counted from 0) and the range in which it is played, as MIDI note numbers."""
+
+    program: int
+    lowest: int
+    highest: int
+
+
+INSTRUMENTS = {
+    "violin": Instrument(40, 55, 93),
+    "viola": Instrument(41, 48, 81),
+    "cello": Instrument(42, 36, 72),
+    "flute": Instrument(73, 60, 93),
+    "oboe": Instrument(68, 58, 88),
+    "clarinet": Instrument(71, 50, 86),
+    "bassoon": Instrument(70, 34, 69),
+    "trumpet": Instrument(56, 54, 84),
+    "trombone": Instrument(57, 40, 70),
+    "horn": Instrument(60, 36, 72),
+    "piano": Instrument(0, 33, 93),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to render.
+
+    `step` is the distance of neighbouring notes in semitones, `gain` FluidSynth's own: at 2.0 the loudest note of
+    FluidR3 peaks below full scale. Held out are the pitches with `pitch % 5 == 2`.
+    """
+
+    rate: int = 48_000
+    step: int = 1
+    velocities: tuple[int, ...] = (45, 80, 115)
+    instruments: tuple[str, ...] = tuple(INSTRUMENTS)
+    gain: float = 2.0
+    soundfont: Path | None = None
+
+
+def render(
+    out: Path, settings: Settings, *, command: str = "", on_note: Callable[[int, int], None] = lambda done, total: None
+) -> Manifest:
+    """Render the notes into a folder and write its manifest.
+
+    Parameters
+    ----------
+    out
+        Receives `<instrument>/<instrument>_<pitch>_<velocity>.flac` (mono, 24 bit) and `manifest.json`.
+    settings
+        What to render.
+    command
+        The command line that asked for it, for the manifest.
+    on_note
+        Called after each note with how many are written and how many there are.
+
+    Raises
+    ------
+    DataError
+        FluidSynth or the soundfont is missing, or a setting is out of range.
+    """
+    _check(settings)
+    soundfont = _find_soundfont(settings.soundfont)
+    version = _fluidsynth_version()
+    total = sum(len(_notes(INSTRUMENTS[name], settings)) for name in settings.instruments)
+    sounds: list[Sound] = []
+    for name in settings.instruments:
+        notes = _notes(INSTRUMENTS[name], settings)
+        audio = _synthesise(INSTRUMENTS[name].program, notes, soundfont, settings)
+        (out / name).mkdir(parents=True, exist_ok=True)
+        for (pitch, velocity), samples in zip(notes, audio, strict=True):
+            path = f"{name}/{name}_{pitch}_{velocity}.flac"
+            soundfile.write(out / path, samples, settings.rate, subtype="PCM_24")
+            sounds.append(
+                Sound(
+                    path=path,
+                    label=name,
+                    seconds=len(samples) / settings.rate,
+                    sample_rate=settings.rate,
+                    split="held-out" if pitch % 5 == 2 else "train",
+                    pitch=pitch,
+                    velocity=velocity,
+                )
+            )
+            on_note(len(sounds), total)
+    digest = hashlib.sha256(soundfont.read_bytes()).hexdigest()
+    source = Source(
+        name="orchestra",
+        licence=LICENCES.get(digest, "that of the soundfont"),
+        command=command,
+        tool=version,
+        soundfont=soundfont.name,
+        soundfont_sha256=digest,
+    )
+    made = Manifest(folder=out, source=source, sounds=tuple(sounds))
+    manifest.write(made, out / manifest.FILE_NAME)
+    return made
+
+
+def _check(settings: Settings) -> None:
+    unknown = [name for name in settings.instruments if name not in INSTRUMENTS]
+    if unknown or not settings.instruments:
+        wrong = ", ".join(unknown) or "none"
+        raise DataError(f"There is no instrument {wrong}; there are {', '.join(INSTRUMENTS)}.")
+    if settings.step < 1:
+        raise DataError(f"The step between notes must be at least 1 semitone, not {settings.step}.")
+    if not settings.velocities or not all(1 <= velocity <= 127 for velocity in settings.velocities):
+        raise DataError("Velocities must be whole numbers from 1 to 127, at least one of them.")
+    if not 8_000 <= settings.rate <= 96_000:
+        raise DataError(f"FluidSynth renders at 8000 to 96000 Hz, not {settings.rate}.")
+
+
+def _find_soundfont(wanted: Path | None) -> Path:
+    for path in (wanted,) if wanted else SOUNDFONTS:
+        if path.is_file():
+            return path
+    if wanted:
+        raise DataError(f"There is no soundfont {wanted}; check the path.")
+    raise DataError("No General MIDI soundfont was found; install the package fluid-soundfont-gm or give --soundfont.")
+
+
+def _fluidsynth_version() -> str:
+    if shutil.which("fluidsynth") is None:
+        raise DataError("The program fluidsynth was not found; install the package fluidsynth.")
+    lines = subprocess.run(["fluidsynth", "--version"], check=False, capture_output=True, text=True).stdout.splitlines()
+    return lines[0] if lines else "FluidSynth"
+
+
+def _notes(instrument: Instrument, settings: Settings) -> list[tuple[int, int]]:
+    pitches = range(instrument.lowest, instrument.highest + 1, settings.step)
+    return [(pitch, velocity) for pitch in pitches for velocity in settings.velocities]
+
+
+def _synthesise(
+    program: int, notes: Sequence[tuple[int, int]], soundfont: Path, settings: Settings
+) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """Render notes one after the other in one run and cut them apart, shape [notes, samples]."""
+    slot = round(NOTE_SECONDS * midi.TICKS_PER_SECOND)
+    held = round(HELD_SECONDS * midi.TICKS_PER_SECOND)
+    silence = round(_SILENCE_SECONDS * midi.TICKS_PER_SECOND)
+    events = [midi.program(0, program)]
+    for k, (pitch, velocity) in enumerate(notes):
+        events += midi.note(k * slot, pitch, velocity, held)
+        events.append(midi.all_sound_off((k + 1) * slot - silence))
+    with tempfile.TemporaryDirectory() as scratch:
+        score, sound = Path(scratch, "notes.mid"), Path(scratch, "notes.wav")
+        score.write_bytes(midi.encode(events, end=(len(notes) + 1) * slot))
+        # No reverb, no chorus; rendered to a file, so nothing depends on the machine's speed.
+        options = ["-n", "-i", "-q", "-R", "0", "-C", "0", "-g", str(settings.gain), "-r", str(settings.rate)]
+        command = ["fluidsynth", *options, "-O", "float", "-F", str(sound), str(soundfont), str(score)]
+        run = subprocess.run(command, check=False, capture_output=True, text=True)
+        if run.returncode or not sound.is_file():
+            raise DataError(f"fluidsynth failed on {soundfont}: {run.stderr.strip() or 'it wrote no sound'}.")
+        audio, _ = soundfile.read(sound, dtype="float32", always_2d=True)
+    samples = round(NOTE_SECONDS * settings.rate)
+    mono = audio.mean(axis=1)
+    if len(mono) < len(notes) * samples:
+        raise DataError(f"fluidsynth rendered {len(mono)} samples of {len(notes) * samples}; is {soundfont} whole?")
+    return mono[: len(notes) * samples].reshape(len(notes), samples)

@@ -1,0 +1,81 @@
+"""A checkpoint becomes the file that is played."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from export.contract import Card, Control, Method, Spectrum
+from export.proof import Proof
+from export.torch_export import TorchMethod
+from export.torch_export import export as export_methods
+from models import checkpoint
+from models.checkpoint import Trained
+from models.graphs import DecodeGraph, EncodeGraph, encode_delay
+from models.vae import VaeConfig
+
+PITCH_RANGE = (24.0, 108.0)
+PITCH_DEFAULT = 57.0
+LOUDEST_DB = -6.0
+LOUDNESS_DEFAULT_DB = -20.0
+
+
+def export(source: str | os.PathLike[str], out: str | os.PathLike[str], *, name: str | None = None) -> Proof:
+    """Write a checkpoint as a streaming model file, once it has proved that it streams.
+
+    Parameters
+    ----------
+    source
+        `model.ckpt` as a training wrote it.
+    out
+        The `.onnx` file to write.
+    name
+        What the model is called; else as its file.
+
+    Raises
+    ------
+    CheckpointError
+        `source` is no such checkpoint.
+    ContractError
+        The model doesn't hold what the format promises; nothing is written.
+    """
+    out = Path(out)
+    return write(checkpoint.load(source), out, name or out.stem)
+
+
+def write(trained: Trained, out: Path, name: str) -> Proof:
+    """Write a trained model as a streaming model file."""
+    vae, shape = trained.model, trained.model.config
+    latent = trained.latent.to_contract()
+    methods = {
+        "decode": TorchMethod(DecodeGraph(vae), _decode(shape)),
+        "encode": TorchMethod(
+            EncodeGraph(vae),
+            Method(hop=shape.hop, output="latent", delay=encode_delay(shape)),
+            states=[torch.zeros(1, 1, shape.n_fft - shape.hop)],
+        ),
+    }
+    card = Card(name, shape.sample_rate, {}, latent, trained.provenance)
+    return export_methods(out, name=name, sample_rate=shape.sample_rate, methods=methods, latent=latent, card=card)
+
+
+def _decode(shape: VaeConfig) -> Method:
+    low, high = PITCH_RANGE
+    return Method(
+        hop=shape.hop,
+        output="magnitudes",
+        spectrum=Spectrum(n_fft=shape.n_fft, hop=shape.hop, window="hann", scale="linear"),
+        controls=(
+            Control("pitch", PITCH_DEFAULT, low, high, unit="MIDI note", text="Pitch; 69 is A4, 440 Hz."),
+            Control(
+                "loudness",
+                LOUDNESS_DEFAULT_DB,
+                shape.quietest_db,
+                LOUDEST_DB,
+                unit="dBFS",
+                text="Level (RMS); the lowest is silence.",
+            ),
+        ),
+    )

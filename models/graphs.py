@@ -1,0 +1,95 @@
+"""The two ways through a trained VAE as they stream: modules whose state goes in and comes out."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from models.frames import LOWEST_SHAPE
+from models.vae import LN_10_OVER_20, SpectralVae, VaeConfig, half_energy, unit_gain
+
+
+class DecodeGraph(nn.Module):
+    """Latent, pitch and loudness → linear magnitudes of exactly that loudness."""
+
+    def __init__(self, vae: SpectralVae) -> None:
+        super().__init__()
+        self.decoder = vae.decoder
+        self.quietest_db = vae.config.quietest_db
+        self.unit = unit_gain(vae.config.n_fft)
+
+    def forward(self, latent: Tensor, pitch: Tensor, loudness: Tensor) -> tuple[Tensor]:
+        """Decode.
+
+        Parameters
+        ----------
+        latent : Tensor [shape=(1, latent, frames)]
+        pitch : Tensor [shape=(1, 1, frames)]
+            MIDI note number.
+        loudness : Tensor [shape=(1, 1, frames)]
+            RMS, dBFS; at the quietest, silence.
+
+        Returns
+        -------
+        Tensor [shape=(1, bins, frames)]
+            Magnitudes of an unnormalised STFT.
+        """
+        level = loudness[0, 0]  # [frames]
+        shape = self.decoder(latent[0].T, pitch[0, 0], level)  # [frames, bins]
+        silence = math.exp(self.quietest_db * LN_10_OVER_20)
+        gain = self.unit * (torch.exp(level * LN_10_OVER_20) - silence).clamp(min=0)  # [frames]
+        return ((gain[:, None] * torch.exp(shape)).T[None],)
+
+
+class EncodeGraph(nn.Module):
+    """Audio → mean of the latent; the state is the audio that the next frames still reach back to."""
+
+    window: Tensor
+
+    def __init__(self, vae: SpectralVae) -> None:
+        super().__init__()
+        self.encoder = vae.encoder
+        self.config = vae.config
+        self.register_buffer("window", torch.hann_window(vae.config.n_fft, periodic=True))
+
+    def forward(self, audio: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode.
+
+        Parameters
+        ----------
+        audio : Tensor [shape=(1, 1, frames * hop)]
+        before : Tensor [shape=(1, 1, n_fft - hop)]
+            The last samples that went before it.
+
+        Returns
+        -------
+        latent : Tensor [shape=(1, latent, frames)]
+            Frame t is heard through a window that ends with the audio's sample (t + 1) * hop.
+        before : Tensor [shape=(1, 1, n_fft - hop)]
+            For the next call.
+        """
+        hop, n_fft = self.config.hop, self.config.n_fft
+        joined = torch.cat([before, audio], dim=-1)  # [1, 1, n_fft - hop + frames * hop]
+        blocks = joined.reshape(-1, hop)  # [frames + n_fft / hop - 1, hop]
+        frames = audio.shape[-1] // hop
+        parts = [blocks[k : k + frames] for k in range(n_fft // hop)]
+        windowed = torch.cat(parts, dim=-1) * self.window  # [frames, n_fft]
+        spectrum = torch.view_as_real(torch.fft.rfft(windowed))  # [frames, bins, 2]
+        power = spectrum.pow(2).sum(dim=-1)  # [frames, bins]
+        mean, _ = self.encoder(shape_of(0.5 * torch.log(power + 1e-8), self.config))
+        return mean.T[None], joined[..., -(n_fft - hop) :]
+
+
+def shape_of(log_magnitude: Tensor, config: VaeConfig) -> Tensor:
+    """Bring log-magnitudes [..., bins] to unit energy as in training: no louder than they are if they are silence."""
+    quietest = 2 * (math.log(unit_gain(config.n_fft)) + config.quietest_db * LN_10_OVER_20)
+    energy = torch.log(half_energy(log_magnitude)).clamp(min=quietest)  # [..., 1]
+    raised = (log_magnitude - 0.5 * energy).clamp(min=LOWEST_SHAPE)
+    return raised - 0.5 * torch.log(half_energy(raised))
+
+
+def encode_delay(config: VaeConfig) -> int:
+    """Samples by which the middle of a frame's window lags the start of the hop that it stands for."""
+    return config.n_fft // 2 - config.hop

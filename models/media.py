@@ -1,0 +1,86 @@
+"""What TensorBoard shows and plays of a training: spectrograms and sound, original and model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.frames import FrameStore
+from models.objective import DB_PER_NEPER
+from models.training import VaeTraining
+from models.vae import unit_gain
+from realtime.phase import invert
+
+SOUNDS = 4
+_LONGEST_FRAMES = 1_000
+_RANGE_DB = 80.0
+
+
+class Media(L.Callback):
+    """Every so many steps, a few held-out sounds as the model gives them back."""
+
+    def __init__(self, held_out: FrameStore, every: int) -> None:
+        self.held_out = held_out
+        self.every = every
+        count = len(held_out.sounds)
+        self.chosen = sorted({int(k) for k in np.linspace(0, count - 1, min(SOUNDS, count))})
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
+    ) -> None:
+        """Write them when it is time."""
+        if trainer.global_step % self.every == 0:
+            self.write(trainer, pl_module)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write them once more."""
+        self.write(trainer, pl_module)
+
+    @torch.no_grad()
+    def write(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write original and model, one above the other, and the sound of both."""
+        logger = trainer.logger
+        if not isinstance(logger, TensorBoardLogger) or not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, VaeTraining)
+        step, config = trainer.global_step, pl_module.config.model
+        for k in self.chosen:
+            index = torch.from_numpy(np.flatnonzero(self.held_out.sound.numpy() == k))[:_LONGEST_FRAMES]
+            sound = self.held_out.sounds[k]
+            name = sound.path.replace("/", " ")
+            original = self.held_out.log_magnitude[index].float()
+            made = rebuild(pl_module, self.held_out, index)
+            picture = torch.cat([_picture(original), _picture(made)], dim=0)  # [2 bins, frames]
+            logger.experiment.add_image(name, picture[None], step)
+            for kind, spectrum in (("original", original), ("model", made)):
+                audio = invert(_magnitudes(spectrum), config.n_fft, config.hop)
+                clip = torch.from_numpy(np.clip(audio, -1, 1))[None]
+                logger.experiment.add_audio(f"{name} {kind}", clip, step, config.sample_rate)
+
+
+def rebuild(training: VaeTraining, store: FrameStore, index: Tensor) -> Tensor:
+    """Encode and decode frames: their log-magnitudes as the model gives them back, [frames, bins]."""
+    batch = store.take(index).to(training.device)
+    silent = torch.zeros(len(index), training.config.model.latent, device=training.device)
+    made, _, _ = training.vae(batch.shape, batch.pitch, batch.loudness, silent)
+    level = np.log(unit_gain(training.config.model.n_fft)) + batch.loudness / DB_PER_NEPER
+    shown: Tensor = (made + level[:, None]).cpu()
+    return shown
+
+
+def _picture(log_magnitude: Tensor) -> Tensor:
+    """Log-magnitudes [frames, bins] as grey, [bins, frames], low frequencies at the bottom."""
+    level = DB_PER_NEPER * (log_magnitude - log_magnitude.max())
+    return (1 + level / _RANGE_DB).clamp(0, 1).T.flip(0)
+
+
+def _magnitudes(log_magnitude: Tensor) -> NDArray[np.float32]:
+    """[frames, bins], logarithmic → [bins, frames], linear."""
+    return np.ascontiguousarray(log_magnitude.exp().T.numpy(), np.float32)

@@ -1,0 +1,217 @@
+"""The training of the VAE as Lightning sees it: data, steps, judging, progress."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from models.config import TrainConfig
+from models.frames import Draw, Draws, FrameStore
+from models.objective import (
+    DB_PER_NEPER,
+    SpectralDistance,
+    kl_divergence,
+    movement,
+    spectral_convergence_db,
+)
+from models.vae import SpectralVae
+
+JUDGED_FRAMES = 2_000
+HELD_OUT_LOSS = "held_out/loss"
+SETTINGS_KEY = "glitch_settings"
+_LAST_RATE = 0.005
+
+
+class Frames(L.LightningDataModule):
+    """Draws from the training sounds, and a fixed, even choice of held-out frames to judge by."""
+
+    def __init__(self, train: FrameStore, held_out: FrameStore, config: TrainConfig) -> None:
+        super().__init__()
+        self.train, self.held_out = train, held_out
+        self.draws = Draws(
+            train.starts(config.segment_frames),
+            segments=config.segments,
+            length=config.segment_frames,
+            latent=config.model.latent,
+            warp_semitones=config.warp_semitones,
+            seed=config.seed,
+        )
+
+    def train_dataloader(self) -> DataLoader[Draw]:
+        """Draws from where the training stands."""
+        assert self.trainer is not None
+        self.draws.first = self.trainer.global_step
+        self.draws.rank = self.trainer.global_rank
+        return DataLoader(self.draws, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Numbers of the frames to judge by."""
+        active = np.flatnonzero(self.held_out.active.numpy())
+        chosen = active[np.linspace(0, len(active) - 1, min(JUDGED_FRAMES, len(active))).astype(np.int64)]
+        parts: Any = torch.split(torch.from_numpy(chosen), 500)
+        return DataLoader(parts, batch_size=None)
+
+
+class VaeTraining(L.LightningModule):
+    """Trains a `SpectralVae`.
+
+    All that is random in a step comes with its draw, and the learning rate and the weights of the loss follow from how
+    far the training is; so what a resumed training needs is the weights, the optimizer, the step and the time spent.
+    """
+
+    def __init__(self, config: TrainConfig, frames: Frames) -> None:
+        super().__init__()
+        self.config = config
+        self.frames = frames
+        self.vae = SpectralVae(config.model)
+        self.distance = SpectralDistance(config.model.sample_rate, config.model.n_fft)
+        self.seconds_before = 0.0
+        self.began = time.monotonic()
+
+    def fit_scales(self) -> None:
+        """Give the network the mean and the deviation of its input, from a sample of the training frames."""
+        random = torch.Generator().manual_seed(self.config.seed)
+        starts = self.frames.draws.starts
+        chosen = starts[torch.randint(0, len(starts), (4_000,), generator=random)]
+        shape = self.frames.train.take(chosen).shape
+        mean = shape.mean(dim=0)
+        self.vae.encoder.mean.copy_(mean)
+        self.vae.encoder.deviation.copy_((shape - mean).std().clamp(min=1e-3))
+        self.vae.decoder.floor_mean.copy_(mean - 1.0)
+
+    @property
+    def progress(self) -> float:
+        """How far the training is, 0 to 1: in steps or in time, whichever ends first."""
+        done = self.global_step / self.config.max_steps
+        if self.config.max_minutes is not None:
+            done = max(done, self.seconds / (60 * self.config.max_minutes))
+        return min(1.0, done)
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training, before it was resumed as well."""
+        return self.seconds_before + time.monotonic() - self.began
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW; `on_train_batch_start` sets its learning rate."""
+        config = self.config
+        return torch.optim.AdamW(
+            self.vae.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
+        )
+
+    def on_train_start(self) -> None:
+        """Start the clock."""
+        self.began = time.monotonic()
+
+    def on_train_batch_start(self, batch: Draw, batch_idx: int) -> int | None:
+        """Set the learning rate, or stop when the time is up."""
+        if self.progress >= 1.0 and self.global_step > 0:
+            self.trainer.should_stop = True
+            return -1
+        rise = min(1.0, (self.global_step + 1) / self.config.warmup_steps)
+        fall = 0.5 * (1 + math.cos(math.pi * self.progress)) * (1 - _LAST_RATE) + _LAST_RATE
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, torch.optim.Optimizer | L.pytorch.core.optimizer.LightningOptimizer)
+        for group in optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * rise * fall
+        return None
+
+    def training_step(self, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
+        """Warp, encode, decode, compare."""
+        config = self.config
+        batch = self.frames.train.take_warped(draw.index, draw.semitones).to(self.device)
+        made, mean, log_variance = self.vae(batch.shape, batch.pitch, batch.loudness, draw.noise.to(self.device))
+        distance = self.distance(batch.shape, made, batch.floor)
+        ramp = min(1.0, self.progress / config.beta_warmup)
+        kl, moved = kl_divergence(mean, log_variance), movement(mean)
+        loss: Tensor = distance.total + ramp * (config.beta * kl + config.slowness * moved)
+        parts = {"loss": loss, "bins": distance.bins, "mel": distance.mel, "amplitude": distance.amplitude}
+        self.log_dict({f"train/{key}": value.detach() for key, value in parts.items()})
+        self.log_dict({"train/kl": kl.detach(), "train/movement": moved.detach(), "train/beta": config.beta * ramp})
+        return loss
+
+    def validation_step(self, index: Tensor, batch_idx: int) -> None:
+        """Judge held-out frames, decoded from the mean of their latent's distribution."""
+        batch = self.frames.held_out.take(index).to(self.device)
+        silent = torch.zeros(*index.shape, self.config.model.latent, device=self.device)
+        made, mean, log_variance = self.vae(batch.shape, batch.pitch, batch.loudness, silent)
+        distance = self.distance(batch.shape, made, batch.floor)
+        figures = {
+            HELD_OUT_LOSS: distance.total,
+            "held_out/mel_db": DB_PER_NEPER * distance.mel,
+            "held_out/spectral_convergence_db": spectral_convergence_db(batch.shape, made),
+            "held_out/kl": kl_divergence(mean, log_variance),
+        }
+        self.log_dict(figures, batch_size=len(index), sync_dist=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the settings and the time spent."""
+        checkpoint[SETTINGS_KEY] = {"config": asdict(self.config), "seconds": self.seconds}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the time spent."""
+        self.seconds_before = float(checkpoint[SETTINGS_KEY]["seconds"])
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Leave draws where the frames lie; what is taken from there moves."""
+        return batch
+
+
+class ProgressLine(L.Callback):
+    """One line: how far, the losses, time spent and time to go."""
+
+    def __init__(self) -> None:
+        self.display: Progress | None = None
+        self.task: TaskID | None = None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Open the line."""
+        columns = (TextColumn("training"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+        times = (TimeElapsedColumn(), TextColumn("to go"), TimeRemainingColumn())
+        self.display = Progress(*columns, *times, TextColumn("{task.fields[text]}"), disable=not trainer.is_global_zero)
+        self.task = self.display.add_task("training", total=1.0, text="")
+        self.display.start()
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
+    ) -> None:
+        """Move it on."""
+        if self.display is None or self.task is None or trainer.global_step % 10:
+            return
+        assert isinstance(pl_module, VaeTraining)
+        self.display.update(self.task, completed=pl_module.progress, text=_figures(trainer))
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Leave a line behind where there is no terminal to draw on."""
+        if self.display is None or self.display.console.is_terminal or not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, VaeTraining)
+        done, minutes = pl_module.progress, pl_module.seconds / 60
+        to_go = minutes * (1 - done) / done
+        print(f"{100 * done:3.0f} %  {minutes:.1f} min, {to_go:.1f} to go  {_figures(trainer)}", flush=True)
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Close it, also after an error."""
+        if self.display is not None:
+            self.display.stop()
+
+
+def _figures(trainer: L.Trainer) -> str:
+    found = trainer.callback_metrics
+    text = f"step {trainer.global_step}"
+    for name, key in (("loss", "train/loss"), ("held-out", HELD_OUT_LOSS)):
+        if key in found:
+            text += f"  {name} {float(found[key]):.3f}"
+    if "held_out/mel_db" in found:
+        text += f"  Δmel {float(found['held_out/mel_db']):.2f} dB"
+    return text

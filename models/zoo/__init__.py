@@ -1,0 +1,1 @@
+"""Bundled models: see README.md here for what each one is and how it was made."""
