@@ -1,0 +1,141 @@
+"""What the window sees of the host: its shared memory, opened so that nothing here can write to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Any
+
+import numpy as np
+
+from export.contract import GlitchError
+from realtime.memory import Segment
+
+REFRESH_S = 1.0
+
+
+class View:
+    """A segment of the host's, read only."""
+
+    def __init__(self, name: str) -> None:
+        self._segment = Segment.attach(name)
+        self.name = name
+        self.arrays: dict[str, np.ndarray] = {}
+        for key, array in self._segment.arrays.items():
+            self.arrays[key] = array.view()
+            self.arrays[key].flags.writeable = False
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        return self.arrays[key]
+
+    def read_info(self) -> dict[str, Any]:
+        """Read the description of the session (stream segment only)."""
+        return self._segment.read_info()
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self.arrays.clear()
+        self._segment.close()
+
+
+class Host:
+    """The running session: its stream segment, its decks and what it says of itself.
+
+    Attributes
+    ----------
+    stream, meters, values, history : np.ndarray
+        As `realtime.memory` describes them.
+    info : dict
+        The session's description, read again once a second.
+    decks : dict[str, View]
+        The decks that are there now, by their letter.
+
+    Raises
+    ------
+    GlitchError
+        There is no such session.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._view = View(name)
+        self.stream = self._view["stream"]
+        self.meters = self._view["meters"]
+        self.values = self._view["values"]
+        self.history = self._view["history"]
+        self.info: dict[str, Any] = {}
+        self.decks: dict[str, View] = {}
+        self._due = 0.0
+        self._seen_clock = -1
+        self._seen_at = 0.0
+
+    @property
+    def clock(self) -> int:
+        """Samples played so far."""
+        return int(self.stream["clock"][0])
+
+    @property
+    def rate(self) -> float:
+        """Samples a second."""
+        rate = float(self.stream["sample_rate"][0])
+        return rate if np.isfinite(rate) and 8000 <= rate <= 384_000 else 48_000.0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the host is about to end."""
+        return bool(self.stream["stopping"][0])
+
+    @property
+    def deck(self) -> View | None:
+        """The deck whose latents are shown."""
+        return next(iter(self.decks.values()), None)
+
+    def playing(self, now: float) -> bool:
+        """Tell whether the clock has moved within the last second."""
+        clock = self.clock
+        if clock != self._seen_clock:
+            self._seen_clock, self._seen_at = clock, now
+        return clock > 0 and now - self._seen_at < 1.0
+
+    def refresh(self, now: float) -> bool:
+        """Read the description again if it is time to; tell whether it was."""
+        if now < self._due:
+            return False
+        self._due = now + REFRESH_S
+        with contextlib.suppress(ValueError):  # caught in the middle of being written: next time
+            info = self._view.read_info()
+            self.info = info if isinstance(info, dict) else {}
+        self._follow_decks()
+        return True
+
+    def _follow_decks(self) -> None:
+        named = self.info.get("decks")
+        named = named if isinstance(named, dict) else {}
+        for letter in [letter for letter, view in self.decks.items() if named.get(letter) != view.name]:
+            self.decks.pop(letter).close()
+        for letter, name in named.items():
+            if letter not in self.decks:
+                with contextlib.suppress(GlitchError, OSError, ValueError, TypeError):  # not there yet, or no more
+                    self.decks[letter] = View(name)
+        self.decks = dict(sorted(self.decks.items()))
+
+    def ended(self) -> bool:
+        """Tell whether the host's process is gone (where the system lets us ask without harm)."""
+        pid = self.info.get("pid")
+        if sys.platform == "win32" or not isinstance(pid, int):
+            return False
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for view in self.decks.values():
+            view.close()
+        self.decks.clear()
+        del self.stream, self.meters, self.values, self.history
+        self._view.close()

@@ -1,0 +1,79 @@
+"""The bank of faders: the latents, the model's own controls, the walk, the gain."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from gui import style
+from gui.fader import Fader
+from gui.host import Host
+from gui.remote import Remote
+from gui.viewmodel import ParameterModel, number, played_latents
+from realtime.params import Parameter, Table
+
+_ALWAYS = {"WALK": ("/walk/radius", "/walk/speed"), "OUT": ("/gain",)}
+
+
+class Bank(QWidget):
+    """A fader for each row that a player moves by hand; the latents scroll when there are many."""
+
+    def __init__(self, table: Table, host: Host, remote: Remote) -> None:
+        super().__init__()
+        self._host = host
+        self._remote = remote
+        self.models: dict[str, ParameterModel] = {}
+        self.faders: dict[str, Fader] = {}
+        self._latents = [row.address for row in table.latents]
+
+        groups = {"LATENTS": [(row, row.address.rsplit("/", 1)[1]) for row in table.latents]}
+        groups["MODEL"] = [(row, name.split(".")[-1]) for name, row in table.controls.items() if row.kind == "float"]
+        inside = QWidget()
+        inside.setObjectName("sliding")
+        sliding = QHBoxLayout(inside)
+        sliding.setContentsMargins(0, 0, 0, 0)
+        sliding.setSpacing(style.GAP)
+        for title, rows in groups.items():
+            if rows:
+                sliding.addWidget(self._group(title, rows), stretch=len(rows))
+        area = QScrollArea()
+        area.setWidget(inside)
+        area.setWidgetResizable(True)
+        area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._area = area
+
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(style.GAP)
+        layout.addWidget(area, stretch=max(sum(map(len, groups.values())), 1))
+        for title, addresses in _ALWAYS.items():
+            rows = [(table[address], address.rsplit("/", 1)[1]) for address in addresses if address in table]
+            layout.addWidget(self._group(title, rows), stretch=len(rows))
+
+    def _group(self, title: str, rows: list[tuple[Parameter, str]]) -> QWidget:
+        group = QWidget()
+        group.setObjectName("group")
+        group.setStyleSheet(f"#group {{ background: {style.PANEL.name()}; border-radius: {style.RADIUS}px; }}")
+        label = QLabel(title)
+        label.setFont(style.font(12, bold=True, spaced=True))
+        label.setStyleSheet(f"color: {style.FAINT.name()}; background: transparent;")
+        layout = QVBoxLayout(group)
+        layout.setContentsMargins(10, 8, 10, 4)
+        layout.setSpacing(2)
+        layout.addWidget(label)
+        faders = QHBoxLayout()
+        faders.setSpacing(2)
+        layout.addLayout(faders, stretch=1)
+        for row, name in rows:
+            model = self.models[row.address] = ParameterModel(row, self._remote)
+            fader = self.faders[row.address] = Fader(model, name)
+            faders.addWidget(fader)
+        return group
+
+    def poll(self, now: float) -> None:
+        """Let the faders follow the host."""
+        played = dict(zip(self._latents, played_latents(self._host.deck, len(self._latents)), strict=True))
+        values = self._host.values
+        for address, model in self.models.items():
+            model.follow(number(values[model.row.index]), played.get(address), now)
