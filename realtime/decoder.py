@@ -100,14 +100,18 @@ class Decoder:
         self._latent[0, :, 0] = latent
         for k, buffer in enumerate(self._controls):
             buffer[:] = controls[k]
-        self.session.run_with_iobinding(self._bindings[self._now])
-        self._now ^= 1
+        self.run_graph()
         output = self._output[0]
         if self._inverter is None:
             return output.copy()
         if not np.isfinite(output).all():
             return np.full((1, self.hop), np.nan, np.float32)
         return self._inverter.push(np.exp(output) if self._log else output)[None]
+
+    def run_graph(self) -> None:
+        """Run the graph alone on what its buffers hold, and take its caches on."""
+        self.session.run_with_iobinding(self._bindings[self._now])
+        self._now ^= 1
 
     def render(self, latents: np.ndarray, controls: np.ndarray | None = None) -> np.ndarray:
         """Decode many frames: `latents` [shape=(latents, frames)], `controls` [shape=(controls, frames)] or defaults.

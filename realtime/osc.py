@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pythonosc.osc_message import OscMessage
 
 from export.contract import GlitchError
+from realtime.priority import prefer_thread
 
 DEFAULT_PORT = 9000
 RECEIVE_BUFFER = 1 << 21
@@ -86,6 +87,7 @@ class OscServer:
         self._socket.close()
 
     def _run(self) -> None:
+        prefer_thread()
         while self._running:
             try:
                 data = self._socket.recv(LARGEST_PACKET)

@@ -1,10 +1,11 @@
-"""Real-time priority for the thread that decodes, where the system grants it."""
+"""Priority for the threads that sound and control wait for, where the system grants it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
+import threading
 
 DECK_PRIORITY = 20  # below the audio server's and device's threads, above everything else
 
@@ -29,3 +30,13 @@ def raise_priority(level: int = DECK_PRIORITY) -> int:
         with contextlib.suppress(OSError):
             os.nice(-10)
     return 0
+
+
+def prefer_thread(niceness: int = -15) -> None:
+    """Let this thread go before ordinary ones, but never before audio: for what receives controls.
+
+    Real-time priority would be wrong here: a flood of messages must not take a core from the decks.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)

@@ -164,6 +164,28 @@ def export_reference(path: Path, module: nn.Module | None = None, latents: int =
     return path
 
 
+def export_shown_reference(path: Path, latents: int = 16) -> Path:
+    """Write the reference decoder with its output replaced by 0.1 times latent 1: its cost, and audio that shows."""
+    import torch
+    from torch import Tensor, nn
+
+    class Shown(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.decoder = reference_decoder(latents)
+
+        def states(self) -> list[Tensor]:
+            return self.decoder.states()
+
+        def forward(self, latent: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+            audio, *following = self.decoder(latent, *states)
+            held = latent[:, :1, :, None].expand(-1, -1, -1, 128).reshape(1, 1, -1)
+            return (0.1 * held + 1e-9 * audio, *following)
+
+    torch.manual_seed(0)
+    return export_reference(path, Shown().eval(), latents)
+
+
 def _float(name: str, shape: list[int | str]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 

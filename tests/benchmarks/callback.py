@@ -1,0 +1,120 @@
+"""callback: blocks served in time by the compiled callback and by a Python one, beside a busy Python thread.
+
+`{"native": {"due", "served"}, "python": {"due", "served"}}`: JACK's dummy driver at 48 kHz in blocks of 64 frames. Both
+play what a thread puts into a ring; a block is due every 64 samples of wall time, and served when the callback ran and
+found its frames.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from tests.jack import JackServer
+
+RATE, BLOCK, SECONDS = 48_000, 64, 8.0
+AHEAD = 768
+
+
+def run() -> dict[str, Any]:
+    """Measure both, one after the other, on one server."""
+    with JackServer(rate=RATE, block=BLOCK) as server:
+        return {
+            kind: json.loads(
+                subprocess.run(
+                    [sys.executable, "-m", "tests.benchmarks.callback", kind],
+                    env=server.environment,
+                    check=True,
+                    capture_output=True,
+                    text=True,
+                ).stdout
+            )
+            for kind in ("native", "python")
+        }
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Say it in a line."""
+    shares = {kind: f"{100 * r['served'] / r['due']:.1f} %" for kind, r in result.items()}
+    return f"blocks served beside a busy Python thread: compiled {shares['native']}, Python {shares['python']}"
+
+
+def measure(kind: str) -> dict[str, int]:
+    """Play for some seconds with one kind of callback, and count."""
+    from realtime import rings
+    from realtime.memory import HISTORY, RING, Geometry, Registry, Segment
+    from realtime.mixer import Mixer
+    from realtime.stream import choose, open_stream
+
+    registry = Registry()
+    stream_segment = Segment.create(Geometry("stream", 1, HISTORY), registry)
+    deck = Segment.create(Geometry("deck", 1, RING), registry)
+    deck["deck"][0]["ahead"] = AHEAD
+    mixer = Mixer(stream_segment, RATE, 1)
+    mixer.plug(0, deck)
+    state = stream_segment["stream"][0]
+    device = choose(None, RATE)
+    stream: Any
+    if kind == "native":
+        stream = open_stream(mixer, device, sample_rate=RATE, block=BLOCK, latency="low")
+    else:
+        import sounddevice as sd
+
+        out = np.zeros(BLOCK, np.float32)
+
+        def callback(outdata: np.ndarray, frames: int, _time: Any, _flags: Any) -> None:
+            mixer.process(out, frames)  # the same work, called by the interpreter
+            outdata[:, 0] = out
+
+        stream = sd.OutputStream(
+            samplerate=RATE,
+            blocksize=BLOCK,
+            channels=1,
+            dtype="float32",
+            device=device.index,
+            latency="low",
+            callback=callback,
+        )
+    running = True
+
+    def fill() -> None:
+        noise = 0.1 * np.random.default_rng(0).standard_normal((1, 256)).astype(np.float32)
+        while running:
+            if rings.fill(deck["ring_index"]) < AHEAD:
+                rings.push_audio(deck["ring_index"], deck["ring"], 1, noise)
+            else:
+                time.sleep(0.0005)
+
+    def burn() -> None:
+        x = 0
+        while running:
+            for i in range(1000):
+                x += i * i
+
+    rings.push_audio(deck["ring_index"], deck["ring"], 1, np.zeros((1, 256), np.float32))
+    threads = [threading.Thread(target=target, daemon=True) for target in (fill, burn)]
+    for thread in threads:
+        thread.start()
+    stream.start()
+    time.sleep(0.5)
+    before, began = int(state["callbacks"]), time.perf_counter()
+    time.sleep(SECONDS)
+    served, took = int(state["callbacks"]) - before, time.perf_counter() - began
+    running = False
+    for thread in threads:
+        thread.join()
+    stream.close()
+    del state
+    for part in (stream_segment, deck, registry):
+        part.close()
+    return {"due": round(took * RATE / BLOCK), "served": served}
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1])))
