@@ -296,7 +296,7 @@ def split(model: onnx.ModelProto, method: str) -> onnx.ModelProto:
         node = producer.get(name)
         if node is not None and id(node) not in needed:
             needed.add(id(node))
-            pending.extend(_reads(node))
+            pending.extend(reads(node))
     part = onnx.ModelProto()
     part.CopyFrom(_without_graph(model))
     part.graph.name = method
@@ -401,14 +401,14 @@ def _expect(holds: bool, otherwise: str) -> None:
         raise ContractError(f"{otherwise}.")
 
 
-def _reads(node: onnx.NodeProto) -> list[str]:
+def reads(node: onnx.NodeProto) -> list[str]:
     """List the tensors a node reads, those of its inner graphs (If, Loop, Scan) included."""
     names = list(node.input)
     for attribute in node.attribute:
         inside = [attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else []
         for graph in (*inside, *attribute.graphs):
             for inner in graph.node:
-                names.extend(_reads(inner))
+                names.extend(reads(inner))
             names.extend(value.name for value in graph.output)
     return names
 

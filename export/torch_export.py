@@ -20,7 +20,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from export.contract import FRAMES, MIN_OPSET, Card, ContractError, Latent, Method, save, validate
+from export.contract import FRAMES, MIN_OPSET, Card, ContractError, Latent, Method, reads, save, validate
 from export.proof import Proof, prove
 
 SETTLE_SECONDS = 10.0
@@ -107,7 +107,7 @@ def settle(key: str, part: TorchMethod, latent: Latent) -> list[Tensor]:
 def _example(key: str, method: Method, latent: Latent, frames: int) -> list[Tensor]:
     """Make the input and the controls at their defaults, `frames` long."""
     shape = (1, latent.size, frames) if key == "decode" else (1, method.channels, frames * method.hop)
-    controls = [torch.full((1, c.size, frames if c.per_frame else 1), c.default) for c in method.controls]
+    controls = [torch.full((1, c.size, frames if c.per_frame else 1), float(c.default)) for c in method.controls]
     return [torch.randn(shape), *controls]
 
 
@@ -151,9 +151,9 @@ class _Flat(nn.Module):
 
 
 def _named(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
-    """Check that the exporter kept every input and output; it drops what a graph doesn't read."""
-    found = [value.name for value in model.graph.input]
-    missing = [name for name in inputs if name not in found]
+    """Check that every input is read and every output there, under its name."""
+    read = {name for node in model.graph.node for name in reads(node)}
+    missing = [name for name in inputs if name not in read]
     if missing:
         raise ContractError(f"The module doesn't read {', '.join(missing)}; leave it out of the card, or use it.")
     if [value.name for value in model.graph.output] != outputs:

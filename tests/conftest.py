@@ -1,0 +1,39 @@
+"""Fixtures that several folders share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from realtime.cli import bundled_model
+from realtime.memory import Registry
+from tests import reference
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Small models that need no torch: `level` shows its latent, `tone` gives magnitudes, `bundled` is the real one."""
+    folder = tmp_path_factory.mktemp("models")
+    return {
+        "level": reference.level_model(folder / "level.onnx"),
+        "stereo": reference.level_model(folder / "stereo.onnx", channels=2, hop=300),
+        "slow": reference.level_model(folder / "slow.onnx", rate=44_100),
+        "tone": reference.tone_model(folder / "tone.onnx"),
+        "bundled": bundled_model(),
+    }
+
+
+@pytest.fixture(scope="session")
+def reference_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reference decoder, exported."""
+    return reference.export_reference(tmp_path_factory.mktemp("reference") / "reference.onnx")
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    """A registry of segments in a folder of its own."""
+    made = Registry(tmp_path / "registry")
+    yield made
+    made.close()
