@@ -81,9 +81,9 @@ SLOT = np.dtype(
         ("gain", "f8"),
         ("fade", "f8"),  # 0 silent, 1 open: follows the deck's underruns
         ("waiting", "i8"),  # 1 while the ring fills again
-        ("last_left", "f8"),
-        ("last_right", "f8"),
-        ("tail", "f8"),  # what is left of the fade from the last sample, 1 to 0
+        ("tail", "f8"),  # what is left of the fade out that covers a missing frame, 1 to 0
+        ("tail_level", "f8"),  # how loud it began
+        ("tail_frame", "i8"),  # the frame of the ring that it plays next, backwards
     ],
     align=True,
 )

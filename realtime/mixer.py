@@ -73,7 +73,11 @@ def _smooth(t: float) -> float:
 
 @njit(error_model="numpy", nogil=True, cache=True)
 def _play(out: np.ndarray, frames: int, channels: int, slots: np.ndarray, at: int, clock: int, rate: float) -> None:
-    """Add what one deck has to the block, and never step: a late deck fades out from its last sample, and in again."""
+    """Add what one deck has to the block, and never step.
+
+    A deck that comes too late is faded out from its last sample on: what was played last is played again backwards,
+    out of the ring, so that neither a step nor a thump is heard. When it is back, it is faded in.
+    """
     slot = slots[at]
     index = carray(_int64_at(slot.index_address), (INDEX_WORDS,))
     ring = carray(_float32_at(slot.ring_address), (slot.capacity * slot.channels,))
@@ -101,15 +105,17 @@ def _play(out: np.ndarray, frames: int, channels: int, slots: np.ndarray, at: in
             left = weight * ring[where]
             right = weight * ring[where + 1] if inside > 1 else left
         elif slot.waiting == 0:  # the first frame that is missing
-            slot.waiting, slot.fade, slot.tail = 1, 0.0, 1.0
+            slot.tail, slot.tail_level, slot.tail_frame = 1.0, _smooth(slot.fade), read + take - 1
+            slot.waiting, slot.fade = 1, 0.0
             deck.underruns += 1
             deck.missing += frames - take
-        if slot.waiting == 0:
-            slot.last_left, slot.last_right = left, right
-        if slot.tail > 0.0:
-            slot.tail = max(0.0, slot.tail - fade_step)
-            left += slot.last_left * _smooth(slot.tail)
-            right += slot.last_right * _smooth(slot.tail)
+        if slot.tail > 0.0 and slot.tail_frame >= 0:
+            weight = slot.tail_level * _smooth(slot.tail)
+            where = (slot.tail_frame % slot.capacity) * inside
+            left += weight * ring[where]
+            right += weight * (ring[where + 1] if inside > 1 else ring[where])
+            slot.tail -= fade_step
+            slot.tail_frame -= 1
         if channels == 1:
             out[i] += level * (0.5 * (left + right) if inside > 1 else left)
         else:

@@ -1,0 +1,51 @@
+"""The table: every knob once, and nothing that depends on it goes its own way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from export.contract import Card, Control, Latent, Method, load
+from realtime.params import ParameterError, table
+
+
+def test_addresses_and_indices_are_unique_and_every_row_is_sound(models: dict[str, Path]) -> None:
+    rows = table(load(models["bundled"])[1])
+    assert [row.index for row in rows.by_index] == list(range(len(rows)))
+    assert len({row.address for row in rows.by_index}) == len(rows)
+    for row in rows.values():
+        assert row.address.startswith("/")
+        assert row.minimum < row.maximum, row
+        assert row.minimum <= row.default <= row.maximum, row
+        assert row.text.endswith("."), row
+        assert row.text[0].isupper() or row.text[0].islower()
+
+
+def test_the_models_latents_and_controls_become_rows() -> None:
+    method = Method(hop=128, output="audio", controls=(Control("pitch", 60, 20, 110), Control("bend.1", 0, -1, 1)))
+    rows = table(Card("x", 48_000, {"decode": method}, Latent(("dull", "bright"), (0, 0), (1, 1), (1, 0))))
+    assert [row.address for row in rows.latents] == ["/latent/1", "/latent/2"]
+    assert rows["/latent/1"].text.startswith("bright")
+    assert list(rows.controls) == ["pitch", "bend/1"]
+
+
+def test_a_control_cannot_take_the_name_of_a_knob_of_the_stage() -> None:
+    method = Method(hop=128, output="audio", controls=(Control("gain", 0, -1, 1),))
+    with pytest.raises(ParameterError, match="gain"):
+        table(Card("x", 48_000, {"decode": method}, Latent.plain(1)))
+
+
+@given(value=st.floats(allow_nan=False))
+def test_values_are_brought_into_the_range(value: float) -> None:
+    for row in table().values():
+        clipped = row.clip(value)
+        assert row.minimum <= clipped <= row.maximum
+        assert row.clip(clipped) == clipped
+
+
+def test_an_unknown_address_says_where_the_known_ones_are() -> None:
+    with pytest.raises(ParameterError, match="--list-params"):
+        table()["/nowhere"]

@@ -1,0 +1,67 @@
+"""Rings: nothing is lost, nothing is out of order, nothing is seen before it is there."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime import rings
+from realtime.memory import EVENT, INDEX_WORDS, READ, WRITE
+
+
+def take(indices: np.ndarray, ring: np.ndarray, channels: int, frames: int) -> np.ndarray:
+    """Read frames as the callback does."""
+    read, capacity = int(indices[READ]), ring.size // channels
+    at = (read + np.arange(frames)) % capacity
+    out = ring.reshape(capacity, channels)[at].T.copy()
+    indices[READ] = read + frames
+    return out
+
+
+@given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=60), channels=st.integers(1, 2))
+def test_audio_comes_out_as_it_went_in(sizes: list[int], channels: int) -> None:
+    indices, ring = np.zeros(INDEX_WORDS, np.int64), np.zeros(64 * channels, np.float32)
+    sent, got, count = [], [], 0
+    for size in sizes:
+        audio = (np.arange(size * channels, dtype=np.float32) + count).reshape(channels, size)
+        count += size * channels
+        while not rings.push_audio(indices, ring, channels, audio):
+            got.append(take(indices, ring, channels, min(7, rings.fill(indices))))
+        sent.append(audio)
+    got.append(take(indices, ring, channels, rings.fill(indices)))
+    np.testing.assert_array_equal(np.concatenate(got, axis=1), np.concatenate(sent, axis=1))
+
+
+def test_a_full_ring_takes_nothing_and_keeps_what_it_has() -> None:
+    indices, ring = np.zeros(INDEX_WORDS, np.int64), np.zeros(16, np.float32)
+    assert rings.push_audio(indices, ring, 1, np.ones((1, 16), np.float32))
+    assert not rings.push_audio(indices, ring, 1, np.full((1, 1), 2, np.float32))
+    assert rings.fill(indices) == 16
+    np.testing.assert_array_equal(ring, 1)
+
+
+def test_events_cross_threads_in_order_and_none_is_torn() -> None:
+    indices, events = np.zeros(INDEX_WORDS, np.int64), np.zeros(64, EVENT)
+    total, got, into = 20_000, [], np.zeros(64, EVENT)
+
+    def write() -> None:
+        for n in range(total):
+            while not rings.push_event(indices, events, n, 2 * n, 3.0 * n):
+                pass
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while len(got) < total:
+        count = rings.pop_events(indices, events, into)
+        got += into[:count].tolist()
+    writer.join()
+    assert got == [(n, 2 * n, 3.0 * n) for n in range(total)]
+
+
+def test_a_full_event_ring_says_so() -> None:
+    indices, events = np.zeros(INDEX_WORDS, np.int64), np.zeros(4, EVENT)
+    assert [bool(rings.push_event(indices, events, 0, n, 0.0)) for n in range(6)] == [True] * 4 + [False] * 2
+    assert indices[WRITE] == 4
