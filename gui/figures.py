@@ -179,7 +179,7 @@ class LatencyFigure(Figure):
 
     def detail(self) -> str:
         """Give the parts."""
-        return " · ".join(f"{name} {ms:.1f}" for name, ms in self._latency.value.parts)
+        return " · ".join(f"{name} {ms:.1f}" for name, ms in self._latency.value.parts if ms >= 0.05)
 
     def parts(self) -> Iterator[tuple[float, QColor]]:
         """Give the parts as a bar."""

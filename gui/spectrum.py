@@ -18,6 +18,10 @@ FLOOR_DB, CEILING_DB = -96.0, -6.0
 # The callback overwrites the oldest samples while we read; keep as far from them as the largest block may reach.
 MARGIN = 1 << 14
 
+_NOTHING = np.float32(0.02)  # the eighth root of a power of -136 dB
+_FEW = 2  # bins in a row, up to which it is made from the cubic
+_POINTS = 4  # places in a row at which the cubic is looked at
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -39,8 +43,8 @@ class Axis:
 class Analysis:
     """Samples to columns: Hann windows, decibels, a logarithmic axis.
 
-    Where rows lie closer than the bins of the transform, a cubic goes through the bins; where several bins fall into a
-    row, the loudest counts, so that no partial is lost.
+    A row shows the loudest that its band holds, so that no partial is lost. Where a band has only few bins of the
+    transform, or none, a cubic goes through the bins and is looked at in several places.
 
     Parameters
     ----------
@@ -60,14 +64,16 @@ class Analysis:
         self._window = (window * 2 / window.sum()).astype(np.float32)  # a sine of amplitude 1 is 0 dB
 
         rows, bins = axis.rows, self.n_fft // 2 + 1
-        edges = self.axis.frequency(np.arange(rows, -1, -1)) / self.bin_hz  # [rows + 1], upwards
-        middle = self.axis.frequency(np.arange(rows - 1, -1, -1) + 0.5) / self.bin_hz  # [rows]
+        edges = self.axis.frequency(np.arange(rows, -1, -1)) / self.bin_hz  # [rows + 1], upwards, in bins
         first = np.ceil(edges).astype(int)
-        self._starts = first
-        self._dense = np.diff(first) > 0
-        below = np.clip(np.floor(middle).astype(int), 1, bins - 3)
-        self._taps = below[:, None] + np.arange(-1, 3)  # [rows, 4]
-        self._weights = _catmull_rom(middle - below).astype(np.float32)  # [rows, 4]
+        self._sparse = int(np.argmax(np.append(np.diff(first) > _FEW, True)))  # so many rows have few bins each
+        self._starts = first[self._sparse : -1]
+        self._end = first[-1]
+        part = (np.arange(_POINTS) + 0.5) / _POINTS
+        points = self.axis.frequency(rows - np.arange(self._sparse)[:, None] - part) / self.bin_hz  # [sparse, points]
+        below = np.clip(np.floor(points).astype(int), 1, bins - 3)
+        self._taps = below[..., None] + np.arange(-1, 3)  # [sparse, points, 4]
+        self._weights = _catmull_rom(points - below).astype(np.float32)
 
     def decibels(self, samples: np.ndarray) -> np.ndarray:
         """Analyse a stretch of samples.
@@ -86,10 +92,13 @@ class Analysis:
         frames = np.lib.stride_tricks.sliding_window_view(samples, self.n_fft)[:: self.hop]  # [columns, n_fft]
         bins = np.fft.rfft(frames * self._window)  # [columns, n_fft / 2 + 1]
         power = np.square(bins.real) + np.square(bins.imag)
-        level = 10 * np.log10(np.maximum(power, np.float32(1e-13)))
-        smooth = np.einsum("crt,rt->cr", level[:, self._taps], self._weights)  # [columns, rows], upwards
-        loudest = np.maximum.reduceat(level, self._starts, axis=1)[:, :-1]
-        return np.where(self._dense, np.maximum(loudest, smooth), smooth)[:, ::-1]
+        root = np.sqrt(np.sqrt(np.sqrt(power)))  # the lobe of a tone is round in this scale, and meets a cubic well
+        shown = np.empty((len(root), self.axis.rows), np.float32)  # upwards
+        sparse = np.einsum("crpt,rpt->crp", root[:, self._taps], self._weights)
+        shown[:, : self._sparse] = sparse.max(axis=2)
+        if len(self._starts):
+            shown[:, self._sparse :] = np.maximum.reduceat(root[:, : self._end], self._starts, axis=1)
+        return 80 * np.log10(np.maximum(shown[:, ::-1], _NOTHING))
 
     def columns(self, samples: np.ndarray) -> np.ndarray:
         """Analyse a stretch of samples into shades, 0 to 255: uint8 [shape=(rows, columns)]."""
@@ -199,7 +208,7 @@ class Roll:
 
 
 def _catmull_rom(t: np.ndarray) -> np.ndarray:
-    """Weights of the four neighbours for places `t` between the second and the third: [shape=(len(t), 4)]."""
+    """Weights of the four neighbours for places `t` between the second and the third: [shape=(..., 4)]."""
     t = np.clip(t, 0, 1)
     return np.stack(
         [
@@ -208,5 +217,5 @@ def _catmull_rom(t: np.ndarray) -> np.ndarray:
             0.5 * t + 2 * t**2 - 1.5 * t**3,
             -0.5 * t**2 + 0.5 * t**3,
         ],
-        axis=1,
+        axis=-1,
     )

@@ -26,6 +26,7 @@ DASH = "–"
 QUIET_DB = -80.0
 HOLD_S, FALL_DB_S = 1.5, 20.0
 CLIP_S, CLIP_DB = 3.0, -0.05
+MOST_PERCENT = 9999
 SETTLE_S = 0.3  # how long our own value stands until the host must have it
 
 
@@ -352,8 +353,8 @@ def load(deck: Any) -> Load:
     deadline, decode, worst = (number(deck[key]) for key in ("deadline_ms", "decode_ms", "worst_ms"))
     if deadline is None or deadline <= 0 or decode is None:
         return Load()
-    worst = None if worst is None else min(round(100 * worst / deadline), 9999)
-    return Load(min(round(100 * decode / deadline), 9999), worst, round(deadline, 2))
+    worst = None if worst is None else round(min(100 * worst / deadline, MOST_PERCENT))
+    return Load(round(min(100 * decode / deadline, MOST_PERCENT)), worst, round(deadline, 2))
 
 
 def latency(info: Any) -> Latency:

@@ -80,9 +80,10 @@ class StandIn:
 
     def __exit__(self, *_: object) -> None:
         self._ends.set()
-        self.socket.close()
+        self.socket.sendto(b"", self.socket.getsockname())  # wakes the listener, so that it sees the end
         for thread in self._threads:
             thread.join(5)
+        self.socket.close()
         del self.stream
         self.deck.close()
         self.segment.close()
@@ -119,10 +120,9 @@ class StandIn:
 
     def _listen(self) -> None:
         while not self._ends.is_set():
-            try:
-                data = self.socket.recv(65_536)
-            except OSError:
-                return
+            data = self.socket.recv(65_536)
+            if not data:
+                continue
             messages = [timed.message for timed in OscPacket(data).messages]
             with self._news:
                 for message in messages:

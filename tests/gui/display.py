@@ -1,0 +1,53 @@
+"""A virtual screen of our own, and a hand that moves its mouse and its keys."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import Self
+
+import pytest
+
+needs_screen = pytest.mark.skipif(
+    shutil.which("Xvfb") is None or shutil.which("xdotool") is None, reason="Xvfb or xdotool is not installed"
+)
+
+
+class Screen:
+    """An X server without a monitor, on whichever display is free; ended by its process id."""
+
+    def __init__(self, width: int = 1280, height: int = 800) -> None:
+        self._size = f"{width}x{height}x24"
+
+    def __enter__(self) -> Self:
+        if not shutil.which("Xvfb"):
+            raise RuntimeError("Xvfb is not installed; install the package xvfb.")
+        command = ["Xvfb", "-displayfd", "1", "-screen", "0", self._size, "-nolisten", "tcp"]
+        self._server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert self._server.stdout is not None
+        self.display = f":{int(self._server.stdout.readline())}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._server.stdout is not None
+        self._server.terminate()
+        self._server.wait(10)
+        self._server.stdout.close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to draw here."""
+        return {**os.environ, "DISPLAY": self.display, "QT_QPA_PLATFORM": "xcb"}
+
+    def do(self, *arguments: object) -> None:
+        """Move the mouse or press keys, in xdotool's words."""
+        subprocess.run(["xdotool", *map(str, arguments)], env=self.environment, check=True, stdout=subprocess.DEVNULL)
+
+    def drag(self, start: tuple[int, int], end: tuple[int, int], *, steps: int = 10) -> None:
+        """Drag with the left button, in steps."""
+        words: list[object] = ["mousemove", *start, "mousedown", 1]
+        for k in range(1, steps + 1):
+            at = (round(a + (b - a) * k / steps) for a, b in zip(start, end, strict=True))
+            words += ["mousemove", "--sync", *at] if start != end else []
+        self.do(*words, "mouseup", 1)

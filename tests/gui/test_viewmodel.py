@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PyQt6.QtWidgets import QApplication
+
+from gui.host import Host
+from gui.viewmodel import (
+    CLIP_S,
+    DASH,
+    HOLD_S,
+    SETTLE_S,
+    Latency,
+    Load,
+    ParameterModel,
+    Telemetry,
+    fraction_of,
+    latency,
+    value_at,
+    value_text,
+)
+from realtime import params
+from realtime.memory import DECK
+from realtime.params import Parameter
+from tests.gui.standin import StandIn
+
+LATENT = Parameter("/latent/1", "float", -6, 6, 0, "", "linear", 30, "deck", "A latent.")
+SPEED = Parameter("/speed", "float", 0.01, 100, 1, "Hz", "log", 0, "deck", "A speed.")
+COUNT = Parameter("/count", "int", 0, 10, 2, "", "linear", 0, "deck", "A count.")
+
+
+class Wire:
+    """Remembers what would be sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, tuple[float, ...]]] = []
+
+    def send(self, address: str, *values: float) -> None:
+        self.sent.append((address, values))
+
+
+def parameter(row: Parameter = LATENT) -> tuple[ParameterModel, Wire, list[int]]:
+    wire, changes = Wire(), []
+    model = ParameterModel(row, wire)  # type: ignore[arg-type]
+    model.changed.connect(lambda: changes.append(1))
+    return model, wire, changes
+
+
+@given(st.sampled_from([LATENT, SPEED]), st.floats(0, 1))
+def test_place_and_value_are_inverse(row: Parameter, fraction: float) -> None:
+    assert fraction_of(row, value_at(row, fraction)) == pytest.approx(fraction, abs=1e-9)
+
+
+@given(st.sampled_from([LATENT, SPEED, COUNT]), st.floats(allow_nan=False))
+def test_a_fader_stays_on_its_way(row: Parameter, value: float) -> None:
+    assert 0 <= fraction_of(row, value) <= 1
+
+
+def test_steering_says_so_once() -> None:
+    model, wire, changes = parameter()
+    model.steer(1.5, 0.0)
+    model.steer(1.5, 0.1)
+    assert wire.sent == [("/latent/1", (1.5,))]
+    assert len(changes) == 1
+    model.steer(99, 0.2)
+    assert model.value == 6
+
+
+def test_a_value_set_elsewhere_is_followed() -> None:
+    model, wire, changes = parameter()
+    model.follow(2.0, None, 0.0)
+    model.follow(2.0, None, 0.1)
+    assert model.value == 2.0
+    assert len(changes) == 1
+    assert not wire.sent, "following is no steering"
+
+
+def test_a_handle_in_the_hand_is_not_pulled_away() -> None:
+    model, _, _ = parameter()
+    model.hold()
+    model.steer(1.0, 0.0)
+    model.follow(-3.0, None, 10.0)
+    assert model.value == 1.0
+    model.release(10.0)
+    model.follow(-3.0, None, 10.0 + 2 * SETTLE_S)
+    assert model.value == -3.0
+
+
+def test_a_value_on_its_way_to_the_host_does_not_flicker_back() -> None:
+    model, _, _ = parameter()
+    model.steer(1.0, 0.0)
+    model.follow(0.0, None, 0.01)
+    assert model.value == 1.0
+    model.follow(float(np.float32(1.0)), None, 0.02)
+    model.follow(0.5, None, 0.03)
+    assert model.value == 0.5, "once the host had it, others may change it at once"
+
+
+def test_a_message_that_got_lost_is_not_shown_as_if_it_had_arrived() -> None:
+    model, _, _ = parameter()
+    model.steer(1.0, 0.0)
+    model.follow(0.0, None, SETTLE_S + 0.01)
+    assert model.value == 0.0
+
+
+def test_whole_numbers_step_by_one() -> None:
+    model, _, _ = parameter(COUNT)
+    model.step(0.1, 0.0)
+    assert model.value == 3
+    model.step(-1.0, 0.0)
+    assert model.value == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "value", "text"),
+    [
+        (LATENT, 0.5, "+0.50"),
+        (LATENT, -0.5, "−0.50"),
+        (LATENT, 0.0, "0.00"),
+        (COUNT, 3.0, "3"),
+        (params.table()["/gain"], -80.0, "−∞"),
+        (params.table()["/gain"], -3.0, "−3.0"),
+        (params.table()["/smoothing"], 30.0, "30"),
+    ],
+)
+def test_values_are_written_short(row: Parameter, value: float, text: str) -> None:
+    assert value_text(row, value) == text
+
+
+def telemetry_of(standin: StandIn) -> Telemetry:
+    host = Host(standin.name)
+    host.refresh(0.0)
+    return Telemetry(host)
+
+
+def test_levels_hold_their_peak_and_then_fall(application: QApplication, standin: StandIn) -> None:
+    telemetry, meters = telemetry_of(standin), standin.segment["meters"]
+    meters["peak"], meters["power"] = 0.5, 0.125
+    telemetry.poll_levels(0.0)
+    meters["peak"], meters["power"] = 0.05, 0.00125
+    telemetry.poll_levels(HOLD_S - 0.1)
+    level = telemetry.levels.value[0]
+    assert (level.peak, level.rms, level.hold) == (-26.0, -29.0, -6.0)
+    telemetry.poll_levels(HOLD_S + 0.4)
+    hold = telemetry.levels.value[0].hold
+    assert hold is not None
+    assert -26 < hold < -6
+    for k in range(50):
+        telemetry.poll_levels(HOLD_S + 1 + 0.1 * k)
+    assert telemetry.levels.value[0].hold == -26.0
+
+
+def test_clipping_stays_lit_for_a_while(application: QApplication, standin: StandIn) -> None:
+    telemetry, meters = telemetry_of(standin), standin.segment["meters"]
+    meters["peak"] = 1.0
+    telemetry.poll_levels(0.0)
+    meters["peak"] = 0.1
+    telemetry.poll_levels(CLIP_S - 0.1)
+    assert telemetry.levels.value[0].clipped
+    telemetry.poll_levels(CLIP_S + 0.1)
+    assert not telemetry.levels.value[0].clipped
+
+
+def test_the_limiter_at_work_is_told(application: QApplication, standin: StandIn) -> None:
+    telemetry = telemetry_of(standin)
+    telemetry.poll_levels(0.0)
+    assert not telemetry.limiting.value
+    standin.stream["limited"] = 5
+    telemetry.poll_levels(0.1)
+    assert telemetry.limiting.value
+    telemetry.poll_levels(2.0)
+    assert not telemetry.limiting.value
+
+
+@pytest.mark.parametrize("garbage", [math.nan, math.inf, -math.inf, -1.0])
+def test_a_meter_without_a_number_shows_none(application: QApplication, standin: StandIn, garbage: float) -> None:
+    telemetry = telemetry_of(standin)
+    standin.segment["meters"]["peak"] = garbage
+    standin.segment["meters"]["power"] = garbage
+    telemetry.poll_levels(0.0)
+    level = telemetry.levels.value[0]
+    assert level.peak is None
+    assert level.rms is None
+
+
+@pytest.mark.parametrize(
+    ("decode", "worst", "deadline", "expected"),
+    [
+        (1.0, 2.0, 4.0, Load(25, 50, 4.0)),
+        (1.0, 2.0, 0.0, Load()),
+        (1.0, 2.0, math.nan, Load()),
+        (math.nan, 2.0, 4.0, Load()),
+        (1.0, math.nan, 4.0, Load(25, None, 4.0)),
+        (1e300, 1.0, 1e-300, Load(9999, 9999, 0.0)),
+    ],
+)
+def test_load_is_a_share_of_the_deadline(
+    application: QApplication, standin: StandIn, decode: float, worst: float, deadline: float, expected: Load
+) -> None:
+    deck = standin.deck["deck"]
+    deck["decode_ms"], deck["worst_ms"], deck["deadline_ms"] = decode, worst, deadline
+    telemetry = telemetry_of(standin)
+    telemetry.poll_figures(0.0)
+    assert telemetry.load.value == expected
+
+
+def test_underruns_add_up_across_a_restart_of_the_deck(application: QApplication, standin: StandIn) -> None:
+    telemetry, deck = telemetry_of(standin), standin.deck["deck"]
+    for count in (3, 5, 1):  # 5 in all, then a fresh deck that had one
+        deck["underruns"] = count
+        telemetry.poll_figures(float(count))
+    standin.stream["device_underruns"] = 2
+    telemetry.poll_figures(9.0)
+    assert (telemetry.underruns.value.deck, telemetry.underruns.value.device) == (6, 2)
+    telemetry.reset_underruns()
+    telemetry.poll_figures(10.0)
+    assert telemetry.underruns.value.total == 0
+    deck["underruns"] = 2
+    telemetry.poll_figures(11.0)
+    assert telemetry.underruns.value.total == 1
+
+
+def test_messages_are_counted_by_the_second(application: QApplication, standin: StandIn) -> None:
+    telemetry = telemetry_of(standin)
+    for k in range(21):
+        standin.stream["osc_messages"] = 50 * k
+        telemetry.poll_figures(0.25 * k)
+    assert telemetry.osc.value.rate == 200
+    assert telemetry.osc.value.messages == 1000
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        (
+            {"parts": [["deck", 5.333], ["device", 2.0]], "total_ms": 7.333},
+            Latency(7.3, (("deck", 5.33), ("device", 2.0))),
+        ),
+        (None, Latency()),
+        ([], Latency()),
+        ({"parts": 3, "total_ms": "x"}, Latency()),
+        ({"parts": [1, ["a"], ["b", None], ["c", 1]]}, Latency(None, (("c", 1.0),))),
+    ],
+)
+def test_latency_takes_what_makes_sense(info: object, expected: Latency) -> None:
+    assert latency(info) == expected
+
+
+def test_a_description_that_says_nothing_gives_dashes(application: QApplication, standin: StandIn) -> None:
+    standin.segment.write_info({})
+    telemetry = telemetry_of(standin)
+    telemetry.poll_figures(0.0)
+    assert telemetry.identity.value.model == DASH
+    assert telemetry.identity.value.device == DASH
+    assert telemetry.load.value == Load()
+
+
+def test_every_field_of_a_deck_that_is_read_exists() -> None:
+    assert {"decode_ms", "worst_ms", "deadline_ms", "underruns", "missing"} <= set(DECK.names or ())
