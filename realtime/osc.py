@@ -24,6 +24,7 @@ LARGEST_PACKET = 65_536
 DEEPEST_BUNDLE = 16
 IMMEDIATELY = 0.0
 BUNDLE = b"#bundle\0"
+TAG_BYTES = {**dict.fromkeys("ifrmc", 4), **dict.fromkeys("hdt", 8), **dict.fromkeys("TFNI[]", 0)}
 BUNDLE_HEAD = 16  # the word and the time tag
 UNIX_EPOCH_IN_NTP = 2_208_988_800
 
@@ -126,6 +127,7 @@ def messages(data: bytes, when: float = IMMEDIATELY, depth: int = 0) -> Iterator
         A bundle's sizes don't add up. (What python-osc does with such a bundle is to read it for ever.)
     """
     if not data.startswith(BUNDLE):
+        check_length(data)
         yield OscMessage(data), when
         return
     if len(data) < BUNDLE_HEAD or depth > DEEPEST_BUNDLE:
@@ -141,6 +143,46 @@ def messages(data: bytes, when: float = IMMEDIATELY, depth: int = 0) -> Iterator
             raise BadPacketError("a bundle whose sizes don't add up")
         yield from messages(data[at : at + size], later, depth + 1)
         at += size
+
+
+def check_length(data: bytes) -> None:
+    """See that a message is as long as its type tags say; python-osc would read zeros past the end of a short one.
+
+    Raises
+    ------
+    BadPacketError
+        It is cut short, or has a type tag that OSC doesn't know.
+    """
+    at = _after_string(data, 0)
+    if at >= len(data):
+        return  # no type tags: a message without arguments, as old senders write it
+    end = _after_string(data, at)
+    tags = data[at:end].split(b"\0", 1)[0].decode("ascii", "replace")
+    if not tags.startswith(","):
+        raise BadPacketError("a message without type tags")
+    at = end
+    for tag in tags[1:]:
+        if tag in "sS":
+            at = _after_string(data, at)
+        elif tag == "b":
+            (size,) = struct.unpack_from(">i", data, at)
+            if size < 0:
+                raise BadPacketError("a blob of negative size")
+            at += 4 + (size + 3) // 4 * 4
+        elif tag in TAG_BYTES:
+            at += TAG_BYTES[tag]
+        else:
+            raise BadPacketError(f"the type tag '{tag}', which OSC doesn't know")
+    if at > len(data):
+        raise BadPacketError("a message that is shorter than its type tags say")
+
+
+def _after_string(data: bytes, at: int) -> int:
+    """Give where a string's padding ends."""
+    end = data.find(b"\0", at)
+    if end < 0:
+        raise BadPacketError("a string without an end")
+    return (end + 4) // 4 * 4
 
 
 def number(value: object, address: str) -> float:

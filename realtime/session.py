@@ -131,7 +131,9 @@ class Session:
         self.error: str | None = None  # why the session cannot go on
 
     def start(self) -> Self:
-        """Open the stream, start the deck, and play."""
+        """Open the stream, start the deck, and play; a session that plays already plays on."""
+        if self.began:
+            return self
         try:
             self._start()
         except BaseException:
@@ -309,7 +311,7 @@ class Session:
         self._set_ahead()
         self._seen_underruns = 0
         self.mixer.plug(DECK_SLOT, self.deck.segment)
-        self.began = self.began or int(self._stream_state["clock"])
+        self.began = self.began or max(int(self._stream_state["clock"]), 1)
 
     def _ms(self, milliseconds: float) -> int:
         return math.ceil(milliseconds * self.sample_rate / 1000.0)
