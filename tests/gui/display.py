@@ -45,9 +45,9 @@ class Screen:
         subprocess.run(["xdotool", *map(str, arguments)], env=self.environment, check=True, stdout=subprocess.DEVNULL)
 
     def drag(self, start: tuple[int, int], end: tuple[int, int], *, steps: int = 10) -> None:
-        """Drag with the left button, in steps."""
+        """Drag with the left button, in steps, as fast as a hand does."""
         words: list[object] = ["mousemove", *start, "mousedown", 1]
         for k in range(1, steps + 1):
             at = (round(a + (b - a) * k / steps) for a, b in zip(start, end, strict=True))
-            words += ["mousemove", "--sync", *at] if start != end else []
+            words += ["mousemove", *at, "sleep", 0.01]
         self.do(*words, "mouseup", 1)
