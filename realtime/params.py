@@ -90,8 +90,8 @@ HOST_ROWS = (
 DECK_ROWS = (
     _row("/reset", "trigger", 0, 1, 0, "", "deck", "Bring the model's caches and the phase to rest, without a pop."),
     _row("/smoothing", "float", 0, 5000, 30, "ms", "deck", "Time in which a latent follows a step.", curve="linear"),
-    _row("/walk/speed", "float", 0, 20, 0.15, "Hz", "deck", "Steps a second of the walk through the latent space."),
-    _row("/walk/radius", "float", 0, 4, 0.8, "", "deck", "How far the walk goes, in standard deviations; 0 is off."),
+    _row("/walk/speed", "float", 0, 20, 0.25, "Hz", "deck", "Steps a second of the walk through the latent space."),
+    _row("/walk/radius", "float", 0, 4, 1.0, "", "deck", "How far the walk goes, in standard deviations; 0 is off."),
     _row("/walk/seed", "int", 0, SEED_LIMIT, 0, "", "deck", "Seed of the walk; setting it starts the walk again."),
 )
 
