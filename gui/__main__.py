@@ -19,12 +19,17 @@ from gui.app import Window
 from gui.host import Host
 from realtime.lifeline import when_parent_ends
 
+_SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+
 
 def main(arguments: list[str]) -> int:
     """Show the session whose stream segment is named, until it ends or the window is closed."""
     if len(arguments) != 1:
         print("Usage: python -m gui SEGMENT   (glitch-live opens it by itself)", file=sys.stderr)
         return 2
+    if sys.platform == "linux" and not any(os.environ.get(key) for key in _SCREENS):
+        print("There is no screen to open a window on (DISPLAY is not set); play with --headless.", file=sys.stderr)
+        return 1
     try:
         host = Host(arguments[0])
     except GlitchError as error:
@@ -37,7 +42,7 @@ def main(arguments: list[str]) -> int:
     application = QApplication(["glitch-live"])
     style.dress(application)
     window = Window(host)
-    if _is_pipe(sys.stdin.fileno()):
+    if sys.stdin is not None and _is_pipe(sys.stdin.fileno()):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the host, and the host's end is ours
         when_parent_ends(window.host_ended.emit)
     else:

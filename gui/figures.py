@@ -145,7 +145,7 @@ class UnderrunsFigure(Figure):
         """Tell ours from the device's."""
         underruns = self._telemetry.underruns.value
         if not underruns.total:
-            return "none since start or reset"
+            return "none so far"
         return f"{underruns.deck} decoding · {underruns.device} device"
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
@@ -186,7 +186,7 @@ class LatencyFigure(Figure):
         latency = self._latency.value
         total = sum(ms for _, ms in latency.parts)
         for k, (_, ms) in enumerate(latency.parts):
-            yield ms / total if total else 0, style.blend(style.MANUAL, style.RAISED, min(0.22 * k, 0.8))
+            yield ms / total if total else 0, style.blend(style.MANUAL, style.RAISED, min(0.3 * k, 0.75))
 
 
 class OscFigure(Figure):
@@ -216,8 +216,8 @@ class OscFigure(Figure):
     def detail(self) -> str:
         """Give the address, and what was wrong."""
         osc = self._osc.value
-        wrong = f" · {osc.bad} bad" * bool(osc.bad) + f" · {osc.unknown} unknown" * bool(osc.unknown)
-        return f"{osc.address}{wrong}"
+        wrong = f"{osc.bad} bad · " * bool(osc.bad) + f"{osc.unknown} unknown · " * bool(osc.unknown)
+        return f"{wrong}{osc.address}"
 
 
 class Figures(QWidget):

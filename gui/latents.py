@@ -12,6 +12,7 @@ from gui.remote import Remote
 from gui.viewmodel import ParameterModel, number, played_latents
 from realtime.params import Parameter, Table
 
+_FEW = 4  # controls of the model that stay at hand, however many latents there are
 _ALWAYS = {"WALK": ("/walk/radius", "/walk/speed"), "OUT": ("/gain",)}
 
 
@@ -27,7 +28,15 @@ class Bank(QWidget):
         self._latents = [row.address for row in table.latents]
 
         groups = {"LATENTS": [(row, row.address.rsplit("/", 1)[1]) for row in table.latents]}
-        groups["MODEL"] = [(row, name.split(".")[-1]) for name, row in table.controls.items() if row.kind == "float"]
+        controls = [(row, name.split(".")[-1]) for name, row in table.controls.items() if row.kind == "float"]
+        at_hand = {
+            title: [(table[address], address.rsplit("/", 1)[1]) for address in addresses if address in table]
+            for title, addresses in _ALWAYS.items()
+        }
+        if len(controls) <= _FEW:
+            at_hand = {"MODEL": controls, **at_hand}
+        else:
+            groups["MODEL"] = controls
         inside = QWidget()
         inside.setObjectName("sliding")
         sliding = QHBoxLayout(inside)
@@ -47,9 +56,9 @@ class Bank(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(style.GAP)
         layout.addWidget(area, stretch=max(sum(map(len, groups.values())), 1))
-        for title, addresses in _ALWAYS.items():
-            rows = [(table[address], address.rsplit("/", 1)[1]) for address in addresses if address in table]
-            layout.addWidget(self._group(title, rows), stretch=len(rows))
+        for title, rows in at_hand.items():
+            if rows:
+                layout.addWidget(self._group(title, rows), stretch=len(rows))
 
     def _group(self, title: str, rows: list[tuple[Parameter, str]]) -> QWidget:
         group = QWidget()

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PyQt6.QtCore import QPointF, QRect, QRectF, Qt
 from PyQt6.QtGui import QColor, QLinearGradient, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
@@ -15,6 +17,7 @@ from gui.viewmodel import DASH, QUIET_DB, Level, Telemetry
 _DB = (-60.0, -50.0, -40.0, -30.0, -20.0, -10.0, 0.0)
 _PLACE = (0.0, 0.06, 0.14, 0.27, 0.46, 0.72, 1.0)
 _MARKS = (0, -3, -6, -10, -20, -30, -40, -50)
+_ROOM = 16  # pixels from mark to mark, at least
 _TOP, _BOTTOM = 74, 28
 
 
@@ -84,7 +87,7 @@ class Meters(QWidget):
         painter.setPen(style.TEXT)
         painter.drawText(QRect(0, 28, self.width(), 34), Qt.AlignmentFlag.AlignCenter, number)
         if lamp:
-            box = QRectF(self.width() - 70, 8, 58, 20)
+            box = QRectF(self.width() - 62, 8, 52, 20)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(style.ALARM if lamp == "CLIP" else style.PLAYED)
@@ -117,6 +120,7 @@ class Meters(QWidget):
         if level.hold is not None and level.hold > _DB[0]:
             painter.fillRect(QRectF(bar.left(), self._y(level.hold, bar) - 1, bar.width(), 2), style.TEXT)
         if level.clipped:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(style.ALARM, 3))
             painter.drawRect(bar.adjusted(1, 1, -1, -1))
 
@@ -131,8 +135,12 @@ class Meters(QWidget):
         painter.drawText(QPointF(14, 22), "LEVEL")
         painter.setFont(style.font(13))
         bar = self._bar(0, 1)
+        above = -math.inf
         for mark in _MARKS:
             y = self._y(mark, bar)
+            if y - above < _ROOM:
+                continue
+            above = y
             painter.setPen(style.LINE)
             painter.drawLine(QPointF(74, y), QPointF(82, y))
             painter.setPen(style.DIM)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -175,6 +176,16 @@ def test_the_marker_shows_what_is_played(window: Window, standin: StandIn) -> No
         expected = fader._y((played + 6) / 12)
         assert amber
         assert abs(np.mean(amber) - expected) <= 1.5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have one")
+def test_a_machine_without_a_screen_gives_one_sentence(standin: StandIn) -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+    command = [sys.executable, "-m", "gui", standin.name]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "no screen" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_many_latents_scroll(application: QApplication, tmp_path: Path) -> None:
