@@ -128,7 +128,7 @@ def test_the_same_seed_plays_the_same_samples_again(models: dict[str, Path]) -> 
     def take(seed: int) -> np.ndarray:
         for _ in range(5):  # a machine that is busy may come too late once; then nothing can be compared
             with Session(models["bundled"], device="null", seed=seed) as session:
-                eventually(lambda: session.status().seconds > 1.0)  # noqa: B023
+                eventually(lambda: session.status().seconds > 1.0)
                 if session.status().underruns == 0:
                     return heard(session, session.began, session.began + 40_000)
         raise AssertionError("five sessions in a row had underruns")
