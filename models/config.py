@@ -36,7 +36,7 @@ class TrainConfig:
     warmup_steps: int = 200
     weight_decay: float = 1e-4
     clip: float = 1.0
-    beta: float = 2e-3
+    beta: float = 1e-3
     beta_warmup: float = 0.2
     slowness: float = 0.01
     warp_semitones: float = 1.2

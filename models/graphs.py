@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from models.features import LOG_FLOOR
 from models.frames import LOWEST_SHAPE
 from models.vae import LN_10_OVER_20, SpectralVae, VaeConfig, half_energy, unit_gain
 
@@ -78,7 +79,7 @@ class EncodeGraph(nn.Module):
         windowed = torch.cat(parts, dim=-1) * self.window  # [frames, n_fft]
         spectrum = torch.view_as_real(torch.fft.rfft(windowed))  # [frames, bins, 2]
         power = spectrum.pow(2).sum(dim=-1)  # [frames, bins]
-        mean, _ = self.encoder(shape_of(0.5 * torch.log(power + 1e-8), self.config))
+        mean, _ = self.encoder(shape_of(0.5 * torch.log(power.clamp(min=LOG_FLOOR**2)), self.config))
         return mean.T[None], joined[..., -(n_fft - hop) :]
 
 

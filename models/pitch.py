@@ -22,6 +22,7 @@ _PASSES = ((3, 50.0), (6, 30.0), (12, 18.0), (24, 12.0))
 
 _LONG_WINDOW_BELOW_HZ = 185.0
 _QUIET = 0.02
+_ONE_SIDED = 0.05
 _MAX_STRETCH = 3e-3
 _MAX_DRIFT_SEMITONES = 0.8
 
@@ -192,6 +193,9 @@ def _normalised_difference(windows: Floats, longest: int) -> Floats:
     mean = np.cumsum(difference[:, 1:], axis=1) / np.arange(1, longest)
     normalised = np.ones_like(difference)
     normalised[:, 1:] = difference[:, 1:] / np.maximum(mean, 1e-12)
+    # Where a sound only begins or just ended, there is no period to compare with another.
+    one_sided = sliding.min(axis=1) < _ONE_SIDED * sliding.max(axis=1)
+    normalised[one_sided] = 1.0
     return normalised
 
 

@@ -184,6 +184,9 @@ def _synthesise(
         options = ["-n", "-i", "-q", "-R", "0", "-C", "0", "-g", str(settings.gain), "-r", str(settings.rate)]
         command = ["fluidsynth", *options, "-O", "float", "-F", str(sound), str(soundfont), str(score)]
         run = subprocess.run(command, check=False, capture_output=True, text=True)
+        # It exits with 0 after playing another soundfont than the one it could not load.
+        if "Failed to load" in run.stderr or "not a SoundFont" in run.stderr:
+            raise DataError(f"{soundfont} is no soundfont, or is cut short; give a General MIDI soundfont (.sf2).")
         if run.returncode or not sound.is_file():
             raise DataError(f"fluidsynth failed on {soundfont}: {run.stderr.strip() or 'it wrote no sound'}.")
         audio, _ = soundfile.read(sound, dtype="float32", always_2d=True)
@@ -191,4 +194,8 @@ def _synthesise(
     mono = audio.mean(axis=1)
     if len(mono) < len(notes) * samples:
         raise DataError(f"fluidsynth rendered {len(mono)} samples of {len(notes) * samples}; is {soundfont} whole?")
-    return mono[: len(notes) * samples].reshape(len(notes), samples)
+    apart = mono[: len(notes) * samples].reshape(len(notes), samples)
+    silent = int((np.abs(apart).max(axis=1) == 0).sum())
+    if silent:
+        raise DataError(f"{silent} of {len(notes)} notes came out silent; is {soundfont} a General MIDI soundfont?")
+    return apart

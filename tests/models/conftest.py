@@ -1,0 +1,63 @@
+"""A small orchestra and a small model, made once for all tests here."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from export.contract import Card
+from export.contract import load as load_model
+from models.checkpoint import Trained
+from models.config import TrainConfig
+from models.data import orchestra
+from models.data.manifest import Manifest
+from models.export import export
+from models.train import MODEL_FILE, Run, train
+from models.vae import VaeConfig
+
+SMALL = TrainConfig(
+    model=VaeConfig(latent=4, encoder_hidden=48, hidden=64, harmonics=24, bands=24),
+    max_steps=40,
+    segments=16,
+    warmup_steps=10,
+    check_every=20,
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Threads only get into each other's way at this size, and one adds up numbers in the same order every time."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def small_orchestra(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Two instruments, every third semitone, one velocity."""
+    settings = orchestra.Settings(step=3, velocities=(80,), instruments=("flute", "clarinet"))
+    return orchestra.render(tmp_path_factory.mktemp("orchestra"), settings, command="a test")
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("features")
+
+
+@pytest.fixture(scope="session")
+def training(small_orchestra: Manifest, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trained]:
+    """A folder with a short training in it, and what came out."""
+    out = tmp_path_factory.mktemp("training")
+    run = Run(small_orchestra.folder, out, cache, accelerator="cpu", devices="1", command="a test")
+    return out, train(run, replace(SMALL), show_progress=False)
+
+
+@pytest.fixture(scope="session")
+def model_file(training: tuple[Path, Trained], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("model") / "small.onnx"
+    export(training[0] / MODEL_FILE, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def card(model_file: Path) -> Card:
+    return load_model(model_file)[1]

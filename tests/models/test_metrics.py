@@ -1,0 +1,63 @@
+import librosa
+import numpy as np
+import pytest
+
+from models import metrics
+from models.mel import mel_weights
+from realtime.phase import invert, stft_magnitudes
+
+RATE = 48_000
+TIME = np.arange(RATE) / RATE
+
+
+def tone(hz: float) -> np.ndarray:
+    fade = np.minimum(1, np.minimum(TIME, 1 - TIME) * 20)
+    return np.asarray(fade * sum(0.2 / k * np.sin(2 * np.pi * hz * k * TIME) for k in range(1, 12)), np.float32)
+
+
+@pytest.mark.parametrize(("rate", "bands"), [(48_000, 128), (22_050, 80)])
+def test_mel_filters_are_librosas(rate: int, bands: int) -> None:
+    assert np.abs(mel_weights(rate, 2048, bands) - librosa.filters.mel(sr=rate, n_fft=2048, n_mels=bands)).max() < 1e-7
+
+
+def test_log_mel_difference_is_librosas() -> None:
+    one, two = tone(220), tone(233)
+    spectra = [
+        librosa.feature.melspectrogram(y=x, sr=RATE, n_fft=2048, hop_length=512, pad_mode="constant")
+        for x in (one, two)
+    ]
+    peak = spectra[0].max()
+    wanted, made = (np.maximum(10 * np.log10(np.maximum(s, 1e-20) / peak), -80) for s in spectra)
+    level = 10 * np.log10(spectra[0].sum(axis=0))
+    expected = np.abs(wanted - made)[:, level > level.max() - 60].mean()
+    assert metrics.log_mel_difference_db(one, two, RATE) == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_same_sound_is_no_distance_away() -> None:
+    one = tone(220)
+    assert metrics.log_mel_difference_db(one, one, RATE) == 0
+    assert metrics.spectral_convergence_db(one, one) < -100
+    assert metrics.pitch_errors_cents(one, one, RATE, 57.0).max() == 0
+
+
+def test_silence_is_0_db_away_in_convergence() -> None:
+    assert metrics.spectral_convergence_db(tone(220), np.zeros(RATE)) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_gain_shows_as_itself() -> None:
+    one = tone(220) + 0.01 * np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
+    assert metrics.log_mel_difference_db(one, one / 2, RATE) == pytest.approx(6.02, abs=0.1)
+    assert metrics.spectral_convergence_db(one, one / 2) == pytest.approx(-6.02, abs=0.01)
+
+
+@pytest.mark.parametrize("cents", [5.0, 30.0])
+def test_a_detuning_shows_in_cents(cents: float) -> None:
+    errors = metrics.pitch_errors_cents(tone(220), tone(220 * 2 ** (cents / 1200)), RATE, 57.0)
+    assert np.median(errors) == pytest.approx(cents, abs=0.3)
+
+
+def test_true_magnitudes_inverted_come_close() -> None:
+    one = tone(220)
+    made = invert(stft_magnitudes(one, 2048, 256), 2048, 256, length=len(one))
+    assert metrics.spectral_convergence_db(one, made) < -20
+    assert np.median(metrics.pitch_errors_cents(one, made, RATE, 57.0)) < 1

@@ -1,0 +1,208 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from models import checkpoint, latents
+from models.checkpoint import CheckpointError, Trained
+from models.config import ConfigError
+from models.data import manifest
+from models.data.manifest import DataError, Manifest
+from models.frames import Draw, FrameStore
+from models.train import MODEL_FILE, Run, train
+from models.training import VaeTraining
+from models.vae import VaeConfig
+from tests.models.conftest import SMALL
+
+
+def run_into(out: Path, data: Manifest, cache: Path, *, resume: bool = False) -> Run:
+    return Run(data.folder, out, cache, resume, accelerator="cpu", devices="1")
+
+
+def events(out: Path) -> EventAccumulator:
+    found = EventAccumulator(str(out / "logs"))
+    found.Reload()
+    return found
+
+
+def test_training_lowers_the_loss_on_sounds_it_never_saw(training: tuple[Path, Trained]) -> None:
+    losses = [event.value for event in events(training[0]).Scalars("held_out/loss")]
+    assert len(losses) == 2
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_tensorboard_gets_losses_pictures_and_sound(training: tuple[Path, Trained]) -> None:
+    tags = events(training[0]).Tags()
+    assert {"train/loss", "train/kl", "train/beta", "held_out/mel_db"} <= set(tags["scalars"])
+    assert len(tags["images"]) == 4
+    assert len(tags["audio"]) == 8
+
+
+def test_a_resumed_training_ends_with_the_same_weights(
+    small_orchestra: Manifest,
+    cache: Path,
+    tmp_path: Path,
+    training: tuple[Path, Trained],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The same 40 steps, but for an accident after the checkpoint at step 20.
+    original = VaeTraining.training_step
+
+    def fails_at_25(self: VaeTraining, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
+        if self.global_step == 25:
+            raise OSError("the disk is full")
+        return original(self, draw, batch_idx)
+
+    monkeypatch.setattr(VaeTraining, "training_step", fails_at_25)
+    with pytest.raises(OSError, match="disk is full"):
+        train(run_into(tmp_path, small_orchestra, cache), SMALL, show_progress=False)
+    monkeypatch.undo()
+    assert not (tmp_path / MODEL_FILE).exists()
+    resumed = train(run_into(tmp_path, small_orchestra, cache, resume=True), SMALL, show_progress=False)
+    whole = training[1]
+    assert resumed.provenance.steps == whole.provenance.steps == SMALL.max_steps
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(
+    small_orchestra: Manifest, cache: Path, tmp_path: Path
+) -> None:
+    brief = replace(SMALL, max_steps=3, check_every=3, media_every=10**6)
+    made = [
+        train(run_into(tmp_path / str(k), small_orchestra, cache), replace(brief, seed=seed), show_progress=False)
+        for k, seed in enumerate((0, 0, 1))
+    ]
+    first, second, other = (trained.model.encoder.net[0].weight for trained in made)  # type: ignore[union-attr]
+    assert torch.equal(first, second)  # type: ignore[arg-type]
+    assert not torch.equal(first, other)  # type: ignore[arg-type]
+
+
+def test_training_stops_when_the_time_is_up(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
+    brief = replace(SMALL, max_steps=10**6, max_minutes=0.02, check_every=5, media_every=10**6)
+    trained = train(run_into(tmp_path, small_orchestra, cache), brief, show_progress=False)
+    assert 0 < trained.provenance.steps < 10_000
+
+
+def test_training_stops_when_it_no_longer_helps(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
+    stuck = replace(
+        SMALL, learning_rate=1e-8, max_steps=10_000, check_every=2, patience=2, media_every=10_000, warmup_steps=10**6
+    )
+    train(run_into(tmp_path, small_orchestra, cache), stuck, show_progress=False)
+    steps = [event.step for event in events(tmp_path).Scalars("held_out/loss")]
+    assert len(steps) < 1_000
+
+
+def test_a_finished_training_is_not_overwritten(
+    training: tuple[Path, Trained], small_orchestra: Manifest, cache: Path
+) -> None:
+    with pytest.raises(ConfigError, match="already holds a training"):
+        train(run_into(training[0], small_orchestra, cache), SMALL, show_progress=False)
+
+
+def test_another_training_is_not_resumed(
+    training: tuple[Path, Trained], small_orchestra: Manifest, cache: Path, tmp_path: Path
+) -> None:
+    other = replace(SMALL, model=VaeConfig(latent=9))
+    with pytest.raises(ConfigError, match="began with"):
+        train(run_into(training[0], small_orchestra, cache, resume=True), other, show_progress=False)
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        train(run_into(tmp_path, small_orchestra, cache, resume=True), SMALL, show_progress=False)
+
+
+def test_data_without_held_out_sounds_is_said(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
+    data = json.loads((small_orchestra.folder / manifest.FILE_NAME).read_text())
+    data["sounds"] = [{**sound, "split": "train"} for sound in data["sounds"]]
+    only_train = small_orchestra.folder / "train_only.json"
+    only_train.write_text(json.dumps(data))
+    run = replace(run_into(tmp_path, small_orchestra, cache), data=only_train)
+    with pytest.raises(DataError, match="no sounds in this split"):
+        train(run, SMALL, show_progress=False)
+
+
+def test_a_checkpoint_is_read_back_as_it_was(training: tuple[Path, Trained]) -> None:
+    read, made = checkpoint.load(training[0] / MODEL_FILE), training[1]
+    assert read.latent == made.latent
+    assert read.provenance == made.provenance
+    assert read.model.config == made.model.config
+    for name, value in made.model.state_dict().items():
+        assert torch.equal(value, read.model.state_dict()[name])
+
+
+@pytest.mark.parametrize("kind", ["missing", "cut", "png", "empty", "foreign", "list", "code"])
+def test_a_file_that_is_no_checkpoint_is_said(training: tuple[Path, Trained], tmp_path: Path, kind: str) -> None:
+    whole, path = (training[0] / MODEL_FILE).read_bytes(), tmp_path / "model.ckpt"
+    match kind:
+        case "cut":
+            path.write_bytes(whole[: len(whole) // 2])
+        case "png":
+            path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+        case "empty":
+            path.touch()
+        case "foreign":
+            torch.save({"state_dict": {"a": torch.zeros(3)}}, path)
+        case "list":
+            torch.save([1, 2], path)
+        case "code":
+            torch.save({"kind": Path("x")}, path)
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_statistics_are_those_of_the_encoders_means(
+    training: tuple[Path, Trained], small_orchestra: Manifest, cache: Path
+) -> None:
+    from models import features
+
+    trained = training[1]
+    sounds = small_orchestra.of_split("train")
+    store = FrameStore.of(sounds, features.of_sounds(small_orchestra, sounds, features.Analysis(), cache))
+    with torch.no_grad():
+        means = trained.model.encoder(store.take(store.active.nonzero()[:, 0]).shape)[0]
+    assert trained.latent.mean == pytest.approx(means.mean(dim=0).tolist(), abs=1e-4)
+    assert trained.latent.std == pytest.approx(means.std(dim=0).tolist(), abs=1e-4)
+
+
+def test_dimensions_are_ordered_by_how_much_they_change_the_sound(
+    training: tuple[Path, Trained], small_orchestra: Manifest, cache: Path
+) -> None:
+    from models import features
+
+    trained = checkpoint.load(training[0] / MODEL_FILE)
+    effects = [trained.latent.effect_db[k] for k in trained.latent.order]
+    assert effects == sorted(effects, reverse=True)
+    assert effects[0] > 0
+    # A dimension that the decoder doesn't hear goes to the end.
+    deaf = trained.latent.order[0]
+    first = trained.model.decoder.net[0]
+    assert isinstance(first, torch.nn.Linear)
+    with torch.no_grad():
+        first.weight[:, deaf] = 0
+    sounds = small_orchestra.of_split("train")
+    store = FrameStore.of(sounds, features.of_sounds(small_orchestra, sounds, features.Analysis(), cache))
+    again = latents.measure(trained.model, store)
+    assert again.order[-1] == deaf
+    assert again.effect_db[deaf] == pytest.approx(0, abs=1e-5)
+
+
+def test_the_map_has_a_named_point_for_each_label_and_pitch(
+    training: tuple[Path, Trained], small_orchestra: Manifest
+) -> None:
+    points = training[1].latent.points
+    assert len(points) == len(small_orchestra.of_split("train"))
+    assert {point.label.split()[0] for point in points} == {"flute", "clarinet"}
+    assert "flute C4" in {point.label for point in points}
+    assert max(max(abs(point.x), abs(point.y)) for point in points) == pytest.approx(1)
+    assert all(np.isfinite(point.latent).all() and len(point.latent) == 4 for point in points)
+
+
+@pytest.mark.parametrize(("note", "name"), [(69, "A4"), (60, "C4"), (61.4, "C#4"), (21, "A0")])
+def test_notes_are_named(note: float, name: str) -> None:
+    assert latents.note_name(note) == name
