@@ -201,7 +201,11 @@ class Segment:
             raise GlitchError(f"There is no session '{name}' to attach to; start glitch-live first.") from None
         assert memory.buf is not None
         head = bytes(memory.buf[:_HEAD]).rstrip(b"\0")
-        geometry = Geometry(**json.loads(head))
+        try:
+            geometry = Geometry(**json.loads(head))
+        except (ValueError, TypeError):
+            memory.close()
+            raise GlitchError(f"'{name}' holds no session, or one that is just being made; try again.") from None
         if geometry.version != VERSION:
             raise GlitchError(f"The session '{name}' speaks version {geometry.version} of the layout, not {VERSION}.")
         return cls(memory, geometry, owner=False)

@@ -8,6 +8,7 @@ the system tells it).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from export.contract import GlitchError
 from realtime.memory import Segment, registry_folder
 
 STARTS = 5
@@ -72,11 +74,9 @@ def _segment_of(host: subprocess.Popen[bytes]) -> Segment:
     began = time.perf_counter()
     while True:
         for note in registry_folder().glob(f"{host.pid}-*"):
-            names = note.read_text().split()
-            if names:
-                segment = Segment.attach(names[0])
-                if segment.geometry.kind == "stream":
-                    return segment
+            with contextlib.suppress(GlitchError):  # noted, and not yet made
+                for name in note.read_text().split()[:1]:
+                    return Segment.attach(name)
         _still_running(host, began)
         time.sleep(1e-3)
 
