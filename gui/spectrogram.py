@@ -48,7 +48,8 @@ class Spectrogram(QWidget):
         self._build(Roll(64, CAPACITY))
 
     def _build(self, roll: Roll) -> None:
-        self.plot = QRect(_LEFT, _TOP, max(self.width() - _LEFT - _RIGHT, 16), max(self.height() - _TOP - _BOTTOM, 16))
+        width = min(max(self.width() - _LEFT - _RIGHT, 16), CAPACITY)
+        self.plot = QRect(self.width() - _RIGHT - width, _TOP, width, max(self.height() - _TOP - _BOTTOM, 16))
         self.analysis = Analysis(self._rate, Axis(self.plot.height()))
         self.axis = self.analysis.axis
         self.follower = Follower(self._host.history, self.analysis.n_fft, self.analysis.hop)
@@ -121,7 +122,7 @@ class Spectrogram(QWidget):
         painter.setFont(style.font(14))
         painter.setPen(style.DIM)
         for y, text in self._marks:
-            painter.drawText(QRect(0, max(y, _EDGE) - 10, _LEFT - 9, 20), _RIGHT_MIDDLE, text)
+            painter.drawText(QRect(plot.left() - _LEFT, max(y, _EDGE) - 10, _LEFT - 9, 20), _RIGHT_MIDDLE, text)
         self._paint_times(painter)
         bar = QRectF(plot.right() + 11, plot.top(), 8, plot.height())
         shades = QLinearGradient(bar.topLeft(), bar.bottomLeft())
@@ -135,7 +136,7 @@ class Spectrogram(QWidget):
         painter.setFont(style.font(12))
         painter.setPen(style.FAINT)
         painter.drawText(QRectF(bar.right() + 4, bar.top() - 3, 40, 20), _LEFT_MIDDLE, "dBFS")
-        painter.drawText(QRect(0, plot.bottom() + 3, _LEFT - 9, 20), _RIGHT_MIDDLE, "Hz")
+        painter.drawText(QRect(plot.left() - _LEFT, plot.bottom() + 3, _LEFT - 9, 20), _RIGHT_MIDDLE, "Hz")
 
     def _paint_times(self, painter: QPainter) -> None:
         plot = self.plot
