@@ -7,6 +7,8 @@ with realtime.Session("vae.onnx") as session:
 from __future__ import annotations
 
 import contextlib
+import heapq
+import itertools
 import math
 import os
 import subprocess
@@ -121,6 +123,9 @@ class Session:
         self._faders = [row.index for row in self.table.latents]
         self._closing = threading.Event()
         self._stack = contextlib.ExitStack()
+        self._later: list[tuple[int, int, int, float]] = []  # (sample, arrival, parameter, value) of the host's own
+        self._later_lock = threading.Lock()
+        self._arrivals = itertools.count()
         self._panic_ends = 0.0
         self._seen_underruns = 0
         self._restarts: list[float] = []
@@ -168,7 +173,7 @@ class Session:
         address
             As in OSC: `/latent/1`, `/latent` (with several values), `/gain`, `/panic`, …
         values
-            One number; none for a trigger; several for a list.
+            One number; several for a list; for a trigger none, or anything but 0.
 
         Raises
         ------
@@ -176,6 +181,10 @@ class Session:
             There is no such parameter, or the values don't fit it.
         """
         row = self.table[address]
+        if row.kind == "trigger":
+            if values[:1] != (0,):  # what a button sends when it is let go
+                self._apply(row, 1.0, self._sample_at(at))
+            return
         try:
             numbers = [number(value, address) for value in values]
         except BadPacketError as error:
@@ -184,8 +193,6 @@ class Session:
             if not 1 <= len(numbers) <= len(self._faders):
                 raise ParameterError(f"{address} takes 1 to {len(self._faders)} numbers, not {len(numbers)}.")
             rows = [self.table.by_index[k] for k in self._faders[: len(numbers)]]
-        elif row.kind == "trigger":
-            rows, numbers = [row], [1.0]
         elif len(numbers) != 1:
             raise ParameterError(f"{address} takes one number, not {len(numbers)}.")
         else:
@@ -337,7 +344,11 @@ class Session:
         except ParameterError as error:
             raise BadPacketError(str(error)) from None
 
-    def _apply(self, row: Parameter, value: float, sample: int) -> None:
+    def _apply(self, row: Parameter, value: float, sample: int = 0) -> None:
+        if row.where == "host" and sample > int(self._stream_state["clock"]):
+            with self._later_lock:
+                heapq.heappush(self._later, (sample, next(self._arrivals), row.index, value))
+            return
         self.values[row.index] = value
         if row.where == "deck":
             self.deck.send(row.index, value, sample)
@@ -357,6 +368,7 @@ class Session:
         """Look after what the audio needs, a few dozen times a second, without ever touching it."""
         while not self._closing.wait(SUPERVISE_S):
             stream = self._stream_state
+            self._apply_what_is_due(int(stream["clock"]))
             if self._panic_ends and time.monotonic() >= self._panic_ends:
                 self._panic_ends = 0.0
                 stream["mute"] = int(self.get("/mute"))
@@ -369,6 +381,12 @@ class Session:
                 stream["osc_unknown"] = counts.unknown
             if not self.deck.alive and not self._closing.is_set():
                 self._restart_deck()
+
+    def _apply_what_is_due(self, clock: int) -> None:
+        while self._later and self._later[0][0] <= clock:
+            with self._later_lock:
+                _, _, index, value = heapq.heappop(self._later)
+            self._apply(self.table.by_index[index], value)
 
     def _widen_after_underruns(self) -> None:
         deck = self.deck.state

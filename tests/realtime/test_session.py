@@ -203,6 +203,25 @@ def test_a_bundle_of_the_future_acts_at_its_time(models: dict[str, Path]) -> Non
         assert abs(came) < 5 * 128, f"it came {came} samples off"
 
 
+def test_a_knob_of_the_host_waits_for_its_time_too(models: dict[str, Path]) -> None:
+    with quiet(models["level"]) as session:
+        session.set("/gain", -20, at=time.time() + 0.3)
+        begin = session.status().clock
+        assert session.get("/gain") == 0
+        eventually(lambda: session.get("/gain") == -20)
+        assert session.status().clock - begin > 0.25 * 48_000
+
+
+def test_a_button_fires_when_pressed_and_not_when_let_go(models: dict[str, Path]) -> None:
+    with quiet(models["level"]) as session:
+        stream = session.segment["stream"][0]
+        session.set("/panic", 0)
+        assert stream["mute"] == 0
+        session.set("/panic", 1)
+        assert stream["mute"] == 1
+        eventually(lambda: stream["mute"] == 0)
+
+
 def test_nothing_is_left_behind(models: dict[str, Path]) -> None:
     with quiet(models["level"], osc=("127.0.0.1", 0)) as session:
         names = [session.segment.name, session.deck.segment.name]
