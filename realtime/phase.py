@@ -1,0 +1,564 @@
+"""Magnitudes to audio, a frame at a time: real-time phase gradient heap integration, RTPGHI.
+
+Under a Gaussian window the gradient of a spectrogram's phase is a derivative of its log-magnitude: across bins it gives
+the phase's course in time, across frames its course in frequency. The usual windows come close. RTPGHI integrates that
+gradient into each new frame, from the frame before and along the frame, always from the loudest bin reached so far
+[1]_. Then the frame is leaned once towards what sounds around it already, the part of Griffin and Lim's iteration that
+a stream can do without waiting [2]_. A second round would gain little for music, and make steady tones rough.
+
+What differs from the papers:
+
+- The heap is gone. A bin can be reached from the frame before, from its left or from its right; popping the loudest
+  bin first means that it is reached on the way whose quietest bin is loudest. Along one line of bins, a sweep up and a
+  sweep down know that way for every bin, and reach all in the order of the heap.
+- Phases are unit phasors, not angles: nothing is wrapped, and no arctangent is taken.
+- The derivative over time is taken for the tangent of a delay and bounded, so that no delay leaves the window and a
+  click out of silence stays a click (`_centred_delays`); without lookahead, so is its curvature (`_causal_delays`).
+
+.. [1] Z. Průša, P. L. Søndergaard, "Real-Time Spectrogram Inversion Using Phase Gradient Heap Integration", DAFx 2016.
+   Gammas: Z. Průša, P. Balazs, P. L. Søndergaard, "A Noniterative Method for Reconstruction of Phase from STFT
+   Magnitude", IEEE/ACM TASLP 25(5), 2017.
+.. [2] X. Zhu, G. T. Beauregard, L. L. Wyse, "Real-Time Signal Estimation from Modified Short-Time Fourier Transform
+   Magnitude Spectra", IEEE TASLP 15(5), 2007.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+__all__ = ["WINDOWS", "PhaseInverter", "PhaseSnapshot", "analysis_window", "invert", "stft_magnitudes", "warm"]
+
+Array = npt.NDArray[np.float32]
+
+WINDOWS = {"hann": 0.25645, "sqrt_hann": 0.41532, "hamming": 0.29794, "blackman": 0.17954}
+"""Each window's name and the width of the Gaussian nearest to it, as gamma / n_fft**2."""
+
+TOLERANCE = 1e-6  # bins this much below the loudest of their frame and the last get a random phase
+SILENCE = 1e-12  # a magnitude below it is 0; a sine at full scale has n_fft / 4 or so
+CEILING = 1e10  # a magnitude above it is cut to it, so that squares fit in float32
+OVERSHOOT = 0.5  # how far beyond the projection a frame is leaned, as a share of the way to it
+
+
+@dataclass(frozen=True)
+class PhaseSnapshot:
+    """All the state of a `PhaseInverter`, to be given back to it or to another with the same settings."""
+
+    settings: tuple[int, int, str, int]
+    arrays: tuple[np.ndarray, ...]
+
+
+class PhaseInverter:
+    """RTPGHI(0) or RTPGHI(1): one running phase and overlap-add state for the whole stream.
+
+    Parameters
+    ----------
+    n_fft
+        Length of the window and of the transform in samples, even, at least 4.
+    hop
+        Samples between frames, 1 to ``n_fft // 2``; it need not divide ``n_fft``.
+    window
+        Analysis window of the magnitudes, one of `WINDOWS`, periodic. The synthesis window is its canonical dual, so
+        true phases would give the audio back exactly.
+    lookahead
+        Frames of the future that may be waited for: 0 or 1. One costs a hop of delay and buys about 2 dB.
+    seed
+        Seed of the random phases of bins too quiet to have one of their own.
+
+    Attributes
+    ----------
+    bins : int
+        ``n_fft // 2 + 1``.
+    delay : int
+        ``n_fft // 2 + lookahead * hop`` samples. The block that comes back for frame ``i`` begins at sample ``i * hop``
+        of the stream; what lies at the centre of that frame sounds ``delay`` samples later.
+
+    Raises
+    ------
+    ValueError
+        A setting outside the ranges above.
+
+    See Also
+    --------
+    invert : the same for a whole spectrogram, aligned with its audio.
+
+    Examples
+    --------
+    >>> inverter = PhaseInverter(2048, 512)
+    >>> magnitudes = stft_magnitudes(np.sin(2 * np.pi * 440 * np.arange(48000) / 48000), 2048, 512)
+    >>> np.concatenate([inverter.push(frame[:, None]) for frame in magnitudes.T]).shape
+    (48128,)
+    """
+
+    def __init__(self, n_fft: int, hop: int, *, window: str = "hann", lookahead: int = 0, seed: int = 0) -> None:
+        shape = analysis_window(n_fft, window)
+        _check_hop(n_fft, hop)
+        if lookahead not in (0, 1):
+            raise ValueError(f"lookahead is {lookahead}; it can be 0 or 1 frames")
+        self.n_fft, self.hop, self.window, self.lookahead, self.seed = n_fft, hop, window, lookahead, seed
+        self.bins = n_fft // 2 + 1
+        self.delay = n_fft // 2 + lookahead * hop
+
+        # What stays: windows and the constants of the gradient
+        gamma = WINDOWS[window] * n_fft**2
+        self._drift_scale = np.float32(hop * n_fft / (2 * gamma))
+        self._delay_scale = np.float32(gamma / (2 * hop * n_fft))
+        self._delay_limit = np.float32(1 / np.tan(np.pi * hop / n_fft))
+        self._impulse_curvature = np.float32(-2 * np.pi * hop**2 / gamma)
+        turns = (hop * np.arange(self.bins) % n_fft) / n_fft
+        self._advance = (2 * np.pi * (turns - np.round(turns))).astype(np.float32)
+        known = _power_above(shape**2, hop)
+        self._level = (1 / known[:hop]).astype(np.float32)
+        if lookahead:
+            known[hop:] += shape[:-hop] ** 2
+        self._shape = shape.astype(np.float32)
+        self._own_share = np.divide(shape**2, known, out=np.ones(n_fft), where=known > 0).astype(np.float32)
+        self._rest_share = np.divide(shape, known, out=np.zeros(n_fft), where=known > 0).astype(np.float32)
+
+        # What runs: the newest three frames, newest first; the last phases; the audio still open
+        self._magnitudes = np.zeros((3, self.bins), np.float32)
+        self._logs = np.zeros((3, self.bins), np.float32)
+        self._phasors = np.zeros((2, self.bins), np.float32)
+        self._drift = np.zeros(self.bins, np.float32)
+        self._overlap = np.zeros(n_fft, np.float32)
+        self._random = np.zeros(1, np.uint32)
+        self._state = (self._magnitudes, self._logs, self._phasors, self._drift, self._overlap, self._random)
+
+        # What every frame overwrites
+        self._frame = np.zeros(self.bins, np.float64)
+        self._delays = np.zeros(self.bins, np.float32)
+        self._levels = np.zeros((2, self.bins), np.float32)
+        self._next_phasors = np.zeros((2, self.bins), np.float32)
+        self._next_drift = np.zeros(self.bins, np.float32)
+        self._spectrum: np.ndarray = np.zeros(self.bins, np.complex64)
+        self._grain: np.ndarray = np.zeros(n_fft, np.float32)
+        self._rest = np.zeros(n_fft, np.float32)
+        self.reset()
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.n_fft}, {self.hop}, window={self.window!r}, "
+            f"lookahead={self.lookahead}, seed={self.seed})"
+        )
+
+    def push(self, magnitudes: np.ndarray) -> np.ndarray:
+        """Take the next frames and give as many hops of audio.
+
+        Parameters
+        ----------
+        magnitudes : np.ndarray [shape=(bins, frames)]
+            Of any real type and any number of frames, scaled as librosa's and torch's STFT give them (the sum of the
+            window is not divided out). What is negative or not finite counts as 0.
+
+        Returns
+        -------
+        audio : np.ndarray [shape=(frames * hop,)]
+            float32. Any cut of the same frames into pushes gives the same samples, bit for bit.
+
+        Raises
+        ------
+        ValueError
+            The array has another number of bins, or is not a real matrix.
+        """
+        magnitudes = np.asarray(magnitudes)
+        if magnitudes.ndim != 2 or magnitudes.shape[0] != self.bins or magnitudes.dtype.kind not in "fiu":
+            raise ValueError(
+                f"magnitudes are {magnitudes.dtype} of shape {magnitudes.shape}; expected real numbers of shape "
+                f"({self.bins}, frames), n_fft being {self.n_fft}"
+            )
+        audio = np.empty(magnitudes.shape[1] * self.hop, np.float32)
+        for index in range(magnitudes.shape[1]):
+            self._frame[:] = magnitudes[:, index]
+            self._invert_frame(audio[index * self.hop : (index + 1) * self.hop])
+        return audio
+
+    def reset(self) -> None:
+        """Back to silence and to the seed: the same, bit for bit, as a fresh inverter."""
+        for array in self._state:
+            array.fill(0)
+        self._phasors[0] = 1
+        self._random[0] = (self.seed * 2654435769 + 2654435769) % 2**32 or 1  # any state but 0
+
+    def snapshot(self) -> PhaseSnapshot:
+        """Copy of all the state."""
+        return PhaseSnapshot(self._settings(), tuple(array.copy() for array in self._state))
+
+    def restore(self, snapshot: PhaseSnapshot) -> None:
+        """Go back to a snapshot, exactly.
+
+        Raises
+        ------
+        ValueError
+            The snapshot is of an inverter with other settings.
+        """
+        if snapshot.settings != self._settings():
+            raise ValueError(
+                f"snapshot of (n_fft, hop, window, lookahead) {snapshot.settings}; this inverter is {self._settings()}"
+            )
+        for array, kept in zip(self._state, snapshot.arrays, strict=True):
+            array[:] = kept
+
+    def _settings(self) -> tuple[int, int, str, int]:
+        return self.n_fft, self.hop, self.window, self.lookahead
+
+    def _invert_frame(self, block: Array) -> None:
+        """Find the phases of the frame that is due, overlap it, and write the block that nothing will add to."""
+        _enter(self._frame, self._magnitudes, self._logs)
+        due = self._magnitudes[self.lookahead]
+        if self.lookahead:
+            _centred_delays(self._logs, self._delay_scale, self._delay_limit, self._delays)
+        else:
+            _causal_delays(self._logs, self._delay_scale, self._delay_limit, self._impulse_curvature, self._delays)
+        self._integrate(self.lookahead, self._phasors, self._drift)
+
+        # What else sounds under this frame: what is already there and, with lookahead, a guess at the next frame
+        np.copyto(self._rest, self._overlap)
+        if self.lookahead:
+            _causal_delays(self._logs, self._delay_scale, self._delay_limit, self._impulse_curvature, self._delays)
+            self._integrate(0, self._next_phasors, self._next_drift)
+            self._synthesise(self._magnitudes[0], self._next_phasors)
+            _add_windowed(self._grain[: -self.hop], self._shape, self._rest[self.hop :])
+        self._rest *= self._rest_share
+
+        self._synthesise(due, self._phasors)
+        self._grain *= self._own_share
+        self._grain += self._rest
+        np.fft.rfft(self._grain, out=self._spectrum)
+        _lean(self._spectrum, due, self._phasors)
+        self._synthesise(due, self._phasors)
+        _add_windowed(self._grain, self._shape, self._overlap)
+        np.multiply(self._overlap[: self.hop], self._level, out=block)
+        self._overlap[: -self.hop] = self._overlap[self.hop :]
+        self._overlap[-self.hop :] = 0
+
+    def _integrate(self, index: int, phasors: Array, drift: Array) -> None:
+        """Phases of the frame in row ``index``, from those of the last frame overlapped."""
+        _integrate(
+            self._magnitudes[index],
+            self._magnitudes[index + 1],
+            self._logs[index],
+            self._delays,
+            self._advance,
+            self._drift_scale,
+            self._phasors,
+            self._drift,
+            phasors,
+            drift,
+            self._levels,
+            self._random,
+        )
+
+    def _synthesise(self, magnitudes: Array, phasors: Array) -> None:
+        """One frame's samples before the synthesis window, into the grain."""
+        _compose(magnitudes, phasors, self._spectrum)
+        np.fft.irfft(self._spectrum, self.n_fft, out=self._grain)
+
+
+def invert(
+    magnitudes: np.ndarray,
+    n_fft: int,
+    hop: int,
+    *,
+    window: str = "hann",
+    lookahead: int = 0,
+    seed: int = 0,
+    length: int | None = None,
+) -> Array:
+    """Audio whose centred STFT has nearly these magnitudes.
+
+    Parameters
+    ----------
+    magnitudes : np.ndarray [shape=(bins, frames)]
+        As `stft_magnitudes`, ``librosa.stft`` or ``torch.stft`` (``center=True``) give them.
+    n_fft, hop, window, lookahead, seed
+        As `PhaseInverter` takes them.
+    length
+        Samples to give, at most ``frames * hop``; by default those between the centres of the first and last frame.
+
+    Returns
+    -------
+    audio : np.ndarray [shape=(length,)]
+        float32, aligned with the signal that the magnitudes were taken from.
+
+    Raises
+    ------
+    ValueError
+        A setting that `PhaseInverter` refuses, magnitudes of another shape, or a length that they don't give.
+    """
+    inverter = PhaseInverter(n_fft, hop, window=window, lookahead=lookahead, seed=seed)
+    audio = inverter.push(magnitudes)
+    frames = len(audio) // hop
+    if length is None:
+        length = max(frames - 1, 0) * hop
+    if not 0 <= length <= frames * hop:
+        raise ValueError(f"length is {length}; {frames} frames of hop {hop} give 0 to {frames * hop} samples")
+    after = -(-inverter.delay // hop)
+    audio = np.concatenate([audio, inverter.push(np.zeros((inverter.bins, after)))])
+
+    # The stream takes silence before the first frame and after the last; here nothing is there: divide by what is
+    power = analysis_window(n_fft, window) ** 2
+    there = np.zeros((frames + after) * hop + n_fft)
+    for start in range(0, frames * hop, hop):
+        there[start : start + n_fft] += power
+    everywhere = np.resize(_power_above(power, hop)[:hop], len(there))
+    heard = slice(n_fft // 2, n_fft // 2 + length)
+    gain = everywhere[heard] / np.maximum(there[heard], 0.01)
+    return (audio[inverter.delay : inverter.delay + length] * gain).astype(np.float32)
+
+
+def stft_magnitudes(audio: np.ndarray, n_fft: int, hop: int, window: str = "hann") -> Array:
+    """Magnitudes of the centred STFT, the signal padded with zeros.
+
+    Parameters
+    ----------
+    audio : np.ndarray [shape=(samples,)]
+
+    Returns
+    -------
+    magnitudes : np.ndarray [shape=(n_fft // 2 + 1, 1 + samples // hop)]
+        float32; frame ``i`` is centred on sample ``i * hop``, as in ``librosa.stft(..., pad_mode="constant")``.
+    """
+    shape = analysis_window(n_fft, window).astype(np.float32)
+    _check_hop(n_fft, hop)
+    padded = np.pad(np.asarray(audio, np.float32), n_fft // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop]
+    return np.abs(np.fft.rfft(frames * shape)).T
+
+
+def analysis_window(n_fft: int, window: str) -> npt.NDArray[np.float64]:
+    """The periodic window of a name in `WINDOWS` [shape=(n_fft,)]."""
+    if n_fft < 4 or n_fft % 2:
+        raise ValueError(f"n_fft is {n_fft}; it must be even and at least 4")
+    turn = 2 * np.pi * np.arange(n_fft) / n_fft
+    match window:
+        case "hann":
+            return 0.5 - 0.5 * np.cos(turn)
+        case "sqrt_hann":
+            return np.sin(turn / 2)
+        case "hamming":
+            return 0.54 - 0.46 * np.cos(turn)
+        case "blackman":
+            return np.maximum(0.42 - 0.5 * np.cos(turn) + 0.08 * np.cos(2 * turn), 0)
+    raise ValueError(f"window is {window!r}; it can be one of {', '.join(WINDOWS)}")
+
+
+def warm() -> None:
+    """Compile everything here, or load it from numba's cache, so that nothing compiles on stage."""
+    for lookahead in (0, 1):
+        PhaseInverter(16, 4, lookahead=lookahead).push(np.ones((9, 1)))
+
+
+def _check_hop(n_fft: int, hop: int) -> None:
+    if not 1 <= hop <= n_fft // 2:
+        raise ValueError(f"hop is {hop}; with n_fft {n_fft} it can be 1 to {n_fft // 2}, half the window")
+
+
+def _power_above(power: np.ndarray, hop: int) -> np.ndarray:
+    """Squared windows that lie over a frame's samples: its own and those of all frames before it [shape=(n_fft,)]."""
+    total = np.zeros(len(power))
+    for shift in range(0, len(power), hop):
+        total[: len(power) - shift] += power[shift:]
+    return total
+
+
+# Compiled. Arrays are float32 [shape=(bins,)] unless it says otherwise; nothing here allocates or raises.
+
+_compiled = njit(nogil=True, cache=True, error_model="numpy")
+
+
+@_compiled
+def _enter(frame: np.ndarray, magnitudes: Array, logs: Array) -> None:
+    """Move the rows of magnitudes and logs [shape=(3, bins)] one back and put the new frame, made safe, in front."""
+    loudest = np.float32(0)
+    for m in range(frame.shape[0]):
+        for row in (2, 1):
+            magnitudes[row, m] = magnitudes[row - 1, m]
+            logs[row, m] = logs[row - 1, m]
+        value = frame[m] if SILENCE <= frame[m] < np.inf else 0.0
+        magnitudes[0, m] = min(value, CEILING)
+        loudest = max(loudest, magnitudes[0, m])
+    floor = max(np.float32(TOLERANCE) * loudest, np.float32(SILENCE))
+    for m in range(frame.shape[0]):
+        logs[0, m] = np.log(max(magnitudes[0, m], floor) * np.float32(1 / SILENCE))  # 0 is silence
+
+
+@_compiled
+def _centred_delays(logs: Array, scale: np.float32, limit: np.float32, delays: Array) -> None:
+    """Group delay of the middle frame, in the measure of `_integrate`, from the frames on both sides.
+
+    The limit is that of a sound of which the frame before heard nothing. It came after that frame's end, and most
+    likely just after: what lies closer to the end of this frame, its window hardly hears.
+    """
+    for m in range(delays.shape[0]):
+        delay = scale * np.float32(0.5) * (logs[0, m] - logs[2, m])
+        delays[m] = min(max(delay, -limit), limit)
+
+
+@_compiled
+def _causal_delays(
+    logs: Array, scale: np.float32, limit: np.float32, impulse_curvature: np.float32, delays: Array
+) -> None:
+    """Group delay of the newest frame, in the measure of `_integrate`, from the frames before it.
+
+    The slope between the last two frames belongs half a hop before the newest. Half the curvature added, as in the
+    three-point formula of [1]_, brings it there; but where partials beat or a new sound enters, the curvature of the
+    last three frames says little about that. A steady sound has none, an impulse the window's: it is held between.
+    """
+    for m in range(delays.shape[0]):
+        slope = logs[0, m] - logs[1, m]
+        curvature = min(max(slope - (logs[1, m] - logs[2, m]), impulse_curvature), np.float32(0))
+        delay = scale * (slope + np.float32(0.5) * curvature)
+        delays[m] = min(max(delay, -limit), limit)
+
+
+@_compiled
+def _integrate(
+    here: Array,
+    before: Array,
+    logs: Array,
+    delays: Array,
+    advance: Array,
+    drift_scale: np.float32,
+    phasors_before: Array,
+    drift_before: Array,
+    phasors: Array,
+    drift: Array,
+    levels: Array,
+    random: np.ndarray,
+) -> None:
+    """Phases of one frame from those of the frame before.
+
+    Parameters
+    ----------
+    here, before
+        Magnitudes of this frame and of the one before.
+    logs
+        Log-magnitudes of this frame.
+    delays
+        ``tan(pi * t / n_fft)`` for a group delay of ``t`` samples after the frame's centre. The tangent keeps the delay
+        inside the window however steep the rise, and gives the step to the next bin without a sine.
+    advance
+        Phase that each bin's own frequency gains in a hop, in radians.
+    drift_scale
+        Radians a hop for each neper between the bin above and the bin below.
+    phasors_before, drift_before, phasors, drift
+        Phases [shape=(2, bins)] and phase gained beyond ``advance``, of the frame before and of this one. The arrays of
+        the frame before may be those of this one.
+    levels
+        Scratch [shape=(2, bins)].
+    random
+        State of the random phases, uint32 [shape=(1,)].
+    """
+    bins = here.shape[0]
+    loudest = np.float32(0)
+    for m in range(bins):
+        loudest = max(loudest, here[m], before[m])
+    quiet = max(np.float32(TOLERANCE) * loudest, np.float32(SILENCE))
+    from_before, from_left = levels[0], levels[1]
+    for m in range(bins):
+        from_before[m] = before[m] if before[m] > quiet else np.float32(0)
+
+    # A run of bins that nothing before it leads to (an isolated onset) starts at its loudest bin
+    m = 0
+    while m < bins:
+        start, reached = m, False
+        while m < bins and here[m] > quiet:
+            reached |= from_before[m] > 0
+            start = m if here[m] > here[start] else start
+            m += 1
+        if here[start] > quiet and not reached:
+            from_before[start] = np.inf
+        m += 1
+
+    # How loud the way is on which each bin is reached from the left: as loud as its quietest bin
+    way = np.float32(0)
+    for m in range(bins):
+        from_left[m] = way
+        way = min(here[m], max(from_before[m], way)) if here[m] > quiet else np.float32(0)
+
+    # The same from the right; and with it the bins that are best reached from the frame before or from the right
+    way = np.float32(0)
+    for m in range(bins - 1, -1, -1):
+        drift_here = drift_scale * (logs[m + 1] - logs[m - 1]) if 0 < m < bins - 1 else np.float32(0)
+        turn = advance[m] + np.float32(0.5) * (drift_here + drift_before[m])
+        drift[m] = drift_here
+        if here[m] <= quiet:
+            if here[m] > 0:
+                phasors[0, m], phasors[1, m] = _random_phasor(random)
+            from_left[m] = way = np.float32(0)
+            continue
+        if from_before[m] == np.inf:
+            phasors[0, m], phasors[1, m] = np.float32(1 - 2 * (m % 2)), np.float32(0)  # in phase at the frame's centre
+            from_left[m] = 0
+        elif from_before[m] >= max(from_left[m], way):
+            phasors[0, m], phasors[1, m] = _rotate(
+                phasors_before[0, m], phasors_before[1, m], np.cos(turn), np.sin(turn)
+            )
+            from_left[m] = 0
+        elif way > from_left[m]:
+            re, im = _step(delays[m] + delays[m + 1])
+            phasors[0, m], phasors[1, m] = _rotate(phasors[0, m + 1], phasors[1, m + 1], re, -im)
+            from_left[m] = 0
+        way = min(here[m], max(from_before[m], way))
+
+    # What is left is best reached from the left
+    for m in range(1, bins):
+        if from_left[m] > 0:
+            re, im = _step(delays[m - 1] + delays[m])
+            phasors[0, m], phasors[1, m] = _rotate(phasors[0, m - 1], phasors[1, m - 1], re, im)
+
+
+@_compiled
+def _step(twice_delay: np.float32) -> tuple[np.float32, np.float32]:
+    """Phasor from one bin to the next, for the sum of both bins' delays.
+
+    The phase falls by 2 arctan(delay), and by another half turn because frames are counted from their first sample and
+    not from their centre.
+    """
+    delay = np.float32(0.5) * twice_delay
+    norm = np.float32(1) / (np.float32(1) + delay * delay)
+    return (delay * delay - np.float32(1)) * norm, np.float32(2) * delay * norm
+
+
+@_compiled
+def _rotate(re: np.float32, im: np.float32, by_re: np.float32, by_im: np.float32) -> tuple[np.float32, np.float32]:
+    return re * by_re - im * by_im, re * by_im + im * by_re
+
+
+@_compiled
+def _random_phasor(random: np.ndarray) -> tuple[np.float32, np.float32]:
+    """A phasor of any angle; Marsaglia's 32-bit xorshift."""
+    state = random[0]
+    state ^= state << np.uint32(13)
+    state ^= state >> np.uint32(17)
+    state ^= state << np.uint32(5)
+    random[0] = state
+    angle = np.float32(state) * np.float32(2 * np.pi / 2**32)
+    return np.cos(angle), np.sin(angle)
+
+
+@_compiled
+def _compose(magnitudes: Array, phasors: Array, spectrum: np.ndarray) -> None:
+    for m in range(magnitudes.shape[0]):
+        spectrum[m] = complex(magnitudes[m] * phasors[0, m], magnitudes[m] * phasors[1, m])
+
+
+@_compiled
+def _lean(analysed: np.ndarray, magnitudes: Array, phasors: Array) -> None:
+    """Turn phasors towards, and a little past, the phases of what would sound (complex64 [shape=(bins,)])."""
+    for m in range(magnitudes.shape[0]):
+        back = np.float32(OVERSHOOT) * magnitudes[m]
+        re = np.float32(1 + OVERSHOOT) * analysed[m].real - back * phasors[0, m]
+        im = np.float32(1 + OVERSHOOT) * analysed[m].imag - back * phasors[1, m]
+        power = re * re + im * im
+        if power > 0:
+            phasors[0, m] = re / np.sqrt(power)
+            phasors[1, m] = im / np.sqrt(power)
+
+
+@_compiled
+def _add_windowed(grain: Array, shape: Array, overlap: Array) -> None:
+    """Add a frame's samples, windowed, to the open audio, all from their first sample on."""
+    for i in range(grain.shape[0]):
+        overlap[i] += grain[i] * shape[i]
