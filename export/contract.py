@@ -22,7 +22,7 @@ import base64
 import dataclasses
 import json
 import os
-import tempfile
+import secrets
 import types
 import typing
 from dataclasses import dataclass, field
@@ -227,14 +227,12 @@ def save(path: str | os.PathLike[str], model: onnx.ModelProto, card: Card) -> No
     path = Path(path)
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {KEY: to_json(card)})
-    scratch = None
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as scratch:
-            scratch.write(model.SerializeToString())
-        os.replace(scratch.name, path)
+        scratch.write_bytes(model.SerializeToString())
+        os.replace(scratch, path)
     except (OSError, EncodeError) as error:
-        if scratch is not None:
-            Path(scratch.name).unlink(missing_ok=True)
+        scratch.unlink(missing_ok=True)
         raise ContractError(f"Cannot write {path}: {error}.") from None
 
 
