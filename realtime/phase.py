@@ -13,7 +13,7 @@ What differs from the papers:
   sweep down know that way for every bin, and reach all in the order of the heap.
 - Phases are unit phasors, not angles: nothing is wrapped, and no arctangent is taken.
 - The derivative over time is taken for the tangent of a delay and bounded, so that no delay leaves the window and a
-  click out of silence stays a click (`_centred_delays`); without lookahead, so is its curvature (`_causal_delays`).
+  click out of silence stays a click (`centred_delays`); without lookahead, so is its curvature (`causal_delays`).
 
 .. [1] Z. Průša, P. L. Søndergaard, "Real-Time Spectrogram Inversion Using Phase Gradient Heap Integration", DAFx 2016.
    Gammas: Z. Průša, P. Balazs, P. L. Søndergaard, "A Noniterative Method for Reconstruction of Phase from STFT
@@ -26,19 +26,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from realtime.propagation import Array, add_windowed, causal_delays, centred_delays, compose, enter, integrate, lean
 
 __all__ = ["WINDOWS", "PhaseInverter", "PhaseSnapshot", "analysis_window", "invert", "stft_magnitudes", "warm"]
 
-Array = npt.NDArray[np.float32]
-
 WINDOWS = {"hann": 0.25645, "sqrt_hann": 0.41532, "hamming": 0.29794, "blackman": 0.17954}
 """Each window's name and the width of the Gaussian nearest to it, as gamma / n_fft**2."""
-
-TOLERANCE = 1e-6  # bins this much below the loudest of their frame and the last get a random phase
-SILENCE = 1e-12  # a magnitude below it is 0; a sine at full scale has n_fft / 4 or so
-CEILING = 1e10  # a magnitude above it is cut to it, so that squares fit in float32
-OVERSHOOT = 0.5  # how far beyond the projection a frame is leaned, as a share of the way to it
 
 
 @dataclass(frozen=True)
@@ -204,37 +198,37 @@ class PhaseInverter:
 
     def _invert_frame(self, block: Array) -> None:
         """Find the phases of the frame that is due, overlap it, and write the block that nothing will add to."""
-        _enter(self._frame, self._magnitudes, self._logs)
+        enter(self._frame, self._magnitudes, self._logs)
         due = self._magnitudes[self.lookahead]
         if self.lookahead:
-            _centred_delays(self._logs, self._delay_scale, self._delay_limit, self._delays)
+            centred_delays(self._logs, self._delay_scale, self._delay_limit, self._delays)
         else:
-            _causal_delays(self._logs, self._delay_scale, self._delay_limit, self._impulse_curvature, self._delays)
+            causal_delays(self._logs, self._delay_scale, self._delay_limit, self._impulse_curvature, self._delays)
         self._integrate(self.lookahead, self._phasors, self._drift)
 
         # What else sounds under this frame: what is already there and, with lookahead, a guess at the next frame
         np.copyto(self._rest, self._overlap)
         if self.lookahead:
-            _causal_delays(self._logs, self._delay_scale, self._delay_limit, self._impulse_curvature, self._delays)
+            causal_delays(self._logs, self._delay_scale, self._delay_limit, self._impulse_curvature, self._delays)
             self._integrate(0, self._next_phasors, self._next_drift)
             self._synthesise(self._magnitudes[0], self._next_phasors)
-            _add_windowed(self._grain[: -self.hop], self._shape, self._rest[self.hop :])
+            add_windowed(self._grain[: -self.hop], self._shape, self._rest[self.hop :])
         self._rest *= self._rest_share
 
         self._synthesise(due, self._phasors)
         self._grain *= self._own_share
         self._grain += self._rest
         np.fft.rfft(self._grain, out=self._spectrum)
-        _lean(self._spectrum, due, self._phasors)
+        lean(self._spectrum, due, self._phasors)
         self._synthesise(due, self._phasors)
-        _add_windowed(self._grain, self._shape, self._overlap)
+        add_windowed(self._grain, self._shape, self._overlap)
         np.multiply(self._overlap[: self.hop], self._level, out=block)
         self._overlap[: -self.hop] = self._overlap[self.hop :]
         self._overlap[-self.hop :] = 0
 
     def _integrate(self, index: int, phasors: Array, drift: Array) -> None:
         """Phases of the frame in row ``index``, from those of the last frame overlapped."""
-        _integrate(
+        integrate(
             self._magnitudes[index],
             self._magnitudes[index + 1],
             self._logs[index],
@@ -251,7 +245,7 @@ class PhaseInverter:
 
     def _synthesise(self, magnitudes: Array, phasors: Array) -> None:
         """One frame's samples before the synthesis window, into the grain."""
-        _compose(magnitudes, phasors, self._spectrum)
+        compose(magnitudes, phasors, self._spectrum)
         np.fft.irfft(self._spectrum, self.n_fft, out=self._grain)
 
 
@@ -360,205 +354,3 @@ def _power_above(power: np.ndarray, hop: int) -> np.ndarray:
     for shift in range(0, len(power), hop):
         total[: len(power) - shift] += power[shift:]
     return total
-
-
-# Compiled. Arrays are float32 [shape=(bins,)] unless it says otherwise; nothing here allocates or raises.
-
-_compiled = njit(nogil=True, cache=True, error_model="numpy")
-
-
-@_compiled
-def _enter(frame: np.ndarray, magnitudes: Array, logs: Array) -> None:
-    """Move the rows of magnitudes and logs [shape=(3, bins)] one back and put the new frame, made safe, in front."""
-    loudest = np.float32(0)
-    for m in range(frame.shape[0]):
-        for row in (2, 1):
-            magnitudes[row, m] = magnitudes[row - 1, m]
-            logs[row, m] = logs[row - 1, m]
-        value = frame[m] if SILENCE <= frame[m] < np.inf else 0.0
-        magnitudes[0, m] = min(value, CEILING)
-        loudest = max(loudest, magnitudes[0, m])
-    floor = max(np.float32(TOLERANCE) * loudest, np.float32(SILENCE))
-    for m in range(frame.shape[0]):
-        logs[0, m] = np.log(max(magnitudes[0, m], floor) * np.float32(1 / SILENCE))  # 0 is silence
-
-
-@_compiled
-def _centred_delays(logs: Array, scale: np.float32, limit: np.float32, delays: Array) -> None:
-    """Group delay of the middle frame, in the measure of `_integrate`, from the frames on both sides.
-
-    The limit is that of a sound of which the frame before heard nothing. It came after that frame's end, and most
-    likely just after: what lies closer to the end of this frame, its window hardly hears.
-    """
-    for m in range(delays.shape[0]):
-        delay = scale * np.float32(0.5) * (logs[0, m] - logs[2, m])
-        delays[m] = min(max(delay, -limit), limit)
-
-
-@_compiled
-def _causal_delays(
-    logs: Array, scale: np.float32, limit: np.float32, impulse_curvature: np.float32, delays: Array
-) -> None:
-    """Group delay of the newest frame, in the measure of `_integrate`, from the frames before it.
-
-    The slope between the last two frames belongs half a hop before the newest. Half the curvature added, as in the
-    three-point formula of [1]_, brings it there; but where partials beat or a new sound enters, the curvature of the
-    last three frames says little about that. A steady sound has none, an impulse the window's: it is held between.
-    """
-    for m in range(delays.shape[0]):
-        slope = logs[0, m] - logs[1, m]
-        curvature = min(max(slope - (logs[1, m] - logs[2, m]), impulse_curvature), np.float32(0))
-        delay = scale * (slope + np.float32(0.5) * curvature)
-        delays[m] = min(max(delay, -limit), limit)
-
-
-@_compiled
-def _integrate(
-    here: Array,
-    before: Array,
-    logs: Array,
-    delays: Array,
-    advance: Array,
-    drift_scale: np.float32,
-    phasors_before: Array,
-    drift_before: Array,
-    phasors: Array,
-    drift: Array,
-    levels: Array,
-    random: np.ndarray,
-) -> None:
-    """Phases of one frame from those of the frame before.
-
-    Parameters
-    ----------
-    here, before
-        Magnitudes of this frame and of the one before.
-    logs
-        Log-magnitudes of this frame.
-    delays
-        ``tan(pi * t / n_fft)`` for a group delay of ``t`` samples after the frame's centre. The tangent keeps the delay
-        inside the window however steep the rise, and gives the step to the next bin without a sine.
-    advance
-        Phase that each bin's own frequency gains in a hop, in radians.
-    drift_scale
-        Radians a hop for each neper between the bin above and the bin below.
-    phasors_before, drift_before, phasors, drift
-        Phases [shape=(2, bins)] and phase gained beyond ``advance``, of the frame before and of this one. The arrays of
-        the frame before may be those of this one.
-    levels
-        Scratch [shape=(2, bins)].
-    random
-        State of the random phases, uint32 [shape=(1,)].
-    """
-    bins = here.shape[0]
-    loudest = np.float32(0)
-    for m in range(bins):
-        loudest = max(loudest, here[m], before[m])
-    quiet = max(np.float32(TOLERANCE) * loudest, np.float32(SILENCE))
-    from_before, from_left = levels[0], levels[1]
-    for m in range(bins):
-        from_before[m] = before[m] if before[m] > quiet else np.float32(0)
-
-    # A run of bins that nothing before it leads to (an isolated onset) starts at its loudest bin
-    m = 0
-    while m < bins:
-        start, reached = m, False
-        while m < bins and here[m] > quiet:
-            reached |= from_before[m] > 0
-            start = m if here[m] > here[start] else start
-            m += 1
-        if here[start] > quiet and not reached:
-            from_before[start] = np.inf
-        m += 1
-
-    # How loud the way is on which each bin is reached from the left: as loud as its quietest bin
-    way = np.float32(0)
-    for m in range(bins):
-        from_left[m] = way
-        way = min(here[m], max(from_before[m], way)) if here[m] > quiet else np.float32(0)
-
-    # The same from the right; and with it the bins that are best reached from the frame before or from the right
-    way = np.float32(0)
-    for m in range(bins - 1, -1, -1):
-        drift_here = drift_scale * (logs[m + 1] - logs[m - 1]) if 0 < m < bins - 1 else np.float32(0)
-        turn = advance[m] + np.float32(0.5) * (drift_here + drift_before[m])
-        drift[m] = drift_here
-        if here[m] <= quiet:
-            if here[m] > 0:
-                phasors[0, m], phasors[1, m] = _random_phasor(random)
-            from_left[m] = way = np.float32(0)
-            continue
-        if from_before[m] == np.inf:
-            phasors[0, m], phasors[1, m] = np.float32(1 - 2 * (m % 2)), np.float32(0)  # in phase at the frame's centre
-            from_left[m] = 0
-        elif from_before[m] >= max(from_left[m], way):
-            phasors[0, m], phasors[1, m] = _rotate(
-                phasors_before[0, m], phasors_before[1, m], np.cos(turn), np.sin(turn)
-            )
-            from_left[m] = 0
-        elif way > from_left[m]:
-            re, im = _step(delays[m] + delays[m + 1])
-            phasors[0, m], phasors[1, m] = _rotate(phasors[0, m + 1], phasors[1, m + 1], re, -im)
-            from_left[m] = 0
-        way = min(here[m], max(from_before[m], way))
-
-    # What is left is best reached from the left
-    for m in range(1, bins):
-        if from_left[m] > 0:
-            re, im = _step(delays[m - 1] + delays[m])
-            phasors[0, m], phasors[1, m] = _rotate(phasors[0, m - 1], phasors[1, m - 1], re, im)
-
-
-@_compiled
-def _step(twice_delay: np.float32) -> tuple[np.float32, np.float32]:
-    """Phasor from one bin to the next, for the sum of both bins' delays.
-
-    The phase falls by 2 arctan(delay), and by another half turn because frames are counted from their first sample and
-    not from their centre.
-    """
-    delay = np.float32(0.5) * twice_delay
-    norm = np.float32(1) / (np.float32(1) + delay * delay)
-    return (delay * delay - np.float32(1)) * norm, np.float32(2) * delay * norm
-
-
-@_compiled
-def _rotate(re: np.float32, im: np.float32, by_re: np.float32, by_im: np.float32) -> tuple[np.float32, np.float32]:
-    return re * by_re - im * by_im, re * by_im + im * by_re
-
-
-@_compiled
-def _random_phasor(random: np.ndarray) -> tuple[np.float32, np.float32]:
-    """A phasor of any angle; Marsaglia's 32-bit xorshift."""
-    state = random[0]
-    state ^= state << np.uint32(13)
-    state ^= state >> np.uint32(17)
-    state ^= state << np.uint32(5)
-    random[0] = state
-    angle = np.float32(state) * np.float32(2 * np.pi / 2**32)
-    return np.cos(angle), np.sin(angle)
-
-
-@_compiled
-def _compose(magnitudes: Array, phasors: Array, spectrum: np.ndarray) -> None:
-    for m in range(magnitudes.shape[0]):
-        spectrum[m] = complex(magnitudes[m] * phasors[0, m], magnitudes[m] * phasors[1, m])
-
-
-@_compiled
-def _lean(analysed: np.ndarray, magnitudes: Array, phasors: Array) -> None:
-    """Turn phasors towards, and a little past, the phases of what would sound (complex64 [shape=(bins,)])."""
-    for m in range(magnitudes.shape[0]):
-        back = np.float32(OVERSHOOT) * magnitudes[m]
-        re = np.float32(1 + OVERSHOOT) * analysed[m].real - back * phasors[0, m]
-        im = np.float32(1 + OVERSHOOT) * analysed[m].imag - back * phasors[1, m]
-        power = re * re + im * im
-        if power > 0:
-            phasors[0, m] = re / np.sqrt(power)
-            phasors[1, m] = im / np.sqrt(power)
-
-
-@_compiled
-def _add_windowed(grain: Array, shape: Array, overlap: Array) -> None:
-    """Add a frame's samples, windowed, to the open audio, all from their first sample on."""
-    for i in range(grain.shape[0]):
-        overlap[i] += grain[i] * shape[i]
