@@ -13,25 +13,23 @@ method `m` the tensors are
 
 Nothing is hidden: a host may zero, keep, restore and prime every cache. What the tensors mean stands as JSON in the
 file's metadata under the key `glitch`, and is read and written here, through the dataclasses of this module. This is
-the ground floor of the project: everything may import it, it imports nothing of ours.
+the ground floor of the project: everything may import it.
 """
 
 from __future__ import annotations
 
-import base64
-import dataclasses
 import json
 import os
 import secrets
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError, EncodeError
+
+from export.plain import PlainError, plain, typed
 
 FORMAT = 1
 KEY = "glitch"
@@ -307,7 +305,7 @@ def split(model: onnx.ModelProto, method: str) -> onnx.ModelProto:
 
 def to_json(card: Card) -> str:
     """Write a card as JSON; arrays become their shape and base64 of little-endian float32."""
-    return json.dumps(_plain(card), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return json.dumps(plain(card), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def from_json(text: str) -> Card:
@@ -325,7 +323,10 @@ def from_json(text: str) -> Card:
     version = data.get("format") if isinstance(data, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise ContractError(f"it has format {version}, and this version reads up to {FORMAT}; update glitch-live.")
-    card = _typed(Card, data, "card")
+    try:
+        card = typed(Card, data, "card")
+    except PlainError as error:
+        raise ContractError(str(error)) from None
     assert isinstance(card, Card)
     return card
 
@@ -417,62 +418,3 @@ def _without_graph(model: onnx.ModelProto) -> onnx.ModelProto:
     shell.opset_import.extend(model.opset_import)
     shell.functions.extend(model.functions)
     return shell
-
-
-def _plain(value: Any) -> Any:
-    """Turn dataclasses, arrays and tuples into what JSON knows."""
-    if isinstance(value, np.ndarray):
-        data = base64.b64encode(np.ascontiguousarray(value, "<f4").tobytes()).decode("ascii")
-        return {"shape": list(value.shape), "float32": data}
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _typed(kind: Any, value: Any, where: str) -> Any:
-    """Turn JSON back into `kind`, naming the place where it doesn't fit."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
-        return None if value is None else _typed(arguments[0], value, where)
-    if origin is Literal:
-        _expect(value in arguments, f"{where} must be one of {', '.join(map(str, arguments))}, not {value!r}")
-        return value
-    if origin is tuple:
-        _expect(isinstance(value, list), f"{where} must be a list")
-        return tuple(_typed(arguments[0], item, f"{where}[{k}]") for k, item in enumerate(value))
-    if origin is dict:
-        _expect(isinstance(value, dict), f"{where} must be an object")
-        return {key: _typed(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
-    if kind is np.ndarray:
-        return _array(value, where)
-    if dataclasses.is_dataclass(kind):
-        return _dataclass(kind, value, where)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    _expect(fits, f"{where} must be a {kind.__name__}, not {value!r}")
-    return value
-
-
-def _dataclass(kind: Any, value: Any, where: str) -> Any:
-    _expect(isinstance(value, dict), f"{where} must be an object")
-    hints = typing.get_type_hints(kind)
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    unknown = sorted(value.keys() - fields.keys())
-    _expect(not unknown, f"{where} has the unknown entry {', '.join(unknown)}")
-    for name, f in fields.items():
-        optional = f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING
-        _expect(name in value or optional, f"{where}.{name} is missing")
-    return kind(**{name: _typed(hints[name], item, f"{where}.{name}") for name, item in value.items()})
-
-
-def _array(value: Any, where: str) -> np.ndarray:
-    try:
-        data = base64.b64decode(value["float32"], validate=True)
-        return np.frombuffer(data, "<f4").reshape(value["shape"]).astype(np.float32)
-    except (TypeError, KeyError, ValueError):
-        raise ContractError(f"{where} must be an array: a shape and base64 of float32.") from None
