@@ -160,6 +160,8 @@ def main() -> None:
         if debug:
             raise
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")
     except ModuleNotFoundError as error:
         if debug or (error.name or "").partition(".")[0] not in LAB_MODULES:
             raise

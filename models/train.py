@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from export.contract import Provenance
+from export.contract import GlitchError, Provenance
 from models import checkpoint, config, features, latents
 from models.checkpoint import CheckpointError, Trained
 from models.config import ConfigError, TrainConfig
@@ -25,6 +25,10 @@ from models.media import Media
 from models.training import HELD_OUT_LOSS, SETTINGS_KEY, Frames, ProgressLine, VaeTraining
 
 MODEL_FILE = "model.ckpt"
+
+
+class TrainingError(GlitchError):
+    """A training came to no good end."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ def train(
     ------
     DataError, ConfigError, CheckpointError
         What is asked for cannot be done; the message says why.
+    TrainingError
+        The training was interrupted, or diverged.
     """
     last = run.out / "checkpoints" / "last.ckpt"
     _check_start(run, settings, last)
@@ -100,7 +106,11 @@ def train(
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(module, datamodule=frames, ckpt_path=str(last) if run.resume else None, weights_only=True)
+        try:
+            trainer.fit(module, datamodule=frames, ckpt_path=str(last) if run.resume else None, weights_only=True)
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            again = "go on with --resume" if last.is_file() else "nothing was kept yet"
+            raise TrainingError(f"Interrupted at step {trainer.global_step}; {again}.") from None
     steps = trainer.global_step
     trained = _finish(module, best, stores["train"], sounds, run, steps)
     checkpoint.save(trained, run.out / MODEL_FILE)
@@ -142,6 +152,8 @@ def _finish(
         module.load_state_dict(kept["state_dict"])
         steps = int(kept["global_step"])
     vae = module.vae.cpu().eval()
+    if not all(bool(value.isfinite().all()) for value in vae.state_dict().values()):
+        raise TrainingError("The training diverged: its weights are no longer finite; lower learning_rate.")
     source = sounds.source
     parts = [source.name, source.tool, source.soundfont]
     figures = f"{len(store.sounds)} sounds trained on, {len(sounds.of_split('held-out'))} held out"

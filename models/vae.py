@@ -150,7 +150,8 @@ class Decoder(nn.Module):
         found = []
         for k in (below, below + 1):
             distance = self.frequency - k * f0 * torch.sqrt(1 + stretch * k**2)  # [..., bins], in bins
-            level = torch.gather(levels, -1, k.clamp(max=config.harmonics + 1).long())  # [..., bins]
+            index = k.long().clamp(0, config.harmonics + 1)  # clamped as integers: not a number is one, too
+            level = torch.gather(levels, -1, index)  # [..., bins]
             lobe = hann_lobe(distance) ** 2 + torch.exp(2 * skirt.clamp(max=0.0)) / (1 + distance**2) ** 2
             found.append(torch.exp(4 * level.clamp(max=2.0)) * lobe * (k >= 1))
         return found[0], found[1]

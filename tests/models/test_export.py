@@ -83,6 +83,16 @@ def test_the_quietest_is_silence_and_silence_encodes_to_something_finite(roundtr
     assert np.isfinite(roundtrip.latents(np.zeros(9_600, np.float32), 30)).all()
 
 
+def test_a_latent_that_is_not_a_number_is_answered_and_forgotten(roundtrip: RoundTrip) -> None:
+    told = np.full(3, 60, np.float32), np.full(3, -20, np.float32)
+    latent = np.zeros((4, 3), np.float32)
+    clean = roundtrip.magnitudes(latent, *told)
+    latent[:, 1] = np.nan
+    spoilt = roundtrip.magnitudes(latent, *told)
+    assert not np.isfinite(spoilt[:, 1]).all()
+    assert np.allclose(spoilt[:, [0, 2]], clean[:, [0, 2]], rtol=1e-4)
+
+
 def test_the_pitch_is_the_one_it_is_told(roundtrip: RoundTrip) -> None:
     from models.pitch import refine
 

@@ -1,4 +1,5 @@
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from models import checkpoint, latents
 from models.checkpoint import CheckpointError, Trained
 from models.config import ConfigError
-from models.data import manifest
+from models.data import folder, manifest
 from models.data.manifest import DataError, Manifest
 from models.frames import Draw, FrameStore
-from models.train import MODEL_FILE, Run, train
+from models.train import MODEL_FILE, Run, TrainingError, train
 from models.training import VaeTraining
 from models.vae import VaeConfig
 from tests.models.conftest import SMALL
@@ -78,15 +79,58 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(
         train(run_into(tmp_path / str(k), small_orchestra, cache), replace(brief, seed=seed), show_progress=False)
         for k, seed in enumerate((0, 0, 1))
     ]
-    first, second, other = (trained.model.encoder.net[0].weight for trained in made)  # type: ignore[union-attr]
-    assert torch.equal(first, second)  # type: ignore[arg-type]
-    assert not torch.equal(first, other)  # type: ignore[arg-type]
+    first, second, other = (trained.model.encoder.net[0].weight for trained in made)
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+def test_a_folder_of_any_sounds_is_trained_on(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
+    indexed = folder.index(small_orchestra.folder, tmp_path / "manifest.json", folder.Settings(), licence="MIT")
+    assert all(sound.pitch is None for sound in indexed.sounds)
+    brief = replace(SMALL, max_steps=4, check_every=2, media_every=10**6)
+    trained = train(run_into(tmp_path / "run", indexed, cache), brief, show_progress=False)
+    assert {point.label for point in trained.latent.points} == {"flute", "clarinet"}
+    assert trained.provenance.licence == "MIT"
 
 
 def test_training_stops_when_the_time_is_up(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
     brief = replace(SMALL, max_steps=10**6, max_minutes=0.02, check_every=5, media_every=10**6)
     trained = train(run_into(tmp_path, small_orchestra, cache), brief, show_progress=False)
     assert 0 < trained.provenance.steps < 10_000
+
+
+def test_an_interrupted_training_says_how_to_go_on(
+    small_orchestra: Manifest, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = VaeTraining.training_step
+
+    def interrupted_at_3(self: VaeTraining, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
+        if self.global_step == 3:
+            signal.raise_signal(signal.SIGINT)
+        return original(self, draw, batch_idx)
+
+    monkeypatch.setattr(VaeTraining, "training_step", interrupted_at_3)
+    handler = signal.getsignal(signal.SIGINT)
+    brief = replace(SMALL, check_every=2, media_every=10**6)
+    try:
+        with pytest.raises(TrainingError, match="Interrupted at step 3; go on with --resume"):
+            train(run_into(tmp_path, small_orchestra, cache), brief, show_progress=False)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def test_a_training_that_diverges_writes_no_model(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
+    brief = replace(SMALL, max_steps=4, check_every=2, media_every=10**6)
+
+    def spoil(training: VaeTraining) -> None:
+        with torch.no_grad():
+            training.vae.encoder.net[-1].bias.fill_(float("nan"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VaeTraining, "on_train_start", spoil)
+        with pytest.raises(TrainingError, match="diverged"):
+            train(run_into(tmp_path, small_orchestra, cache), brief, show_progress=False)
+    assert not (tmp_path / MODEL_FILE).exists()
 
 
 def test_training_stops_when_it_no_longer_helps(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
