@@ -23,7 +23,7 @@ from realtime import rings
 from realtime.engine import Engine
 from realtime.lifeline import when_parent_ends
 from realtime.memory import EVENT, EVENTS, WRITE, Segment
-from realtime.priority import raise_priority
+from realtime.priority import lock_memory, raise_priority
 
 LONGEST_SLEEP = 2e-3
 SHORTEST_SLEEP = 1e-4
@@ -107,6 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
     state["hop"], state["delay"] = engine.hop, engine.delay
     state["deadline_ms"] = 1e3 * engine.decoder.hop / engine.decoder.card.sample_rate
     state["priority"] = raise_priority()
+    lock_memory()
     when_parent_ends(lambda: os._exit(0))
     gc.collect()
     gc.freeze()

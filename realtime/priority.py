@@ -8,6 +8,9 @@ import sys
 import threading
 
 DECK_PRIORITY = 20  # below the audio server's and device's threads, above everything else
+DEVICE_PRIORITY = 30  # the null device's own thread
+
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 
 def raise_priority(level: int = DECK_PRIORITY) -> int:
@@ -40,3 +43,18 @@ def prefer_thread(niceness: int = -15) -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+
+
+def lock_memory() -> bool:
+    """Keep the pages that this process has touched from being taken away again; say whether the system agreed.
+
+    Without it a page of code that wasn't run for a while may have to come back from the disk, in the middle of a hop.
+    """
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        flags = _MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT
+        return ctypes.CDLL(None, use_errno=True).mlockall(flags) == 0
+    return False

@@ -291,7 +291,6 @@ class Session:
             self.recorder.start(self.began)
         if self.osc is not None:
             self.osc.start()
-        self._describe()
         if self._wants_window:
             self._open_window()
         supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
@@ -330,6 +329,7 @@ class Session:
         margin = max(MARGIN_MS, 2.0 * float(self.deck.state["decode_ms"]))
         self.deck.state["ahead"] = max(asked, block) if asked else block + self._ms(margin)
         self._stream_state["block"] = block
+        self._describe()
 
     def _sample_at(self, at: float) -> int:
         if at == IMMEDIATELY:
@@ -415,7 +415,6 @@ class Session:
             self.notes.append(str(error))
             return
         self._plug()
-        self._describe()
         self.notes.append("The deck died and was started again.")
 
     def _describe(self) -> None:

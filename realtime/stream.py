@@ -20,10 +20,10 @@ import numpy as np
 
 from export.contract import GlitchError
 from realtime.mixer import Mixer, portaudio_callback
+from realtime.priority import DEVICE_PRIORITY, raise_priority
 
 NULL = "null"
 NULL_BLOCK = 128
-STALLED_S = 0.5
 PORTAUDIO_MISSING = "The PortAudio library is missing; install it (Debian: apt install libportaudio2)"
 
 
@@ -215,6 +215,8 @@ class NullStream:
             self._thread.join()
 
     def _run(self) -> None:
+        raise_priority(DEVICE_PRIORITY)
+        stream = self._mixer.segment["stream"][0]
         due = time.perf_counter()
         while not self._stop.is_set():
             self._mixer.process(self._out, self._block)
@@ -222,7 +224,8 @@ class NullStream:
             ahead = due - time.perf_counter()
             if ahead > 0:
                 time.sleep(ahead)
-            elif ahead < -STALLED_S:  # the machine slept; time goes on from now
+            elif ahead < -self._period:  # too late for the next block too: as with any device, that time is lost
+                stream["device_underruns"] += 1
                 due = time.perf_counter()
 
 
