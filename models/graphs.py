@@ -11,6 +11,10 @@ from models.features import LOG_FLOOR
 from models.frames import LOWEST_SHAPE
 from models.vae import LN_10_OVER_20, SpectralVae, VaeConfig, half_energy, unit_gain
 
+LIFT_DB = 4.0
+"""What inversion takes from noise is given to it beforehand, dB. A floor of noise is decoded smooth, as no real noise
+is; neighbouring frames of it cannot agree on phases, and lose level where they overlap."""
+
 
 class DecodeGraph(nn.Module):
     """Latent, pitch and loudness → linear magnitudes of exactly that loudness."""
@@ -38,7 +42,7 @@ class DecodeGraph(nn.Module):
             Magnitudes of an unnormalised STFT.
         """
         level = loudness[0, 0]  # [frames]
-        shape = self.decoder(latent[0].T, pitch[0, 0], level)  # [frames, bins]
+        shape = self.decoder(latent[0].T, pitch[0, 0], level, LIFT_DB * LN_10_OVER_20)  # [frames, bins]
         silence = math.exp(self.quietest_db * LN_10_OVER_20)
         gain = self.unit * (torch.exp(level * LN_10_OVER_20) - silence).clamp(min=0)  # [frames]
         return ((gain[:, None] * torch.exp(shape)).T[None],)

@@ -123,14 +123,14 @@ class Decoder(nn.Module):
         self.register_buffer("spread", band_spread(config))  # [bands, bins]
         self.register_buffer("floor_mean", torch.zeros(config.bins))
 
-    def forward(self, latent: Tensor, pitch: Tensor, loudness: Tensor) -> Tensor:
-        """[..., latent], [...], [...] → [..., bins]."""
+    def forward(self, latent: Tensor, pitch: Tensor, loudness: Tensor, lift: float = 0.0) -> Tensor:
+        """[..., latent], [...], [...] → [..., bins]; `lift` raises the floor of noise, nepers."""
         told = [pitch_features(pitch, self.config.pitch_waves), (loudness[..., None] + 30) / 20]
         drawn = self.net(torch.cat([latent, *told], dim=-1))  # [..., sum of sizes]
         levels, envelope, skirt, floor, stretch = drawn.split(self.sizes, dim=-1)
         envelope = 2 * envelope @ self.spread - 3.0  # [..., bins]
         skirt = 2 * skirt @ self.spread - 3.5  # [..., bins]
-        floor = 2 * floor + self.floor_mean  # [..., bins]
+        floor = 2 * floor + self.floor_mean + lift  # [..., bins]
         lower, upper = self.partials(pitch, levels, skirt, 2e-3 * torch.sigmoid(2 * stretch - 5))
         power = torch.exp(2 * envelope.clamp(max=3.0)) * (lower + upper) + torch.exp(2 * floor.clamp(max=3.0))
         return unit_energy(0.5 * torch.log(power + 1e-12))

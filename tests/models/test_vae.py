@@ -34,7 +34,7 @@ def test_warping_moves_a_sine_to_where_it_should_be(hz: float, semitones: float)
     warped = vae.warp(log_magnitude(hz)[None], torch.tensor([semitones]))[0]
     wanted = hz * 2 ** (semitones / 12) * 2048 / 48_000
     assert abs(peak_bin(warped) - wanted) < 0.2
-    assert abs(float(warped.max()) - float(log_magnitude(wanted * 48_000 / 2048).max())) < 0.06
+    assert abs(float(warped.max()) - float(log_magnitude(wanted * 48_000 / 2048).max())) < 0.09  # 0.8 dB
 
 
 def test_warping_by_nothing_changes_nothing() -> None:
