@@ -1,6 +1,9 @@
-"""OSC in: our own receive loop over python-osc's codec.
+"""OSC in over UDP: a receive loop that never sleeps on a message and never dies of one.
 
-The loop never sleeps on a message and never dies of one: what cannot be read, found or used is counted and shown.
+What cannot be read, found or used is counted and shown. The files around this one: `osc_codec` reads and writes
+packets, `osc_pattern` finds the addresses that a pattern means, `osc_tcp` receives over TCP, `osc_router` takes messages
+to the stage and answers, `osc_feedback` tells subscribers what has changed, `oscquery` describes the stage over HTTP
+and WebSocket, and `osc_surface` is all of it at once.
 """
 
 from __future__ import annotations
@@ -10,34 +13,66 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-
-from pythonosc.osc_message import OscMessage
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from export.contract import GlitchError
+from realtime.osc_codec import BUNDLE, IMMEDIATELY, BadPacketError, messages
 from realtime.priority import prefer_thread
+
+__all__ = [
+    "DEFAULT_PORT",
+    "IMMEDIATELY",
+    "BadPacketError",
+    "Counts",
+    "OscError",
+    "OscServer",
+    "Peer",
+    "Receiver",
+    "UdpServer",
+    "UnknownAddressError",
+    "messages",
+    "number",
+]
 
 DEFAULT_PORT = 9000
 RECEIVE_BUFFER = 1 << 21
-LARGEST_PACKET = 65_536
-DEEPEST_BUNDLE = 16
-IMMEDIATELY = 0.0
-BUNDLE = b"#bundle\0"
-TAG_BYTES = {**dict.fromkeys("ifrmc", 4), **dict.fromkeys("hdt", 8), **dict.fromkeys("TFNI[]", 0)}
-BUNDLE_HEAD = 16  # the word and the time tag
-UNIX_EPOCH_IN_NTP = 2_208_988_800
-
-# address, arguments, unix time at which it acts (0: at once)
-Handler = Callable[[str, Sequence[object], float], None]
+LARGEST_PACKET = 65_535
+REMEMBERED = 4096  # message heads, and senders, that are known by sight
+DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 
 
 class OscError(GlitchError):
     """The port cannot be opened."""
 
 
-class BadPacketError(Exception):
-    """A packet or message that cannot be read or used; counted, never fatal."""
+class UnknownAddressError(Exception):
+    """What a handler raises for an address that it doesn't have."""
+
+
+class Peer(Protocol):
+    """Who has sent a message, and how to answer."""
+
+    @property
+    def key(self) -> Hashable:
+        """What tells peers apart."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it is a connection, whose end is noticed, so that what was asked for needs no renewal."""
+
+    def send(self, packet: bytes) -> bool:
+        """Send without waiting; False where the peer is gone. What a slow peer has no room for is dropped."""
+
+    def at_port(self, port: int) -> Peer:
+        """Give the peer that listens at another UDP port of the same host."""
+
+
+# address, arguments, unix time at which it acts (0: at once)
+Handler = Callable[[str, Sequence[object], float], None]
+# the same, and who sent it
+Route = Callable[[str, Sequence[object], float, Peer | None], None]
 
 
 @dataclass
@@ -47,29 +82,132 @@ class Counts:
     messages: int = 0
     bad: int = 0
     unknown: int = 0
+    late: int = 0  # dropped because their time was over; only where that was asked for
+    failed: int = 0  # of the bad: messages at which a handler itself failed
     last_bad: str = ""
     last_unknown: str = ""
 
 
-class UnknownAddressError(Exception):
-    """What a handler raises for an address that it doesn't have."""
+class Receiver:
+    """Reads packets and hands their messages on, in order; counts what is wrong with them.
+
+    Parameters
+    ----------
+    route
+        Called for each message; raises `UnknownAddressError` or `BadPacketError`.
+    drop_late_s
+        Drop messages whose time tag is further in the past than this; None lets them act at once.
+    """
+
+    def __init__(self, route: Route, drop_late_s: float | None = None) -> None:
+        self.counts = Counts()
+        self._route = route
+        self._drop_late_s = drop_late_s
+        self._heads: dict[bytes, tuple[str, Callable[..., tuple[Any, ...]]]] = {}
+
+    def receive(self, data: bytes, peer: Peer | None = None) -> None:
+        """Read a packet and hand its messages on. Never raises.
+
+        Most messages carry one float or int, to an address that has been heard before: all but the last four bytes are
+        then the same, and known by sight. The others are read with care.
+        """
+        known = self._heads.get(data[:-4])
+        if known is not None:
+            address, unpack = known
+            self._hand_on(address, unpack(data, len(data) - 4), IMMEDIATELY, peer)
+            return
+        try:
+            batch = messages(data)
+        except BadPacketError as error:
+            self._count_bad(str(error))
+            return
+        now = time.time() if data.startswith(BUNDLE) else IMMEDIATELY
+        for (address, arguments), when in batch:
+            if when > now:
+                self._hand_on(address, arguments, when, peer)
+            elif self._drop_late_s is not None and when != IMMEDIATELY and now - when > self._drop_late_s:
+                self.counts.late += 1
+            else:
+                self._hand_on(address, arguments, IMMEDIATELY, peer)
+        if len(batch) == 1:
+            self._remember(data, batch[0][0].address)
+
+    def _hand_on(self, address: str, arguments: Sequence[object], when: float, peer: Peer | None) -> None:
+        counts = self.counts
+        counts.messages += 1
+        try:
+            self._route(address, arguments, when, peer)
+        except UnknownAddressError:
+            counts.unknown += 1
+            counts.last_unknown = address[:80]
+        except BadPacketError as error:
+            self._count_bad(str(error))
+        except Exception as error:  # a mistake of ours must not end the concert
+            counts.failed += 1
+            self._count_bad(f"{address:.80} failed ({type(error).__name__}: {error})")
+
+    def _count_bad(self, reason: str) -> None:
+        self.counts.bad += 1
+        self.counts.last_bad = reason[:120]
+
+    def _remember(self, data: bytes, address: str) -> None:
+        """Know a message of one float or int by its head from now on."""
+        head = address.encode()
+        head += bytes(4 - len(head) % 4)
+        for tags, layout in ((b",f\0\0", ">f"), (b",i\0\0", ">i")):
+            if data[:-4] == head + tags:
+                if len(self._heads) >= REMEMBERED:
+                    self._heads.clear()
+                self._heads[data[:-4]] = (address, struct.Struct(layout).unpack_from)
 
 
-class OscServer:
-    """Receives OSC over UDP and hands every message on, in the order it came.
+@dataclass(frozen=True)
+class UdpPeer:
+    """A sender of datagrams; answered from the port that it sent to."""
+
+    where: tuple[Any, ...]  # host and port, and for IPv6 more
+    socket: socket.socket
+    lasting: bool = False
+
+    @property
+    def key(self) -> Hashable:
+        """What tells peers apart: the host and the port."""
+        return self.where
+
+    def send(self, packet: bytes) -> bool:
+        """Send without waiting."""
+        try:
+            self.socket.sendto(packet, DONT_WAIT, self.where)
+        except (BlockingIOError, ConnectionError):
+            pass  # no room now, or nobody there now
+        except OSError:
+            return self.socket.fileno() >= 0
+        return True
+
+    def at_port(self, port: int) -> UdpPeer:
+        """Give the peer that listens at another port of the same host."""
+        return replace(self, where=(self.where[0], port, *self.where[2:]))
+
+
+class UdpServer(Receiver):
+    """Receives OSC over UDP.
 
     Parameters
     ----------
     host, port
         Where to listen; port 0 takes a free one. Loopback unless the player asks otherwise.
-    handle
-        Called for each message from the receiving thread; raises `UnknownAddressError` or `BadPacketError`.
+    route, drop_late_s
+        As for `Receiver`; called from the receiving thread.
+
+    Raises
+    ------
+    OscError
+        The port cannot be opened.
     """
 
-    def __init__(self, host: str, port: int, handle: Handler) -> None:
-        self._handle = handle
-        self.counts = Counts()
-        self._socket = _open(host, port)
+    def __init__(self, host: str, port: int, route: Route, *, drop_late_s: float | None = None) -> None:
+        super().__init__(route, drop_late_s)
+        self._socket = open_socket(host, port, socket.SOCK_DGRAM)
         self.host, self.port = host, int(self._socket.getsockname()[1])
         self._running = True
         self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
@@ -87,102 +225,44 @@ class OscServer:
             self._thread.join(1.0)
         self._socket.close()
 
+    def peer(self, host: str, port: int) -> UdpPeer:
+        """Give the peer at a host and port."""
+        return UdpPeer((host, port), self._socket)
+
     def _run(self) -> None:
         prefer_thread()
+        peers: dict[object, UdpPeer] = {}
+        receive, listen = self.receive, self._socket.recvfrom
         while self._running:
             try:
-                data = self._socket.recv(LARGEST_PACKET)
+                data, where = listen(LARGEST_PACKET)
             except ConnectionResetError:  # Windows tells of an unreachable peer here
                 continue
             except OSError:
                 return
-            if data and self._running:
-                self.receive(data)
-
-    def receive(self, data: bytes) -> None:
-        """Read a packet and hand its messages on; count what is wrong with it."""
-        counts = self.counts
-        try:
-            for message, when in messages(data):
-                counts.messages += 1
-                try:
-                    self._handle(message.address, message.params, when)
-                except UnknownAddressError:
-                    counts.unknown += 1
-                    counts.last_unknown = message.address[:80]
-                except BadPacketError as error:
-                    counts.bad += 1
-                    counts.last_bad = str(error)[:120]
-        except Exception as error:  # whatever the codec makes of garbage
-            counts.bad += 1
-            counts.last_bad = f"a packet of {len(data)} bytes that is not OSC ({type(error).__name__})"
+            if not data or not self._running:
+                continue
+            peer = peers.get(where)
+            if peer is None:
+                if len(peers) >= REMEMBERED:
+                    peers.clear()
+                peer = peers[where] = UdpPeer(where, self._socket)
+            receive(data, peer)
 
 
-def messages(data: bytes, when: float = IMMEDIATELY, depth: int = 0) -> Iterator[tuple[OscMessage, float]]:
-    """Give the messages of a packet in order, those of nested bundles included, each with the time it acts.
+class OscServer(UdpServer):
+    """Receives OSC over UDP for a handler that needs no answers.
 
-    Raises
-    ------
-    BadPacketError
-        A bundle's sizes don't add up. (What python-osc does with such a bundle is to read it for ever.)
+    Parameters
+    ----------
+    host, port
+        Where to listen; port 0 takes a free one.
+    handle
+        Called for each message from the receiving thread; raises `UnknownAddressError` or `BadPacketError`.
     """
-    if not data.startswith(BUNDLE):
-        check_length(data)
-        yield OscMessage(data), when
-        return
-    if len(data) < BUNDLE_HEAD or depth > DEEPEST_BUNDLE:
-        raise BadPacketError("a bundle that is cut short, or bundles nested too deep")
-    seconds, fraction = struct.unpack_from(">II", data, len(BUNDLE))
-    stamp = seconds - UNIX_EPOCH_IN_NTP + fraction / 2**32
-    later = stamp if stamp > time.time() else IMMEDIATELY
-    at = BUNDLE_HEAD
-    while at < len(data):
-        (size,) = struct.unpack_from(">i", data, at)
-        at += 4
-        if size <= 0 or size % 4 or at + size > len(data):
-            raise BadPacketError("a bundle whose sizes don't add up")
-        yield from messages(data[at : at + size], later, depth + 1)
-        at += size
 
-
-def check_length(data: bytes) -> None:
-    """See that a message is as long as its type tags say; python-osc would read zeros past the end of a short one.
-
-    Raises
-    ------
-    BadPacketError
-        It is cut short, or has a type tag that OSC doesn't know.
-    """
-    at = _after_string(data, 0)
-    if at >= len(data):
-        return  # no type tags: a message without arguments, as old senders write it
-    end = _after_string(data, at)
-    tags = data[at:end].split(b"\0", 1)[0].decode("ascii", "replace")
-    if not tags.startswith(","):
-        raise BadPacketError("a message without type tags")
-    at = end
-    for tag in tags[1:]:
-        if tag in "sS":
-            at = _after_string(data, at)
-        elif tag == "b":
-            (size,) = struct.unpack_from(">i", data, at)
-            if size < 0:
-                raise BadPacketError("a blob of negative size")
-            at += 4 + (size + 3) // 4 * 4
-        elif tag in TAG_BYTES:
-            at += TAG_BYTES[tag]
-        else:
-            raise BadPacketError(f"the type tag '{tag}', which OSC doesn't know")
-    if at > len(data):
-        raise BadPacketError("a message that is shorter than its type tags say")
-
-
-def _after_string(data: bytes, at: int) -> int:
-    """Give where a string's padding ends."""
-    end = data.find(b"\0", at)
-    if end < 0:
-        raise BadPacketError("a string without an end")
-    return (end + 4) // 4 * 4
+    def __init__(self, host: str, port: int, handle: Handler) -> None:
+        super().__init__(host, port, lambda address, arguments, when, _: handle(address, arguments, when))
 
 
 def number(value: object, address: str) -> float:
@@ -200,16 +280,26 @@ def number(value: object, address: str) -> float:
     raise BadPacketError(f"{address} takes numbers, not {value!r:.40}")
 
 
-def _open(host: str, port: int) -> socket.socket:
+def open_socket(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
+    """Open a socket for datagrams or connections, bound to a host and port.
+
+    Raises
+    ------
+    OscError
+        With what is wrong with the host or the port, and what to do.
+    """
     if not 0 <= port <= 65_535:
         raise OscError(f"An OSC port is 0 to 65535, not {port}.")
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        family, _, protocol, _, where = socket.getaddrinfo(host, port, type=kind)[0]
         opened = socket.socket(family, kind, protocol)
     except OSError as error:
         raise OscError(f"'{host}' is not an address of this machine ({error}); 127.0.0.1 always is.") from None
     try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        if kind == socket.SOCK_DGRAM:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        elif hasattr(socket, "SO_REUSEADDR") and not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger hold no port
         opened.bind(where)
     except OSError as error:
         opened.close()

@@ -1,0 +1,264 @@
+"""OSC packets, read and written: one table of type tags, and bundles.
+
+python-osc reads a message by copying what is left of the packet at every argument, misreads the tags `c` and `S`,
+reads zeros past the end of a message that is cut short, and goes round for ever in a bundle with a negative size. What
+comes from a network is therefore read here, in time that grows with the packet and no faster, and with one exception
+for all that can be wrong with it. (OSC 1.0 and 1.1: Wright 2002; Freed and Schmeder, NIME 2009.)
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+IMMEDIATELY = 0.0
+DEEPEST = 16  # bundles in bundles, arrays in arrays
+LATEST_S = 3600.0  # a time tag further ahead than this comes from a clock that is wrong
+UNIX_EPOCH_IN_NTP = 2_208_988_800
+BUNDLE = b"#bundle\0"
+BUNDLE_HEAD = 16  # the word and the time tag
+
+
+class BadPacketError(Exception):
+    """A packet or message that cannot be read or used; counted, never fatal."""
+
+
+class Message(NamedTuple):
+    """One message: its address, or a pattern of addresses, and its arguments."""
+
+    address: str
+    params: tuple[object, ...]
+
+
+class TimeTag(NamedTuple):
+    """An argument of type `t`: seconds since 1900, and parts of 2³² of a second."""
+
+    seconds: int
+    fraction: int
+
+
+class Impulse:
+    """An argument of type `I`: a bang."""
+
+    def __repr__(self) -> str:
+        return "IMPULSE"
+
+
+IMPULSE: Final = Impulse()
+
+
+def _string(data: bytes, at: int) -> tuple[str, int]:
+    end = data.find(b"\0", at)
+    if end < 0:
+        raise BadPacketError("a string without an end")
+    try:
+        return data[at:end].decode(), (end + 4) & ~3
+    except UnicodeDecodeError:
+        raise BadPacketError("a string that is not UTF-8") from None
+
+
+def _blob(data: bytes, at: int) -> tuple[bytes, int]:
+    (size,) = _INT.unpack_from(data, at)
+    start = at + 4
+    if not 0 <= size <= len(data) - start:
+        raise BadPacketError("a blob whose size doesn't fit the message")
+    return data[start : start + size], (start + size + 3) & ~3
+
+
+def _character(data: bytes, at: int) -> tuple[str, int]:
+    (code,) = _INT.unpack_from(data, at)
+    if not 0 <= code < 0xD800:  # before the surrogates, which are no characters
+        raise BadPacketError("a character that there isn't")
+    return chr(code), at + 4
+
+
+def _fixed(layout: str) -> Callable[[bytes, int], tuple[object, int]]:
+    """Make a reader of arguments of one size: a value where the layout has one field, a tuple where it has more."""
+    fields = struct.Struct(layout)
+    single = len(layout) == 2
+
+    def read(data: bytes, at: int) -> tuple[object, int]:
+        values = fields.unpack_from(data, at)
+        return (values[0] if single else values), at + fields.size
+
+    return read
+
+
+_INT = struct.Struct(">i")
+
+READERS: dict[str, Callable[[bytes, int], tuple[object, int]]] = {
+    "i": _fixed(">i"),
+    "f": _fixed(">f"),
+    "h": _fixed(">q"),
+    "d": _fixed(">d"),
+    "t": lambda data, at: (TimeTag(*struct.unpack_from(">II", data, at)), at + 8),
+    "r": _fixed(">4B"),  # red, green, blue, alpha
+    "m": _fixed(">4B"),  # port, status, two data bytes
+    "s": _string,
+    "S": _string,
+    "b": _blob,
+    "c": _character,
+    "T": lambda _, at: (True, at),
+    "F": lambda _, at: (False, at),
+    "N": lambda _, at: (None, at),
+    "I": lambda _, at: (IMPULSE, at),
+}
+
+
+def read_message(data: bytes) -> Message:
+    """Read a message, every type tag of OSC 1.0 and 1.1 with its own bytes.
+
+    Raises
+    ------
+    BadPacketError
+        It is cut short, or isn't OSC.
+    """
+    if not data.startswith(b"/"):
+        raise BadPacketError(f"a packet of {len(data)} bytes that is not OSC")
+    address, at = _string(data, 0)
+    if at >= len(data):  # no type tags: a message without arguments, as old senders write it
+        return Message(_complete(address, at, data), ())
+    tags, at = _string(data, at)
+    if not tags.startswith(","):
+        raise BadPacketError("a message without type tags")
+    arguments: list[object] = []
+    outer: list[list[object]] = []
+    for tag in tags[1:]:
+        if tag == "[":
+            if len(outer) >= DEEPEST:
+                raise BadPacketError("arrays nested too deep")
+            outer.append(arguments)
+            arguments = []
+        elif tag == "]":
+            if not outer:
+                raise BadPacketError("an array that ends before it began")
+            outer[-1].append(arguments)
+            arguments = outer.pop()
+        elif (read := READERS.get(tag)) is None:
+            raise BadPacketError(f"the type tag '{tag}', which OSC doesn't know")
+        else:
+            try:
+                value, at = read(data, at)
+            except struct.error:
+                raise BadPacketError("a message that is shorter than its type tags say") from None
+            arguments.append(value)
+    if outer:
+        raise BadPacketError("an array without an end")
+    return Message(_complete(address, at, data), tuple(arguments))
+
+
+def _complete(address: str, at: int, data: bytes) -> str:
+    if at > len(data):
+        raise BadPacketError("a message that is shorter than its type tags say")
+    return address
+
+
+def messages(data: bytes, now: float | None = None) -> list[tuple[Message, float]]:
+    """Give the messages of a packet in order, those of nested bundles included.
+
+    A packet is read whole or not at all: a bundle that breaks off leaves nothing half done.
+
+    Parameters
+    ----------
+    data
+        The packet, without any framing.
+    now
+        Unix time; the system's where it isn't given.
+
+    Returns
+    -------
+    list of (Message, float)
+        The float is the time tag as unix time, past or future; `IMMEDIATELY` where there is none, or it says so.
+
+    Raises
+    ------
+    BadPacketError
+        The packet can't be read.
+    """
+    if not data.startswith(BUNDLE):
+        return [(read_message(data), IMMEDIATELY)]
+    return list(_bundle(data, time.time() if now is None else now, 0))
+
+
+def _bundle(data: bytes, now: float, depth: int) -> Iterator[tuple[Message, float]]:
+    if len(data) < BUNDLE_HEAD or depth > DEEPEST:
+        raise BadPacketError("a bundle that is cut short, or bundles nested too deep")
+    seconds, fraction = struct.unpack_from(">II", data, len(BUNDLE))
+    when = IMMEDIATELY if (seconds, fraction) == (0, 1) else seconds - UNIX_EPOCH_IN_NTP + fraction / 2**32
+    if when > now + LATEST_S:
+        raise BadPacketError(f"a time tag {(when - now) / 3600:.0f} hours ahead; the sender's clock is wrong")
+    at = BUNDLE_HEAD
+    while at < len(data):
+        if at + 4 > len(data):
+            raise BadPacketError("a bundle whose sizes don't add up")
+        (size,) = _INT.unpack_from(data, at)
+        at += 4
+        if size <= 0 or size % 4 or at + size > len(data):
+            raise BadPacketError("a bundle whose sizes don't add up")
+        element = data[at : at + size]
+        if element.startswith(BUNDLE):
+            yield from _bundle(element, now, depth + 1)
+        else:
+            yield read_message(element), when
+        at += size
+
+
+def write_message(address: str, arguments: Iterable[object] = (), tags: str | None = None) -> bytes:
+    """Write a message.
+
+    Parameters
+    ----------
+    arguments
+        Numbers, strings, booleans, None, `IMPULSE` or bytes.
+    tags
+        Their types (`ifhdsSbTFNI`); by default T and F for a bool, i for an int that fits and h for one that doesn't, f
+        for a float, s for a string, N for None, b for bytes.
+    """
+    values = list(arguments)
+    tags = "".join(map(_tag, values)) if tags is None else tags
+    parts = [_padded(address.encode()), _padded(f",{tags}".encode())]
+    for tag, value in zip(tags, values, strict=True):
+        if tag in WRITTEN:
+            try:
+                parts.append(WRITTEN[tag].pack(value))
+            except OverflowError:  # a double that no float holds
+                parts.append(WRITTEN[tag].pack(float("inf") if float(value) > 0 else float("-inf")))  # type: ignore[arg-type]
+        elif tag in "sS":
+            parts.append(_padded(str(value).encode()))
+        elif tag == "b":
+            assert isinstance(value, bytes)
+            parts.append(_INT.pack(len(value)) + value + bytes(-len(value) % 4))
+    return b"".join(parts)
+
+
+WRITTEN = {tag: struct.Struct(f">{letter}") for tag, letter in {"i": "i", "f": "f", "h": "q", "d": "d"}.items()}
+
+
+def write_bundle(packets: Sequence[bytes]) -> bytes:
+    """Put packets into a bundle that acts at once."""
+    return BUNDLE + struct.pack(">II", 0, 1) + b"".join(_INT.pack(len(packet)) + packet for packet in packets)
+
+
+def _padded(text: bytes) -> bytes:
+    return text + bytes(4 - len(text) % 4)
+
+
+def _tag(value: object) -> str:
+    match value:
+        case bool():
+            return "T" if value else "F"
+        case int():
+            return "i" if -(2**31) <= value < 2**31 else "h"
+        case float():
+            return "f"
+        case str():
+            return "s"
+        case bytes():
+            return "b"
+        case None:
+            return "N"
+        case Impulse():
+            return "I"
+    raise TypeError(f"OSC has no type for {value!r}")
