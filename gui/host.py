@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from export.contract import GlitchError
-from realtime.memory import Segment
+from realtime.memory import LETTERS, MAX_PARAMETERS, Segment
 
 REFRESH_S = 1.0
 
@@ -61,13 +61,20 @@ class Host:
         self._view = View(name)
         self.stream = self._view["stream"]
         self.meters = self._view["meters"]
-        self.values = self._view["values"]
+        self._values = self._view["values"]
         self.history = self._view["history"]
         self.info: dict[str, Any] = {}
         self.decks: dict[str, View] = {}
         self._due = 0.0
         self._seen_clock = -1
         self._seen_at = 0.0
+
+    @property
+    def values(self) -> np.ndarray:
+        """Values of the parameters of the deck in focus, by index."""
+        letter = self.info.get("focus")
+        begin = MAX_PARAMETERS * (LETTERS.index(letter) if letter in LETTERS else 0)
+        return self._values[begin : begin + MAX_PARAMETERS]
 
     @property
     def clock(self) -> int:
@@ -88,7 +95,7 @@ class Host:
     @property
     def deck(self) -> View | None:
         """The deck whose latents are shown."""
-        return next(iter(self.decks.values()), None)
+        return self.decks.get(self.info.get("focus", ""), next(iter(self.decks.values()), None))
 
     def playing(self, now: float) -> bool:
         """Tell whether the clock has moved within the last second."""
@@ -137,5 +144,5 @@ class Host:
         for view in self.decks.values():
             view.close()
         self.decks.clear()
-        del self.stream, self.meters, self.values, self.history
+        del self.stream, self.meters, self._values, self.history
         self._view.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from realtime.session import Session, Status
+    from realtime.session import Session
+    from realtime.status import Status
 
 __all__ = ["Session", "Status"]
 

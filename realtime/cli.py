@@ -14,18 +14,11 @@ from typing import Annotated
 import typer
 
 from export.contract import GlitchError
+from realtime.library import bundled_model
 
-BUNDLED = "orchestra.onnx"
 DEFAULT_OSC_PORT = 9000
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
-
-
-def bundled_model() -> Path:
-    """Give the path of the model that comes with the program."""
-    from importlib.resources import files
-
-    return Path(str(files("models.zoo") / BUNDLED))
 
 
 @app.command()
@@ -33,6 +26,9 @@ def play(
     model: Annotated[Path | None, typer.Option(help="Model file (.onnx); without it the bundled orchestra.")] = None,
     device: Annotated[
         str | None, typer.Option(help="Output device: number, part of its name, or 'null' for none.")
+    ] = None,
+    library: Annotated[
+        Path | None, typer.Option(help="Folder that models are loaded from by name, while it plays.")
     ] = None,
     list_devices: Annotated[bool, typer.Option("--list-devices", help="List the output devices and end.")] = False,
     samplerate: Annotated[float | None, typer.Option(min=8000, max=384_000, help="Stream rate in Hz.")] = None,
@@ -67,6 +63,7 @@ def play(
             samplerate=samplerate,
             blocksize=blocksize,
             latency=_latency(latency),
+            library=library,
             osc=(osc_host, osc_port),
             record=record,
             seconds=seconds,
@@ -112,8 +109,6 @@ def _play(model: Path, *, window: bool, seconds: float | None, **settings: objec
             raise GlitchError(session.recorder.error)
         frames = session.recorder.written
         print(f"Recorded {frames / session.sample_rate:.2f} s to {session.recorder.path}.")
-    if session.error:
-        raise GlitchError(session.error)
 
 
 def _greeting(session: object) -> str:

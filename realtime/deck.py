@@ -1,27 +1,24 @@
 """A deck process: decodes ahead of the speaker, as far as its mark, and never further.
 
-    python -m realtime.deck SEGMENT
+    python -m realtime.deck
 
-The host writes one line of JSON to its standard input (model, rate, seed, values) and keeps the pipe open; when the
-pipe ends, so does the deck. It answers on standard output in lines of JSON: `{"ready": …}`, `{"error": sentence}`,
-`{"note": sentence}`. Audio, events and telemetry go through the segment alone.
+The host writes one line of JSON to its standard input (segment, model, rate, seed, values) and keeps the pipe open;
+when the pipe ends, so does the deck. It answers `{"ready": true}` or `{"error": sentence}`. Audio, events and telemetry
+go through the segment alone.
 """
 
 from __future__ import annotations
 
 import gc
-import json
-import os
 import sys
 import time
-from typing import Any
 
 import numpy as np
 
 from export.contract import GlitchError
 from realtime import rings
+from realtime.child import Orders, say
 from realtime.engine import Engine
-from realtime.lifeline import when_parent_ends
 from realtime.memory import EVENT, EVENTS, WRITE, Segment
 from realtime.priority import lock_memory, raise_priority
 
@@ -87,18 +84,18 @@ class Deck:
         self.segment["latents"][: self.engine.latents.scores.size] = self.engine.latents.scores
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main() -> int:
     """Run a deck process; see the module's head."""
-    name = (arguments or sys.argv[1:])[0]
-    # Unbuffered: the lifeline reads the same pipe below Python's own buffers.
-    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as pipe:
-        order = json.loads(pipe.readline())
-    segment = Segment.attach(name)
+    orders = Orders(grace_s=0.0)
+    order = orders.next()
+    if order is None:
+        return 0
+    segment = Segment.attach(order["segment"])
     try:
         engine = Engine(order["model"], order["sample_rate"], seed=order["seed"])
         cost = engine.decoder.warm()
     except GlitchError as error:
-        _say(error=str(error))
+        say(error=str(error))
         return 1
     for parameter, value in order["values"]:
         engine.apply(int(parameter), float(value))
@@ -108,7 +105,6 @@ def main(arguments: list[str] | None = None) -> int:
     state["deadline_ms"] = 1e3 * engine.decoder.hop / engine.decoder.card.sample_rate
     state["priority"] = raise_priority()
     lock_memory()
-    when_parent_ends(lambda: os._exit(0))
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -117,14 +113,9 @@ def main(arguments: list[str] | None = None) -> int:
         deck.frame()
     state["decode_ms"] = state["worst_ms"] = 1e3 * cost  # the first frames load code; they tell nothing
     state["ready"] = 1
-    _say(ready=True, priority=int(state["priority"]))
+    say(ready=True)
     deck.run()
     return 0
-
-
-def _say(**message: Any) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

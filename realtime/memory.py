@@ -27,14 +27,16 @@ import numpy as np
 
 from export.contract import GlitchError
 
-VERSION = 1
-MAX_PARAMETERS = 1024
+VERSION = 2
+LETTERS = ("a", "b")  # the decks
+MAX_PARAMETERS = 1024  # of a deck, the host's included
 MAX_LATENTS = 256
 MAX_CHANNELS = 2
 SLOTS = 4
 HISTORY = 1 << 18
 EVENTS = 1 << 13
 RING = 1 << 15
+MUTE_MS = 8.0
 
 # One cache line for each index of a ring, so that reader and writer don't fight over it.
 READ, WRITE, INDEX_WORDS = 0, 8, 16
@@ -66,15 +68,17 @@ STREAM = np.dtype(
     align=True,
 )
 
-# A mixer slot, which ties a deck to the callback. Private to the host process; addresses are the deck segment's.
+# A mixer slot, which ties a deck to the callback. Addresses are the deck segment's in the device process.
 SLOT = np.dtype(
     [
-        ("active", "i8"),  # written by the host, last of all; everything below is read only while it is 1
+        # written by the device process
+        ("active", "i8"),  # last of all; everything below is read only while it is 1
         ("index_address", "i8"),
         ("ring_address", "i8"),
         ("deck_address", "i8"),
         ("capacity", "i8"),
         ("channels", "i8"),
+        # written by the host, once it is plugged
         ("target", "f8"),  # the gain to go to
         ("step", "f8"),  # how far the gain goes in a sample
         # written by the callback
@@ -158,8 +162,10 @@ class Segment:
         if geometry.kind == "stream":
             return {
                 "stream": (STREAM, (1,)),
+                "slots": (SLOT, (SLOTS,)),
+                "filters": (FILTER, (MAX_CHANNELS,)),
                 "meters": (METERS, (MAX_CHANNELS,)),
-                "values": ("f8", (MAX_PARAMETERS,)),
+                "values": ("f8", (len(LETTERS) * MAX_PARAMETERS,)),
                 "history": ("f4", (geometry.capacity, geometry.channels)),
                 "info": ("u1", (1 << 14,)),
             }

@@ -17,14 +17,13 @@ from numba import cfunc, from_dtype, njit
 from numba import types as numba_types
 from numba.extending import intrinsic
 
-from realtime.memory import DECK, FILTER, INDEX_WORDS, METERS, READ, SLOT, SLOTS, STREAM, WRITE, Segment
+from realtime.memory import DECK, FILTER, INDEX_WORDS, METERS, MUTE_MS, READ, SLOT, SLOTS, STREAM, WRITE, Segment
 from realtime.rings import load_acquire, store_release
 
 types: Any = numba_types  # numba is only partly typed
 carray: Any = numba.carray  # type: ignore[attr-defined]
 
 FADE_MS = 5.0  # in and out of an underrun
-MUTE_MS = 8.0
 GAIN_MS = 20.0
 CEILING = 10 ** (-0.3 / 20)
 RELEASE_MS = 100.0
@@ -228,27 +227,27 @@ def portaudio_callback(_input: Any, output: Any, frames: int, _time: Any, flags:
 
 
 class Mixer:
-    """The callback's state, and the slots by which decks are tied to it.
+    """A stream segment as the callback plays it, and the slots by which decks are tied to it.
 
-    Lives in the host process and holds what the callback points to; keep it as long as the stream.
+    Holds what the callback points to; keep it as long as the stream.
     """
 
     def __init__(self, segment: Segment, sample_rate: float, channels: int) -> None:
         self.segment = segment
-        self.slots = np.zeros(SLOTS, SLOT)
-        self._filters = np.zeros(2, FILTER)
+        self.slots = segment["slots"]
         self._decks: dict[int, Segment] = {}
         stream = segment["stream"][0]
+        if not stream["sample_rate"]:  # the segment is new
+            stream["gain"] = stream["master_gain"] = stream["limiter_gain"] = stream["mute_gain"] = 1.0
         stream["sample_rate"], stream["channels"] = sample_rate, channels
-        stream["gain"] = stream["master_gain"] = stream["limiter_gain"] = stream["mute_gain"] = 1.0
         self._history = segment["history"].reshape(-1)
         self.addresses = np.array(
             [
                 segment.address("stream"),
-                self.slots.ctypes.data,
+                segment.address("slots"),
                 segment.address("meters"),
                 segment.address("history"),
-                self._filters.ctypes.data,
+                segment.address("filters"),
                 self._history.size,
             ],
             np.int64,
@@ -256,7 +255,16 @@ class Mixer:
 
     def process(self, out: np.ndarray, frames: int) -> None:
         """Play a block from Python: the null device, offline rendering and tests."""
-        mix(out, frames, self.segment["stream"], self.slots, self.segment["meters"], self._history, self._filters)
+        segment = self.segment
+        mix(
+            out,
+            frames,
+            segment["stream"],
+            self.slots,
+            segment["meters"],
+            self._history,
+            segment["filters"],
+        )
 
     def plug(self, slot: int, deck: Segment, *, gain: float = 1.0, ramp_ms: float = 0.0) -> None:
         """Tie a deck to a free slot; it is heard from its next frames on, faded in."""
@@ -270,7 +278,7 @@ class Mixer:
         s["deck_address"] = deck.address("deck")
         s["capacity"], s["channels"] = deck.geometry.capacity, deck.geometry.channels
         s["target"], s["gain"] = gain, 0.0 if ramp_ms else gain
-        s["step"] = 1000.0 / (ramp_ms * rate) if ramp_ms else 1.0
+        s["step"] = gain * 1000.0 / (ramp_ms * rate) if ramp_ms else 1.0
         s["waiting"] = 1
         self._decks[slot] = deck
         _activate(self.slots, slot)

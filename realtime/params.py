@@ -83,6 +83,9 @@ HOST_ROWS = (
     _row("/gain", "float", -80, 12, 0, "dB", "host", "Level of the output; -80 is silence.", smoothing_ms=20),
     _row("/mute", "bool", 0, 1, 0, "", "host", "Silence the output, in and out with a short fade.", smoothing_ms=10),
     _row("/panic", "trigger", 0, 1, 0, "", "host", "Fade out at once, bring every deck to rest, fade in."),
+    _row("/crossfade", "float", 0, 1, 0, "", "host", "From deck A (0) to deck B (1), at equal power.", smoothing_ms=10),
+    _row("/focus", "int", 0, 1, 0, "", "host", "The deck that plain addresses mean: 0 is A, 1 is B."),
+    _row("/model/fade", "float", 0, 60_000, 100, "ms", "host", "Time in which a model that is loaded takes over."),
     _row("/ahead", "int", 0, 16_384, 0, "samples", "host", "Decoded ahead of the speaker; 0 lets the host choose."),
     _row("/ahead/lock", "bool", 0, 1, 0, "", "host", "Keep /ahead as it is, even after an underrun."),
 )

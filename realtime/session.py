@@ -1,4 +1,4 @@
-"""A session: one stream, its deck, its controllers, its window; what `glitch-live` runs and what Python plays.
+"""A session: one stream, its decks, its controllers, its window; what `glitch-live` runs and what Python plays.
 
 with realtime.Session("vae.onnx") as session:
     session.set("/latent/1", 0.5)
@@ -16,55 +16,29 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
 
-from export.contract import GlitchError, load
-from realtime.decks import DeckProcess, wait_for
-from realtime.memory import HISTORY, MAX_CHANNELS, Geometry, Registry, Segment, sweep
-from realtime.mixer import MUTE_MS, Mixer
+from export.contract import Card, load
+from realtime.child import ChildError
+from realtime.decks import DeckError, DeckProcess, start_deck, wait_for
+from realtime.library import Library
+from realtime.memory import HISTORY, LETTERS, MUTE_MS, Geometry, Registry, Segment, sweep
 from realtime.osc import IMMEDIATELY, BadPacketError, Counts, OscServer, UnknownAddressError, number
-from realtime.params import Parameter, ParameterError, Table, table
+from realtime.output import Output
+from realtime.params import Parameter, ParameterError, table
+from realtime.rack import Player, Rack, addresses
 from realtime.record import Recorder, check_path
-from realtime.stream import Device, DeviceError, choose, fitting_rate, open_stream
+from realtime.status import Status
 
-DECK_SLOT = 0
-MARGIN_MS = 2.6  # decoded ahead beyond a block: what a wake-up may be late
-WIDEN_MS = 1.0  # what an underrun adds
-WIDEST_MS = 250.0
 SUPERVISE_S = 0.02
 FIRST_BLOCK_S = 2.0
-RESTARTS = 5
-RESTART_WINDOW_S = 30.0
+DEVICE_GONE_S = 1.0
+REOPEN_S = 1.0
 SILENT_DB = -80.0
-
-
-@dataclass(frozen=True)
-class Status:
-    """How the session is, now."""
-
-    device: str
-    latency_ms: dict[str, float]
-    load: float  # share of the time to its deadline that a hop takes
-    worst_load: float
-    underruns: int
-    device_underruns: int
-    level_db: float
-    osc_messages: int
-    osc_bad: int
-    osc_unknown: int
-    nonfinite: int
-    clock: int
-    seconds: float
-    deck_alive: bool
-
-    @property
-    def total_ms(self) -> float:
-        """Control to speaker, on average."""
-        return sum(self.latency_ms.values())
 
 
 class Session:
@@ -83,6 +57,8 @@ class Session:
         Frames a block; 0 leaves it to the device.
     latency
         What the device is asked for: `"low"`, `"high"` or seconds.
+    library
+        The folder that models are loaded from by name; None takes the user's own. The bundled ones are always there.
     osc
         Host and port to listen on, or None.
     seed
@@ -106,34 +82,36 @@ class Session:
         samplerate: float | None = None,
         blocksize: int = 0,
         latency: float | Literal["low", "high"] = "low",
+        library: str | os.PathLike[str] | None = None,
         osc: tuple[str, int] | None = None,
         seed: int = 0,
         record: str | os.PathLike[str] | None = None,
         seconds: float | None = None,
         window: bool = False,
     ) -> None:
-        self.model = Path(model).absolute()
-        _, self.card = load(model)
-        self.card.method("decode")
-        self.table: Table = table(self.card)
+        card = load(model)[1]  # what is no model is refused before anything starts
+        card.method("decode")
+        self._model_rate = card.sample_rate
+        self._model, self._library = Path(model).absolute(), Library(library)
         self.seconds = seconds
         self._blocksize, self._latency, self._osc_address = blocksize, latency, osc
         self._record_path, self._wants_window, self._seed = record, window, seed
         self._device_wanted, self._rate_wanted = device, samplerate
-        self._faders = [row.index for row in self.table.latents]
         self._closing = threading.Event()
         self._stack = contextlib.ExitStack()
-        self._later: list[tuple[int, int, int, float]] = []  # (sample, arrival, parameter, value) of the host's own
+        self._later: list[tuple[int, int, str, float]] = []  # (sample, arrival, address, value) of the host's own
         self._later_lock = threading.Lock()
         self._arrivals = itertools.count()
         self._panic_ends = 0.0
-        self._seen_underruns = 0
-        self._restarts: list[float] = []
+        self._beat = (0, 0.0)  # the callbacks counted last, and when they were
+        self._reopen_at = 0.0
+        self._meant: dict[str, tuple[Player, Parameter]] = {}
+        self._focus_index = table()["/focus"].index
+        self.addresses: dict[str, Parameter] = {}
         self.osc: OscServer | None = None
         self.recorder: Recorder | None = None
         self.began = 0  # the clock at the first sound
         self.notes: list[str] = []  # what a player should be told, oldest first
-        self.error: str | None = None  # why the session cannot go on
 
     def start(self) -> Self:
         """Open the stream, start the deck, and play; a session that plays already plays on."""
@@ -165,7 +143,7 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def set(self, address: str, *values: float, at: float = IMMEDIATELY) -> None:
+    def set(self, address: str, *values: object, at: float = IMMEDIATELY) -> None:
         """Set a parameter, at once or at a unix time.
 
         Parameters
@@ -180,40 +158,86 @@ class Session:
         ParameterError
             There is no such parameter, or the values don't fit it.
         """
-        row = self.table[address]
+        meant = self._meant.get(address)
+        if meant is None:
+            raise ParameterError(f"There is no parameter {address}; 'glitch-live --list-params' lists them.")
+        player, row = meant
+        sample = self._sample_at(at)
         if row.kind == "trigger":
             if values[:1] != (0,):  # what a button sends when it is let go
-                self._apply(row, 1.0, self._sample_at(at))
+                self._apply(player, row, 1.0, sample)
             return
         try:
             numbers = [number(value, address) for value in values]
         except BadPacketError as error:
             raise ParameterError(f"{error}.") from None
         if row.kind == "list":
-            if not 1 <= len(numbers) <= len(self._faders):
-                raise ParameterError(f"{address} takes 1 to {len(self._faders)} numbers, not {len(numbers)}.")
-            rows = [self.table.by_index[k] for k in self._faders[: len(numbers)]]
+            if not 1 <= len(numbers) <= len(player.faders):
+                raise ParameterError(f"{address} takes 1 to {len(player.faders)} numbers, not {len(numbers)}.")
+            for target, value in zip(player.faders, numbers, strict=False):
+                self._apply(player, target, target.clip(value), sample)
         elif len(numbers) != 1:
             raise ParameterError(f"{address} takes one number, not {len(numbers)}.")
         else:
-            rows = [row]
-        sample = self._sample_at(at)
-        for target, value in zip(rows, numbers, strict=True):
-            self._apply(target, target.clip(value), sample)
+            self._apply(player, row, row.clip(numbers[0]), sample)
 
     def get(self, address: str) -> float:
         """Give a parameter's value as it was set last."""
-        return float(self.values[self.table[address].index])
+        if address not in self._meant:
+            raise ParameterError(f"There is no parameter {address}; 'glitch-live --list-params' lists them.")
+        player, row = self._meant[address]
+        return float(player.values[row.index])
+
+    def load(self, name: str, *, letter: str | None = None) -> Future[None]:
+        """Load a model of the library on a deck (the one in focus), and cross over to it in `/model/fade`.
+
+        The future ends when the old model is gone; it raises `GlitchError` where the new one cannot be played, and then
+        the old one plays on.
+        """
+        letter = letter or self.focus
+        if letter not in LETTERS:
+            raise ParameterError(f"There is no deck '{letter}'; there are {' and '.join(LETTERS)}.")
+        return self.rack.load(letter, self._library.find(name), fade_ms=self.get("/model/fade"))
+
+    def models(self) -> list[str]:
+        """List the models that `load` knows, by name."""
+        return self._library.names()
+
+    @property
+    def focus(self) -> str:
+        """The letter of the deck that plain addresses mean."""
+        return LETTERS[int(self.get("/focus"))] if self._meant else LETTERS[0]
+
+    @property
+    def player(self) -> Player:
+        """The deck in focus and its knobs."""
+        return self.rack.players[self.focus]
+
+    @property
+    def deck(self) -> DeckProcess:
+        """The process of the deck in focus."""
+        process = self.player.process
+        if process is None:
+            raise DeckError(f"Deck {self.focus.upper()} plays nothing; load a model on it first.")
+        return process
+
+    @property
+    def card(self) -> Card:
+        """What the model of the deck in focus says of itself."""
+        card = self.player.card
+        if card is None:
+            raise DeckError(f"Deck {self.focus.upper()} plays nothing; load a model on it first.")
+        return card
 
     @property
     def latents(self) -> np.ndarray:
         """The latent that is being played, in standard scores, in the order of `/latent/1` …"""
-        return self.deck.segment["latents"][: len(self._faders)].astype(float)
+        return self.deck.segment["latents"][: len(self.player.faders)].astype(float)
 
     @property
     def playing(self) -> bool:
         """Whether there is anything left to wait for: the session goes on, and its seconds are not over."""
-        if self.error is not None or self._closing.is_set():
+        if self._closing.is_set():
             return False
         if self.recorder is not None and self.seconds is not None and self.recorder.error is None:
             return not self.recorder.done
@@ -222,37 +246,39 @@ class Session:
 
     def status(self) -> Status:
         """Say how the session is, now."""
-        stream, deck, meters = self._stream_state, self.deck.state, self.segment["meters"]
+        stream, meters = self._stream_state, self.segment["meters"]
         power = float(meters["power"].max())
-        deadline = max(float(deck["deadline_ms"]), 1e-9)
+        states = [p.process.state for p in self.rack.players.values() if p.process is not None]
+        deadlines = [max(float(state["deadline_ms"]), 1e-9) for state in states]
         counts = self.osc.counts if self.osc is not None else Counts()
         clock = int(stream["clock"])
         return Status(
             device=str(self.device),
             latency_ms=self.latency_ms(),
-            load=float(deck["decode_ms"]) / deadline,
-            worst_load=float(deck["worst_ms"]) / deadline,
-            underruns=int(deck["underruns"]),
+            load=sum(float(s["decode_ms"]) / deadline for s, deadline in zip(states, deadlines, strict=True)),
+            worst_load=max((float(s["worst_ms"]) / d for s, d in zip(states, deadlines, strict=True)), default=0.0),
+            underruns=sum(player.underruns for player in self.rack.players.values()),
             device_underruns=int(stream["device_underruns"]),
             level_db=max(10 * math.log10(power) if power > 0 else -math.inf, SILENT_DB),
             osc_messages=counts.messages,
             osc_bad=counts.bad,
             osc_unknown=counts.unknown,
-            nonfinite=int(deck["nonfinite"]) + int(stream["nonfinite"]),
+            nonfinite=sum(int(state["nonfinite"]) for state in states) + int(stream["nonfinite"]),
             clock=clock,
             seconds=(clock - self.began) / self.sample_rate,
-            deck_alive=self.deck.alive,
+            deck_alive=self.player.process is not None and self.player.process.alive,
         )
 
     def latency_ms(self) -> dict[str, float]:
-        """Break down the time from a control to the speaker: its parts, in ms, on average."""
+        """Break down the time from a control to the speaker, for the deck in focus: its parts, in ms, on average."""
         per_ms = self.sample_rate / 1000.0
-        deck = self.deck.state
+        process = self.player.process
+        hop, ahead, delay = (int(process.state[k]) if process else 0 for k in ("hop", "ahead", "delay"))
         return {
-            "wait for the next frame": 0.5 * int(deck["hop"]) / per_ms,
-            "decoded ahead": int(deck["ahead"]) / per_ms,
-            "model": int(deck["delay"]) / per_ms,
-            "device": 1000.0 * self.stream.latency_s,
+            "wait for the next frame": 0.5 * hop / per_ms,
+            "decoded ahead": ahead / per_ms,
+            "model": delay / per_ms,
+            "device": 1000.0 * self.output.latency_s,
         }
 
     def _start(self) -> None:
@@ -260,30 +286,39 @@ class Session:
         self.notes += [f"Removed {name}, which a session that crashed had left." for name in sweep()]
         if self._record_path is not None:
             check_path(self._record_path)
-        self._registry: Registry = keep(contextlib.closing(Registry()))
-        self.device: Device = choose(self._device_wanted, self.card.sample_rate)
-        self.sample_rate = fitting_rate(self.device, self._rate_wanted, self.card.sample_rate)
-        channels = min(MAX_CHANNELS, self.device.channels)
-        self.segment: Segment = keep(Segment.create(Geometry("stream", channels, HISTORY), self._registry))
+        registry = keep(contextlib.closing(Registry()))
+        early = start_deck()  # it takes longest, so it comes first
+        try:
+            self.output = Output()
+            self._stack.callback(self.output.close)
+            self.device = self.output.choose(self._device_wanted, self._rate_wanted, self._model_rate)
+        except BaseException:
+            early.close()
+            raise
+        self.sample_rate = self.device.sample_rate
+        self.segment: Segment = keep(Segment.create(Geometry("stream", self.device.channels, HISTORY), registry))
         self._stream_state = self.segment["stream"][0]
-        self.values = self.segment["values"]
-        self.values[: len(self.table)] = [row.default for row in self.table.by_index]
-        self.values[self.table["/walk/seed"].index] = self._seed
         if self._osc_address is not None:
             self.osc = OscServer(*self._osc_address, self._on_osc)
             self._stack.callback(self.osc.close)
-        self.deck = self._start_deck()
-        self._stack.callback(self._close_deck)
-        self.mixer = Mixer(self.segment, self.sample_rate, channels)
-        self.stream = open_stream(
-            self.mixer, self.device, sample_rate=self.sample_rate, block=self._blocksize, latency=self._latency
+        self.rack = Rack(
+            self.output,
+            self.segment,
+            registry,
+            sample_rate=self.sample_rate,
+            seed=self._seed,
+            changed=self._changed,
+            note=self.notes.append,
+            waiting=early,
         )
-        self._stack.callback(self.stream.close)
-        self.stream.start()
+        keep(contextlib.closing(self.rack))
+        first = self.rack.load(LETTERS[0], self._model)
+        self.output.open(self.segment, block=self._blocksize, latency=self._latency)
         if not wait_for(lambda: self._stream_state["callbacks"] > 1, FIRST_BLOCK_S):
-            raise DeviceError(f"{self.device} was opened but asks for no sound; is its server running?")
-        self.deck.wait_ready()
-        self._plug()
+            raise ChildError(f"{self.device} was opened but asks for no sound; is its server running?")
+        first.result()
+        self.began = max(int(self._stream_state["clock"]), 1)
+        self.rack.set_ahead()
         if self._record_path is not None:
             frames = None if self.seconds is None else round(self.seconds * self.sample_rate)
             self.recorder = Recorder(self._record_path, self.segment, frames)
@@ -297,39 +332,13 @@ class Session:
         supervisor.start()
         self._stack.callback(supervisor.join)
 
-    def _start_deck(self) -> DeckProcess:
-        values = [(row.index, float(self.values[row.index])) for row in self.table.by_index if row.where == "deck"]
-        settings = [(k, value) for k, value in values if self.table.by_index[k].kind not in ("trigger", "list")]
-        return DeckProcess(
-            self.model,
-            self.card,
-            self._registry,
-            sample_rate=self.sample_rate,
-            seed=self._seed,
-            values=settings,
-            ahead=self._ms(MARGIN_MS),
-        )
-
-    def _close_deck(self) -> None:
-        self.deck.close()
-
-    def _plug(self) -> None:
-        self._set_ahead()
-        self._seen_underruns = 0
-        self.mixer.plug(DECK_SLOT, self.deck.segment)
-        self.began = self.began or max(int(self._stream_state["clock"]), 1)
-
-    def _ms(self, milliseconds: float) -> int:
-        return math.ceil(milliseconds * self.sample_rate / 1000.0)
-
-    def _set_ahead(self) -> None:
-        """Decode ahead what was asked for; else a block, and what a wake-up or two decodes may take."""
-        asked = int(self.values[self.table["/ahead"].index])
-        block = int(self._stream_state["largest_block"])
-        margin = max(MARGIN_MS, 2.0 * float(self.deck.state["decode_ms"]))
-        self.deck.state["ahead"] = max(asked, block) if asked else block + self._ms(margin)
-        self._stream_state["block"] = block
-        self._describe()
+    def _changed(self) -> None:
+        """Take in what plays where now: what addresses mean, and what those who attach should know."""
+        letter = LETTERS[int(self.rack.players[LETTERS[0]].values[self._focus_index])]
+        self._meant = addresses(self.rack.players, letter)
+        self.addresses = {address: row for address, (_, row) in self._meant.items()}
+        if self.began:
+            self._describe()
 
     def _sample_at(self, at: float) -> int:
         if at == IMMEDIATELY:
@@ -337,85 +346,85 @@ class Session:
         return int(self._stream_state["clock"]) + round((at - time.time()) * self.sample_rate)
 
     def _on_osc(self, address: str, arguments: Sequence[object], at: float) -> None:
-        if address not in self.table:
+        if address not in self._meant:
             raise UnknownAddressError(address)
         try:
-            self.set(address, *arguments, at=at)  # type: ignore[arg-type]
+            self.set(address, *arguments, at=at)
         except ParameterError as error:
             raise BadPacketError(str(error)) from None
 
-    def _apply(self, row: Parameter, value: float, sample: int = 0) -> None:
-        if row.where == "host" and sample > int(self._stream_state["clock"]):
-            with self._later_lock:
-                heapq.heappush(self._later, (sample, next(self._arrivals), row.index, value))
-            return
-        self.values[row.index] = value
+    def _apply(self, player: Player, row: Parameter, value: float, sample: int = 0) -> None:
         if row.where == "deck":
-            self.deck.send(row.index, value, sample)
-        elif row.address == "/gain":
+            self.rack.send(player, row, value, sample)
+            return
+        if sample > int(self._stream_state["clock"]):
+            with self._later_lock:
+                heapq.heappush(self._later, (sample, next(self._arrivals), row.address, value))
+            return
+        self.rack.host_value(row, value)
+        if row.address == "/gain":
             self._stream_state["gain"] = 10 ** (value / 20) if value > SILENT_DB else 0.0
         elif row.address == "/mute":
             self._stream_state["mute"] = 1 if value else int(self._panic_ends > 0)
         elif row.address == "/panic":
-            self._stream_state["mute"] = 1
-            self.deck.send(self.table["/reset"].index, 1.0)
-            away = int(self.deck.state["ahead"]) + 3 * int(self.deck.state["hop"])
-            self._panic_ends = time.monotonic() + MUTE_MS / 1000.0 + away / self.sample_rate
+            self._panic()
+        elif row.address == "/crossfade":
+            self.rack.cross()
+        elif row.address == "/focus":
+            self._changed()
         elif row.address == "/ahead":
-            self._set_ahead()
+            self.rack.set_ahead()
+
+    def _panic(self) -> None:
+        """Fade out, bring every deck to rest; the supervisor fades in when what was decoded before has gone by."""
+        self._stream_state["mute"] = 1
+        away = 0
+        for player in self.rack.players.values():
+            if player.process is not None:
+                player.process.send(player.table["/reset"].index, 1.0)
+                away = max(away, int(player.process.state["ahead"]) + 3 * int(player.process.state["hop"]))
+        self._panic_ends = time.monotonic() + MUTE_MS / 1000.0 + away / self.sample_rate
 
     def _supervise(self) -> None:
         """Look after what the audio needs, a few dozen times a second, without ever touching it."""
+        stream = self._stream_state
         while not self._closing.wait(SUPERVISE_S):
-            stream = self._stream_state
             self._apply_what_is_due(int(stream["clock"]))
             if self._panic_ends and time.monotonic() >= self._panic_ends:
                 self._panic_ends = 0.0
                 stream["mute"] = int(self.get("/mute"))
-            if int(stream["largest_block"]) > int(stream["block"]):  # the device asks for more than it did
-                self._set_ahead()
-            self._widen_after_underruns()
             if self.osc is not None:
                 counts = self.osc.counts
                 stream["osc_messages"], stream["osc_bad"] = counts.messages, counts.bad
                 stream["osc_unknown"] = counts.unknown
-            if not self.deck.alive and not self._closing.is_set():
-                self._restart_deck()
+            self.rack.supervise()
+            self._watch_the_device()
 
     def _apply_what_is_due(self, clock: int) -> None:
         while self._later and self._later[0][0] <= clock:
             with self._later_lock:
-                _, _, index, value = heapq.heappop(self._later)
-            self._apply(self.table.by_index[index], value)
+                _, _, address, value = heapq.heappop(self._later)
+            self._apply(*self._meant[address], value)
 
-    def _widen_after_underruns(self) -> None:
-        deck = self.deck.state
-        underruns = int(deck["underruns"])
-        if underruns > self._seen_underruns and not self.get("/ahead/lock"):
-            widest = max(self._ms(WIDEST_MS), 2 * int(deck["hop"]))
-            deck["ahead"] = min(int(deck["ahead"]) + self._ms(WIDEN_MS), widest)
+    def _watch_the_device(self) -> None:
+        """Notice a device that asks for nothing any more, and open it again, by name, when it is back."""
+        now, callbacks = time.monotonic(), int(self._stream_state["callbacks"])
+        if callbacks != self._beat[0]:
+            self._beat = (callbacks, now)
+            return
+        gone = not self.output.alive or now - self._beat[1] > DEVICE_GONE_S
+        if not gone or now < self._reopen_at:
+            return
+        if not self._reopen_at:
+            self.notes.append(f"{self.device} is gone; waiting for it to come back.")
+        with contextlib.suppress(ChildError):
+            self.output.reopen()
+            self._beat = (-1, time.monotonic())
+            self._reopen_at = 0.0
+            self.notes.append(f"{self.device} is back.")
             self._describe()
-        self._seen_underruns = underruns
-
-    def _restart_deck(self) -> None:
-        """Put a fresh deck with the same knobs in the place of one that died."""
-        now = time.monotonic()
-        self._restarts = [when for when in self._restarts if now - when < RESTART_WINDOW_S] + [now]
-        if len(self._restarts) > RESTARTS:
-            self.error = f"The deck died {RESTARTS} times in {RESTART_WINDOW_S:.0f} s; the model cannot be played here."
             return
-        callbacks = int(self._stream_state["callbacks"])
-        self.mixer.unplug(DECK_SLOT)
-        wait_for(lambda: self._stream_state["callbacks"] > callbacks + 1, FIRST_BLOCK_S)
-        dead, self.deck = self.deck, self._start_deck()
-        dead.close()
-        try:
-            self.deck.wait_ready()
-        except GlitchError as error:
-            self.notes.append(str(error))
-            return
-        self._plug()
-        self.notes.append("The deck died and was started again.")
+        self._reopen_at = time.monotonic() + REOPEN_S
 
     def _describe(self) -> None:
         """Tell those who attach what they can't find in the numbers."""
@@ -423,11 +432,12 @@ class Session:
         self.segment.write_info(
             {
                 "pid": os.getpid(),
-                "model": str(self.model),
-                "model_name": self.card.name,
+                "model": str(self.player.model),
+                "model_name": self.player.card.name if self.player.card else "",
                 "device": str(self.device),
                 "osc": [self.osc.host, self.osc.port] if self.osc else None,
-                "decks": {"a": self.deck.segment.name},
+                "focus": self.focus,
+                "decks": {k: p.process.segment.name for k, p in self.rack.players.items() if p.process is not None},
                 "latency": {"parts": list(parts.items()), "total_ms": sum(parts.values())},
                 "sample_rate": self.sample_rate,
                 "block": int(self._stream_state["block"]),

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from realtime.session import Session, Status
+    from realtime.session import Session
+    from realtime.status import Status
 
 REDRAW_S = 0.25
 PLAIN_S = 5.0  # between lines where the output is no terminal

@@ -59,10 +59,6 @@ class Stream(Protocol):
     def latency_s(self) -> float:
         """Time from the callback to the speaker."""
 
-    @property
-    def load(self) -> float:
-        """Share of its time that the callback needs."""
-
 
 def devices() -> list[Device]:
     """List the output devices.
@@ -187,11 +183,6 @@ class PortAudioStream:
         """Time from the callback to the speaker, as the device tells it."""
         return float(self._stream.latency)
 
-    @property
-    def load(self) -> float:
-        """Share of its time that the callback needs."""
-        return float(self._stream.cpu_load)
-
 
 class NullStream:
     """Plays to nowhere, in time."""
@@ -202,7 +193,6 @@ class NullStream:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="null device", daemon=True)
         self.latency_s = 0.0
-        self.load = 0.0
 
     def start(self) -> None:
         """Begin to call back."""

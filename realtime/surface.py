@@ -1,4 +1,4 @@
-"""What control surfaces know of the stage: OSC, OSCQuery and MIDI are written against this, and against nothing more."""
+"""What control surfaces know of the stage: OSC, OSCQuery and MIDI are written against this and nothing more."""
 
 from __future__ import annotations
 

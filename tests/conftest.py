@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.cli import bundled_model
+from realtime.library import bundled_model
 from realtime.memory import Registry
 from tests import reference
 

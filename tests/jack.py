@@ -42,6 +42,13 @@ class JackServer:
             self.__exit__(None, None, None)
         raise RuntimeError("jackd does not start; run it by hand to see why")
 
+    def kill(self) -> None:
+        """End the server as a crash would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:

@@ -56,7 +56,7 @@ def tone_model(path: Path, *, frequency: float = 1000.0, n_fft: int = 2048, hop:
     """Write a model of magnitudes: one steady tone, its level told by the control `loudness` in dBFS."""
     bins = n_fft // 2 + 1
     offset = np.arange(bins) - frequency * n_fft / RATE
-    lobe = np.sinc(offset) / (1 - offset**2 + 1e-9)  # the main lobe of a Hann window
+    lobe = np.sinc(offset) + 0.5 * (np.sinc(offset - 1) + np.sinc(offset + 1))  # a Hann window's main lobe, peak 1
     lobe = np.where(np.abs(offset) < 2, np.abs(lobe), 0) * n_fft / 4 * np.sqrt(2)
     nodes = [
         helper.make_node("Mul", ["decode.control.loudness", "nepers"], ["log"]),

@@ -25,7 +25,7 @@ def run() -> dict[str, Any]:
     """Measure both models."""
     import torch
 
-    from realtime.cli import bundled_model
+    from realtime.library import bundled_model
     from realtime.decoder import Decoder
     from tests.reference import export_reference, reference_decoder
 

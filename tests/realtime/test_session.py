@@ -16,13 +16,12 @@ import pytest
 import soundfile as sf
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from export.contract import ContractError
+from export.contract import ContractError, GlitchError
 from realtime import Session
 from realtime.decks import DeckError, wait_for
 from realtime.memory import Registry, Segment, registry_folder, sweep
 from realtime.params import ParameterError
 from realtime.record import RecordError
-from realtime.stream import DeviceError
 
 
 def quiet(model: Path, **settings) -> Session:
@@ -164,7 +163,7 @@ def test_a_deck_that_is_killed_comes_back_with_its_knobs(models: dict[str, Path]
         first = session.deck.pid
         callbacks = session.segment["stream"][0]["callbacks"]
         os.kill(first, signal.SIGKILL)
-        eventually(lambda: session.deck.pid != first and session.deck.state["ready"] == 1, 10)
+        eventually(lambda: session.status().deck_alive and session.deck.pid != first, 10)
         eventually(lambda: session.latents[0] == 2.0)
         assert session.segment["stream"][0]["callbacks"] > callbacks, "the stream stood still"
         eventually(lambda: any("died" in note for note in session.notes))
@@ -239,7 +238,7 @@ def test_what_fails_at_the_start_leaves_nothing_behind_either(models: dict[str, 
     bad.write_bytes(b"no")
     with pytest.raises(ContractError):
         Session(bad, device="null").start()
-    with pytest.raises(DeviceError, match="is not an output device here"):
+    with pytest.raises(GlitchError, match="is not an output device here"):
         Session(models["level"], device="no such device").start()
     assert not [p for p in psutil.Process().children(recursive=True) if "realtime.deck" in " ".join(p.cmdline())]
     assert not list(registry_folder().glob(f"{os.getpid()}-*"))

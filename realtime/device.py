@@ -1,0 +1,80 @@
+"""The device process: owns PortAudio, and runs the compiled callback on the memory of stream and decks.
+
+    python -m realtime.device
+
+It is a process of its own so that a driver that hangs or crashes can be given up and started again while the decks play
+on: PortAudio, for one, waits ten minutes for a JACK server that has died. The host's orders, each answered by a line:
+
+- `{"wanted", "rate", "model_rate", "exact"}`: choose a device. Answer: what it is.
+- `{"segment", "block", "latency"}`: open a stream on it that plays the segment.
+- `{"plug": slot, "deck", "gain", "ramp_ms"}`, `{"unplug": slot}`: tie a deck's segment to a slot, or let it go.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from export.contract import GlitchError
+from realtime.child import Orders, say
+from realtime.memory import MAX_CHANNELS, Segment
+from realtime.mixer import Mixer
+from realtime.priority import lock_memory
+from realtime.stream import DeviceError, choose, fitting_rate, open_stream
+
+BLOCK_TIMEOUT_S = 1.0
+
+
+def main() -> int:
+    """Run a device process; see the module's head."""
+    orders = Orders()
+    try:
+        return _serve(orders)
+    except GlitchError as error:
+        say(error=str(error))
+        return 1
+
+
+def _serve(orders: Orders) -> int:
+    order = orders.next()
+    if order is None:
+        return 0
+    device = choose(order["wanted"], order["model_rate"])
+    if order["exact"] and str(device) != order["exact"]:
+        raise DeviceError(f"{order['exact']} is not there.")
+    rate = fitting_rate(device, order["rate"], order["model_rate"])
+    channels = min(MAX_CHANNELS, device.channels)
+    say(device=str(device), why=device.why, rate=rate, channels=channels)
+
+    order = orders.next()
+    if order is None:
+        return 0
+    segment = Segment.attach(order["segment"])
+    mixer = Mixer(segment, rate, channels)
+    stream = open_stream(mixer, device, sample_rate=rate, block=order["block"], latency=order["latency"])
+    stream.start()
+    lock_memory()
+    say(latency_s=stream.latency_s)
+
+    state = segment["stream"][0]
+    decks: dict[int, Segment] = {}
+    while (order := orders.next()) is not None:
+        if "plug" in order:
+            slot = order["plug"]
+            decks[slot] = Segment.attach(order["deck"])
+            mixer.plug(slot, decks[slot], gain=order["gain"], ramp_ms=order["ramp_ms"])
+        elif "unplug" in order:
+            mixer.unplug(order["unplug"])
+            last, began = int(state["callbacks"]), time.monotonic()
+            while state["callbacks"] <= last + 1 and time.monotonic() - began < BLOCK_TIMEOUT_S:
+                time.sleep(1e-3)  # a callback may still be in the deck's memory
+            gone = decks.pop(order["unplug"], None)
+            if gone is not None:
+                gone.close()
+        say(done=True)
+    stream.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

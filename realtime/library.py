@@ -1,0 +1,72 @@
+"""The library: where models are found by name, and nowhere else.
+
+What comes in over the network may name a model, never a path: names are looked up among the files that are there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+from export.contract import GlitchError
+
+BUNDLED = "orchestra"
+
+
+class LibraryError(GlitchError):
+    """No model of that name."""
+
+
+class Library:
+    """The models of a folder, and those that come with the program; a file of the folder goes before a bundled one."""
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+        self.folder = Path(folder).expanduser() if folder is not None else own_folder()
+        if folder is not None and not self.folder.is_dir():
+            raise LibraryError(f"The library {self.folder} is not a folder; make it, and put .onnx files into it.")
+
+    def names(self) -> list[str]:
+        """List the names that `find` knows."""
+        return sorted(self._files())
+
+    def find(self, name: str) -> Path:
+        """Give the file of a model.
+
+        Raises
+        ------
+        LibraryError
+            There is none of that name.
+        """
+        found = self._files().get(str(name).removesuffix(".onnx"))
+        if found is None:
+            known = ", ".join(self.names()) or "none"
+            raise LibraryError(f"The library {self.folder} has no model '{name!s:.80}'; it has: {known}.")
+        return found
+
+    def _files(self) -> dict[str, Path]:
+        found = {path.stem: path for path in _bundled().glob("*.onnx")}
+        if self.folder.is_dir():
+            found |= {path.stem: path for path in self.folder.glob("*.onnx") if path.is_file()}
+        return found
+
+
+def bundled_model() -> Path:
+    """Give the path of the model that plays where none is named."""
+    return _bundled() / f"{BUNDLED}.onnx"
+
+
+def own_folder() -> Path:
+    """Say where the user's models lie, as the system has it."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("APPDATA", Path.home()))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "glitch-live" / "models"
+
+
+def _bundled() -> Path:
+    return Path(str(files("models.zoo")))

@@ -1,0 +1,324 @@
+"""The rack: decks A and B, what they play, and how one model takes the place of another.
+
+A letter has two slots of the mixer. Loading a model starts a fresh deck beside the one that plays, warms it, plugs it
+into the free slot and crosses over; the old one is retired when it cannot be heard any more. A deck that dies is
+replaced in the same way, from silence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from export.contract import Card, GlitchError, load
+from realtime.child import Child
+from realtime.decks import DeckProcess, wait_for
+from realtime.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
+from realtime.output import Output
+from realtime.params import HOST_ROWS, Parameter, Table, table
+
+MARGIN_MS = 2.6  # decoded ahead beyond a block: what a wake-up may be late
+WIDEN_MS = 1.0  # what an underrun adds
+WIDEST_MS = 250.0
+CROSSFADER_MS = 10.0
+RESTART_FADE_MS = 20.0
+BLOCK_TIMEOUT_S = 1.0
+QUICK_DEATH_S = 5.0
+PATIENCE = 30  # quick deaths in a row, after which a deck is started again only now and then
+PAUSE_S = 5.0
+TOO_SLOW_S = 2.0  # above its deadline for so long, a deck is muted
+
+
+class Player:
+    """What a letter plays, and its knobs.
+
+    Attributes
+    ----------
+    values : np.ndarray [shape=(MAX_PARAMETERS,)]
+        The letter's part of the shared array of values, by index of its table. The host's rows stand in each letter's.
+    silenced : str
+        Why the letter is kept silent, or nothing.
+    """
+
+    def __init__(self, letter: str, values: np.ndarray) -> None:
+        self.letter = letter
+        self.values = values
+        self.table: Table = table()
+        self.model: Path | None = None
+        self.card: Card | None = None
+        self.process: DeckProcess | None = None
+        self.slot = -1
+        self.silenced = ""
+        self.past_underruns = 0
+        self.lock = threading.RLock()  # held while the deck is exchanged
+        self.faders: list[Parameter] = []
+        self.ready_at = 0.0
+        self.quick_deaths = 0
+        self.start_after = 0.0
+        self.slow_since = 0.0
+        self.seen_underruns = 0
+        self.restarting = False
+        self.set_defaults()
+
+    def set_defaults(self) -> None:
+        """Put every knob where the table says."""
+        self.values[: len(self.table)] = [row.default for row in self.table.by_index]
+
+    @property
+    def underruns(self) -> int:
+        """Frames that came too late since the session began."""
+        now = int(self.process.state["underruns"]) if self.process is not None else 0
+        return self.past_underruns + now
+
+    def settings(self) -> list[tuple[int, float]]:
+        """What a deck is told when it starts: every knob of the deck that holds a value."""
+        rows = (row for row in self.table.by_index if row.where == "deck" and row.kind not in ("trigger", "list"))
+        return [(row.index, float(self.values[row.index])) for row in rows]
+
+    def take(self, model: Path, card: Card, rows: Table) -> None:
+        """Turn to another model; knobs of the same address keep their place."""
+        kept = {row.address: float(self.values[row.index]) for row in self.table.by_index}
+        self.model, self.card, self.table = model, card, rows
+        self.faders = list(rows.latents)
+        self.set_defaults()
+        for row in rows.by_index:
+            if row.address in kept:
+                self.values[row.index] = row.clip(kept[row.address])
+
+
+class Rack:
+    """Decks A and B on an output.
+
+    Parameters
+    ----------
+    changed
+        Called, from any thread, when what plays where has changed.
+    note
+        Called with a sentence that the player should read.
+    waiting
+        A deck's process that was started ahead of time, for the first model.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        segment: Segment,
+        registry: Registry,
+        *,
+        sample_rate: float,
+        seed: int,
+        changed: Callable[[], None],
+        note: Callable[[str], None],
+        waiting: Child | None = None,
+    ) -> None:
+        self.output, self._registry, self.sample_rate, self._seed = output, registry, sample_rate, seed
+        self._stream = segment["stream"][0]
+        self._changed, self._note = changed, note
+        self._waiting = [waiting] if waiting is not None else []
+        values = segment["values"].reshape(len(LETTERS), MAX_PARAMETERS)
+        self.players = {letter: Player(letter, values[k]) for k, letter in enumerate(LETTERS)}
+        for player in self.players.values():
+            player.values[player.table["/walk/seed"].index] = seed
+        self._workers = ThreadPoolExecutor(len(LETTERS), thread_name_prefix="loader")
+        self._closing = False
+
+    def load(self, letter: str, model: str | os.PathLike[str], *, fade_ms: float = 0.0) -> Future[None]:
+        """Prepare a model and cross over to it; the future ends when the old one is gone, or raises `GlitchError`."""
+        return self._workers.submit(self._load, self.players[letter], Path(model).absolute(), fade_ms)
+
+    def send(self, player: Player, row: Parameter, value: float, sample: int = 0) -> None:
+        """Set a knob of a deck."""
+        player.values[row.index] = value
+        if player.process is not None:
+            player.process.send(row.index, value, sample)
+
+    def host_value(self, row: Parameter, value: float) -> None:
+        """Keep a knob of the host, for whoever reads the values."""
+        for player in self.players.values():
+            player.values[row.index] = value
+
+    def cross(self) -> None:
+        """Let the crossfader be heard."""
+        for player in self.players.values():
+            if player.process is not None:
+                self.output.fade(player.slot, self._gain(player), CROSSFADER_MS)
+
+    def set_ahead(self) -> None:
+        """Decode ahead what was asked for; else a block, and what a wake-up or two decodes may take."""
+        block = int(self._stream["largest_block"])
+        self._stream["block"] = block
+        for player in self.players.values():
+            if player.process is not None:
+                self._set_ahead(player, player.process)
+        self._changed()
+
+    def supervise(self) -> None:
+        """Look after the decks: widen those that come late, mute the hopeless, replace the dead. Never waits."""
+        if int(self._stream["largest_block"]) > int(self._stream["block"]):  # the device asks for more than it did
+            self.set_ahead()
+        for player in self.players.values():
+            process = player.process
+            if process is None or player.restarting:
+                continue
+            self._widen(player, process)
+            self._judge(player, process)
+            if not process.alive and time.monotonic() >= player.start_after:
+                player.restarting = True
+                self._workers.submit(self._restart, player)
+
+    def close(self) -> None:
+        """End every deck. The stream is closed by now."""
+        self._closing = True
+        self._workers.shutdown(wait=True, cancel_futures=True)
+        for player in self.players.values():
+            if player.process is not None:
+                player.process.close()
+        for child in self._waiting:
+            child.close()
+
+    def _load(self, player: Player, model: Path, fade_ms: float) -> None:
+        with player.lock:
+            _, card = load(model)
+            rows = table(card)
+            card.method("decode")
+            incoming = Player(player.letter, player.values.copy())
+            incoming.table = player.table
+            incoming.take(model, card, rows)
+            process = self._start(incoming)
+            before, old, old_slot = player.table, player.process, player.slot
+            k = LETTERS.index(player.letter)
+            slot = 2 * k + (1 - old_slot % 2 if old is not None else 0)
+            player.take(model, card, rows)
+            for row in rows.by_index:  # what was turned while the model was being loaded
+                value = float(player.values[row.index])
+                if row.where == "deck" and row.address in before and value != incoming.values[row.index]:
+                    process.send(row.index, value)
+            player.process, player.slot, player.silenced, player.seen_underruns = process, slot, "", 0
+            self.output.plug(slot, process.segment, gain=self._gain(player), ramp_ms=fade_ms)
+            self._changed()
+            if old is not None:
+                self.output.fade(old_slot, 0.0, fade_ms)
+                wait_for(lambda: self._closing or self.output.silent(old_slot), fade_ms / 1000.0 + BLOCK_TIMEOUT_S)
+                self._retire(player, old, old_slot)
+
+    def _restart(self, player: Player) -> None:
+        """Put a fresh deck with the same knobs in the place of one that died."""
+        try:
+            with player.lock:
+                dead = player.process
+                if dead is None or dead.alive or self._closing:
+                    return
+                lived = time.monotonic() - player.ready_at
+                player.quick_deaths = player.quick_deaths + 1 if lived < QUICK_DEATH_S else 1
+                if player.quick_deaths > PATIENCE:
+                    player.start_after = time.monotonic() + PAUSE_S
+                slot = player.slot
+                player.process = None
+                self._retire(player, dead, slot)
+                process = self._start(player)
+                player.process, player.seen_underruns = process, 0
+                self.output.plug(slot, process.segment, gain=self._gain(player), ramp_ms=RESTART_FADE_MS)
+                self._changed()
+                self._note(f"Deck {player.letter.upper()} died and was started again.")
+        except GlitchError as error:
+            self._note(f"Deck {player.letter.upper()} cannot be started again: {error}")
+        finally:
+            player.restarting = False
+
+    def _start(self, player: Player) -> DeckProcess:
+        assert player.model is not None
+        assert player.card is not None
+        process = DeckProcess(
+            player.model,
+            player.card,
+            self._registry,
+            sample_rate=self.sample_rate,
+            seed=self._seed,
+            values=player.settings(),
+            ahead=self._frames(MARGIN_MS),
+            child=self._waiting.pop() if self._waiting else None,
+        )
+        try:
+            process.load()
+        except BaseException:
+            process.close()
+            raise
+        self._set_ahead(player, process)
+        self.players[player.letter].ready_at = time.monotonic()
+        return process
+
+    def _retire(self, player: Player, process: DeckProcess, slot: int) -> None:
+        """Unplug a deck and end it."""
+        self.output.unplug(slot)
+        player.past_underruns += int(process.state["underruns"])
+        process.close()
+
+    def _gain(self, player: Player) -> float:
+        if player.silenced:
+            return 0.0
+        x = float(player.values[player.table["/crossfade"].index])
+        return 1.0 - x if player.letter == LETTERS[0] else x
+
+    def _set_ahead(self, player: Player, process: DeckProcess) -> None:
+        asked = int(player.values[player.table["/ahead"].index])
+        block = int(self._stream["largest_block"])
+        margin = max(MARGIN_MS, 2.0 * float(process.state["decode_ms"]))
+        process.state["ahead"] = max(asked, block) if asked else block + self._frames(margin)
+
+    def _widen(self, player: Player, process: DeckProcess) -> None:
+        underruns = int(process.state["underruns"])
+        if underruns > player.seen_underruns and not player.values[player.table["/ahead/lock"].index]:
+            widest = max(self._frames(WIDEST_MS), 2 * int(process.state["hop"]))
+            process.state["ahead"] = min(int(process.state["ahead"]) + self._frames(WIDEN_MS), widest)
+            self._changed()
+        player.seen_underruns = underruns
+
+    def _judge(self, player: Player, process: DeckProcess) -> None:
+        """Mute a deck that cannot keep up, with the reason, and let it be heard again when it can."""
+        state = process.state
+        slow = float(state["decode_ms"]) > float(state["deadline_ms"]) > 0
+        now = time.monotonic()
+        if slow == bool(player.silenced):
+            player.slow_since = now
+        elif now - player.slow_since > TOO_SLOW_S:
+            cost = f"a hop takes {float(state['decode_ms']):.1f} ms of {float(state['deadline_ms']):.1f}"
+            player.silenced = f"too slow: {cost}" if slow else ""
+            name = f"Deck {player.letter.upper()}"
+            self._note(f"{name} is muted, since it is {player.silenced}." if slow else f"{name} keeps up again.")
+            self.cross()
+            self._changed()
+
+    def _frames(self, milliseconds: float) -> int:
+        return int(np.ceil(milliseconds * self.sample_rate / 1000.0))
+
+
+HOST_ADDRESSES = frozenset(row.address for row in HOST_ROWS)
+
+
+def addresses(players: dict[str, Player], focus: str) -> dict[str, tuple[Player, Parameter]]:
+    """Say what every address means now: `/a/…`, `/b/…`, and the plain ones for the host and the deck in focus."""
+    meant: dict[str, tuple[Player, Parameter]] = {}
+    for letter, player in players.items():
+        for row in player.table.by_index:
+            if row.address in HOST_ADDRESSES:
+                meant[row.address] = (player, row)
+            else:
+                meant[f"/{letter}{row.address}"] = (player, row)
+                if letter == focus:
+                    meant[row.address] = (player, row)
+    return meant
+
+
+def failed(future: Future[None]) -> str | None:
+    """Give the sentence with which a load failed, if it did."""
+    with contextlib.suppress(Exception):
+        error = future.exception(timeout=0)
+        return str(error) if error is not None else None
+    return None
