@@ -1,9 +1,9 @@
 """OSC in over UDP: a receive loop that never sleeps on a message and never dies of one.
 
 What cannot be read, found or used is counted and shown. The files around this one: `osc_codec` reads and writes
-packets, `osc_pattern` finds the addresses that a pattern means, `osc_tcp` receives over TCP, `osc_router` takes messages
-to the stage and answers, `osc_feedback` tells subscribers what has changed, `oscquery` describes the stage over HTTP
-and WebSocket, and `osc_surface` is all of it at once.
+packets, `osc_pattern` finds the addresses that a pattern means, `osc_tcp` receives over TCP, `osc_router` takes
+messages to the stage and answers, `osc_feedback` tells subscribers what has changed, `oscquery` describes the stage
+over HTTP and WebSocket, and `osc_surface` is all of it at once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any, Protocol
 
 from export.contract import GlitchError
@@ -86,6 +86,11 @@ class Counts:
     failed: int = 0  # of the bad: messages at which a handler itself failed
     last_bad: str = ""
     last_unknown: str = ""
+
+    def __add__(self, other: Counts) -> Counts:
+        """Count what two receivers have heard."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Counts(*(mine + yours if isinstance(mine, int) else yours or mine for mine, yours in pairs))
 
 
 class Receiver:
@@ -280,8 +285,8 @@ def number(value: object, address: str) -> float:
     raise BadPacketError(f"{address} takes numbers, not {value!r:.40}")
 
 
-def open_socket(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
-    """Open a socket for datagrams or connections, bound to a host and port.
+def open_socket(host: str, port: int, kind: socket.SocketKind, option: str = "--osc-port") -> socket.socket:
+    """Open a socket for datagrams or connections, bound to a host and port; `option` chooses another port.
 
     Raises
     ------
@@ -305,6 +310,6 @@ def open_socket(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
         opened.close()
         raise OscError(
             f"OSC cannot listen on {host}:{port} ({error.strerror or error}); "
-            "another program has the port, so choose a free one with --osc-port."
+            f"another program has the port, so choose a free one with {option}."
         ) from None
     return opened

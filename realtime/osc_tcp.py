@@ -24,7 +24,7 @@ END, ESCAPE, ESCAPED_END, ESCAPED_ESCAPE = b"\xc0", b"\xdb", b"\xdb\xdc", b"\xdb
 
 
 class Framing:
-    """Takes a stream of bytes apart into packets, and puts packets into frames, in the way that the first byte shows."""
+    """Takes a stream of bytes apart into packets, and frames packets, in the way that the first byte shows."""
 
     def __init__(self) -> None:
         self.slip: bool | None = None  # not known yet
@@ -180,12 +180,12 @@ class TcpServer(Receiver):
                 elif key.fileobj is self._woken:
                     with contextlib.suppress(OSError):
                         self._woken.recv(READ)
-                elif (peer := self.clients.get(key.fileobj)) is not None:  # type: ignore[arg-type]
-                    self._serve(peer, events)
+                elif not key.data.gone:
+                    self._serve(key.data, events)
             for peer in self.clients.values():
                 wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if peer.unsent else 0)
                 if self._selector.get_key(peer.connection).events != wanted:
-                    self._selector.modify(peer.connection, wanted)
+                    self._selector.modify(peer.connection, wanted, peer)
 
     def _accept(self) -> None:
         try:
@@ -198,8 +198,9 @@ class TcpServer(Receiver):
         connection.setblocking(False)
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.clients[connection] = TcpPeer(connection, where, self._wake)
-        self._selector.register(connection, selectors.EVENT_READ)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # notices a client without power
+        peer = self.clients[connection] = TcpPeer(connection, where, self._wake)
+        self._selector.register(connection, selectors.EVENT_READ, peer)
 
     def _serve(self, peer: TcpPeer, events: int) -> None:
         """Read once from a client, and write once to it: none keeps the others waiting."""

@@ -1,0 +1,234 @@
+"""What the stage tells: values as they change, at the rate that each subscriber asked for.
+
+A controller's faders follow the stage in this way, and meters come with them. Values are read a few dozen times a
+second while somebody listens, and never otherwise; nothing in the way from a control to the sound knows of it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from realtime.osc import Peer
+from realtime.osc_codec import BadPacketError, write_bundle, write_message
+from realtime.osc_pattern import Matcher, is_pattern
+from realtime.params import Parameter, ParameterError
+from realtime.priority import prefer_thread
+from realtime.surface import Stage
+
+# Addresses that can be read and not set, such as /meter/peak, with their values.
+Readings = Callable[[], Mapping[str, Sequence[float]]]
+
+SUBSCRIPTIONS = 64
+LAPSE_S = 60.0
+DEFAULT_RATE_HZ = 20.0
+HIGHEST_RATE_HZ = 100.0
+LARGEST_BUNDLE = 1400  # bytes: what one Ethernet frame carries; a larger datagram is lost with any of its fragments
+VALUE_TAGS = {"float": "f", "int": "i", "bool": "i"}  # the kinds that have a value to tell
+
+
+class Watch:
+    """What can be read of the stage, as OSC messages, and when each of them last changed.
+
+    Parameters
+    ----------
+    stage, readings
+        Where values come from.
+    tags
+        The OSC type of each kind of parameter; kinds that it doesn't name aren't told.
+    """
+
+    def __init__(self, stage: Stage, readings: Readings, tags: Mapping[str, str] = VALUE_TAGS) -> None:
+        self._stage, self._readings, self._tags = stage, readings, tags
+        self._addresses: Mapping[str, Parameter] | None = None
+        self._values: dict[str, object] = {}
+        self._packets: dict[str, bytes] = {}
+        self._changed: dict[str, int] = {}
+        self._matcher = Matcher()
+        self.names: tuple[str, ...] = ()  # replaced when there are others
+        self.now = 0  # counts refreshes; what changes carry
+        self.error: str | None = None  # why something could not be read
+
+    def refresh(self) -> None:
+        """Read everything once. Never raises: a stage that is being closed may fail to say how it is."""
+        self.now += 1
+        try:
+            self._read()
+        except Exception as error:
+            self.error = f"{type(error).__name__}: {error}"
+
+    def _read(self) -> None:
+        addresses = self._stage.addresses
+        rows = [row for row in addresses.values() if row.kind in self._tags]
+        readings = self._readings()
+        for row in rows:
+            try:
+                value = self._stage.get(row.address)
+            except ParameterError:  # another model is being put in
+                continue
+            if self._values.get(row.address) != value:
+                self._values[row.address] = value
+                self._note(row.address, value_message(row, value, self._tags[row.kind]))
+        for address, numbers in readings.items():
+            values = tuple(map(float, numbers))
+            if self._values.get(address) != values:
+                self._values[address] = values
+                self._note(address, write_message(address, values, "f" * len(values)))
+        if addresses is not self._addresses or len(self._values) != len(self.names):
+            self._addresses = addresses
+            self.names = tuple(name for name in (*(row.address for row in rows), *readings) if name in self._values)
+            for gone in self._values.keys() - set(self.names):
+                del self._values[gone], self._packets[gone], self._changed[gone]
+
+    def _note(self, address: str, packet: bytes) -> None:
+        if self._packets.get(address) != packet:  # NaN differs from itself, its bytes don't
+            self._packets[address] = packet
+            self._changed[address] = self.now
+
+    def select(self, selection: str) -> tuple[str, ...]:
+        """Give the addresses that a pattern, an address or the beginning of addresses (whole parts of them) means.
+
+        Raises
+        ------
+        BadPacketError
+            It is no pattern.
+        """
+        if is_pattern(selection):
+            return self._matcher.matches(selection, self.names)
+        return self.under(selection)
+
+    def under(self, path: str) -> tuple[str, ...]:
+        """Give an address and those below it."""
+        path = path.rstrip("/")
+        return tuple(name for name in self.names if name == path or name.startswith(f"{path}/"))
+
+    def since(self, moment: int, addresses: Iterable[str]) -> list[bytes]:
+        """Give the messages of those addresses whose values have changed after a moment."""
+        return [self._packets[address] for address in addresses if self._changed.get(address, 0) > moment]
+
+
+def value_message(row: Parameter, value: float, tag: str) -> bytes:
+    """Write a parameter's value; `tag` T stands for a boolean, T or F."""
+    if tag == "T":
+        return write_message(row.address, [bool(value)])
+    return write_message(row.address, (round(value) if tag in "ih" else value,), tag)
+
+
+@dataclass
+class Subscription:
+    """What one peer wants to hear."""
+
+    peer: Peer
+    selection: str
+    rate_hz: float
+    lapses: float  # monotonic time; infinite for a connection
+    seen: int = 0
+    due: float = 0.0
+
+
+class Feedback:
+    """Tells subscribers what changes.
+
+    Parameters
+    ----------
+    stage, readings
+        Where values come from.
+    lapse_s
+        After so long without renewal a subscription over UDP ends: nobody would notice that the controller has gone.
+    """
+
+    def __init__(self, stage: Stage, readings: Readings, *, lapse_s: float = LAPSE_S) -> None:
+        self.lapse_s = lapse_s
+        self.watch = Watch(stage, readings)
+        self._subscriptions: dict[tuple[Hashable, str], Subscription] = {}
+        self._lock = threading.Lock()
+        self._changed = threading.Event()  # somebody has come, or it is over
+        self._running = True
+        self._thread = threading.Thread(target=self._run, name="osc feedback", daemon=True)
+
+    def start(self) -> None:
+        """Begin to tell."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Tell no more."""
+        self._running = False
+        self._changed.set()
+        if self._thread.is_alive():
+            self._thread.join(1.0)
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """Those that are running."""
+        with self._lock:
+            return list(self._subscriptions.values())
+
+    def subscribe(self, peer: Peer, selection: str = "/", rate_hz: float = DEFAULT_RATE_HZ) -> Subscription:
+        """Begin to tell a peer about addresses, everything first; or renew that, or change its rate.
+
+        Raises
+        ------
+        BadPacketError
+            What it selects is no pattern, or there are too many subscriptions.
+        """
+        if not selection.startswith("/"):
+            raise BadPacketError(f"/subscribe takes the beginning of addresses or a pattern, not '{selection:.40}'")
+        Matcher().matches(selection, ())  # says what is wrong with it
+        lapses = float("inf") if peer.lasting else time.monotonic() + self.lapse_s
+        rate_hz = min(max(rate_hz, 0.1), HIGHEST_RATE_HZ)
+        with self._lock:
+            key = (peer.key, selection)
+            known = self._subscriptions.get(key)
+            if known is None:
+                if len(self._subscriptions) >= SUBSCRIPTIONS:
+                    raise BadPacketError(f"there are {SUBSCRIPTIONS} subscriptions already, and no more are taken")
+                known = self._subscriptions[key] = Subscription(peer, selection, rate_hz, lapses)
+            known.lapses, known.due = lapses, min(known.due, time.monotonic() + 1 / rate_hz)
+            known.rate_hz = rate_hz
+        self._changed.set()
+        return known
+
+    def unsubscribe(self, peer: Peer, selection: str | None = None) -> None:
+        """Stop telling a peer about what it selected, or about anything."""
+        with self._lock:
+            for key in list(self._subscriptions):
+                if key[0] == peer.key and selection in (None, key[1]):
+                    del self._subscriptions[key]
+
+    def _run(self) -> None:
+        prefer_thread(-5)
+        while self._running:
+            with self._lock:
+                due = min((each.due for each in self._subscriptions.values()), default=None)
+            self._changed.wait(None if due is None else max(due - time.monotonic(), 0.0))
+            self._changed.clear()
+            now = time.monotonic()
+            ready = [each for each in self.subscriptions if each.due <= now]
+            if ready and self._running:
+                self.watch.refresh()
+                for subscription in ready:
+                    self._tell(subscription, now)
+
+    def _tell(self, subscription: Subscription, now: float) -> None:
+        there = subscription.lapses > now
+        for bundle in bundles(self.watch.since(subscription.seen, self.watch.select(subscription.selection))):
+            there = there and subscription.peer.send(bundle)
+        subscription.seen = self.watch.now
+        subscription.due = max(subscription.due + 1 / subscription.rate_hz, now)
+        if not there:
+            with self._lock:
+                self._subscriptions.pop((subscription.peer.key, subscription.selection), None)
+
+
+def bundles(packets: Sequence[bytes]) -> Iterator[bytes]:
+    """Put packets into one bundle, or into more where one would not fit into an Ethernet frame."""
+    begin, size = 0, 0
+    for k, packet in enumerate(packets):
+        if k > begin and size + 4 + len(packet) > LARGEST_BUNDLE - 16:
+            yield write_bundle(packets[begin:k])
+            begin, size = k, 0
+        size += 4 + len(packet)
+    if packets:
+        yield write_bundle(packets[begin:])

@@ -1,0 +1,116 @@
+"""All of OSC for one stage: UDP, TCP, feedback, OSCQuery and its announcement, started and closed together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Mapping
+
+from realtime.osc import Counts, OscError, UdpServer
+from realtime.osc_feedback import LAPSE_S, Feedback, Readings
+from realtime.osc_router import Command, Router, no_readings
+from realtime.osc_tcp import TcpServer
+from realtime.oscquery import Announcement, QueryServer
+from realtime.surface import Stage
+
+
+class OscSurface:
+    """OSC in and out.
+
+    Parameters
+    ----------
+    stage
+        What is played.
+    host, port
+        Where to listen with UDP; port 0 takes a free one. TCP takes the same number, or where port 0 was asked for and
+        the number is taken, any other.
+    query_port
+        Of OSCQuery; 0 takes a free one, None does without.
+    readings
+        What can be read beside parameters: address and values.
+    commands
+        Addresses that are no parameters, and what they do.
+    name
+        As others on the network see it.
+    announce
+        Whether to tell the network.
+    lapse_s
+        A subscription over UDP ends after so long without renewal.
+    drop_late_s
+        Drop messages whose time tag is further in the past than this; None lets them act at once.
+    origins
+        Origins of web pages that may ask OSCQuery.
+
+    Raises
+    ------
+    OscError
+        A port cannot be opened; none is held then.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        host: str,
+        port: int,
+        *,
+        query_port: int | None = None,
+        readings: Readings = no_readings,
+        commands: Mapping[str, Command] | None = None,
+        name: str = "glitch-live",
+        announce: bool = True,
+        lapse_s: float = LAPSE_S,
+        drop_late_s: float | None = None,
+        origins: Collection[str] = (),
+    ) -> None:
+        self._stack = contextlib.ExitStack()
+        with contextlib.ExitStack() as opened:  # closes what is open where something can't be opened
+            self.feedback = Feedback(stage, readings, lapse_s=lapse_s)
+            opened.callback(self.feedback.close)
+            route = Router(stage, readings, self.feedback, commands).handle
+            self.udp = UdpServer(host, port, route, drop_late_s=drop_late_s)
+            opened.callback(self.udp.close)
+            try:
+                self.tcp = TcpServer(host, self.udp.port, route, drop_late_s=drop_late_s)
+            except OscError:
+                if port:
+                    raise
+                self.tcp = TcpServer(host, 0, route, drop_late_s=drop_late_s)
+            opened.callback(self.tcp.close)
+            self.query: QueryServer | None = None
+            self.announcement: Announcement | None = None
+            if query_port is not None:
+                self.query = QueryServer(
+                    host,
+                    query_port,
+                    stage,
+                    route,
+                    osc_port=self.udp.port,
+                    readings=readings,
+                    name=name,
+                    origins=origins,
+                )
+                opened.callback(self.query.close)
+                if announce:
+                    self.announcement = Announcement(name, host, query_port=self.query.port, osc_port=self.udp.port)
+                    opened.callback(self.announcement.close)
+            self._stack = opened.pop_all()
+        self.host, self.port = host, self.udp.port
+
+    @property
+    def counts(self) -> Counts:
+        """What has come in over all transports."""
+        received = self.udp.counts + self.tcp.counts
+        return received if self.query is None else received + self.query.counts
+
+    def start(self) -> None:
+        """Begin to receive and to tell."""
+        self.feedback.start()
+        self.udp.start()
+        self.tcp.start()
+        if self.query is not None:
+            self.query.start()
+        if self.announcement is not None:
+            self.announcement.start()
+
+    def close(self) -> None:
+        """Say goodbye, and give all ports back. May be called twice."""
+        self._stack.close()

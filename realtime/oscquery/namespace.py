@@ -1,0 +1,106 @@
+"""What OSCQuery says of each address, made from the table of parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from realtime.osc_feedback import Readings
+from realtime.osc_pattern import LEAF, tree
+from realtime.params import Parameter, ParameterError
+from realtime.surface import Stage
+
+# Attributes that can be asked for one by one. Those of the proposal that we have nothing to say of are bad requests.
+ATTRIBUTES = frozenset(
+    ("FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "UNIT", "CLIPMODE", "DESCRIPTION"),
+)
+READ, WRITE = 1, 2  # ACCESS
+TAGS = {"float": "f", "int": "i", "bool": "T"}  # the kinds that have a value, with their OSC type
+# Units as the proposal writes them; others are given as they are.
+UNITS = {"dB": "gain.db", "dBFS": "gain.db", "ms": "time.ms", "s": "time.second", "Hz": "time.hz", "bpm": "time.bpm"}
+
+
+class Namespace:
+    """The tree of addresses, those of parameters and those that can only be read."""
+
+    def __init__(self, stage: Stage, readings: Readings) -> None:
+        self._stage, self._readings = stage, readings
+        self._addresses: Mapping[str, Parameter] | None = None
+        self._read_only: tuple[str, ...] = ()
+        self._tree: dict[str, Any] = {}
+
+    def describe(self, path: str) -> dict[str, Any] | None:
+        """Describe a node and all below it; None where there is no such node.
+
+        Parameters
+        ----------
+        path
+            `/` or an address, or the beginning of some.
+        """
+        addresses, readings = self._stage.addresses, self._readings()
+        if addresses is not self._addresses or tuple(readings) != self._read_only:
+            self._tree = tree([*addresses, *readings])
+            self._addresses, self._read_only = addresses, tuple(readings)
+        node = self._tree
+        parts = [part for part in path.split("/") if part]
+        for part in parts:
+            if part not in node:
+                return None
+            node = node[part]
+        return self._describe("/" + "/".join(parts), node, addresses, readings)
+
+    def _describe(
+        self,
+        path: str,
+        node: Mapping[str, Any],
+        addresses: Mapping[str, Parameter],
+        readings: Mapping[str, Sequence[float]],
+    ) -> dict[str, Any]:
+        if path in readings:
+            said = _reading(readings[path])
+        elif LEAF in node:
+            said = self._parameter(addresses[path], sum(name.isdecimal() for name in node))
+        else:
+            said = {"ACCESS": 0}
+        contents = {
+            name: self._describe(f"{path.rstrip('/')}/{name}", child, addresses, readings)
+            for name, child in node.items()
+            if name != LEAF
+        }
+        return {"FULL_PATH": path, **said, **({"CONTENTS": contents} if contents else {})}
+
+    def _parameter(self, row: Parameter, members: int) -> dict[str, Any]:
+        """Describe a parameter; a list has as many values as it has numbered members."""
+        said: dict[str, Any] = {"DESCRIPTION": row.text}
+        if row.kind == "trigger":
+            return said | {"TYPE": "I", "ACCESS": WRITE}
+        count = members if row.kind == "list" else 1
+        said |= {"TYPE": TAGS.get(row.kind, "f") * count, "ACCESS": WRITE}
+        if row.kind in TAGS:
+            try:
+                value: Any = self._stage.get(row.address)
+            except ParameterError:  # another model is being put in
+                value = row.default
+            if row.kind == "bool":
+                value = bool(value)
+                said["TYPE"] = "T" if value else "F"
+            elif row.kind == "int":
+                value = round(value)
+            said |= {"ACCESS": READ | WRITE, "VALUE": [value]}
+        if row.kind != "bool":
+            low, high = (round(row.minimum), round(row.maximum)) if row.kind == "int" else (row.minimum, row.maximum)
+            said |= {"RANGE": [{"MIN": low, "MAX": high}] * count, "CLIPMODE": ["both"] * count}
+        if row.unit:
+            said["UNIT"] = [UNITS.get(row.unit, row.unit)] * count
+        return said
+
+
+def _reading(values: Sequence[float]) -> dict[str, Any]:
+    """Describe what can only be read. JSON has no infinity, which a meter in decibels may show."""
+    numbers = [float(value) for value in values]
+    return {
+        "TYPE": "f" * len(numbers),
+        "ACCESS": READ,
+        "VALUE": [value if math.isfinite(value) else None for value in numbers],
+    }
