@@ -91,6 +91,9 @@ class Window(QWidget):
 
     def panic(self) -> None:
         """Silence the host at once."""
+        if self.keys_page.isVisible():  # Escape closes what lies on top, as everywhere
+            self.keys_page.hide()
+            return
         self.remote.send("/panic", 1.0)
 
     def toggle_mute(self) -> None:

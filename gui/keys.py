@@ -11,7 +11,7 @@ from gui import style
 
 # Action, its keys, what it does. Actions without a name belong to the fader in focus, which knows its keys itself.
 KEYS = (
-    ("panic", ("Esc",), "panic: fade out, bring the model to rest"),
+    ("panic", ("Esc",), "panic: fade out, bring the model to rest; closes this page first"),
     ("toggle_mute", ("M",), "mute, or play on"),
     ("full_screen", ("F",), "full screen, and back"),
     ("help", ("?",), "show or hide this page"),
@@ -24,7 +24,7 @@ KEYS = (
 
 
 class KeysPage(QWidget):
-    """Lies over the window and shows the keys; a click or `?` takes it away."""
+    """Lies over the window and shows the keys; a click, `?` or Escape takes it away."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)

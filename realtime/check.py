@@ -48,13 +48,12 @@ class Check:
         )
         if self.holds:
             block = next((b for b in RECOMMENDED_BLOCKS if 1e3 * b / self.sample_rate >= 0.25 * self.ahead_ms), 1024)
-            ahead = round(block + self.ahead_ms * self.sample_rate / 1000)
-            return f"{name} holds on this machine: {figures}; play it with --blocksize {block} and /ahead {ahead}."
+            return f"{name} holds on this machine: {figures}; play it with --blocksize {block}."
         if self.median_ms <= SAFE_SHARE * self.deadline_ms:
             ahead = round(2 * self.worst_ms * self.sample_rate / 1000)
             return (
                 f"{name} is at risk on this machine: {figures}, so slow hops reach {share:.0f} % of the deadline; "
-                f"close other programs, or play it with /ahead {ahead} and the latency that costs."
+                f"close other programs, or send /ahead {ahead} over OSC and live with the latency."
             )
         return f"{name} does not hold on this machine: {figures}; use a smaller model or a faster machine."
 

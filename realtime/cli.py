@@ -23,6 +23,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command()
 def play(
+    file: Annotated[Path | None, typer.Argument(help="The same as --model.", show_default=False)] = None,
     model: Annotated[Path | None, typer.Option(help="Model file (.onnx); without it the bundled orchestra.")] = None,
     device: Annotated[
         str | None, typer.Option(help="Output device: number, part of its name, or 'null' for none.")
@@ -48,6 +49,9 @@ def play(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
     """Play a neural sound model live, steered over OSC."""
+    if file is not None and model is not None:
+        raise GlitchError(f"Two models are named, {file} and {model}; a second deck loads its own while it plays.")
+    model = model or file
     if show_version:
         print(_version())
     elif list_devices:
@@ -116,7 +120,7 @@ def _greeting(session: object) -> str:
 
     assert isinstance(session, Session)
     where = f"{session.device} at {session.sample_rate:.0f} Hz"
-    why = f"{session.device.why} Playing to nowhere, in time. " if session.device.why else ""
+    why = f"{session.device.why} Playing to nowhere, in time.\n" if session.device.why else ""
     osc = f"OSC on {session.osc.host}:{session.osc.port}" if session.osc else "no OSC"
     size = session.card.latent.size
     knobs = f"/latent/1 to /latent/{size}" if size > 1 else "/latent/1"

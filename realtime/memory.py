@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import sys
@@ -152,10 +153,12 @@ class Segment:
         self.name = memory.name
         self.arrays: dict[str, np.ndarray] = {}
         offset = _HEAD
+        assert memory.buf is not None
         for name, (dtype, shape) in self._fields(geometry).items():
-            assert memory.buf is not None
-            self.arrays[name] = np.ndarray(shape, dtype, memory.buf, offset)
-            offset += _rounded(self.arrays[name].nbytes)
+            # frombuffer, not ndarray: it holds the buffer, so that nothing is unmapped under a view that somebody kept
+            flat = np.frombuffer(memory.buf, dtype, math.prod(shape), offset)
+            self.arrays[name] = flat.reshape(shape)
+            offset += _rounded(flat.nbytes)
 
     @staticmethod
     def _fields(geometry: Geometry) -> dict[str, tuple[Any, tuple[int, ...]]]:
@@ -182,10 +185,11 @@ class Segment:
     def create(cls, geometry: Geometry, registry: Registry) -> Self:
         """Make a segment of zeros and note it in the registry."""
         size = _HEAD + sum(
-            _rounded(int(np.prod(shape)) * np.dtype(dtype).itemsize) for dtype, shape in cls._fields(geometry).values()
+            _rounded(math.prod(shape) * np.dtype(dtype).itemsize) for dtype, shape in cls._fields(geometry).values()
         )
         name = registry.new_name()
-        memory = SharedMemory(name=name, create=True, size=size)
+        with _untracked():
+            memory = SharedMemory(name=name, create=True, size=size)
         head = json.dumps(asdict(geometry)).encode()
         assert memory.buf is not None
         memory.buf[: len(head)] = head
@@ -202,7 +206,7 @@ class Segment:
         """
         try:
             with _untracked():
-                memory = SharedMemory(name=name, **({"track": False} if sys.version_info >= (3, 13) else {}))
+                memory = SharedMemory(name=name)
         except (FileNotFoundError, ValueError):
             raise GlitchError(f"There is no session '{name}' to attach to; start glitch-live first.") from None
         assert memory.buf is not None
@@ -239,13 +243,12 @@ class Segment:
         return info
 
     def close(self) -> None:
-        """Give the mapping back, and remove the segment if it is ours."""
+        """Remove the segment if it is ours, and give the mapping back as soon as nobody holds a view of it."""
         self.arrays.clear()
         if self._owner:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError), _untracked():
                 self._memory.unlink()
-        with contextlib.suppress(BufferError):  # somebody still holds a view; the mapping ends with the process
-            self._memory.close()
+        _let_go(self._memory)
 
     def __enter__(self) -> Self:
         return self
@@ -305,14 +308,25 @@ def sweep(folder: Path | None = None) -> list[str]:
 
 
 def _remove(name: str) -> bool:
-    try:
-        memory = SharedMemory(name=name)
-    except (FileNotFoundError, ValueError):
-        return False
-    memory.close()
-    with contextlib.suppress(FileNotFoundError):
-        memory.unlink()
+    with _untracked():
+        try:
+            memory = SharedMemory(name=name)
+        except (FileNotFoundError, ValueError):
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            memory.unlink()
+        memory.close()
     return True
+
+
+def _let_go(memory: SharedMemory) -> None:
+    """Close a mapping, or, while somebody still holds a view, leave it to the last of them."""
+    try:
+        memory.close()
+    except BufferError:
+        inside: Any = memory
+        inside._buf = inside._mmap = None  # the views keep the map, which closes itself when they are gone
+        memory.close()
 
 
 def _lock(file: IO[str]) -> bool:
@@ -335,16 +349,13 @@ def _lock(file: IO[str]) -> bool:
 
 @contextlib.contextmanager
 def _untracked() -> Iterator[None]:
-    """Keep Python's tracker from removing a segment that this process merely opened (3.13 can be told so)."""
-    if sys.version_info >= (3, 13):
-        yield
-        return
-    register = resource_tracker.register
-    resource_tracker.register = lambda *_: None
+    """Keep Python's resource tracker out of it: it would remove what others still use. `sweep` is our way."""
+    kept = resource_tracker.register, resource_tracker.unregister
+    resource_tracker.register = resource_tracker.unregister = lambda *_: None
     try:
         yield
     finally:
-        resource_tracker.register = register
+        resource_tracker.register, resource_tracker.unregister = kept
 
 
 def _rounded(size: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from pathlib import Path
@@ -26,7 +27,8 @@ class Recorder:
     Parameters
     ----------
     path
-        A `.wav` (32-bit float, the very samples) or `.flac` (24 bit) file.
+        A `.wav` (32-bit float, the very samples) or `.flac` (24 bit) file. A file that is there already is never
+        written over: the new one gets a number, and `path` says which.
     segment
         The stream segment.
     frames
@@ -34,7 +36,7 @@ class Recorder:
     """
 
     def __init__(self, path: str | os.PathLike[str], segment: Segment, frames: int | None = None) -> None:
-        self.path = Path(path)
+        self.path = unused(Path(path))
         self._history = segment["history"]
         self._stream = segment["stream"][0]
         self._wanted = frames
@@ -94,6 +96,12 @@ class Recorder:
             return
         self.written += len(audio)
         self._next += len(audio)
+
+
+def unused(path: Path) -> Path:
+    """Give the path, or the first of `name-2`, `name-3` … that is free."""
+    numbered = (path.with_stem(f"{path.stem}-{n}") for n in itertools.count(2))
+    return next(p for p in itertools.chain([path], numbered) if not p.exists())
 
 
 def check_path(path: str | os.PathLike[str]) -> str:

@@ -22,11 +22,11 @@ from typing import Literal, Self
 
 import numpy as np
 
-from export.contract import Card, load
+from export.contract import Card, GlitchError, load
 from realtime.child import ChildError
 from realtime.decks import DeckError, DeckProcess, start_deck, wait_for
-from realtime.library import Library
-from realtime.memory import HISTORY, LETTERS, MUTE_MS, Geometry, Registry, Segment, sweep
+from realtime.library import Library, bundled_model
+from realtime.memory import HISTORY, LETTERS, MUTE_MS, READ, Geometry, Registry, Segment, sweep
 from realtime.osc import IMMEDIATELY, BadPacketError, Counts, OscServer, UnknownAddressError, number
 from realtime.output import Output
 from realtime.params import Parameter, ParameterError, table
@@ -38,7 +38,12 @@ SUPERVISE_S = 0.02
 FIRST_BLOCK_S = 2.0
 DEVICE_GONE_S = 1.0
 REOPEN_S = 1.0
+NOTE_EVERY_S = 3.0
 SILENT_DB = -80.0
+
+
+class SessionError(GlitchError):
+    """The session isn't playing."""
 
 
 class Session:
@@ -47,7 +52,7 @@ class Session:
     Parameters
     ----------
     model
-        The model file.
+        The model file; None plays the bundled one.
     device
         Output device: index, part of a name, `"null"`, or None for the default one (and the null device where there is
         none).
@@ -76,7 +81,7 @@ class Session:
 
     def __init__(
         self,
-        model: str | os.PathLike[str],
+        model: str | os.PathLike[str] | None = None,
         *,
         device: str | int | None = None,
         samplerate: float | None = None,
@@ -89,6 +94,7 @@ class Session:
         seconds: float | None = None,
         window: bool = False,
     ) -> None:
+        model = model if model is not None else bundled_model()
         card = load(model)[1]  # what is no model is refused before anything starts
         card.method("decode")
         self._model_rate = card.sample_rate
@@ -105,6 +111,7 @@ class Session:
         self._panic_ends = 0.0
         self._beat = (0, 0.0)  # the callbacks counted last, and when they were
         self._reopen_at = 0.0
+        self._wrong = ((0, 0), 0.0)  # bad and unknown messages when that was said last, and when it may be said again
         self._meant: dict[str, tuple[Player, Parameter]] = {}
         self._focus_index = table()["/focus"].index
         self.addresses: dict[str, Parameter] = {}
@@ -158,10 +165,7 @@ class Session:
         ParameterError
             There is no such parameter, or the values don't fit it.
         """
-        meant = self._meant.get(address)
-        if meant is None:
-            raise ParameterError(f"There is no parameter {address}; 'glitch-live --list-params' lists them.")
-        player, row = meant
+        player, row = self._find(address)
         sample = self._sample_at(at)
         if row.kind == "trigger":
             if values[:1] != (0,):  # what a button sends when it is let go
@@ -183,9 +187,7 @@ class Session:
 
     def get(self, address: str) -> float:
         """Give a parameter's value as it was set last."""
-        if address not in self._meant:
-            raise ParameterError(f"There is no parameter {address}; 'glitch-live --list-params' lists them.")
-        player, row = self._meant[address]
+        player, row = self._find(address)
         return float(player.values[row.index])
 
     def load(self, name: str, *, letter: str | None = None) -> Future[None]:
@@ -206,7 +208,7 @@ class Session:
     @property
     def focus(self) -> str:
         """The letter of the deck that plain addresses mean."""
-        return LETTERS[int(self.get("/focus"))] if self._meant else LETTERS[0]
+        return LETTERS[int(self.rack.players[LETTERS[0]].values[self._focus_index])]
 
     @property
     def player(self) -> Player:
@@ -216,6 +218,7 @@ class Session:
     @property
     def deck(self) -> DeckProcess:
         """The process of the deck in focus."""
+        self._must_play()
         process = self.player.process
         if process is None:
             raise DeckError(f"Deck {self.focus.upper()} plays nothing; load a model on it first.")
@@ -237,7 +240,7 @@ class Session:
     @property
     def playing(self) -> bool:
         """Whether there is anything left to wait for: the session goes on, and its seconds are not over."""
-        if self._closing.is_set():
+        if self._closing.is_set() or not self.began:
             return False
         if self.recorder is not None and self.seconds is not None and self.recorder.error is None:
             return not self.recorder.done
@@ -246,6 +249,7 @@ class Session:
 
     def status(self) -> Status:
         """Say how the session is, now."""
+        self._must_play()
         stream, meters = self._stream_state, self.segment["meters"]
         power = float(meters["power"].max())
         states = [p.process.state for p in self.rack.players.values() if p.process is not None]
@@ -317,7 +321,7 @@ class Session:
         if not wait_for(lambda: self._stream_state["callbacks"] > 1, FIRST_BLOCK_S):
             raise ChildError(f"{self.device} was opened but asks for no sound; is its server running?")
         first.result()
-        self.began = max(int(self._stream_state["clock"]), 1)
+        self.began = self._first_sound()
         self.rack.set_ahead()
         if self._record_path is not None:
             frames = None if self.seconds is None else round(self.seconds * self.sample_rate)
@@ -332,13 +336,32 @@ class Session:
         supervisor.start()
         self._stack.callback(supervisor.join)
 
+    def _first_sound(self) -> int:
+        """Wait for the deck to be heard, and give the sample of the clock at which its first frame sounded."""
+        process = self.rack.players[LETTERS[0]].process
+        assert process is not None
+        if not wait_for(lambda: process.segment["ring_index"][READ] > 0, FIRST_BLOCK_S):
+            raise ChildError(f"{self.device} was opened but takes no sound; is its server running?")
+        return max(int(process.state["play_offset"]), 1)
+
     def _changed(self) -> None:
         """Take in what plays where now: what addresses mean, and what those who attach should know."""
-        letter = LETTERS[int(self.rack.players[LETTERS[0]].values[self._focus_index])]
-        self._meant = addresses(self.rack.players, letter)
+        self._meant = addresses(self.rack.players, self.focus)
         self.addresses = {address: row for address, (_, row) in self._meant.items()}
         if self.began:
             self._describe()
+
+    def _find(self, address: str) -> tuple[Player, Parameter]:
+        self._must_play()
+        meant = self._meant.get(address)
+        if meant is None:
+            raise ParameterError(f"There is no parameter {address}; 'glitch-live --list-params' lists them.")
+        return meant
+
+    def _must_play(self) -> None:
+        if not self.began or self._closing.is_set():
+            state = "closed" if self._closing.is_set() else "not started"
+            raise SessionError(f"This session is {state}; use it inside 'with realtime.Session(…) as session:'.")
 
     def _sample_at(self, at: float) -> int:
         if at == IMMEDIATELY:
@@ -388,6 +411,7 @@ class Session:
     def _supervise(self) -> None:
         """Look after what the audio needs, a few dozen times a second, without ever touching it."""
         stream = self._stream_state
+        fade = (2 * SUPERVISE_S + MUTE_MS / 1000.0) * self.sample_rate
         while not self._closing.wait(SUPERVISE_S):
             self._apply_what_is_due(int(stream["clock"]))
             if self._panic_ends and time.monotonic() >= self._panic_ends:
@@ -397,8 +421,21 @@ class Session:
                 counts = self.osc.counts
                 stream["osc_messages"], stream["osc_bad"] = counts.messages, counts.bad
                 stream["osc_unknown"] = counts.unknown
+                self._name_what_is_wrong(counts)
+            if self.seconds is not None and stream["clock"] > self.began + self.seconds * self.sample_rate - fade:
+                stream["mute"] = 1  # so that what was timed ends without a click
             self.rack.supervise()
             self._watch_the_device()
+
+    def _name_what_is_wrong(self, counts: Counts) -> None:
+        """Say, now and then, what it was that came in over OSC and could not be used."""
+        wrong = (counts.bad, counts.unknown)
+        now = time.monotonic()
+        if wrong == self._wrong[0] or now < self._wrong[1]:
+            return
+        said = counts.last_bad if counts.bad != self._wrong[0][0] else f"there is no address {counts.last_unknown}"
+        self.notes.append(f"OSC: {said}.")
+        self._wrong = (wrong, now + NOTE_EVERY_S)
 
     def _apply_what_is_due(self, clock: int) -> None:
         while self._later and self._later[0][0] <= clock:

@@ -61,17 +61,27 @@ class StatusLine:
 
 def text(status: Status, messages_per_s: float) -> str:
     """Write a status as a line."""
-    short = {"wait for the next frame": "hop", "decoded ahead": "ahead"}
-    parts = " + ".join(f"{short.get(name, name)} {ms:.1f}" for name, ms in status.latency_ms.items())
     level = "silent" if status.level_db <= -80 else f"{status.level_db:.1f} dBFS"
-    line = (
-        f"{status.device} | latency {status.total_ms:.1f} ms ({parts}) | load {100 * status.load:.0f} % "
-        f"(worst {100 * status.worst_load:.0f}) | underruns {status.underruns} | {level} | OSC {messages_per_s:.0f}/s"
-    )
     wrong = {
         "device underruns": status.device_underruns,
         "bad OSC": status.osc_bad,
         "unknown OSC": status.osc_unknown,
         "not numbers": status.nonfinite,
     }
-    return line + "".join(f" | {name} {count}" for name, count in wrong.items() if count)
+    parts = [
+        f"underruns {status.underruns}",
+        level,
+        f"load {100 * status.load:.0f} % (worst {100 * status.worst_load:.0f})",
+        f"latency {status.total_ms:.1f} ms",
+        f"OSC {messages_per_s:.0f}/s",
+        *(f"{name} {count}" for name, count in wrong.items() if count),
+        breakdown(status.latency_ms),
+        status.device,
+    ]
+    return " | ".join(parts)  # what matters most comes first, since a narrow terminal cuts the end
+
+
+def breakdown(latency_ms: dict[str, float]) -> str:
+    """Write the parts of the latency shortly."""
+    short = {"wait for the next frame": "hop", "decoded ahead": "ahead"}
+    return " + ".join(f"{short.get(name, name)} {ms:.1f}" for name, ms in latency_ms.items())

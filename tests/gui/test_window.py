@@ -249,6 +249,15 @@ def test_a_question_mark_shows_the_keys(window: Window) -> None:
     assert not window.keys_page.isVisible()
 
 
+def test_escape_closes_the_page_of_keys_before_it_is_panic(window: Window, standin: StandIn) -> None:
+    QTest.keyClick(window, Qt.Key.Key_Question)
+    QTest.keyClick(window, Qt.Key.Key_Escape)
+    assert not window.keys_page.isVisible()
+    QTest.keyClick(window, Qt.Key.Key_M)
+    assert standin.wait_for(lambda: bool(standin.values_of("/mute")))
+    assert not standin.values_of("/panic")
+
+
 def shown_numbers(window: Window) -> list[str]:
     return [figure.number()[0] for figure in window.figures.findChildren(Figure)]
 

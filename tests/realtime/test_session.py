@@ -22,6 +22,7 @@ from realtime.decks import DeckError, wait_for
 from realtime.memory import Registry, Segment, registry_folder, sweep
 from realtime.params import ParameterError
 from realtime.record import RecordError
+from realtime.session import SessionError
 
 
 def quiet(model: Path, **settings) -> Session:
@@ -231,6 +232,52 @@ def test_nothing_is_left_behind(models: dict[str, Path]) -> None:
         with pytest.raises(Exception, match="There is no session"):
             Segment.attach(name)
     assert not list(registry_folder().glob(f"{os.getpid()}-*"))
+
+
+def test_a_session_that_does_not_play_says_so_and_nothing_crashes(models: dict[str, Path]) -> None:
+    session = Session(models["level"], device="null")
+    for state in ("not started", "closed"):
+        for call in (lambda: session.set("/gain", 0), lambda: session.get("/gain"), session.status):
+            with pytest.raises(SessionError, match=state):
+                call()
+        with pytest.raises(SessionError, match=state):
+            session.latents  # noqa: B018
+        if state == "not started":
+            session.start().close()
+
+
+def test_views_that_outlive_a_session_can_still_be_read(models: dict[str, Path]) -> None:
+    with quiet(models["level"]) as session:
+        history, state = session.segment["history"], session.deck.state
+    assert np.isfinite(history).all()
+    assert state["frames"] > 0
+
+
+def test_a_recording_never_writes_over_another(tmp_path: Path, models: dict[str, Path]) -> None:
+    names = []
+    for _ in range(3):
+        with quiet(models["level"], record=tmp_path / "take.wav", seconds=0.2) as session:
+            eventually(lambda: not session.playing)
+            names.append(session.recorder.path.name)
+    assert names == ["take.wav", "take-2.wav", "take-3.wav"]
+
+
+def test_what_was_timed_ends_without_a_click(tmp_path: Path, models: dict[str, Path]) -> None:
+    with quiet(models["tone"], record=tmp_path / "take.wav", seconds=1.0) as session:
+        eventually(lambda: not session.playing)
+    audio, _ = sf.read(tmp_path / "take.wav")
+    assert np.abs(audio[-64:]).max() < 0.01
+    assert np.abs(audio[-6000:-4000]).max() > 0.2
+
+
+def test_what_cannot_be_used_is_named(models: dict[str, Path]) -> None:
+    with quiet(models["level"], osc=("127.0.0.1", 0)) as session:
+        assert session.osc is not None
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            builder = OscMessageBuilder("/gain")
+            builder.add_arg("loud")
+            sender.sendto(builder.build().dgram, ("127.0.0.1", session.osc.port))
+            eventually(lambda: any("/gain takes numbers, not 'loud'" in note for note in session.notes))
 
 
 def test_what_fails_at_the_start_leaves_nothing_behind_either(models: dict[str, Path], tmp_path: Path) -> None:
