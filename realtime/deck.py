@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
@@ -90,7 +91,11 @@ def main() -> int:
     order = orders.next()
     if order is None:
         return 0
-    segment = Segment.attach(order["segment"])
+    with Segment.attach(order["segment"]) as segment:
+        return _play(order, segment)
+
+
+def _play(order: dict[str, Any], segment: Segment) -> int:
     try:
         engine = Engine(order["model"], order["sample_rate"], seed=order["seed"])
         cost = engine.decoder.warm()

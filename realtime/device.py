@@ -73,6 +73,8 @@ def _serve(orders: Orders) -> int:
                 gone.close()
         say(done=True)
     stream.close()
+    for part in (*decks.values(), segment):
+        part.close()
     return 0
 
 

@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from realtime.midi.frames import EVERY_PORT, LOST, MESSAGE, PORTS, SAY, Unpacker, pack
@@ -34,8 +35,8 @@ RETRY_S = 0.5
 QUEUE = 16_384  # messages a port may be behind
 MOST_PORTS = 128
 LONGEST_MESSAGE = 1024
-# JACK takes 16 KiB into its ring and then waits until there is room; a server that died makes none. Between two scans,
-# each of which sees the server alive, twice a cable's speed is let through, and what is beyond waits.
+# rtmidi's JACK ring takes 16 KiB and then waits until there is room, which a server that died never makes. At several
+# times a cable's speed it isn't full before the end of the server is known and this process with it.
 OUT_BYTES_A_SCAN = 8192 - 1024
 OUT_WAITING = 4096
 EVERYTHING = "*"
@@ -263,7 +264,8 @@ def working_backends() -> list[str]:
 
 def when_jack_ends(client_name: str, call: Callable[[], None]) -> object:
     """Have `call` called when the JACK server ends, which rtmidi doesn't tell; give what must be kept for it."""
-    path = ctypes.util.find_library("jack") or ctypes.util.find_library("jack64")
+    beside = Path(driver().__file__).parent.parent / "python_rtmidi.libs"  # where wheels carry their own
+    path = ctypes.util.find_library("jack") or next(map(str, beside.glob("libjack*")), None)
     if path is None:
         return None
     try:

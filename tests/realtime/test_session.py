@@ -348,3 +348,17 @@ def test_a_registry_can_be_made_twice_in_a_process(tmp_path: Path) -> None:
 
 def _lives(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_script_needs_no_guard_and_ends_without_a_word(models: dict[str, Path], tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, time, realtime\n"
+        "with realtime.Session(sys.argv[1], device='null') as session:\n"
+        "    session.load('orchestra').result()\n"
+        "    time.sleep(0.2)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script), str(models["level"])], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
