@@ -18,7 +18,7 @@ from realtime.midi.frames import EVERY_PORT, LOST, MESSAGE, PORTS, SAY, FrameErr
 
 BACKENDS = ("alsa", "jack", "core", "winmm")
 RESTART_S, LONGEST_RESTART_S = 0.5, 8.0
-BATCHES = 64  # reads of the pipe that may wait for the worker; beyond that the pipe itself waits
+BATCHES = 8  # reads of the pipe that may wait for the worker; beyond that the pipe itself waits
 READ_BYTES = 1 << 15
 OUT_WAITING = 1024
 

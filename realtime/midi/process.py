@@ -32,6 +32,7 @@ from realtime.priority import prefer_thread
 POLL_S = 0.001
 SCAN_S = 0.25
 RETRY_S = 0.5
+LEAVE_S = 0.5
 QUEUE = 16_384  # messages a port may be behind
 MOST_PORTS = 128
 LONGEST_MESSAGE = 1024
@@ -107,6 +108,15 @@ class Owner:
             self._send()
             if not moved:
                 time.sleep(POLL_S)
+
+    def close(self) -> None:
+        """Take leave of the driver: a JACK server may not survive clients that end without it."""
+        for client in {
+            id(one): one for one in (*(p.client for p in self._ports.values()), *self._probes.values())
+        }.values():
+            client.delete()
+        self._ports.clear()
+        self._probes.clear()
 
     def take(self, port: int, message: bytes) -> None:
         """Put a message into line for an output; called from the thread that listens to the host."""
@@ -262,12 +272,12 @@ def working_backends() -> list[str]:
     return working
 
 
-def when_jack_ends(client_name: str, call: Callable[[], None]) -> object:
-    """Have `call` called when the JACK server ends, which rtmidi doesn't tell; give what must be kept for it."""
+def when_jack_ends(client_name: str, call: Callable[[], None]) -> Callable[[], None]:
+    """Have `call` called when the JACK server ends, which rtmidi doesn't tell; give what ends the watch."""
     beside = Path(driver().__file__).parent.parent / "python_rtmidi.libs"  # where wheels carry their own
     path = ctypes.util.find_library("jack") or next(map(str, beside.glob("libjack*")), None)
     if path is None:
-        return None
+        return lambda: None
     try:
         jack = ctypes.CDLL(path)
         jack.jack_client_open.restype = ctypes.c_void_p
@@ -276,12 +286,19 @@ def when_jack_ends(client_name: str, call: Callable[[], None]) -> object:
         no_start_server = 1
         client = jack.jack_client_open(f"{client_name}-watch".encode(), no_start_server, None)
         if not client:
-            return None
+            return lambda: None
         jack.jack_on_shutdown.argtypes = [ctypes.c_void_p, type(told), ctypes.c_void_p]
         jack.jack_on_shutdown(client, told, None)
+        jack.jack_client_close.argtypes = [ctypes.c_void_p]
     except (OSError, AttributeError):
-        return None
-    return jack, told, client
+        return lambda: None
+
+    def end() -> None:
+        jack.jack_client_close(client)
+        del told_kept[:]
+
+    told_kept = [told]  # JACK's library calls it as long as the client lives
+    return end
 
 
 def listen(owner: Owner, rest: Unpacker) -> None:
@@ -291,8 +308,8 @@ def listen(owner: Owner, rest: Unpacker) -> None:
             for frame in rest.feed(data):
                 owner.take(frame.port, frame.payload)
     _quit.set()
-    time.sleep(0.1)
-    os._exit(0)  # the main thread may be held by a driver
+    time.sleep(LEAVE_S)
+    os._exit(0)  # the main thread is held by a driver
 
 
 def emit(data: bytes) -> None:
@@ -329,9 +346,11 @@ def main() -> None:
             _wait_for_host(RETRY_S)
             chosen = order["backend"] or next(iter(working_backends()), None)
     threading.Thread(target=listen, args=(owner, Unpacker()), daemon=True).start()
-    keep = when_jack_ends(order["client"], lambda: os._exit(3)) if chosen == "jack" else None
+    end_watch = when_jack_ends(order["client"], lambda: os._exit(3)) if chosen == "jack" else lambda: None
     owner.run()
-    del keep
+    end_watch()
+    owner.close()
+    os._exit(0)
 
 
 def _wait_for_host(seconds: float) -> None:

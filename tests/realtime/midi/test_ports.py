@@ -1,0 +1,290 @@
+"""Ports on a real MIDI system, JACK's: by name, unplugged and plugged, killed and back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from realtime.midi import Mapping, Midi, MidiError, Source, backends
+from realtime.midi.ports import Ports
+from tests.jack import JackServer
+from tests.realtime.midi.stage import Stage
+
+ROOT = Path(__file__).parents[3]
+PATIENCE_S = 20.0
+
+
+def wait_for(condition: Callable[[], object]) -> bool:
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.005)
+    return False
+
+
+class Device:
+    """A MIDI device that can be plugged in and pulled out."""
+
+    def __init__(self, name: str) -> None:
+        self.lines: queue.Queue[str] = queue.Queue()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.realtime.midi.sender", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+        )
+        threading.Thread(target=self._listen, daemon=True).start()
+        assert self.lines.get(timeout=PATIENCE_S) == "ready"
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.lines.put(line.strip())
+
+    def __enter__(self) -> Device:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pull()
+
+    def say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def send(self, *messages: bytes) -> None:
+        self.say("send " + " ".join(message.hex() for message in messages))
+
+    def got(self) -> list[str]:
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self.lines.get_nowait())
+        return found
+
+    def pull(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    with JackServer() as server:
+        for key, value in server.environment.items():
+            monkeypatch.setenv(key, value)
+        yield server
+        ended = server._process
+    if ended is not None and ended.returncode != 0:
+        with server:  # JACK counts a server that crashed as one of its eight until the name is used again
+            print("jackd ended with", ended.returncode)
+
+
+@pytest.fixture
+def playing() -> Iterator[Callable[..., tuple[Midi, Stage, list[str]]]]:
+    with contextlib.ExitStack() as stack:
+
+        def make(mappings: list[Mapping], **how: object) -> tuple[Midi, Stage, list[str]]:
+            stage, said = Stage(), []  # type: ignore[var-annotated]
+            midi = Midi(stage, say=said.append, backend="jack", **how)  # type: ignore[arg-type]
+            for mapping in mappings:
+                midi.map(mapping)
+            midi.start()
+            stack.callback(midi.close)
+            return midi, stage, said
+
+        yield make
+
+
+def connected(midi: Midi, name: str) -> bool:
+    return wait_for(lambda: any(name in port for port in midi.ports.inputs.values()))
+
+
+LEVEL = Mapping(Source("cc", 21), "/level", pickup=False)
+Playing = Callable[..., tuple[Midi, Stage, list[str]]]
+
+
+def test_a_backend_that_is_running_is_named(jack: JackServer) -> None:
+    assert "jack" in backends()
+
+
+def test_a_backend_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(MidiError, match="alsa, jack"):
+        Ports((), (), print, backend="carrier pigeon")
+
+
+def test_a_device_plays_the_stage_and_its_time_stamps_are_in_order(jack: JackServer, playing: Playing) -> None:
+    began = time.time()
+    midi, stage, said = playing([LEVEL], inputs=["fader"])
+    assert wait_for(lambda: said)
+    with Device("Super Faders") as device:
+        assert connected(midi, "Super Faders")
+        for k in range(128):
+            device.send(bytes((0xB0, 21, k)))
+        assert wait_for(lambda: stage.get("/level") == 1.0)
+        assert stage.set_to("/level") == sorted(stage.set_to("/level"))
+        stamps = [at for _, _, at in stage.log]
+        assert stamps == sorted(stamps)
+        assert began < stamps[0] <= stamps[-1] <= time.time()
+    assert said[0] == "The MIDI input 'fader' is not there; it is opened when it comes."
+    assert said[1] == "The MIDI input 'fader' is there."
+
+
+def test_a_device_that_is_pulled_out_is_opened_again(jack: JackServer, playing: Playing) -> None:
+    midi, stage, said = playing([LEVEL], inputs=["Faders"])
+    for value in (100, 50, 10):
+        with Device("Faders") as device:
+            assert connected(midi, "Faders")
+            device.send(bytes((0xB0, 21, value)))
+            assert wait_for(lambda value=value: stage.get("/level") == value / 127)  # type: ignore[misc]
+        assert wait_for(lambda: not any(midi.ports.inputs.values()))
+    assert sum("has gone" in one for one in said) == 3  # once each time, not more
+    assert sum("is there." in one for one in said) in (2, 3)
+
+
+def test_every_port_is_opened_and_each_is_told_from_the_others(jack: JackServer, playing: Playing) -> None:
+    only = Mapping(Source("cc", 21, port="second"), "/latent/1", pickup=False)
+    midi, stage, said = playing([LEVEL, only])
+    with Device("First") as first, Device("Second") as second:
+        assert connected(midi, "First")
+        assert connected(midi, "Second")
+        first.send(b"\xb0\x15\x7f")
+        assert wait_for(lambda: stage.get("/level") == 1.0)
+        assert stage.times("/latent/1") == 0
+        second.send(b"\xb0\x15\x00")
+        assert wait_for(lambda: stage.times("/latent/1") == 1)
+    assert not said  # nothing in particular was asked for, so nothing is missing
+
+
+def test_others_find_our_own_port(jack: JackServer, playing: Playing) -> None:
+    midi, stage, _ = playing([LEVEL], inputs=[])
+    assert wait_for(lambda: midi.ports.inputs and midi.ports.outputs)
+    with Device("Keys") as device:
+        for pair in (("Keys:out", "glitch-live:in"), ("glitch-live-out:out", "Keys in:in")):
+            subprocess.run(["jack_connect", *pair], check=True, capture_output=True)
+        device.send(b"\xb0\x15\x7f")
+        assert wait_for(lambda: stage.get("/level") == 1.0)
+        midi.panic()
+        expected = {bytes((0xB0 | k, number, 0)).hex() for k in range(16) for number in (120, 123)}
+        heard: set[str] = set()
+        assert wait_for(lambda: heard.update(one.split()[1] for one in device.got()) or expected <= heard)
+
+
+def test_a_controller_is_told_what_moves_otherwise_and_never_what_it_sent(jack: JackServer, playing: Playing) -> None:
+    lamp = Mapping(Source("note", 60, 1), "/mute", mode="toggle")
+    midi, stage, _ = playing([LEVEL, lamp], inputs=["Motors:"], outputs=["Motors in"], virtual=False)
+    with Device("Motors") as device:
+        assert connected(midi, "Motors")
+        assert wait_for(lambda: midi.ports.outputs)
+        heard: list[str] = []
+        assert wait_for(
+            lambda: heard.extend(device.got()) or {"got b01500", "got 903c00"} <= set(heard)
+        )  # to begin with
+        heard.clear()
+        stage.values["/level"] = 100 / 127
+        assert wait_for(lambda: heard.extend(device.got()) or "got b01564" in heard)
+        heard.clear()
+        device.send(b"\xb0\x15\x20", b"\x90\x3c\x7f")
+        assert wait_for(lambda: heard.extend(device.got()) or "got 903c7f" in heard)  # its lamp
+        assert stage.get("/level") == 32 / 127
+        stage.values["/level"] = 1.0
+        assert wait_for(lambda: heard.extend(device.got()) or "got b0157f" in heard)
+        assert "got b01520" not in heard
+
+
+def test_a_server_that_dies_is_waited_for(jack: JackServer, playing: Playing) -> None:
+    midi, stage, said = playing([LEVEL], inputs=["Faders"], outputs=["Faders in"])
+    with Device("Faders") as device:
+        assert connected(midi, "Faders")
+        assert wait_for(lambda: midi.ports.outputs)
+        device.send(b"\xb0\x15\x40")
+        assert wait_for(lambda: stage.get("/level") == 64 / 127)
+    assert jack._process is not None
+    jack._process.kill()
+    jack._process.wait()
+    for _ in range(300):  # more than JACK's ring holds: writing to a dead server must hold nobody up
+        midi.panic()
+    assert wait_for(lambda: not midi.ports.backend)
+    assert sum("system has gone" in one for one in said) == 1
+    jack.__enter__()
+    with Device("Faders") as device:
+        assert connected(midi, "Faders")
+        device.send(b"\xb0\x15\x7f")
+        assert wait_for(lambda: stage.get("/level") == 1.0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_the_process_that_owns_the_ports_may_be_killed_and_ends_with_us(jack: JackServer, playing: Playing) -> None:
+    midi, stage, _ = playing([LEVEL], inputs=["Faders"])
+    with Device("Faders") as device:
+        assert connected(midi, "Faders")
+        owner = midi._ports._process
+        assert owner is not None
+        os.kill(owner.pid, signal.SIGKILL)
+        assert wait_for(lambda: midi._ports._process is not owner)
+        assert wait_for(lambda: not midi.ports.backend) or midi._ports.restarts
+        assert connected(midi, "Faders")
+        assert wait_for(lambda: device.send(b"\xb0\x15\x7f") or stage.get("/level") == 1.0)
+        last = midi._ports._process
+        midi.close()
+        assert last is not None
+        assert last.poll() is not None
+
+
+HOST = """
+import sys, time
+from realtime.midi import Midi
+from tests.realtime.midi.stage import Stage
+midi = Midi(Stage(), backend="jack")
+midi.start()
+while not midi.ports.backend:
+    time.sleep(0.01)
+print(midi._ports._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_process_that_owns_the_ports_ends_when_its_host_is_killed(jack: JackServer) -> None:
+    host = subprocess.Popen([sys.executable, "-c", HOST], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert host.stdout is not None
+    owner = psutil.Process(int(host.stdout.readline()))
+    host.kill()
+    host.wait()
+    assert wait_for(lambda: not owner.is_running() or owner.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_flood_arrives_to_its_end_and_holds_nobody_up(jack: JackServer, playing: Playing) -> None:
+    midi, stage, _ = playing([LEVEL], inputs=["First:", "Second:"])
+    with Device("First") as first, Device("Second") as second:
+        assert connected(midi, "First")
+        assert connected(midi, "Second")
+        for device in (first, second):
+            device.say("flood 20000")
+        for device in (first, second):
+            assert device.lines.get(timeout=60) == "flooded"
+        assert wait_for(lambda: stage.get("/level") == 1.0)
+        assert wait_for(lambda: midi.counts.messages >= 38_000), midi.counts
+        first.send(b"\xb0\x15\x00")
+        assert wait_for(lambda: stage.get("/level") == 0.0)
+
+
+def test_without_a_midi_system_it_says_so_once_and_waits(monkeypatch: pytest.MonkeyPatch, playing: Playing) -> None:
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", "nowhere")
+    monkeypatch.setenv("JACK_NO_START_SERVER", "1")
+    midi, _, said = playing([])
+    assert wait_for(lambda: said)
+    assert said == ["MIDI cannot be opened on this system now; it is tried again until it can."]
+    assert midi.ports.backend == ""
