@@ -24,7 +24,7 @@ from realtime.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
 from realtime.output import Output
 from realtime.params import HOST_ROWS, Parameter, Table, table
 
-MARGIN_MS = 2.6  # decoded ahead beyond a block: what a wake-up may be late
+MARGIN_MS = 3.0  # decoded ahead beyond a block: what a wake-up may be late
 WIDEN_MS = 1.0  # what an underrun adds
 WIDEST_MS = 250.0
 CROSSFADER_MS = 10.0
