@@ -168,6 +168,8 @@ class Feedback:
     def subscribe(self, peer: Peer, selection: str = "/", rate_hz: float = DEFAULT_RATE_HZ) -> Subscription:
         """Begin to tell a peer about addresses, everything first; or renew that, or change its rate.
 
+        It is told `/subscribed`, what it has selected, the rate, and after how many seconds that lapses (0: never).
+
         Raises
         ------
         BadPacketError
@@ -187,6 +189,8 @@ class Feedback:
                 known = self._subscriptions[key] = Subscription(peer, selection, rate_hz, lapses)
             known.lapses, known.due = lapses, min(known.due, time.monotonic() + 1 / rate_hz)
             known.rate_hz = rate_hz
+            lapse_s = 0.0 if peer.lasting else self.lapse_s
+            peer.send(write_message("/subscribed", [selection, float(rate_hz), float(lapse_s)]))
         self._changed.set()
         return known
 

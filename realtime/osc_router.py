@@ -135,9 +135,7 @@ class Router:
         assert self._feedback is not None
         target = _target(peer, numbers[1:])
         selection, rate_hz = words[0] if words else "/", numbers[0] if numbers else DEFAULT_RATE_HZ
-        subscription = self._feedback.subscribe(target, selection, rate_hz)
-        lapse_s = 0.0 if target.lasting else self._feedback.lapse_s
-        target.send(write_message("/subscribed", [subscription.selection, float(subscription.rate_hz), lapse_s]))
+        self._feedback.subscribe(target, selection, rate_hz)
 
     def _unsubscribe(self, arguments: Sequence[object], _: float, peer: Peer | None) -> None:
         words, numbers = _words_and_numbers(arguments)
