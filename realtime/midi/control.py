@@ -58,9 +58,9 @@ class Control:
             return self._place(1.0, row)
         return self._move(change, row, value)
 
-    def ghost(self, row: Parameter) -> float | None:
-        """Where the control stands, in the parameter's unit, while it hasn't got it."""
-        if self.pickup.engaged or self.pickup.hardware is None:
+    def ghost(self, row: Parameter, value: float) -> float | None:
+        """Where the control stands, in the parameter's unit, while it hasn't got it, or has lost it to somebody."""
+        if self.pickup.hardware is None or (self.pickup.engaged and self._is_ours(row, value)):
             return None
         return to_value(row, self.pickup.hardware, self.mapping.range)
 

@@ -211,11 +211,12 @@ class Midi:
         """Where the controls stand that haven't picked up their parameter, by address, in its unit."""
         rows = self._stage.addresses
         found = {}
-        for control in self._controls.values():
+        for control in list(self._controls.values()):
             row = rows.get(control.mapping.target)
-            ghost = None if row is None else control.ghost(row)
-            if ghost is not None:
-                found[control.mapping.target] = ghost
+            if row is not None and row.kind not in ("list", "trigger"):
+                ghost = control.ghost(row, self._stage.get(row.address))
+                if ghost is not None:
+                    found[row.address] = ghost
         return found
 
     def panic(self) -> None:

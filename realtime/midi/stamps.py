@@ -19,7 +19,6 @@ class Stamps:
     def __init__(self) -> None:
         self._device = 0.0
         self._offset = math.inf
-        self._last = -math.inf
         self._last_now = 0.0
 
     def at(self, delta: float, now: float) -> float:
@@ -35,7 +34,7 @@ class Stamps:
         Returns
         -------
         float
-            Never later than `now`, never before the message that came before it.
+            Never later than `now`, and never before the previous one's unless the system's clock was set back.
         """
         self._device += delta if 0.0 <= delta < math.inf else 0.0
         slack = now - self._device
@@ -45,8 +44,4 @@ class Stamps:
             elapsed = max(now - self._last_now, 0.0)
             self._offset += min(slack - self._offset, DRIFT * elapsed)
         self._last_now = now
-        stamp = min(self._device + self._offset, now)
-        if self._last > now:  # the system's clock was set back
-            self._last = -math.inf
-        self._last = max(stamp, self._last)
-        return self._last
+        return min(self._device + self._offset, now)

@@ -14,6 +14,7 @@ from realtime.midi.mapping import Mapping, MappingFile, NoteSettings, Source, wr
 from realtime.midi.midi import Midi
 from realtime.midi.notes import Notes
 from realtime.midi.parse import Message
+from realtime.midi.ports import Incoming
 from tests.realtime.midi.stage import Stage, row
 from tests.realtime.midi.test_mapping import play
 
@@ -133,6 +134,15 @@ def test_a_program_change_recalls_and_nothing_comes_back() -> None:
     midi = Midi(Stage(), recall=recalled.append)
     play(midi, b"\xc0\x05", b"\xc3\x7f")
     assert recalled == [5, 127]
+
+
+def test_a_snapshot_is_recalled_after_what_was_played_before_it_and_before_what_comes_after() -> None:
+    stage = Stage()
+    midi = Midi(stage, recall=lambda _: stage.set("/level", 0.5))
+    midi.map(Mapping(Source("cc", 1), "/level", pickup=False))
+    before, after = [b"\xb0\x01\x7f"] * 90, [b"\xb0\x01\x00"] * 90
+    midi.receive([Incoming(0.0, 0, one) for one in [*before, b"\xc0\x01", *after]])
+    assert stage.set_to("/level") == [1.0, 0.5, 0.0]
 
 
 def test_a_program_that_is_mapped_recalls_nothing() -> None:

@@ -102,16 +102,16 @@ def test_a_pair_gives_14_bits_and_the_coarse_half_alone_reaches_both_ends() -> N
     assert [alone[0].position, alone[-1].position] == [0.0, 1.0]
 
 
-@given(st.lists(st.integers(0, 16_383), min_size=2, max_size=60, unique=True))
-def test_a_14_bit_fader_that_goes_one_way_never_goes_back(way: list[int]) -> None:
+@given(st.lists(st.integers(0, 16_383), min_size=2, max_size=60, unique=True), st.booleans())
+def test_a_14_bit_fader_that_goes_one_way_never_goes_back(way: list[int], down: bool) -> None:
     pair = Pair()
-    pair.coarse(0)
-    pair.fine(0)
+    pair.coarse(127 * down)
+    pair.fine(127 * down)
     seen = []
-    for value in sorted(way):
+    for value in sorted(way, reverse=down):
         seen += [pair.coarse(value >> 7), pair.fine(value & 127)]
         assert seen[-1] == value
-    assert seen == sorted(seen)
+    assert seen == sorted(seen, reverse=down)
 
 
 def test_an_nrpn_is_14_bits_and_goes_up_and_down() -> None:

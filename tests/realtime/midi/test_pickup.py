@@ -39,6 +39,7 @@ def test_a_fader_waits_crosses_and_lets_go() -> None:
     play(midi, cc(101))
     assert stage.get("/level") == pytest.approx(101 / 127)
     stage.values["/level"] = 0.1  # the window
+    assert midi.ghosts() == {"/level": pytest.approx(101 / 127)}
     play(midi, cc(102))
     assert stage.get("/level") == 0.1
     assert midi.ghosts() == {"/level": pytest.approx(102 / 127)}
