@@ -37,6 +37,12 @@ def play(
     latency: Annotated[str, typer.Option(help="What to ask of the device: low, high, or seconds.")] = "low",
     osc_host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
     osc_port: Annotated[int, typer.Option(min=0, max=65_535, help="UDP port; 0 takes a free one.")] = DEFAULT_OSC_PORT,
+    query_port: Annotated[
+        int, typer.Option(min=-1, max=65_535, help="OSCQuery's TCP port; 0 takes a free one, -1 does without.")
+    ] = -1,
+    midi: Annotated[
+        list[str] | None, typer.Option(help="Play from the MIDI input of that name, or of all with '*'; repeatable.")
+    ] = None,
     record: Annotated[Path | None, typer.Option(help="Record the output to a .wav or .flac file.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Play for so long, then end.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random.")] = 0,
@@ -69,6 +75,8 @@ def play(
             latency=_latency(latency),
             library=library,
             osc=(osc_host, osc_port),
+            query_port=query_port if query_port >= 0 else None,
+            midi=midi or None,
             record=record,
             seconds=seconds,
             seed=seed,
@@ -122,6 +130,8 @@ def _greeting(session: object) -> str:
     where = f"{session.device} at {session.sample_rate:.0f} Hz"
     why = f"{session.device.why} Playing to nowhere, in time.\n" if session.device.why else ""
     osc = f"OSC on {session.osc.host}:{session.osc.port}" if session.osc else "no OSC"
+    if session.osc and session.osc.query:
+        osc += f", OSCQuery on port {session.osc.query.port}"
     size = session.card.latent.size
     knobs = f"/latent/1 to /latent/{size}" if size > 1 else "/latent/1"
     priority = int(session.deck.state["priority"])

@@ -18,21 +18,26 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
 from export.contract import Card, GlitchError, load
 from realtime.child import ChildError
+from realtime.commands import commands, readings
 from realtime.decks import DeckError, DeckProcess, start_deck, wait_for
 from realtime.library import Library, bundled_model
 from realtime.memory import HISTORY, LETTERS, MUTE_MS, READ, Geometry, Registry, Segment, sweep
-from realtime.osc import IMMEDIATELY, BadPacketError, Counts, OscServer, UnknownAddressError, number
+from realtime.osc import IMMEDIATELY, BadPacketError, Counts, number
+from realtime.osc_surface import OscSurface
 from realtime.output import Output
 from realtime.params import Parameter, ParameterError, table
 from realtime.rack import Player, Rack, addresses
 from realtime.record import Recorder, check_path
 from realtime.status import Status
+
+if TYPE_CHECKING:
+    from realtime.midi import Midi
 
 SUPERVISE_S = 0.02
 FIRST_BLOCK_S = 2.0
@@ -65,7 +70,11 @@ class Session:
     library
         The folder that models are loaded from by name; None takes the user's own. The bundled ones are always there.
     osc
-        Host and port to listen on, or None.
+        Host and port to listen on, over UDP and TCP, or None.
+    query_port
+        Port of OSCQuery; 0 takes a free one, None does without.
+    midi
+        Parts of the names of MIDI inputs to play from (`["*"]` is all), or None.
     seed
         Of everything random.
     record
@@ -89,6 +98,8 @@ class Session:
         latency: float | Literal["low", "high"] = "low",
         library: str | os.PathLike[str] | None = None,
         osc: tuple[str, int] | None = None,
+        query_port: int | None = None,
+        midi: Sequence[str] | None = None,
         seed: int = 0,
         record: str | os.PathLike[str] | None = None,
         seconds: float | None = None,
@@ -101,6 +112,7 @@ class Session:
         self._model, self._library = Path(model).absolute(), Library(library)
         self.seconds = seconds
         self._blocksize, self._latency, self._osc_address = blocksize, latency, osc
+        self._query_port, self._midi_names = query_port, midi
         self._record_path, self._wants_window, self._seed = record, window, seed
         self._device_wanted, self._rate_wanted = device, samplerate
         self._closing = threading.Event()
@@ -115,7 +127,8 @@ class Session:
         self._meant: dict[str, tuple[Player, Parameter]] = {}
         self._focus_index = table()["/focus"].index
         self.addresses: dict[str, Parameter] = {}
-        self.osc: OscServer | None = None
+        self.osc: OscSurface | None = None
+        self.midi: Midi | None = None
         self.recorder: Recorder | None = None
         self.began = 0  # the clock at the first sound
         self.notes: list[str] = []  # what a player should be told, oldest first
@@ -303,7 +316,13 @@ class Session:
         self.segment: Segment = keep(Segment.create(Geometry("stream", self.device.channels, HISTORY), registry))
         self._stream_state = self.segment["stream"][0]
         if self._osc_address is not None:
-            self.osc = OscServer(*self._osc_address, self._on_osc)
+            self.osc = OscSurface(
+                self,
+                *self._osc_address,
+                query_port=self._query_port,
+                readings=lambda: readings(self),
+                commands=commands(self),
+            )
             self._stack.callback(self.osc.close)
         self.rack = Rack(
             self.output,
@@ -330,11 +349,21 @@ class Session:
             self.recorder.start(self.began)
         if self.osc is not None:
             self.osc.start()
+        if self._midi_names is not None:
+            self._start_midi(self._midi_names)
         if self._wants_window:
             self._open_window()
         supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         supervisor.start()
         self._stack.callback(supervisor.join)
+
+    def _start_midi(self, names: Sequence[str]) -> None:
+        from realtime.midi import Midi  # a process and two threads, only for those who play it
+
+        mapping = self._library.folder.parent / "midi.json"
+        self.midi = Midi(self, mapping=mapping, inputs=names, outputs=names, say=self.notes.append)
+        self._stack.callback(self.midi.close)
+        self.midi.start()
 
     def _first_sound(self) -> int:
         """Wait for the deck to be heard, and give the sample of the clock at which its first frame sounded."""
@@ -367,14 +396,6 @@ class Session:
         if at == IMMEDIATELY:
             return 0
         return int(self._stream_state["clock"]) + round((at - time.time()) * self.sample_rate)
-
-    def _on_osc(self, address: str, arguments: Sequence[object], at: float) -> None:
-        if address not in self._meant:
-            raise UnknownAddressError(address)
-        try:
-            self.set(address, *arguments, at=at)
-        except ParameterError as error:
-            raise BadPacketError(str(error)) from None
 
     def _apply(self, player: Player, row: Parameter, value: float, sample: int = 0) -> None:
         if row.where == "deck":
