@@ -61,16 +61,16 @@ class Watch:
 
     def _read(self) -> None:
         addresses = self._stage.addresses
-        rows = [row for row in addresses.values() if row.kind in self._tags]
+        tags = {address: self._tags[row.kind] for address, row in addresses.items() if row.kind in self._tags}
         readings = self._readings()
-        for row in rows:
+        for address, tag in tags.items():
             try:
-                value = self._stage.get(row.address)
+                value = self._stage.get(address)
             except ParameterError:  # another model is being put in
                 continue
-            if self._values.get(row.address) != value:
-                self._values[row.address] = value
-                self._note(row.address, value_message(row, value, self._tags[row.kind]))
+            if self._values.get(address) != value:
+                self._values[address] = value
+                self._note(address, value_message(address, value, tag))
         for address, numbers in readings.items():
             values = tuple(map(float, numbers))
             if self._values.get(address) != values:
@@ -78,7 +78,7 @@ class Watch:
                 self._note(address, write_message(address, values, "f" * len(values)))
         if addresses is not self._addresses or len(self._values) != len(self.names):
             self._addresses = addresses
-            self.names = tuple(name for name in (*(row.address for row in rows), *readings) if name in self._values)
+            self.names = tuple(name for name in (*tags, *readings) if name in self._values)
             for gone in self._values.keys() - set(self.names):
                 del self._values[gone], self._packets[gone], self._changed[gone]
 
@@ -109,11 +109,11 @@ class Watch:
         return [self._packets[address] for address in addresses if self._changed.get(address, 0) > moment]
 
 
-def value_message(row: Parameter, value: float, tag: str) -> bytes:
+def value_message(address: str, value: float, tag: str) -> bytes:
     """Write a parameter's value; `tag` T stands for a boolean, T or F."""
     if tag == "T":
-        return write_message(row.address, [bool(value)])
-    return write_message(row.address, (round(value) if tag in "ih" else value,), tag)
+        return write_message(address, [bool(value)])
+    return write_message(address, (round(value) if tag in "ih" else value,), tag)
 
 
 @dataclass

@@ -123,7 +123,7 @@ class Router:
                 packets.append(write_message(address, values, "f" * len(values)))
             elif address in addresses and (tag := VALUE_TAGS.get(addresses[address].kind)) is not None:
                 with contextlib.suppress(ParameterError):  # another model is being put in
-                    packets.append(value_message(addresses[address], self._stage.get(address), tag))
+                    packets.append(value_message(address, self._stage.get(address), tag))
         return packets
 
     def _ping(self, arguments: Sequence[object], _: float, peer: Peer | None) -> None:

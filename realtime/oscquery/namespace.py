@@ -60,7 +60,7 @@ class Namespace:
         if path in readings:
             said = _reading(readings[path])
         elif LEAF in node:
-            said = self._parameter(addresses[path], sum(name.isdecimal() for name in node))
+            said = self._parameter(path, addresses[path], sum(name.isdecimal() for name in node))
         else:
             said = {"ACCESS": 0}
         contents = {
@@ -70,7 +70,7 @@ class Namespace:
         }
         return {"FULL_PATH": path, **said, **({"CONTENTS": contents} if contents else {})}
 
-    def _parameter(self, row: Parameter, members: int) -> dict[str, Any]:
+    def _parameter(self, address: str, row: Parameter, members: int) -> dict[str, Any]:
         """Describe a parameter; a list has as many values as it has numbered members."""
         said: dict[str, Any] = {"DESCRIPTION": row.text}
         if row.kind == "trigger":
@@ -79,7 +79,7 @@ class Namespace:
         said |= {"TYPE": TAGS.get(row.kind, "f") * count, "ACCESS": WRITE}
         if row.kind in TAGS:
             try:
-                value: Any = self._stage.get(row.address)
+                value: Any = self._stage.get(address)
             except ParameterError:  # another model is being put in
                 value = row.default
             if row.kind == "bool":

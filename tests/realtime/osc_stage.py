@@ -26,8 +26,21 @@ ROWS = [
 
 
 def table(rows: list = ROWS) -> dict[str, Parameter]:
+    """Make rows; those of a deck don't know which deck that is: `/a/walk/speed` has the row of `/walk/speed`."""
     return {
-        address: Parameter(address, kind, low, high, default, unit, "linear", 0.0, "deck", f"What {address} does.", k)
+        address: Parameter(
+            "/" + address.removeprefix("/a/").removeprefix("/b/").lstrip("/"),
+            kind,
+            low,
+            high,
+            default,
+            unit,
+            "linear",
+            0.0,
+            "deck",
+            f"What {address} does.",
+            k,
+        )
         for k, (address, kind, low, high, default, unit) in enumerate(rows)
     }
 
