@@ -50,8 +50,11 @@ class Engine:
         self._controls = np.array([row.index for row in self.table.controls.values()], int)
         self._control_ms = np.array([row.smoothing_ms for row in self.table.controls.values()])
         self._smoother = Smoother(self._values[self._controls], frame_rate)
-        self._faders = {row.index: k for k, row in enumerate(self.table.latents)}
-        self._named = {a: self.table[a].index for a in ("/reset", "/smoothing", "/walk/speed", "/walk/radius")}
+        rows = {"manual": self.table.latents, "scale": self.table.scales, "bias": self.table.biases}
+        self._faders = {row.index: (name, k) for name, found in rows.items() for k, row in enumerate(found)}
+        self._named = {
+            a: self.table[a].index for a in ("/reset", "/smoothing", "/walk/speed", "/walk/radius", "/walk/kind")
+        }
         self._seed_row = self.table["/walk/seed"].index
         self._values[self._seed_row] = seed
         self._guard = _Guard(self.decoder.channels)
@@ -82,7 +85,8 @@ class Engine:
         value = row.clip(value)
         self._values[parameter] = value
         if parameter in self._faders:
-            self.latents.manual[self._faders[parameter]] = value
+            name, k = self._faders[parameter]
+            getattr(self.latents, name)[k] = value
         elif parameter == self._named["/reset"]:
             self.reset()
         elif parameter == self._seed_row:
@@ -104,6 +108,7 @@ class Engine:
             smoothing_ms=value[self._named["/smoothing"]],
             speed=value[self._named["/walk/speed"]],
             radius=value[self._named["/walk/radius"]],
+            kind=int(value[self._named["/walk/kind"]]),
         )
         controls = self._smoother.next(value[self._controls], self._control_ms)
         audio = self.decoder.step(latent, controls)

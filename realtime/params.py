@@ -6,6 +6,7 @@ depend on the model (its latents, its live controls) are made from the model's c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -95,6 +96,7 @@ DECK_ROWS = (
     _row("/smoothing", "float", 0, 5000, 30, "ms", "deck", "Time in which a latent follows a step.", curve="linear"),
     _row("/walk/speed", "float", 0, 20, 0.25, "Hz", "deck", "Steps a second of the walk through the latent space."),
     _row("/walk/radius", "float", 0, 4, 1.0, "", "deck", "How far the walk goes, in standard deviations; 0 is off."),
+    _row("/walk/kind", "int", 0, 2, 0, "", "deck", "How the walk goes: 0 linear, 1 spherical, 2 Brownian."),
     _row("/walk/seed", "int", 0, SEED_LIMIT, 0, "", "deck", "Seed of the walk; setting it starts the walk again."),
 )
 
@@ -127,7 +129,20 @@ class Table(Mapping[str, Parameter]):
     @property
     def latents(self) -> tuple[Parameter, ...]:
         """The faders of the latent, the strongest first."""
-        return tuple(row for row in self.by_index if row.address.startswith("/latent/"))
+        return self._latent_rows("")
+
+    @property
+    def scales(self) -> tuple[Parameter, ...]:
+        """What each latent is multiplied by, in the faders' order."""
+        return self._latent_rows("/scale")
+
+    @property
+    def biases(self) -> tuple[Parameter, ...]:
+        """What is added to each latent, in the faders' order."""
+        return self._latent_rows("/bias")
+
+    def _latent_rows(self, end: str) -> tuple[Parameter, ...]:
+        return tuple(row for row in self.by_index if re.fullmatch(rf"/latent/\d+{end}", row.address))
 
     @property
     def controls(self) -> dict[str, Parameter]:
@@ -157,6 +172,10 @@ def _model_rows(card: Card) -> Iterator[Parameter]:
         name = card.latent.names[dimension]
         text = f"{name}: place {k + 1} of {size} by how much it changes the sound, in standard deviations."
         yield _row(f"/latent/{k + 1}", "float", -6, 6, 0, "", "deck", text, smoothing_ms=30)
+    for k in range(size):
+        of = f"latent {k + 1}, after its sources are summed."
+        yield _row(f"/latent/{k + 1}/scale", "float", -4, 4, 1, "", "deck", f"Multiplies {of}")
+        yield _row(f"/latent/{k + 1}/bias", "float", -6, 6, 0, "", "deck", f"Is added to {of}")
     taken = {row.address for row in (*HOST_ROWS, *DECK_ROWS)}
     for control in card.methods["decode"].controls if "decode" in card.methods else ():
         address = f"/{control.name.replace('.', '/')}"

@@ -361,7 +361,10 @@ class Session:
         from realtime.midi import Midi  # a process and two threads, only for those who play it
 
         mapping = self._library.folder.parent / "midi.json"
-        self.midi = Midi(self, mapping=mapping, inputs=names, outputs=names, say=self.notes.append)
+        outputs = [
+            name for name in names if name != "*"
+        ]  # what a controller is told goes to those named, not to synths
+        self.midi = Midi(self, mapping=mapping, inputs=names, outputs=outputs, say=self.notes.append)
         self._stack.callback(self.midi.close)
         self.midi.start()
 

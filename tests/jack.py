@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import psutil
 
 NEEDED = "jackd is not installed; install it (Debian: apt install jackd2)"
 
@@ -40,6 +43,7 @@ class JackServer:
             if waited.returncode == 0 and self._process.poll() is None:
                 return self
             self.__exit__(None, None, None)
+            _forget_the_dead()
         raise RuntimeError("jackd does not start; run it by hand to see why")
 
     def kill(self) -> None:
@@ -60,3 +64,12 @@ class JackServer:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+
+
+def _forget_the_dead() -> None:
+    """Empty JACK's registry, where servers that were killed keep their slot of eight, if no server lives."""
+    lives = any(process.info["name"] in ("jackd", "jackdbus") for process in psutil.process_iter(["name"]))
+    if not lives:
+        for left in Path("/dev/shm").glob("jack*"):
+            if left.is_file():
+                left.unlink(missing_ok=True)

@@ -25,8 +25,8 @@ def run() -> dict[str, Any]:
     """Measure both models."""
     import torch
 
-    from realtime.library import bundled_model
     from realtime.decoder import Decoder
+    from realtime.library import bundled_model
     from tests.reference import export_reference, reference_decoder
 
     torch.set_num_threads(1)

@@ -44,7 +44,7 @@ def write(path: Path, module: nn.Module, states: list[Tensor], *controls: Contro
 
 
 def test_a_module_that_pads_each_chunk_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"decode\.output of 'decode' differs by .* when the input is cut") as caught:
+    with pytest.raises(ContractError, match=r"output of 'decode' differs by .* when the input is cut") as caught:
         write(tmp_path / "click.onnx", LooksAhead(), [])
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from export.contract import Latent
 from realtime.engine import Engine
-from realtime.latents import Latents, Walk
+from realtime.latents import BROWNIAN, SPHERICAL, Latents, Walk
 
 
 def play(engine: Engine, frames: int) -> np.ndarray:
@@ -62,6 +62,33 @@ def test_a_walk_is_the_same_for_the_same_seed_and_moves_gently(seed: int) -> Non
     assert paths[0].std() > 0.1
     other = Walk(3, 200.0, (seed + 1) % 2**31)
     assert np.abs(np.array([other.next(0.5, 1.0) for _ in range(2000)]) - paths[0]).max() > 0.1
+
+
+@pytest.mark.parametrize("kind", [SPHERICAL, BROWNIAN])
+def test_other_walks_are_seeded_too_and_have_their_own_ways(kind: int) -> None:
+    first, again = (Walk(8, 200.0, 5) for _ in range(2))
+    path = np.array([first.next(0.5, 1.0, kind) for _ in range(20_000)])
+    np.testing.assert_array_equal(path, [again.next(0.5, 1.0, kind) for _ in range(20_000)])
+    distance = np.linalg.norm(path[2000:], axis=1)
+    if kind == SPHERICAL:
+        np.testing.assert_allclose(distance, np.sqrt(8), rtol=1e-6)
+    else:
+        assert path[2000:].std() == pytest.approx(1.0, abs=0.35)
+        assert distance.std() > 0.2
+    steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    assert steps.max() < 0.8
+    assert steps[2000:].min() > 0
+
+
+def test_a_latent_goes_through_its_scale_and_bias_and_then_the_smoothing(models: dict[str, Path]) -> None:
+    engine = still(Engine(models["level"], 48_000))
+    for address, value in (("/smoothing", 0), ("/latent/1", 2), ("/latent/1/scale", -0.5), ("/latent/1/bias", 3)):
+        engine.apply(engine.table[address].index, value)
+    np.testing.assert_allclose(play(engine, 2), 0.2, atol=1e-6)
+    engine.apply(engine.table["/smoothing"].index, 50.0)
+    engine.apply(engine.table["/latent/1/bias"].index, 1.0)
+    heard = play(engine, 4)[0, ::128]
+    assert 0.1 < heard[-1] < heard[0] < 0.2
 
 
 def test_seeds_and_events_make_the_same_sound_again(models: dict[str, Path]) -> None:
