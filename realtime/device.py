@@ -18,7 +18,6 @@ import time
 from export.contract import GlitchError
 from realtime.child import Orders, say
 from realtime.memory import MAX_CHANNELS, Segment
-from realtime.mixer import Mixer
 from realtime.priority import lock_memory
 from realtime.stream import DeviceError, choose, fitting_rate, open_stream
 
@@ -45,6 +44,8 @@ def _serve(orders: Orders) -> int:
     rate = fitting_rate(device, order["rate"], order["model_rate"])
     channels = min(MAX_CHANNELS, device.channels)
     say(device=str(device), why=device.why, rate=rate, channels=channels)
+
+    from realtime.mixer import Mixer  # compiled code: loaded while the host goes on
 
     order = orders.next()
     if order is None:

@@ -14,13 +14,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from export.contract import GlitchError
-from realtime.mixer import Mixer, portaudio_callback
 from realtime.priority import DEVICE_PRIORITY, raise_priority
+
+if TYPE_CHECKING:
+    from realtime.mixer import Mixer
 
 NULL = "null"
 NULL_BLOCK = 128
@@ -137,6 +139,8 @@ class PortAudioStream:
     def __init__(
         self, mixer: Mixer, device: Device, sample_rate: float, block: int, latency: float | Literal["low", "high"]
     ) -> None:
+        from realtime.mixer import portaudio_callback  # compiled code, loaded only by those who play
+
         sd = _sounddevice()
         self._mixer = mixer  # the callback points into it
         channels = int(mixer.segment["stream"][0]["channels"])
