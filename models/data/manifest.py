@@ -20,6 +20,8 @@ Split = Literal["train", "held-out"]
 
 SPLITS: tuple[Split, ...] = ("train", "held-out")
 
+_REMEDY = "make one with 'glitch-lab data folder SOUNDS manifest.json' or 'glitch-lab data orchestra FOLDER'"
+
 
 class DataError(GlitchError):
     """Sounds or their manifest are missing, broken or contradict themselves."""
@@ -45,7 +47,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that could not be read, and why."""
+    """A file that could not be used, and why."""
 
     path: str
     reason: str
@@ -105,15 +107,15 @@ def read(path: str | os.PathLike[str]) -> Manifest:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise DataError(
-            f"There is no manifest {path}; make one with 'glitch-lab data orchestra' or 'glitch-lab data folder'."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"Cannot read the manifest {path}: {error}.") from None
+        raise DataError(f"There is no manifest {path}; {_REMEDY}.") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not a manifest, nor a folder that holds one; {_REMEDY}.") from None
+    except OSError as error:
+        raise DataError(f"Cannot read the manifest {path}: {error.strerror or error}.") from None
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise DataError(f"The manifest {path} is not JSON ({error}); make it again.") from None
+        raise DataError(f"{path} is not a manifest: it is not JSON ({error}); {_REMEDY}.") from None
     try:
         manifest = _from_plain(data, path.parent)
         validate(manifest)

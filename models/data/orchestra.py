@@ -95,6 +95,8 @@ def render(
         FluidSynth or the soundfont is missing, or a setting is out of range.
     """
     _check(settings)
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file, and a folder to write to was expected; give another name.")
     soundfont = _find_soundfont(settings.soundfont)
     version = _fluidsynth_version()
     total = sum(len(_notes(INSTRUMENTS[name], settings)) for name in settings.instruments)

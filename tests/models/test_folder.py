@@ -62,20 +62,25 @@ def test_broken_files_are_listed_with_the_reason(sounds: Path, tmp_path: Path) -
     (sounds / "wav" / "text.wav").write_text("no sound")
     soundfile.write(sounds / "wav" / "empty.wav", np.zeros((0, 1)), 48_000)
     soundfile.write(sounds / "wav" / "silence.wav", np.zeros((100, 1)), 48_000)
+    soundfile.write(sounds / "wav" / "short.wav", 0.1 * np.ones((10, 1)), 48_000)
     soundfile.write(sounds / "wav" / "nan.wav", np.full((100, 1), np.nan, np.float32), 48_000, subtype="FLOAT")
     made = folder.index(sounds, tmp_path / "m.json", Settings())
     skipped = {Path(entry.path).name: entry.reason for entry in made.skipped}
-    assert set(skipped) == {"cut.flac", "text.wav", "empty.wav", "silence.wav", "nan.wav"}
+    assert set(skipped) == {"cut.flac", "text.wav", "empty.wav", "silence.wav", "nan.wav", "short.wav"}
+    assert skipped["short.wav"] == "It lasts 0.2 ms and is shorter than a frame (42.7 ms)."
     assert all(skipped.values())
     assert len(made.sounds) == 20
 
 
 def test_the_split_depends_on_path_and_seed_alone(sounds: Path, tmp_path: Path) -> None:
-    before = folder.index(sounds, tmp_path / "a.json", Settings(held_out=0.4))
-    soundfile.write(sounds / "wav" / "00.wav", tone(48_000, 1), 48_000)
-    after = folder.index(sounds, tmp_path / "b.json", Settings(held_out=0.4))
-    split = {sound.path: sound.split for sound in after.sounds}
-    assert all(split[sound.path] == sound.split for sound in before.sounds)
+    after = folder.index(sounds, tmp_path / "a.json", Settings(held_out=0.4))
+    for k in range(8):
+        before = after
+        soundfile.write(sounds / "wav" / f"0{k}.wav", tone(48_000, 1, 0.05), 48_000)
+        after = folder.index(sounds, tmp_path / "b.json", Settings(held_out=0.4))
+        split = {sound.path: sound.split for sound in after.sounds}
+        moved = [sound.label for sound in before.sounds if split[sound.path] != sound.split]
+        assert moved in ([], ["wav"])
     other = folder.index(sounds, tmp_path / "c.json", Settings(held_out=0.4, seed=1))
     assert [s.split for s in other.sounds] != [s.split for s in after.sounds]
 
@@ -85,6 +90,34 @@ def test_both_splits_hold_something_even_of_two_sounds(tmp_path: Path) -> None:
         soundfile.write(tmp_path / f"{k}.wav", tone(48_000, 1), 48_000)
     made = folder.index(tmp_path, tmp_path / "m.json", Settings(held_out=0.01))
     assert {sound.split for sound in made.sounds} == {"train", "held-out"}
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.2, 2), (0.01, 1), (0.5, 6)])
+@pytest.mark.parametrize("seed", range(4))
+def test_of_every_label_the_same_share_is_held_out(tmp_path: Path, share: float, expected: int, seed: int) -> None:
+    for label in ("a", "b", "c"):
+        (tmp_path / label).mkdir()
+        for k in range(12):
+            soundfile.write(tmp_path / label / f"{k}.wav", tone(8_000, 1, 0.05), 8_000)
+    made = folder.index(tmp_path, tmp_path / "m.json", Settings(share, seed))
+    held_out = [sound.label for sound in made.of_split("held-out")]
+    assert {label: held_out.count(label) for label in made.labels} == dict.fromkeys("abc", expected)
+
+
+def test_labels_of_three_sounds_lose_one_and_smaller_ones_share(tmp_path: Path) -> None:
+    for label, count in (("three", 3), ("two", 2), ("one", 1)):
+        (tmp_path / label).mkdir()
+        for k in range(count):
+            soundfile.write(tmp_path / label / f"{k}.wav", tone(8_000, 1, 0.05), 8_000)
+    made = folder.index(tmp_path, tmp_path / "m.json", Settings())
+    held_out = [sound.label for sound in made.of_split("held-out")]
+    assert held_out.count("three") == 1
+    assert len(held_out) == 2
+
+
+def test_a_manifest_takes_no_sounds_name(sounds: Path) -> None:
+    with pytest.raises(DataError, match="A manifest is a .json file"):
+        folder.index(sounds, sounds / "wav" / "0.wav", Settings())
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -1.0])
@@ -100,7 +133,7 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
 
 def test_a_folder_of_broken_files_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("no sound")
-    with pytest.raises(DataError, match="1 files there could not be read"):
+    with pytest.raises(DataError, match="of 1 none can be used"):
         folder.index(tmp_path, tmp_path / "m.json", Settings())
 
 
