@@ -15,6 +15,7 @@ from export.contract import GlitchError, Provenance
 from models.latents import LatentStatistics
 from models.vae import SpectralVae, VaeConfig
 
+FILE_NAME = "model.ckpt"
 KIND = "glitch-lab spectral vae"
 VERSION = 1
 
@@ -49,13 +50,15 @@ def save(trained: Trained, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Trained:
-    """Read a checkpoint; nothing in the file is executed.
+    """Read a checkpoint, or the `model.ckpt` in a training's folder; nothing in the file is executed.
 
     Raises
     ------
     CheckpointError
         The file is missing, cut short, or something else.
     """
+    path = Path(path)
+    path = path / FILE_NAME if path.is_dir() else path
     data = load_plain(path)
     if data.get("kind") != KIND or data.get("version") != VERSION:
         raise CheckpointError(
@@ -81,12 +84,16 @@ def load_plain(path: str | os.PathLike[str]) -> dict[str, Any]:
         The file is missing, cut short, or holds anything else.
     """
     path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder, not a checkpoint; give the model.ckpt that a training wrote.")
     if not path.is_file():
-        raise CheckpointError(f"There is no checkpoint {path}; 'glitch-lab train vae' writes model.ckpt.")
+        raise CheckpointError(f"There is no checkpoint {path}; 'glitch-lab train vae' writes model.ckpt at its end.")
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile):
-        raise CheckpointError(f"{path} is no checkpoint, or is cut short; train or copy it again.") from None
+        raise CheckpointError(
+            f"{path} is no checkpoint, or is cut short; give the model.ckpt that a training wrote, or copy it again."
+        ) from None
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} holds a {type(data).__name__}, and a checkpoint was expected.")
     return data

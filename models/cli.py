@@ -113,13 +113,16 @@ def train_vae(
 
     run = Run(data, out, cache, resume, accelerator, devices, nodes, _command())
     with _progress("analysing") as on_sound:
-        trained = train(run, settings, on_sound=on_sound)
-    print(f"{trained.provenance.steps} steps; export it: glitch-lab export {out / MODEL_FILE} NAME.onnx")
+        made = train(run, settings, on_sound=on_sound)
+    print(
+        f"best of {made.steps} steps: step {made.trained.provenance.steps} (held-out {made.held_out:.3f}); "
+        f"export it: glitch-lab export {shlex.quote(str(out / MODEL_FILE))} NAME.onnx"
+    )
 
 
 @app.command("export")
 def export_command(
-    checkpoint: Annotated[Path, typer.Argument(help="model.ckpt of a training.")],
+    checkpoint: Annotated[Path, typer.Argument(help="model.ckpt of a training, or its folder.")],
     out: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The model file to write.")],
     name: Annotated[str | None, typer.Option(help="What the model is called; else as its file.")] = None,
 ) -> None:
@@ -160,12 +163,19 @@ def main() -> None:
         if debug:
             raise
         sys.exit(str(error))
+    except OSError as error:
+        if debug or error.filename is None:
+            raise
+        sys.exit(f"Cannot read or write {error.filename}: {error.strerror}.")
     except KeyboardInterrupt:
         sys.exit("Interrupted.")
     except ModuleNotFoundError as error:
         if debug or (error.name or "").partition(".")[0] not in LAB_MODULES:
             raise
-        sys.exit(f'This command needs {error.name}; run: pip install "glitch-live[lab]"')
+        sys.exit(
+            f"This command needs {error.name}; run: "
+            'pip install -e ".[lab]" in a clone, or else pip install "glitch-live[lab]"'
+        )
 
 
 @contextmanager
@@ -173,7 +183,7 @@ def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
     """Draw a bar with the time to go, driven by calls of (done, total); it closes itself when all is done."""
     bar = Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=max(1, min(40, console.width - 40))),  # the rest keeps its width
         MofNCompleteColumn(),
         TextColumn("to go"),
         TimeRemainingColumn(),
@@ -191,7 +201,8 @@ def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
     try:
         yield advance
     finally:
-        bar.stop()
+        if bar.live.is_started:  # else stopping would print an empty line
+            bar.stop()
 
 
 def _command() -> str:
@@ -213,6 +224,11 @@ def _print_report(report: Report) -> None:
         figures = (f"{row.log_mel_db:.2f}", f"{row.spectral_convergence_db:.1f}", pitch, share)
         table.add_row(row.split, row.label, str(row.sounds), *figures, style="bold" if row.label == "all" else None)
     Console(width=100 if not sys.stdout.isatty() else None).print(table)
+    if report.unknown_pitch:
+        print(
+            f"The manifest gives no pitch for {report.unknown_pitch} of these sounds, so their pitch error cannot be "
+            "measured (–)."
+        )
     print(
         f"decode {report.decode_ms:.3f} ms a frame of {report.hop_ms:.2f} ms, inversion {report.invert_ms:.3f} ms: "
         f"{100 * report.load:.1f} % of one core, {1 / report.load:.0f} times real time; "

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -42,11 +43,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured: a row for each split and label, one "all" for each split, and the cost on one thread."""
+    """What was measured: a row for each split and label, one "all" for each split, and the cost on one thread.
+
+    `unknown_pitch` counts the sounds whose pitch the manifest doesn't give, so its error cannot be measured.
+    """
 
     name: str
     inversion: str
     rows: tuple[Row, ...]
+    unknown_pitch: int
     hop_ms: float
     encode_ms: float
     decode_ms: float
@@ -99,7 +104,7 @@ def evaluate(
     ContractError, DataError, EvaluateError
         The file is no such model, or the data cannot be read.
     """
-    roundtrip = RoundTrip(*load(model))
+    roundtrip = RoundTrip(*_load(Path(model)))
     sounds = manifest.read(data)
     chosen = [sound for part in manifest.SPLITS for sound in _evenly(sounds.of_split(part), limit)]
     figures = []
@@ -118,6 +123,7 @@ def evaluate(
         name=roundtrip.card.name,
         inversion=f"RTPGHI(0), n_fft {roundtrip.analysis.n_fft}, hop {roundtrip.analysis.hop}",
         rows=tuple(rows),
+        unknown_pitch=sum(sound.pitch is None for sound in chosen),
         hop_ms=1000 * roundtrip.analysis.hop / roundtrip.card.sample_rate,
         encode_ms=encode_ms,
         decode_ms=decode_ms,
@@ -212,6 +218,16 @@ class RoundTrip:
 
     def _inverter(self) -> PhaseInverter:
         return PhaseInverter(self.analysis.n_fft, self.analysis.hop, window=self.window)
+
+
+def _load(path: Path) -> tuple[onnx.ModelProto, Card]:
+    """Read a model file; what isn't even called one gets the command that makes one."""
+    if path.exists() and path.suffix.lower() != ".onnx":
+        raise EvaluateError(
+            f"{path} is not a model file (.onnx), which comes first, before the manifest; "
+            "make one with 'glitch-lab export model.ckpt NAME.onnx'."
+        )
+    return load(path)
 
 
 def _method(card: Card, name: str) -> Method:

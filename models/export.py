@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from export.contract import Card, Control, Method, Spectrum
+from export.contract import Card, ContractError, Control, Method, Spectrum
 from export.proof import Proof
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
@@ -28,7 +28,7 @@ def export(source: str | os.PathLike[str], out: str | os.PathLike[str], *, name:
     Parameters
     ----------
     source
-        `model.ckpt` as a training wrote it.
+        `model.ckpt` as a training wrote it, or the folder that holds it.
     out
         The `.onnx` file to write.
     name
@@ -39,9 +39,12 @@ def export(source: str | os.PathLike[str], out: str | os.PathLike[str], *, name:
     CheckpointError
         `source` is no such checkpoint.
     ContractError
-        The model doesn't hold what the format promises; nothing is written.
+        `out` doesn't end in `.onnx`, or the model doesn't hold what the format promises; nothing is written.
     """
     out = Path(out)
+    if out.suffix.lower() != ".onnx":
+        better = out / "NAME.onnx" if out.is_dir() else out.with_suffix(".onnx")
+        raise ContractError(f"A model file ends in .onnx, and {out} doesn't; call it {better}.")
     return write(checkpoint.load(source), out, name or out.stem)
 
 

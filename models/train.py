@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from export.contract import GlitchError, Provenance
+from export.contract import Provenance
 from models import checkpoint, config, features, latents
 from models.checkpoint import CheckpointError, Trained
 from models.config import ConfigError, TrainConfig
@@ -22,13 +23,10 @@ from models.data import manifest
 from models.data.manifest import Manifest, Split
 from models.frames import FrameStore
 from models.media import Media
+from models.resume import LastCheckpoint, TrainingError
 from models.training import HELD_OUT_LOSS, SETTINGS_KEY, Frames, ProgressLine, VaeTraining
 
-MODEL_FILE = "model.ckpt"
-
-
-class TrainingError(GlitchError):
-    """A training came to no good end."""
+MODEL_FILE = checkpoint.FILE_NAME
 
 
 @dataclass(frozen=True)
@@ -49,13 +47,25 @@ class Run:
     command: str = ""
 
 
+@dataclass(frozen=True)
+class Result:
+    """What came out of a training of so many `steps`: the model as it was when it did best.
+
+    `trained.provenance.steps` says when that was, `held_out` how well it did on the held-out sounds.
+    """
+
+    trained: Trained
+    steps: int
+    held_out: float
+
+
 def train(
     run: Run,
     settings: TrainConfig,
     *,
     on_sound: Callable[[int, int], None] = lambda done, total: None,
     show_progress: bool = True,
-) -> Trained:
+) -> Result:
     """Train a VAE and write its checkpoint.
 
     Parameters
@@ -85,9 +95,7 @@ def train(
     module = VaeTraining(settings, frames)
     if not run.resume:
         module.fit_scales()
-    best = ModelCheckpoint(
-        dirpath=last.parent, filename="best", monitor=HELD_OUT_LOSS, save_last=True, enable_version_counter=False
-    )
+    best = ModelCheckpoint(dirpath=last.parent, filename="best", monitor=HELD_OUT_LOSS, enable_version_counter=False)
     stop = EarlyStopping(HELD_OUT_LOSS, patience=settings.patience)
     media = Media(stores["held-out"], settings.media_every)
     with _quiet():
@@ -96,7 +104,7 @@ def train(
             devices=run.devices,
             num_nodes=run.nodes,
             max_steps=settings.max_steps,
-            callbacks=[best, stop, media, *([ProgressLine()] if show_progress else [])],
+            callbacks=[stop, media, *([ProgressLine()] if show_progress else []), best, LastCheckpoint(last)],
             logger=TensorBoardLogger(run.out, name="logs", version=""),
             val_check_interval=min(settings.check_every, settings.max_steps),
             check_val_every_n_epoch=None,
@@ -108,17 +116,22 @@ def train(
         )
         try:
             trainer.fit(module, datamodule=frames, ckpt_path=str(last) if run.resume else None, weights_only=True)
-        except SystemExit:  # Lightning's answer to Ctrl-C
-            again = "go on with --resume" if last.is_file() else "nothing was kept yet"
-            raise TrainingError(f"Interrupted at step {trainer.global_step}; {again}.") from None
-    steps = trainer.global_step
-    trained = _finish(module, best, stores["train"], sounds, run, steps)
+        except SystemExit:  # Lightning's answer to Ctrl-C before the first step
+            again = "go on with --resume" if run.resume else "begin again"
+            raise TrainingError(f"Interrupted before a step was done; {again}.") from None
+    trained = _finish(module, best, stores["train"], sounds, run, trainer.global_step)
     checkpoint.save(trained, run.out / MODEL_FILE)
-    return trained
+    held_out = math.nan if best.best_model_score is None else float(best.best_model_score)
+    return Result(trained, trainer.global_step, held_out)
 
 
 def _check_start(run: Run, settings: TrainConfig, last: Path) -> None:
     """Refuse to overwrite a training, to resume none, or to resume another one."""
+    for folder in (run.out, *([run.cache] if run.cache else [])):
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{folder} is a file, and a folder to write to was expected; give another name.")
+    if run.devices != "auto" and not (run.devices.isdecimal() and int(run.devices)):
+        raise ConfigError(f"The number of devices must be auto or a whole number above 0, not '{run.devices}'.")
     if not run.resume:
         if last.exists():
             raise ConfigError(f"{run.out} already holds a training; give --resume, or another folder.")

@@ -11,7 +11,10 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.utilities.types import STEP_OUTPUT
+from rich import get_console
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -30,6 +33,8 @@ JUDGED_FRAMES = 2_000
 HELD_OUT_LOSS = "held_out/loss"
 SETTINGS_KEY = "glitch_settings"
 _LAST_RATE = 0.005
+_LINE_WIDTH = 90
+_NARROWEST_BAR = 8
 
 
 class Frames(L.LightningDataModule):
@@ -113,18 +118,14 @@ class VaeTraining(L.LightningModule):
         """Start the clock."""
         self.began = time.monotonic()
 
-    def on_train_batch_start(self, batch: Draw, batch_idx: int) -> int | None:
-        """Set the learning rate, or stop when the time is up."""
-        if self.progress >= 1.0 and self.global_step > 0:
-            self.trainer.should_stop = True
-            return -1
+    def on_train_batch_start(self, batch: Draw, batch_idx: int) -> None:
+        """Set the learning rate."""
         rise = min(1.0, (self.global_step + 1) / self.config.warmup_steps)
         fall = 0.5 * (1 + math.cos(math.pi * self.progress)) * (1 - _LAST_RATE) + _LAST_RATE
         optimizer = self.optimizers()
         assert isinstance(optimizer, torch.optim.Optimizer | L.pytorch.core.optimizer.LightningOptimizer)
         for group in optimizer.param_groups:
             group["lr"] = self.config.learning_rate * rise * fall
-        return None
 
     def training_step(self, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
         """Warp, encode, decode, compare."""
@@ -170,15 +171,27 @@ class VaeTraining(L.LightningModule):
 class ProgressLine(L.Callback):
     """One line: how far, the losses, time spent and time to go."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or get_console()
         self.display: Progress | None = None
         self.task: TaskID | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Open the line."""
-        columns = (TextColumn("training"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-        times = (TimeElapsedColumn(), TextColumn("to go"), TimeRemainingColumn())
-        self.display = Progress(*columns, *times, TextColumn("{task.fields[text]}"), disable=not trainer.is_global_zero)
+        """Open the line, where there is a terminal to draw on."""
+        if not (trainer.is_global_zero and self.console.is_terminal):
+            return
+        # How far and how long keep their width; the bar needs room to spare, and the figures take what is left.
+        room = self.console.width - _LINE_WIDTH
+        self.display = Progress(
+            *([TextColumn("training"), BarColumn(bar_width=min(40, room))] if room >= _NARROWEST_BAR else []),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("to go"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}", table_column=Column(ratio=1, no_wrap=True)),
+            console=self.console,
+            expand=True,
+        )
         self.task = self.display.add_task("training", total=1.0, text="")
         self.display.start()
 
@@ -193,7 +206,7 @@ class ProgressLine(L.Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Leave a line behind where there is no terminal to draw on."""
-        if self.display is None or self.display.console.is_terminal or not trainer.is_global_zero:
+        if self.console.is_terminal or not trainer.is_global_zero:
             return
         assert isinstance(pl_module, VaeTraining)
         done, minutes = pl_module.progress, pl_module.seconds / 60
@@ -201,7 +214,14 @@ class ProgressLine(L.Callback):
         print(f"{100 * done:3.0f} %  {minutes:.1f} min, {to_go:.1f} to go  {_figures(trainer)}", flush=True)
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Close it, also after an error."""
+        """Close it."""
+        self._close()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Close it, and give the terminal its cursor back."""
+        self._close()
+
+    def _close(self) -> None:
         if self.display is not None:
             self.display.stop()
 

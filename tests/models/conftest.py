@@ -48,7 +48,7 @@ def training(small_orchestra: Manifest, cache: Path, tmp_path_factory: pytest.Te
     """A folder with a short training in it, and what came out."""
     out = tmp_path_factory.mktemp("training")
     run = Run(small_orchestra.folder, out, cache, accelerator="cpu", devices="1", command="a test")
-    return out, train(run, replace(SMALL), show_progress=False)
+    return out, train(run, replace(SMALL), show_progress=False).trained
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from models.checkpoint import Trained
 from models.cli import main
+from models.data import folder
 from models.data.manifest import Manifest
+from models.training import VaeTraining
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +24,7 @@ def glitch_lab(*arguments: object, **environment: str) -> subprocess.CompletedPr
 
 
 def assert_one_sentence(run: subprocess.CompletedProcess[str], text: str) -> None:
-    lines = [line for line in run.stderr.splitlines() if line.strip()]
+    lines = run.stderr.splitlines()
     assert run.returncode == 1, run.stderr
     assert len(lines) == 1, run.stderr
     assert text in lines[0]
@@ -39,9 +42,11 @@ def test_help_names_the_commands_and_imports_no_torch() -> None:
 
 def test_an_orchestra_is_rendered(tmp_path: Path) -> None:
     run = glitch_lab(
-        "data", "orchestra", tmp_path / "o", "--instruments", "flute", "--step", "12", "--velocities", "80"
+        *("data", "orchestra", tmp_path / "o", "--instruments", "flute", "--step", "12", "--velocities", "80"),
+        COLUMNS="50",
     )
     assert run.returncode == 0, run.stderr
+    assert "3/3 to go 0:00:00" in run.stderr  # in a narrow output as well
     assert run.stdout.startswith("3 notes of 1 instruments")
     manifest = json.loads((tmp_path / "o" / "manifest.json").read_text())
     assert manifest["source"]["command"].startswith("glitch-lab data orchestra")
@@ -60,13 +65,14 @@ def test_a_folder_is_indexed_and_what_is_skipped_is_printed(tmp_path: Path) -> N
 
 
 def test_every_wrong_input_gets_one_sentence(
-    tmp_path: Path, small_orchestra: Manifest, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small_orchestra: Manifest, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     png = tmp_path / "a.png"
     png.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
     bad = tmp_path / "bad.toml"
     bad.write_text("colour = 1")
     data = small_orchestra.folder
+    listed = data / "manifest.json"
     for arguments, text in (
         (("data", "orchestra", tmp_path, "--instruments", "kazoo"), "no instrument kazoo"),
         (("data", "orchestra", tmp_path, "--velocities", "loud"), "whole numbers with commas"),
@@ -76,7 +82,25 @@ def test_every_wrong_input_gets_one_sentence(
         (("train", "vae", data, tmp_path / "run", "--resume"), "nothing to resume"),
         (("export", png, tmp_path / "a.onnx"), "is no checkpoint"),
         (("export", tmp_path / "nothing.ckpt", tmp_path / "a.onnx"), "no checkpoint"),
-        (("evaluate", png, data), "not an ONNX file"),
+        (("data", "folder", bad, tmp_path / "m.json"), "is a file, and a folder was expected"),
+        (("data", "folder", data, png), "A manifest is a .json file"),
+        (("data", "orchestra", bad), "is a file, and a folder to write to was expected"),
+        (("train", "vae", png, tmp_path / "run"), "is not a manifest, nor a folder that holds one; make one with"),
+        (("train", "vae", bad, tmp_path / "run"), "is not a manifest: it is not JSON"),
+        (("train", "vae", model_file, tmp_path / "run"), "is not a manifest, nor a folder that holds one"),
+        (("train", "vae", data, bad), "is a file, and a folder to write to was expected"),
+        (("train", "vae", data, tmp_path / "run", "--cache", bad), "is a file, and a folder to write to"),
+        (("train", "vae", data, tmp_path / "run", "--devices", "foo"), "auto or a whole number above 0, not 'foo'"),
+        (("train", "vae", data, tmp_path / "run", "--config", png), "is not TOML: it is not even text"),
+        (("export", tmp_path, tmp_path / "a.onnx"), f"no checkpoint {tmp_path / 'model.ckpt'}"),
+        (("export", png, tmp_path / "mine.txt"), f"call it {tmp_path / 'mine.onnx'}"),
+        (("export", png, tmp_path), f"call it {tmp_path / 'NAME.onnx'}"),
+        (("export", model_file, tmp_path / "a.onnx"), "give the model.ckpt that a training wrote"),
+        (("export", listed, tmp_path / "a.onnx"), "give the model.ckpt that a training wrote"),
+        (("evaluate", model_file, png), "is not a manifest, nor a folder that holds one; make one with"),
+        (("evaluate", listed, model_file), "is not a model file (.onnx), which comes first"),
+        (("evaluate", data, data), "is not a model file (.onnx)"),
+        (("evaluate", png, data), "'glitch-lab export model.ckpt NAME.onnx'"),
         (("evaluate", tmp_path / "nothing.onnx", data), "There is no file"),
     ):
         monkeypatch.setattr(sys, "argv", ["glitch-lab", *map(str, arguments)])
@@ -113,7 +137,63 @@ def test_without_the_lab_extra_the_remedy_is_named(tmp_path: Path, small_orchest
     run = glitch_lab(
         "train", "vae", small_orchestra.folder, tmp_path / "run", PYTHONPATH=os.pathsep.join((str(tmp_path), str(ROOT)))
     )
-    assert_one_sentence(run, 'pip install "glitch-live[lab]"')
+    assert_one_sentence(run, 'pip install -e ".[lab]" in a clone, or else pip install "glitch-live[lab]"')
+
+
+def test_export_takes_the_folder_of_a_training(
+    training: tuple[Path, Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["glitch-lab", "export", str(training[0]), str(tmp_path / "a.onnx")])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert not caught.value.code
+    assert (tmp_path / "a.onnx").is_file()
+
+
+def test_train_says_which_step_was_best(
+    small_orchestra: Manifest,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def worse_and_worse(training: VaeTraining, *batch: object) -> None:
+        training.log("held_out/loss", training.global_step / 4)
+
+    monkeypatch.setattr(VaeTraining, "validation_step", worse_and_worse)
+    small = tmp_path / "small.toml"
+    small.write_text("check_every = 2\nsegments = 4\n[model]\nlatent = 4\nhidden = 32\nencoder_hidden = 32\n")
+    arguments = ("train", "vae", small_orchestra.folder, tmp_path / "run", "--config", small, "--max-steps", "5")
+    monkeypatch.setattr(sys, "argv", ["glitch-lab", *map(str, arguments), "--cache", str(cache), "--accelerator=cpu"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert not caught.value.code
+    command = f"export it: glitch-lab export {tmp_path / 'run' / 'model.ckpt'} NAME.onnx"
+    assert f"best of 5 steps: step 2 (held-out 0.500); {command}" in capsys.readouterr().out
+
+
+def test_evaluate_says_why_a_pitch_error_is_missing(
+    model_file: Path,
+    small_orchestra: Manifest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder.index(small_orchestra.folder, tmp_path / "m.json", folder.Settings())
+    for data, unknown in ((small_orchestra.folder, False), (tmp_path / "m.json", True)):
+        monkeypatch.setattr(sys, "argv", ["glitch-lab", "evaluate", str(model_file), str(data), "--limit", "1"])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert not caught.value.code
+        assert ("no pitch for 2 of these sounds" in capsys.readouterr().out) == unknown
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sys, "argv", ["glitch-lab", "data", "orchestra", str(tmp_path / "file" / "o"), "--step=12"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert str(caught.value.code).startswith("Cannot read or write ")
 
 
 def test_evaluate_prints_json(model_file: Path, small_orchestra: Manifest) -> None:

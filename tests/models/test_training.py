@@ -1,12 +1,17 @@
+import io
 import json
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from lightning.pytorch.utilities.types import STEP_OUTPUT
+from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from models import checkpoint, latents
@@ -16,13 +21,18 @@ from models.data import folder, manifest
 from models.data.manifest import DataError, Manifest
 from models.frames import Draw, FrameStore
 from models.train import MODEL_FILE, Run, TrainingError, train
-from models.training import VaeTraining
+from models.training import ProgressLine, VaeTraining
 from models.vae import VaeConfig
 from tests.models.conftest import SMALL
 
 
 def run_into(out: Path, data: Manifest, cache: Path, *, resume: bool = False) -> Run:
     return Run(data.folder, out, cache, resume, accelerator="cpu", devices="1")
+
+
+def kept_step(out: Path) -> int:
+    """The step at which the checkpoint to resume from stands."""
+    return int(checkpoint.load_plain(out / "checkpoints" / "last.ckpt")["global_step"])
 
 
 def events(out: Path) -> EventAccumulator:
@@ -64,7 +74,7 @@ def test_a_resumed_training_ends_with_the_same_weights(
         train(run_into(tmp_path, small_orchestra, cache), SMALL, show_progress=False)
     monkeypatch.undo()
     assert not (tmp_path / MODEL_FILE).exists()
-    resumed = train(run_into(tmp_path, small_orchestra, cache, resume=True), SMALL, show_progress=False)
+    resumed = train(run_into(tmp_path, small_orchestra, cache, resume=True), SMALL, show_progress=False).trained
     whole = training[1]
     assert resumed.provenance.steps == whole.provenance.steps == SMALL.max_steps
     for name, value in whole.model.state_dict().items():
@@ -76,7 +86,9 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(
 ) -> None:
     brief = replace(SMALL, max_steps=3, check_every=3, media_every=10**6)
     made = [
-        train(run_into(tmp_path / str(k), small_orchestra, cache), replace(brief, seed=seed), show_progress=False)
+        train(
+            run_into(tmp_path / str(k), small_orchestra, cache), replace(brief, seed=seed), show_progress=False
+        ).trained
         for k, seed in enumerate((0, 0, 1))
     ]
     first, second, other = (trained.model.encoder.net[0].weight for trained in made)
@@ -88,35 +100,117 @@ def test_a_folder_of_any_sounds_is_trained_on(small_orchestra: Manifest, cache: 
     indexed = folder.index(small_orchestra.folder, tmp_path / "manifest.json", folder.Settings(), licence="MIT")
     assert all(sound.pitch is None for sound in indexed.sounds)
     brief = replace(SMALL, max_steps=4, check_every=2, media_every=10**6)
-    trained = train(run_into(tmp_path / "run", indexed, cache), brief, show_progress=False)
+    trained = train(run_into(tmp_path / "run", indexed, cache), brief, show_progress=False).trained
     assert {point.label for point in trained.latent.points} == {"flute", "clarinet"}
     assert trained.provenance.licence == "MIT"
 
 
 def test_training_stops_when_the_time_is_up(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
     brief = replace(SMALL, max_steps=10**6, max_minutes=0.02, check_every=5, media_every=10**6)
-    trained = train(run_into(tmp_path, small_orchestra, cache), brief, show_progress=False)
-    assert 0 < trained.provenance.steps < 10_000
+    made = train(run_into(tmp_path, small_orchestra, cache), brief, show_progress=False)
+    assert 0 < made.steps < 10_000
+    # The end is judged as well, and kept.
+    assert [event.step for event in events(tmp_path).Scalars("held_out/loss")][-1] == made.steps - 1
+    assert kept_step(tmp_path) == made.steps
+    # Resumed, it has nothing left to do and says the same.
+    again = train(run_into(tmp_path, small_orchestra, cache, resume=True), brief, show_progress=False)
+    assert (again.steps, again.held_out) == (made.steps, made.held_out)
 
 
-def test_an_interrupted_training_says_how_to_go_on(
-    small_orchestra: Manifest, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def interrupt_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send a signal in the middle of the training step after so many."""
     original = VaeTraining.training_step
 
-    def interrupted_at_3(self: VaeTraining, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
-        if self.global_step == 3:
-            signal.raise_signal(signal.SIGINT)
+    def interrupted(self: VaeTraining, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
+        if self.global_step == step:
+            signal.raise_signal(number)
         return original(self, draw, batch_idx)
 
-    monkeypatch.setattr(VaeTraining, "training_step", interrupted_at_3)
-    handler = signal.getsignal(signal.SIGINT)
-    brief = replace(SMALL, check_every=2, media_every=10**6)
-    try:
-        with pytest.raises(TrainingError, match="Interrupted at step 3; go on with --resume"):
-            train(run_into(tmp_path, small_orchestra, cache), brief, show_progress=False)
-    finally:
-        signal.signal(signal.SIGINT, handler)
+    monkeypatch.setattr(VaeTraining, "training_step", interrupted)
+
+
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [(signal.SIGINT, 3), (signal.SIGTERM, 3), (signal.SIGINT, 19), (signal.SIGTERM, 26)],
+    ids=["ctrl-c before any evaluation", "sigterm before any evaluation", "right before one", "after one"],
+)
+def test_an_interrupted_training_goes_on_exactly_where_it_stood(
+    number: signal.Signals,
+    step: int,
+    small_orchestra: Manifest,
+    cache: Path,
+    tmp_path: Path,
+    training: tuple[Path, Trained],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    interrupt_at(step, number, monkeypatch)
+    handler = signal.getsignal(number)
+    with pytest.raises(TrainingError, match=f"Interrupted at step {step + 1}; go on with --resume"):
+        train(run_into(tmp_path, small_orchestra, cache), SMALL, show_progress=False)
+    assert signal.getsignal(number) is handler
+    monkeypatch.undo()
+    assert kept_step(tmp_path) == step + 1
+    assert not list((tmp_path / "checkpoints").glob(".*"))
+    begun = []
+    original = VaeTraining.training_step
+    monkeypatch.setattr(
+        VaeTraining, "training_step", lambda self, *given: begun.append(self.global_step) or original(self, *given)
+    )
+    resumed = train(run_into(tmp_path, small_orchestra, cache, resume=True), SMALL, show_progress=False).trained
+    assert begun[0] == step + 1
+    for name, value in training[1].model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+    judged, whole = (
+        [(event.step, event.value) for event in events(out).Scalars("held_out/loss")] for out in (tmp_path, training[0])
+    )
+    assert judged == whole
+
+
+def test_every_evaluation_is_kept_to_resume_from_also_when_it_is_not_the_best(
+    small_orchestra: Manifest, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each evaluation is worse than the one before.
+    monkeypatch.setattr(
+        VaeTraining, "validation_step", lambda self, *given: self.log("held_out/loss", float(self.global_step))
+    )
+    brief = replace(SMALL, max_steps=7, check_every=2, media_every=10**6)
+    made = train(run_into(tmp_path, small_orchestra, cache), brief, show_progress=False)
+    assert kept_step(tmp_path) == made.steps == 7
+    assert made.trained.provenance.steps == made.held_out == 2
+    # A stop for lack of help is kept as well.
+    stuck = replace(brief, max_steps=100, patience=2)
+    stopped = train(run_into(tmp_path / "stuck", small_orchestra, cache), stuck, show_progress=False)
+    assert kept_step(tmp_path / "stuck") == stopped.steps == 6
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_the_line_of_progress_keeps_its_times_at_any_width(width: int) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    line = ProgressLine(console)
+    trainer: Any = SimpleNamespace(is_global_zero=True)
+    module: Any = None
+    line.on_train_start(trainer, module)
+    assert line.display is not None
+    assert line.task is not None
+    figures = "step 1360  loss 2.300  held-out 2.250  Δmel 3.90 dB"
+    line.display.update(line.task, completed=0.25, text=figures)
+    # Any exception must give the terminal back.
+    line.on_exception(trainer, module, RuntimeError())
+    assert line.display.live.is_started is False
+    shown = [text for text in console.file.getvalue().splitlines() if "%" in text][-1]  # type: ignore[attr-defined]
+    assert re.search(r"25% 0:00:0\d to go (-:--:--|\d:\d\d:\d\d) step", shown), shown
+    assert (figures in shown) == (width >= 80)
+
+
+def test_without_a_terminal_there_is_a_line_for_each_evaluation_and_no_bar(
+    small_orchestra: Manifest, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brief = replace(SMALL, max_steps=4, check_every=2, media_every=10**6)
+    train(run_into(tmp_path, small_orchestra, cache), brief)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2, lines
+    assert lines[0].startswith(" 50 %")
+    assert lines[1].startswith("100 %")
 
 
 def test_a_training_that_diverges_writes_no_model(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
@@ -137,7 +231,8 @@ def test_training_stops_when_it_no_longer_helps(small_orchestra: Manifest, cache
     stuck = replace(
         SMALL, learning_rate=1e-8, max_steps=10_000, check_every=2, patience=2, media_every=10_000, warmup_steps=10**6
     )
-    train(run_into(tmp_path, small_orchestra, cache), stuck, show_progress=False)
+    made = train(run_into(tmp_path, small_orchestra, cache), stuck, show_progress=False)
+    assert kept_step(tmp_path) == made.steps
     steps = [event.step for event in events(tmp_path).Scalars("held_out/loss")]
     assert len(steps) < 1_000
 

@@ -1,0 +1,108 @@
+"""What a training is resumed from: `last.ckpt`, kept at every evaluation and whenever a training is interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+
+from export.contract import GlitchError
+from models.training import VaeTraining
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class TrainingError(GlitchError):
+    """A training came to no good end."""
+
+
+class LastCheckpoint(Checkpoint):
+    """Keeps `path` where the training stands, and ends the training in good order.
+
+    When the steps or the minutes are over, the held-out sounds are judged once more, so every end is an evaluation.
+    Ctrl-C and SIGTERM are obeyed after the step at hand: the file then holds exactly what an uninterrupted training
+    knows at that step. Give it after all callbacks whose state belongs into the file.
+
+    Parameters
+    ----------
+    path
+        The checkpoint to keep; it is replaced whole or not at all.
+
+    Raises
+    ------
+    TrainingError
+        The training was interrupted; the message names the step.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._interrupted = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Listen to the signals; stop at once if there is nothing left to do."""
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._on_signal)
+        self._stop_if_over(trainer, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop when the training is over, or interrupted where no evaluation comes next."""
+        self._stop_if_over(trainer, pl_module)
+        evaluation_next = trainer.should_stop or trainer.global_step % int(trainer.val_check_batch or 1) == 0
+        if _any_process(trainer, self._interrupted) and not evaluation_next:
+            self._save(trainer)
+            self._raise_interrupted(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Keep what the evaluation has found, and stop if interrupted meanwhile."""
+        self._save(trainer)
+        if _any_process(trainer, self._interrupted) and not trainer.should_stop:
+            self._raise_interrupted(trainer)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Give the signals back."""
+        self._restore_signals()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Give the signals back."""
+        self._restore_signals()
+
+    def _stop_if_over(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, VaeTraining)
+        if _any_process(trainer, pl_module.progress >= 1.0):
+            trainer.should_stop = True
+
+    def _save(self, trainer: L.Trainer) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = self.path.with_name(f".{self.path.name}.part")
+        trainer.save_checkpoint(scratch)
+        if trainer.is_global_zero:
+            os.replace(scratch, self.path)
+
+    def _raise_interrupted(self, trainer: L.Trainer) -> None:
+        raise TrainingError(f"Interrupted at step {trainer.global_step}; go on with --resume.")
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # Only noted: a launcher may pass on what the terminal has sent already, and the step must stay whole.
+        self._interrupted = True
+
+    def _restore_signals(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+
+def _any_process(trainer: L.Trainer, said: bool) -> bool:
+    """Whether one of the processes that train together says so; they must stop at the same step."""
+    return bool(trainer.strategy.reduce_boolean_decision(said, all=False))
