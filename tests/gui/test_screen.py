@@ -168,6 +168,6 @@ def test_a_window_that_is_killed_changes_not_a_sample(screen: Screen, tmp_path: 
             break
     assert alone is not None, "no two seconds without an underrun, and no window either"
     assert watched is not None, "with a window there is always an underrun"
-    count = min(len(alone), len(watched))
+    count = min(len(alone), len(watched)) - 4800  # a timed recording ends with a fade, begun when the host gets to it
     assert count > 1.5 * 48_000
     assert (alone[:count] == watched[:count]).all()
