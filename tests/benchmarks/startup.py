@@ -2,8 +2,8 @@
 
 `{"cold_s", "warm_s", "resident_mb"}`: `glitch-live --headless` on the null device with the bundled model, as a player
 starts it. Cold is with an empty cache of compiled code (NUMBA_CACHE_DIR), as after an installation; warm is the median
-of five further starts. `resident_mb` is what host and deck hold together once they play (proportional set size where
-the system tells it).
+of five further starts. `resident_mb` is what host, deck and device process hold together once they play (proportional
+set size where the system tells it).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def describe(result: dict[str, Any]) -> str:
     """Say it in a line."""
     return (
         f"command to first sound: {result['warm_s']:.2f} s (the first time {result['cold_s']:.2f} s); "
-        f"host and deck hold {result['resident_mb']:.0f} MB"
+        f"its processes hold {result['resident_mb']:.0f} MB"
     )
 
 
