@@ -185,7 +185,9 @@ def test_every_evaluation_is_kept_to_resume_from_also_when_it_is_not_the_best(
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_line_of_progress_keeps_its_times_at_any_width(width: int) -> None:
-    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    console = Console(
+        file=io.StringIO(), force_terminal=True, width=width, color_system=None, _environ={"TERM": "xterm"}
+    )
     line = ProgressLine(console)
     trainer: Any = SimpleNamespace(is_global_zero=True)
     module: Any = None
