@@ -7,12 +7,6 @@ import shutil
 import subprocess
 from typing import Self
 
-import pytest
-
-needs_screen = pytest.mark.skipif(
-    shutil.which("Xvfb") is None or shutil.which("xdotool") is None, reason="Xvfb or xdotool is not installed"
-)
-
 
 class Screen:
     """An X server without a monitor, on whichever display is free; ended by its process id."""
@@ -21,8 +15,9 @@ class Screen:
         self._size = f"{width}x{height}x24"
 
     def __enter__(self) -> Self:
-        if not shutil.which("Xvfb"):
-            raise RuntimeError("Xvfb is not installed; install the package xvfb.")
+        for program in ("Xvfb", "xdotool"):  # a missing part is a failure, never a test left out
+            if shutil.which(program) is None:
+                raise RuntimeError(f"{program} is not installed; install the package {program.lower()}.")
         command = ["Xvfb", "-displayfd", "1", "-screen", "0", self._size, "-nolisten", "tcp"]
         self._server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert self._server.stdout is not None

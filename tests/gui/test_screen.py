@@ -15,11 +15,9 @@ import numpy as np
 import pytest
 
 from realtime.memory import Segment
-from tests.gui.display import Screen, needs_screen
+from tests.gui.display import Screen
 from tests.gui.standin import StandIn, tone
 from tests.reference import level_model, tone_model
-
-pytestmark = needs_screen
 
 
 class Opened:

@@ -107,22 +107,26 @@ def missing(folder: Path, _models: dict[str, Path]) -> Path:
 @pytest.mark.parametrize("mode", [[], ["--check"], ["--list-params"]])
 def test_a_bad_model_is_one_sentence(tmp_path: Path, models: dict[str, Path], make, says: str, mode: list[str]) -> None:
     done = glitch_live("--model", make(tmp_path, models), "--device", "null", *mode)
-    _one_sentence(done, says)
+    assert_one_sentence(done, says)
 
 
 def test_a_bad_setting_is_one_sentence(tmp_path: Path, models: dict[str, Path]) -> None:
     model = ["--model", models["level"], "--headless"]
-    _one_sentence(glitch_live(*model, "--device", "no such device"), "'no such device' is not an output device here")
-    _one_sentence(glitch_live(*model, "--device", "null", "--latency", "soon"), "--latency is low, high or seconds")
-    _one_sentence(glitch_live(*model, "--device", "null", "--record", tmp_path / "x.mp9"), "Cannot record to")
-    _one_sentence(
+    assert_one_sentence(
+        glitch_live(*model, "--device", "no such device"), "'no such device' is not an output device here"
+    )
+    assert_one_sentence(
+        glitch_live(*model, "--device", "null", "--latency", "soon"), "--latency is low, high or seconds"
+    )
+    assert_one_sentence(glitch_live(*model, "--device", "null", "--record", tmp_path / "x.mp9"), "Cannot record to")
+    assert_one_sentence(
         glitch_live(*model, "--device", "null", "--osc-host", "203.0.113.9"), "OSC cannot listen on 203.0.113"
     )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         done = glitch_live(*model, "--device", "null", "--osc-port", str(port))
-    _one_sentence(done, f"OSC cannot listen on 127.0.0.1:{port}.*--osc-port")
+    assert_one_sentence(done, f"OSC cannot listen on 127.0.0.1:{port}.*--osc-port")
 
 
 def test_an_option_out_of_range_names_the_range() -> None:
@@ -131,7 +135,7 @@ def test_an_option_out_of_range_names_the_range() -> None:
     assert "8000" in done.stderr
 
 
-def _one_sentence(done: subprocess.CompletedProcess[str], says: str) -> None:
+def assert_one_sentence(done: subprocess.CompletedProcess[str], says: str) -> None:
     assert done.returncode == 1
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr

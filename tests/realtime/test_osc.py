@@ -175,4 +175,6 @@ def test_an_address_that_is_not_ours_is_said() -> None:
 def test_closing_gives_the_port_back_at_once(listener: Listener) -> None:
     port = listener.server.port
     listener.server.close()
-    OscServer("127.0.0.1", port, lambda *_: None).close()
+    again = OscServer("127.0.0.1", port, lambda *_: None)
+    assert again.port == port
+    again.close()

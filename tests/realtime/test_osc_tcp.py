@@ -178,4 +178,6 @@ def test_closing_gives_the_port_back_at_once(connected: Connected) -> None:
     connected.connect().sendall(by_size(message("/gain", 1.0)))
     connected.stage.wait(1)
     connected.server.close()
-    TcpServer("127.0.0.1", connected.server.port, Router(connected.stage).handle).close()
+    again = TcpServer("127.0.0.1", connected.server.port, Router(connected.stage).handle)
+    assert again.port == connected.server.port
+    again.close()
