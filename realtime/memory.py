@@ -28,16 +28,29 @@ import numpy as np
 
 from export.contract import GlitchError
 
-VERSION = 2
+VERSION = 3
 LETTERS = ("a", "b")  # the decks
-MAX_PARAMETERS = 1024  # of a deck, the host's included
+MAX_PARAMETERS = 2048  # of a deck, the host's included
 MAX_LATENTS = 256
-MAX_CHANNELS = 2
+MAX_CHANNELS = 8
 SLOTS = 4
 HISTORY = 1 << 18
 EVENTS = 1 << 13
+COMMANDS = 1 << 10
+PENDING = 256  # commands for later that the callback holds
+LOG = 1 << 12
 RING = 1 << 15
+STRETCH = 256  # frames that the callback mixes at once
 MUTE_MS = 8.0
+
+# What stands in an event in the place of a parameter.
+CAPTURE = -1  # keep the state of the engine under the number that the value gives
+RESTORE = -2  # go on from the state of that number
+GLIDE = -3  # the parameters that follow at the same sample take so many ms to their value
+
+# What a command tells the callback, and what its log tells of it.
+GAIN, MUTE, FADE = 1, 2, 3  # value: linear; 0 or 1; the slot's gain
+PLUGGED, OPENED, DRY = 4, 5, 6  # a slot was seen for the first time; its ring is heard from here on; ran out here
 
 # One cache line for each index of a ring, so that reader and writer don't fight over it.
 READ, WRITE, INDEX_WORDS = 0, 8, 16
@@ -55,12 +68,17 @@ STREAM = np.dtype(
         ("master_gain", "f8"),
         ("limiter_gain", "f8"),
         ("largest_block", "i8"),  # frames; a device may vary them
-        # written by the host
-        ("sample_rate", "f8"),
-        ("block", "i8"),
-        ("channels", "i8"),
-        ("gain", "f8"),  # linear
+        ("gain", "f8"),  # linear, where master_gain goes
+        ("gain_pull", "f8"),
         ("mute", "i8"),
+        ("pending", "i8"),  # commands that wait for their sample
+        ("lost_log", "i8"),  # what was done and found no room in the log
+        # written by the device process before it plays
+        ("sample_rate", "f8"),
+        ("channels", "i8"),  # of the device
+        ("inputs", "i8"),  # of the device
+        # written by the host
+        ("block", "i8"),
         ("osc_messages", "i8"),
         ("osc_bad", "i8"),
         ("osc_unknown", "i8"),
@@ -74,16 +92,17 @@ SLOT = np.dtype(
     [
         # written by the device process
         ("active", "i8"),  # last of all; everything below is read only while it is 1
+        ("letter", "i8"),
         ("index_address", "i8"),
         ("ring_address", "i8"),
         ("deck_address", "i8"),
         ("capacity", "i8"),
         ("channels", "i8"),
-        # written by the host, once it is plugged
+        # first written by the device process, then by the callback
         ("target", "f8"),  # the gain to go to
         ("step", "f8"),  # how far the gain goes in a sample
-        # written by the callback
         ("gain", "f8"),
+        ("seen", "i8"),
         ("fade", "f8"),  # 0 silent, 1 open: follows the deck's underruns
         ("waiting", "i8"),  # 1 while the ring fills again
         ("tail", "f8"),  # what is left of the fade out that covers a missing frame, 1 to 0
@@ -105,6 +124,9 @@ DECK = np.dtype(
         # written by the deck
         ("ready", "i8"),
         ("frames", "i8"),  # latent frames decoded
+        ("captured", "i8"),  # number of the state that was kept last
+        ("lost_done", "i8"),  # events that were done and found no room in the log
+        ("input_jumps", "i8"),  # times that the live input came too late, or too early
         ("events", "i8"),  # events applied
         ("nonfinite", "i8"),  # frames muted because the model gave no numbers
         ("decode_ms", "f8"),  # what a hop costs, smoothed
@@ -123,6 +145,16 @@ DECK = np.dtype(
 
 EVENT = np.dtype([("sample", "i8"), ("parameter", "i8"), ("value", "f8")], align=True)
 
+# What a deck has done: an event with the frame before which it acted. `sample` is where that frame sounds.
+DONE = np.dtype([("frame", "i8"), ("sample", "i8"), ("parameter", "i8"), ("value", "f8")], align=True)
+
+# What the host asks of the callback, at a sample of the clock (0 for at once), and the callback's note of what it did.
+# `over` is the time of a fade in samples; a ring that opens or runs dry tells the frame of the ring in it.
+COMMAND = np.dtype(
+    [("sample", "i8"), ("kind", "i8"), ("slot", "i8"), ("value", "f8"), ("over", "f8")],
+    align=True,
+)
+
 METERS = np.dtype([("peak", "f8"), ("power", "f8")], align=True)
 
 
@@ -133,6 +165,7 @@ class Geometry:
     kind: str
     channels: int
     capacity: int
+    inputs: int = 0  # channels of the live input
     version: int = VERSION
 
 
@@ -168,15 +201,31 @@ class Segment:
                 "slots": (SLOT, (SLOTS,)),
                 "filters": (FILTER, (MAX_CHANNELS,)),
                 "meters": (METERS, (MAX_CHANNELS,)),
+                "input_meters": (METERS, (MAX_CHANNELS,)),
                 "values": ("f8", (len(LETTERS) * MAX_PARAMETERS,)),
-                "history": ("f4", (geometry.capacity, geometry.channels)),
-                "info": ("u1", (1 << 14,)),
+                "command_index": ("i8", (INDEX_WORDS,)),
+                "commands": (COMMAND, (COMMANDS,)),
+                "pending": (COMMAND, (PENDING,)),
+                "log_index": ("i8", (INDEX_WORDS,)),
+                "log": (COMMAND, (LOG,)),
+                "bus": ("f4", (len(LETTERS) * STRETCH * MAX_CHANNELS,)),
+                "outputs": ("i8", (MAX_CHANNELS,)),  # the device's channel of each of ours
+                "input_map": ("i8", (MAX_CHANNELS,)),
+                "history": ("f4", (geometry.capacity, geometry.channels)),  # what was heard
+                "stems": (
+                    "f4",
+                    (geometry.capacity, len(LETTERS), geometry.channels),
+                ),  # of each deck, before the master
+                "input": ("f4", (geometry.capacity, geometry.inputs)),
+                "info": ("u1", (1 << 16,)),
             }
         return {
             "deck": (DECK, (1,)),
             "ring_index": ("i8", (INDEX_WORDS,)),
             "event_index": ("i8", (INDEX_WORDS,)),
             "events": (EVENT, (EVENTS,)),
+            "done_index": ("i8", (INDEX_WORDS,)),
+            "done": (DONE, (EVENTS,)),
             "latents": ("f4", (MAX_LATENTS,)),
             "ring": ("f4", (geometry.capacity * geometry.channels,)),
         }

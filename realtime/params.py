@@ -7,7 +7,7 @@ depend on the model (its latents, its live controls) are made from the model's c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,7 @@ from realtime.memory import MAX_LATENTS, MAX_PARAMETERS
 
 Kind = Literal["float", "int", "bool", "trigger", "list"]
 Curve = Literal["linear", "log"]
+Where = Literal["host", "deck", "both"]
 
 
 class ParameterError(GlitchError):
@@ -39,7 +40,7 @@ class Parameter:
     smoothing_ms
         Time in which the sound follows a step of the value.
     where
-        Who acts on it: the `host` (stream, mixer) or the `deck`.
+        Who acts on it: the `host` (stream, mixer), the `deck`, or `both`: a knob of the host that every deck is told.
     index
         Its place in the shared array of values, and its number in events.
     """
@@ -52,7 +53,7 @@ class Parameter:
     unit: str
     curve: Curve
     smoothing_ms: float
-    where: Literal["host", "deck"]
+    where: Where
     text: str
     index: int = -1
 
@@ -62,42 +63,95 @@ class Parameter:
         return float(round(value)) if self.kind in ("int", "bool") else value
 
 
-def _row(
+def row(
     address: str,
     kind: Kind,
     low: float,
     high: float,
     default: float,
     unit: str,
-    where: Literal["host", "deck"],
+    where: Where,
     text: str,
     *,
     curve: Curve = "linear",
     smoothing_ms: float = 0.0,
 ) -> Parameter:
+    """Write a row; its index comes with the table it stands in."""
     return Parameter(address, kind, low, high, default, unit, curve, smoothing_ms, where, text)
 
 
 SEED_LIMIT = float(2**31 - 1)
+SNAPSHOT_BUTTONS = 16
 
 HOST_ROWS = (
-    _row("/gain", "float", -80, 12, 0, "dB", "host", "Level of the output; -80 is silence.", smoothing_ms=20),
-    _row("/mute", "bool", 0, 1, 0, "", "host", "Silence the output, in and out with a short fade.", smoothing_ms=10),
-    _row("/panic", "trigger", 0, 1, 0, "", "host", "Fade out at once, bring every deck to rest, fade in."),
-    _row("/crossfade", "float", 0, 1, 0, "", "host", "From deck A (0) to deck B (1), at equal power.", smoothing_ms=10),
-    _row("/focus", "int", 0, 1, 0, "", "host", "The deck that plain addresses mean: 0 is A, 1 is B."),
-    _row("/model/fade", "float", 0, 60_000, 100, "ms", "host", "Time in which a model that is loaded takes over."),
-    _row("/ahead", "int", 0, 16_384, 0, "samples", "host", "Decoded ahead of the speaker; 0 lets the host choose."),
-    _row("/ahead/lock", "bool", 0, 1, 0, "", "host", "Keep /ahead as it is, even after an underrun."),
+    row("/gain", "float", -80, 12, 0, "dB", "host", "Level of the output; -80 is silence.", smoothing_ms=20),
+    row("/mute", "bool", 0, 1, 0, "", "host", "Silence the output, in and out with a short fade.", smoothing_ms=10),
+    row("/panic", "trigger", 0, 1, 0, "", "host", "Fade out at once, bring every deck to rest, fade in."),
+    row("/crossfade", "float", 0, 1, 0, "", "host", "From deck A (0) to deck B (1), at equal power.", smoothing_ms=10),
+    row("/focus", "int", 0, 1, 0, "", "host", "The deck that plain addresses mean: 0 is A, 1 is B."),
+    row("/model/fade", "float", 0, 60_000, 100, "ms", "host", "Time in which a model that is loaded takes over."),
+    row("/ahead", "int", 0, 16_384, 0, "samples", "host", "Decoded ahead of the speaker; 0 lets the host choose."),
+    row("/ahead/lock", "bool", 0, 1, 0, "", "host", "Keep /ahead as it is, even after an underrun."),
+    row(
+        "/tempo",
+        "float",
+        20,
+        400,
+        120,
+        "bpm",
+        "both",
+        "Quarters a minute, for walks that keep time; MIDI clock sets it.",
+    ),
+    row("/record", "bool", 0, 1, 0, "", "host", "Record to a new file in the takes folder."),
+    row("/record/input", "bool", 0, 1, 0, "", "host", "Record the live input too, in a file beside."),
+    row("/record/stems", "bool", 0, 1, 0, "", "host", "Record each deck by itself too, in files beside."),
+    row("/take", "bool", 0, 1, 0, "", "host", "Keep everything that is played as a take, to be rendered again."),
+    row("/snapshot/time", "float", 0, 60_000, 0, "ms", "host", "Time in which a recalled snapshot takes over."),
+    row("/snapshot/caches", "bool", 0, 1, 1, "", "host", "Let a recalled snapshot bring the model's memory back too."),
+    row("/morph/x", "float", 0, 1, 0, "", "host", "From the first corner of the morph to the second."),
+    row("/morph/y", "float", 0, 1, 0, "", "host", "From these corners of the morph to the third and fourth."),
+    row("/midi/panic", "trigger", 0, 1, 0, "", "host", "Tell all that listen to our MIDI outputs to be silent."),
+    *(
+        row(f"/snapshot/{n}", "trigger", 0, 1, 0, "", "host", f"Recall snapshot number {n}.")
+        for n in range(1, SNAPSHOT_BUTTONS + 1)
+    ),
 )
 
 DECK_ROWS = (
-    _row("/reset", "trigger", 0, 1, 0, "", "deck", "Bring the model's caches and the phase to rest, without a pop."),
-    _row("/smoothing", "float", 0, 5000, 30, "ms", "deck", "Time in which a latent follows a step.", curve="linear"),
-    _row("/walk/speed", "float", 0, 20, 0.25, "Hz", "deck", "Steps a second of the walk through the latent space."),
-    _row("/walk/radius", "float", 0, 4, 1.0, "", "deck", "How far the walk goes, in standard deviations; 0 is off."),
-    _row("/walk/kind", "int", 0, 2, 0, "", "deck", "How the walk goes: 0 linear, 1 spherical, 2 Brownian."),
-    _row("/walk/seed", "int", 0, SEED_LIMIT, 0, "", "deck", "Seed of the walk; setting it starts the walk again."),
+    row("/reset", "trigger", 0, 1, 0, "", "deck", "Bring the model's caches and the phase to rest, without a pop."),
+    row("/smoothing", "float", 0, 5000, 30, "ms", "deck", "Time in which a latent follows a step.", curve="linear"),
+    row("/walk/speed", "float", 0, 20, 0.25, "Hz", "deck", "Steps a second of the walk through the latent space."),
+    row("/walk/radius", "float", 0, 4, 1.0, "", "deck", "How far the walk goes, in standard deviations; 0 is off."),
+    row("/walk/kind", "int", 0, 2, 0, "", "deck", "How the walk goes: 0 linear, 1 spherical, 2 Brownian."),
+    row("/walk/seed", "int", 0, SEED_LIMIT, 0, "", "deck", "Seed of the walk; setting it starts the walk again."),
+    row(
+        "/walk/beats",
+        "float",
+        0,
+        64,
+        0,
+        "",
+        "deck",
+        "Quarters that a step of the walk takes, at /tempo; 0 goes by /walk/speed.",
+    ),
+    row(
+        "/xy/x", "float", 0, 1, 0.5, "", "deck", "Place on the model's map of its training sounds, from left to right."
+    ),
+    row(
+        "/xy/y", "float", 0, 1, 0.5, "", "deck", "Place on the model's map of its training sounds, from bottom to top."
+    ),
+    row("/xy/amount", "float", 0, 1, 0, "", "deck", "How much of the latent at that place of the map is played."),
+    row("/loop/record", "bool", 0, 1, 0, "", "deck", "Record the gesture; letting go closes the loop, and it plays."),
+    row("/loop/overdub", "bool", 0, 1, 0, "", "deck", "Add the gesture to the loop, while it plays."),
+    row("/loop/play", "bool", 0, 1, 0, "", "deck", "Play the loop; stopping goes back to its beginning."),
+    row("/loop/speed", "float", -4, 4, 1, "", "deck", "How fast the loop runs: 2 double, 0.5 half, below 0 backwards."),
+    row("/loop/amount", "float", 0, 2, 1, "", "deck", "How much of the loop is played."),
+    row("/loop/clear", "trigger", 0, 1, 0, "", "deck", "Forget the loop."),
+    row("/input/amount", "float", 0, 2, 0, "", "deck", "How much of the live input's latent is played."),
+    row("/input/gain", "float", -80, 24, 0, "dB", "deck", "Level of the live input; -80 is silence.", smoothing_ms=30),
+    row(
+        "/input/mix", "float", 0, 1, 1, "", "deck", "From the live input itself (0) to the model (1).", smoothing_ms=30
+    ),
 )
 
 
@@ -145,41 +199,48 @@ class Table(Mapping[str, Parameter]):
         return tuple(row for row in self.by_index if re.fullmatch(rf"/latent/\d+{end}", row.address))
 
     @property
+    def smoothings(self) -> tuple[Parameter, ...]:
+        """How slowly each latent follows, in the faders' order."""
+        return self._latent_rows("/smoothing")
+
+    @property
     def controls(self) -> dict[str, Parameter]:
         """The model's own live controls, by their name in the card."""
         host = {row.address for row in (*HOST_ROWS, *DECK_ROWS)} | {"/latent"}
         return {
             row.address.removeprefix("/"): row
             for row in self.by_index
-            if row.address not in host and not row.address.startswith("/latent/")
+            if row.address not in host and not row.address.startswith(("/latent/", "/fx/"))
         }
 
 
-def table(card: Card | None = None) -> Table:
-    """Make the table for a model; without one, only the rows that every session has."""
+def table(card: Card | None = None, effects: Iterable[Parameter] = ()) -> Table:
+    """Make the table for a model and the rows of its effects; without them, only the rows that every session has."""
     rows: list[Parameter] = [*HOST_ROWS, *DECK_ROWS]
     if card is not None:
         rows += _model_rows(card)
-    return Table(tuple(rows))
+    return Table((*rows, *effects))
 
 
 def _model_rows(card: Card) -> Iterator[Parameter]:
     size = card.latent.size
     if size > MAX_LATENTS:
         raise ParameterError(f"The model '{card.name}' has {size} latents, and {MAX_LATENTS} can be played.")
-    yield _row("/latent", "list", -6, 6, 0, "", "deck", "Several latents at once, from the first on.")
+    yield row("/latent", "list", -6, 6, 0, "", "deck", "Several latents at once, from the first on.")
     for k, dimension in enumerate(card.latent.order):
         name = card.latent.names[dimension]
         text = f"{name}: place {k + 1} of {size} by how much it changes the sound, in standard deviations."
-        yield _row(f"/latent/{k + 1}", "float", -6, 6, 0, "", "deck", text, smoothing_ms=30)
+        yield row(f"/latent/{k + 1}", "float", -6, 6, 0, "", "deck", text, smoothing_ms=30)
     for k in range(size):
         of = f"latent {k + 1}, after its sources are summed."
-        yield _row(f"/latent/{k + 1}/scale", "float", -4, 4, 1, "", "deck", f"Multiplies {of}")
-        yield _row(f"/latent/{k + 1}/bias", "float", -6, 6, 0, "", "deck", f"Is added to {of}")
+        yield row(f"/latent/{k + 1}/scale", "float", -4, 4, 1, "", "deck", f"Multiplies {of}")
+        yield row(f"/latent/{k + 1}/bias", "float", -6, 6, 0, "", "deck", f"Is added to {of}")
+        time = f"Time in which latent {k + 1} follows a step; -1 is /smoothing."
+        yield row(f"/latent/{k + 1}/smoothing", "float", -1, 5000, -1, "ms", "deck", time)
     taken = {row.address for row in (*HOST_ROWS, *DECK_ROWS)}
     for control in card.methods["decode"].controls if "decode" in card.methods else ():
         address = f"/{control.name.replace('.', '/')}"
-        if address in taken or address.startswith("/latent"):
+        if address in taken or address.startswith(("/latent", "/fx")):
             raise ParameterError(f"The model's control '{control.name}' has the name of a parameter of the stage.")
-        row = (control.minimum, control.maximum, control.default, control.unit, "deck", control.text)
-        yield _row(address, "float", *row, smoothing_ms=30)  # type: ignore[arg-type]
+        low, high, default = control.minimum, control.maximum, control.default
+        yield row(address, "float", low, high, default, control.unit, "deck", control.text, smoothing_ms=30)
