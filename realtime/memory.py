@@ -37,7 +37,7 @@ SLOTS = 4
 HISTORY = 1 << 18
 EVENTS = 1 << 13
 COMMANDS = 1 << 10
-PENDING = 256  # commands for later that the callback holds
+PENDING = 1 << 10  # commands for later that the callback holds
 LOG = 1 << 12
 RING = 1 << 15
 STRETCH = 256  # frames that the callback mixes at once
@@ -46,7 +46,8 @@ MUTE_MS = 8.0
 # What stands in an event in the place of a parameter.
 CAPTURE = -1  # keep the state of the engine under the number that the value gives
 RESTORE = -2  # go on from the state of that number
-GLIDE = -3  # the parameters that follow at the same sample take so many ms to their value
+GLIDE = -3  # the parameters that follow take so many ms to their value, until it is 0 again
+HEAR = -4  # from here on the live input is read at that sample of the clock (only told, never asked)
 
 # What a command tells the callback, and what its log tells of it.
 GAIN, MUTE, FADE = 1, 2, 3  # value: linear; 0 or 1; the slot's gain
@@ -60,6 +61,7 @@ STREAM = np.dtype(
     [
         # written by the callback
         ("clock", "i8"),
+        ("input_clock", "i8"),  # samples of the live input that have come; ahead of the clock while a block is played
         ("callbacks", "i8"),
         ("device_underruns", "i8"),  # what PortAudio reported: the device came too late for us, or we for it
         ("nonfinite", "i8"),  # samples that were not numbers, played as silence
@@ -69,7 +71,6 @@ STREAM = np.dtype(
         ("limiter_gain", "f8"),
         ("largest_block", "i8"),  # frames; a device may vary them
         ("gain", "f8"),  # linear, where master_gain goes
-        ("gain_pull", "f8"),
         ("mute", "i8"),
         ("pending", "i8"),  # commands that wait for their sample
         ("lost_log", "i8"),  # what was done and found no room in the log
@@ -136,6 +137,7 @@ DECK = np.dtype(
         ("priority", "i8"),  # real-time priority it got, 0 for none
         ("hop", "i8"),  # at the stream's rate
         # written by the host
+        ("number", "i8"),  # counts the decks of a session
         ("ahead", "i8"),  # frames to keep in the ring
         ("stop", "i8"),
         ("lost_events", "i8"),  # events that found the ring full
@@ -149,9 +151,10 @@ EVENT = np.dtype([("sample", "i8"), ("parameter", "i8"), ("value", "f8")], align
 DONE = np.dtype([("frame", "i8"), ("sample", "i8"), ("parameter", "i8"), ("value", "f8")], align=True)
 
 # What the host asks of the callback, at a sample of the clock (0 for at once), and the callback's note of what it did.
-# `over` is the time of a fade in samples; a ring that opens or runs dry tells the frame of the ring in it.
+# `over` is the time of a fade in samples, or a slot's step when it is plugged; `number` is the number of the deck that
+# was plugged, or the frame of its ring that is next.
 COMMAND = np.dtype(
-    [("sample", "i8"), ("kind", "i8"), ("slot", "i8"), ("value", "f8"), ("over", "f8")],
+    [("sample", "i8"), ("kind", "i8"), ("slot", "i8"), ("value", "f8"), ("over", "f8"), ("number", "i8")],
     align=True,
 )
 
@@ -179,19 +182,30 @@ class Segment:
     back; the owner's `close` also removes the segment.
     """
 
-    def __init__(self, memory: SharedMemory, geometry: Geometry, *, owner: bool) -> None:
+    def __init__(self, memory: SharedMemory | None, geometry: Geometry, *, owner: bool) -> None:
         self._memory = memory
         self._owner = owner
         self.geometry = geometry
-        self.name = memory.name
+        self.name = memory.name if memory is not None else ""
         self.arrays: dict[str, np.ndarray] = {}
         offset = _HEAD
-        assert memory.buf is not None
+        buffer = memory.buf if memory is not None else bytearray(self._size(geometry) + 64)
+        assert buffer is not None
         for name, (dtype, shape) in self._fields(geometry).items():
             # frombuffer, not ndarray: it holds the buffer, so that nothing is unmapped under a view that somebody kept
-            flat = np.frombuffer(memory.buf, dtype, math.prod(shape), offset)
+            flat = np.frombuffer(buffer, dtype, math.prod(shape), offset)
             self.arrays[name] = flat.reshape(shape)
             offset += _rounded(flat.nbytes)
+
+    @classmethod
+    def local(cls, geometry: Geometry) -> Self:
+        """Make a segment that no other process sees, in plain memory."""
+        return cls(None, geometry, owner=False)
+
+    @classmethod
+    def _size(cls, geometry: Geometry) -> int:
+        sizes = (math.prod(shape) * np.dtype(dtype).itemsize for dtype, shape in cls._fields(geometry).values())
+        return _HEAD + sum(map(_rounded, sizes))
 
     @staticmethod
     def _fields(geometry: Geometry) -> dict[str, tuple[Any, tuple[int, ...]]]:
@@ -208,7 +222,7 @@ class Segment:
                 "pending": (COMMAND, (PENDING,)),
                 "log_index": ("i8", (INDEX_WORDS,)),
                 "log": (COMMAND, (LOG,)),
-                "bus": ("f4", (len(LETTERS) * STRETCH * MAX_CHANNELS,)),
+                "bus": ("f4", (len(LETTERS), STRETCH, MAX_CHANNELS)),  # the callback's scratch
                 "outputs": ("i8", (MAX_CHANNELS,)),  # the device's channel of each of ours
                 "input_map": ("i8", (MAX_CHANNELS,)),
                 "history": ("f4", (geometry.capacity, geometry.channels)),  # what was heard
@@ -233,12 +247,9 @@ class Segment:
     @classmethod
     def create(cls, geometry: Geometry, registry: Registry) -> Self:
         """Make a segment of zeros and note it in the registry."""
-        size = _HEAD + sum(
-            _rounded(math.prod(shape) * np.dtype(dtype).itemsize) for dtype, shape in cls._fields(geometry).values()
-        )
         name = registry.new_name()
         with _untracked():
-            memory = SharedMemory(name=name, create=True, size=size)
+            memory = SharedMemory(name=name, create=True, size=cls._size(geometry))
         head = json.dumps(asdict(geometry)).encode()
         assert memory.buf is not None
         memory.buf[: len(head)] = head
@@ -294,6 +305,8 @@ class Segment:
     def close(self) -> None:
         """Remove the segment if it is ours, and give the mapping back as soon as nobody holds a view of it."""
         self.arrays.clear()
+        if self._memory is None:
+            return
         if self._owner:
             with contextlib.suppress(FileNotFoundError), _untracked():
                 self._memory.unlink()

@@ -83,10 +83,53 @@ def push_event(indices: np.ndarray, events: np.ndarray, sample: int, parameter: 
 
 @njit(error_model="numpy", nogil=True, cache=True)
 def pop_events(indices: np.ndarray, events: np.ndarray, into: np.ndarray) -> int:
-    """Move events out of the ring, in order, as many as `into` holds; give their number."""
+    """Move entries of any kind out of their ring, in order, as many as `into` holds; give their number."""
     read = indices[READ]
     count = min(load_acquire(indices, WRITE) - read, into.size)
     for i in range(count):
         into[i] = events[(read + i) % events.size]
     store_release(indices, READ, read + count)
     return count
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def push_done(
+    indices: np.ndarray, done: np.ndarray, frame: int, sample: int, parameter: int, value: float
+) -> bool:
+    """Note what a deck did before a frame, or say that the log is full."""
+    write = indices[WRITE]
+    if write - load_acquire(indices, READ) >= done.size:
+        return False
+    entry = done[write % done.size]
+    entry.frame = frame
+    entry.sample = sample
+    entry.parameter = parameter
+    entry.value = value
+    store_release(indices, WRITE, write + 1)
+    return True
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def push_command(
+    indices: np.ndarray,
+    commands: np.ndarray,
+    sample: int,
+    kind: int,
+    slot: int,
+    value: float,
+    over: float,
+    number: int,
+) -> bool:
+    """Append a command, or an entry of the callback's log, or say that there is no room."""
+    write = indices[WRITE]
+    if write - load_acquire(indices, READ) >= commands.size:
+        return False
+    command = commands[write % commands.size]
+    command.sample = sample
+    command.kind = kind
+    command.slot = slot
+    command.value = value
+    command.over = over
+    command.number = number
+    store_release(indices, WRITE, write + 1)
+    return True

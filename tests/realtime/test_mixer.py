@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime import rings
-from realtime.memory import HISTORY, RING, Geometry, Registry, Segment
+from realtime.memory import GAIN, HISTORY, MUTE, RING, Geometry, Registry, Segment
 from realtime.mixer import CEILING, DC_HZ, Mixer
 
 RATE = 48_000
@@ -146,11 +146,11 @@ def test_mute_and_gain_never_step(bench: Bench) -> None:
     stream = bench.stream["stream"][0]
     bench.push(tone(32_000))
     heard = [bench.play(*[64] * 50)]
-    stream["mute"] = 1
+    bench.mixer.command(MUTE, 1)
     heard.append(bench.play(*[64] * 50))
-    stream["mute"] = 0
+    bench.mixer.command(MUTE, 0)
     heard.append(bench.play(*[64] * 50))
-    stream["gain"] = 0.1
+    bench.mixer.command(GAIN, 0.1)
     heard.append(bench.play(*[64] * 100))
     assert np.abs(heard[1][-640:]).max() == 0.0
     assert np.abs(heard[2][-640:]).max() > 0.4
