@@ -1,20 +1,42 @@
-"""Recording: a thread that follows the history of the output into a file. The audio doesn't know of it."""
+"""Recording: a thread that follows the history of the stage into files. The audio doesn't know of it.
+
+All files of a recording begin at the same sample and are as long as each other. They can be read at any time; if the
+process is killed, what is missing is the last `HOLD_S` and a poll.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import itertools
 import os
 import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import soundfile as sf
 
 from export.contract import GlitchError
-from realtime.memory import Segment
+from realtime.growing import FORMATS, GrowingFile
+from realtime.memory import LETTERS, Segment
 
-FORMATS = {".wav": "FLOAT", ".flac": "PCM_24", ".aiff": "FLOAT", ".aif": "FLOAT", ".caf": "FLOAT"}
+PARTS = ("output", "input", *LETTERS)
 POLL_S = 0.1
+HOLD_S = 0.25  # how far the files stay behind the clock, so that `close` can name a sample that is over
+SLICE = 4096  # frames to copy and write at once
+MAX_NAME_BYTES = 180  # file systems allow 255; a number and a part come on top
+
+REMEDIES = {
+    errno.ENOSPC: "make room there, or record to another disk",
+    errno.EDQUOT: "make room there, or record to another disk",
+    errno.EFBIG: "begin another take, or record to .wav on a disk that allows long files",
+}
+REMEDY = "check that disk, or record to another one"
+
+NOT_IN_NAMES = frozenset('/\\:*?"<>|')
+DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$"}
+DEVICES |= {f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³"}
 
 
 class RecordError(GlitchError):
@@ -22,90 +44,171 @@ class RecordError(GlitchError):
 
 
 class Recorder:
-    """Writes the output from a sample of the clock on, until it has enough or is closed.
+    """Writes what is played from a sample of the clock on, until it has enough or is closed.
 
     Parameters
     ----------
     path
-        A `.wav` (32-bit float, the very samples) or `.flac` (24 bit) file. A file that is there already is never
-        written over: the new one gets a number, and `path` says which.
+        A `.wav`, `.aiff` or `.caf` (32-bit float, the very samples) or `.flac` (24 bit, clipped at full scale) file. A
+        file that is there already is never written over: the new ones get a number, all of them the same.
     segment
         The stream segment.
     frames
         How many to write; None records until `close`.
+    parts
+        What to record, of `output`, `input` (the live input) and the decks' letters (before the master). The output
+        goes to `path`, the others beside it: `take.input.wav`, `take.a.wav`.
+
+    Attributes
+    ----------
+    path : Path
+        Where the output goes, with its number.
+    paths : dict[str, Path]
+        The file of each part.
+    written : int
+        Frames that all parts hold.
+    lost : int
+        Frames of them that are silent, because the disk was slower than the history is long.
+    error : str or None
+        Why writing has ended too early, in a sentence. The files keep what was written until then.
+
+    Raises
+    ------
+    RecordError
+        A file cannot be made, a part doesn't exist, or there is no live input to record.
     """
 
-    def __init__(self, path: str | os.PathLike[str], segment: Segment, frames: int | None = None) -> None:
-        self.path = unused(Path(path))
-        self._history = segment["history"]
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        segment: Segment,
+        frames: int | None = None,
+        *,
+        parts: Sequence[str] = ("output",),
+    ) -> None:
+        check_path(path)
+        self._sources = {part: _source(segment, part) for part in parts}
+        if not parts or len(self._sources) < len(parts):
+            raise RecordError(f"Cannot record '{', '.join(parts)}': name one or more of {', '.join(PARTS)}, each once.")
         self._stream = segment["stream"][0]
+        self._capacity = segment.geometry.capacity
+        self._rate = int(self._stream["sample_rate"])
         self._wanted = frames
         self._next = 0
-        self._stop = threading.Event()
+        self._silent_until = 0
+        self._end: int | None = None
+        self._stop, self._finished = threading.Event(), threading.Event()
         self.written = 0
         self.lost = 0
         self.error: str | None = None
-        kind = check_path(self.path)
-        rate = int(self._stream["sample_rate"])
-        try:
-            self._file = sf.SoundFile(self.path, "w", rate, self._history.shape[1], subtype=kind)
-        except (OSError, sf.LibsndfileError) as error:
-            raise RecordError(f"Cannot record to '{self.path}': {_reason(error)}.") from None
+        self.path, self._files = self._open(Path(path))
+        self.paths = {part: file.path for part, file in self._files.items()}
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     def start(self, sample: int) -> None:
-        """Begin with the frame that the clock calls `sample`."""
+        """Begin with the frame that the clock calls `sample`; as far as the history reaches, it may be over."""
         self._next = sample
         self._thread.start()
 
     @property
     def done(self) -> bool:
-        """Whether all that was wanted is written, or writing has failed."""
-        return self.error is not None or (self._wanted is not None and self.written >= self._wanted)
+        """Whether the files are complete: all that was wanted is written, it was closed, or writing has failed."""
+        return self._finished.is_set()
 
-    def close(self) -> None:
-        """Write what has been played until now, and close the file."""
-        self._stop.set()
-        if self._thread.is_alive():
+    def close(self, until: int | None = None) -> None:
+        """Write what has been played, and complete the files.
+
+        Parameters
+        ----------
+        until
+            The sample of the clock before which to end, if it is no longer ago than `HOLD_S`; None ends now.
+        """
+        if not self._stop.is_set():
+            now = int(self._stream["clock"])
+            self._end = now if until is None else min(until, now)
+            self._stop.set()
+        if self._thread.ident is None:
+            self._complete()
+        else:
             self._thread.join()
-        self._file.close()
+
+    def _open(self, path: Path) -> tuple[Path, dict[str, GrowingFile]]:
+        """Make the files of all parts, under the first number for which nothing is there."""
+        for name in _free(path):
+            with contextlib.ExitStack() as undo:
+                files = {}
+                try:
+                    for part, source in self._sources.items():
+                        files[part] = GrowingFile(_beside(name, part), self._rate, source.shape[1])
+                        undo.callback(_discard, files[part])
+                except FileExistsError:  # somebody was faster
+                    continue
+                except OSError as error:
+                    raise RecordError(f"Cannot record to '{path}': {_reason(error)}.") from None
+                undo.pop_all()
+            return name, files
+        raise AssertionError("numbers don't end")
 
     def _run(self) -> None:
-        while not self._stop.wait(POLL_S) and not self.done:
-            self._catch_up()
-        self._catch_up()
-
-    def _catch_up(self) -> None:
-        clock = int(self._stream["clock"])
-        length = len(self._history)
-        if clock - self._next > length:  # the disk was slower than the history is long: silence keeps the time
-            gap = clock - self._next - length // 2
-            self.lost += gap
-            self._write(np.zeros((gap, self._history.shape[1]), np.float32))
-        while self._next < clock and not self.done:
-            at = self._next % length
-            self._write(self._history[at : min(at + clock - self._next, length)])
-
-    def _write(self, audio: np.ndarray) -> None:
-        if self._wanted is not None:
-            audio = audio[: self._wanted - self.written]
         try:
-            self._file.write(audio)
-        except (OSError, sf.LibsndfileError) as error:
-            self.error = f"Recording to '{self.path}' stopped after {self.written} frames: {_reason(error)}."
-            return
-        self.written += len(audio)
-        self._next += len(audio)
+            while not self._enough and not self._stop.wait(POLL_S):
+                hold = 0 if self._wanted is not None else round(HOLD_S * self._rate)
+                self._catch_up(lambda: int(self._stream["clock"]) - hold)  # noqa: B023
+            self._catch_up(lambda: self._end or 0)
+        finally:
+            self._complete()
+
+    @property
+    def _enough(self) -> bool:
+        return self.error is not None or (self._wanted is not None and self.written >= self._wanted)
+
+    def _catch_up(self, goal: Callable[[], int]) -> None:
+        while not self._enough and self._next < (end := goal()):
+            count = min(SLICE, end - self._next)
+            if self._wanted is not None:
+                count = min(count, self._wanted - self.written)
+            pieces = self._read(count)
+            for part, file in self._files.items():
+                if self._succeeds(file, lambda: file.write(pieces[part])):  # noqa: B023
+                    self._succeeds(file, file.update)
+            written = min(file.frames for file in self._files.values())
+            self._next += written - self.written
+            self.written = written
+
+    def _read(self, count: int) -> dict[str, np.ndarray]:
+        """Copy up to so many frames of all parts; what the callback has written over meanwhile is silence, and lost."""
+        begin = self._next % self._capacity
+        end = min(begin + count, self._capacity)
+        pieces = {part: source[begin:end].copy() for part, source in self._sources.items()}
+        clock, block = int(self._stream["clock"]), int(self._stream["largest_block"])  # a block that is being written
+        if clock + block - self._next > self._capacity:
+            self._silent_until = clock - self._capacity // 2
+        silent = min(count, self._silent_until - self._next)
+        if silent <= 0:
+            return pieces
+        self.lost += silent
+        return {part: np.zeros((silent, source.shape[1]), np.float32) for part, source in self._sources.items()}
+
+    def _succeeds(self, file: GrowingFile, act: Callable[[], None]) -> bool:
+        """Do something to a file. A failure ends the recording, and the first one is told."""
+        try:
+            act()
+        except OSError as error:
+            kept = f"Recording to '{file.path}' ended after {file.frames / self._rate:.1f} s, which are kept"
+            remedy = REMEDIES.get(error.errno or 0, REMEDY)
+            self.error = self.error or f"{kept}: {_reason(error)}; {remedy}."
+            return False
+        return True
+
+    def _complete(self) -> None:
+        for file in self._files.values():
+            self._succeeds(file, file.close)
+        self.written = min(file.frames for file in self._files.values())
+        self._finished.set()
 
 
-def unused(path: Path) -> Path:
-    """Give the path, or the first of `name-2`, `name-3` … that is free."""
-    numbered = (path.with_stem(f"{path.stem}-{n}") for n in itertools.count(2))
-    return next(p for p in itertools.chain([path], numbered) if not p.exists())
-
-
-def check_path(path: str | os.PathLike[str]) -> str:
-    """Give the sample format for a recording of that name.
+def check_path(path: str | os.PathLike[str]) -> None:
+    """Refuse what no recording can be called.
 
     Raises
     ------
@@ -113,15 +216,73 @@ def check_path(path: str | os.PathLike[str]) -> str:
         The name's ending is none that can be written, or its folder isn't there.
     """
     path = Path(path)
-    kind = FORMATS.get(path.suffix.lower())
-    if kind is None:
+    if path.suffix.lower() not in FORMATS:
         raise RecordError(f"Cannot record to '{path}': give a name that ends in {', '.join(FORMATS)}.")
-    if not path.absolute().parent.is_dir() or path.is_dir():
+    if not os.path.isdir(path.absolute().parent) or os.path.isdir(path):
         raise RecordError(f"Cannot record to '{path}': the folder for it doesn't exist, or it is a folder itself.")
-    return kind
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, sf.LibsndfileError):
-        return str(error.error_string).rstrip(".")
-    return str(getattr(error, "strerror", None) or error).rstrip(".")
+def takes_name(folder: Path, suffix: str = ".wav", now: datetime | None = None) -> Path:
+    """Give a name for a take that is free and sorts by time, as `2026-11-20 20-15-03.wav`, then `…-03_2.wav`."""
+    stem = f"{now or datetime.now():%Y-%m-%d %H-%M-%S}"
+    return next(_free(folder / f"{stem}{suffix}", "_"))
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Give the path in the folder for a name that came over the network; `.wav` where it has no ending.
+
+    Raises
+    ------
+    RecordError
+        It is more than a plain file name that every system allows, or its ending is none that can be written.
+    """
+    plain = name.isprintable() and not NOT_IN_NAMES & set(name) and name == name.strip()
+    if not plain or not name or name.startswith(".") or name.endswith("."):
+        shown = ascii(name[:80])
+        raise RecordError(
+            f'Cannot record to {shown}: give a plain file name, without folders and none of : * ? " < > |.'
+        )
+    if name.split(".", maxsplit=1)[0].strip().lower() in DEVICES:
+        raise RecordError(f"Cannot record to '{name[:80]}': on some systems that is a device; give another name.")
+    if not Path(name).suffix:
+        name += ".wav"
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise RecordError(f"Cannot record to '{name[:80]}…': give a name of no more than {MAX_NAME_BYTES} bytes.")
+    path = folder / name
+    check_path(path)
+    return path
+
+
+def _source(segment: Segment, part: str) -> np.ndarray:
+    """Give the history of a part. [shape=(capacity, channels)]"""
+    if part == "output":
+        return segment["history"]
+    if part in LETTERS:
+        return segment["stems"][:, LETTERS.index(part)]
+    if part != "input":
+        raise RecordError(f"Cannot record '{part}': name one or more of {', '.join(PARTS)}.")
+    if not segment.geometry.inputs:
+        raise RecordError("Cannot record the input: none is open; start with a device that has one.")
+    return segment["input"]
+
+
+def _beside(path: Path, part: str) -> Path:
+    return path if part == "output" else path.with_stem(f"{path.stem}.{part}")
+
+
+def _free(path: Path, mark: str = "-") -> Iterator[Path]:
+    """Give the path, then `name-2`, `name-3` …, leaving out those of which any part is there."""
+    numbered = (path.with_stem(f"{path.stem}{mark}{n}") for n in itertools.count(2))
+    for name in itertools.chain([path], numbered):
+        if not any(os.path.lexists(_beside(name, part)) for part in PARTS):
+            yield name
+
+
+def _discard(file: GrowingFile) -> None:
+    with contextlib.suppress(OSError):
+        file.close()
+    file.path.unlink(missing_ok=True)
+
+
+def _reason(error: OSError) -> str:
+    return str(error.strerror or error).rstrip(".")
