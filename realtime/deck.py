@@ -2,16 +2,25 @@
 
     python -m realtime.deck
 
-The host writes one line of JSON to its standard input (segment, model, rate, seed, values) and keeps the pipe open;
-when the pipe ends, so does the deck. It answers `{"ready": true}` or `{"error": sentence}`. Audio, events and telemetry
-go through the segment alone.
+The host asks by lines of JSON on standard input; when that pipe ends, so does the deck. Each is answered by a line.
+
+- `{"segment", "stream", "model", "sample_rate", "seed", "inputs", "effects"}`: load. Answer: `{"loaded": true}`.
+- `{"values", "states", "state"}`: take these values (pairs of parameter and value) and states (pairs of number and
+  file), go on from the state of that number (null: from rest), and play. Answer: `{"ready": true}`.
+- `{"keep": number, "path"}`: write the state that was captured under that number to a file.
+- `{"know": number, "path"}`: read a state, for a later restore.
+
+Audio, events and telemetry go through the segments alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +28,15 @@ import numpy as np
 from export.contract import GlitchError
 from realtime import rings
 from realtime.child import Orders, say
+from realtime.effects import Effect
 from realtime.engine import Engine
-from realtime.memory import EVENT, EVENTS, WRITE, Segment
+from realtime.memory import EVENT, EVENTS, HEAR, WRITE, Segment
 from realtime.priority import lock_memory, raise_priority
+from realtime.state import EngineState
 
+CAPTURE_S = 2.0
+INPUT_SLACK_MS = 1.0
+INPUT_LATE_MS = 30.0  # live input further behind than this is left out, to be near again
 LONGEST_SLEEP = 2e-3
 SHORTEST_SLEEP = 1e-4
 
@@ -30,10 +44,12 @@ SHORTEST_SLEEP = 1e-4
 class Deck:
     """The loop of a deck: take due events, decode a frame, push it, sleep until the ring is below its mark."""
 
-    def __init__(self, engine: Engine, segment: Segment) -> None:
+    def __init__(self, engine: Engine, segment: Segment, stream: Segment) -> None:
         self.engine = engine
         self.segment = segment
         self.state = segment["deck"][0]
+        self._stream = stream
+        self._input_at: int | None = None
         self._incoming = np.zeros(EVENTS, EVENT)
         self._waiting: list[tuple[int, int, int, float]] = []  # (sample, arrival, parameter, value), sorted
         self._arrivals = 0
@@ -53,15 +69,17 @@ class Deck:
         """Apply what is due by the next frame, make it and push it."""
         began = time.perf_counter()
         ring, audio_ring = self.segment["ring_index"], self.segment["ring"]
-        self.apply_due(int(ring[WRITE]) + int(self.state["play_offset"]) + self.engine.hop)
-        audio = self.engine.next()[: self.segment.geometry.channels]
+        sounds = int(ring[WRITE]) + int(self.state["play_offset"])
+        self.apply_due(sounds + self.engine.hop, sounds)
+        given = self._hear(sounds) if self.engine.inputs else None
+        audio = self.engine.next(given)
         while not rings.push_audio(ring, audio_ring, audio.shape[0], audio):
             if self.state["stop"]:
                 return
             time.sleep(LONGEST_SLEEP)
         self._tell(1e3 * (time.perf_counter() - began))
 
-    def apply_due(self, until: int) -> None:
+    def apply_due(self, until: int, sounds: int) -> None:
         """Apply, in order of time and then of arrival, the events whose sample lies before `until`."""
         count = rings.pop_events(self.segment["event_index"], self.segment["events"], self._incoming)
         for sample, parameter, value in self._incoming[:count].tolist():
@@ -73,8 +91,35 @@ class Deck:
         due = sum(1 for event in self._waiting if event[0] < until)
         for _, _, parameter, value in self._waiting[:due]:
             self.engine.apply(parameter, value)
+            self._note(sounds, parameter, value)
         del self._waiting[:due]
         self.state["events"] += due
+
+    def _hear(self, sounds: int) -> np.ndarray:
+        """Take the live input for the frame that will sound at `sounds`.
+
+        It is read as late as the decode-ahead lets it be there for certain. When it isn't, or has fallen far behind,
+        reading begins anew at the right place, and that is noted.
+        """
+        rate, wanted = self.engine.sample_rate, self.engine.wanted
+        heard = self._stream["input"]
+        near = sounds - int(self.state["ahead"]) - wanted - round(INPUT_SLACK_MS * rate / 1000)
+        at = self._input_at
+        early = at is not None and at + wanted > int(self._stream["stream"][0]["input_clock"])
+        if at is None or early or near - at > INPUT_LATE_MS * rate / 1000:
+            if at is not None and at >= 0:  # before the first sound there is nothing to jump from
+                self.state["input_jumps"] += 1
+            at = near
+            self._note(sounds, HEAR, at)
+        self._input_at = at + wanted
+        index = np.arange(at, at + wanted)
+        return np.where(index >= 0, heard[index % len(heard)].T, np.float32(0))
+
+    def _note(self, sounds: int, parameter: int, value: float) -> None:
+        """Tell the host what was done, and before which frame."""
+        done, frame = self.segment["done"], self.engine.frames
+        if not rings.push_done(self.segment["done_index"], done, frame, sounds, parameter, value):
+            self.state["lost_done"] += 1
 
     def _tell(self, cost_ms: float) -> None:
         state = self.state
@@ -91,20 +136,28 @@ def main() -> int:
     order = orders.next()
     if order is None:
         return 0
-    with Segment.attach(order["segment"]) as segment:
-        return _play(order, segment)
+    with Segment.attach(order["segment"]) as segment, Segment.attach(order["stream"]) as stream:
+        try:
+            return _play(orders, order, segment, stream)
+        except GlitchError as error:
+            say(error=str(error))
+            return 1
 
 
-def _play(order: dict[str, Any], segment: Segment) -> int:
-    try:
-        engine = Engine(order["model"], order["sample_rate"], seed=order["seed"])
-        cost = engine.decoder.warm()
-    except GlitchError as error:
-        say(error=str(error))
-        return 1
-    for parameter, value in order["values"]:
+def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segment) -> int:
+    effects = [Effect.from_json(effect) for effect in order["effects"]]
+    engine = Engine(order["model"], order["sample_rate"], seed=order["seed"], inputs=order["inputs"], effects=effects)
+    cost = engine.decoder.warm()
+    say(loaded=True)
+    go = orders.next()
+    if go is None:
+        return 0
+    for number, path in go["states"]:
+        with contextlib.suppress(GlitchError, OSError):  # a snapshot without its memory still has its values
+            engine.states[number] = _read(path)
+    for parameter, value in go["values"]:
         engine.apply(int(parameter), float(value))
-    engine.settle()
+    engine.settle(engine.states.get(go["state"]))
     state = segment["deck"][0]
     state["hop"], state["delay"] = engine.hop, engine.delay
     state["deadline_ms"] = 1e3 * engine.decoder.hop / engine.decoder.card.sample_rate
@@ -113,14 +166,42 @@ def _play(order: dict[str, Any], segment: Segment) -> int:
     gc.collect()
     gc.freeze()
     gc.disable()
-    deck = Deck(engine, segment)
+    sys.setswitchinterval(1e-4)  # the thread below may not keep the decoder waiting
+    deck = Deck(engine, segment, stream)
     while rings.fill(segment["ring_index"]) < state["ahead"]:
         deck.frame()
     state["decode_ms"] = state["worst_ms"] = 1e3 * cost  # the first frames load code; they tell nothing
     state["ready"] = 1
     say(ready=True)
+    threading.Thread(target=_keep_and_know, args=(orders, engine), name="states", daemon=True).start()
     deck.run()
     return 0
+
+
+def _keep_and_know(orders: Orders, engine: Engine) -> None:
+    """Write and read states for the host, beside the playing."""
+    while (order := orders.next()) is not None:
+        try:
+            if "know" in order:
+                engine.states[order["know"]] = _read(order["path"])
+            else:
+                Path(order["path"]).write_bytes(_captured(engine, order["keep"]).to_bytes())
+            say(done=True)
+        except (GlitchError, OSError) as error:
+            say(failed=str(error))
+
+
+def _captured(engine: Engine, number: int) -> EngineState:
+    end = time.monotonic() + CAPTURE_S
+    while number not in engine.states:
+        if time.monotonic() > end:
+            raise GlitchError("The deck made no frame to keep the state of.")
+        time.sleep(LONGEST_SLEEP)
+    return engine.states[number]
+
+
+def _read(path: str) -> EngineState:
+    return EngineState.from_bytes(Path(path).read_bytes())
 
 
 if __name__ == "__main__":

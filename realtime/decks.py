@@ -6,12 +6,19 @@ import math
 import os
 import threading
 import time
-from typing import Any
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from export.contract import Card, GlitchError
 from realtime import rings
 from realtime.child import Child, ChildError
-from realtime.memory import RING, Geometry, Registry, Segment
+from realtime.memory import DONE, RING, Geometry, Registry, Segment
+
+if TYPE_CHECKING:
+    from realtime.effects import Effect
 
 START_TIMEOUT_S = 60.0
 
@@ -31,10 +38,14 @@ class DeckProcess:
         Of the stream.
     seed
         Of everything random in the deck.
-    values
-        Pairs (parameter, value) that the deck starts with.
+    stream
+        Name of the stream segment, for its live input of `inputs` channels.
+    effects
+        What the sound goes through.
     ahead
         Frames to decode ahead of the speaker.
+    number
+        Counts the decks of a session.
     child
         A process from `start_deck` that waits for its order; without one, it is started here.
     """
@@ -46,26 +57,31 @@ class DeckProcess:
         registry: Registry,
         *,
         sample_rate: float,
+        stream: str,
+        inputs: int = 0,
         seed: int = 0,
-        values: list[tuple[int, float]] | None = None,
+        effects: Sequence[Effect] = (),
         ahead: int,
+        number: int = 0,
         child: Child | None = None,
     ) -> None:
         method = card.method("decode")
         hop = math.ceil(method.hop * sample_rate / card.sample_rate)
         capacity = max(RING, 1 << (8 * hop - 1).bit_length())
-        self.segment = Segment.create(Geometry("deck", min(method.channels, 2), capacity), registry)
+        self.segment = Segment.create(Geometry("deck", method.channels, capacity), registry)
         self.state = self.segment["deck"][0]
-        self.state["ahead"] = ahead
-        self.state["hop"] = hop
+        self.state["ahead"], self.state["hop"], self.state["number"] = ahead, hop, number
+        self.number = number
         self._lock = threading.Lock()
         self._child = child or start_deck()
-        self._order = {
+        self.order = {
             "segment": self.segment.name,
+            "stream": stream,
             "model": os.fspath(model),
             "sample_rate": sample_rate,
             "seed": seed,
-            "values": values or [],
+            "inputs": inputs,
+            "effects": [effect.to_json() for effect in effects],
         }
 
     @property
@@ -79,26 +95,84 @@ class DeckProcess:
         return self._child.alive
 
     def load(self) -> None:
-        """Let the deck load its model, and wait until it has decoded its first frames.
+        """Let the deck load its model; it doesn't play yet.
 
         Raises
         ------
         DeckError
             The model cannot be played, with the reason; or the deck ended, or took too long.
         """
-        try:
-            self._child.ask(START_TIMEOUT_S, **self._order)
-        except ChildError as error:
-            raise DeckError(str(error)) from None
+        self._ask(**self.order)
+
+    def play(
+        self,
+        values: Sequence[tuple[int, float]] = (),
+        states: Sequence[tuple[int, str]] = (),
+        state: int | None = None,
+    ) -> None:
+        """Let a deck that is loaded play, and wait until it has decoded its first frames.
+
+        Parameters
+        ----------
+        values
+            Pairs of parameter and value to begin with.
+        states
+            Pairs of number and file: what it may be asked to restore.
+        state
+            The number of the state to go on from; None begins at rest.
+        """
+        self._ask(values=list(values), states=list(states), state=state)
 
     def send(self, parameter: int, value: float, sample: int = 0) -> None:
         """Put an event into the deck's ring; it acts at `sample` of the stream's clock, or with the next frame."""
+        self.send_all([(parameter, value)], sample)
+
+    def send_all(self, events: Iterable[tuple[int, float]], sample: int = 0) -> None:
+        """Put events into the deck's ring, nothing between them."""
         with self._lock:
-            events = self.segment.arrays.get("events")
-            if events is None:
+            ring = self.segment.arrays.get("events")
+            if ring is None:
                 return
-            if not rings.push_event(self.segment["event_index"], events, sample, parameter, value):
-                self.state["lost_events"] += 1
+            for parameter, value in events:
+                if not rings.push_event(self.segment["event_index"], ring, sample, parameter, value):
+                    self.state["lost_events"] += 1
+
+    def keep(self, number: int, path: Path) -> None:
+        """Write the state that was captured under a number to a file.
+
+        Raises
+        ------
+        DeckError
+            It could not be captured, or not be written.
+        """
+        self._ask(keep=number, path=str(path))
+
+    def know(self, number: int, path: Path) -> None:
+        """Let the deck read a state from a file, to be restored later by its number.
+
+        Raises
+        ------
+        DeckError
+            It is none of this model's.
+        """
+        self._ask(know=number, path=str(path))
+
+    def done(self) -> np.ndarray:
+        """Take what the deck has done since this was asked last."""
+        with self._lock:
+            log = self.segment.arrays.get("done")
+            if log is None:
+                return np.zeros(0, DONE)
+            into = np.zeros(rings.fill(self.segment["done_index"]), DONE)
+            return into[: rings.pop_events(self.segment["done_index"], log, into)]
+
+    def _ask(self, **message: Any) -> None:
+        try:
+            answer = self._child.ask(START_TIMEOUT_S, **message)
+        except ChildError as error:
+            raise DeckError(str(error)) from None
+        if "failed" in answer:
+            raise DeckError(answer["failed"])
 
     def close(self) -> None:
         """End the process, kindly and then not, and remove its segment. Nothing may read the segment any more."""

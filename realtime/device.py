@@ -5,7 +5,8 @@
 It is a process of its own so that a driver that hangs or crashes can be given up and started again while the decks play
 on: PortAudio, for one, waits ten minutes for a JACK server that has died. The host's orders, each answered by a line:
 
-- `{"wanted", "rate", "model_rate", "exact"}`: choose a device. Answer: what it is.
+- `{"wanted", "rate", "model_rate", "model_channels", "exact", "input", "outputs", "inputs"}`: choose a device and its
+  channels, and an input if one is asked for. Answer: what they are.
 - `{"segment", "block", "latency"}`: open a stream on it that plays the segment.
 - `{"plug": slot, "deck", "gain", "ramp_ms"}`, `{"unplug": slot}`: tie a deck's segment to a slot, or let it go.
 """
@@ -17,9 +18,9 @@ import time
 
 from export.contract import GlitchError
 from realtime.child import Orders, say
-from realtime.memory import MAX_CHANNELS, Segment
+from realtime.memory import Segment
 from realtime.priority import lock_memory
-from realtime.stream import DeviceError, choose, fitting_rate, open_stream
+from realtime.stream import DeviceError, choose, choose_channels, choose_input, fitting_rate, open_stream
 
 BLOCK_TIMEOUT_S = 1.0
 
@@ -41,9 +42,12 @@ def _serve(orders: Orders) -> int:
     device = choose(order["wanted"], order["model_rate"])
     if order["exact"] and str(device) != order["exact"]:
         raise DeviceError(f"{order['exact']} is not there.")
-    rate = fitting_rate(device, order["rate"], order["model_rate"])
-    channels = min(MAX_CHANNELS, device.channels)
-    say(device=str(device), why=device.why, rate=rate, channels=channels)
+    source = None if order["input"] is None else choose_input(order["input"], device)
+    chosen = choose_channels(device, source, order["outputs"], order["inputs"], order["model_channels"])
+    rate = fitting_rate(device, order["rate"], order["model_rate"], channels=chosen.opened, strict=not order["exact"])
+    hears = str(source) if source is not None else ""
+    counts = {"channels": len(chosen.outputs), "inputs": len(chosen.inputs)}
+    say(device=str(device), why=device.why, rate=rate, input=hears, **counts)
 
     from realtime.mixer import Mixer  # compiled code: loaded while the host goes on
 
@@ -51,8 +55,9 @@ def _serve(orders: Orders) -> int:
     if order is None:
         return 0
     segment = Segment.attach(order["segment"])
-    mixer = Mixer(segment, rate, channels)
-    stream = open_stream(mixer, device, sample_rate=rate, block=order["block"], latency=order["latency"])
+    maps = {"outputs": chosen.outputs, "input_map": chosen.inputs}
+    mixer = Mixer(segment, rate, chosen.opened, inputs=chosen.opened_inputs, **maps)
+    stream = open_stream(mixer, device, source, sample_rate=rate, block=order["block"], latency=order["latency"])
     stream.start()
     lock_memory()
     say(latency_s=stream.latency_s)

@@ -1,23 +1,29 @@
 """What a deck plays, without the process around it: events in, audio out.
 
-The engine holds the knobs of one deck, makes latent frames from them, decodes, guards against what is not a number and
-brings the model's rate to the stream's. The deck process runs it against the clock; tests and offline work run it as
-fast as it goes, and get the same samples.
+The engine holds the knobs of one deck, makes latent frames from them, decodes, guards against what is not a number,
+brings the model's rate to the stream's, adds the live input and runs the effects. The deck process runs it against the
+clock; tests and rendering run it as fast as it goes, and get the same samples.
 """
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import soxr
 
 from realtime.decoder import Decoder
+from realtime.effects import Chain, Effect, rows
+from realtime.encoder import RESAMPLER, Encoder
 from realtime.latents import Latents, Smoother
+from realtime.memory import CAPTURE, GLIDE, RESTORE
 from realtime.params import Parameter, Table, table
+from realtime.state import EngineState
 
-RESAMPLER = "HQ"
+SILENT_DB = -80.0
+INPUT_MEMORY = 1 << 17  # samples of the live input that are kept, for the dry way
 
 
 class Engine:
@@ -31,125 +37,262 @@ class Engine:
         Of the stream; a model of another rate is resampled.
     seed
         Of the walk, and of the phase where magnitudes say nothing of it.
+    inputs
+        Channels of the live input; 0 is none.
+    effects
+        What the sound goes through, in this order.
 
     Attributes
     ----------
+    frames : int
+        Latent frames made so far.
     nonfinite : int
         Frames in which the model gave no numbers; they fade to silence, and the model goes back to rest.
+    states : dict
+        States by number: what `CAPTURE` keeps and `RESTORE` brings back.
     """
 
-    def __init__(self, path: str | os.PathLike[str], sample_rate: float, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        sample_rate: float,
+        *,
+        seed: int = 0,
+        inputs: int = 0,
+        effects: Sequence[Effect] = (),
+    ) -> None:
         self.decoder = Decoder(path, seed=seed)
         card = self.decoder.card
-        self.table: Table = table(card)
+        self.table: Table = table(card, rows(effects))
         self.sample_rate = sample_rate
-        self.nonfinite = 0
+        self.channels, self.inputs = self.decoder.channels, inputs
+        self.frames = self.nonfinite = 0
+        self.states: dict[int, EngineState] = {}
         frame_rate = card.sample_rate / self.decoder.hop
         self.latents = Latents(card.latent, frame_rate, seed)
-        self._values = np.array([row.default for row in self.table.by_index])
-        self._controls = np.array([row.index for row in self.table.controls.values()], int)
+        self.knobs = {row.address: row.default for row in self.table.by_index}
+        self.knobs["/walk/seed"] = seed
+        self._frame_rate = frame_rate
+        self._controls = tuple(row.address for row in self.table.controls.values())
         self._control_ms = np.array([row.smoothing_ms for row in self.table.controls.values()])
-        self._smoother = Smoother(self._values[self._controls], frame_rate)
-        rows = {"manual": self.table.latents, "scale": self.table.scales, "bias": self.table.biases}
-        self._faders = {row.index: (name, k) for name, found in rows.items() for k, row in enumerate(found)}
-        self._named = {
-            a: self.table[a].index for a in ("/reset", "/smoothing", "/walk/speed", "/walk/radius", "/walk/kind")
+        self._smoother = Smoother(self._targets(), frame_rate)
+        faders = {
+            "manual": self.table.latents,
+            "scale": self.table.scales,
+            "bias": self.table.biases,
+            "smoothing_ms": self.table.smoothings,
         }
-        self._seed_row = self.table["/walk/seed"].index
-        self._values[self._seed_row] = seed
-        self._guard = _Guard(self.decoder.channels)
+        self._faders = {row.address: (name, k) for name, found in faders.items() for k, row in enumerate(found)}
+        self._glide_ms = 0.0
+        self._glides: dict[str, tuple[Parameter, float, float, int, int]] = {}
+        self._restoring: EngineState | None = None
+        self._guard = _Guard(self.channels)
+        self._ratio = sample_rate / card.sample_rate
         self._resampler = None
-        if card.sample_rate != sample_rate:
+        if self._ratio != 1.0:
             self._resampler = soxr.ResampleStream(
-                card.sample_rate, sample_rate, self.decoder.channels, dtype="float32", quality=RESAMPLER
+                card.sample_rate, sample_rate, self.channels, dtype="float32", quality=RESAMPLER
             )
+        encoder = Encoder(path, sample_rate, inputs) if inputs and "encode" in card.methods else None
+        self._input = _Input(inputs, self.channels, encoder) if inputs else None
+        self.chain = Chain(effects, sample_rate, self.channels) if effects else None
+        self._effect_rows = frozenset(row.address for row in rows(effects))
+        self._taken = 0
 
     @property
     def hop(self) -> int:
         """Frames of audio that a latent frame makes at the stream's rate (rounded up where it varies)."""
-        return int(np.ceil(self.decoder.hop * self.sample_rate / self.decoder.card.sample_rate))
+        return math.ceil(self.decoder.hop * self._ratio)
 
     @property
     def delay(self) -> int:
-        """Samples, at the stream's rate, by which the sound lags its latent: graph, inversion and resampler."""
-        ratio = self.sample_rate / self.decoder.card.sample_rate
-        return round(self.decoder.delay * ratio + (self._resampler.delay() if self._resampler else 0))
+        """Samples, at the stream's rate, by which the sound lags its latent: graph, inversion, resampler, effects."""
+        resampler = self._resampler.delay() if self._resampler else 0
+        return round(self.decoder.delay * self._ratio + resampler) + (self.chain.latency if self.chain else 0)
+
+    @property
+    def input_delay(self) -> int:
+        """Samples by which the model's answer lags the live input, inside the engine; the dry way waits as long."""
+        if self._input is None:
+            return 0
+        heard = self._input.encoder.delay if self._input.encoder else 0
+        return heard + round(self.decoder.delay * self._ratio) + (self.chain.latency if self.chain else 0)
+
+    @property
+    def wanted(self) -> int:
+        """Samples of live input that the next frame takes; as many as frames give, in the long run."""
+        return round((self.frames + 1) * self.decoder.hop * self._ratio) - self._taken
 
     def apply(self, parameter: int, value: float) -> None:
-        """Act on an event: a parameter of the deck, by index, takes a value."""
-        if not 0 <= parameter < len(self.table.by_index):
-            return
-        row: Parameter = self.table.by_index[parameter]
+        """Act on an event: a parameter of the deck, by index, takes a value; see `realtime.memory` for the others."""
         if not np.isfinite(value):
             return
-        value = row.clip(value)
-        self._values[parameter] = value
-        if parameter in self._faders:
-            name, k = self._faders[parameter]
-            getattr(self.latents, name)[k] = value
-        elif parameter == self._named["/reset"]:
-            self.reset()
-        elif parameter == self._seed_row:
-            self.latents.walk.seed(int(value))
+        if parameter == GLIDE:
+            self._glide_ms = max(value, 0.0)
+        elif parameter == CAPTURE:
+            self.states[int(value)] = self.snapshot()
+        elif parameter == RESTORE:
+            self._restoring = self.states.get(int(value), self._restoring)
+        elif 0 <= parameter < len(self.table.by_index):
+            self._turn(self.table.by_index[parameter], self.table.by_index[parameter].clip(value))
+
+    def snapshot(self) -> EngineState:
+        """Copy what the next frame goes on from."""
+        return EngineState(self.decoder.snapshot(), self.latents.snapshot(), self._smoother.now.copy())
 
     def reset(self) -> None:
-        """Bring the model to rest; the sound dips and comes back within a hop, so that nothing pops."""
-        self._guard.dip(self.decoder.reset)
+        """Bring the model to rest; the next frame goes over from what would have been to what is."""
+        state = self.snapshot()
+        before = self.decoder.snapshot()
+        self.decoder.reset()
+        self._restoring = EngineState(self.decoder.snapshot(), state.latents, state.controls)
+        self.decoder.restore(before)
 
-    def settle(self) -> None:
-        """Let every knob be where it points, without a glide: before the first frame."""
-        self.latents.jump()
-        self._smoother.now[:] = self._values[self._controls]
+    def settle(self, state: EngineState | None = None) -> None:
+        """Let every knob be where it points, without a glide, or go on from a state: before the first frame."""
+        self.latents.jump(self.knobs)
+        self._smoother.now[:] = self._targets()
+        if state is not None:
+            self._restore(state)
 
-    def next(self) -> np.ndarray:
-        """Make the next latent frame's audio [shape=(channels, samples)], at the stream's rate."""
-        value = self._values
-        latent = self.latents.next(
-            smoothing_ms=value[self._named["/smoothing"]],
-            speed=value[self._named["/walk/speed"]],
-            radius=value[self._named["/walk/radius"]],
-            kind=int(value[self._named["/walk/kind"]]),
-        )
-        controls = self._smoother.next(value[self._controls], self._control_ms)
-        audio = self.decoder.step(latent, controls)
+    def next(self, given: np.ndarray | None = None) -> np.ndarray:
+        """Make the next latent frame's audio [shape=(channels, samples)], at the stream's rate.
+
+        `given` is `wanted` samples of the live input [shape=(inputs, wanted)].
+        """
+        self._glide()
+        heard = None
+        if self._input is not None:
+            assert given is not None
+            self._taken += given.shape[1]
+            heard = self._input.push(given, self.knobs["/input/gain"])
+        audio = self._decode(heard)
+        if self._restoring is not None:  # both what would have been and what is: the one fades into the other
+            self._restore(self._restoring)
+            self._restoring = None
+            risen = _rise(audio.shape[1])
+            audio = audio * (1 - risen) + self._decode(heard) * risen
+        self.frames += 1
         sound = bool(np.isfinite(audio).all())
         if not sound:
             self.nonfinite += 1
             self.decoder.reset()
-        heard = self._guard.pass_on(audio if sound else None, self.decoder.hop)
+        out = self._guard.pass_on(audio if sound else None, self.decoder.hop)
         if self._resampler is not None:
-            heard = self._resampler.resample_chunk(np.ascontiguousarray(heard.T)).T
-        return np.ascontiguousarray(heard, np.float32)
+            out = self._resampler.resample_chunk(np.ascontiguousarray(out.T)).T.reshape(self.channels, -1)
+        if self._input is not None:
+            behind = (self._input.encoder.delay if self._input.encoder else 0) + round(self.decoder.delay * self._ratio)
+            out = self._input.mix(out, self.knobs["/input/mix"], behind)
+        if self.chain is not None and out.shape[1]:
+            out = self.chain.process(out)
+        return np.ascontiguousarray(out, np.float32)
+
+    def _decode(self, heard: np.ndarray | None) -> np.ndarray:
+        latent = self.latents.next(self.knobs, heard)
+        return self.decoder.step(latent, self._smoother.next(self._targets(), self._control_ms))
+
+    def _targets(self) -> np.ndarray:
+        return np.array([self.knobs[address] for address in self._controls])
+
+    def _turn(self, row: Parameter, value: float) -> None:
+        """Give a knob a value, at once or over the time that was asked for."""
+        frames = round(self._glide_ms / 1000.0 * self._frame_rate)
+        if frames > 1 and row.kind != "trigger":
+            self._glides[row.address] = (row, self.knobs[row.address], value, self.frames, frames)
+            return
+        self._glides.pop(row.address, None)
+        self._put(row.address, value)
+
+    def _glide(self) -> None:
+        for row, begin, end, first, frames in list(self._glides.values()):
+            t = min((self.frames + 1 - first) / frames, 1.0)
+            self._put(row.address, row.between(begin, end, t))
+            if t == 1.0:
+                del self._glides[row.address]
+
+    def _put(self, address: str, value: float) -> None:
+        self.knobs[address] = value
+        if address in self._faders:
+            name, k = self._faders[address]
+            getattr(self.latents, name)[k] = value
+        elif address == "/reset":
+            self.reset()
+        elif address == "/walk/seed":
+            self.latents.walk.seed(int(value))
+        elif address == "/loop/clear":
+            self.latents.loop.clear()
+        elif address in self._effect_rows and self.chain is not None:
+            self.chain.set(address, value)
+
+    def _restore(self, state: EngineState) -> None:
+        self.decoder.restore(state.decoder)
+        self.latents.restore(state.latents)
+        self._smoother.now[:] = state.controls
+
+
+class _Input:
+    """The live input's two ways: through the model's `encode`, and dry, as late as the model's answer is."""
+
+    def __init__(self, inputs: int, channels: int, encoder: Encoder | None) -> None:
+        self.encoder = encoder
+        self._channels = channels
+        self._memory = np.zeros((inputs, INPUT_MEMORY), np.float32)
+        self._heard = self._given = 0
+        self._gain: float | None = None
+        self._mix: float | None = None
+
+    def push(self, audio: np.ndarray, gain_db: float) -> np.ndarray | None:
+        """Take audio [shape=(inputs, samples)], and give the latent that it makes."""
+        gain = 10 ** (gain_db / 20) if gain_db > SILENT_DB else 0.0
+        audio = audio * _ramp(gain if self._gain is None else self._gain, gain, audio.shape[1])
+        self._gain = gain
+        at = (self._heard + np.arange(audio.shape[1])) % INPUT_MEMORY
+        self._memory[:, at] = audio
+        self._heard += audio.shape[1]
+        return self.encoder.push(audio) if self.encoder is not None else None
+
+    def mix(self, wet: np.ndarray, mix: float, behind: int) -> np.ndarray:
+        """Add the dry input to what the model gives [shape=(channels, samples)], at equal power."""
+        count = wet.shape[1]
+        before = mix if self._mix is None else self._mix
+        self._mix = mix
+        index = self._given - behind + np.arange(count)
+        self._given += count
+        if before == mix == 1.0:
+            return wet
+        dry = self._memory[:, index % INPUT_MEMORY] * (index >= 0)
+        dry = dry.mean(axis=0, keepdims=True) if self._channels == 1 else dry[np.arange(self._channels) % len(dry)]
+        share = 0.5 * np.pi * _ramp(before, mix, count)
+        return np.asarray(wet * np.sin(share) + dry * np.cos(share))
+
+
+def _ramp(begin: float, end: float, count: int) -> np.ndarray:
+    return begin + (end - begin) * (np.arange(1, count + 1) / max(count, 1))
+
+
+def _rise(count: int) -> np.ndarray:
+    """Go from 0 to 1 with neither a step nor a corner."""
+    t = np.arange(count, dtype=np.float32) / count
+    return t * t * (3 - 2 * t)
 
 
 class _Guard:
     """Keeps a break in the model from becoming a step in the sound.
 
-    A hop that is missing becomes a fade from the last sample to silence; the hop after it fades in. A dip (for a reset)
-    is a hop that fades out, an action while all is silent, and a hop that fades in.
+    A hop that is missing becomes a fade from the last sample to silence; the hop after it fades in.
     """
 
     def __init__(self, channels: int) -> None:
         self._last = np.zeros((channels, 1), np.float32)
         self._closed = False
-        self._action: Callable[[], None] | None = None
-
-    def dip(self, action: Callable[[], None]) -> None:
-        self._action = action
 
     def pass_on(self, audio: np.ndarray | None, frames: int) -> np.ndarray:
-        ramp = np.linspace(0, 1, frames, endpoint=False, dtype=np.float32)
-        rise = ramp * ramp * (3 - 2 * ramp)
         if audio is None:
-            out = self._last * (1 - rise)
+            out = self._last * (1 - _rise(frames))
             self._closed = True
         elif self._closed:
-            out, self._closed = audio * rise, False
+            out, self._closed = audio * _rise(frames), False
         else:
             out = audio
-        if self._action is not None and audio is not None:
-            out = out * (1 - rise)
-            self._action()
-            self._action, self._closed = None, True
         self._last = out[:, -1:] if not self._closed else np.zeros_like(self._last)
         return out

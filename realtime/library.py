@@ -5,6 +5,7 @@ What comes in over the network may name a model, never a path: names are looked 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from importlib.resources import files
@@ -52,20 +53,31 @@ class Library:
         return found
 
 
+def digest(path: str | os.PathLike[str]) -> str:
+    """Give the SHA-256 of a file: what a model is, whatever it is called."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def bundled_model() -> Path:
     """Give the path of the model that plays where none is named."""
     return _bundled() / f"{BUNDLED}.onnx"
 
 
 def own_folder() -> Path:
-    """Say where the user's models lie, as the system has it."""
+    """Say where the user's models lie."""
+    return data_folder() / "models"
+
+
+def data_folder() -> Path:
+    """Say where what is the user's lies, as the system has it."""
     if sys.platform == "win32":
         base = Path(os.environ.get("APPDATA", Path.home()))
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     else:
         base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "glitch-live" / "models"
+    return base / "glitch-live"
 
 
 def _bundled() -> Path:

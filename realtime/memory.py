@@ -330,7 +330,7 @@ class Registry:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._path = self._folder / f"{os.getpid()}-{secrets.token_hex(3)}"
         self._file: IO[str] = self._path.open("w")
-        if not _lock(self._file):
+        if not lock_file(self._file):
             raise GlitchError(f"Cannot lock {self._path}; check that the folder allows it.")
 
     def new_name(self) -> str:
@@ -359,7 +359,7 @@ def sweep(folder: Path | None = None) -> list[str]:
     for path in sorted(folder.glob("*-*")) if folder.is_dir() else []:
         try:
             with path.open("r+") as file:
-                if not _lock(file):
+                if not lock_file(file):
                     continue
                 names = file.read().split()
         except OSError:
@@ -391,7 +391,7 @@ def _let_go(memory: SharedMemory) -> None:
         memory.close()
 
 
-def _lock(file: IO[str]) -> bool:
+def lock_file(file: IO[str]) -> bool:
     """Take the file's lock if it is free; it is held until the file is closed."""
     try:
         if sys.platform == "win32":

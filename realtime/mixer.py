@@ -5,7 +5,7 @@ sums, filters DC, applies gain, limits, mutes, measures, and keeps the history t
 calls it through `portaudio_callback`; the null device, offline rendering and the tests call it from Python on the same
 arrays.
 
-What it does depends on samples, never on blocks: a block is cut where a command is due. What it did, and at which sample,
+What it does depends on samples, never on blocks: a block is cut where a command is due. What it did, at which sample,
 it notes in a log, from which the same sound can be made again.
 """
 
@@ -204,9 +204,6 @@ def _play(desk: Desk, at: int, frames: int, block: int, clock: int) -> None:
     ring = carray(_float32_at(slot.ring_address), (slot.capacity * inside,))
     decks = carray(_deck_at(slot.deck_address), (1,))
     deck = decks[0]
-    if slot.seen == 0:
-        slot.seen = 1
-        _note(desk, clock, PLUGGED, at, slot.target, slot.step, deck.number)
     read = index[READ]
     ready = load_acquire(index, WRITE) - read
     if slot.waiting == 1 and ready >= max(block, deck.ahead):
@@ -240,6 +237,17 @@ def _play(desk: Desk, at: int, frames: int, block: int, clock: int) -> None:
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
+def _welcome(desk: Desk, clock: int) -> None:
+    """Note decks that have been plugged in since the last block."""
+    for k in range(SLOTS):
+        slot = desk.slots[k]
+        if slot.active == 1 and slot.seen == 0:
+            slot.seen = 1
+            decks = carray(_deck_at(slot.deck_address), (1,))
+            _note(desk, clock, PLUGGED, k, slot.target, slot.step, decks[0].number)
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
 def _hear(given: np.ndarray, frames: int, desk: Desk, clock: int) -> None:
     """Keep the live input, and measure it."""
     channels, length = desk.stream[0].inputs, desk.input.shape[0]
@@ -267,7 +275,7 @@ def _meter(meter: Any, peak: float, power: float, seconds: float) -> None:
 
 @njit(error_model="numpy", nogil=True, cache=True)
 def _master(out: np.ndarray, desk: Desk, frames: int, clock: int) -> bool:
-    """Sum the decks into `out` [shape=(frames * channels,)] and bring the sum into shape; say whether it was limited."""
+    """Sum the decks into `out` [shape=(frames * channels,)], bring the sum into shape; say whether it was limited."""
     stream = desk.stream[0]
     channels, heard, length = stream.channels, desk.history.shape[1], desk.history.shape[0]
     rate = stream.sample_rate
@@ -322,6 +330,7 @@ def mix(out: np.ndarray, given: np.ndarray, frames: int, desk: Desk) -> None:
     out[:] = 0.0
     if desk.input.shape[1] > 0:
         _hear(given, frames, desk, clock)
+    _welcome(desk, clock)
     _take_commands(desk)
     limited = False
     done = 0
@@ -333,7 +342,7 @@ def mix(out: np.ndarray, given: np.ndarray, frames: int, desk: Desk) -> None:
             some = min(some, desk.pending[0].sample - now)
         desk.bus[:, :some, :heard] = 0.0
         for k in range(SLOTS):
-            if desk.slots[k].active == 1:
+            if desk.slots[k].active == 1 and desk.slots[k].seen == 1:
                 _play(desk, k, some, frames, now)
         limited |= _master(out[done * stream.channels :], desk, some, now)
         done += some

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from realtime import rings
 from realtime.child import Child, ChildError
-from realtime.memory import Segment
+from realtime.memory import FADE, GAIN, MUTE, Segment
 
 ANSWER_S = 20.0
 REPLUG_MS = 20.0
@@ -20,7 +23,9 @@ class Played:
     name: str
     why: str  # why it was chosen, where that needs saying
     sample_rate: float
-    channels: int
+    channels: int  # that we play
+    input: str = ""
+    inputs: int = 0  # channels that we hear
 
     def __str__(self) -> str:
         return self.name
@@ -36,6 +41,8 @@ class Output:
     def __init__(self) -> None:
         self._child = Child("realtime.device", "The audio device")
         self._plugged: dict[int, tuple[str, float]] = {}  # slot: name of the deck's segment, gain
+        self._lock = threading.Lock()
+        self._unsaid: dict[tuple[int, int], tuple[float, float]] = {}  # kind, slot: value, time of the fade
         self.latency_s = 0.0
 
     @property
@@ -48,18 +55,44 @@ class Output:
         """Whether the device process runs."""
         return self._child.alive
 
-    def choose(self, wanted: str | int | None, rate: float | None, model_rate: float, *, exact: str = "") -> Played:
-        """Find a device; `exact` takes none but the one of that very name.
+    def choose(
+        self,
+        wanted: str | int | None,
+        rate: float | None,
+        model_rate: float,
+        *,
+        model_channels: int = 1,
+        input_device: str | int | None = None,
+        outputs: Sequence[int] | None = None,
+        inputs: Sequence[int] | None = None,
+    ) -> Played:
+        """Find a device and its channels, and an input where one is asked for (`""` is the default one).
 
         Raises
         ------
         ChildError
-            There is no such device, or it cannot play at that rate.
+            There is no such device or channel, or it cannot play at that rate.
         """
-        answer = self._child.ask(ANSWER_S, wanted=wanted, rate=rate, model_rate=model_rate, exact=exact)
-        self.device = Played(answer["device"], answer["why"], float(answer["rate"]), int(answer["channels"]))
-        self._wanted, self._model_rate = wanted, model_rate
+        self._order = {
+            "wanted": wanted,
+            "rate": rate,
+            "model_rate": model_rate,
+            "model_channels": model_channels,
+            "exact": "",
+            "input": input_device,
+            "outputs": outputs,
+            "inputs": inputs,
+        }
+        self.device = self._choose(self._order)
         return self.device
+
+    def _choose(self, order: dict[str, Any]) -> Played:
+        a = self._child.ask(ANSWER_S, **order)
+        return Played(a["device"], a["why"], float(a["rate"]), int(a["channels"]), a["input"], int(a["inputs"]))
+
+    def use(self, segment: Segment) -> None:
+        """Take the segment that will be played; what is asked of the callback from here on waits in it."""
+        self._segment, self._slots = segment, segment["slots"]
 
     def open(self, segment: Segment, *, block: int, latency: float | Literal["low", "high"]) -> None:
         """Let the device play a stream segment.
@@ -69,8 +102,8 @@ class Output:
         ChildError
             The device cannot be opened.
         """
-        self._segment, self._block, self._latency = segment, block, latency
-        self._slots = segment["slots"]
+        self._block, self._latency = block, latency
+        self.use(segment)
         answer = self._child.ask(ANSWER_S, segment=segment.name, block=block, latency=latency)
         self.latency_s = float(answer["latency_s"])
 
@@ -86,21 +119,47 @@ class Output:
         with contextlib.suppress(ChildError):
             self._child.ask(ANSWER_S, unplug=slot)
 
-    def fade(self, slot: int, gain: float, ramp_ms: float) -> None:
+    def gain(self, linear: float, sample: int = 0) -> None:
+        """Let the output's level go to another, from a sample of the clock on."""
+        self._command(GAIN, linear, sample=sample)
+
+    def mute(self, on: bool, sample: int = 0) -> None:
+        """Silence the output, or open it, from a sample of the clock on."""
+        self._command(MUTE, float(on), sample=sample)
+
+    def fade(self, slot: int, gain: float, ramp_ms: float, sample: int = 0) -> None:
         """Let a slot's gain go to another over a time."""
         if slot in self._plugged:
             self._plugged[slot] = (self._plugged[slot][0], gain)
-        s = self._slots[slot]
-        samples = ramp_ms * self.device.sample_rate / 1000.0
-        s["step"] = abs(gain - float(s["gain"])) / samples if samples else 1.0
-        s["target"] = gain
+        self._command(FADE, gain, slot=slot, over=ramp_ms * self.device.sample_rate / 1000.0, sample=sample)
+
+    def tend(self) -> None:
+        """Say again what found no room: the device was away, and the last word counts."""
+        if not self._unsaid or rings.fill(self._segment["command_index"]):
+            return
+        unsaid, self._unsaid = self._unsaid, {}
+        for (kind, slot), (value, over) in unsaid.items():
+            self._command(kind, value, slot=slot, over=over)
+
+    def _command(self, kind: int, value: float, *, slot: int = 0, over: float = 0.0, sample: int = 0) -> None:
+        index, commands = self._segment["command_index"], self._segment["commands"]
+        with self._lock:
+            if not rings.push_command(index, commands, sample, kind, slot, value, over, 0):
+                self._unsaid[kind, slot] = (value, over)
 
     def silent(self, slot: int) -> bool:
         """Whether a slot has been faded out."""
         return bool(self._slots[slot]["gain"] == 0.0)
 
+    def dry(self, slot: int) -> bool:
+        """Whether a slot's deck has run dry, and its fade is over."""
+        s = self._slots[slot]
+        return not s["active"] or bool(s["waiting"] and s["tail"] <= 0.0)
+
     def reopen(self) -> None:
         """Give the device process up, and start another on the same device.
+
+        Decks are plugged in again, unless the device plays at another rate now: then they are of no use.
 
         Raises
         ------
@@ -111,10 +170,17 @@ class Output:
         self._slots["active"] = 0
         self._child = Child("realtime.device", "The audio device")
         before = self.device
-        wanted = None if self._wanted is None else before.name if isinstance(self._wanted, str) else self._wanted
+        wanted = self._order["wanted"]
+        named = before.name if isinstance(wanted, str) else wanted
         null = before.name.startswith("null")
-        self.choose("null" if null else wanted, before.sample_rate, self._model_rate, exact=before.name)
+        order = {"wanted": "null" if null else named, "rate": before.sample_rate, "exact": before.name}
+        device = self._choose(self._order | order)
+        if (device.channels, device.inputs) != (before.channels, before.inputs):
+            raise ChildError(f"{device} has other channels than before.")
+        self.device = device
         self.open(self._segment, block=self._block, latency=self._latency)
+        if device.sample_rate != before.sample_rate:
+            self._plugged.clear()
         for slot, (name, gain) in self._plugged.items():
             self._child.ask(ANSWER_S, plug=slot, deck=name, gain=gain, ramp_ms=REPLUG_MS)
 

@@ -62,6 +62,16 @@ class Parameter:
         value = min(max(value, self.minimum), self.maximum)
         return float(round(value)) if self.kind in ("int", "bool") else value
 
+    def between(self, begin: float, end: float, t: float) -> float:
+        """Give the value at `t` (0 to 1) of the way from one to another, as the curve goes; switches turn half-way."""
+        if t >= 1.0:
+            return end
+        if self.kind != "float":
+            return begin if t < 0.5 else end
+        if self.curve == "log" and begin > 0 and end > 0:
+            return float(begin * (end / begin) ** t)
+        return begin + t * (end - begin)
+
 
 def row(
     address: str,

@@ -8,19 +8,24 @@ replaced in the same way, from silence.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from export.contract import Card, GlitchError, load
 from realtime.child import Child
-from realtime.decks import DeckProcess, wait_for
-from realtime.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
+from realtime.decks import DeckError, DeckProcess, wait_for
+from realtime.effects import Effect, rows
+from realtime.journal import Journal
+from realtime.library import digest
+from realtime.memory import CAPTURE, LETTERS, MAX_PARAMETERS, Registry, Segment
 from realtime.output import Output
 from realtime.params import HOST_ROWS, Parameter, Table, table
 
@@ -33,7 +38,23 @@ BLOCK_TIMEOUT_S = 1.0
 QUICK_DEATH_S = 5.0
 PATIENCE = 30  # quick deaths in a row, after which a deck is started again only now and then
 PAUSE_S = 5.0
+DEATHS_BY_PLUGIN = 2
 TOO_SLOW_S = 2.0  # above its deadline for so long, a deck is muted
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that has been read, and what its sound shall go through."""
+
+    model: Path
+    digest: str
+    card: Card
+    effects: tuple[Effect, ...]
+
+    @property
+    def table(self) -> Table:
+        """The knobs that a deck has with it."""
+        return table(self.card, rows(self.effects))
 
 
 class Player:
@@ -52,7 +73,9 @@ class Player:
         self.values = values
         self.table: Table = table()
         self.model: Path | None = None
+        self.digest = ""  # of the model's file
         self.card: Card | None = None
+        self.effects: tuple[Effect, ...] = ()
         self.process: DeckProcess | None = None
         self.slot = -1
         self.silenced = ""
@@ -79,13 +102,15 @@ class Player:
 
     def settings(self) -> list[tuple[int, float]]:
         """What a deck is told when it starts: every knob of the deck that holds a value."""
-        rows = (row for row in self.table.by_index if row.where == "deck" and row.kind not in ("trigger", "list"))
+        rows = (row for row in self.table.by_index if row.where != "host" and row.kind not in ("trigger", "list"))
         return [(row.index, float(self.values[row.index])) for row in rows]
 
-    def take(self, model: Path, card: Card, rows: Table) -> None:
+    def take(self, loaded: Loaded) -> None:
         """Turn to another model; knobs of the same address keep their place."""
         kept = {row.address: float(self.values[row.index]) for row in self.table.by_index}
-        self.model, self.card, self.table = model, card, rows
+        rows = loaded.table
+        self.model, self.digest, self.card, self.table = loaded.model, loaded.digest, loaded.card, rows
+        self.effects = loaded.effects
         self.faders = list(rows.latents)
         self.set_defaults()
         for row in rows.by_index:
@@ -93,11 +118,22 @@ class Player:
                 self.values[row.index] = row.clip(kept[row.address])
 
 
+    def set(self, values: Mapping[str, float]) -> None:
+        """Put knobs of the deck somewhere, by address; those that it hasn't are left out."""
+        for address, value in values.items():
+            if address in self.table and self.table[address].where == "deck":
+                self.values[self.table[address].index] = self.table[address].clip(value)
+
+
 class Rack:
     """Decks A and B on an output.
 
     Parameters
     ----------
+    journal
+        Notes what decks do.
+    known
+        Gives, for the digest of a model, the states that a deck may be asked to restore: pairs of number and file.
     changed
         Called, from any thread, when what plays where has changed.
     note
@@ -114,13 +150,18 @@ class Rack:
         *,
         sample_rate: float,
         seed: int,
+        inputs: int,
+        journal: Journal,
+        known: Callable[[str], list[tuple[int, Path]]],
         changed: Callable[[], None],
         note: Callable[[str], None],
         waiting: Child | None = None,
     ) -> None:
         self.output, self._registry, self.sample_rate, self._seed = output, registry, sample_rate, seed
-        self._stream = segment["stream"][0]
-        self._changed, self._note = changed, note
+        self._segment, self._stream, self._inputs = segment, segment["stream"][0], inputs
+        self._journal, self._known, self._changed, self._note = journal, known, changed, note
+        self._numbers = itertools.count()
+        self.state_numbers = itertools.count(1)
         self._waiting = [waiting] if waiting is not None else []
         values = segment["values"].reshape(len(LETTERS), MAX_PARAMETERS)
         self.players = {letter: Player(letter, values[k]) for k, letter in enumerate(LETTERS)}
@@ -129,9 +170,27 @@ class Rack:
         self._workers = ThreadPoolExecutor(len(LETTERS), thread_name_prefix="loader")
         self._closing = False
 
-    def load(self, letter: str, model: str | os.PathLike[str], *, fade_ms: float = 0.0) -> Future[None]:
-        """Prepare a model and cross over to it; the future ends when the old one is gone, or raises `GlitchError`."""
-        return self._workers.submit(self._load, self.players[letter], Path(model).absolute(), fade_ms)
+    def load(
+        self,
+        letter: str,
+        model: str | os.PathLike[str],
+        *,
+        fade_ms: float = 0.0,
+        effects: tuple[Effect, ...] | None = None,
+        values: Mapping[str, float] | None = None,
+    ) -> Future[None]:
+        """Prepare a model and cross over to it; the future ends when the old one is gone, or raises `GlitchError`.
+
+        Effects and knobs stay as they are, but for those given, by address.
+        """
+        path = Path(model).absolute()
+        return self._workers.submit(self._load, self.players[letter], path, fade_ms, effects, values or {})
+
+    def set_effects(
+        self, letter: str, change: Callable[[tuple[Effect, ...]], tuple[Effect, ...]], *, fade_ms: float
+    ) -> Future[None]:
+        """Change what a deck's sound goes through, by a twin with other effects that takes over where the deck is."""
+        return self._workers.submit(self._exchange_effects, self.players[letter], change, fade_ms)
 
     def send(self, player: Player, row: Parameter, value: float, sample: int = 0) -> None:
         """Set a knob of a deck."""
@@ -139,16 +198,32 @@ class Rack:
         if player.process is not None:
             player.process.send(row.index, value, sample)
 
-    def host_value(self, row: Parameter, value: float) -> None:
-        """Keep a knob of the host, for whoever reads the values."""
+    def host_value(self, row: Parameter, value: float, sample: int = 0) -> None:
+        """Keep a knob of the host, for whoever reads the values, and tell the decks where it is theirs too."""
         for player in self.players.values():
             player.values[row.index] = value
+        if row.where == "both":
+            self.tell_decks(row, value, sample)
 
-    def cross(self) -> None:
-        """Let the crossfader be heard."""
+    def tell_decks(self, row: Parameter, value: float, sample: int = 0) -> None:
+        """Tell every deck of a knob of the host."""
         for player in self.players.values():
             if player.process is not None:
-                self.output.fade(player.slot, self._gain(player), CROSSFADER_MS)
+                player.process.send(row.index, value, sample)
+
+    def cross(self, place: float | None = None, sample: int = 0) -> None:
+        """Let the crossfader be heard, where it stands or at a place between A (0) and B (1)."""
+        for player in self.players.values():
+            if player.process is not None:
+                self.output.fade(player.slot, self._gain(player, place), CROSSFADER_MS, sample)
+
+    def change_rate(self, sample_rate: float) -> None:
+        """Put fresh decks that play at another rate in the place of all."""
+        self.sample_rate = sample_rate
+        self._journal.give_up(f"the device came back at {sample_rate:.0f} Hz")
+        for player in self.players.values():
+            if player.process is not None:
+                self._workers.submit(self._again, player)
 
     def set_ahead(self) -> None:
         """Decode ahead what was asked for; else a block, and what a wake-up or two decodes may take."""
@@ -183,30 +258,61 @@ class Rack:
         for child in self._waiting:
             child.close()
 
-    def _load(self, player: Player, model: Path, fade_ms: float) -> None:
+    def _load(
+        self,
+        player: Player,
+        model: Path,
+        fade_ms: float,
+        effects: tuple[Effect, ...] | None,
+        values: Mapping[str, float],
+    ) -> None:
         with player.lock:
             _, card = load(model)
-            rows = table(card)
             card.method("decode")
-            incoming = Player(player.letter, player.values.copy())
-            incoming.table = player.table
-            incoming.take(model, card, rows)
-            process = self._start(incoming)
-            before, old, old_slot = player.table, player.process, player.slot
-            k = LETTERS.index(player.letter)
-            slot = 2 * k + (1 - old_slot % 2 if old is not None else 0)
-            player.take(model, card, rows)
-            for row in rows.by_index:  # what was turned while the model was being loaded
-                value = float(player.values[row.index])
-                if row.where == "deck" and row.address in before and value != incoming.values[row.index]:
-                    process.send(row.index, value)
-            player.process, player.slot, player.silenced, player.seen_underruns = process, slot, "", 0
-            self.output.plug(slot, process.segment, gain=self._gain(player), ramp_ms=fade_ms)
-            self._changed()
-            if old is not None:
-                self.output.fade(old_slot, 0.0, fade_ms)
-                wait_for(lambda: self._closing or self.output.silent(old_slot), fade_ms / 1000.0 + BLOCK_TIMEOUT_S)
-                self._retire(player, old, old_slot)
+            kept = player.effects if effects is None else effects
+            self._cross_to(player, Loaded(model, digest(model), card, kept), fade_ms, values)
+
+    def _exchange_effects(
+        self, player: Player, change: Callable[[tuple[Effect, ...]], tuple[Effect, ...]], fade_ms: float
+    ) -> None:
+        with player.lock:
+            effects = change(player.effects)
+            if player.model is None or player.card is None:
+                raise DeckError(f"Deck {player.letter.upper()} plays nothing; load a model on it first.")
+            kept = Loaded(player.model, player.digest, player.card, effects)
+            self._cross_to(player, kept, fade_ms, twin=True)
+
+    def _cross_to(
+        self,
+        player: Player,
+        loaded: Loaded,
+        fade_ms: float,
+        values: Mapping[str, float] | None = None,
+        *,
+        twin: bool = False,
+    ) -> None:
+        """Let a fresh deck take over. A twin goes on from where the deck is that it replaces."""
+        incoming = Player(player.letter, player.values.copy())
+        incoming.table = player.table
+        incoming.take(loaded)
+        incoming.set(values or {})
+        process = self._start(incoming, twin_of=player.process if twin else None)
+        before, old, old_slot = player.table, player.process, player.slot
+        k = LETTERS.index(player.letter)
+        slot = 2 * k + (1 - old_slot % 2 if old is not None else 0)
+        player.take(loaded)
+        player.set(values or {})
+        for row in player.table.by_index:  # what was turned while the model was being loaded
+            value = float(player.values[row.index])
+            if row.where != "host" and row.address in before and value != incoming.values[row.index]:
+                process.send(row.index, value)
+        player.process, player.slot, player.silenced, player.seen_underruns = process, slot, "", 0
+        self.output.plug(slot, process.segment, gain=self._gain(player), ramp_ms=fade_ms)
+        self._changed()
+        if old is not None:
+            self.output.fade(old_slot, 0.0, fade_ms)
+            wait_for(lambda: self._closing or self.output.silent(old_slot), fade_ms / 1000.0 + BLOCK_TIMEOUT_S)
+            self._retire(player, old, old_slot)
 
     def _restart(self, player: Player) -> None:
         """Put a fresh deck with the same knobs in the place of one that died."""
@@ -221,7 +327,9 @@ class Rack:
                     player.start_after = time.monotonic() + PAUSE_S
                 slot = player.slot
                 player.process = None
+                wait_for(lambda: self._closing or self.output.dry(slot), BLOCK_TIMEOUT_S)
                 self._retire(player, dead, slot)
+                self._drop_what_kills(player)
                 process = self._start(player)
                 player.process, player.seen_underruns = process, 0
                 self.output.plug(slot, process.segment, gain=self._gain(player), ramp_ms=RESTART_FADE_MS)
@@ -232,7 +340,33 @@ class Rack:
         finally:
             player.restarting = False
 
-    def _start(self, player: Player) -> DeckProcess:
+    def _again(self, player: Player) -> None:
+        """Start a deck once more, as it is, in the place of the one there is, which is silent."""
+        try:
+            with player.lock:
+                old, slot = player.process, player.slot
+                if old is None or player.model is None or player.card is None:
+                    return
+                player.process = None
+                self._retire(player, old, slot)
+                process = self._start(player)
+                player.process, player.seen_underruns = process, 0
+                self.output.plug(slot, process.segment, gain=self._gain(player), ramp_ms=RESTART_FADE_MS)
+                self._changed()
+        except GlitchError as error:
+            self._note(f"Deck {player.letter.upper()} cannot go on: {error}")
+
+    def _drop_what_kills(self, player: Player) -> None:
+        """Leave out plug-ins of a deck that dies again and again at once: no other part of it is somebody else's."""
+        foreign = [effect for effect in player.effects if effect.source]
+        if not foreign or player.quick_deaths < DEATHS_BY_PLUGIN or player.model is None or player.card is None:
+            return
+        kept = tuple(effect for effect in player.effects if not effect.source)
+        player.take(Loaded(player.model, player.digest, player.card, kept))
+        names = ", ".join(effect.name for effect in foreign)
+        self._note(f"Deck {player.letter.upper()} died twice at once; it plays on without the plug-in {names}.")
+
+    def _start(self, player: Player, *, twin_of: DeckProcess | None = None) -> DeckProcess:
         assert player.model is not None
         assert player.card is not None
         process = DeckProcess(
@@ -240,13 +374,24 @@ class Rack:
             player.card,
             self._registry,
             sample_rate=self.sample_rate,
+            stream=self._segment.name,
+            inputs=self._inputs,
             seed=self._seed,
-            values=player.settings(),
+            effects=player.effects,
             ahead=self._frames(MARGIN_MS),
+            number=next(self._numbers),
             child=self._waiting.pop() if self._waiting else None,
         )
         try:
             process.load()
+            states, state = self._known(player.digest), None
+            if twin_of is not None and twin_of.alive:
+                state = next(self.state_numbers)
+                states = [*states, (state, self._journal.scratch(f"{state}.state"))]
+                twin_of.send(CAPTURE, state)
+                twin_of.keep(state, states[-1][1])
+            self._journal.deck(process, player.letter, player.digest, player.settings(), states, state)
+            process.play(player.settings(), states, state)
         except BaseException:
             process.close()
             raise
@@ -258,12 +403,13 @@ class Rack:
         """Unplug a deck and end it."""
         self.output.unplug(slot)
         player.past_underruns += int(process.state["underruns"])
+        self._journal.forget(process)
         process.close()
 
-    def _gain(self, player: Player) -> float:
+    def _gain(self, player: Player, place: float | None = None) -> float:
         if player.silenced:
             return 0.0
-        x = float(player.values[player.table["/crossfade"].index])
+        x = float(player.values[player.table["/crossfade"].index]) if place is None else place
         return 1.0 - x if player.letter == LETTERS[0] else x
 
     def _set_ahead(self, player: Player, process: DeckProcess) -> None:

@@ -93,9 +93,7 @@ def pop_events(indices: np.ndarray, events: np.ndarray, into: np.ndarray) -> int
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def push_done(
-    indices: np.ndarray, done: np.ndarray, frame: int, sample: int, parameter: int, value: float
-) -> bool:
+def push_done(indices: np.ndarray, done: np.ndarray, frame: int, sample: int, parameter: int, value: float) -> bool:
     """Note what a deck did before a frame, or say that the log is full."""
     write = indices[WRITE]
     if write - load_acquire(indices, READ) >= done.size:
@@ -133,3 +131,9 @@ def push_command(
     command.number = number
     store_release(indices, WRITE, write + 1)
     return True
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
+def clear(indices: np.ndarray) -> None:
+    """Forget all entries of a ring; the reader's to call."""
+    store_release(indices, READ, load_acquire(indices, WRITE))

@@ -15,36 +15,41 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
 from export.contract import Card, GlitchError, load
+from realtime import persist, status
 from realtime.child import ChildError
 from realtime.commands import commands, readings
 from realtime.decks import DeckError, DeckProcess, start_deck, wait_for
-from realtime.library import Library, bundled_model
+from realtime.effects import Effect
+from realtime.journal import Journal
+from realtime.library import Library, bundled_model, data_folder
 from realtime.memory import HISTORY, LETTERS, MUTE_MS, READ, Geometry, Registry, Segment, sweep
 from realtime.osc import IMMEDIATELY, BadPacketError, Counts, number
 from realtime.osc_surface import OscSurface
 from realtime.output import Output
-from realtime.params import Parameter, ParameterError, table
+from realtime.params import SNAPSHOT_BUTTONS, Parameter, ParameterError, table
 from realtime.rack import Player, Rack, addresses
+from realtime.recall import Recall
 from realtime.record import Recorder, check_path
-from realtime.status import Status
+from realtime.recordings import Recordings, check_take
+from realtime.status import SILENT_DB, Status
+from realtime.watch import DeviceWatch
 
 if TYPE_CHECKING:
     from realtime.midi import Midi
 
 SUPERVISE_S = 0.02
 FIRST_BLOCK_S = 2.0
-DEVICE_GONE_S = 1.0
-REOPEN_S = 1.0
 NOTE_EVERY_S = 3.0
-SILENT_DB = -80.0
+NOTES = 1000
+TO_THE_SAMPLE = frozenset(("/gain", "/mute", "/crossfade"))  # what the callback does by itself at its time
 
 
 class SessionError(GlitchError):
@@ -61,6 +66,12 @@ class Session:
     device
         Output device: index, part of a name, `"null"`, or None for the default one (and the null device where there is
         none).
+    outputs
+        The device's channels to play on, from 1 on; None takes as many as the model has, and two at least.
+    input_device
+        Input device, as `device`, `""` for the default one; None goes without live input.
+    inputs
+        The input's channels to hear, from 1 on; None takes the first.
     samplerate
         Of the stream; None takes the model's where the device can.
     blocksize
@@ -75,10 +86,20 @@ class Session:
         Port of OSCQuery; 0 takes a free one, None does without.
     midi
         Parts of the names of MIDI inputs to play from (`["*"]` is all), or None.
+    midi_outputs
+        Parts of the names of MIDI outputs that are told what changes; None takes those of `midi` that are named.
+    effects
+        What the first deck's sound goes through, by name.
+    session
+        A session file: what it has is brought back, and everything is kept in it from then on.
+    takes
+        The folder for recordings and takes; None takes the user's own.
     seed
         Of everything random.
     record
         A file to record to, from the first sound on; `seconds` limits it.
+    take
+        A file to write the take to, from the first sound to the end.
     window
         Whether to open the window.
 
@@ -93,6 +114,9 @@ class Session:
         model: str | os.PathLike[str] | None = None,
         *,
         device: str | int | None = None,
+        outputs: Sequence[int] | None = None,
+        input_device: str | int | None = None,
+        inputs: Sequence[int] | None = None,
         samplerate: float | None = None,
         blocksize: int = 0,
         latency: float | Literal["low", "high"] = "low",
@@ -100,38 +124,47 @@ class Session:
         osc: tuple[str, int] | None = None,
         query_port: int | None = None,
         midi: Sequence[str] | None = None,
+        midi_outputs: Sequence[str] | None = None,
+        effects: Sequence[str] = (),
+        session: str | os.PathLike[str] | None = None,
+        takes: str | os.PathLike[str] | None = None,
         seed: int = 0,
         record: str | os.PathLike[str] | None = None,
+        take: str | os.PathLike[str] | None = None,
         seconds: float | None = None,
         window: bool = False,
     ) -> None:
-        model = model if model is not None else bundled_model()
-        card = load(model)[1]  # what is no model is refused before anything starts
-        card.method("decode")
-        self._model_rate = card.sample_rate
-        self._model, self._library = Path(model).absolute(), Library(library)
+        self.notes: list[str] = []  # what a player should be told, oldest first; the last of them
+        self.said = 0  # how many there were in all
+        self.library = Library(library)
+        self._stored = persist.read(session, self.library, self.say) if session is not None else None
+        kept = self._stored.models.get(LETTERS[0]) if self._stored is not None else None
+        self._model = Path(model or kept or bundled_model()).absolute()
+        self._card = load(self._model)[1]  # what is no model is refused before anything starts
+        self._card.method("decode")
+        self._effects = self._effects_of(effects)
         self.seconds = seconds
         self._blocksize, self._latency, self._osc_address = blocksize, latency, osc
-        self._query_port, self._midi_names = query_port, midi
-        self._record_path, self._wants_window, self._seed = record, window, seed
+        self._query_port, self._midi_names, self._midi_outputs = query_port, midi, midi_outputs
+        self._record_path, self._take_path, self._wants_window, self._seed = record, take, window, seed
+        self._takes = Path(takes) if takes is not None else data_folder() / "takes"
+        self._wanted = {"outputs": outputs, "input_device": input_device, "inputs": inputs}
         self._device_wanted, self._rate_wanted = device, samplerate
         self._closing = threading.Event()
         self._stack = contextlib.ExitStack()
-        self._later: list[tuple[int, int, str, float]] = []  # (sample, arrival, address, value) of the host's own
+        self._later: list[tuple[int, int, Player, Parameter, float]] = []  # sample, arrival, and what the host does then
         self._later_lock = threading.Lock()
         self._arrivals = itertools.count()
         self._panic_ends = 0.0
-        self._beat = (0, 0.0)  # the callbacks counted last, and when they were
-        self._reopen_at = 0.0
         self._wrong = ((0, 0), 0.0)  # bad and unknown messages when that was said last, and when it may be said again
         self._meant: dict[str, tuple[Player, Parameter]] = {}
         self._focus_index = table()["/focus"].index
+        self._acts = self._host_acts()
+        self._autosave: persist.Autosave | None = None
         self.addresses: dict[str, Parameter] = {}
         self.osc: OscSurface | None = None
         self.midi: Midi | None = None
-        self.recorder: Recorder | None = None
         self.began = 0  # the clock at the first sound
-        self.notes: list[str] = []  # what a player should be told, oldest first
 
     def start(self) -> Self:
         """Open the stream, start the deck, and play; a session that plays already plays on."""
@@ -150,8 +183,8 @@ class Session:
             return
         self._closing.set()
         if self.began:
-            self._stream_state["mute"] = 1
-            clock = int(self._stream_state["clock"])
+            self.output.mute(True)
+            clock = self.clock
             fade = 2 * MUTE_MS / 1000.0 * self.sample_rate
             wait_for(lambda: self._stream_state["clock"] >= clock + fade, 4 * MUTE_MS / 1000.0)
             self._stream_state["stopping"] = 1
@@ -178,11 +211,11 @@ class Session:
         ParameterError
             There is no such parameter, or the values don't fit it.
         """
-        player, row = self._find(address)
+        player, row = self.meaning(address)
         sample = self._sample_at(at)
         if row.kind == "trigger":
             if values[:1] != (0,):  # what a button sends when it is let go
-                self._apply(player, row, 1.0, sample)
+                self._set(player, row, 1.0, sample)
             return
         try:
             numbers = [number(value, address) for value in values]
@@ -192,15 +225,15 @@ class Session:
             if not 1 <= len(numbers) <= len(player.faders):
                 raise ParameterError(f"{address} takes 1 to {len(player.faders)} numbers, not {len(numbers)}.")
             for target, value in zip(player.faders, numbers, strict=False):
-                self._apply(player, target, target.clip(value), sample)
+                self._set(player, target, target.clip(value), sample)
         elif len(numbers) != 1:
             raise ParameterError(f"{address} takes one number, not {len(numbers)}.")
         else:
-            self._apply(player, row, row.clip(numbers[0]), sample)
+            self._set(player, row, row.clip(numbers[0]), sample)
 
     def get(self, address: str) -> float:
         """Give a parameter's value as it was set last."""
-        player, row = self._find(address)
+        player, row = self.meaning(address)
         return float(player.values[row.index])
 
     def load(self, name: str, *, letter: str | None = None) -> Future[None]:
@@ -212,11 +245,24 @@ class Session:
         letter = letter or self.focus
         if letter not in LETTERS:
             raise ParameterError(f"There is no deck '{letter}'; there are {' and '.join(LETTERS)}.")
-        return self.rack.load(letter, self._library.find(name), fade_ms=self.get("/model/fade"))
+        return self.rack.load(letter, self.library.find(name), fade_ms=self.get("/model/fade"))
+
+    def set_effects(
+        self,
+        change: Callable[[tuple[Effect, ...]], Sequence[Effect]],
+        *,
+        letter: str | None = None,
+    ) -> Future[None]:
+        """Change what a deck's sound goes through: `change` is given what there is, and gives what there shall be.
+
+        The future ends when it is heard; it raises `GlitchError` where an effect doesn't work, and then all is as it was.
+        """
+        letter = letter or self.focus
+        return self.rack.set_effects(letter, lambda now: tuple(change(now)), fade_ms=self.get("/model/fade"))
 
     def models(self) -> list[str]:
         """List the models that `load` knows, by name."""
-        return self._library.names()
+        return self.library.names()
 
     @property
     def focus(self) -> str:
@@ -260,61 +306,96 @@ class Session:
         over = self.seconds is not None and self.status().seconds >= self.seconds
         return not over
 
+    @property
+    def clock(self) -> int:
+        """Samples given to the device until now."""
+        return int(self._stream_state["clock"])
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The recording that runs, or ran last."""
+        return self.recordings.recorder if self.began else None
+
     def status(self) -> Status:
         """Say how the session is, now."""
         self._must_play()
-        stream, meters = self._stream_state, self.segment["meters"]
-        power = float(meters["power"].max())
-        states = [p.process.state for p in self.rack.players.values() if p.process is not None]
-        deadlines = [max(float(state["deadline_ms"]), 1e-9) for state in states]
-        counts = self.osc.counts if self.osc is not None else Counts()
-        clock = int(stream["clock"])
-        return Status(
-            device=str(self.device),
-            latency_ms=self.latency_ms(),
-            load=sum(float(s["decode_ms"]) / deadline for s, deadline in zip(states, deadlines, strict=True)),
-            worst_load=max((float(s["worst_ms"]) / d for s, d in zip(states, deadlines, strict=True)), default=0.0),
-            underruns=sum(player.underruns for player in self.rack.players.values()),
-            device_underruns=int(stream["device_underruns"]),
-            level_db=max(10 * math.log10(power) if power > 0 else -math.inf, SILENT_DB),
-            osc_messages=counts.messages,
-            osc_bad=counts.bad,
-            osc_unknown=counts.unknown,
-            nonfinite=sum(int(state["nonfinite"]) for state in states) + int(stream["nonfinite"]),
-            clock=clock,
-            seconds=(clock - self.began) / self.sample_rate,
-            deck_alive=self.player.process is not None and self.player.process.alive,
-        )
+        return status.read(self)
 
     def latency_ms(self) -> dict[str, float]:
         """Break down the time from a control to the speaker, for the deck in focus: its parts, in ms, on average."""
-        per_ms = self.sample_rate / 1000.0
-        process = self.player.process
-        hop, ahead, delay = (int(process.state[k]) if process else 0 for k in ("hop", "ahead", "delay"))
-        return {
-            "wait for the next frame": 0.5 * hop / per_ms,
-            "decoded ahead": ahead / per_ms,
-            "model": delay / per_ms,
-            "device": 1000.0 * self.output.latency_s,
-        }
+        return status.latency_ms(self)
+
+    def say(self, note: str) -> None:
+        """Tell the player something."""
+        self.notes.append(note)
+        del self.notes[:-NOTES]
+        self.said += 1
+
+    def touch(self) -> None:
+        """Note that there is something new to keep in the session file."""
+        if self._autosave is not None:
+            self._autosave.touch()
+
+    def show(self, address: str, value: float) -> None:
+        """Let a knob stand somewhere without acting on it: what it tells has come about otherwise."""
+        player, row = self.meaning(address)
+        for each in self.rack.players.values() if row.where != "deck" else [player]:
+            each.values[row.index] = value
+
+    def meaning(self, address: str) -> tuple[Player, Parameter]:
+        """Give the deck and the row that an address means now; raises `ParameterError` where it means nothing."""
+        self._must_play()
+        meant = self._meant.get(address)
+        if meant is None:
+            raise ParameterError(f"There is no parameter {address}; 'glitch-live --list-params' lists them.")
+        return meant
+
+    def turn(self, player: Player, row: Parameter, value: float, sample: int = 0) -> None:
+        """Give a knob a value, at a sample of the clock or at once."""
+        if row.where == "deck":
+            self.rack.send(player, row, value, sample)
+            return
+        act = self._acts.get(row.address)
+        if sample <= self.clock:
+            self.rack.host_value(row, value, sample)
+            if act is not None:
+                act(value, 0)
+            return
+        if row.where == "both":
+            self.rack.tell_decks(row, value, sample)
+        if act is not None and row.address in TO_THE_SAMPLE:
+            act(value, sample)
+        with self._later_lock:
+            heapq.heappush(self._later, (sample, next(self._arrivals), player, row, value))
 
     def _start(self) -> None:
         keep = self._stack.enter_context
-        self.notes += [f"Removed {name}, which a session that crashed had left." for name in sweep()]
+        for name in sweep():
+            self.say(f"Removed {name}, which a session that crashed had left.")
         if self._record_path is not None:
             check_path(self._record_path)
+        if self._take_path is not None:
+            check_take(self._take_path)
         registry = keep(contextlib.closing(Registry()))
         early = start_deck()  # it takes longest, so it comes first
         try:
             self.output = Output()
             self._stack.callback(self.output.close)
-            self.device = self.output.choose(self._device_wanted, self._rate_wanted, self._model_rate)
+            channels = self._card.method("decode").channels
+            self.device = self.output.choose(
+                self._device_wanted, self._rate_wanted, self._card.sample_rate, model_channels=channels, **self._wanted
+            )
+            self.journal = Journal(data_folder() / "journals", self.say)
         except BaseException:
             early.close()
             raise
         self.sample_rate = self.device.sample_rate
-        self.segment: Segment = keep(Segment.create(Geometry("stream", self.device.channels, HISTORY), registry))
+        geometry = Geometry("stream", self.device.channels, HISTORY, self.device.inputs)
+        self.segment: Segment = keep(Segment.create(geometry, registry))
+        self._stack.callback(self.journal.close)
         self._stream_state = self.segment["stream"][0]
+        self.output.use(self.segment)
+        self._errands = ThreadPoolExecutor(1, thread_name_prefix="errands")
         if self._osc_address is not None:
             self.osc = OscSurface(
                 self,
@@ -324,49 +405,99 @@ class Session:
                 commands=commands(self),
             )
             self._stack.callback(self.osc.close)
+        states = self._stored.states if self._stored is not None else self.journal.folder / "kept"
+        self.recall = Recall(self, states, self._errands)
+        self.recordings = Recordings(self, self._takes, self._errands)
         self.rack = Rack(
             self.output,
             self.segment,
             registry,
             sample_rate=self.sample_rate,
             seed=self._seed,
+            inputs=self.device.inputs,
+            journal=self.journal,
+            known=self.recall.known,
             changed=self._changed,
-            note=self.notes.append,
+            note=self.say,
             waiting=early,
         )
         keep(contextlib.closing(self.rack))
-        first = self.rack.load(LETTERS[0], self._model)
+        self._stack.callback(self.recordings.close)
+        self._stack.callback(self._errands.shutdown)
+        if self._stored is not None:
+            self._stored.prepare(self)
+        self.journal.start(
+            self.segment, sample_rate=self.sample_rate, channels=self.device.channels, inputs=self.device.inputs
+        )
+        values = self._stored.values.get(LETTERS[0], {}) if self._stored is not None else {}
+        first = self.rack.load(LETTERS[0], self._model, effects=self._effects, values=values)
         self.output.open(self.segment, block=self._blocksize, latency=self._latency)
         if not wait_for(lambda: self._stream_state["callbacks"] > 1, FIRST_BLOCK_S):
             raise ChildError(f"{self.device} was opened but asks for no sound; is its server running?")
         first.result()
         self.began = self._first_sound()
+        self.journal.tell(began=self.began)
+        if self.device.inputs:
+            heard = Recorder(self.journal.folder / "journal.wav", self.segment, parts=("input",))
+            self._stack.callback(heard.close)
+            heard.start(0)
         self.rack.set_ahead()
-        if self._record_path is not None:
-            frames = None if self.seconds is None else round(self.seconds * self.sample_rate)
-            self.recorder = Recorder(self._record_path, self.segment, frames)
-            self._stack.callback(self.recorder.close)
-            self.recorder.start(self.began)
+        self._begin_what_is_timed()
+        if self._stored is not None:
+            self._stored.restore(self)
+            self._autosave = self._stored.autosave(self)
+            self._stack.callback(self._autosave.close)
         if self.osc is not None:
             self.osc.start()
         if self._midi_names is not None:
             self._start_midi(self._midi_names)
         if self._wants_window:
             self._open_window()
+        self._watch = DeviceWatch(self.output, self.segment, self.say, self._device_is_back)
         supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         supervisor.start()
         self._stack.callback(supervisor.join)
 
+    def _begin_what_is_timed(self) -> None:
+        """Begin recording and take at the first sound, and set the end, so that it comes without a click."""
+        frames = None
+        if self.seconds is not None:
+            frames = round(self.seconds * self.sample_rate)
+            fade = round((SUPERVISE_S + MUTE_MS / 1000.0) * self.sample_rate)
+            self.output.mute(True, max(self.began + frames - fade, 1))
+        if self._record_path is not None:
+            self.recordings.start(Path(self._record_path), self.began, frames)
+            self.show("/record", 1.0)
+        if self._take_path is not None:
+            self.recordings.take_to(Path(self._take_path), self.began)
+            self.show("/take", 1.0)
+
     def _start_midi(self, names: Sequence[str]) -> None:
         from realtime.midi import Midi  # a process and two threads, only for those who play it
 
-        mapping = self._library.folder.parent / "midi.json"
-        outputs = [
-            name for name in names if name != "*"
-        ]  # what a controller is told goes to those named, not to synths
-        self.midi = Midi(self, mapping=mapping, inputs=names, outputs=outputs, say=self.notes.append)
+        outputs = self._midi_outputs
+        if outputs is None:  # what a controller is told goes to those named, not to every synth there is
+            outputs = [name for name in names if name != "*"]
+        self.midi = Midi(
+            self,
+            mapping=data_folder() / "midi.json",
+            inputs=names,
+            outputs=outputs,
+            say=self.say,
+            recall=self.recall.program,
+            tempo=lambda bpm: self.set("/tempo", bpm),
+            transport=self._transport,
+        )
         self._stack.callback(self.midi.close)
         self.midi.start()
+
+    def _transport(self, running: bool, quarters: float) -> None:
+        """Let walks that keep time begin with the beginning of the piece."""
+        if not running or quarters != 0.0:
+            return
+        for letter in LETTERS:
+            if self.get(f"/{letter}/walk/beats") > 0:
+                self.set(f"/{letter}/walk/seed", self.get(f"/{letter}/walk/seed"))
 
     def _first_sound(self) -> int:
         """Wait for the deck to be heard, and give the sample of the clock at which its first frame sounded."""
@@ -382,13 +513,22 @@ class Session:
         self.addresses = {address: row for address, (_, row) in self._meant.items()}
         if self.began:
             self._describe()
+            self.touch()
 
-    def _find(self, address: str) -> tuple[Player, Parameter]:
-        self._must_play()
-        meant = self._meant.get(address)
-        if meant is None:
-            raise ParameterError(f"There is no parameter {address}; 'glitch-live --list-params' lists them.")
-        return meant
+    def _set(self, player: Player, row: Parameter, value: float, sample: int) -> None:
+        """Turn a knob by hand: it is let go by what else may be moving it."""
+        if self.recall.moving:
+            self.recall.release(row.address if row.where != "deck" else f"/{player.letter}{row.address}")
+        self.turn(player, row, value, sample)
+        if row.kind != "trigger":
+            self.touch()
+
+    def _effects_of(self, names: Sequence[str]) -> tuple[Effect, ...]:
+        if not names:
+            return self._stored.effects.get(LETTERS[0], ()) if self._stored is not None else ()
+        from realtime import effects
+
+        return tuple(effects.find(name, self.library.folder) for name in names)
 
     def _must_play(self) -> None:
         if not self.began or self._closing.is_set():
@@ -398,33 +538,38 @@ class Session:
     def _sample_at(self, at: float) -> int:
         if at == IMMEDIATELY:
             return 0
-        return int(self._stream_state["clock"]) + round((at - time.time()) * self.sample_rate)
+        return self.clock + round((at - time.time()) * self.sample_rate)
 
-    def _apply(self, player: Player, row: Parameter, value: float, sample: int = 0) -> None:
-        if row.where == "deck":
-            self.rack.send(player, row, value, sample)
-            return
-        if sample > int(self._stream_state["clock"]):
-            with self._later_lock:
-                heapq.heappush(self._later, (sample, next(self._arrivals), row.address, value))
-            return
-        self.rack.host_value(row, value)
-        if row.address == "/gain":
-            self._stream_state["gain"] = 10 ** (value / 20) if value > SILENT_DB else 0.0
-        elif row.address == "/mute":
-            self._stream_state["mute"] = 1 if value else int(self._panic_ends > 0)
-        elif row.address == "/panic":
-            self._panic()
-        elif row.address == "/crossfade":
-            self.rack.cross()
-        elif row.address == "/focus":
-            self._changed()
-        elif row.address == "/ahead":
-            self.rack.set_ahead()
+    def _host_acts(self) -> dict[str, Callable[[float, int], None]]:
+        """Say what the host's knobs do; a sample other than 0 is when."""
+        acts: dict[str, Callable[[float, int], None]] = {
+            "/gain": lambda value, sample: self.output.gain(
+                10 ** (value / 20) if value > SILENT_DB else 0.0, sample
+            ),
+            "/mute": lambda value, sample: self.output.mute(bool(value) or self._panic_ends > 0, sample),
+            "/crossfade": lambda value, sample: self.rack.cross(value, sample),
+            "/panic": lambda _value, _sample: self._panic(),
+            "/focus": lambda _value, _sample: self._changed(),
+            "/ahead": lambda _value, _sample: self.rack.set_ahead(),
+            "/record": lambda value, _sample: self.recordings.record(bool(value)),
+            "/take": lambda value, _sample: self.recordings.take(bool(value)),
+            "/morph/x": lambda _value, _sample: self.recall.morph(),
+            "/morph/y": lambda _value, _sample: self.recall.morph(),
+            "/midi/panic": lambda _value, _sample: self.midi.panic() if self.midi is not None else None,
+        }
+        for n in range(1, SNAPSHOT_BUTTONS + 1):
+            acts[f"/snapshot/{n}"] = lambda _value, _sample, n=n: self._recall(n)  # type: ignore[misc]
+        return acts
+
+    def _recall(self, number: int) -> None:
+        try:
+            self.recall.recall(number)
+        except GlitchError as error:
+            self.say(str(error))
 
     def _panic(self) -> None:
         """Fade out, bring every deck to rest; the supervisor fades in when what was decoded before has gone by."""
-        self._stream_state["mute"] = 1
+        self.output.mute(True)
         away = 0
         for player in self.rack.players.values():
             if player.process is not None:
@@ -434,22 +579,30 @@ class Session:
 
     def _supervise(self) -> None:
         """Look after what the audio needs, a few dozen times a second, without ever touching it."""
-        stream = self._stream_state
-        fade = (2 * SUPERVISE_S + MUTE_MS / 1000.0) * self.sample_rate
         while not self._closing.wait(SUPERVISE_S):
-            self._apply_what_is_due(int(stream["clock"]))
+            self._apply_what_is_due()
             if self._panic_ends and time.monotonic() >= self._panic_ends:
                 self._panic_ends = 0.0
-                stream["mute"] = int(self.get("/mute"))
+                self.output.mute(bool(self.get("/mute")))
             if self.osc is not None:
-                counts = self.osc.counts
+                counts, stream = self.osc.counts, self._stream_state
                 stream["osc_messages"], stream["osc_bad"] = counts.messages, counts.bad
                 stream["osc_unknown"] = counts.unknown
                 self._name_what_is_wrong(counts)
-            if self.seconds is not None and stream["clock"] > self.began + self.seconds * self.sample_rate - fade:
-                stream["mute"] = 1  # so that what was timed ends without a click
+            self.recall.advance()
             self.rack.supervise()
-            self._watch_the_device()
+            self.output.tend()
+            self.recordings.tend()
+            self._watch.look()
+
+    def _device_is_back(self) -> None:
+        """Go on with a device that was away; where it has another rate now, with decks that play at that."""
+        self.device = self.output.device
+        if self.device.sample_rate != self.sample_rate:
+            self.say(f"{self.device} plays at {self.device.sample_rate:.0f} Hz now.")
+            self.sample_rate = self.device.sample_rate
+            self.rack.change_rate(self.sample_rate)
+        self._describe()
 
     def _name_what_is_wrong(self, counts: Counts) -> None:
         """Say, now and then, what it was that came in over OSC and could not be used."""
@@ -458,34 +611,18 @@ class Session:
         if wrong == self._wrong[0] or now < self._wrong[1]:
             return
         said = counts.last_bad if counts.bad != self._wrong[0][0] else f"there is no address {counts.last_unknown}"
-        self.notes.append(f"OSC: {said}.")
+        self.say(f"OSC: {said}.")
         self._wrong = (wrong, now + NOTE_EVERY_S)
 
-    def _apply_what_is_due(self, clock: int) -> None:
+    def _apply_what_is_due(self) -> None:
+        clock = self.clock
         while self._later and self._later[0][0] <= clock:
             with self._later_lock:
-                _, _, address, value = heapq.heappop(self._later)
-            self._apply(*self._meant[address], value)
-
-    def _watch_the_device(self) -> None:
-        """Notice a device that asks for nothing any more, and open it again, by name, when it is back."""
-        now, callbacks = time.monotonic(), int(self._stream_state["callbacks"])
-        if callbacks != self._beat[0]:
-            self._beat = (callbacks, now)
-            return
-        gone = not self.output.alive or now - self._beat[1] > DEVICE_GONE_S
-        if not gone or now < self._reopen_at:
-            return
-        if not self._reopen_at:
-            self.notes.append(f"{self.device} is gone; waiting for it to come back.")
-        with contextlib.suppress(ChildError):
-            self.output.reopen()
-            self._beat = (-1, time.monotonic())
-            self._reopen_at = 0.0
-            self.notes.append(f"{self.device} is back.")
-            self._describe()
-            return
-        self._reopen_at = time.monotonic() + REOPEN_S
+                _, _, player, row, value = heapq.heappop(self._later)
+            if row.address in TO_THE_SAMPLE or row.where == "both":
+                self.show(row.address, value)  # it has been done already
+            else:
+                self.turn(player, row, value)
 
     def _describe(self) -> None:
         """Tell those who attach what they can't find in the numbers."""

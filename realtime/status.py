@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from realtime.osc import Counts
+
+if TYPE_CHECKING:
+    from realtime.session import Session
+
+SILENT_DB = -80.0
 
 
 @dataclass(frozen=True)
@@ -28,3 +37,43 @@ class Status:
     def total_ms(self) -> float:
         """Control to speaker, on average."""
         return sum(self.latency_ms.values())
+
+
+def read(session: Session) -> Status:
+    """Say how a session that plays is."""
+    stream, meters = session.segment["stream"][0], session.segment["meters"]
+    players = session.rack.players.values()
+    power = float(meters["power"].max())
+    states = [player.process.state for player in players if player.process is not None]
+    deadlines = [max(float(state["deadline_ms"]), 1e-9) for state in states]
+    counts = session.osc.counts if session.osc is not None else Counts()
+    clock = int(stream["clock"])
+    return Status(
+        device=str(session.device),
+        latency_ms=latency_ms(session),
+        load=sum(float(s["decode_ms"]) / deadline for s, deadline in zip(states, deadlines, strict=True)),
+        worst_load=max((float(s["worst_ms"]) / d for s, d in zip(states, deadlines, strict=True)), default=0.0),
+        underruns=sum(player.underruns for player in players),
+        device_underruns=int(stream["device_underruns"]),
+        level_db=max(10 * math.log10(power) if power > 0 else -math.inf, SILENT_DB),
+        osc_messages=counts.messages,
+        osc_bad=counts.bad,
+        osc_unknown=counts.unknown,
+        nonfinite=sum(int(state["nonfinite"]) for state in states) + int(stream["nonfinite"]),
+        clock=clock,
+        seconds=(clock - session.began) / session.sample_rate,
+        deck_alive=session.player.process is not None and session.player.process.alive,
+    )
+
+
+def latency_ms(session: Session) -> dict[str, float]:
+    """Break down the time from a control to the speaker, for the deck in focus: its parts, in ms, on average."""
+    per_ms = session.sample_rate / 1000.0
+    process = session.player.process
+    hop, ahead, delay = (int(process.state[k]) if process else 0 for k in ("hop", "ahead", "delay"))
+    return {
+        "wait for the next frame": 0.5 * hop / per_ms,
+        "decoded ahead": ahead / per_ms,
+        "model": delay / per_ms,
+        "device": 1000.0 * session.output.latency_s,
+    }

@@ -28,10 +28,11 @@ class StatusLine:
     def update(self) -> None:
         """Show what is new, if it is time."""
         now = time.monotonic()
-        for note in self._session.notes[self._notes :]:
+        new = self._session.said - self._notes
+        for note in self._session.notes[-new:] if new else ():
             self._clear()
             print(note, flush=True)
-        self._notes = len(self._session.notes)
+        self._notes += new
         if now - self._shown < (REDRAW_S if self._terminal else PLAIN_S):
             return
         self._shown = now

@@ -7,11 +7,12 @@ code as the device would.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -19,10 +20,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from export.contract import GlitchError
+from realtime.memory import MAX_CHANNELS
 from realtime.priority import DEVICE_PRIORITY, raise_priority
 
 if TYPE_CHECKING:
     from realtime.mixer import Mixer
+
+Kind = Literal["input", "output"]
 
 NULL = "null"
 NULL_BLOCK = 128
@@ -35,7 +39,7 @@ class DeviceError(GlitchError):
 
 @dataclass(frozen=True)
 class Device:
-    """An output device: `index` is PortAudio's, None for the null device."""
+    """An output device, or an input: `index` is PortAudio's, None for the null device."""
 
     index: int | None
     name: str
@@ -62,8 +66,8 @@ class Stream(Protocol):
         """Time from the callback to the speaker."""
 
 
-def devices() -> list[Device]:
-    """List the output devices.
+def devices(kind: Kind = "output") -> list[Device]:
+    """List the devices that can play, or those that can hear.
 
     Raises
     ------
@@ -72,13 +76,12 @@ def devices() -> list[Device]:
     """
     sd = _sounddevice()
     hosts = [host["name"] for host in sd.query_hostapis()]
-    default = _default_index(sd)
+    default = _default_index(sd, kind)
+    channels = f"max_{kind}_channels"
     return [
-        Device(
-            k, f"{d['name']} ({hosts[d['hostapi']]})", d["max_output_channels"], d["default_samplerate"], k == default
-        )
+        Device(k, f"{d['name']} ({hosts[d['hostapi']]})", d[channels], d["default_samplerate"], k == default)
         for k, d in enumerate(sd.query_devices())
-        if d["max_output_channels"] > 0
+        if d[channels] > 0
     ]
 
 
@@ -88,7 +91,7 @@ def choose(wanted: str | int | None, sample_rate: float) -> Device:
     Without any device, and asked for none by name, the null device is chosen and says why. `sample_rate` is the null
     device's.
     """
-    null = Device(None, NULL, 2, sample_rate)
+    null = Device(None, NULL, MAX_CHANNELS, sample_rate)
     if wanted == NULL:
         return null
     try:
@@ -96,37 +99,105 @@ def choose(wanted: str | int | None, sample_rate: float) -> Device:
     except DeviceError as error:
         if wanted is not None:
             raise
-        return Device(None, NULL, 2, sample_rate, why=f"{error}.")
+        return dataclasses.replace(null, why=f"{error}.")
     if wanted is None or wanted == "":
         chosen = [d for d in found if d.default] or found
-        return chosen[0] if chosen else Device(None, NULL, 2, sample_rate, why="This machine has no audio device.")
+        return chosen[0] if chosen else dataclasses.replace(null, why="This machine has no audio device.")
+    return _find(wanted, found, "output")
+
+
+def choose_input(wanted: str | int, output: Device) -> Device:
+    """Find an input by index or a part of its name; `""` takes the default one.
+
+    Beside the null device there is the null input, which is silent.
+    """
+    if output.index is None:
+        return Device(None, NULL, MAX_CHANNELS, output.sample_rate)
+    found = devices("input")
+    if wanted == "":
+        chosen = [d for d in found if d.default] or found
+        if not chosen:
+            raise DeviceError("This machine has no audio input; plug one in, or start without --input.")
+        return chosen[0]
+    return _find(wanted, found, "input")
+
+
+def _find(wanted: str | int, found: list[Device], kind: Kind) -> Device:
     text = str(wanted).lower()
     exact = [d for d in found if str(d.index) == text]
     named = exact or [d for d in found if text in d.name.lower()]
     if len(named) == 1:
         return named[0]
     names = "; ".join(f"{d.index}: {d.name}" for d in named or found) or "none"
-    problem = "fits several output devices" if named else "is not an output device here"
-    raise DeviceError(f"'{wanted}' {problem} ({names}); 'glitch-live --list-devices' shows them, 'null' always works.")
+    problem = f"fits several {kind} devices" if named else f"is not an {kind} device here"
+    remedy = "'glitch-live --list-devices' shows them" + (", 'null' always works" if kind == "output" else "")
+    raise DeviceError(f"'{wanted}' {problem} ({names}); {remedy}.")
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Which channels of the devices are played and heard, counted from 0: `outputs[0]` is where our first goes."""
+
+    outputs: tuple[int, ...]
+    inputs: tuple[int, ...] = ()
+
+    @property
+    def opened(self) -> int:
+        """How many channels the output has to be opened with."""
+        return max(self.outputs) + 1
+
+    @property
+    def opened_inputs(self) -> int:
+        """How many channels the input has to be opened with; 0 is no input."""
+        return max(self.inputs, default=-1) + 1
+
+
+def choose_channels(
+    device: Device, source: Device | None, outputs: Sequence[int] | None, inputs: Sequence[int] | None, model: int
+) -> Channels:
+    """Choose channels: those asked for (from 1 on), else as many as the model has, two at least, and one input.
+
+    Raises
+    ------
+    DeviceError
+        A device hasn't so many, or more are asked for than can be played.
+    """
+    played = tuple(outputs or range(1, min(max(2, model), device.channels, MAX_CHANNELS) + 1))
+    heard: tuple[int, ...] = () if source is None else tuple(inputs or (1,))
+    for name, chosen, where in (("output", played, device), ("input", heard, source)):
+        if len(chosen) > MAX_CHANNELS or len(set(chosen)) != len(chosen):
+            raise DeviceError(f"At most {MAX_CHANNELS} {name} channels can be chosen, each once, not {list(chosen)}.")
+        wrong = [c for c in chosen if not 1 <= c <= (where.channels if where else 0)]
+        if wrong and where is not None:
+            raise DeviceError(f"{where} has {name} channels 1 to {where.channels}, not {wrong[0]}.")
+    return Channels(tuple(c - 1 for c in played), tuple(c - 1 for c in heard))
 
 
 def open_stream(
-    mixer: Mixer, device: Device, *, sample_rate: float, block: int, latency: float | Literal["low", "high"]
+    mixer: Mixer,
+    device: Device,
+    source: Device | None,
+    *,
+    sample_rate: float,
+    block: int,
+    latency: float | Literal["low", "high"],
 ) -> Stream:
-    """Open a stream on a device for a mixer whose channels fit it; it plays after `start`."""
+    """Open a stream on a device, and an input, for a mixer whose channels fit; it plays after `start`."""
     if device.index is None:
         return NullStream(mixer, sample_rate, block or NULL_BLOCK)
-    return PortAudioStream(mixer, device, sample_rate, block, latency)
+    return PortAudioStream(mixer, device, source, sample_rate, block, latency)
 
 
-def fitting_rate(device: Device, wanted: float | None, model_rate: float) -> float:
-    """Choose a rate: the one asked for, else the model's where the device can, else the device's own."""
+def fitting_rate(
+    device: Device, wanted: float | None, model_rate: float, *, channels: int = 2, strict: bool = True
+) -> float:
+    """Choose a rate: the one asked for, else (or where that isn't `strict`) the model's, else the device's own."""
     if device.index is None:
         return wanted or model_rate
     sd = _sounddevice()
-    for rate in [wanted] if wanted else [model_rate, device.sample_rate]:
+    for rate in [wanted] if wanted and strict else [wanted or model_rate, model_rate, device.sample_rate]:
         with contextlib.suppress(sd.PortAudioError), _silent_natives():
-            sd.check_output_settings(device.index, min(2, device.channels), "float32", samplerate=rate)
+            sd.check_output_settings(device.index, channels, "float32", samplerate=rate)
             return float(rate)
     raise DeviceError(
         f"{device} cannot play at {wanted or model_rate:.0f} Hz; its own rate is {device.sample_rate:.0f}."
@@ -137,21 +208,29 @@ class PortAudioStream:
     """A PortAudio stream that calls `portaudio_callback`, without the interpreter."""
 
     def __init__(
-        self, mixer: Mixer, device: Device, sample_rate: float, block: int, latency: float | Literal["low", "high"]
+        self,
+        mixer: Mixer,
+        device: Device,
+        source: Device | None,
+        sample_rate: float,
+        block: int,
+        latency: float | Literal["low", "high"],
     ) -> None:
         from realtime.mixer import portaudio_callback  # compiled code, loaded only by those who play
 
         sd = _sounddevice()
         self._mixer = mixer  # the callback points into it
-        channels = int(mixer.segment["stream"][0]["channels"])
+        stream = mixer.segment["stream"][0]
+        both = source is not None
+        channels, inputs = int(stream["channels"]), int(stream["inputs"])
         try:
             with _silent_natives():
                 self._stream = sd._StreamBase(
-                    "output",
+                    "duplex" if both else "output",
                     samplerate=sample_rate,
                     blocksize=block,
-                    device=device.index,
-                    channels=channels,
+                    device=(source.index, device.index) if source is not None else device.index,
+                    channels=(inputs, channels) if both else channels,
                     dtype="float32",
                     latency=latency,
                     extra_settings=None,
@@ -185,7 +264,8 @@ class PortAudioStream:
     @property
     def latency_s(self) -> float:
         """Time from the callback to the speaker, as the device tells it."""
-        return float(self._stream.latency)
+        latency = self._stream.latency  # of the output, or of input and output
+        return float(latency[1] if isinstance(latency, tuple) else latency)
 
 
 class NullStream:
@@ -231,10 +311,10 @@ def _sounddevice() -> ModuleType:
     return module
 
 
-def _default_index(sd: Any) -> int | None:
-    """Give PortAudio's default output, or the first output of a host that has one (JACK, where ALSA has no card)."""
-    index = sd.default.device[1]
-    candidates = [index, *(host["default_output_device"] for host in sd.query_hostapis())]
+def _default_index(sd: Any, kind: Kind) -> int | None:
+    """Give PortAudio's default device, or the first of a host that has one (JACK, where ALSA has no card)."""
+    index = sd.default.device[kind == "output"]
+    candidates = [index, *(host[f"default_{kind}_device"] for host in sd.query_hostapis())]
     return next((k for k in candidates if isinstance(k, int) and k >= 0), None)
 
 

@@ -74,7 +74,7 @@ def _compare(decoder: Any, torchscript: Callable[[], None]) -> dict[str, float]:
     """Time one graph step of the decoder, one whole step with inversion, and one step of TorchScript, in turns."""
     latent = np.array(decoder.card.latent.mean)
     controls = np.array([c.default for c in decoder.method.controls])
-    sides = (decoder.run_graph, partial(decoder.step, latent, controls), torchscript)
+    sides = (decoder.graph.run, partial(decoder.step, latent, controls), torchscript)
     costs = np.zeros((len(sides), WARM_UP + STEPS))
     for n in range(WARM_UP + STEPS):
         for k, step in enumerate(sides):

@@ -1,0 +1,147 @@
+"""A session that comes back: what its file says becomes what plays, and what plays is kept in the file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from export.contract import GlitchError
+from realtime.effects import Effect
+from realtime.library import Library
+from realtime.memory import LETTERS
+from realtime.sessionfile import Autosave, DeckEntry, SessionFile, resolve
+from realtime.sessionfile import read as read_file
+from realtime.snapshots import deck_values, host_values
+
+if TYPE_CHECKING:
+    from realtime.session import Session
+
+LATER = ("/record", "/take", "/snapshot", "/morph", "/midi", "/mute", "/focus")  # what isn't set again at a start
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A session file, and what of it could be found.
+
+    Attributes
+    ----------
+    models, effects, values
+        By letter of the deck.
+    states
+        The folder of the decks' memory that snapshots speak of.
+    """
+
+    path: Path
+    file: SessionFile
+    models: dict[str, Path]
+    effects: dict[str, tuple[Effect, ...]]
+
+    @property
+    def states(self) -> Path:
+        """Where the decks' memory lies that snapshots bring back."""
+        return self.path.with_name(f"{self.path.name}.states")
+
+    @property
+    def values(self) -> dict[str, dict[str, float]]:
+        """Where each deck's knobs stood."""
+        return {letter: deck.values for letter, deck in self.file.decks.items()}
+
+    def prepare(self, session: Session) -> None:
+        """Bring back what is there before the first deck: snapshots, and the host's knobs."""
+        session.recall.use(self.file.store())
+        rows = session.rack.players[LETTERS[0]].table
+        for address, value in self.file.host.items():
+            if address in rows and not address.startswith(LATER) and rows[address].kind != "trigger":
+                session.turn(session.rack.players[LETTERS[0]], rows[address], rows[address].clip(value))
+
+    def restore(self, session: Session) -> None:
+        """Bring back the rest, while the first deck plays."""
+        for address in ("/morph/x", "/morph/y", "/snapshot/time", "/snapshot/caches", "/record/input", "/record/stems"):
+            if address in self.file.host:
+                session.show(address, self.file.host[address])
+        session.set("/focus", LETTERS.index(self.file.focus))
+        lacking = set(self.file.decks.get(LETTERS[0], DeckEntry()).values) - set(session.rack.players[LETTERS[0]].table)
+        if lacking:
+            some = ", ".join(sorted(lacking)[:3])
+            session.say(f"{len(lacking)} values of the session have no place on deck A's model now ({some}).")
+        for letter in LETTERS[1:]:
+            if letter in self.models:
+                loading = session.rack.load(
+                    letter, self.models[letter], effects=self.effects.get(letter, ()), values=self.values[letter]
+                )
+                loading.add_done_callback(_say_if_it_failed(session.say, self.models[letter]))
+
+    def autosave(self, session: Session) -> Autosave:
+        """Keep what plays in the file from now on."""
+        return Autosave(self.path, lambda: collect(session), session.say)
+
+
+def read(path: str | os.PathLike[str], library: Library, say: Callable[[str], None]) -> Stored:
+    """Read a session file, or begin one.
+
+    Raises
+    ------
+    GlitchError
+        It is no session file, or there is no folder for it.
+    """
+    path = Path(path).absolute()
+    if not path.exists():
+        if not path.parent.is_dir():
+            raise GlitchError(f"Cannot keep a session at {path}: there is no folder {path.parent}; make it first.")
+        return Stored(path, SessionFile(), {}, {})
+    file = read_file(path)
+    for note in file.told:
+        say(f"{path.name}: {note}")
+    models = {letter: resolve(deck, library, say) for letter, deck in file.decks.items()}
+    effects = {letter: tuple(_effects(deck, say)) for letter, deck in file.decks.items()}
+    return Stored(path, file, {letter: model for letter, model in models.items() if model is not None}, effects)
+
+
+def collect(session: Session) -> SessionFile | None:
+    """Say how a session is, as its file keeps it."""
+    recall, players = session.recall, session.rack.players
+    decks = {
+        letter: DeckEntry(
+            model=player.model.stem,
+            path=str(player.model),
+            sha256=player.digest,
+            effects=tuple(effect.to_json() for effect in player.effects),
+            values=deck_values(player),
+        )
+        for letter, player in players.items()
+        if player.model is not None
+    }
+    snapshots = recall.snapshots
+    return SessionFile(
+        focus=session.focus,
+        host=host_values(players[LETTERS[0]]),
+        decks=decks,
+        snapshots=tuple(snapshots),
+        corners=tuple(corner.name for corner in snapshots.corners),
+        exclusions=snapshots.rules,
+    )
+
+
+def _effects(deck: DeckEntry, say: Callable[[str], None]) -> list[Effect]:
+    found = []
+    for entry in deck.effects:
+        try:
+            found.append(Effect.from_json(entry))
+        except GlitchError as error:
+            say(str(error))
+    return found
+
+
+def _say_if_it_failed(say: Callable[[str], None], model: Path) -> Callable[[Future[None]], None]:
+    def done(future: Future[None]) -> None:
+        with contextlib.suppress(Exception):
+            error = future.exception()
+            if error is not None:
+                say(f"{model.name} cannot be played: {error}")
+
+    return done

@@ -1,0 +1,167 @@
+"""Recording while it plays: `/record` and `/take`, into the takes folder and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from export.contract import GlitchError
+from realtime.memory import LETTERS
+from realtime.record import Recorder, RecordError, inside, takes_name
+
+if TYPE_CHECKING:
+    from realtime.session import Session
+
+TAKE = ".take"
+
+
+def check_take(path: str | os.PathLike[str]) -> None:
+    """See that a take can be written there.
+
+    Raises
+    ------
+    RecordError
+        The folder for it isn't there, or the file is.
+    """
+    path = Path(path)
+    if path.exists() or not path.absolute().parent.is_dir():
+        problem = "it is there already" if path.exists() else "the folder for it doesn't exist"
+        raise RecordError(f"Cannot write the take {path}: {problem}; choose another name.")
+
+
+class Recordings:
+    """What is being recorded.
+
+    Parameters
+    ----------
+    folder
+        The takes folder; it is made when it is needed.
+    errands
+        Does what takes time.
+
+    Attributes
+    ----------
+    recorder : Recorder or None
+        The recording that runs, or ran last.
+    """
+
+    def __init__(self, session: Session, folder: Path, errands: Executor) -> None:
+        self._session, self._folder, self._errands = session, folder, errands
+        self._lock = threading.Lock()
+        self._taking: tuple[Path, int] | None = None
+        self._told = ""
+        self.recorder: Recorder | None = None
+        self.running = False
+
+    def start(self, path: Path, begin: int, frames: int | None = None) -> Recorder:
+        """Record to a file, from a sample of the clock on.
+
+        Raises
+        ------
+        RecordError
+            The file cannot be written.
+        """
+        session = self._session
+        parts = ["output"]
+        if session.get("/record/input") and session.segment.geometry.inputs:
+            parts.append("input")
+        if session.get("/record/stems"):
+            parts += LETTERS
+        with self._lock:
+            if self.running:
+                raise RecordError("A recording is running; end it first (/record 0).")
+            self.recorder = Recorder(path, session.segment, frames, parts=parts)
+            self.recorder.start(begin)
+            self.running = True
+        return self.recorder
+
+    def record(self, on: bool) -> None:
+        """Begin a recording under the time of day, or end it; what `/record` does."""
+        self._errands.submit(self._begin, None, self._session.clock) if on else self._errands.submit(self._end)
+
+    def record_as(self, name: str) -> None:
+        """Begin a recording under a name in the takes folder.
+
+        Raises
+        ------
+        RecordError
+            The name is none that a file there can have.
+        """
+        inside(self._folder, name)
+        self._errands.submit(self._begin, name, self._session.clock)
+
+    def take(self, on: bool) -> None:
+        """Begin a take, or end it and write it; what `/take` does."""
+        session = self._session
+        if on and self._taking is None:
+            self._taking = (takes_name(self._made(), TAKE), session.clock)
+        elif not on and self._taking is not None:
+            (path, begin), self._taking = self._taking, None
+            self._errands.submit(self._write_take, path, begin, session.clock)
+
+    def take_to(self, path: Path, begin: int) -> None:
+        """Begin a take that is written to a file of the player's own."""
+        self._taking = (path, begin)
+
+    def tend(self) -> None:
+        """Say it when a recording has failed, and show what runs."""
+        recorder = self.recorder
+        if recorder is None or not self.running:
+            return
+        if recorder.error and recorder.error != self._told:
+            self._told = recorder.error
+            self._session.say(recorder.error)
+            self._errands.submit(self._end)
+
+    def close(self) -> None:
+        """End what runs. Nothing is played any more."""
+        if self._taking is not None:
+            (path, begin), self._taking = self._taking, None
+            self._write_take(path, begin, self._session.clock)
+        if self.recorder is not None and self.running:
+            self.running = False
+            self.recorder.close()
+
+    def _begin(self, name: str | None, begin: int) -> None:
+        session = self._session
+        try:
+            folder = self._made()
+            path = inside(folder, name) if name is not None else takes_name(folder)
+            recorder = self.start(path, begin)
+        except (GlitchError, OSError) as error:
+            session.say(str(error))
+            session.show("/record", float(self.running))
+            return
+        session.show("/record", 1.0)
+        session.say(f"Recording to {recorder.path}.")
+
+    def _end(self) -> None:
+        with self._lock:
+            recorder, running = self.recorder, self.running
+            self.running = False
+        if recorder is None or not running:
+            return
+        recorder.close()
+        session = self._session
+        session.show("/record", 0.0)
+        if not recorder.error:
+            names = ", ".join(str(path) for path in recorder.paths.values())
+            session.say(f"Recorded {recorder.written / session.sample_rate:.1f} s to {names}.")
+
+    def _write_take(self, path: Path, begin: int, end: int) -> None:
+        session = self._session
+        try:
+            session.journal.take(path, begin, end)
+        except GlitchError as error:
+            session.say(str(error))
+            return
+        lost = session.journal.lost()
+        gaps = f" {lost} events found no room in it, so it cannot be rendered exactly." if lost else ""
+        session.say(f"The take of {(end - begin) / session.sample_rate:.1f} s is in {path}.{gaps}")
+
+    def _made(self) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder

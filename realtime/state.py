@@ -1,0 +1,102 @@
+"""All that an engine remembers from frame to frame, as one value: kept by snapshots, written to disk, brought back.
+
+On disk it is a line of JSON that says what follows, and the arrays, raw. Reading and writing cost the processor next to
+nothing, so a deck can do either beside its playing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.contract import GlitchError
+from realtime.decoder import DecoderState
+from realtime.latents import LatentsState
+from realtime.phase import PhaseSnapshot
+
+MAGIC = b"glitch state 1\n"
+LARGEST_HEAD = 1 << 20
+
+
+class StateError(GlitchError):
+    """A file holds no state, or one of another model."""
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """What an engine goes on from: the decoder's caches and phase, the latents' sources, the controls on their way."""
+
+    decoder: DecoderState
+    latents: LatentsState
+    controls: np.ndarray
+
+    def to_bytes(self) -> bytes:
+        """Write it down."""
+        told, sources = self.latents.pack()
+        phase = self.decoder.phase
+        parts = (self.decoder.caches, phase.arrays if phase else (), tuple(sources), (self.controls,))
+        head = {
+            "parts": [[[str(array.dtype), list(array.shape)] for array in part] for part in parts],
+            "phase": list(phase.settings) if phase else None,
+            "latents": told,
+        }
+        arrays = [np.ascontiguousarray(array).tobytes() for part in parts for array in part]
+        return b"".join([MAGIC, json.dumps(head).encode(), b"\n", *arrays])
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> EngineState:
+        """Read what `to_bytes` wrote.
+
+        Raises
+        ------
+        StateError
+            It is something else.
+        """
+        try:
+            return cls._read(data)
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise StateError(f"A snapshot's memory cannot be read ({error}); save the snapshot again.") from None
+
+    @classmethod
+    def _read(cls, data: bytes) -> EngineState:
+        end = data.index(b"\n", len(MAGIC), LARGEST_HEAD)
+        if not data.startswith(MAGIC):
+            raise ValueError("it does not begin as one")
+        head: dict[str, Any] = json.loads(data[len(MAGIC) : end])
+        at = end + 1
+        parts: list[tuple[np.ndarray, ...]] = []
+        for part in head["parts"]:
+            arrays = []
+            for name, shape in part:
+                kind = np.dtype(name)
+                count = int(np.prod(shape, dtype=np.int64))
+                if kind.hasobject or count < 0:
+                    raise ValueError("it holds something else than numbers")
+                arrays.append(np.frombuffer(data, kind, count, at).reshape(shape).copy())
+                at += count * kind.itemsize
+            parts.append(tuple(arrays))
+        caches, phase, sources, (controls,) = parts
+        inverter = None
+        if head["phase"] is not None:
+            n_fft, hop, window, lookahead = head["phase"]
+            inverter = PhaseSnapshot((int(n_fft), int(hop), str(window), int(lookahead)), phase)
+        return cls(DecoderState(caches, inverter), LatentsState.unpack(head["latents"], list(sources)), controls)
+
+
+def keep(folder: Path, data: bytes) -> str:
+    """Write a state into a folder under a name made from its content, and give the name."""
+    name = hashlib.sha256(data).hexdigest()[:32]
+    path = folder / f"{name}.state"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(f".{secrets.token_hex(4)}")
+        scratch.write_bytes(data)
+        os.replace(scratch, path)
+    return name
