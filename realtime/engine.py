@@ -244,7 +244,7 @@ class _Input:
     def push(self, audio: np.ndarray, gain_db: float) -> np.ndarray | None:
         """Take audio [shape=(inputs, samples)], and give the latent that it makes."""
         gain = 10 ** (gain_db / 20) if gain_db > SILENT_DB else 0.0
-        audio = audio * _ramp(gain if self._gain is None else self._gain, gain, audio.shape[1])
+        audio = (audio * _ramp(gain if self._gain is None else self._gain, gain, audio.shape[1])).astype(np.float32)
         self._gain = gain
         at = (self._heard + np.arange(audio.shape[1])) % INPUT_MEMORY
         self._memory[:, at] = audio

@@ -12,6 +12,15 @@ from realtime.memory import Registry
 from tests import reference
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep takes, journals and mappings of the tests out of the user's folders."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_DATA_HOME", "APPDATA"):
+            patch.setenv(name, str(tmp_path_factory.mktemp("data")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Small models that need no torch: `level` shows its latent, `tone` gives magnitudes, `bundled` is the real one."""
@@ -20,6 +29,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "level": reference.level_model(folder / "level.onnx"),
         "stereo": reference.level_model(folder / "stereo.onnx", channels=2, hop=300),
         "slow": reference.level_model(folder / "slow.onnx", rate=44_100),
+        "echo": reference.echo_model(folder / "echo.onnx"),
         "tone": reference.tone_model(folder / "tone.onnx"),
         "bundled": bundled_model(),
     }

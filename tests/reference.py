@@ -52,6 +52,35 @@ def level_model(path: Path, *, hop: int = 128, latents: int = 4, channels: int =
     return _save(path, graph, Card("level", rate, {"decode": method}, Latent.plain(latents)))
 
 
+def echo_model(path: Path, *, hop: int = 128) -> Path:
+    """Write a model that hears: `encode` gives the mean of a hop, and `decode` holds it, so what is played comes back.
+
+    The card claims half a hop of delay, which is how far the middle of what is held lies behind.
+    """
+    nodes = [
+        helper.make_node("Reshape", ["encode.input", "hops"], ["cut"]),  # [1, 1, frames, hop]
+        helper.make_node("ReduceMean", ["cut", "last"], ["encode.output"], keepdims=0),
+        helper.make_node("Unsqueeze", ["decode.input", "last"], ["level"]),
+        helper.make_node("Expand", ["level", "block"], ["held"]),
+        helper.make_node("Reshape", ["held", "flat"], ["decode.output"]),
+    ]
+    constants = {
+        "hops": np.array([1, 1, -1, hop]),
+        "last": np.array([3]),
+        "block": np.array([1, 1, 1, hop]),
+        "flat": np.array([1, 1, -1]),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "echo",
+        [_float("encode.input", [1, 1, "samples_in"]), _float("decode.input", [1, 1, "frames"])],
+        [_float("encode.output", [1, 1, "frames_out"]), _float("decode.output", [1, 1, "samples"])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    methods = {"decode": Method(hop=hop, output="audio"), "encode": Method(hop=hop, output="latent", delay=hop // 2)}
+    return _save(path, graph, Card("echo", RATE, methods, Latent.plain(1)))
+
+
 def tone_model(path: Path, *, frequency: float = 1000.0, n_fft: int = 2048, hop: int = 256) -> Path:
     """Write a model of magnitudes: one steady tone, its level told by the control `loudness` in dBFS."""
     bins = n_fft // 2 + 1

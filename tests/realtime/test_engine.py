@@ -6,12 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from export.contract import Latent
 from realtime.engine import Engine
-from realtime.latents import BROWNIAN, SPHERICAL, Latents, Walk
+from realtime.memory import CAPTURE, GLIDE, RESTORE
+from realtime.state import EngineState, StateError
 
 
 def play(engine: Engine, frames: int) -> np.ndarray:
@@ -40,44 +37,6 @@ def test_a_step_of_a_latent_is_smoothed_over_its_time(models: dict[str, Path]) -
     assert np.all(np.diff(levels) >= 0)
     assert levels[37] == pytest.approx(1 - np.exp(-1), abs=0.02)  # 100 ms
     assert levels[-1] == pytest.approx(1.0, abs=1e-3)
-
-
-def test_scores_are_ordered_and_scaled_by_the_models_statistics() -> None:
-    latents = Latents(Latent(("a", "b", "c"), (10.0, 20.0, 30.0), (1.0, 2.0, 3.0), (2, 0, 1)), 100.0)
-    latents.manual[:] = [1.0, -1.0, 0.5]
-    latents.jump()
-    frame = latents.next(smoothing_ms=0, speed=0, radius=0)
-    np.testing.assert_allclose(frame, [10 - 1, 20 + 0.5 * 2, 30 + 1 * 3])
-    np.testing.assert_allclose(latents.scores, [1.0, -1.0, 0.5])
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 2**31 - 1))
-def test_a_walk_is_the_same_for_the_same_seed_and_moves_gently(seed: int) -> None:
-    walks = [Walk(3, 200.0, seed) for _ in range(2)]
-    paths = [np.array([walk.next(0.5, 1.0) for _ in range(2000)]) for walk in walks]
-    np.testing.assert_array_equal(*paths)
-    np.testing.assert_array_equal(paths[0][0], 0.0)
-    assert np.abs(np.diff(paths[0], axis=0)).max() < 0.05
-    assert paths[0].std() > 0.1
-    other = Walk(3, 200.0, (seed + 1) % 2**31)
-    assert np.abs(np.array([other.next(0.5, 1.0) for _ in range(2000)]) - paths[0]).max() > 0.1
-
-
-@pytest.mark.parametrize("kind", [SPHERICAL, BROWNIAN])
-def test_other_walks_are_seeded_too_and_have_their_own_ways(kind: int) -> None:
-    first, again = (Walk(8, 200.0, 5) for _ in range(2))
-    path = np.array([first.next(0.5, 1.0, kind) for _ in range(20_000)])
-    np.testing.assert_array_equal(path, [again.next(0.5, 1.0, kind) for _ in range(20_000)])
-    distance = np.linalg.norm(path[2000:], axis=1)
-    if kind == SPHERICAL:
-        np.testing.assert_allclose(distance, np.sqrt(8), rtol=1e-6)
-    else:
-        assert path[2000:].std() == pytest.approx(1.0, abs=0.35)
-        assert distance.std() > 0.2
-    steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
-    assert steps.max() < 0.8
-    assert steps[2000:].min() > 0
 
 
 def test_a_latent_goes_through_its_scale_and_bias_and_then_the_smoothing(models: dict[str, Path]) -> None:
@@ -130,13 +89,91 @@ def test_a_model_that_gives_no_numbers_is_silent_and_comes_back(models: dict[str
 
 
 def test_a_reset_never_steps(models: dict[str, Path]) -> None:
-    engine = still(Engine(models["level"], 48_000))
-    engine.apply(engine.table["/latent/1"].index, 4.0)
-    play(engine, 300)
+    engine = still(Engine(models["tone"], 48_000))
+    before = play(engine, 100)[0, 9600:]
     engine.apply(engine.table["/reset"].index, 1.0)
-    heard = play(engine, 5)[0]
-    assert heard.min() < 0.01
-    assert np.abs(np.diff(heard)).max() < 0.4 / 40
+    heard = np.concatenate([before, play(engine, 40)[0]])
+    own = np.abs(np.diff(before)).max()
+    assert np.abs(np.diff(heard)).max() < 1.5 * own
+    np.testing.assert_allclose(np.abs(heard[-2400:]).max(), np.abs(before).max(), rtol=0.05)
+
+
+def test_a_knob_glides_to_its_value_in_its_time_and_whoever_turns_it_has_it(models: dict[str, Path]) -> None:
+    engine = still(Engine(models["level"], 48_000))
+    engine.apply(engine.table["/smoothing"].index, 0.0)
+    engine.apply(GLIDE, 100.0)
+    engine.apply(engine.table["/latent/1"].index, 3.75)
+    engine.apply(engine.table["/walk/kind"].index, 2)
+    engine.apply(GLIDE, 0.0)
+    levels = play(engine, 50)[0, ::128] / 0.1
+    np.testing.assert_allclose(levels[:38], 3.75 * np.arange(1, 39) / 38, atol=1e-5)  # 37.5 frames are 100 ms
+    np.testing.assert_allclose(levels[38:], 3.75, atol=1e-6)
+    engine.apply(GLIDE, 1000.0)
+    engine.apply(engine.table["/latent/1"].index, 0.0)
+    engine.apply(GLIDE, 0.0)
+    play(engine, 10)
+    engine.apply(engine.table["/latent/1"].index, 1.0)
+    np.testing.assert_allclose(play(engine, 10), 0.1, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["bundled", "tone"])
+def test_a_state_that_is_brought_back_sounds_as_it_did(models: dict[str, Path], name: str) -> None:
+    engine = Engine(models[name], 48_000, seed=3)
+    play(engine, 50)
+    engine.apply(CAPTURE, 1)
+    then = play(engine, 40)
+    engine.states[2] = EngineState.from_bytes(engine.states[1].to_bytes())
+    play(engine, 33)
+    for number in (1, 2):
+        engine.apply(RESTORE, number)
+        again = play(engine, 40)
+        np.testing.assert_array_equal(again[:, engine.hop :], then[:, engine.hop :])  # the first hop goes over to it
+
+
+def test_what_is_no_state_is_refused_in_one_sentence() -> None:
+    for data in (b"", b"glitch state 1\n", b"glitch state 1\n{}\n", b"x" * 1000):
+        with pytest.raises(StateError, match="save the snapshot again"):
+            EngineState.from_bytes(data)
+
+
+def test_live_input_is_heard_dry_as_late_as_the_models_answer(models: dict[str, Path]) -> None:
+    engine = still(Engine(models["echo"], 48_000, inputs=2))
+    for address, value in (("/smoothing", 0), ("/input/amount", 1), ("/input/mix", 0)):
+        engine.apply(engine.table[address].index, value)
+    given = np.zeros((2, 128 * 20), np.float32)
+    given[:, 700:900] = 0.5
+    out = {}
+    for mix in (0.0, 1.0):
+        engine = still(Engine(models["echo"], 48_000, inputs=2))
+        for address, value in (("/smoothing", 0), ("/input/amount", 1), ("/input/mix", mix)):
+            engine.apply(engine.table[address].index, value)
+        hops = [engine.next(given[:, n * 128 : (n + 1) * 128]) for n in range(20)]
+        out[mix] = np.concatenate(hops, axis=1)[0]
+    assert engine.input_delay == 64
+    np.testing.assert_allclose(out[0.0][764:964], 0.5, atol=1e-6)
+    assert out[0.0].sum() == pytest.approx(100, abs=1e-3)
+    heard = np.flatnonzero(out[1.0] > 0)
+    centre = (out[1.0] * np.arange(len(out[1.0]))).sum() / out[1.0].sum()
+    assert abs(centre - (800 + 64)) < 128, "the model's answer is not where the dry way is"
+    assert heard.size
+
+
+@pytest.mark.parametrize("rate", [44_100, 96_000])
+def test_live_input_at_another_rate_keeps_its_time(models: dict[str, Path], rate: int) -> None:
+    engine = still(Engine(models["echo"], rate, inputs=1))
+    for address, value in (("/smoothing", 0), ("/input/amount", 1), ("/input/mix", 0.5)):
+        engine.apply(engine.table[address].index, value)
+    taken, out = 0, []
+    given = np.zeros((1, 3 * rate), np.float32)
+    given[:, rate : rate + 2000] = 0.5
+    while taken + engine.wanted < given.shape[1]:
+        wanted = engine.wanted
+        out.append(engine.next(given[:, taken : taken + wanted]))
+        taken += wanted
+    heard = np.concatenate(out, axis=1)[0]
+    assert abs(taken - heard.size) < rate * 0.05, "input and output run at different rates"
+    centre = (heard * np.arange(heard.size)).sum() / heard.sum()
+    assert abs(centre - (rate + 1000 + engine.input_delay)) < 300
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
@@ -151,7 +188,7 @@ def test_a_model_sounds_at_its_pitch_at_any_rate_of_the_stream(models: dict[str,
 
 def test_what_is_no_parameter_or_no_number_changes_nothing(models: dict[str, Path]) -> None:
     engine = still(Engine(models["level"], 48_000))
-    for parameter, value in ((-1, 1.0), (10_000, 1.0), (engine.table["/latent/1"].index, float("nan"))):
+    for parameter, value in ((-9, 1.0), (RESTORE, 77), (10_000, 1.0), (engine.table["/latent/1"].index, float("nan"))):
         engine.apply(parameter, value)
     np.testing.assert_array_equal(play(engine, 10), 0.0)
 
