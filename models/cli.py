@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,6 +152,25 @@ def evaluate_command(
         print(report.to_json())
     else:
         _print_report(report)
+
+
+@app.command("render")
+def render_command(
+    take: Annotated[Path, typer.Argument(metavar="TAKE", help="A .take file, or the journal of a session that was killed.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.wav", help="The .wav or .flac file to write.")],
+    library: Annotated[Path | None, typer.Option(help="Folder of models that are not where they were.")] = None,
+) -> None:
+    """Make the sound of a take again, sample for sample, faster than it was played."""
+    from realtime.library import Library
+    from realtime.render import render
+
+    began = time.monotonic()
+    with _progress("rendering") as on_share:
+        made = render(take, out, Library(library), lambda share: on_share(round(1000 * share), 1000))
+    speed = made.seconds / (time.monotonic() - began)
+    print(f"{out}: {made.seconds:.1f} s of sound, {speed:.1f} times as fast as it was played.")
+    if made.lost:
+        print(f"{made.lost} events found no room when it was taken, so it is not exactly what was heard.")
 
 
 def main() -> None:

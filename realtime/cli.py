@@ -28,6 +28,13 @@ def play(
     device: Annotated[
         str | None, typer.Option(help="Output device: number, part of its name, or 'null' for none.")
     ] = None,
+    outputs: Annotated[
+        str | None, typer.Option(help="The device's channels to play on, as 3,4; without it the first ones.")
+    ] = None,
+    live: Annotated[
+        str | None, typer.Option("--input", help="Live input: number or part of its name; 'default' for that one.")
+    ] = None,
+    inputs: Annotated[str | None, typer.Option(help="The input's channels to hear, as 1,2; without it the first.")] = None,
     library: Annotated[
         Path | None, typer.Option(help="Folder that models are loaded from by name, while it plays.")
     ] = None,
@@ -43,11 +50,28 @@ def play(
     midi: Annotated[
         list[str] | None, typer.Option(help="Play from the MIDI input of that name, or of all with '*'; repeatable.")
     ] = None,
+    midi_out: Annotated[
+        list[str] | None, typer.Option(help="Tell the MIDI output of that name what changes; repeatable.")
+    ] = None,
+    fx: Annotated[
+        list[str] | None, typer.Option(help="Let the sound go through an effect, by name; repeatable. See --list-fx.")
+    ] = None,
+    session: Annotated[
+        Path | None, typer.Option(help="Session file (.json): brought back at the start, and kept from then on.")
+    ] = None,
     record: Annotated[Path | None, typer.Option(help="Record the output to a .wav or .flac file.")] = None,
+    take: Annotated[
+        Path | None, typer.Option(help="Keep all that is played in a .take file; 'glitch-lab render' makes it sound.")
+    ] = None,
+    takes: Annotated[Path | None, typer.Option(help="Folder for what /record and /take write.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Play for so long, then end.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random.")] = 0,
     headless: Annotated[bool, typer.Option("--headless", help="Open no window.")] = False,
     list_params: Annotated[bool, typer.Option("--list-params", help="List the parameters and end.")] = False,
+    list_fx: Annotated[bool, typer.Option("--list-fx", help="List the effects and end.")] = False,
+    layout: Annotated[
+        str | None, typer.Option(help="Write a controller's layout for the model: FILE.json or FILE.tosc, and end.")
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Measure whether the model holds on this machine, and end.")
     ] = False,
@@ -62,14 +86,21 @@ def play(
         print(_version())
     elif list_devices:
         _list_devices()
+    elif list_fx:
+        _list_effects(library)
+    elif layout is not None:
+        _write_layout(Path(layout), model or bundled_model(), (osc_host, osc_port))
     elif list_params:
         _list_parameters(model or bundled_model())
     elif check:
         _check(model or bundled_model(), samplerate, seconds)
     else:
         _play(
-            model or bundled_model(),
+            model,
             device=device,
+            outputs=_channels(outputs, "--outputs"),
+            input_device="" if live == "default" else live,
+            inputs=_channels(inputs, "--inputs"),
             samplerate=samplerate,
             blocksize=blocksize,
             latency=_latency(latency),
@@ -77,7 +108,12 @@ def play(
             osc=(osc_host, osc_port),
             query_port=query_port if query_port >= 0 else None,
             midi=midi or None,
+            midi_outputs=midi_out,
+            effects=fx or (),
+            session=session,
+            takes=takes,
             record=record,
+            take=take,
             seconds=seconds,
             seed=seed,
             window=not headless,
@@ -95,7 +131,9 @@ def main() -> None:
         sys.exit(1)
 
 
-def _play(model: Path, *, window: bool, seconds: float | None, **settings: object) -> None:
+def _play(
+    model: Path | None, *, window: bool, seconds: float | None, record: Path | None, **settings: object
+) -> None:
     from realtime.session import Session
     from realtime.statusline import StatusLine
 
@@ -108,7 +146,7 @@ def _play(model: Path, *, window: bool, seconds: float | None, **settings: objec
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), ask_to_stop)
     screen = _has_screen()
-    with Session(model, window=window and screen, seconds=seconds, **settings) as session:  # type: ignore[arg-type]
+    with Session(model, window=window and screen, seconds=seconds, record=record, **settings) as session:  # type: ignore[arg-type]
         print(_greeting(session), flush=True)
         if window and not screen:
             print("There is no screen here, so no window; --headless does without on purpose.", flush=True)
@@ -116,11 +154,13 @@ def _play(model: Path, *, window: bool, seconds: float | None, **settings: objec
         while not stop.wait(0.02) and session.playing:
             line.update()
         line.close()
-    if session.recorder is not None:
+    if record is not None and session.recorder is not None:
         if session.recorder.error:
             raise GlitchError(session.recorder.error)
         frames = session.recorder.written
         print(f"Recorded {frames / session.sample_rate:.2f} s to {session.recorder.path}.")
+    for note in session.notes[-(session.said - line.told) :] if session.said > line.told else ():
+        print(note)
 
 
 def _greeting(session: object) -> str:
@@ -146,7 +186,37 @@ def _list_devices() -> None:
     for device in found:
         mark = "*" if device.default else " "
         print(f"{mark} {device.index}  {device.name}  {device.channels} out, {device.sample_rate:.0f} Hz")
+    for device in devices("input"):
+        mark = "*" if device.default else " "
+        print(f"{mark} {device.index}  {device.name}  {device.channels} in, {device.sample_rate:.0f} Hz")
     print("  null  plays to nowhere, in time" if found else "No audio device here; 'null' plays to nowhere, in time.")
+
+
+def _list_effects(library: Path | None) -> None:
+    from realtime.effects import names
+
+    print("\n".join(names(library)))
+
+
+def _write_layout(path: Path, model: Path, osc: tuple[str, int]) -> None:
+    from export.contract import load
+    from realtime.layouts import write_layout
+    from realtime.params import table
+
+    kind = {".json": "open-stage-control", ".tosc": "touchosc"}.get(path.suffix)
+    if kind is None:
+        raise GlitchError(f"A layout is a .json file for Open Stage Control or a .tosc file for TouchOSC, not '{path}'.")
+    write_layout(kind, table(load(model)[1]), path, *osc)
+    print(f"Wrote {path}.")
+
+
+def _channels(text: str | None, option: str) -> list[int] | None:
+    if text is None:
+        return None
+    parts = text.replace(" ", "").split(",")
+    if not all(part.isdecimal() and 1 <= int(part) <= 1024 for part in parts):
+        raise GlitchError(f"{option} takes channels from 1 on with commas between, as 3,4, not '{text}'.")
+    return [int(part) for part in parts]
 
 
 def _list_parameters(model: Path) -> None:

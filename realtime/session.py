@@ -196,46 +196,6 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def set(self, address: str, *values: object, at: float = IMMEDIATELY) -> None:
-        """Set a parameter, at once or at a unix time.
-
-        Parameters
-        ----------
-        address
-            As in OSC: `/latent/1`, `/latent` (with several values), `/gain`, `/panic`, …
-        values
-            One number; several for a list; for a trigger none, or anything but 0.
-
-        Raises
-        ------
-        ParameterError
-            There is no such parameter, or the values don't fit it.
-        """
-        player, row = self.meaning(address)
-        sample = self._sample_at(at)
-        if row.kind == "trigger":
-            if values[:1] != (0,):  # what a button sends when it is let go
-                self._set(player, row, 1.0, sample)
-            return
-        try:
-            numbers = [number(value, address) for value in values]
-        except BadPacketError as error:
-            raise ParameterError(f"{error}.") from None
-        if row.kind == "list":
-            if not 1 <= len(numbers) <= len(player.faders):
-                raise ParameterError(f"{address} takes 1 to {len(player.faders)} numbers, not {len(numbers)}.")
-            for target, value in zip(player.faders, numbers, strict=False):
-                self._set(player, target, target.clip(value), sample)
-        elif len(numbers) != 1:
-            raise ParameterError(f"{address} takes one number, not {len(numbers)}.")
-        else:
-            self._set(player, row, row.clip(numbers[0]), sample)
-
-    def get(self, address: str) -> float:
-        """Give a parameter's value as it was set last."""
-        player, row = self.meaning(address)
-        return float(player.values[row.index])
-
     def load(self, name: str, *, letter: str | None = None) -> Future[None]:
         """Load a model of the library on a deck (the one in focus), and cross over to it in `/model/fade`.
 
@@ -335,38 +295,6 @@ class Session:
         """Note that there is something new to keep in the session file."""
         if self._autosave is not None:
             self._autosave.touch()
-
-    def show(self, address: str, value: float) -> None:
-        """Let a knob stand somewhere without acting on it: what it tells has come about otherwise."""
-        player, row = self.meaning(address)
-        for each in self.rack.players.values() if row.where != "deck" else [player]:
-            each.values[row.index] = value
-
-    def meaning(self, address: str) -> tuple[Player, Parameter]:
-        """Give the deck and the row that an address means now; raises `ParameterError` where it means nothing."""
-        self._must_play()
-        meant = self._meant.get(address)
-        if meant is None:
-            raise ParameterError(f"There is no parameter {address}; 'glitch-live --list-params' lists them.")
-        return meant
-
-    def turn(self, player: Player, row: Parameter, value: float, sample: int = 0) -> None:
-        """Give a knob a value, at a sample of the clock or at once."""
-        if row.where == "deck":
-            self.rack.send(player, row, value, sample)
-            return
-        act = self._acts.get(row.address)
-        if sample <= self.clock:
-            self.rack.host_value(row, value, sample)
-            if act is not None:
-                act(value, 0)
-            return
-        if row.where == "both":
-            self.rack.tell_decks(row, value, sample)
-        if act is not None and row.address in TO_THE_SAMPLE:
-            act(value, sample)
-        with self._later_lock:
-            heapq.heappush(self._later, (sample, next(self._arrivals), player, row, value))
 
     def _start(self) -> None:
         keep = self._stack.enter_context
@@ -515,14 +443,6 @@ class Session:
             self._describe()
             self.touch()
 
-    def _set(self, player: Player, row: Parameter, value: float, sample: int) -> None:
-        """Turn a knob by hand: it is let go by what else may be moving it."""
-        if self.recall.moving:
-            self.recall.release(row.address if row.where != "deck" else f"/{player.letter}{row.address}")
-        self.turn(player, row, value, sample)
-        if row.kind != "trigger":
-            self.touch()
-
     def _effects_of(self, names: Sequence[str]) -> tuple[Effect, ...]:
         if not names:
             return self._stored.effects.get(LETTERS[0], ()) if self._stored is not None else ()
@@ -534,48 +454,6 @@ class Session:
         if not self.began or self._closing.is_set():
             state = "closed" if self._closing.is_set() else "not started"
             raise SessionError(f"This session is {state}; use it inside 'with realtime.Session(…) as session:'.")
-
-    def _sample_at(self, at: float) -> int:
-        if at == IMMEDIATELY:
-            return 0
-        return self.clock + round((at - time.time()) * self.sample_rate)
-
-    def _host_acts(self) -> dict[str, Callable[[float, int], None]]:
-        """Say what the host's knobs do; a sample other than 0 is when."""
-        acts: dict[str, Callable[[float, int], None]] = {
-            "/gain": lambda value, sample: self.output.gain(
-                10 ** (value / 20) if value > SILENT_DB else 0.0, sample
-            ),
-            "/mute": lambda value, sample: self.output.mute(bool(value) or self._panic_ends > 0, sample),
-            "/crossfade": lambda value, sample: self.rack.cross(value, sample),
-            "/panic": lambda _value, _sample: self._panic(),
-            "/focus": lambda _value, _sample: self._changed(),
-            "/ahead": lambda _value, _sample: self.rack.set_ahead(),
-            "/record": lambda value, _sample: self.recordings.record(bool(value)),
-            "/take": lambda value, _sample: self.recordings.take(bool(value)),
-            "/morph/x": lambda _value, _sample: self.recall.morph(),
-            "/morph/y": lambda _value, _sample: self.recall.morph(),
-            "/midi/panic": lambda _value, _sample: self.midi.panic() if self.midi is not None else None,
-        }
-        for n in range(1, SNAPSHOT_BUTTONS + 1):
-            acts[f"/snapshot/{n}"] = lambda _value, _sample, n=n: self._recall(n)  # type: ignore[misc]
-        return acts
-
-    def _recall(self, number: int) -> None:
-        try:
-            self.recall.recall(number)
-        except GlitchError as error:
-            self.say(str(error))
-
-    def _panic(self) -> None:
-        """Fade out, bring every deck to rest; the supervisor fades in when what was decoded before has gone by."""
-        self.output.mute(True)
-        away = 0
-        for player in self.rack.players.values():
-            if player.process is not None:
-                player.process.send(player.table["/reset"].index, 1.0)
-                away = max(away, int(player.process.state["ahead"]) + 3 * int(player.process.state["hop"]))
-        self._panic_ends = time.monotonic() + MUTE_MS / 1000.0 + away / self.sample_rate
 
     def _supervise(self) -> None:
         """Look after what the audio needs, a few dozen times a second, without ever touching it."""
@@ -613,16 +491,6 @@ class Session:
         said = counts.last_bad if counts.bad != self._wrong[0][0] else f"there is no address {counts.last_unknown}"
         self.say(f"OSC: {said}.")
         self._wrong = (wrong, now + NOTE_EVERY_S)
-
-    def _apply_what_is_due(self) -> None:
-        clock = self.clock
-        while self._later and self._later[0][0] <= clock:
-            with self._later_lock:
-                _, _, player, row, value = heapq.heappop(self._later)
-            if row.address in TO_THE_SAMPLE or row.where == "both":
-                self.show(row.address, value)  # it has been done already
-            else:
-                self.turn(player, row, value)
 
     def _describe(self) -> None:
         """Tell those who attach what they can't find in the numbers."""

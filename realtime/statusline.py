@@ -23,16 +23,16 @@ class StatusLine:
         self._shown = 0.0
         self._messages = (time.monotonic(), 0)
         self._rate = 0.0
-        self._notes = 0
+        self.told = 0
 
     def update(self) -> None:
         """Show what is new, if it is time."""
         now = time.monotonic()
-        new = self._session.said - self._notes
+        new = self._session.said - self.told
         for note in self._session.notes[-new:] if new else ():
             self._clear()
             print(note, flush=True)
-        self._notes += new
+        self.told += new
         if now - self._shown < (REDRAW_S if self._terminal else PLAIN_S):
             return
         self._shown = now

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "export": {"export"},
     "realtime": {"realtime", "export.contract"},
     "gui": {"gui", "realtime", "export.contract"},
-    "models": {"models", "export", "realtime.phase"},
+    "models": {"models", "export", "realtime.phase", "realtime.render", "realtime.library"},
 }
 TORCH = {"torch", "lightning", "torchmetrics"}
 

@@ -218,7 +218,7 @@ def test_a_button_fires_when_pressed_and_not_when_let_go(models: dict[str, Path]
         session.set("/panic", 0)
         assert stream["mute"] == 0
         session.set("/panic", 1)
-        assert stream["mute"] == 1
+        eventually(lambda: stream["mute"] == 1)
         eventually(lambda: stream["mute"] == 0)
 
 
