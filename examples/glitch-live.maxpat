@@ -191,7 +191,7 @@
      "numinlets": 9,
      "numoutlets": 9,
      "outlettype": ["", "", "", "", "", "", "", "", ""],
-     "patching_rect": [560.0, 100.0, 640.0, 22.0],
+     "patching_rect": [560.0, 100.0, 730.0, 22.0],
      "text": "route /latent/1 /latent/2 /latent/3 /latent/4 /latent/5 /latent/6 /latent/7 /latent/8"
     }
    },
@@ -202,7 +202,7 @@
      "numinlets": 13,
      "numoutlets": 13,
      "outlettype": ["", "", "", "", "", "", "", "", "", "", "", "", ""],
-     "patching_rect": [560.0, 156.0, 860.0, 22.0],
+     "patching_rect": [560.0, 156.0, 1040.0, 22.0],
      "text": "route /pitch /loudness /gain /crossfade /tempo /xy/x /xy/y /xy/amount /walk/speed /walk/radius /mute /meter/rms"
     }
    },
@@ -213,7 +213,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [560.0, 128.0, 72.0, 22.0],
+     "patching_rect": [560.0, 128.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -224,7 +224,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [634.0, 128.0, 72.0, 22.0],
+     "patching_rect": [642.0, 128.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -235,7 +235,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [708.0, 128.0, 72.0, 22.0],
+     "patching_rect": [724.0, 128.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -246,7 +246,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [782.0, 128.0, 72.0, 22.0],
+     "patching_rect": [806.0, 128.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -257,7 +257,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [856.0, 128.0, 72.0, 22.0],
+     "patching_rect": [888.0, 128.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -268,7 +268,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [930.0, 128.0, 72.0, 22.0],
+     "patching_rect": [970.0, 128.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -279,7 +279,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [1004.0, 128.0, 72.0, 22.0],
+     "patching_rect": [1052.0, 128.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -290,7 +290,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [1078.0, 128.0, 72.0, 22.0],
+     "patching_rect": [1134.0, 128.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -301,7 +301,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [560.0, 184.0, 72.0, 22.0],
+     "patching_rect": [560.0, 184.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -312,7 +312,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [634.0, 184.0, 72.0, 22.0],
+     "patching_rect": [642.0, 184.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -323,7 +323,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [708.0, 184.0, 72.0, 22.0],
+     "patching_rect": [724.0, 184.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -334,7 +334,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [782.0, 184.0, 72.0, 22.0],
+     "patching_rect": [806.0, 184.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -345,7 +345,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [856.0, 184.0, 72.0, 22.0],
+     "patching_rect": [888.0, 184.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -356,7 +356,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [1078.0, 184.0, 72.0, 22.0],
+     "patching_rect": [1134.0, 184.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -367,7 +367,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [1152.0, 184.0, 72.0, 22.0],
+     "patching_rect": [1216.0, 184.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -378,7 +378,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [1226.0, 184.0, 72.0, 22.0],
+     "patching_rect": [1298.0, 184.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -389,7 +389,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "outlettype": [""],
-     "patching_rect": [1300.0, 184.0, 72.0, 22.0],
+     "patching_rect": [1380.0, 184.0, 78.0, 22.0],
      "text": "prepend set"
     }
    },
@@ -400,7 +400,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [20.0, 262.0, 700.0, 20.0],
-     "text": "latents, the one that changes the sound most first; in standard deviations: 0 is the middle, 2 the edge of what was learned"
+     "text": "latents, the one that changes the sound most first; in standard deviations"
     }
    },
    {

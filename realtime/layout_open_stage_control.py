@@ -58,7 +58,7 @@ def open_stage_control(table: Table, host: str = DEFAULT_HOST, port: int = DEFAU
     """
     target = f"{host}:{port}"
     tabs = [_page(page, target, number) for number, page in enumerate(pages(table))]
-    body = _panel("pages", "vertical", expand=True, tabs=tabs, colorWidget=DECK_COLORS[""], traversing=False)
+    body = _panel("pages", "vertical", expand=True, tabs=tabs)
     root: Widget = {
         "type": "root",
         "id": "root",
@@ -67,6 +67,7 @@ def open_stage_control(table: Table, host: str = DEFAULT_HOST, port: int = DEFAU
         "layout": "vertical",
         "padding": 4,
         "scroll": False,
+        "bypass": True,
         "css": STYLE,
         "onCreate": _following(target),
         "widgets": [_strip(table, target), body],
@@ -225,7 +226,7 @@ def _widget(row: Parameter, target: str, title: str = "", **more: Any) -> Widget
 
 
 def _panel(name: str, layout: str, **more: Any) -> Widget:
-    return {"type": "panel", "id": name, "layout": layout, "padding": 4, "innerPadding": True, "scroll": False} | more
+    return {"type": "panel", "id": name, "layout": layout, "padding": 4, "scroll": False, "bypass": True} | more
 
 
 def _decimals(row: Parameter) -> int:

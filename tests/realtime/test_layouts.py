@@ -132,6 +132,11 @@ def test_open_stage_controls_widgets_have_the_ranges_of_the_table(played: Table)
             )
 
 
+def test_open_stage_control_sends_nothing_but_parameters(played: Table) -> None:
+    for widget in widgets(open_stage_control(played)):
+        assert widget.get("bypass") or widget.get("target"), widget["id"]
+
+
 def test_open_stage_control_hears_what_the_stage_tells_and_nothing_else(played: Table) -> None:
     heard = {widget["address"] for widget in widgets(open_stage_control(played)) if "address" in widget}
     assert heard - READINGS - {"/subscribe"} == wanted(played).keys()
