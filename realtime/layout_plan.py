@@ -1,0 +1,200 @@
+"""What a controller's layout shows, and in what order: a plan that is made from the table.
+
+A strip that is always there (level, crossfade, panic), a page for each deck with its latents first, one for each deck's
+fine tuning, and one for the stage. A new row of the table finds its place by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from realtime.memory import LETTERS
+from realtime.params import Parameter, Table
+
+COLUMNS = 16  # of a line
+RATE_HZ, RENEW_MS = 20, 20_000  # of the subscription that a layout keeps up
+
+Shape = Literal["fader", "number", "choice", "switch", "button"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that are shown side by side.
+
+    Attributes
+    ----------
+    title
+        What stands above them.
+    rows
+        The parameters, with the addresses that the controller sends.
+    pad
+        Of these, the two that a finger plays at once: from left to right, and from bottom to top.
+    """
+
+    title: str
+    rows: tuple[Parameter, ...]
+    pad: tuple[Parameter, ...] = ()
+
+    @property
+    def buttons(self) -> tuple[Parameter, ...]:
+        """Triggers, where there are so many that they need lines of their own."""
+        triggers = tuple(row for row in self.rows if row.kind == "trigger")
+        return triggers if len(triggers) > 4 else ()
+
+    @property
+    def singles(self) -> tuple[Parameter, ...]:
+        """What has a column of its own."""
+        return tuple(row for row in self.rows if row not in self.buttons)
+
+    @property
+    def columns(self) -> int:
+        """How wide it is."""
+        return len(self.singles) + (8 if self.buttons else 0) + (4 if self.pad else 0)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: lines of groups, from top to bottom; `letter` is the deck's, or empty."""
+
+    title: str
+    letter: str
+    lines: tuple[tuple[Group, ...], ...]
+
+
+STRIP = ("/crossfade", "/gain", "/mute", "/focus", "/panic")
+STAGE_PAGE = ("tempo", "snapshot", "morph", "record", "take")
+DECK_PAGE = ("sound", "xy", "walk", "loop", "input")
+
+
+def strip(table: Table) -> tuple[Parameter, ...]:
+    """Give what is at hand on every page."""
+    return tuple(table[address] for address in STRIP)
+
+
+def pages(table: Table) -> tuple[Page, ...]:
+    """Give the pages; every parameter but the strip's, and but lists, is on exactly one."""
+    rows = [row for row in table.by_index if row.kind != "list" and row.address not in STRIP]
+    parts: dict[str, list[Parameter]] = {"stage": [], "": [], "fine": [], "fx": []}
+    for row in rows:
+        parts[_part(row)].append(row)
+    latents = {row.address for row in table.latents}
+    played = [
+        Group("latent", table.latents),
+        *_grouped((row for row in parts[""] if row.address not in latents), _first_word, DECK_PAGE),
+    ]
+    sheets = {
+        "": played,
+        "fine": _grouped(parts["fine"], lambda words: words[-1]),
+        "fx": _grouped(parts["fx"], lambda words: words[1]),
+    }
+    made = [
+        Page(f"{letter.upper()} {name}".strip(), letter, _lines(_on_deck(group, letter) for group in groups))
+        for letter in LETTERS
+        for name, groups in sheets.items()
+    ]
+    made.append(Page("Stage", "", _lines(_grouped(parts["stage"], lambda words: words[0], STAGE_PAGE))))
+    return tuple(page for page in made if page.lines)
+
+
+def _part(row: Parameter) -> str:
+    """Tell on which page a parameter is: what is tuned once is not where one plays."""
+    words = _words(row.address)
+    if row.where != "deck":
+        return "stage"
+    if words[0] == "fx":
+        return "fx"
+    return "fine" if words[0] == "latent" and len(words) > 2 else ""
+
+
+def _words(address: str) -> list[str]:
+    return address.strip("/").split("/")
+
+
+def _first_word(words: Sequence[str]) -> str:
+    """Name the group of a deck's parameter; single words are about the sound as a whole."""
+    return words[0] if len(words) > 1 else "sound"
+
+
+def _grouped(rows: Iterable[Parameter], key: Callable[[list[str]], str], order: Sequence[str] = ()) -> list[Group]:
+    found: dict[str, list[Parameter]] = {}
+    for row in rows:
+        found.setdefault(key(_words(row.address)), []).append(row)
+    places = {title: place for place, title in enumerate(order)}
+    titles = sorted(found, key=lambda title: places.get(title, len(places)))
+    return [Group(title, tuple(found[title]), _pad(found[title])) for title in titles]
+
+
+def _pad(rows: Sequence[Parameter]) -> tuple[Parameter, ...]:
+    axes = {_words(row.address)[-1]: row for row in rows}
+    return (axes["x"], axes["y"]) if {"x", "y"} <= axes.keys() else ()
+
+
+def _on_deck(group: Group, letter: str) -> Group:
+    def own(rows: Sequence[Parameter]) -> tuple[Parameter, ...]:
+        return tuple(replace(row, address=f"/{letter}{row.address}") for row in rows)
+
+    return Group(group.title, own(group.rows), own(group.pad))
+
+
+def _lines(groups: Iterable[Group]) -> tuple[tuple[Group, ...], ...]:
+    """Put groups into lines, in their order; one that is wider than a line is cut."""
+    lines: list[list[Group]] = []
+    for group in groups:
+        for part in _cut(group):
+            if not lines or sum(other.columns for other in lines[-1]) + part.columns > COLUMNS:
+                lines.append([])
+            lines[-1].append(part)
+    return tuple(map(tuple, lines))
+
+
+def _cut(group: Group) -> list[Group]:
+    if group.columns <= COLUMNS:
+        return [group] if group.rows else []
+    firsts = range(0, len(group.rows), COLUMNS)
+    return [Group(f"{group.title} {k + 1} …", group.rows[k : k + COLUMNS]) for k in firsts]
+
+
+def shape_of(row: Parameter) -> Shape:
+    """Tell what plays a parameter."""
+    span = row.maximum - row.minimum
+    if row.kind == "trigger":
+        return "button"
+    if row.kind == "bool":
+        return "switch"
+    if row.kind == "int" and span <= 8:
+        return "choice"
+    return "number" if row.kind == "int" and span > 1_000_000 else "fader"
+
+
+def label_of(row: Parameter, title: str = "") -> str:
+    """Name a parameter in a few letters, without what the group says already."""
+    words = _words(row.address)
+    if words[0] in LETTERS:
+        words = words[1:]
+    if words[0] == "latent" and len(words) == 2:
+        return row.text.partition(":")[0]
+    if words[0] == "latent":
+        return words[1]
+    if len(words) > 1 and title in words[:-1]:
+        words = words[words.index(title) + 1 :]
+    return " ".join(words)
+
+
+def choices(row: Parameter) -> dict[str, int]:
+    """Give the values of a choice by the names that its text has for them: "0 linear, 1 spherical"."""
+    values = range(round(row.minimum), round(row.maximum) + 1)
+    named = {int(number): name for number, name in re.findall(r"(\d+) (?:is )?(\w+)", row.text)}
+    return {named.get(value, f"{value} "): value for value in values}
+
+
+def weight_of(row: Parameter) -> int:
+    """Tell how wide a parameter is in the strip, in parts."""
+    return {"fader": 3, "button": 2}.get(shape_of(row), 1)
+
+
+def pad_name(pad: Sequence[Parameter]) -> str:
+    """Name a pad by what its two parameters have in common."""
+    return pad[0].address.strip("/").removesuffix("x") + "pad"

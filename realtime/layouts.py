@@ -1,0 +1,53 @@
+"""Controller layouts, made from the table, as files: for Open Stage Control, and for TouchOSC.
+
+A layout follows the stage by `/subscribe`, which it sends when it is opened, and again long before it would lapse.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from export.contract import GlitchError
+from realtime.layout_open_stage_control import open_stage_control
+from realtime.layout_touchosc import touchosc
+from realtime.params import Table
+
+__all__ = ["KINDS", "LayoutError", "open_stage_control", "touchosc", "write_layout"]
+
+
+class LayoutError(GlitchError):
+    """No such kind of layout, or a file that cannot be written."""
+
+
+def _session_bytes(table: Table) -> bytes:
+    return (json.dumps(open_stage_control(table), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+KINDS: dict[str, Callable[[Table], bytes]] = {"open-stage-control": _session_bytes, "touchosc": touchosc}
+
+
+def write_layout(kind: str, table: Table, path: Path) -> None:
+    """Write a controller's layout to a file.
+
+    Parameters
+    ----------
+    kind
+        `open-stage-control` or `touchosc`.
+    table
+        The parameters of the model that will be played.
+    path
+        The file; one that is there is written over.
+
+    Raises
+    ------
+    LayoutError
+        There is no such kind of layout, or the file cannot be written.
+    """
+    if kind not in KINDS:
+        raise LayoutError(f"There is no layout for '{kind}'; there are {' and '.join(KINDS)}.")
+    try:
+        path.write_bytes(KINDS[kind](table))
+    except OSError as error:
+        raise LayoutError(f"The layout cannot be written to {path}: {error.strerror}.") from None
