@@ -156,7 +156,9 @@ def evaluate_command(
 
 @app.command("render")
 def render_command(
-    take: Annotated[Path, typer.Argument(metavar="TAKE", help="A .take file, or the journal of a session that was killed.")],
+    take: Annotated[
+        Path, typer.Argument(metavar="TAKE", help="A .take file, or the journal of a session that was killed.")
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT.wav", help="The .wav or .flac file to write.")],
     library: Annotated[Path | None, typer.Option(help="Folder of models that are not where they were.")] = None,
 ) -> None:

@@ -34,7 +34,9 @@ def play(
     live: Annotated[
         str | None, typer.Option("--input", help="Live input: number or part of its name; 'default' for that one.")
     ] = None,
-    inputs: Annotated[str | None, typer.Option(help="The input's channels to hear, as 1,2; without it the first.")] = None,
+    inputs: Annotated[
+        str | None, typer.Option(help="The input's channels to hear, as 1,2; without it the first.")
+    ] = None,
     library: Annotated[
         Path | None, typer.Option(help="Folder that models are loaded from by name, while it plays.")
     ] = None,
@@ -131,9 +133,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _play(
-    model: Path | None, *, window: bool, seconds: float | None, record: Path | None, **settings: object
-) -> None:
+def _play(model: Path | None, *, window: bool, seconds: float | None, record: Path | None, **settings: object) -> None:
     from realtime.session import Session
     from realtime.statusline import StatusLine
 
@@ -205,7 +205,9 @@ def _write_layout(path: Path, model: Path, osc: tuple[str, int]) -> None:
 
     kind = {".json": "open-stage-control", ".tosc": "touchosc"}.get(path.suffix)
     if kind is None:
-        raise GlitchError(f"A layout is a .json file for Open Stage Control or a .tosc file for TouchOSC, not '{path}'.")
+        raise GlitchError(
+            f"A layout is a .json file for Open Stage Control or a .tosc file for TouchOSC, not '{path}'."
+        )
     write_layout(kind, table(load(model)[1]), path, *osc)
     print(f"Wrote {path}.")
 

@@ -51,8 +51,12 @@ def commands(session: Session) -> dict[str, Command]:
         "/snapshot/recall": lambda given: recall().recall(*_which_and_time(given)),
         "/snapshot/rename": lambda given: _touched(session, recall().snapshots.rename(*_texts(given, 2, "two names"))),
         "/snapshot/delete": lambda given: _touched(session, recall().snapshots.delete(_which(given))),
-        "/snapshot/exclude": lambda given: _touched(session, recall().snapshots.exclude(*_texts(given, 1, "a pattern"))),
-        "/snapshot/include": lambda given: _touched(session, recall().snapshots.include(*_texts(given, 1, "a pattern"))),
+        "/snapshot/exclude": lambda given: _touched(
+            session, recall().snapshots.exclude(*_texts(given, 1, "a pattern"))
+        ),
+        "/snapshot/include": lambda given: _touched(
+            session, recall().snapshots.include(*_texts(given, 1, "a pattern"))
+        ),
         "/morph/corners": lambda given: _touched(session, recall().snapshots.set_corners(*map(_name_or_number, given))),
         "/record/as": lambda given: session.recordings.record_as(*_texts(given, 1, "a name")),
         "/midi/learn": lambda given: _midi(session).learn(_texts(given, 1, "an address")[0] if given else None),

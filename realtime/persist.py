@@ -57,13 +57,13 @@ class Stored:
         rows = session.rack.players[LETTERS[0]].table
         for address, value in self.file.host.items():
             if address in rows and not address.startswith(LATER) and rows[address].kind != "trigger":
-                session.turn(session.rack.players[LETTERS[0]], rows[address], rows[address].clip(value))
+                session.controls.turn(session.rack.players[LETTERS[0]], rows[address], rows[address].clip(value))
 
     def restore(self, session: Session) -> None:
         """Bring back the rest, while the first deck plays."""
         for address in ("/morph/x", "/morph/y", "/snapshot/time", "/snapshot/caches", "/record/input", "/record/stems"):
             if address in self.file.host:
-                session.show(address, self.file.host[address])
+                session.controls.show(address, self.file.host[address])
         session.set("/focus", LETTERS.index(self.file.focus))
         lacking = set(self.file.decks.get(LETTERS[0], DeckEntry()).values) - set(session.rack.players[LETTERS[0]].table)
         if lacking:

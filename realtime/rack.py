@@ -88,10 +88,6 @@ class Player:
         self.slow_since = 0.0
         self.seen_underruns = 0
         self.restarting = False
-        self.set_defaults()
-
-    def set_defaults(self) -> None:
-        """Put every knob where the table says."""
         self.values[: len(self.table)] = [row.default for row in self.table.by_index]
 
     @property
@@ -109,14 +105,10 @@ class Player:
         """Turn to another model; knobs of the same address keep their place."""
         kept = {row.address: float(self.values[row.index]) for row in self.table.by_index}
         rows = loaded.table
-        self.model, self.digest, self.card, self.table = loaded.model, loaded.digest, loaded.card, rows
-        self.effects = loaded.effects
-        self.faders = list(rows.latents)
-        self.set_defaults()
-        for row in rows.by_index:
-            if row.address in kept:
-                self.values[row.index] = row.clip(kept[row.address])
-
+        stand = [row.clip(kept.get(row.address, row.default)) for row in rows.by_index]
+        self.values[: len(rows)] = stand  # at once, and before the table that it is read by
+        self.table, self.faders = rows, list(rows.latents)
+        self.model, self.digest, self.card, self.effects = loaded.model, loaded.digest, loaded.card, loaded.effects
 
     def set(self, values: Mapping[str, float]) -> None:
         """Put knobs of the deck somewhere, by address; those that it hasn't are left out."""

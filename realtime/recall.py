@@ -122,7 +122,8 @@ class Recall:
             now = capture("now", 0, session.rack.players, {})
             digests = {letter: player.digest for letter, player in session.rack.players.items()}
             states = snapshot.states(digests) if over_ms == 0.0 and session.get("/snapshot/caches") else {}
-            changes = self.snapshots.changes(snapshot, tables)
+            standing = now.flat()
+            changes = [(a, value) for a, value in self.snapshots.changes(snapshot, tables) if standing.get(a) != value]
             length = over_ms / 1000.0 * session.sample_rate
             self._glide = Glide(now, snapshot, rows, began=session.clock, length=length) if over_ms else None
             self._tell_decks(changes, states, over_ms)
@@ -131,7 +132,9 @@ class Recall:
             missing = self.snapshots.missing(snapshot, tables)
         if missing:
             some = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
-            session.say(f"The snapshot '{snapshot.name}' was of other models: {len(missing)} values have no place ({some}).")
+            session.say(
+                f"The snapshot '{snapshot.name}' was of other models: {len(missing)} values have no place ({some})."
+            )
         session.touch()
         return snapshot
 
@@ -150,7 +153,8 @@ class Recall:
             tables = {letter: player.table for letter, player in session.rack.players.items()}
             made_of = (corners, self.snapshots.rules, *map(id, tables.values()))
             if self._morph is None or self._morph[0] != made_of:
-                self._morph = (made_of, Morph(corners, self.snapshots.rows(tables)))
+                standing = capture("now", 0, session.rack.players, {}).flat()
+                self._morph = (made_of, Morph(corners, self.snapshots.rows(tables), standing))
             self._glide = None
             changes = self._morph[1].at(session.get("/morph/x"), session.get("/morph/y"))
             self._tell_decks(changes, {}, 0.0)
@@ -184,7 +188,7 @@ class Recall:
                 events.setdefault(letter, []).append((RESTORE, self._kept[state].number))
         ways: dict[str, list[tuple[int, float]]] = {}
         for address, value in changes:
-            player, row = self._session.meaning(address)
+            player, row = self._session.controls.meaning(address)
             if row.where == "deck":
                 ways.setdefault(player.letter, []).append((row.index, value))
         for letter, way in ways.items():
@@ -197,11 +201,11 @@ class Recall:
 
     def _mirror(self, changes: list[tuple[str, float]]) -> None:
         for address, value in changes:
-            player, row = self._session.meaning(address)
+            player, row = self._session.controls.meaning(address)
             if row.where == "deck":
                 player.values[row.index] = value
             else:
-                self._session.turn(player, row, value)
+                self._session.controls.turn(player, row, value)
 
     def _keep(self, snapshot: Snapshot, letter: str, number: int, process: object, digest: str) -> None:
         """Write a deck's memory to its file, and let the snapshot know it."""

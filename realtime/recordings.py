@@ -133,9 +133,9 @@ class Recordings:
             recorder = self.start(path, begin)
         except (GlitchError, OSError) as error:
             session.say(str(error))
-            session.show("/record", float(self.running))
+            session.controls.show("/record", float(self.running))
             return
-        session.show("/record", 1.0)
+        session.controls.show("/record", 1.0)
         session.say(f"Recording to {recorder.path}.")
 
     def _end(self) -> None:
@@ -146,7 +146,7 @@ class Recordings:
             return
         recorder.close()
         session = self._session
-        session.show("/record", 0.0)
+        session.controls.show("/record", 0.0)
         if not recorder.error:
             names = ", ".join(str(path) for path in recorder.paths.values())
             session.say(f"Recorded {recorder.written / session.sample_rate:.1f} s to {names}.")

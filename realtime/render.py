@@ -234,9 +234,7 @@ class _Deck:
     def _begin(self) -> Engine:
         said = self._said
         effects = [Effect.from_json(effect) for effect in said["effects"]]
-        engine = Engine(
-            self._model(), said["sample_rate"], seed=said["seed"], inputs=said["inputs"], effects=effects
-        )
+        engine = Engine(self._model(), said["sample_rate"], seed=said["seed"], inputs=said["inputs"], effects=effects)
         for number in said["states"]:
             engine.states[number] = self._state(number)
         for parameter, value in said["values"]:

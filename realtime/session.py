@@ -7,9 +7,6 @@ with realtime.Session("vae.onnx") as session:
 from __future__ import annotations
 
 import contextlib
-import heapq
-import itertools
-import math
 import os
 import subprocess
 import sys
@@ -26,20 +23,21 @@ from export.contract import Card, GlitchError, load
 from realtime import persist, status
 from realtime.child import ChildError
 from realtime.commands import commands, readings
+from realtime.controls import Controls
 from realtime.decks import DeckError, DeckProcess, start_deck, wait_for
 from realtime.effects import Effect
 from realtime.journal import Journal
 from realtime.library import Library, bundled_model, data_folder
 from realtime.memory import HISTORY, LETTERS, MUTE_MS, READ, Geometry, Registry, Segment, sweep
-from realtime.osc import IMMEDIATELY, BadPacketError, Counts, number
+from realtime.osc import IMMEDIATELY, Counts
 from realtime.osc_surface import OscSurface
 from realtime.output import Output
-from realtime.params import SNAPSHOT_BUTTONS, Parameter, ParameterError, table
-from realtime.rack import Player, Rack, addresses
+from realtime.params import Parameter, ParameterError
+from realtime.rack import Player, Rack
 from realtime.recall import Recall
 from realtime.record import Recorder, check_path
 from realtime.recordings import Recordings, check_take
-from realtime.status import SILENT_DB, Status
+from realtime.status import Status
 from realtime.watch import DeviceWatch
 
 if TYPE_CHECKING:
@@ -49,7 +47,6 @@ SUPERVISE_S = 0.02
 FIRST_BLOCK_S = 2.0
 NOTE_EVERY_S = 3.0
 NOTES = 1000
-TO_THE_SAMPLE = frozenset(("/gain", "/mute", "/crossfade"))  # what the callback does by itself at its time
 
 
 class SessionError(GlitchError):
@@ -152,16 +149,9 @@ class Session:
         self._device_wanted, self._rate_wanted = device, samplerate
         self._closing = threading.Event()
         self._stack = contextlib.ExitStack()
-        self._later: list[tuple[int, int, Player, Parameter, float]] = []  # sample, arrival, and what the host does then
-        self._later_lock = threading.Lock()
-        self._arrivals = itertools.count()
-        self._panic_ends = 0.0
         self._wrong = ((0, 0), 0.0)  # bad and unknown messages when that was said last, and when it may be said again
-        self._meant: dict[str, tuple[Player, Parameter]] = {}
-        self._focus_index = table()["/focus"].index
-        self._acts = self._host_acts()
+        self.controls = Controls(self)
         self._autosave: persist.Autosave | None = None
-        self.addresses: dict[str, Parameter] = {}
         self.osc: OscSurface | None = None
         self.midi: Midi | None = None
         self.began = 0  # the clock at the first sound
@@ -196,6 +186,34 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def set(self, address: str, *values: object, at: float = IMMEDIATELY) -> None:
+        """Set a parameter, at once or at a unix time.
+
+        Parameters
+        ----------
+        address
+            As in OSC: `/latent/1`, `/latent` (with several values), `/gain`, `/panic`, …
+        values
+            One number; several for a list; for a trigger none, or anything but 0.
+
+        Raises
+        ------
+        ParameterError
+            There is no such parameter, or the values don't fit it.
+        """
+        self._must_play()
+        self.controls.set(address, *values, at=at)
+
+    def get(self, address: str) -> float:
+        """Give a parameter's value as it was set last."""
+        self._must_play()
+        return self.controls.get(address)
+
+    @property
+    def addresses(self) -> Mapping[str, Parameter]:
+        """Every address there is now, with its row."""
+        return self.controls.addresses
+
     def load(self, name: str, *, letter: str | None = None) -> Future[None]:
         """Load a model of the library on a deck (the one in focus), and cross over to it in `/model/fade`.
 
@@ -227,7 +245,7 @@ class Session:
     @property
     def focus(self) -> str:
         """The letter of the deck that plain addresses mean."""
-        return LETTERS[int(self.rack.players[LETTERS[0]].values[self._focus_index])]
+        return self.controls.focus
 
     @property
     def player(self) -> Player:
@@ -345,7 +363,7 @@ class Session:
             inputs=self.device.inputs,
             journal=self.journal,
             known=self.recall.known,
-            changed=self._changed,
+            changed=self.changed,
             note=self.say,
             waiting=early,
         )
@@ -395,10 +413,10 @@ class Session:
             self.output.mute(True, max(self.began + frames - fade, 1))
         if self._record_path is not None:
             self.recordings.start(Path(self._record_path), self.began, frames)
-            self.show("/record", 1.0)
+            self.controls.show("/record", 1.0)
         if self._take_path is not None:
             self.recordings.take_to(Path(self._take_path), self.began)
-            self.show("/take", 1.0)
+            self.controls.show("/take", 1.0)
 
     def _start_midi(self, names: Sequence[str]) -> None:
         from realtime.midi import Midi  # a process and two threads, only for those who play it
@@ -435,20 +453,12 @@ class Session:
             raise ChildError(f"{self.device} was opened but takes no sound; is its server running?")
         return max(int(process.state["play_offset"]), 1)
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
         """Take in what plays where now: what addresses mean, and what those who attach should know."""
-        self._meant = addresses(self.rack.players, self.focus)
-        self.addresses = {address: row for address, (_, row) in self._meant.items()}
+        self.controls.refresh()
         if self.began:
             self._describe()
             self.touch()
-
-    def _effects_of(self, names: Sequence[str]) -> tuple[Effect, ...]:
-        if not names:
-            return self._stored.effects.get(LETTERS[0], ()) if self._stored is not None else ()
-        from realtime import effects
-
-        return tuple(effects.find(name, self.library.folder) for name in names)
 
     def _must_play(self) -> None:
         if not self.began or self._closing.is_set():
@@ -458,10 +468,7 @@ class Session:
     def _supervise(self) -> None:
         """Look after what the audio needs, a few dozen times a second, without ever touching it."""
         while not self._closing.wait(SUPERVISE_S):
-            self._apply_what_is_due()
-            if self._panic_ends and time.monotonic() >= self._panic_ends:
-                self._panic_ends = 0.0
-                self.output.mute(bool(self.get("/mute")))
+            self.controls.tend()
             if self.osc is not None:
                 counts, stream = self.osc.counts, self._stream_state
                 stream["osc_messages"], stream["osc_bad"] = counts.messages, counts.bad

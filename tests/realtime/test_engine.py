@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from realtime.engine import Engine
 from realtime.memory import CAPTURE, GLIDE, RESTORE
 from realtime.state import EngineState, StateError
