@@ -7,76 +7,21 @@ the same frames again.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
-from export.contract import Latent
-
-LINEAR, SPHERICAL, BROWNIAN = 0, 1, 2
-WALKS = ("linear", "spherical", "Brownian")
-
-
-class Walk:
-    """A walk through the latent space, without end, the same for the same seed.
-
-    Linear and spherical walks go gently from one random point to the next. The points come from a normal distribution
-    around the centre, and depend on the seed and their number alone; on a spherical walk they lie, and the way between
-    them stays, at the distance from the centre that most training sounds have. A Brownian walk is pushed at random each
-    frame and drawn back to the centre, at a pace of `speed` (an Ornstein-Uhlenbeck process of unit variance).
-    """
-
-    def __init__(self, size: int, frame_rate: float, seed: int = 0) -> None:
-        self._size = size
-        self._frame_rate = frame_rate
-        self.seed(seed)
-
-    def seed(self, seed: int) -> None:
-        """Begin again, at the centre."""
-        self._seed = int(seed)
-        self._at = 0.0  # in steps since the beginning
-        self._number = -1
-        self._drift = np.zeros(self._size)
-        self._push = np.random.default_rng((self._seed, 0))
-
-    def next(self, speed: float, radius: float, kind: int = LINEAR) -> np.ndarray:
-        """Give the next frame [shape=(latents,)]; `speed` in steps a second, `radius` in standard deviations."""
-        step = speed / self._frame_rate
-        number = int(self._at)
-        if number != self._number:
-            self._number = number
-            self._ends = self._point(number), self._point(number + 1)
-        t = self._at - number
-        t = t * t * (3 - 2 * t)
-        self._at += step
-        if kind == BROWNIAN:
-            back = np.exp(-2.0 * step)
-            self._drift = back * self._drift + np.sqrt(1.0 - back**2) * self._push.standard_normal(self._size)
-            return radius * self._drift
-        if kind == SPHERICAL:
-            return radius * _along_the_sphere(*self._ends, t)
-        return radius * ((1 - t) * self._ends[0] + t * self._ends[1])
-
-    def _point(self, number: int) -> np.ndarray:
-        if number == 0:
-            return np.zeros(self._size)
-        return np.random.default_rng((self._seed, number)).standard_normal(self._size)
+from export.contract import GlitchError, Latent
+from realtime.gesture import MODES, Loop, LoopState, Overdub
+from realtime.plane import Plane
+from realtime.walk import Walk, WalkState, pace
 
 
-def _along_the_sphere(begin: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
-    """Go from the direction of one point to that of another along the sphere of radius sqrt(size).
-
-    References
-    ----------
-    K. Shoemake, "Animating rotation with quaternion curves", SIGGRAPH 1985, section 3.3 (slerp).
-    """
-    radius = np.sqrt(len(end))
-    to = end / max(float(np.linalg.norm(end)), 1e-9)
-    if not begin.any():  # the first way leads from the centre to the sphere
-        return t * radius * to
-    start = begin / np.linalg.norm(begin)
-    angle = np.arccos(np.clip(start @ to, -1.0, 1.0))
-    if angle < 1e-6 or np.pi - angle < 1e-6:
-        return radius * ((1 - t) * start + t * to)
-    return radius * (np.sin((1 - t) * angle) * start + np.sin(t * angle) * to) / np.sin(angle)
+class LatentsError(GlitchError):
+    """What should be a state of the latent's sources is none, or is one of another model."""
 
 
 class Smoother:
@@ -93,35 +38,180 @@ class Smoother:
         return self.now
 
 
+@dataclass(frozen=True, eq=False)
+class LatentsState:
+    """Where the sources of the latent are, without the faders and without what is recorded in the loop.
+
+    Attributes
+    ----------
+    scores : np.ndarray [shape=(latents,)]
+        What was played last, which is where the smoothing goes on from.
+    walk, loop
+        What these were doing.
+    """
+
+    scores: np.ndarray
+    walk: WalkState
+    loop: LoopState
+
+    def pack(self) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Turn it into values that JSON can hold, and arrays [shape=(latents,)]."""
+        walk, loop, overdub = self.walk, self.loop, self.loop.overdub
+        meta: dict[str, Any] = {
+            "walk": {"seed": walk.seed, "at": walk.at, "push": walk.push},
+            "loop": {"mode": loop.mode, "at": loop.at, "record": loop.record, "play": loop.play, "overdub": None},
+        }
+        arrays = [self.scores, walk.drift]
+        if overdub is not None:
+            meta["loop"]["overdub"] = {"before": overdub.before, "behind": overdub.behind}
+            arrays += [overdub.start, overdub.change, overdub.waiting]
+        return meta, arrays
+
+    @classmethod
+    def unpack(cls, meta: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> LatentsState:
+        """Undo `pack`.
+
+        Raises
+        ------
+        LatentsError
+            They don't come from `pack`.
+        """
+        try:
+            scores, drift, *rest = (np.array(array, float) for array in arrays)
+            loop = dict(meta["loop"])
+            if loop["overdub"] is not None:
+                start, change, waiting = rest
+                loop["overdub"] = Overdub(start=start, change=change, waiting=waiting, **loop["overdub"])
+            state = cls(scores, WalkState(drift=drift, **meta["walk"]), LoopState(**loop))
+            state._check((scores, drift, *rest))
+        except (KeyError, TypeError, ValueError) as error:
+            raise LatentsError(
+                f"This is no state of the latent's sources ({error}); take the snapshot again."
+            ) from None
+        return state
+
+    def _check(self, arrays: Sequence[np.ndarray]) -> None:
+        """See that a number that comes from a file cannot silence what it is summed into."""
+        overdub = self.loop.overdub
+        places = [self.walk.seed, self.walk.at, self.loop.at]
+        if not all(math.isfinite(place) and place >= 0 for place in places):
+            raise ValueError("a place is not finite, or below 0")
+        if overdub is not None and not (math.isfinite(overdub.before) and isinstance(overdub.behind, int | None)):
+            raise ValueError("the place of the overdub is no number")
+        if any(array.shape != self.scores.shape or not np.isfinite(array).all() for array in arrays):
+            raise ValueError("an array is not finite, or not of the length of the others")
+        if self.loop.mode not in MODES:
+            raise ValueError(f"the loop is {self.loop.mode}, and not one of {', '.join(MODES)}")
+
+
 class Latents:
     """Sums the sources and gives latent frames.
 
-    The sum goes through a scale and a bias for each dimension, then through the smoothing.
+    The faders, the place on the map and the live input make the gesture. The walk and the loop are added to it; the sum
+    goes through a scale and a bias for each dimension, then through the smoothing.
+
+    Parameters
+    ----------
+    latent
+        Of the model's card.
+    frame_rate
+        Latent frames a second.
+    seed
+        Of the walk.
 
     Attributes
     ----------
     manual, scale, bias : np.ndarray [shape=(latents,)]
         The faders, in standard scores by importance.
+    smoothing_ms : np.ndarray [shape=(latents,)]
+        Time constant of each latent, in the same order; -1 follows `/smoothing`.
     scores : np.ndarray [shape=(latents,)]
         What was played last, in the same order.
+    walk, loop
+        The sources that go on by themselves.
     """
 
     def __init__(self, latent: Latent, frame_rate: float, seed: int = 0) -> None:
         self.manual = np.zeros(latent.size)
         self.scale = np.ones(latent.size)
         self.bias = np.zeros(latent.size)
+        self.smoothing_ms = np.full(latent.size, -1.0)
         self.scores = np.zeros(latent.size)
         self.walk = Walk(latent.size, frame_rate, seed)
+        self.loop = Loop(latent.size, frame_rate)
+        self._plane = Plane(latent)
         self._smoother = Smoother(self.manual, frame_rate)
-        order = np.array(latent.order)
-        self._mean, self._std, self._inverse = np.array(latent.mean), np.array(latent.std), np.argsort(order)
+        self._order = np.array(latent.order, int)
+        self._inverse = np.argsort(self._order)
+        self._mean, self._std = np.array(latent.mean), np.array(latent.std)
 
-    def next(self, *, smoothing_ms: float, speed: float, radius: float, kind: int = LINEAR) -> np.ndarray:
-        """Give the next latent frame [shape=(latents,)] in the model's own order and scale."""
-        wanted = self.scale * (self.manual + self.walk.next(speed, radius, kind)) + self.bias
-        self.scores = self._smoother.next(wanted, smoothing_ms).copy()
+    def next(self, knobs: Mapping[str, float], heard: np.ndarray | None = None) -> np.ndarray:
+        """Give the next latent frame [shape=(latents,)] in the model's own order and scale.
+
+        Parameters
+        ----------
+        knobs
+            Values by address, as the table of parameters has them: `/smoothing`, `/tempo`, and all of `/walk/`, `/xy/`
+            and `/loop/` that are no triggers, and `/input/amount`.
+        heard : np.ndarray [shape=(latents,)]
+            The latent of the live input, in the model's own order and scale; None where there is no input. One that is
+            not finite is taken for none.
+        """
+        gesture = self._gesture(knobs, heard)
+        walk = self.walk.next(
+            pace(knobs["/walk/speed"], knobs["/tempo"], knobs["/walk/beats"]),
+            knobs["/walk/radius"],
+            int(knobs["/walk/kind"]),
+        )
+        loop = self.loop.next(
+            gesture,
+            record=bool(knobs["/loop/record"]),
+            overdub=bool(knobs["/loop/overdub"]),
+            play=bool(knobs["/loop/play"]),
+            speed=knobs["/loop/speed"],
+        )
+        time_ms = np.where(self.smoothing_ms < 0, knobs["/smoothing"], self.smoothing_ms)
+        self.scores = self._smoother.next(self._sum(knobs, gesture, walk, loop), time_ms).copy()
         return self._mean + self._std * self.scores[self._inverse]
 
-    def jump(self) -> None:
-        """Let the faders be where they point, without a glide."""
-        self._smoother.now[:] = self.scale * self.manual + self.bias
+    def jump(self, knobs: Mapping[str, float]) -> None:
+        """Let everything be where it points, without a glide: before the first frame."""
+        walk = self.walk.place(knobs["/walk/radius"], int(knobs["/walk/kind"]))
+        self._smoother.now[:] = self._sum(knobs, self._gesture(knobs, None), walk, self.loop.place())
+
+    def snapshot(self) -> LatentsState:
+        """Note where the sources are."""
+        return LatentsState(self._smoother.now.copy(), self.walk.snapshot(), self.loop.snapshot())
+
+    def restore(self, state: LatentsState) -> None:
+        """Go on from where the sources were; with the same knobs, and the same in the loop, the frames are the same.
+
+        Raises
+        ------
+        LatentsError
+            The state has another number of latents, or holds no state of a walk; nothing is changed.
+        """
+        size = len(self.scores)
+        if len(state.scores) != size:
+            raise LatentsError(
+                f"The state has {len(state.scores)} latents, and the model has {size}; load the model that it is of."
+            )
+        try:
+            self.walk.restore(state.walk)
+        except (KeyError, TypeError, ValueError) as error:
+            raise LatentsError(f"This is no state of a walk ({error}); take the snapshot again.") from None
+        self.loop.restore(state.loop)
+        self._smoother.now[:] = state.scores
+        self.scores = state.scores.copy()
+
+    def _gesture(self, knobs: Mapping[str, float], heard: np.ndarray | None) -> np.ndarray:
+        """Sum what the performer does."""
+        gesture = self.manual.copy()
+        if knobs["/xy/amount"]:
+            gesture += knobs["/xy/amount"] * self._plane.at(knobs["/xy/x"], knobs["/xy/y"])
+        if knobs["/input/amount"] and heard is not None and np.isfinite(heard).all():
+            gesture += knobs["/input/amount"] * ((heard - self._mean) / self._std)[self._order]
+        return gesture
+
+    def _sum(self, knobs: Mapping[str, float], gesture: np.ndarray, walk: np.ndarray, loop: np.ndarray) -> np.ndarray:
+        return self.scale * (gesture + walk + knobs["/loop/amount"] * loop) + self.bias
