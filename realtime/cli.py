@@ -111,7 +111,7 @@ def play(
             query_port=query_port if query_port >= 0 else None,
             midi=midi or None,
             midi_outputs=midi_out,
-            effects=fx or (),
+            fx=fx or (),
             session=session,
             takes=takes,
             record=record,

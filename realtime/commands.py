@@ -1,7 +1,7 @@
 """What can be asked over OSC that is no parameter.
 
 ====================================  =================================================================================
-`/model/load NAME`                    loads a model of the library on the deck in focus; `/a/model/load`, `/b/model/load`
+`/model/load NAME`                    loads a model of the library on the deck in focus; `/a/model/load` …
 `/model/list`                         answers `/model/list NAME NAME …`
 `/latency`                            answers `/latency PART MS PART MS …`
 `/snapshot/save [NAME] [NUMBER]`      saves how everything is, under a name, a number, or the next free one
@@ -13,7 +13,7 @@
 `/snapshot/include PATTERN`           lets them be recalled
 `/morph/corners A B [C D]`            chooses the snapshots that /morph/x and /morph/y go between
 `/record/as NAME`                     records under a name in the takes folder; `/record 0` ends it
-`/fx/add NAME`                        lets the deck's sound go through a further effect; `/a/fx/add`, `/b/fx/add`
+`/fx/add NAME`                        lets the deck's sound go through a further effect; `/a/fx/add` …
 `/fx/remove PLACE`                    takes an effect out; `/fx/move PLACE TO` changes the order
 `/fx/list`                            answers `/fx/list NAME NAME …`; `/fx/names` what there is
 `/midi/learn [ADDRESS]`               gives a parameter the control that is moved next; without an address, no more
@@ -39,25 +39,25 @@ from realtime.osc_router import Command
 if TYPE_CHECKING:
     from realtime.midi import Midi
     from realtime.session import Session
+    from realtime.snapshots import Snapshots
 
 Arguments = Sequence[object]
 
 
 def commands(session: Session) -> dict[str, Command]:
-    """Give every command of a session, by address. A `GlitchError` that one raises becomes a message that is refused."""
-    recall = lambda: session.recall  # noqa: E731 - it is made after the surfaces
+    """Give every command of a session, by address; where one raises a `GlitchError`, its message is refused."""
+
+    def store() -> Snapshots:
+        return session.recall.snapshots
+
     acting: dict[str, Callable[[Arguments], object]] = {
-        "/snapshot/save": lambda given: recall().save(*_name_and_number(given)),
-        "/snapshot/recall": lambda given: recall().recall(*_which_and_time(given)),
-        "/snapshot/rename": lambda given: _touched(session, recall().snapshots.rename(*_texts(given, 2, "two names"))),
-        "/snapshot/delete": lambda given: _touched(session, recall().snapshots.delete(_which(given))),
-        "/snapshot/exclude": lambda given: _touched(
-            session, recall().snapshots.exclude(*_texts(given, 1, "a pattern"))
-        ),
-        "/snapshot/include": lambda given: _touched(
-            session, recall().snapshots.include(*_texts(given, 1, "a pattern"))
-        ),
-        "/morph/corners": lambda given: _touched(session, recall().snapshots.set_corners(*map(_name_or_number, given))),
+        "/snapshot/save": lambda given: session.recall.save(*_name_and_number(given)),
+        "/snapshot/recall": lambda given: session.recall.recall(*_which_and_time(given)),
+        "/snapshot/rename": lambda given: store().rename(*_texts(given, 2, "two names")),
+        "/snapshot/delete": lambda given: store().delete(_which(given)),
+        "/snapshot/exclude": lambda given: store().exclude(*_texts(given, 1, "a pattern")),
+        "/snapshot/include": lambda given: store().include(*_texts(given, 1, "a pattern")),
+        "/morph/corners": lambda given: store().set_corners(*map(_name_or_number, given)),
         "/record/as": lambda given: session.recordings.record_as(*_texts(given, 1, "a name")),
         "/midi/learn": lambda given: _midi(session).learn(_texts(given, 1, "an address")[0] if given else None),
         "/midi/unlearn": lambda given: _midi(session).unlearn(*_texts(given, 1, "an address")),
@@ -65,13 +65,13 @@ def commands(session: Session) -> dict[str, Command]:
     answering: dict[str, Callable[[], Sequence[object]]] = {
         "/model/list": session.models,
         "/latency": lambda: [item for part in session.latency_ms().items() for item in part],
-        "/snapshot/list": lambda: [item for one in recall().snapshots for item in (one.number, one.name)],
+        "/snapshot/list": lambda: [item for one in store() for item in (one.number, one.name)],
         "/fx/names": lambda: effects.names(session.library.folder),
         "/fx/list": lambda: [effect.name for effect in session.player.effects],
     }
     for letter in (None, *LETTERS):
         acting |= _on_a_deck(session, letter)
-    return {address: _acting(address, act) for address, act in acting.items()} | {
+    return {address: _acting(session, address, act) for address, act in acting.items()} | {
         address: _answering(address, answer) for address, answer in answering.items()
     }
 
@@ -91,10 +91,11 @@ def readings(session: Session) -> dict[str, Sequence[float]]:
     }
 
 
-def _acting(address: str, act: Callable[[Arguments], object]) -> Command:
+def _acting(session: Session, address: str, act: Callable[[Arguments], object]) -> Command:
     def command(arguments: Arguments, _when: float, _peer: Peer | None) -> None:
         try:
             act(arguments)
+            session.touch()
         except BadPacketError as error:
             raise BadPacketError(f"{address} {error}") from None
         except GlitchError as error:
@@ -176,10 +177,6 @@ def _midi(session: Session) -> Midi:
     if session.midi is None:
         raise BadPacketError("needs MIDI; start with --midi")
     return session.midi
-
-
-def _touched(session: Session, _done: object) -> None:
-    session.touch()
 
 
 def _texts(arguments: Arguments, count: int, what: str) -> list[str]:

@@ -92,7 +92,10 @@ class Controls:
         """Give a knob a value, at a sample of the clock or at once."""
         session = self._session
         if row.where == "deck":
-            session.rack.send(player, row, value, sample)
+            turned = [(row, value)]
+            if row.address == "/loop/record" and value == 0.0 and player.values[row.index]:
+                turned.append((player.table["/loop/play"], 1.0))  # a loop that is closed plays, and its switch shows it
+            session.rack.send(player, turned, sample)
             return
         act = self._acts.get(row.address)
         if sample <= session.clock:
@@ -147,7 +150,7 @@ class Controls:
         acts: dict[str, Act] = {
             "/gain": lambda value, sample: session.output.gain(_linear(value), sample),
             "/mute": lambda value, sample: session.output.mute(bool(value) or self._panic_ends > 0, sample),
-            "/crossfade": lambda value, sample: session.rack.cross(value, sample),
+            "/crossfade": lambda place, sample: session.rack.cross(place, sample),  # noqa: PLW0108 - made after this
             "/panic": lambda _value, _sample: self._panic(),
             "/focus": lambda _value, _sample: session.changed(),
             "/ahead": lambda _value, _sample: session.rack.set_ahead(),

@@ -21,14 +21,21 @@ class LayoutError(GlitchError):
     """No such kind of layout, or a file that cannot be written."""
 
 
-def _session_bytes(table: Table) -> bytes:
-    return (json.dumps(open_stage_control(table), indent=1, ensure_ascii=False) + "\n").encode()
+def _open_stage_control(table: Table, host: str, port: int) -> bytes:
+    return (json.dumps(open_stage_control(table, host, port), indent=1, ensure_ascii=False) + "\n").encode()
 
 
-KINDS: dict[str, Callable[[Table], bytes]] = {"open-stage-control": _session_bytes, "touchosc": touchosc}
+def _touchosc(table: Table, _host: str, _port: int) -> bytes:
+    return touchosc(table)  # where it sends to is set on the device
 
 
-def write_layout(kind: str, table: Table, path: Path) -> None:
+KINDS: dict[str, Callable[[Table, str, int], bytes]] = {
+    "open-stage-control": _open_stage_control,
+    "touchosc": _touchosc,
+}
+
+
+def write_layout(kind: str, table: Table, path: Path, host: str = "127.0.0.1", port: int = 9000) -> None:
     """Write a controller's layout to a file.
 
     Parameters
@@ -39,6 +46,8 @@ def write_layout(kind: str, table: Table, path: Path) -> None:
         The parameters of the model that will be played.
     path
         The file; one that is there is written over.
+    host, port
+        Where the stage listens, for the kinds that keep it in the file.
 
     Raises
     ------
@@ -48,6 +57,6 @@ def write_layout(kind: str, table: Table, path: Path) -> None:
     if kind not in KINDS:
         raise LayoutError(f"There is no layout for '{kind}'; there are {' and '.join(KINDS)}.")
     try:
-        path.write_bytes(KINDS[kind](table))
+        path.write_bytes(KINDS[kind](table, host, port))
     except OSError as error:
         raise LayoutError(f"The layout cannot be written to {path}: {error.strerror}.") from None

@@ -12,7 +12,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,11 +184,12 @@ class Rack:
         """Change what a deck's sound goes through, by a twin with other effects that takes over where the deck is."""
         return self._workers.submit(self._exchange_effects, self.players[letter], change, fade_ms)
 
-    def send(self, player: Player, row: Parameter, value: float, sample: int = 0) -> None:
-        """Set a knob of a deck."""
-        player.values[row.index] = value
+    def send(self, player: Player, turned: Sequence[tuple[Parameter, float]], sample: int = 0) -> None:
+        """Set knobs of a deck, together."""
+        for row, value in turned:
+            player.values[row.index] = value
         if player.process is not None:
-            player.process.send(row.index, value, sample)
+            player.process.send_all([(row.index, value) for row, value in turned], sample)
 
     def host_value(self, row: Parameter, value: float, sample: int = 0) -> None:
         """Keep a knob of the host, for whoever reads the values, and tell the decks where it is theirs too."""
@@ -383,7 +384,7 @@ class Rack:
                 twin_of.send(CAPTURE, state)
                 twin_of.keep(state, states[-1][1])
             self._journal.deck(process, player.letter, player.digest, player.settings(), states, state)
-            process.play(player.settings(), states, state)
+            process.play(player.settings(), [(number, str(path)) for number, path in states], state)
         except BaseException:
             process.close()
             raise

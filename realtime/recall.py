@@ -22,12 +22,13 @@ from realtime.snapshots import Snapshot, Snapshots, capture
 from realtime.state import keep
 
 if TYPE_CHECKING:
+    from realtime.decks import DeckProcess
     from realtime.session import Session
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A deck's memory that can be brought back: the number that decks know it by, its file, and of which model it is."""
+    """A deck's memory that can be brought back: the number that decks know it by, its file, its model's digest."""
 
     number: int
     path: Path
@@ -207,11 +208,8 @@ class Recall:
             else:
                 self._session.controls.turn(player, row, value)
 
-    def _keep(self, snapshot: Snapshot, letter: str, number: int, process: object, digest: str) -> None:
+    def _keep(self, snapshot: Snapshot, letter: str, number: int, process: DeckProcess, digest: str) -> None:
         """Write a deck's memory to its file, and let the snapshot know it."""
-        from realtime.decks import DeckProcess
-
-        assert isinstance(process, DeckProcess)
         scratch = self._session.journal.scratch(f"{number}.captured")
         try:
             process.keep(number, scratch)

@@ -1,8 +1,8 @@
 """Makes the sound of a take again, faster than it was played: the same events, frames and faders, the same samples.
 
-Each deck is an `Engine` that is told, frame by frame, what the deck was told; the callback is the same compiled code, and
-the log of the one that played says when decks were plugged in, when their rings opened and ran dry, and what was faded.
-So what is heard again includes every dropout.
+Each deck is an `Engine` that is told, frame by frame, what the deck was told; the callback is the same compiled code,
+and the log of the one that played says when decks were plugged in, when their rings opened and ran dry, and what was
+faded. So what is heard again includes every dropout.
 """
 
 from __future__ import annotations
@@ -214,10 +214,8 @@ class _Deck:
     def push(self, frames: int) -> None:
         """Put so many frames into the ring."""
         self.given += frames
-        if self.silent:
-            audio = np.zeros((self.segment.geometry.channels, frames), np.float32)
-        else:
-            audio = self._audio(frames)
+        channels = self.segment.geometry.channels
+        audio = np.zeros((channels, frames), np.float32) if self.silent else self._audio(frames)
         rings.push_audio(self.segment["ring_index"], self.segment["ring"], audio.shape[0], audio)
 
     def _audio(self, frames: int) -> np.ndarray:
@@ -275,8 +273,8 @@ class _Deck:
             if one.is_file() and digest(one) == wanted:
                 return one
         raise TakeError(
-            f"The model {path.name} is neither at {path} nor in the library, or is another now (SHA-256 {wanted[:12]}…); "
-            "put it into the library."
+            f"The model {path.name} is neither at {path} nor in the library, or is another now "
+            f"(SHA-256 {wanted[:12]}…); put it into the library."
         )
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from export.contract import Card, GlitchError, load
-from realtime import persist, status
+from realtime import effects, persist, status
 from realtime.child import ChildError
 from realtime.commands import commands, readings
 from realtime.controls import Controls
@@ -37,6 +37,7 @@ from realtime.rack import Player, Rack
 from realtime.recall import Recall
 from realtime.record import Recorder, check_path
 from realtime.recordings import Recordings, check_take
+from realtime.sessionfile import Autosave
 from realtime.status import Status
 from realtime.watch import DeviceWatch
 
@@ -85,8 +86,8 @@ class Session:
         Parts of the names of MIDI inputs to play from (`["*"]` is all), or None.
     midi_outputs
         Parts of the names of MIDI outputs that are told what changes; None takes those of `midi` that are named.
-    effects
-        What the first deck's sound goes through, by name.
+    fx
+        What the first deck's sound goes through: names of effects.
     session
         A session file: what it has is brought back, and everything is kept in it from then on.
     takes
@@ -122,7 +123,7 @@ class Session:
         query_port: int | None = None,
         midi: Sequence[str] | None = None,
         midi_outputs: Sequence[str] | None = None,
-        effects: Sequence[str] = (),
+        fx: Sequence[str] = (),
         session: str | os.PathLike[str] | None = None,
         takes: str | os.PathLike[str] | None = None,
         seed: int = 0,
@@ -139,19 +140,19 @@ class Session:
         self._model = Path(model or kept or bundled_model()).absolute()
         self._card = load(self._model)[1]  # what is no model is refused before anything starts
         self._card.method("decode")
-        self._effects = self._effects_of(effects)
+        self._effects = self._effects_of(fx)
         self.seconds = seconds
         self._blocksize, self._latency, self._osc_address = blocksize, latency, osc
         self._query_port, self._midi_names, self._midi_outputs = query_port, midi, midi_outputs
         self._record_path, self._take_path, self._wants_window, self._seed = record, take, window, seed
         self._takes = Path(takes) if takes is not None else data_folder() / "takes"
-        self._wanted = {"outputs": outputs, "input_device": input_device, "inputs": inputs}
+        self._outputs, self._input_device, self._inputs = outputs, input_device, inputs
         self._device_wanted, self._rate_wanted = device, samplerate
         self._closing = threading.Event()
         self._stack = contextlib.ExitStack()
         self._wrong = ((0, 0), 0.0)  # bad and unknown messages when that was said last, and when it may be said again
         self.controls = Controls(self)
-        self._autosave: persist.Autosave | None = None
+        self._autosave: Autosave | None = None
         self.osc: OscSurface | None = None
         self.midi: Midi | None = None
         self.began = 0  # the clock at the first sound
@@ -233,7 +234,7 @@ class Session:
     ) -> Future[None]:
         """Change what a deck's sound goes through: `change` is given what there is, and gives what there shall be.
 
-        The future ends when it is heard; it raises `GlitchError` where an effect doesn't work, and then all is as it was.
+        The future ends when it is heard. It raises `GlitchError` where an effect doesn't work; then all is as it was.
         """
         letter = letter or self.focus
         return self.rack.set_effects(letter, lambda now: tuple(change(now)), fade_ms=self.get("/model/fade"))
@@ -329,7 +330,13 @@ class Session:
             self._stack.callback(self.output.close)
             channels = self._card.method("decode").channels
             self.device = self.output.choose(
-                self._device_wanted, self._rate_wanted, self._card.sample_rate, model_channels=channels, **self._wanted
+                self._device_wanted,
+                self._rate_wanted,
+                self._card.sample_rate,
+                model_channels=channels,
+                input_device=self._input_device,
+                outputs=self._outputs,
+                inputs=self._inputs,
             )
             self.journal = Journal(data_folder() / "journals", self.say)
         except BaseException:
@@ -459,6 +466,11 @@ class Session:
         if self.began:
             self._describe()
             self.touch()
+
+    def _effects_of(self, names: Sequence[str]) -> tuple[Effect, ...]:
+        if not names:
+            return self._stored.effects.get(LETTERS[0], ()) if self._stored is not None else ()
+        return tuple(effects.find(name, self.library.folder) for name in names)
 
     def _must_play(self) -> None:
         if not self.began or self._closing.is_set():

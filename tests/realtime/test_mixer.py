@@ -143,7 +143,6 @@ def test_a_constant_offset_is_taken_away(bench: Bench) -> None:
 
 
 def test_mute_and_gain_never_step(bench: Bench) -> None:
-    stream = bench.stream["stream"][0]
     bench.push(tone(32_000))
     heard = [bench.play(*[64] * 50)]
     bench.mixer.command(MUTE, 1)
