@@ -253,15 +253,14 @@ def _hear(given: np.ndarray, frames: int, desk: Desk, clock: int) -> None:
     channels, length = desk.stream[0].inputs, desk.input.shape[0]
     seconds = frames / desk.stream[0].sample_rate
     for c in range(desk.input.shape[1]):
-        peak: Any = 0.0
-        power = 0.0
+        peak, power = 0.0, 0.0
         from_channel = desk.input_map[c]
         for i in range(frames):
             x = given[i * channels + from_channel] if from_channel < channels else np.float32(0.0)
             if not math.isfinite(x):
                 x = np.float32(0.0)
             desk.input[(clock + i) % length, c] = x
-            peak = max(peak, abs(x))
+            peak = max(peak, float(abs(x)))
             power += x * x
         _meter(desk.input_meters[c], peak, power / frames, seconds)
     _release()
