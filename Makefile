@@ -1,9 +1,10 @@
 # make play    sets everything up and plays the bundled model    (MODEL=, SECONDS=, RECORD=, ARGS=)
 # make test    sets everything up, training side included, and runs the whole suite    (TESTS=)
 # make lint    ruff and mypy, as CI runs them
+# make layouts writes the example layouts again, when the table of parameters has changed
 
 .DEFAULT_GOAL := play
-.PHONY: play test lint format clean
+.PHONY: play test lint format layouts clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,6 +24,10 @@ lint: $(VENV)/test.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+layouts: $(VENV)/play.done
+	$(BIN)/glitch-live --layout examples/glitch-live.open-stage-control.json
+	$(BIN)/glitch-live --layout examples/glitch-live.tosc
 
 format: $(VENV)/test.done
 	$(BIN)/ruff check --fix .
