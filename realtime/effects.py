@@ -1,0 +1,415 @@
+"""Effects after the decoder, in the deck's process: a chain of pedalboard's own and of plug-ins.
+
+Every effect stands between a dry path that is delayed as much as the effect lags, and a mix, so that no setting combs
+and bypass never shifts the sound. Knobs glide on a grid of samples that is counted from the start, so the samples are
+the same however the stream is cut into hops, and the same again when a performance is rendered offline.
+
+>>> chain = Chain([find("reverb"), find("lowpassfilter")], 48_000, channels=2)
+>>> chain.set("/fx/1/room-size", 0.9)
+>>> audio = chain.process(audio)
+
+See Also
+--------
+realtime.effects_table : What there is, and its knobs.
+realtime.effects_catalog : Effects by name, plug-ins included.
+realtime.effects_voice : One instance of an effect, made exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from export.contract import GlitchError
+from realtime.effects_catalog import find, names
+from realtime.effects_table import Effect, Knob
+from realtime.effects_voice import BLOCK, Voice, import_pedalboard
+from realtime.params import Parameter, row
+
+__all__ = ["Chain", "Effect", "Knob", "find", "names", "rows"]
+
+SLICE = 16  # samples; knobs that glide are set as often
+KNOB_MS = 30.0
+BYPASS_MS = 10.0
+HANDOVER_MS = 30.0
+CHOKE_MS = 10.0
+QUIET = 1e-5  # below it, what rings out can be dropped ...
+QUIET_S = 2.1  # ... if it was so for longer than the longest echo
+
+
+def rows(effects: Sequence[Effect]) -> list[Parameter]:
+    """Make the rows of a chain: for each place bypass, mix, and the effect's knobs."""
+    made = []
+    for place, effect in enumerate(effects, 1):
+        at = f"/fx/{place}"
+        text = f"Let the sound pass by effect {place}, {effect.name}."
+        made.append(row(f"{at}/bypass", "bool", 0, 1, 0, "", "deck", text, smoothing_ms=BYPASS_MS))
+        text = f"From the sound that comes to {effect.name} (0) to what it makes of it (1)."
+        made.append(row(f"{at}/mix", "float", 0, 1, 1, "", "deck", text, smoothing_ms=KNOB_MS))
+        for knob in effect.knobs:
+            smoothing = 0.0 if knob.step == "set" else KNOB_MS
+            made.append(
+                row(
+                    f"{at}/{knob.name}",
+                    knob.kind,
+                    knob.minimum,
+                    knob.maximum,
+                    knob.default,
+                    knob.unit,
+                    "deck",
+                    f"{effect.name}: {knob.text}",
+                    curve=knob.curve,
+                    smoothing_ms=smoothing,
+                )
+            )
+    return made
+
+
+class Chain:
+    """Effects, one after the other.
+
+    Parameters
+    ----------
+    effects
+        In the order in which the sound goes through them.
+    sample_rate
+        Of the stream.
+    channels
+        Of the stream.
+
+    Attributes
+    ----------
+    latency : int
+        Samples by which the output lags the input.
+    problems : list of str
+        A sentence for each effect that failed, and is bypassed since.
+
+    Raises
+    ------
+    GlitchError
+        There are effects, and pedalboard isn't installed.
+    """
+
+    def __init__(self, effects: Sequence[Effect], sample_rate: float, channels: int) -> None:
+        if effects:
+            import_pedalboard()
+        self.problems: list[str] = []
+        self._rows = {parameter.address: parameter for parameter in rows(effects)}
+        self._slots = [_Slot(k, effect, sample_rate, channels, self.problems) for k, effect in enumerate(effects, 1)]
+        self.latency = sum(slot.lag for slot in self._slots)
+
+    def set(self, address: str, value: float) -> None:
+        """Turn a knob; the sound follows without a step. Before the first sample there is no glide.
+
+        Raises
+        ------
+        GlitchError
+            There is no such knob.
+        """
+        if address not in self._rows:
+            raise GlitchError(f"There is no knob {address} in this chain of {len(self._slots)} effects.")
+        if math.isfinite(value):
+            _, _, place, name = address.split("/")
+            self._slots[int(place) - 1].set(name, self._rows[address].clip(value))
+
+    def process(self, audio: np.ndarray) -> np.ndarray:
+        """Give the samples that follow, as many as come in.
+
+        Parameters
+        ----------
+        audio : np.ndarray [shape=(channels, n)]
+            Any n; what is not a number is taken for silence.
+        """
+        audio = np.ascontiguousarray(audio, np.float32)
+        if audio.shape[1] == 0:
+            return audio
+        if not np.isfinite(audio).all():
+            audio = np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)
+        for slot in self._slots:
+            audio = slot.process(audio)
+        return audio
+
+    def reset(self) -> None:
+        """Forget what was heard; the knobs stand at once where they point."""
+        for slot in self._slots:
+            slot.reset()
+
+
+class _Line:
+    """A value that travels in a straight line, a number of steps at a time, to where it points."""
+
+    def __init__(self, value: float, steps: int) -> None:
+        self._steps = max(steps, 1)
+        self.jump(value)
+
+    @property
+    def moving(self) -> bool:
+        return self._done < self._steps
+
+    @property
+    def now(self) -> float:
+        return self._at(self._done)
+
+    def jump(self, value: float) -> None:
+        self._from = self.target = value
+        self._done = self._steps
+
+    def go(self, target: float) -> None:
+        self._from, self.target, self._done = self.now, target, 0
+
+    def advance(self) -> float:
+        """Go one step."""
+        self._done = min(self._done + 1, self._steps)
+        return self.now
+
+    def take(self, count: int) -> np.ndarray:
+        """Go `count` steps, and give the value at each."""
+        steps = np.minimum(np.arange(self._done + 1, self._done + count + 1), self._steps)
+        self._done = int(steps[-1])
+        values: np.ndarray = (self._from + (self.target - self._from) * (steps / self._steps)).astype(np.float32)
+        return values
+
+    def _at(self, step: int) -> float:
+        return self.target if step >= self._steps else self._from + (self.target - self._from) * step / self._steps
+
+
+class _Delay:
+    """A delay of whole samples."""
+
+    def __init__(self, channels: int, samples: int) -> None:
+        self._held = np.zeros((channels, samples), np.float32)
+
+    def process(self, audio: np.ndarray) -> np.ndarray:
+        if self._held.shape[1] == 0:
+            return audio
+        both = np.concatenate((self._held, audio), axis=1)
+        self._held = both[:, audio.shape[1] :]
+        return both[:, : audio.shape[1]]
+
+    def reset(self) -> None:
+        self._held = np.zeros_like(self._held)
+
+
+class _Slot:
+    """A place of the chain: an effect's sound, its dry path, mix and bypass; and what to do when the effect fails."""
+
+    def __init__(self, place: int, effect: Effect, sample_rate: float, channels: int, problems: list[str]) -> None:
+        self._place, self._effect, self._problems = place, effect, problems
+        self._sound: _Sound | None = None
+        self.lag = 0
+        fade = round(1e-3 * BYPASS_MS * sample_rate)
+        self._mix = _Line(1.0, round(1e-3 * KNOB_MS * sample_rate))
+        self._open = _Line(1.0, fade)
+        self._break = _Line(0.0, fade)  # from the last good sample to the dry path, when the effect fails
+        self._gap = self._last = np.zeros((channels, 1), np.float32)
+        self._fresh = True
+        try:
+            self._sound = _Sound(effect, sample_rate, channels)
+            self.lag = self._sound.lag
+        except Exception as error:
+            self._fail(error)
+        self._dry = _Delay(channels, self.lag)
+
+    def set(self, name: str, value: float) -> None:
+        line = {"mix": self._mix, "bypass": self._open}.get(name)
+        if line is not None:
+            target = 1.0 - value if name == "bypass" else value
+            line.jump(target) if self._fresh else line.go(target)
+        elif self._sound is not None:
+            try:
+                self._sound.set(name, value, glide=not self._fresh)
+            except Exception as error:
+                self._fail(error)
+
+    def process(self, audio: np.ndarray) -> np.ndarray:
+        self._fresh = False
+        dry = self._dry.process(audio)
+        wet = self._wet(audio, dry)
+        if not (self._mix.moving or self._open.moving):
+            level = self._mix.now * self._open.now
+            if level in (0.0, 1.0):
+                return wet if level else dry
+            return dry + np.float32(level) * (wet - dry)
+        levels = self._mix.take(audio.shape[1]) * self._open.take(audio.shape[1])
+        return dry + levels * (wet - dry)
+
+    def reset(self) -> None:
+        self._dry.reset()
+        self._break.jump(0.0)
+        self._last = np.zeros_like(self._last)
+        for line in (self._mix, self._open):
+            line.jump(line.target)
+        self._fresh = True
+        if self._sound is not None:
+            try:
+                self._sound.reset()
+            except Exception as error:
+                self._fail(error)
+
+    def _wet(self, audio: np.ndarray, dry: np.ndarray) -> np.ndarray:
+        pieces = []
+        done, length = 0, audio.shape[1]
+        while done < length and self._sound is not None:
+            end = done + min(self._sound.stretch, length - done)
+            try:
+                piece = self._sound.process(audio[:, done:end])
+                if not np.isfinite(piece).all():
+                    raise ValueError("it gave what is not a number")
+            except Exception as error:
+                self._fail(error)
+                break
+            pieces.append(piece)
+            self._last = piece[:, -1:]
+            done = end
+        if self._sound is None:
+            pieces.append(self._without(dry[:, done:]))
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+
+    def _without(self, dry: np.ndarray) -> np.ndarray:
+        """Go from the last sample that the effect gave to the dry path, without a step."""
+        if self._break.target and dry.shape[1]:
+            self._gap = self._last - dry[:, :1]
+            self._break.jump(1.0)
+            self._break.go(0.0)
+        return dry + self._break.take(dry.shape[1]) * self._gap if self._break.moving else dry
+
+    def _fail(self, error: Exception) -> None:
+        self._sound = None
+        self._break.jump(1.0)
+        self._problems.append(f"Effect {self._place}, {self._effect.name}, is bypassed: {error}")
+
+
+class _Sound:
+    """An effect that follows its knobs.
+
+    A knob that glides is set every `SLICE` samples. For one whose step would click however small (the time of a delay),
+    a second voice takes the input over with the new value, and the first rings out beneath it.
+    """
+
+    def __init__(self, effect: Effect, sample_rate: float, channels: int) -> None:
+        self._knobs = {knob.name: knob for knob in effect.knobs}
+        self._voice = Voice(effect, sample_rate, channels)
+        self._next = Voice(effect, sample_rate, channels) if self._hands_over else None
+        if self._next is not None:
+            self._next.reset()  # the first one touches all its memory, and takes ten times as long as those to come
+        self._ringing: Voice | None = None
+        self.lag = self._voice.lag
+        self._quiet_samples = round(QUIET_S * sample_rate)
+        ticks = sample_rate / SLICE / 1e3
+        self._lines = {k.name: _Line(self._scaled(k.name, k.default), round(KNOB_MS * ticks)) for k in effect.knobs}
+        self._rise = _Line(1.0, round(HANDOVER_MS * ticks) * SLICE)
+        self._choke = _Line(1.0, round(CHOKE_MS * ticks) * SLICE)
+        self._wanted: dict[str, float] = {}
+        self._start()
+        if not effect.source:  # a plug-in stands where it stands
+            self._give_all(self._voice)
+            self._voice.reset()
+
+    @property
+    def stretch(self) -> int:
+        """Samples that can be made before something must be looked at."""
+        busy = self._wanted or self._rise.moving or any(line.moving for line in self._lines.values())
+        return SLICE - self._position % SLICE if busy else BLOCK
+
+    def set(self, name: str, value: float, *, glide: bool) -> None:
+        knob, line = self._knobs[name], self._lines[name]
+        value = self._scaled(name, value)
+        if self._wanted.get(name, line.target) == value:
+            return
+        if not glide or knob.step == "set":
+            line.jump(value)
+            for voice in self._voices:
+                voice.set(knob, self._value(name))
+            if knob.step == "handover":
+                self._voice.reset()
+        elif knob.step == "handover":
+            self._wanted[name] = value
+        else:
+            line.go(value)
+
+    def process(self, audio: np.ndarray) -> np.ndarray:
+        """Give the samples that follow; at most `stretch` at a time."""
+        if self._position % SLICE == 0:
+            self._tick()
+        count = audio.shape[1]
+        self._position += count
+        if self._ringing is None:
+            return self._voice.process(audio)
+        rise = self._rise.take(count)
+        made = self._voice.process(audio * rise)
+        old = self._ringing.process(audio * (1 - rise)) * self._choke.take(count)
+        loud = np.flatnonzero(np.abs(old).max(axis=0) > QUIET)
+        if loud.size or self._rise.moving:
+            self._loud = self._position - count + (int(loud[-1]) if loud.size else count)
+        out: np.ndarray = made + old
+        return out
+
+    def reset(self) -> None:
+        for name, line in self._lines.items():
+            if name in self._wanted or line.moving:
+                line.jump(self._wanted.get(name, line.target))
+                self._voice.set(self._knobs[name], self._value(name))
+        if self._ringing is not None:
+            self._release()
+        self._wanted.clear()
+        self._start()
+        self._voice.reset()
+
+    @property
+    def _hands_over(self) -> bool:
+        return any(knob.step == "handover" for knob in self._knobs.values())
+
+    @property
+    def _voices(self) -> list[Voice]:
+        return [voice for voice in (self._voice, self._ringing) if voice is not None]
+
+    def _start(self) -> None:
+        self._position = 0
+        self._loud = 0
+        self._rise.jump(1.0)
+        self._choke.jump(1.0)
+
+    def _tick(self) -> None:
+        for name, line in self._lines.items():
+            if line.moving:
+                line.advance()
+                for voice in self._voices:
+                    voice.set(self._knobs[name], self._value(name))
+        if self._ringing is not None and not self._rise.moving:
+            quiet = self._position - self._loud > self._quiet_samples or not self._choke.now
+            if quiet:
+                self._release()
+            elif self._wanted and self._choke.target:
+                self._choke.go(0.0)
+        if self._wanted and self._ringing is None:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        assert self._next is not None
+        for name, value in self._wanted.items():
+            self._lines[name].jump(value)
+        self._wanted.clear()
+        self._give_all(self._next)
+        self._next.reset()
+        self._ringing, self._voice, self._next = self._voice, self._next, None
+        self._rise.jump(0.0)
+        self._rise.go(1.0)
+        self._choke.jump(1.0)
+        self._loud = self._position
+
+    def _release(self) -> None:
+        self._next, self._ringing = self._ringing, None
+
+    def _give_all(self, voice: Voice) -> None:
+        for name, knob in self._knobs.items():
+            voice.set(knob, self._value(name))
+
+    def _scaled(self, name: str, value: float) -> float:
+        return math.log(value) if self._knobs[name].curve == "log" else value
+
+    def _value(self, name: str) -> float:
+        now, knob = self._lines[name].now, self._knobs[name]
+        value = math.exp(now) if knob.curve == "log" else now
+        return min(max(value, knob.minimum), knob.maximum)

@@ -1,0 +1,160 @@
+"""One instance of a pedalboard effect as a stream: exactly as many samples out as in, whatever it does inside.
+
+What pedalboard does in pieces (`reset=False`), and what follows from it here:
+
+- It guesses from the first array after a start or reset which axis is the channels, and keeps to that; and it starts an
+  effect anew when a block is longer than any before. So a voice is first fed silence, in one block of the longest kind.
+- An effect may give fewer samples than it takes at first. Plug-ins then lag by what they report; of the built-ins only
+  `Resample` does it, with a count that changes from block to block, so its output goes through a store.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from typing import Any
+
+import numpy as np
+
+from export.contract import GlitchError
+from realtime.effects_table import FIXED, LOWEST_RESAMPLE_HZ, Effect, Knob
+
+BLOCK = 2048  # the longest piece in samples that an effect is given
+MOST_BLOCKS_OF_SILENCE = 64  # after these, 2.7 s at 48 kHz, an effect must give as much as it takes
+
+
+class Voice:
+    """An effect that sounds.
+
+    Parameters
+    ----------
+    effect
+        What to make.
+    sample_rate
+        Of the stream.
+    channels
+        Of the stream. An effect that takes only one is made once a channel; one that takes only two gets a single
+        channel twice.
+
+    Attributes
+    ----------
+    lag : int
+        Samples by which the output lags the input.
+
+    Raises
+    ------
+    GlitchError
+        pedalboard isn't there, or the effect cannot be loaded or doesn't take these channels.
+    """
+
+    def __init__(self, effect: Effect, sample_rate: float, channels: int) -> None:
+        self._sample_rate = sample_rate
+        self._channels = channels
+        self._of_plugin = bool(effect.source)
+        stored = not self._of_plugin and effect.name == "Resample"
+        self._store_samples = math.ceil(sample_rate / LOWEST_RESAMPLE_HZ) + 2 if stored else 0
+        self._store = np.zeros((channels, 0), np.float32)
+        self._load(effect)
+        latency = int(getattr(self._plugins[0], "reported_latency_samples", 0)) if self._of_plugin else 0
+        self.lag = latency + self._store_samples
+
+    def set(self, knob: Knob, value: float) -> None:
+        """Give a knob a value, at once."""
+        if self._of_plugin:
+            for parameters in self._parameters:
+                parameters[knob.attribute].raw_value = value
+            return
+        value = min(value, _highest(knob.attribute, self._sample_rate))
+        for plugin in self._plugins:
+            kind = type(getattr(plugin, knob.attribute))  # a float, or one of pedalboard's enumerations
+            setattr(plugin, knob.attribute, kind(int(value) if knob.kind == "int" else value))
+
+    def process(self, audio: np.ndarray) -> np.ndarray:
+        """Give the samples [shape=(channels, n)] that follow; n is at most `BLOCK`.
+
+        Raises
+        ------
+        ValueError
+            The effect gives another number of samples than it is given.
+        Exception
+            Whatever the effect raises.
+        """
+        made = self._run(audio)
+        if self._store_samples:
+            self._store = np.concatenate((self._store, made), axis=1)
+            made, self._store = np.split(self._store, [audio.shape[1]], axis=1)
+        if made.shape != audio.shape or self._store.shape[1] > self._store_samples:
+            raise ValueError(f"it gave {made.shape[1]} samples for {audio.shape[1]}")
+        return made
+
+    def reset(self) -> None:
+        """Forget what was heard."""
+        for plugin in self._plugins:
+            plugin.reset()
+        self._prime()
+
+    def _load(self, effect: Effect) -> None:
+        for arrangement in ("together", "doubled" if self._channels == 1 else "apart"):
+            self._arrangement = arrangement
+            count = self._channels if self._arrangement == "apart" else 1
+            self._plugins: list[Any] = [load(effect) for _ in range(count)]
+            self._parameters = [plugin.parameters for plugin in self._plugins] if self._of_plugin else []
+            try:
+                self._prime()
+                return
+            except ValueError as error:  # pedalboard's word for channels that an effect does not take
+                reason = str(error)
+        raise GlitchError(f"The effect {effect.name} doesn't take {self._channels} channels: {reason}")
+
+    def _prime(self) -> None:
+        silence = np.zeros((self._channels, BLOCK), np.float32)
+        self._store = np.zeros((self._channels, self._store_samples), np.float32)
+        for _ in range(MOST_BLOCKS_OF_SILENCE):
+            if self._store_samples:
+                self.process(silence)
+                return
+            if self._run(silence).shape[1] == BLOCK:
+                return
+        raise GlitchError(f"The effect gives no sound within {MOST_BLOCKS_OF_SILENCE * BLOCK} samples.")
+
+    def _run(self, audio: np.ndarray) -> np.ndarray:
+        if self._arrangement == "apart":
+            parts = [self._call(p, audio[k : k + 1]) for k, p in enumerate(self._plugins)]
+            return np.concatenate(parts, axis=0)
+        if self._arrangement == "doubled":
+            return self._call(self._plugins[0], np.repeat(audio, 2, axis=0)).mean(axis=0, keepdims=True)
+        return self._call(self._plugins[0], audio)
+
+    def _call(self, plugin: Any, audio: np.ndarray) -> np.ndarray:
+        made: np.ndarray = plugin.process(audio, self._sample_rate, buffer_size=BLOCK, reset=False)
+        return made if made.ndim == 2 and made.size else np.zeros((audio.shape[0], 0), np.float32)
+
+
+def load(effect: Effect) -> Any:
+    """Make pedalboard's object of an effect."""
+    pedalboard = import_pedalboard()
+    if effect.source:
+        path, _, inside = effect.source.partition("::")
+        try:
+            return pedalboard.load_plugin(path, plugin_name=inside or None)
+        except Exception as error:
+            raise GlitchError(f"The plug-in {effect.name} cannot be loaded from {path}: {error}") from None
+    plugin = getattr(pedalboard, effect.name)()
+    for attribute, value in FIXED.get(effect.name, {}).items():
+        setattr(plugin, attribute, getattr(type(getattr(plugin, attribute)), value))
+    return plugin
+
+
+def import_pedalboard() -> Any:
+    """Import pedalboard, or say what to install."""
+    try:
+        return importlib.import_module("pedalboard")
+    except ImportError:
+        raise GlitchError("Effects need pedalboard; install 'glitch-live[vst]'.") from None
+
+
+def _highest(attribute: str, sample_rate: float) -> float:
+    """Give what a knob of a frequency must stay below at this sample rate, or a filter blows up."""
+    if "frequency" in attribute or "cutoff" in attribute:
+        return 0.49 * sample_rate
+    return sample_rate if attribute == "target_sample_rate" else math.inf
