@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PLAY_PACKAGES := python3 python3-venv libportaudio2 libegl1 libgl1 libdbus-1-3 libfontconfig1 libglib2.0-0 \
 	libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 \
 	libxcb-shape0 libxcb-xinerama0 libxcb-xkb1 fonts-dejavu-core
-TEST_PACKAGES := jackd2 xvfb xauth xdotool fluidsynth fluid-soundfont-gm puredata-core gcc libc6-dev git
+TEST_PACKAGES := jackd2 xvfb xauth xdotool fluidsynth fluid-soundfont-gm puredata-core zam-plugins gcc libc6-dev git
 
 play: $(VENV)/play.done
 	$(BIN)/glitch-live $(if $(MODEL),--model $(MODEL)) $(if $(SECONDS),--seconds $(SECONDS)) \

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import sys
 import threading
 import time
@@ -127,11 +128,16 @@ class Deck:
         state["decode_ms"] += 0.05 * (cost_ms - state["decode_ms"])
         state["worst_ms"] = max(cost_ms, state["worst_ms"] * 0.9999)
         state["nonfinite"] = self.engine.nonfinite
+        problems = self.engine.problems
+        if len(problems) > state["problems"]:
+            self.segment.write_text("problem", " ".join(problems[int(state["problems"]) :]))
+            state["problems"] = len(problems)
         self.segment["latents"][: self.engine.latents.scores.size] = self.engine.latents.scores
 
 
 def main() -> int:
     """Run a deck process; see the module's head."""
+    _keep_our_output()
     orders = Orders(grace_s=0.0)
     order = orders.next()
     if order is None:
@@ -142,6 +148,13 @@ def main() -> int:
         except GlitchError as error:
             say(error=str(error))
             return 1
+
+
+def _keep_our_output() -> None:
+    """Let nobody else write to the pipe that the host reads: plug-ins print to standard output as they like."""
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = os.fdopen(ours, "w")
 
 
 def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segment) -> int:
@@ -205,4 +218,4 @@ def _read(path: str) -> EngineState:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os._exit(main())  # at once: there are plug-ins that crash when they are unloaded, and nothing is left to be done

@@ -71,7 +71,7 @@ class DeckProcess:
         self.segment = Segment.create(Geometry("deck", method.channels, capacity), registry)
         self.state = self.segment["deck"][0]
         self.state["ahead"], self.state["hop"], self.state["number"] = ahead, hop, number
-        self.number = number
+        self.number, self.problems_told = number, 0
         self._lock = threading.Lock()
         self._child = child or start_deck()
         self.order = {

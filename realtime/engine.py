@@ -119,6 +119,11 @@ class Engine:
         return heard + round(self.decoder.delay * self._ratio) + (self.chain.latency if self.chain else 0)
 
     @property
+    def problems(self) -> list[str]:
+        """What is wrong with the effects, in sentences; there will only be more."""
+        return self.chain.problems if self.chain is not None else []
+
+    @property
     def wanted(self) -> int:
         """Samples of live input that the next frame takes; as many as frames give, in the long run."""
         return round((self.frames + 1) * self.decoder.hop * self._ratio) - self._taken

@@ -127,6 +127,7 @@ DECK = np.dtype(
         ("frames", "i8"),  # latent frames decoded
         ("captured", "i8"),  # number of the state that was kept last
         ("lost_done", "i8"),  # events that were done and found no room in the log
+        ("problems", "i8"),  # sentences about effects, so far; the last one stands in `problem`
         ("input_jumps", "i8"),  # times that the live input came too late, or too early
         ("events", "i8"),  # events applied
         ("nonfinite", "i8"),  # frames muted because the model gave no numbers
@@ -241,6 +242,7 @@ class Segment:
             "done_index": ("i8", (INDEX_WORDS,)),
             "done": (DONE, (EVENTS,)),
             "latents": ("f4", (MAX_LATENTS,)),
+            "problem": ("u1", (512,)),
             "ring": ("f4", (geometry.capacity * geometry.channels,)),
         }
 
@@ -301,6 +303,16 @@ class Segment:
         data = self.arrays["info"].tobytes()
         info: dict[str, Any] = json.loads(data[: data.index(0)] or b"{}")
         return info
+
+    def write_text(self, name: str, text: str) -> None:
+        """Put a text into an array of bytes, as much of it as fits."""
+        area = self.arrays[name]
+        data = text.encode()[: area.size - 1] + b"\0"
+        area[: len(data)] = np.frombuffer(data, np.uint8)
+
+    def read_text(self, name: str) -> str:
+        """Read what `write_text` wrote."""
+        return self.arrays[name].tobytes().split(b"\0")[0].decode(errors="ignore")
 
     def close(self) -> None:
         """Remove the segment if it is ours, and give the mapping back as soon as nobody holds a view of it."""

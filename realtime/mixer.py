@@ -256,11 +256,11 @@ def _hear(given: np.ndarray, frames: int, desk: Desk, clock: int) -> None:
         peak, power = 0.0, 0.0
         from_channel = desk.input_map[c]
         for i in range(frames):
-            x = given[i * channels + from_channel] if from_channel < channels else np.float32(0.0)
+            x: Any = given[i * channels + from_channel] if from_channel < channels else np.float32(0.0)
             if not math.isfinite(x):
                 x = np.float32(0.0)
             desk.input[(clock + i) % length, c] = x
-            peak = max(peak, float(abs(x)))
+            peak = max(peak, abs(x))
             power += x * x
         _meter(desk.input_meters[c], peak, power / frames, seconds)
     _release()

@@ -30,6 +30,7 @@ from realtime.output import Output
 from realtime.params import HOST_ROWS, Parameter, Table, table
 
 MARGIN_MS = 3.0  # decoded ahead beyond a block: what a wake-up may be late
+UNKNOWN_BLOCK = 1024  # taken for the block until the device has asked for one
 WIDEN_MS = 1.0  # what an underrun adds
 WIDEST_MS = 250.0
 CROSSFADER_MS = 10.0
@@ -236,6 +237,7 @@ class Rack:
             if process is None or player.restarting:
                 continue
             self._widen(player, process)
+            self._hear_problems(player, process)
             self._judge(player, process)
             if not process.alive and time.monotonic() >= player.start_after:
                 player.restarting = True
@@ -273,7 +275,7 @@ class Rack:
             if player.model is None or player.card is None:
                 raise DeckError(f"Deck {player.letter.upper()} plays nothing; load a model on it first.")
             kept = Loaded(player.model, player.digest, player.card, effects)
-            self._cross_to(player, kept, fade_ms, twin=True)
+            self._cross_to(player, kept, fade_ms, _moved_with_their_effects(player, effects), twin=True)
 
     def _cross_to(
         self,
@@ -371,7 +373,7 @@ class Rack:
             inputs=self._inputs,
             seed=self._seed,
             effects=player.effects,
-            ahead=self._frames(MARGIN_MS),
+            ahead=int(self._stream["largest_block"] or UNKNOWN_BLOCK) + self._frames(MARGIN_MS),
             number=next(self._numbers),
             child=self._waiting.pop() if self._waiting else None,
         )
@@ -407,7 +409,7 @@ class Rack:
 
     def _set_ahead(self, player: Player, process: DeckProcess) -> None:
         asked = int(player.values[player.table["/ahead"].index])
-        block = int(self._stream["largest_block"])
+        block = int(self._stream["largest_block"]) or UNKNOWN_BLOCK
         margin = max(MARGIN_MS, 2.0 * float(process.state["decode_ms"]))
         process.state["ahead"] = max(asked, block) if asked else block + self._frames(margin)
 
@@ -418,6 +420,12 @@ class Rack:
             process.state["ahead"] = min(int(process.state["ahead"]) + self._frames(WIDEN_MS), widest)
             self._changed()
         player.seen_underruns = underruns
+
+    def _hear_problems(self, player: Player, process: DeckProcess) -> None:
+        """Say what a deck tells of its effects."""
+        if int(process.state["problems"]) > process.problems_told:
+            process.problems_told = int(process.state["problems"])
+            self._note(f"Deck {player.letter.upper()}: {process.segment.read_text('problem')}")
 
     def _judge(self, player: Player, process: DeckProcess) -> None:
         """Mute a deck that cannot keep up, with the reason, and let it be heard again when it can."""
@@ -436,6 +444,18 @@ class Rack:
 
     def _frames(self, milliseconds: float) -> int:
         return int(np.ceil(milliseconds * self.sample_rate / 1000.0))
+
+
+def _moved_with_their_effects(player: Player, effects: tuple[Effect, ...]) -> dict[str, float]:
+    """Say where the knobs of a new chain stand: as before where the effect was there before, else by default."""
+    values = {row.address: row.default for row in rows(effects)}
+    before = {id(effect): place for place, effect in enumerate(player.effects, 1)}
+    for place, effect in enumerate(effects, 1):
+        was, now = f"/fx/{before.get(id(effect), 0)}/", f"/fx/{place}/"
+        for address, row in player.table.items():
+            if address.startswith(was):
+                values[now + address.removeprefix(was)] = float(player.values[row.index])
+    return values
 
 
 HOST_ADDRESSES = frozenset(row.address for row in HOST_ROWS)
