@@ -31,7 +31,7 @@ from realtime import rings
 from realtime.child import Orders, say
 from realtime.effects import Effect
 from realtime.engine import Engine
-from realtime.memory import EVENT, EVENTS, HEAR, WRITE, Segment
+from realtime.memory import EVENT, EVENTS, HEAR, RESTORE, WRITE, Segment
 from realtime.priority import lock_memory, raise_priority
 from realtime.state import EngineState
 
@@ -91,6 +91,8 @@ class Deck:
         self._waiting.sort()
         due = sum(1 for event in self._waiting if event[0] < until)
         for _, _, parameter, value in self._waiting[:due]:
+            if parameter == RESTORE and int(value) not in self.engine.states:
+                continue  # its file hasn't been read, or isn't there
             self.engine.apply(parameter, value)
             self._note(sounds, parameter, value)
         del self._waiting[:due]
@@ -165,9 +167,9 @@ def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segme
     go = orders.next()
     if go is None:
         return 0
-    for number, path in go["states"]:
-        with contextlib.suppress(GlitchError, OSError):  # a snapshot without its memory still has its values
-            engine.states[number] = _read(path)
+    states = dict(go["states"])
+    if go["state"] in states:
+        engine.states[go["state"]] = _read(states.pop(go["state"]))
     for parameter, value in go["values"]:
         engine.apply(int(parameter), float(value))
     engine.settle(engine.states.get(go["state"]))
@@ -186,13 +188,16 @@ def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segme
     state["decode_ms"] = state["worst_ms"] = 1e3 * cost  # the first frames load code; they tell nothing
     state["ready"] = 1
     say(ready=True)
-    threading.Thread(target=_keep_and_know, args=(orders, engine), name="states", daemon=True).start()
+    threading.Thread(target=_keep_and_know, args=(orders, engine, states), name="states", daemon=True).start()
     deck.run()
     return 0
 
 
-def _keep_and_know(orders: Orders, engine: Engine) -> None:
+def _keep_and_know(orders: Orders, engine: Engine, states: dict[int, str]) -> None:
     """Write and read states for the host, beside the playing."""
+    for number, path in states.items():
+        with contextlib.suppress(GlitchError, OSError):  # a snapshot without its memory still has its values
+            engine.states[number] = _read(path)
     while (order := orders.next()) is not None:
         try:
             if "know" in order:

@@ -118,7 +118,9 @@ class Journal:
         with self._survive(), self._lock:
             for number, path in states:
                 if path.exists():
-                    shutil.copyfile(path, self.folder / "states" / f"{number}.state")
+                    copy = self.folder / "states" / f"{number}.state"
+                    if not copy.exists():
+                        shutil.copyfile(path, copy)
                     kept.append(number)
             said = {key: process.order[key] for key in ("model", "sample_rate", "seed", "inputs", "effects")}
             said |= {"number": process.number, "letter": letter, "digest": digest, "values": list(values)}
