@@ -1,0 +1,430 @@
+"""fuzz: a million packets that nobody would send, and random MIDI, at an instrument that plays.
+
+`{"packets", "midi", "underruns", "device_underruns", "silent_device_underruns", "capture_holes", "crashes",
+"outside_files", "unanswered", "osc_messages", "osc_bad", "osc_unknown", "midi_messages", "watched", "problems",
+"outside"}`
+
+`FUZZ_PACKETS` (default 1,000,000) OSC packets over UDP, some over TCP: good ones mutated, random bytes, and what
+hypothesis makes of the grammar; among them names of models that point out of the library. Beside them a tenth as many
+MIDI messages through a port on JACK. The session plays on JACK's dummy driver at 48 kHz, blocks of 64, beside a silent
+stream that counts the machine's own underruns. After every 64 packets a `/ping` has to be answered within seconds;
+`unanswered` counts those that weren't.
+
+`crashes` counts processes of the program that died, threads that ended in an exception, and handlers that failed;
+`problems` says which. `outside_files` are files that the program opened, made, moved or removed outside its own code
+and data while it was fuzzed, and not already when it started; `outside` names them. They are seen by Python's audit
+hook in the host, and in a second, shorter run (where there is strace) in every process of the program; strace stops
+what it watches, so that run's underruns don't count. `FUZZ_SEED` sends others than usual, `FUZZ_RATE` limits the
+packets a second (default 10,000).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks._trial import RATE, Silence, chord_model, deck_pid, number
+from tests.jack import JackServer
+
+BLOCK, PACKETS, SEED, PACKETS_PER_S, MIDI_PER_S = 64, 1_000_000, 1, 10_000, 1000
+WINDOW, TCP_EVERY, LOAD_EVERY = 64, 100, 20_000
+HYPOTHESIS_SHARE = 0.02
+WATCHED_SHARE = 10  # one packet in so many is sent under strace
+EAR_S = 900.0  # what it hears beyond that, it forgets
+PONG_S = 5.0
+DEVICE = "Fuzz"
+FILE_CALLS = (
+    "open,openat,openat2,creat,unlink,unlinkat,rename,renameat,renameat2,"
+    "mkdir,mkdirat,rmdir,link,linkat,symlink,symlinkat,truncate"
+)
+CALL = re.compile(r"(\d+) +([\d.]+) (?:<\.\.\. )?(\w+)(.*?)(?: = (-?\d+)(?:<(.*?)>)?(?: .*)?)?$")
+TARGETS = ("/latent/1", "/latent/2", "/smoothing", "/walk/speed", "/walk/kind", "/crossfade", "/gain", "/reset")
+OUTSIDE = "secret"
+
+
+def run() -> dict[str, Any]:
+    """Fuzz once for the sound, and once more, shorter, under strace, which would cost it its time."""
+    packets = number("FUZZ_PACKETS", PACKETS)
+    result = _fuzz(packets, strace=False)
+    watched = ["audit hook"]
+    if shutil.which("strace"):
+        again = _fuzz(max(packets // WATCHED_SHARE, 1000), strace=True)
+        watched.append(f"strace, for {again['packets']} packets more")
+        result["outside"] = sorted({*result["outside"], *again["outside"]})
+        result["problems"] += again["problems"]
+    return {
+        **result,
+        "crashes": len(result["problems"]),
+        "outside_files": len(result["outside"]),
+        "watched": watched,
+    }
+
+
+def _fuzz(packets: int, *, strace: bool) -> dict[str, Any]:
+    """Start the instrument, the ear and the senders, and see what becomes of them."""
+    from tests.benchmarks._capture import Capture
+
+    with tempfile.TemporaryDirectory() as name, JackServer(rate=RATE, block=BLOCK) as server:
+        os.environ.update(server.environment)
+        folder = Path(name)
+        library = folder / "home" / "data" / "glitch-live" / "models"
+        library.mkdir(parents=True)
+        chord_model(library / "chord.onnx", (220.0, 277.2, 330.1))
+        chord_model(folder / "home" / f"{OUTSIDE}.onnx", (440.0,))
+        with Silence() as silence, _Player(folder, strace=strace) as player:
+            player.ask("begin")
+            silence.begin()
+            began = time.time()
+            with Capture(folder, EAR_S, channels=1).open() as ear:
+                senders = [_sender("osc", player.port, packets, folder), _sender("midi", 0, packets // 10, folder)]
+                sent = [_result(process) for process in senders]
+                time.sleep(1.0)
+                heard = ear.save()
+            ended, silent = time.time(), silence.since()
+            told = player.ask("end")
+        outside = _outside(folder, began, ended, told.pop("opened"))
+    return {
+        "packets": sent[0]["sent"],
+        "midi": sent[1]["sent"],
+        "underruns": told["underruns"],
+        "device_underruns": told["device_underruns"],
+        "silent_device_underruns": silent,
+        "capture_holes": heard.holes,
+        "unanswered": sent[0]["unanswered"],
+        **{key: told[key] for key in ("osc_messages", "osc_bad", "osc_unknown", "midi_messages", "problems")},
+        "outside": outside,
+    }
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Say it in lines."""
+    return (
+        f"{result['packets']} packets and {result['midi']} MIDI messages: {result['underruns']} underruns, "
+        f"{result['device_underruns']} of the device ({result['silent_device_underruns']} for a silent stream beside "
+        f"it), {result['crashes']} crashes, {result['outside_files']} files outside ({'; '.join(result['watched'])}), "
+        f"{result['unanswered']} pings unanswered"
+    )
+
+
+class _Player:
+    """The instrument, in a process that is watched."""
+
+    def __init__(self, folder: Path, *, strace: bool) -> None:
+        watch: list[str | Path] = [
+            "strace",
+            "-f",
+            "-y",
+            "-ttt",
+            "--seccomp-bpf",
+            "-e",
+            f"trace={FILE_CALLS}",
+            "-o",
+            folder / "strace",
+        ]
+        home = folder / "home"
+        self._process = subprocess.Popen(
+            [*(watch if strace else []), sys.executable, "-m", "tests.benchmarks.fuzz", "play", home],
+            env={**os.environ, "HOME": str(home), "XDG_DATA_HOME": str(home / "data")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(folder / "stderr").open("w"),
+            text=True,
+        )
+        self._folder = folder
+        self.port = int(self._answer()["port"])
+
+    def ask(self, line: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the instrument ended: {(self._folder / 'stderr').read_text()[-2000:]}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def __enter__(self) -> _Player:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def play(home: Path) -> None:
+    """Play, and tell what happened, when asked."""
+    from realtime import Session
+    from realtime.midi import Mapping, Source
+
+    problems: list[str] = []
+    opened: set[str] = set()
+    usual: set[str] = set()
+    watching = threading.Event()
+
+    def audit(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and watching.is_set() and isinstance(arguments[0], str | bytes | os.PathLike):
+            opened.add(os.path.abspath(os.fsdecode(arguments[0])))
+        elif event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
+            usual.add(os.path.abspath(os.fsdecode(arguments[0])))
+
+    threading.excepthook = lambda told: problems.append(f"thread {told.thread}: {told.exc_value!r}")
+    sys.addaudithook(audit)
+    model = home / "data" / "glitch-live" / "models" / "chord.onnx"
+    with Session(model, osc=("127.0.0.1", 0), midi=[DEVICE]) as session:
+        assert session.osc is not None
+        assert session.midi is not None
+        for k, target in enumerate(TARGETS):
+            session.midi.map(Mapping(Source("cc", 20 + k), target, pickup=False))
+        print(json.dumps({"port": session.osc.port}), flush=True)
+        sys.stdin.readline()
+        before, notes = session.status(), len(session.notes)
+        watching.set()
+        print(json.dumps({}), flush=True)
+        sys.stdin.readline()
+        watching.clear()
+        status, counts = session.status(), session.osc.counts
+        problems += [note for note in session.notes[notes:] if re.search(r"died|is gone;|system has gone", note)]
+        problems += [f"{counts.failed} handlers failed: {counts.last_bad}"] * (counts.failed > 0)
+        problems += ["deck A is gone"] * (deck_pid(session, "a") == 0)
+        print(
+            json.dumps(
+                {
+                    "underruns": status.underruns - before.underruns,
+                    "device_underruns": status.device_underruns - before.device_underruns,
+                    "osc_messages": status.osc_messages - before.osc_messages,
+                    "osc_bad": status.osc_bad - before.osc_bad,
+                    "osc_unknown": status.osc_unknown - before.osc_unknown,
+                    "midi_messages": session.midi.counts.messages,
+                    "problems": problems,
+                    "opened": sorted(opened - usual),
+                }
+            ),
+            flush=True,
+        )
+        sys.stdin.readline()
+
+
+def _sender(kind: str, port: int, count: int, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.benchmarks.fuzz", kind, str(port), str(count), str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _result(process: subprocess.Popen[str]) -> dict[str, Any]:
+    told, _ = process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError("a sender failed; what it says stands above")
+    result: dict[str, Any] = json.loads(told.splitlines()[-1])
+    return result
+
+
+def send_osc(port: int, count: int, folder: Path) -> dict[str, int]:
+    """Send packets, a window at a time, and see that the instrument answers in between."""
+    from realtime.osc_codec import write_message
+    from tests.realtime.test_osc_fuzz import mutate
+
+    rng = random.Random(number("FUZZ_SEED", SEED))
+    shaped = _from_hypothesis(max(int(count * HYPOTHESIS_SHARE), 100))
+    named = [
+        write_message(f"{deck}/model/load", [name]) for deck in ("", "/a", "/b") for name in _hostile_names(folder)
+    ]
+    good = [write_message("/model/load", [name]) for name in ("chord", "orchestra")]
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.connect(("127.0.0.1", port))
+    udp.settimeout(PONG_S)
+    tcp: socket.socket | None = None
+    sent = unanswered = 0
+    began = time.perf_counter()
+    rate = number("FUZZ_RATE", PACKETS_PER_S)
+    while sent < count:
+        for _ in range(min(WINDOW, count - sent)):
+            draw = rng.random()
+            if sent % LOAD_EVERY == LOAD_EVERY - 1:
+                data = good[sent // LOAD_EVERY % 2]
+            elif draw < 0.02:
+                data = rng.choice(named)
+            elif draw < 0.04:
+                data = next(shaped)
+            elif draw < 0.08:
+                data = rng.randbytes(rng.randrange(1, 64))
+            else:
+                data = mutate(rng)
+            sent += 1
+            try:
+                if sent % TCP_EVERY == 0:
+                    tcp = tcp or socket.create_connection(("127.0.0.1", port), 1.0)
+                    tcp.sendall(struct.pack(">i", len(data)) + data)
+                    if rng.random() < 0.05:
+                        tcp.sendall(rng.randbytes(16))  # and out of step
+                else:
+                    udp.send(data[:9000] or b"\0")
+            except OSError:
+                if tcp is not None:
+                    tcp.close()
+                tcp = None
+        unanswered += not _answers(udp, sent)
+        if unanswered > 20:
+            break
+        time.sleep(max(0.0, sent / rate - (time.perf_counter() - began)))
+    return {"sent": sent, "unanswered": unanswered}
+
+
+def _answers(udp: socket.socket, number_of: int) -> bool:
+    from realtime.osc_codec import messages, write_message
+
+    udp.send(write_message("/ping", [number_of]))
+    until = time.monotonic() + PONG_S
+    while time.monotonic() < until:
+        try:
+            answer = udp.recv(1 << 16)
+            if any(address == "/pong" and number_of in values for (address, values), _ in messages(answer)):
+                return True
+        except (OSError, ValueError, IndexError):
+            continue
+        except Exception:  # what else an answer to garbage may be
+            continue
+    return False
+
+
+def _hostile_names(folder: Path) -> list[str]:
+    outside = folder / "home" / OUTSIDE
+    up = "../" * 2
+    return [
+        f"{up}{OUTSIDE}", f"{up}../{OUTSIDE}.onnx", str(outside), f"{outside}.onnx", f"chord/{up}../{OUTSIDE}",
+        "/etc/passwd", "../../../../../../etc/passwd", "/dev/zero", "/proc/self/mem", "..", ".", "", "~", "*",
+        f"file://{outside}.onnx", "..\\..\\secret", "\\\\host\\share", "C:\\secret",
+        "a" * 5000, "/dev/stdin", "%2e%2e/secret",
+    ]  # fmt: skip
+
+
+def _from_hypothesis(count: int) -> Iterator[bytes]:
+    """Give packets of the grammar's shape; when they are used up, again from the first."""
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis import strategies as st
+
+    from realtime.osc_codec import write_bundle, write_message
+    from tests.realtime.test_osc_fuzz import addresses, arguments
+
+    made: list[bytes] = []
+    message = st.builds(write_message, addresses, arguments)
+
+    @settings(
+        max_examples=max(count // 10, 10),
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.lists(message, min_size=1, max_size=8), st.booleans())
+    def keep(packets: list[bytes], together: bool) -> None:
+        made.extend([write_bundle(packets)] if together else packets)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        keep()
+    while True:
+        yield from made
+
+
+def send_midi(count: int) -> dict[str, int]:
+    """Send MIDI messages of every kind, and bytes that are none."""
+    import rtmidi  # type: ignore[import-untyped]
+
+    rng = random.Random(number("FUZZ_SEED", SEED) + 1)
+    out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name=DEVICE)
+    out.open_virtual_port("out")
+    time.sleep(2.0)  # for the instrument to find it
+    sent = 0
+    began = time.perf_counter()
+    while sent < count:
+        draw = rng.random()
+        if draw < 0.5:
+            message = bytes((rng.randrange(0x80, 0xF0), rng.randrange(128), rng.randrange(128)))
+        elif draw < 0.7:
+            message = bytes((0xB0 | rng.randrange(16), rng.randrange(20, 28), rng.randrange(128)))
+        elif draw < 0.8:
+            message = b"\xf0" + bytes(rng.randrange(128) for _ in range(rng.randrange(24))) + b"\xf7"
+        else:
+            message = rng.randbytes(rng.randrange(1, 4))
+        try:
+            out.send_message(message)
+        except ValueError:  # rtmidi itself won't send it
+            continue
+        sent += 1
+        time.sleep(max(0.0, sent / MIDI_PER_S - (time.perf_counter() - began)))
+    time.sleep(0.5)
+    return {"sent": sent}
+
+
+def _outside(folder: Path, began: float, ended: float, opened: list[str]) -> list[str]:
+    """Give what was opened, made, moved or removed outside of the program's own files."""
+    trace = folder / "strace"
+    if not trace.exists():
+        return [path for path in opened if not _ours(folder, path, False)]
+    usual = set(_calls(trace, 0.0, began))  # what it does to start, a deck included, before anybody sends
+    return sorted({call[0] for call in _calls(trace, began, ended) if call not in usual and not _ours(folder, *call)})
+
+
+def _calls(trace: Path, began: float, ended: float) -> Iterator[tuple[str, bool]]:
+    """Read strace's notes: paths that a call succeeded on, and whether it could change them."""
+    with trace.open(errors="replace") as lines:
+        for line in lines:
+            found = CALL.match(line.rstrip())
+            if not found or not began <= float(found[2]) <= ended or (found[5] or "0").startswith("-"):
+                continue
+            call, text = found[3], found[4]
+            writes = not call.startswith("open") or bool(re.search(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC", text))
+            quoted = re.search(r'"((?:[^"\\]|\\.)*)"', text)
+            if found[6] and found[6].startswith("/"):
+                yield found[6], writes
+            elif quoted:
+                where = re.search(r"<(/[^>]*)>, \"", text)
+                yield os.path.normpath(os.path.join(where[1] if where else os.getcwd(), quoted[1])), writes
+
+
+def _ours(folder: Path, path: str, writes: bool) -> bool:
+    """Whether the program may: read its code and the system's, change what it owns."""
+    from realtime.memory import registry_folder
+
+    data, here = folder / "home" / "data" / "glitch-live", Path(__file__).parents[2]
+    own = [str(data), str(registry_folder()), "/dev/shm", "/dev/null", "/proc/self", "/dev/cpu_dma_latency"]
+    code = [str(here / part) for part in ("realtime", "export", "tests", "models", "gui")]
+    code += [sys.prefix, sys.base_prefix, "/usr", "/lib", "/lib64", "/proc", "/sys", "/dev/urandom", "/etc/ld.so.cache"]
+    inside = any(path == top or path.startswith(top + "/") for top in own + ([] if writes else code))
+    compiled = "__pycache__" in path and any(path.startswith(top + "/") for top in code)
+    return inside or compiled
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["play", home]:
+            play(Path(home))
+        case ["osc", port, count, folder]:
+            print(json.dumps(send_osc(int(port), int(count), Path(folder))))
+        case ["midi", _, count, _]:
+            print(json.dumps(send_midi(int(count))))

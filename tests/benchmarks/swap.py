@@ -1,0 +1,146 @@
+"""swap: hot swaps between two models while they play, in blocks of 64 and of 100 frames, and every sample of them.
+
+`{"runs": [{"pair", "block", "swaps", "underruns", "device_underruns", "silent_device_underruns", "largest_jump",
+"own_jump", "own_jumps", "crossed_jump", "capture_holes", "silent_ms", "swap_s"}]}`, for each block and each pair of
+models (`SWAPS`, default 100, times). A JACK client of its own captures what reaches the speakers, on JACK's dummy
+driver at 48 kHz. `largest_jump` is the largest step from one sample to the next in all of it; `own_jumps` are the
+largest that each model makes by itself, captured alone for half as long under the same OSC messages, and `own_jump` the
+larger of them. Two models that are crossed over at equal power, neither of them stepping, can add up to `sqrt(a² + b²)`
+of theirs, `crossed_jump`. `silent_device_underruns` are those of a stream that plays nothing beside ours: the machine's
+own. `silent_ms` is the longest time without sound, `swap_s` the median time from the request until the old model is
+gone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks._trial import RATE, Sender, Silence, alone, chord_model, largest_jump, number
+from tests.jack import JackServer
+
+SWAPS = 100
+BLOCKS = (64, 100)
+PAIRS = (("chord", "fifths"), ("orchestra", "chord"))
+GESTURE_S, REST_S = 0.05, 0.15
+LONGEST_OWN_S = 60.0
+SILENCE = 1e-4
+
+
+def run() -> dict[str, Any]:
+    """Swap, then play each model alone."""
+    return {"runs": [alone("swap", block, *pair) for pair in PAIRS for block in BLOCKS]}
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Say it in lines."""
+    return "\n".join(
+        f"{r['pair']}, block {r['block']}: {r['swaps']} swaps, {r['underruns']} underruns, {r['device_underruns']} of "
+        f"the device; largest jump {r['largest_jump']:.4f}, {r['own_jump']:.4f} by the models themselves "
+        f"({r['crossed_jump']:.4f} crossed)"
+        for r in result["runs"]
+    )
+
+
+def measure(block: int, names: list[str]) -> dict[str, Any]:
+    """Measure a pair at a block."""
+    import os
+
+    swaps = number("SWAPS", SWAPS)
+    with tempfile.TemporaryDirectory() as folder, JackServer(rate=RATE, block=block) as server:
+        os.environ.update(server.environment)
+        library = Path(folder)
+        chord_model(library / "chord.onnx", (220.0, 277.2, 330.1, 466.3))
+        chord_model(library / "fifths.onnx", (146.8, 220.3, 329.6, 495.1))
+        result = _play(library, names, swaps, 0.0)
+        own_seconds = min(result.pop("seconds") / 2, LONGEST_OWN_S)
+        own = [_play(library, [name], 0, own_seconds)["largest_jump"] for name in names]
+    return {
+        "pair": " and ".join(names),
+        "block": block,
+        **result,
+        "own_jump": max(own),
+        "own_jumps": own,
+        "crossed_jump": round(float(np.hypot(*own)), 5),
+    }
+
+
+def _play(library: Path, names: list[str], swaps: int, seconds: float) -> dict[str, Any]:
+    """Play the first model, and swap if there is a second; capture it, with a hand that never stops moving."""
+    from realtime import Session
+    from realtime.library import bundled_model
+    from tests.benchmarks._capture import Capture
+
+    paths = {name: library / f"{name}.onnx" for name in names}
+    for name, path in paths.items():
+        if not path.exists():
+            shutil.copy(bundled_model(), path.with_name(f"{name}.onnx"))
+    took = []
+    longest = seconds or 4.0 * swaps + 30.0
+    with (
+        Capture(library, longest + 10.0) as ear,
+        Session(paths[names[0]], osc=("127.0.0.1", 0), library=library, seed=1) as session,
+        Silence() as silence,
+    ):
+        ended = threading.Event()
+        hand = threading.Thread(target=_gesture, args=(Sender(session), ended))
+        ear.open()
+        time.sleep(0.5)
+        before = session.status()
+        silence.begin()
+        hand.start()
+        began = time.monotonic()
+        try:
+            for k in range(swaps):
+                asked = time.monotonic()
+                session.load(names[(k + 1) % 2]).result()
+                took.append(time.monotonic() - asked)
+                time.sleep(REST_S)
+                if time.monotonic() - began > longest:
+                    raise RuntimeError(f"only {k + 1} of {swaps} swaps in {longest:.0f} s")
+            time.sleep(max(seconds - (time.monotonic() - began), 0.5))
+        finally:
+            ended.set()
+            hand.join()
+        played_s = time.monotonic() - began
+        status, silent = session.status(), silence.since()
+        heard = ear.save()
+    loud = np.nanmax(np.abs(heard.audio), axis=0)
+    result: dict[str, Any] = {"largest_jump": round(largest_jump(heard.audio), 5)}
+    if swaps:
+        result |= {
+            "swaps": swaps,
+            "underruns": status.underruns - before.underruns,
+            "device_underruns": status.device_underruns - before.device_underruns,
+            "silent_device_underruns": silent,
+            "capture_holes": heard.holes,
+            "silent_ms": round(1e3 * _longest_run(loud < SILENCE) / heard.rate, 1),
+            "swap_s": round(float(np.median(took)), 2),
+            "seconds": played_s,
+        }
+    return result
+
+
+def _gesture(sender: Sender, ended: threading.Event) -> None:
+    """Move latent 1, the same way each time."""
+    rng = np.random.default_rng(2)
+    while not ended.wait(GESTURE_S):
+        sender.send("/latent/1", rng.uniform(-1, 1))
+    sender.close()
+
+
+def _longest_run(true: np.ndarray) -> int:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], true.astype(np.int8), [0]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(int(sys.argv[1]), sys.argv[2:])))
