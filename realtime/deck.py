@@ -176,7 +176,6 @@ def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segme
     state = segment["deck"][0]
     state["hop"], state["delay"] = engine.hop, engine.delay
     state["deadline_ms"] = 1e3 * engine.decoder.hop / engine.decoder.card.sample_rate
-    state["priority"] = raise_priority()
     lock_memory()
     gc.collect()
     gc.freeze()
@@ -185,6 +184,7 @@ def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segme
     deck = Deck(engine, segment, stream)
     while rings.fill(segment["ring_index"]) < state["ahead"]:
         deck.frame()
+    state["priority"] = raise_priority()  # not before: what has been done until now would take time from decks that play
     state["decode_ms"] = state["worst_ms"] = 1e3 * cost  # the first frames load code; they tell nothing
     state["ready"] = 1
     say(ready=True)

@@ -51,6 +51,11 @@ class Output:
         return self._child.pid
 
     @property
+    def periods_untold(self) -> int:
+        """Blocks by which the device is later than it says: PortAudio leaves one of JACK's out."""
+        return int("(JACK" in self.device.name)
+
+    @property
     def alive(self) -> bool:
         """Whether the device process runs."""
         return self._child.alive

@@ -287,8 +287,8 @@ class Rack:
         twin: bool = False,
     ) -> None:
         """Let a fresh deck take over. A twin goes on from where the deck is that it replaces."""
-        incoming = Player(player.letter, player.values.copy())
-        incoming.table = player.table
+        incoming = Player(player.letter, np.zeros_like(player.values))
+        incoming.table, incoming.values[:] = player.table, player.values
         incoming.take(loaded)
         incoming.set(values or {})
         process = self._start(incoming, twin_of=player.process if twin else None)
