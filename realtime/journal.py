@@ -86,6 +86,7 @@ class Journal:
         self._stop = threading.Event()
         self._head: dict[str, Any] = {}
         self._input: Recorder | None = None
+        self._input_begin = 0
         self._lost = 0  # of decks that have ended
         try:
             (self.folder / "states").mkdir(parents=True)
@@ -113,10 +114,12 @@ class Journal:
             os.replace(scratch, self.folder / "head.json")
 
     def listen(self) -> None:
-        """Keep the live input too, from now on as far back as the stream remembers."""
+        """Keep the live input too, as far back as the stream remembers for certain."""
         assert self._segment is not None
         self._input = Recorder(self.folder / "journal.wav", self._segment, parts=("input",))
-        self._input.start(0)
+        self._input_begin = max(self._now() - self._segment.geometry.capacity // 2, 0)
+        self.tell(heard_from=self._input_begin)
+        self._input.start(self._input_begin)
 
     def deafen(self) -> None:
         """Keep the live input no more, and complete its file."""
@@ -236,7 +239,7 @@ class Journal:
     def _wait_for_input(self, until: int) -> None:
         """Wait until the live input, which is written a little later, is kept up to a sample."""
         give_up = time.monotonic() + INPUT_TIMEOUT_S
-        while self._input is not None and not self._input.done and self._input.written < until:
+        while self._input is not None and not self._input.done and self._input_begin + self._input.written < until:
             if time.monotonic() > give_up:
                 raise JournalError("Cannot write the take: the disk is too slow for the live input; free some space.")
             time.sleep(POLL_S)
@@ -274,10 +277,8 @@ def sweep(base: Path) -> str:
         return ""
     with contextlib.suppress(OSError):
         (last / TOLD).touch()
-    return (
-        f"A session was killed, but what it played can be heard: 'glitch-lab render \"{last}\" OUT.wav'. "
-        "The next start removes it."
-    )
+    path = f'"{last}"' if " " in str(last) else last
+    return f"A session was killed; 'glitch-lab render {path} OUT.wav' makes what it played. The next start removes it."
 
 
 @contextlib.contextmanager
@@ -311,11 +312,11 @@ def _write(file: IO[bytes], data: bytes) -> None:
 
 
 def _copy(source: Path, into: zipfile.ZipFile, name: str, size: int) -> None:
-    """Copy the first `size` bytes of a file that may be growing."""
+    """Copy the first `size` bytes of a file that may be growing; of sound all, so that no header promises more."""
     info = zipfile.ZipInfo(name, time.localtime()[:6])
     info.compress_type = zipfile.ZIP_STORED if name == INPUT else zipfile.ZIP_DEFLATED  # noise cannot be packed
     with source.open("rb") as data, into.open(info, "w", force_zip64=True) as part:
-        while size > 0 and (piece := data.read(min(size, COPIED))):
+        while piece := data.read(COPIED if name == INPUT else min(size, COPIED)):
             part.write(piece)
             size -= len(piece)
 

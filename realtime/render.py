@@ -76,6 +76,8 @@ class Take:
         What was done, in order.
     lost
         Events that found no room; with any, the samples will differ.
+    heard_from
+        The sample at which the file of the live input begins.
     """
 
     folder: Path
@@ -86,6 +88,7 @@ class Take:
     decks: dict[int, dict[str, Any]]
     entries: np.ndarray
     lost: int
+    heard_from: int
 
     @property
     def seconds(self) -> float:
@@ -300,8 +303,9 @@ class _Deck:
         """Read the live input that the next frame heard; what lies before or beyond the file is silence."""
         if self._input is None:
             self._input = sf.SoundFile(self._take.folder / INPUT)
-        begin, end = self._input_at, self._input_at + engine.wanted
-        self._input_at = end
+        begin = self._input_at - self._take.heard_from
+        end = begin + engine.wanted
+        self._input_at += engine.wanted
         heard = np.zeros((engine.inputs, end - begin), np.float32)
         first, last = max(begin, 0), min(end, self._input.frames)
         if first < last:
@@ -354,6 +358,7 @@ def _read(folder: Path) -> Take:
         {int(deck["number"]): deck for deck in decks},
         entries,
         int(head.get("lost", 0)),
+        int(head.get("heard_from", 0)),
     )
     _check(take)
     return take
