@@ -141,6 +141,8 @@ class Journal:
     ) -> None:
         """Note a deck that is about to begin, and follow it."""
         self._decks[process.number] = process
+        if self.error:
+            return
         kept = []
         with self._survive(), self._lock:
             for number, path in states:

@@ -159,6 +159,18 @@ def test_a_deck_that_dies_and_one_that_stands_still_are_rendered_with_their_hole
     assert play(shelf, tmp_path, perform) == 0.0
 
 
+def test_a_device_that_dies_and_comes_back_is_rendered(shelf: Path, tmp_path: Path) -> None:
+    def perform(session: Session) -> None:
+        session.set("/latent/1", 3.0)
+        wait(session, 0.3)
+        device = session.output.pid
+        os.kill(device, signal.SIGKILL)
+        eventually(lambda: session.output.pid != device, 20)
+        wait(session, 0.4)
+
+    assert play(shelf, tmp_path, perform, "bundled") == 0.0
+
+
 @pytest.mark.skipif(shutil.which("jackd") is None, reason=NEEDED)
 def test_the_live_input_is_rendered_as_it_was_heard(
     shelf: Path, tmp_path: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
