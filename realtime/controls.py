@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from realtime.session import Session
 
 TO_THE_SAMPLE = frozenset(("/gain", "/mute", "/crossfade"))  # what the callback does by itself at its time
+LEAD_S = 0.1  # how long before; what lies further ahead waits here, and never fills the callback's memory
 
 Act = Callable[[float, int], None]
 
@@ -35,7 +36,7 @@ class Controls:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._later: list[tuple[int, int, Player, Parameter, float]] = []  # sample, arrival, and what to turn then
+        self._later: list[tuple[int, int, Callable[[], None]]] = []  # sample, arrival, and what to do then
         self._lock = threading.Lock()
         self._arrivals = itertools.count()
         self._meant: dict[str, tuple[Player, Parameter]] = {}
@@ -103,12 +104,17 @@ class Controls:
             if act is not None:
                 act(value, 0)
             return
-        if row.where == "both":
-            session.rack.tell_decks(row, value, sample)
         if act is not None and row.address in TO_THE_SAMPLE:
-            act(value, sample)
-        with self._lock:
-            heapq.heappush(self._later, (sample, next(self._arrivals), player, row, value))
+            self._when(sample, lambda: self.show(row.address, value))
+            lead = round(LEAD_S * session.sample_rate)
+            if sample <= session.clock + lead:
+                act(value, sample)
+            else:  # twice as long ahead, so that it goes before whatever of the same sample is asked for later
+                self._when(sample - 2 * lead, lambda: act(value, sample))
+        else:
+            if row.where == "both":
+                session.rack.tell_decks(row, value, sample)
+            self._when(sample, lambda: self.turn(player, row, value))
 
     def show(self, address: str, value: float) -> None:
         """Let a knob stand somewhere without acting on it: what it tells has come about otherwise."""
@@ -121,14 +127,15 @@ class Controls:
         clock = self._session.clock
         while self._later and self._later[0][0] <= clock:
             with self._lock:
-                _, _, player, row, value = heapq.heappop(self._later)
-            if row.address in TO_THE_SAMPLE or row.where == "both":
-                self.show(row.address, value)  # it has been done already
-            else:
-                self.turn(player, row, value)
+                _, _, do = heapq.heappop(self._later)
+            do()
         if self._panic_ends and time.monotonic() >= self._panic_ends:
             self._panic_ends = 0.0
             self._session.output.mute(bool(self.get("/mute")))
+
+    def _when(self, sample: int, do: Callable[[], None]) -> None:
+        with self._lock:
+            heapq.heappush(self._later, (sample, next(self._arrivals), do))
 
     def _by_hand(self, player: Player, row: Parameter, value: float, sample: int) -> None:
         """Turn a knob, which is let go by whatever else may be moving it."""
@@ -149,7 +156,7 @@ class Controls:
         session = self._session
         acts: dict[str, Act] = {
             "/gain": lambda value, sample: session.output.gain(_linear(value), sample),
-            "/mute": lambda value, sample: session.output.mute(bool(value) or self._panic_ends > 0, sample),
+            "/mute": lambda value, sample: self._mute(bool(value), sample),
             "/crossfade": lambda place, sample: session.rack.cross(place, sample),  # noqa: PLW0108 - made after this
             "/panic": lambda _value, _sample: self._panic(),
             "/focus": lambda _value, _sample: session.changed(),
@@ -161,6 +168,10 @@ class Controls:
             "/midi/panic": lambda _value, _sample: session.midi.panic() if session.midi is not None else None,
         }
         return acts | {f"/snapshot/{n}": self._recalling(n) for n in range(1, SNAPSHOT_BUTTONS + 1)}
+
+    def _mute(self, on: bool, sample: int) -> None:
+        """Mute or open; a panic of now holds until it ends, and one of now says nothing of what is asked for later."""
+        self._session.output.mute(on or (sample == 0 and self._panic_ends > 0), sample)
 
     def _recalling(self, number: int) -> Act:
         def recall(_value: float, _sample: int) -> None:

@@ -9,6 +9,7 @@ session that was killed leaves it behind, and `glitch-lab render` makes its soun
 `events.bin`         `ENTRY` after `ENTRY`: what was done, by whom, before which frame or at which sample
 `states/`            the states that decks were given
 `journal.input.wav`  the live input, where there was one
+`clock`              the sample up to which all that was done is noted
 ===================  ================================================================================================
 """
 
@@ -20,16 +21,18 @@ import os
 import secrets
 import shutil
 import threading
+import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from export.contract import GlitchError
 from realtime import rings
 from realtime.memory import COMMAND, Segment, lock_file
+from realtime.record import Recorder
 
 if TYPE_CHECKING:
     from realtime.decks import DeckProcess
@@ -40,6 +43,10 @@ POLL_S = 0.05
 FOLDER = "journal-"
 INPUT = "journal.input.wav"
 PARTS = ("decks.jsonl", "events.bin", INPUT)
+INPUT_TIMEOUT_S = 5.0
+COPIED = 1 << 20  # bytes of a part that go into a take at once
+TOLD = "told"
+EMPTY_S = 60.0  # a journal without a deck that is older was never begun
 
 ENTRY = np.dtype(
     [
@@ -78,11 +85,16 @@ class Journal:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._head: dict[str, Any] = {}
+        self._input: Recorder | None = None
+        self._input_begin = 0
+        self._lost = 0  # of decks that have ended
         try:
             (self.folder / "states").mkdir(parents=True)
             self._held = (self.folder / "lock").open("w")
-            lock_file(self._held)  # says to others that this session lives
-            self._events = (self.folder / "events.bin").open("ab")
+            while not lock_file(self._held):  # says to others that this session lives; one of them may just be looking
+                time.sleep(POLL_S)
+            self._events = (self.folder / "events.bin").open("ab", buffering=0)
+            self._clock = (self.folder / "clock").open("wb", buffering=0)
         except OSError as error:
             raise JournalError(f"Cannot write to {base}: {error.strerror}; it is where takes are kept.") from None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -96,8 +108,23 @@ class Journal:
     def tell(self, **more: Any) -> None:
         """Add to the head."""
         self._head |= more
+        scratch = self.folder / ".head.json"
         with self._survive():
-            (self.folder / "head.json").write_text(json.dumps(self._head))
+            scratch.write_text(json.dumps(self._head))
+            os.replace(scratch, self.folder / "head.json")
+
+    def listen(self) -> None:
+        """Keep the live input too, as far back as the stream remembers for certain."""
+        assert self._segment is not None
+        self._input = Recorder(self.folder / "journal.wav", self._segment, parts=("input",))
+        self._input_begin = max(self._now() - self._segment.geometry.capacity // 2, 0)
+        self.tell(heard_from=self._input_begin)
+        self._input.start(self._input_begin)
+
+    def deafen(self) -> None:
+        """Keep the live input no more, and complete its file."""
+        if self._input is not None:
+            self._input.close()
 
     def scratch(self, name: str) -> Path:
         """Give a path for a state that goes from one deck to the next."""
@@ -114,13 +141,15 @@ class Journal:
     ) -> None:
         """Note a deck that is about to begin, and follow it."""
         self._decks[process.number] = process
+        if self.error:
+            return
         kept = []
         with self._survive(), self._lock:
             for number, path in states:
-                if path.exists():
-                    copy = self.folder / "states" / f"{number}.state"
-                    if not copy.exists():
-                        shutil.copyfile(path, copy)
+                copy = self.folder / "states" / f"{number}.state"
+                if not copy.exists() and path.exists():
+                    shutil.copyfile(path, copy)
+                if copy.exists():
                     kept.append(number)
             said = {key: process.order[key] for key in ("model", "sample_rate", "seed", "inputs", "effects")}
             said |= {"number": process.number, "letter": letter, "digest": digest, "values": list(values)}
@@ -129,38 +158,39 @@ class Journal:
             with (self.folder / "decks.jsonl").open("a") as file:
                 file.write(json.dumps(said) + "\n")
 
-    def know(self, process: DeckProcess, number: int, path: Path) -> None:
-        """Note a state that a deck was given later."""
-        del process
-        with self._survive():
-            shutil.copyfile(path, self.folder / "states" / f"{number}.state")
-
     def forget(self, process: DeckProcess) -> None:
         """Take the last of a deck that ends."""
         self.drain()
-        self._decks.pop(process.number, None)
+        with self._lock:
+            if self._decks.pop(process.number, None) is not None:
+                self._lost += int(process.state["lost_done"])
 
     def drain(self) -> None:
         """Write what was done since the last time."""
         with self._lock:
+            clock = self._now()
             parts = [_of_deck(deck) for deck in list(self._decks.values())]
             if self._segment is not None and self._segment.arrays:
                 parts.append(_of_callback(self._segment))
             entries = np.concatenate(parts) if parts else np.zeros(0, ENTRY)
             if len(entries) and not self.error:
                 with self._survive():
-                    self._events.write(entries.tobytes())
-                    self._events.flush()
+                    _write(self._events, entries.tobytes())
+            if clock and not self.error:
+                with self._survive():
+                    self._clock.seek(0)
+                    self._clock.write(clock.to_bytes(8, "little"))
+        if self._input is not None and self._input.error:
+            self._fail(self._input.error)
 
     def give_up(self, why: str) -> None:
         """Note no more: what comes now cannot be rendered together with what was."""
-        if not self.error:
-            self.error = f"There can be no take from now on, since {why}; start again for one."
-            self._note(self.error)
+        self._fail(f"There can be no take from now on, since {why}; start again for one.")
 
     def lost(self) -> int:
         """Count what found no room to be noted; a take with such gaps can't be rendered exactly."""
-        lost = sum(int(deck.state["lost_done"]) for deck in self._decks.values())
+        lost = self._lost + sum(int(deck.state["lost_done"]) for deck in list(self._decks.values()))
+        lost += self._input.lost if self._input is not None else 0
         return lost + (int(self._segment["stream"][0]["lost_log"]) if self._segment is not None else 0)
 
     def take(self, path: Path, begin: int, end: int) -> None:
@@ -172,17 +202,20 @@ class Journal:
             The disk is full, or the journal had to be given up before.
         """
         self.drain()
+        self._wait_for_input(end)
         if self.error:
             raise JournalError(self.error)
+        head = self._head | {"begin": begin, "end": end, "lost": self.lost()}
+        with self._lock:  # what is noted meanwhile comes after what is copied, which nobody touches any more
+            parts = [(self.folder / name, name) for name in PARTS]
+            parts += [(state, f"states/{state.name}") for state in sorted(self.folder.glob("states/*.state"))]
+            sizes = [(found, name, found.stat().st_size) for found, name in parts if found.exists()]
         scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            with self._lock, zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as file:
-                head = self._head | {"begin": begin, "end": end, "lost": self.lost()}
+            with zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as file:
                 file.writestr("head.json", json.dumps(head))
-                for found in (*self.folder.glob("*"), *self.folder.glob("states/*")):
-                    name = found.relative_to(self.folder).as_posix()
-                    if name in PARTS or name.startswith("states/"):
-                        file.write(found, name)
+                for found, name, size in sizes:
+                    _copy(found, file, name, size)
             os.replace(scratch, path)
         except OSError as error:
             scratch.unlink(missing_ok=True)
@@ -193,32 +226,101 @@ class Journal:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._events.close()
-        self._held.close()
+        for file in (self._events, self._clock, self._held):
+            file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_S):
             self.drain()
 
+    def _now(self) -> int:
+        there = self._segment is not None and self._segment.arrays
+        return int(self._segment["stream"][0]["clock"]) if self._segment is not None and there else 0
+
+    def _wait_for_input(self, until: int) -> None:
+        """Wait until the live input, which is written a little later, is kept up to a sample."""
+        give_up = time.monotonic() + INPUT_TIMEOUT_S
+        while self._input is not None and not self._input.done and self._input_begin + self._input.written < until:
+            if time.monotonic() > give_up:
+                raise JournalError("Cannot write the take: the disk is too slow for the live input; free some space.")
+            time.sleep(POLL_S)
+
     @contextlib.contextmanager
-    def _survive(self) -> Any:
+    def _survive(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            if not self.error:
-                self.error = f"The journal stopped ({error.strerror or error}), so there can be no take from now on."
-                self._note(self.error)
+            self._fail(f"The journal stopped ({error.strerror or error}), so there can be no take from now on.")
+
+    def _fail(self, why: str) -> None:
+        if not self.error:
+            self.error = why
+            self._note(why)
 
 
 def left_behind(base: Path) -> list[Path]:
     """List the journals of sessions that were killed; the latest last."""
+    return [folder for folder in _dead(base) if (folder / "decks.jsonl").exists()]
+
+
+def sweep(base: Path) -> str:
+    """Remove the journals that dead sessions left, but for the last one, of which the player is told first.
+
+    Give the sentence that tells of it, or nothing. At the next call it is removed too: who wants it has had its time.
+    """
+    dead, kept = _dead(base), left_behind(base)
+    last = kept[-1] if kept and not (kept[-1] / TOLD).exists() else None
+    for folder in dead:
+        begun = (folder / "decks.jsonl").exists()
+        if folder != last and (begun or time.time() - _touched(folder) > EMPTY_S):  # one of now is being made
+            shutil.rmtree(folder, ignore_errors=True)
+    if last is None:
+        return ""
+    with contextlib.suppress(OSError):
+        (last / TOLD).touch()
+    path = f'"{last}"' if " " in str(last) else last
+    return f"A session was killed; 'glitch-lab render {path} OUT.wav' makes what it played. The next start removes it."
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a journal that was left behind from being swept, for as long as it is read."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            lock_file(stack.enter_context((folder / "lock").open("r+")))
+        yield
+
+
+def _dead(base: Path) -> list[Path]:
+    """List the journals that nobody holds, by age."""
     found = []
     for folder in base.glob(f"{FOLDER}*"):
         with contextlib.suppress(OSError), (folder / "lock").open("r+") as file:
-            if lock_file(file) and (folder / "decks.jsonl").exists():
-                found.append((folder.stat().st_mtime, folder))
+            if lock_file(file):
+                found.append((_touched(folder), folder))
     return [folder for _, folder in sorted(found)]
+
+
+def _touched(folder: Path) -> float:
+    """Say when something was noted last."""
+    return (folder / "clock").stat().st_mtime if (folder / "clock").exists() else folder.stat().st_mtime
+
+
+def _write(file: IO[bytes], data: bytes) -> None:
+    """Write all of it, at once where the disk allows."""
+    while data:
+        data = data[file.write(data) :]
+
+
+def _copy(source: Path, into: zipfile.ZipFile, name: str, size: int) -> None:
+    """Copy the first `size` bytes of a file that may be growing; of sound all, so that no header promises more."""
+    info = zipfile.ZipInfo(name, time.localtime()[:6])
+    info.compress_type = zipfile.ZIP_STORED if name == INPUT else zipfile.ZIP_DEFLATED  # noise cannot be packed
+    with source.open("rb") as data, into.open(info, "w", force_zip64=True) as part:
+        while piece := data.read(COPIED if name == INPUT else min(size, COPIED)):
+            part.write(piece)
+            size -= len(piece)
 
 
 def _of_deck(deck: DeckProcess) -> np.ndarray:

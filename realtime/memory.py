@@ -52,6 +52,7 @@ HEAR = -4  # from here on the live input is read at that sample of the clock (on
 # What a command tells the callback, and what its log tells of it.
 GAIN, MUTE, FADE = 1, 2, 3  # value: linear; 0 or 1; the slot's gain
 PLUGGED, OPENED, DRY = 4, 5, 6  # a slot was seen for the first time; its ring is heard from here on; ran out here
+GONE = 7  # a slot is empty from here on
 
 # One cache line for each index of a ring, so that reader and writer don't fight over it.
 READ, WRITE, INDEX_WORDS = 0, 8, 16

@@ -30,6 +30,7 @@ from realtime.memory import (
     FADE,
     FILTER,
     GAIN,
+    GONE,
     INDEX_WORDS,
     LETTERS,
     LOG,
@@ -151,6 +152,20 @@ def _take_commands(desk: Desk) -> None:
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
+def _welcome(desk: Desk, clock: int) -> None:
+    """Note decks that have been plugged in or unplugged since this was done last."""
+    for k in range(SLOTS):
+        slot = desk.slots[k]
+        if slot.active == 1 and slot.seen == 0:
+            slot.seen = 1
+            decks = carray(_deck_at(slot.deck_address), (1,))
+            _note(desk, clock, PLUGGED, k, slot.target, slot.step, decks[0].number)
+        elif slot.active == 0 and slot.seen == 1:
+            slot.seen = 0
+            _note(desk, clock, GONE, k, 0.0, 0.0, 0)
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
 def _obey(desk: Desk, clock: int) -> None:
     """Do what is due at this sample."""
     stream = desk.stream[0]
@@ -162,6 +177,7 @@ def _obey(desk: Desk, clock: int) -> None:
         elif command.kind == MUTE:
             stream.mute = 1 if command.value != 0.0 else 0
         elif command.kind == FADE and 0 <= command.slot < SLOTS:
+            _welcome(desk, clock)  # so that the log has how it was plugged in, and then how it was faded
             slot = desk.slots[command.slot]
             slot.target = command.value
             slot.step = abs(command.value - slot.gain) / command.over if command.over > 0.0 else 1.0
@@ -237,17 +253,6 @@ def _play(desk: Desk, at: int, frames: int, block: int, clock: int) -> None:
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _welcome(desk: Desk, clock: int) -> None:
-    """Note decks that have been plugged in since the last block."""
-    for k in range(SLOTS):
-        slot = desk.slots[k]
-        if slot.active == 1 and slot.seen == 0:
-            slot.seen = 1
-            decks = carray(_deck_at(slot.deck_address), (1,))
-            _note(desk, clock, PLUGGED, k, slot.target, slot.step, decks[0].number)
-
-
-@njit(error_model="numpy", nogil=True, cache=True)
 def _hear(given: np.ndarray, frames: int, desk: Desk, clock: int) -> None:
     """Keep the live input, and measure it."""
     channels, length = desk.stream[0].inputs, desk.input.shape[0]
@@ -256,12 +261,12 @@ def _hear(given: np.ndarray, frames: int, desk: Desk, clock: int) -> None:
         peak, power = 0.0, 0.0
         from_channel = desk.input_map[c]
         for i in range(frames):
-            x: Any = given[i * channels + from_channel] if from_channel < channels else np.float32(0.0)
+            x = given[i * channels + from_channel] if from_channel < channels else np.float32(0.0)
             if not math.isfinite(x):
                 x = np.float32(0.0)
             desk.input[(clock + i) % length, c] = x
-            peak = max(peak, abs(x))
-            power += x * x
+            peak = max(peak, float(abs(x)))
+            power += float(x * x)
         _meter(desk.input_meters[c], peak, power / frames, seconds)
     _release()
     desk.stream[0].input_clock = clock + frames

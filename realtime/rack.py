@@ -385,8 +385,11 @@ class Rack:
                 states = [*states, (state, self._journal.scratch(f"{state}.state"))]
                 twin_of.send(CAPTURE, state)
                 twin_of.keep(state, states[-1][1])
-            self._journal.deck(process, player.letter, player.digest, player.settings(), states, state)
-            process.play(player.settings(), [(number, str(path)) for number, path in states], state)
+            settings = (
+                player.settings()
+            )  # once: somebody may be turning them, and the journal tells what the deck was told
+            self._journal.deck(process, player.letter, player.digest, settings, states, state)
+            process.play(settings, [(number, str(path)) for number, path in states], state)
         except BaseException:
             process.close()
             raise

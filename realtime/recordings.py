@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import Executor
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ class Recordings:
     def __init__(self, session: Session, folder: Path, errands: Executor) -> None:
         self._session, self._folder, self._errands = session, folder, errands
         self._lock = threading.Lock()
-        self._taking: tuple[Path, int] | None = None
+        self._taking: tuple[Path | datetime, int] | None = None  # where it goes, or what it is called by; its begin
         self._told = ""
         self.recorder: Recorder | None = None
         self.running = False
@@ -96,11 +97,14 @@ class Recordings:
     def take(self, on: bool) -> None:
         """Begin a take, or end it and write it; what `/take` does."""
         session = self._session
-        if on and self._taking is None:
-            self._taking = (takes_name(self._made(), TAKE), session.clock)
+        if on and session.journal.error:
+            session.say(session.journal.error)
+            session.controls.show("/take", 0.0)
+        elif on and self._taking is None:
+            self._taking = (datetime.now(), session.clock)
         elif not on and self._taking is not None:
-            (path, begin), self._taking = self._taking, None
-            self._errands.submit(self._write_take, path, begin, session.clock)
+            (where, begin), self._taking = self._taking, None
+            self._errands.submit(self._write_take, where, begin, session.clock)
 
     def take_to(self, path: Path, begin: int) -> None:
         """Begin a take that is written to a file of the player's own."""
@@ -118,12 +122,13 @@ class Recordings:
 
     def close(self) -> None:
         """End what runs. Nothing is played any more."""
-        if self._taking is not None:
-            (path, begin), self._taking = self._taking, None
-            self._write_take(path, begin, self._session.clock)
+        end = self._session.clock
         if self.recorder is not None and self.running:
             self.running = False
-            self.recorder.close()
+            self.recorder.close(end)
+        if self._taking is not None:
+            (where, begin), self._taking = self._taking, None
+            self._write_take(where, begin, end)
 
     def _begin(self, name: str | None, begin: int) -> None:
         session = self._session
@@ -151,11 +156,12 @@ class Recordings:
             names = ", ".join(str(path) for path in recorder.paths.values())
             session.say(f"Recorded {recorder.written / session.sample_rate:.1f} s to {names}.")
 
-    def _write_take(self, path: Path, begin: int, end: int) -> None:
+    def _write_take(self, where: Path | datetime, begin: int, end: int) -> None:
         session = self._session
         try:
+            path = takes_name(self._made(), TAKE, where) if isinstance(where, datetime) else where
             session.journal.take(path, begin, end)
-        except GlitchError as error:
+        except (GlitchError, OSError) as error:
             session.say(str(error))
             return
         lost = session.journal.lost()

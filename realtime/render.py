@@ -10,10 +10,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
+import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,16 +29,33 @@ from export.contract import GlitchError
 from realtime import rings
 from realtime.effects import Effect
 from realtime.engine import Engine
-from realtime.journal import CALLBACK, ENTRY, FORMAT, INPUT, PARTS
+from realtime.journal import CALLBACK, ENTRY, FORMAT, INPUT, PARTS, held
 from realtime.library import Library, digest
-from realtime.memory import DRY, HEAR, HISTORY, OPENED, PLUGGED, RESTORE, Geometry, Segment
+from realtime.memory import (
+    DRY,
+    GAIN,
+    GONE,
+    HEAR,
+    HISTORY,
+    MAX_CHANNELS,
+    OPENED,
+    PLUGGED,
+    SLOTS,
+    Geometry,
+    Segment,
+)
 from realtime.mixer import Mixer
 from realtime.record import check_path
 from realtime.state import EngineState
 
-STRETCH = 4096  # frames mixed at once
+STRETCH = 4096  # frames mixed, and decoded, at once
 SETTLED_S = 5.0  # nothing that ended so long before a take is heard in it
 FORMATS = {".wav": "FLOAT", ".flac": "PCM_24"}
+LONGEST_S = 7 * 24 * 3600.0  # a take that says to be longer is none
+LARGEST_RING = 1 << 24
+BELONGS = re.compile(r"states/\d{1,18}\.state")  # beside head.json and the PARTS
+# What reading and playing raise where numbers or shapes are none that a session writes.
+ILL_FORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, RuntimeError)
 
 
 class TakeError(GlitchError):
@@ -55,6 +76,8 @@ class Take:
         What was done, in order.
     lost
         Events that found no room; with any, the samples will differ.
+    heard_from
+        The sample at which the file of the live input begins.
     """
 
     folder: Path
@@ -65,6 +88,7 @@ class Take:
     decks: dict[int, dict[str, Any]]
     entries: np.ndarray
     lost: int
+    heard_from: int
 
     @property
     def seconds(self) -> float:
@@ -83,14 +107,17 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Take]:
     """
     path = Path(path)
     with contextlib.ExitStack() as stack:
-        folder = path
-        if not path.is_dir():
+        if path.is_dir():
+            folder = path
+            stack.enter_context(held(folder))
+        else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="glitch-take-")))
             _unzip(path, folder)
         try:
-            yield _read(folder)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise TakeError(f"{path} is no take that can be rendered ({error!r}); is it whole?") from None
+            take = _read(folder)
+        except (OSError, *ILL_FORMED) as error:
+            raise TakeError(f"{path} is no take that can be rendered ({_brief(error)}); is it whole?") from None
+        yield take
 
 
 def render(
@@ -136,46 +163,48 @@ def sound(
     """Give a take's sound, portion by portion [shape=(frames, channels)]."""
     stream = Segment.local(Geometry("stream", take.channels, HISTORY))
     mixer = Mixer(stream, take.sample_rate, take.channels)
-    decks = {number: _Deck(take, number, library) for number in take.decks}
     entries = take.entries[take.entries["source"] == CALLBACK]
-    _leave_out_what_is_not_heard(take, decks, entries)
     plugged: dict[int, _Deck] = {}
     following = 0
     at = 0
-    while at < take.end:
-        while following < len(entries) and entries[following]["sample"] <= at:
-            _do(entries[following], mixer, plugged, decks)
-            following += 1
-        until = min(take.end, at + STRETCH)
-        if following < len(entries):
-            until = min(until, int(entries[following]["sample"]))
-        for deck in set(plugged.values()):
-            if deck.open:
-                deck.push(until - at)
-        out = np.zeros((until - at) * take.channels, np.float32)
-        mixer.process(out, until - at)
-        rings.clear(stream["log_index"])
-        if until > take.begin:
-            yield out.reshape(-1, take.channels)[max(take.begin - at, 0) :]
-        at = until
-        progress(at / take.end)
+    with ThreadPoolExecutor(max(os.cpu_count() or 1, 1), thread_name_prefix="render") as pool:
+        decks = {number: _Deck(take, number, library, pool) for number in take.decks}
+        _leave_out_what_is_not_heard(take, decks, entries)
+        while at < take.end:
+            while following < len(entries) and entries[following]["sample"] <= at:
+                _do(entries[following], mixer, plugged, decks)
+                following += 1
+            until = min(take.end, at + STRETCH)
+            if following < len(entries):
+                until = min(until, int(entries[following]["sample"]))
+            for deck in plugged.values():
+                if deck.open:
+                    deck.push(until - at)
+            out = np.zeros((until - at) * take.channels, np.float32)
+            mixer.process(out, until - at)
+            rings.clear(stream["log_index"])
+            if until > take.begin:
+                yield out.reshape(-1, take.channels)[max(take.begin - at, 0) :]
+            at = until
+            progress(at / take.end)
 
 
 def _do(entry: np.void, mixer: Mixer, plugged: dict[int, _Deck], decks: dict[int, _Deck]) -> None:
     """Let the callback find what it found then."""
     kind, slot = int(entry["kind"]), int(entry["slot"])
-    if kind == PLUGGED:
+    if kind in (PLUGGED, GONE):
         if slot in plugged:
             mixer.unplug(slot)
-        deck = plugged[slot] = decks[int(entry["number"])]
-        deck.open = False
-        mixer.plug_at(slot, deck.segment, float(entry["value"]), float(entry["over"]))
-    elif kind == OPENED:
-        plugged[slot].open = True
-        if plugged[slot].given != int(entry["number"]):
+            del plugged[slot]
+        if kind == PLUGGED:
+            deck = plugged[slot] = decks[int(entry["number"])]
+            deck.open = False
+            mixer.plug_at(slot, deck.segment, float(entry["value"]), float(entry["over"]))
+    elif kind in (OPENED, DRY):
+        if slot not in plugged:
             raise TakeError("The take has gaps in its log, so it cannot be rendered.")
-    elif kind == DRY:
-        plugged[slot].open = False
+        plugged[slot].open = kind == OPENED
+        plugged[slot].skip_to(int(entry["number"]))
     else:
         mixer.command(kind, float(entry["value"]), slot=slot, over=float(entry["over"]))
 
@@ -184,29 +213,31 @@ def _leave_out_what_is_not_heard(take: Take, decks: dict[int, _Deck], entries: n
     """Keep decks from being decoded whose sound had ended long before the take began."""
     ends: dict[int, int] = {}
     in_slot: dict[int, int] = {}
-    for entry in entries[entries["kind"] == PLUGGED]:
+    for entry in entries[np.isin(entries["kind"], (PLUGGED, GONE))]:
         slot = int(entry["slot"])
         if slot in in_slot:
-            ends[in_slot[slot]] = int(entry["sample"])
-        in_slot[slot] = int(entry["number"])
-        ends[in_slot[slot]] = take.end
+            ends[in_slot.pop(slot)] = int(entry["sample"])
+        if entry["kind"] == PLUGGED:
+            in_slot[slot] = int(entry["number"])
+            ends[in_slot[slot]] = take.end
     for number, end in ends.items():
         decks[number].silent = end < take.begin - SETTLED_S * take.sample_rate
 
 
 class _Deck:
-    """A deck again: what it was told, and its ring."""
+    """A deck again: what it was told, and its ring. It decodes a little ahead, beside the others."""
 
-    def __init__(self, take: Take, number: int, library: Library) -> None:
-        self._take, self._library = take, library
+    def __init__(self, take: Take, number: int, library: Library, pool: ThreadPoolExecutor) -> None:
+        self._take, self._library, self._pool = take, library, pool
         self._said = take.decks[number]
         self._done = take.entries[take.entries["source"] == number]
         self._next = 0
         self._engine: Engine | None = None
-        self._made = np.zeros((0, 0), np.float32)
-        self._input: np.ndarray | None = None
+        self._made = np.zeros((int(self._said["channels"]), 0), np.float32)
+        self._coming: Future[np.ndarray] | None = None
+        self._input: sf.SoundFile | None = None
         self._input_at = 0
-        self.segment = Segment.local(Geometry("deck", self._channels(), int(self._said["capacity"])))
+        self.segment = Segment.local(Geometry("deck", int(self._said["channels"]), int(self._said["capacity"])))
         self.segment["deck"][0]["number"] = number
         self.open = self.silent = False
         self.given = 0
@@ -216,25 +247,45 @@ class _Deck:
         self.given += frames
         channels = self.segment.geometry.channels
         audio = np.zeros((channels, frames), np.float32) if self.silent else self._audio(frames)
-        rings.push_audio(self.segment["ring_index"], self.segment["ring"], audio.shape[0], audio)
+        rings.push_audio(self.segment["ring_index"], self.segment["ring"], channels, audio)
+
+    def skip_to(self, frame: int) -> None:
+        """Let go what a device played that died before it could tell."""
+        if not self.given <= frame <= self.given + self.segment.geometry.capacity:
+            raise TakeError("The take has gaps in its log, so it cannot be rendered.")
+        while self.given < frame:
+            self.push(min(frame - self.given, STRETCH))
+            rings.clear(self.segment["ring_index"])
 
     def _audio(self, frames: int) -> np.ndarray:
-        engine = self._engine = self._engine or self._begin()
-        parts, count = [self._made], self._made.shape[1]
-        while count < frames:
-            self._apply(engine)
-            parts.append(engine.next(self._hear(engine) if engine.inputs else None))
-            count += parts[-1].shape[1]
-        made = np.concatenate([part for part in parts if part.size], axis=1)
-        self._made = made[:, frames:]
-        return np.ascontiguousarray(made[:, :frames])
+        while self._made.shape[1] < frames:
+            coming = self._coming or self._pool.submit(self._decode)
+            self._made = np.concatenate([self._made, coming.result()], axis=1)
+            self._coming = self._pool.submit(self._decode)
+        made, self._made = self._made[:, :frames], self._made[:, frames:]
+        return np.ascontiguousarray(made)
+
+    def _decode(self) -> np.ndarray:
+        try:
+            engine = self._engine = self._engine or self._begin()
+            parts, count = [], 0
+            while count < STRETCH:
+                self._apply(engine)
+                parts.append(engine.next(self._hear(engine) if engine.inputs else None))
+                count += parts[-1].shape[1]
+            return np.concatenate(parts, axis=1)
+        except ILL_FORMED as error:
+            raise TakeError(f"The take doesn't fit its model ({_brief(error)}), so it cannot be rendered.") from None
 
     def _begin(self) -> Engine:
         said = self._said
         effects = [Effect.from_json(effect) for effect in said["effects"]]
-        engine = Engine(self._model(), said["sample_rate"], seed=said["seed"], inputs=said["inputs"], effects=effects)
+        model = self._model()
+        engine = Engine(model, said["sample_rate"], seed=said["seed"], inputs=said["inputs"], effects=effects)
         for number in said["states"]:
-            engine.states[number] = self._state(number)
+            with contextlib.suppress(GlitchError, OSError):  # the deck did without, too
+                data = (self._take.folder / "states" / f"{int(number)}.state").read_bytes()
+                engine.states[number] = EngineState.from_bytes(data)
         for parameter, value in said["values"]:
             engine.apply(int(parameter), float(value))
         engine.settle(engine.states.get(said["state"]))
@@ -243,27 +294,24 @@ class _Deck:
     def _apply(self, engine: Engine) -> None:
         while self._next < len(self._done) and self._done[self._next]["number"] <= engine.frames:
             entry = self._done[self._next]
-            kind, value = int(entry["kind"]), float(entry["value"])
-            if kind == HEAR:
-                self._input_at = int(value)
-            elif kind == RESTORE and int(value) not in engine.states:
-                engine.states[int(value)] = self._state(int(value))
-            engine.apply(kind, value)
+            if entry["kind"] == HEAR:
+                self._input_at = int(entry["value"])
+            engine.apply(int(entry["kind"]), float(entry["value"]))
             self._next += 1
 
     def _hear(self, engine: Engine) -> np.ndarray:
+        """Read the live input that the next frame heard; what lies before or beyond the file is silence."""
         if self._input is None:
-            self._input = sf.read(self._take.folder / INPUT, dtype="float32", always_2d=True)[0].T
-        index = np.arange(self._input_at, self._input_at + engine.wanted)
+            self._input = sf.SoundFile(self._take.folder / INPUT)
+        begin = self._input_at - self._take.heard_from
+        end = begin + engine.wanted
         self._input_at += engine.wanted
-        there = (index >= 0) & (index < self._input.shape[1])
-        return np.where(there, self._input[:, np.where(there, index, 0)], np.float32(0))
-
-    def _state(self, number: int) -> EngineState:
-        return EngineState.from_bytes((self._take.folder / "states" / f"{number}.state").read_bytes())
-
-    def _channels(self) -> int:
-        return int(self._said["channels"])
+        heard = np.zeros((engine.inputs, end - begin), np.float32)
+        first, last = max(begin, 0), min(end, self._input.frames)
+        if first < last:
+            self._input.seek(first)
+            heard[:, first - begin : last - begin] = self._input.read(last - first, "float32", always_2d=True).T
+        return heard
 
     def _model(self) -> Path:
         """Find the very model, wherever it is now."""
@@ -279,17 +327,18 @@ class _Deck:
 
 
 def _unzip(path: Path, folder: Path) -> None:
-    """Take out what belongs to a take, and nothing else."""
+    """Take out what belongs to a take, and nothing else, to places that nothing in it can choose."""
     try:
         with zipfile.ZipFile(path) as file:
-            for name in file.namelist():
-                wanted = name in ("head.json", *PARTS) or (name.startswith("states/") and name.count("/") == 1)
-                if wanted and ".." not in name:
-                    file.extract(name, folder)
+            (folder / "states").mkdir()
+            for info in file.infolist():
+                if info.filename in ("head.json", *PARTS) or BELONGS.fullmatch(info.filename):
+                    with file.open(info) as part, (folder / info.filename).open("wb") as into:
+                        shutil.copyfileobj(part, into)
     except FileNotFoundError:
         raise TakeError(f"There is no take {path}; check the path.") from None
-    except (OSError, zipfile.BadZipFile) as error:
-        raise TakeError(f"{path} is no take ({error}); '/take' and --take make one.") from None
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, *ILL_FORMED) as error:
+        raise TakeError(f"{path} is no take ({_brief(error)}); '/take' and --take make one.") from None
 
 
 def _read(folder: Path) -> Take:
@@ -298,15 +347,56 @@ def _read(folder: Path) -> Take:
         raise TakeError(f"The take has format {head['format']}, and this version reads {FORMAT}; update glitch-live.")
     raw = (folder / "events.bin").read_bytes()
     entries = np.frombuffer(raw[: len(raw) // ENTRY.itemsize * ENTRY.itemsize], ENTRY)  # a killed one may end within
-    decks = [json.loads(line) for line in (folder / "decks.jsonl").read_text().splitlines()]
-    last = int(entries["sample"].max(initial=0))
-    return Take(
+    lines = (folder / "decks.jsonl").read_text().splitlines(keepends=True)
+    decks = [json.loads(line) for line in lines if line.endswith("\n")]
+    take = Take(
         folder,
         float(head["sample_rate"]),
         int(head["channels"]),
         int(head.get("begin", head.get("began", 0))),
-        int(head.get("end", last)),
-        {deck["number"]: deck for deck in decks},
+        int(head["end"] if "end" in head else _heard_until(folder, entries)),
+        {int(deck["number"]): deck for deck in decks},
         entries,
         int(head.get("lost", 0)),
+        int(head.get("heard_from", 0)),
     )
+    _check(take)
+    return take
+
+
+def _heard_until(folder: Path, entries: np.ndarray) -> int:
+    """Say how far a session came that was killed."""
+    clock = int.from_bytes((folder / "clock").read_bytes()[:8], "little")
+    return max(clock, int(entries["sample"].max(initial=0)))
+
+
+def _check(take: Take) -> None:
+    """Refuse what would not end, or lead beyond what there is."""
+    if not 1000 <= take.sample_rate <= 1e6 or not 1 <= take.channels <= MAX_CHANNELS:
+        raise ValueError(f"{take.channels} channels at {take.sample_rate:g} Hz")
+    if not 0 <= take.begin <= take.end <= LONGEST_S * take.sample_rate:
+        raise ValueError(f"it goes from sample {take.begin} to {take.end}")
+    for said in take.decks.values():
+        channels, capacity = int(said["channels"]), int(said["capacity"])
+        if not (1 <= channels <= MAX_CHANNELS and STRETCH <= capacity <= LARGEST_RING) or said["seed"] < 0:
+            raise ValueError(f"a deck of {channels} channels with a ring of {capacity}")
+        if said["sample_rate"] != take.sample_rate or not 0 <= said["inputs"] <= MAX_CHANNELS:
+            raise ValueError(f"a deck at {said['sample_rate']} Hz with {said['inputs']} inputs")
+        if not all(isinstance(said[name], str) for name in ("model", "digest")):
+            raise ValueError("a deck without a model")
+    entries = take.entries
+    done = entries[entries["source"] == CALLBACK]
+    known = np.isin(done["number"][done["kind"] == PLUGGED], list(take.decks))
+    if not (
+        all(np.isfinite(entries[name]).all() and (np.abs(entries[name]) < 2**53).all() for name in ("value", "over"))
+        and all((entries[name] >= 0).all() for name in ("sample", "number", "over"))
+        and ((done["kind"] >= GAIN) & (done["kind"] <= GONE)).all()
+        and ((done["slot"] >= 0) & (done["slot"] < SLOTS)).all()
+        and known.all()
+    ):
+        raise ValueError("an entry of the log is out of range")
+
+
+def _brief(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:200].rstrip('.')}" if text else type(error).__name__

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from export.contract import Card, GlitchError, load
-from realtime import effects, persist, status
+from realtime import effects, journal, persist, status
 from realtime.child import ChildError
 from realtime.commands import commands, readings
 from realtime.controls import Controls
@@ -391,9 +391,8 @@ class Session:
         self.began = self._first_sound()
         self.journal.tell(began=self.began)
         if self.device.inputs:
-            heard = Recorder(self.journal.folder / "journal.wav", self.segment, parts=("input",))
-            self._stack.callback(heard.close)
-            heard.start(0)
+            self.journal.listen()
+            self._stack.callback(self.journal.deafen)
         self.rack.set_ahead()
         self._begin_what_is_timed()
         if self._stored is not None:
@@ -410,6 +409,8 @@ class Session:
         supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         supervisor.start()
         self._stack.callback(supervisor.join)
+        if told := journal.sweep(self.journal.folder.parent):
+            self.say(told)
 
     def _begin_what_is_timed(self) -> None:
         """Begin recording and take at the first sound, and set the end, so that it comes without a click."""

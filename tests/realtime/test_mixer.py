@@ -10,7 +10,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime import rings
-from realtime.memory import GAIN, HISTORY, MUTE, RING, Geometry, Registry, Segment
+from realtime.memory import (
+    COMMANDS,
+    DRY,
+    FADE,
+    GAIN,
+    GONE,
+    HISTORY,
+    LOG,
+    MUTE,
+    OPENED,
+    PENDING,
+    PLUGGED,
+    RING,
+    Geometry,
+    Registry,
+    Segment,
+)
 from realtime.mixer import CEILING, DC_HZ, Mixer
 
 RATE = 48_000
@@ -190,6 +206,120 @@ def test_stereo_stays_stereo_and_one_channel_hears_both(registry: Registry) -> N
     spectrum = np.abs(np.fft.rfft(heard[2][:1920] * np.hanning(1920)[:, None], axis=0))
     assert list(spectrum.argmax(axis=0) * RATE / 1920) == [500, 2000]
     np.testing.assert_allclose(heard[1][:, 0], heard[2].mean(axis=1), atol=1e-6)
+
+
+def log(bench: Bench) -> list[tuple[int, int, float]]:
+    """Take what the callback noted: sample, kind, value."""
+    index, entries = bench.stream["log_index"], bench.stream["log"]
+    into = np.zeros(rings.fill(index), entries.dtype)
+    rings.pop_events(index, entries, into)
+    return [(int(entry["sample"]), int(entry["kind"]), float(entry["value"])) for entry in into]
+
+
+command = st.tuples(
+    st.integers(0, 1500),
+    st.sampled_from([(GAIN, 0.25), (GAIN, 1.0), (MUTE, 1.0), (MUTE, 0.0), (FADE, 0.5), (FADE, 1.0)]),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(asked=st.lists(command, max_size=12), blocks=st.lists(st.integers(1, 400), min_size=1, max_size=20))
+def test_commands_act_at_their_sample_whatever_the_blocks(
+    tmp_path_factory: pytest.TempPathFactory, asked: list[tuple[int, tuple[int, float]]], blocks: list[int]
+) -> None:
+    registry = Registry(tmp_path_factory.mktemp("commands"))
+    frames = sum(blocks)
+    x, heard, noted = tone(frames + AHEAD), [], []
+    for cut in (blocks, [1] * frames):
+        bench = Bench(registry)
+        bench.push(x)
+        bench.mixer.plug(0, bench.deck)
+        for sample, (kind, value) in asked:
+            assert bench.mixer.command(kind, value, over=100.0, sample=sample)
+        heard.append(bench.play(*cut))
+        noted.append([entry for entry in log(bench) if entry[1] in (GAIN, MUTE, FADE)])
+        bench.close()
+    registry.close()
+    np.testing.assert_array_equal(*heard)
+    due = sorted((one for one in asked if one[0] < frames), key=lambda one: one[0])  # stable: equals keep their order
+    assert noted[0] == noted[1] == [(sample, kind, value) for sample, (kind, value) in due]
+
+
+@pytest.mark.parametrize("over", [1, 64, 1000])
+def test_a_fade_takes_its_time_and_not_a_sample_more(bench: Bench, over: int) -> None:
+    bench.push(tone(4000))
+    bench.play(64, 64)
+    bench.mixer.command(FADE, 0.25, over=over, sample=200)
+    slot = bench.mixer.slots[0]
+    gains = []
+    for _ in range(2000):
+        bench.play(1)
+        gains.append(float(slot["gain"]))
+    begin = 200 - 128
+    np.testing.assert_allclose(gains[begin : begin + over], 1 - 0.75 * np.arange(1, over + 1) / over, atol=1e-9)
+    assert set(gains[:begin]) == {1.0}
+    assert set(gains[begin + over :]) == {0.25}
+
+
+def test_more_commands_than_fit_wait_and_none_is_lost_or_changes_its_place(bench: Bench) -> None:
+    """The callback's memory is full of what is due later, and the ring behind it is full as well."""
+    fits = PENDING + COMMANDS
+    for k in range(PENDING):
+        assert bench.mixer.command(GAIN, 1.0 + k, sample=1000)
+    bench.play(64)
+    for k in range(COMMANDS):
+        assert bench.mixer.command(GAIN, 1.0 + PENDING + k, sample=1000 + (k % 2) * 100)
+    assert not bench.mixer.command(GAIN, 0.0)
+    bench.play(64)
+    assert bench.stream["stream"][0]["pending"] == PENDING
+    bench.play(*[64] * 40)
+    done = [entry for entry in log(bench) if entry[1] == GAIN]
+    assert len(done) == fits
+    assert [value for _, _, value in done[:PENDING]] == [1.0 + k for k in range(PENDING)]
+    late = [value for _, _, value in done[PENDING:]]
+    first, second = (sorted(value for value in late if value % 2 == odd) for odd in (1.0, 0.0))
+    assert late == first + second
+    assert bench.stream["stream"][0]["gain"] == late[-1]
+
+
+def test_the_log_tells_what_became_of_a_deck(bench: Bench) -> None:
+    bench.deck["deck"][0]["number"] = 7
+    bench.push(tone(500))
+    bench.play(*[64] * 20)
+    bench.push(tone(300))
+    bench.play(64)
+    bench.mixer.unplug(0)
+    bench.play(64)
+    kinds = [(sample, kind) for sample, kind, _ in log(bench)]
+    assert kinds == [(0, PLUGGED), (0, OPENED), (500, DRY), (1280, OPENED), (1344, GONE)]
+
+
+def test_a_deck_that_is_plugged_in_and_faded_at_once_is_noted_before_the_fade(registry: Registry) -> None:
+    bench = Bench(registry)
+    bench.mixer.command(FADE, 0.5, over=100, sample=32)
+    bench.play(16)
+    bench.mixer.plug(0, bench.deck)
+    bench.play(64)
+    assert log(bench) == [(16, PLUGGED, 1.0), (32, FADE, 0.5)]
+    bench.close()
+
+
+def test_a_log_that_nobody_reads_disturbs_nothing(registry: Registry) -> None:
+    x, heard = tone(LOG + 2000), []
+    for read in (True, False):
+        bench = Bench(registry)
+        bench.mixer.plug(0, bench.deck)
+        bench.push(x)
+        parts = []
+        for k in range(LOG + 500):
+            bench.mixer.command(GAIN, 0.5 + k % 2 / 4)
+            parts.append(bench.play(1))
+            if read:
+                log(bench)
+        heard.append(np.concatenate(parts))
+        assert (bench.stream["stream"][0]["lost_log"] > 0) == (not read)
+        bench.close()
+    np.testing.assert_array_equal(*heard)
 
 
 def test_history_and_meters_tell_what_was_heard(bench: Bench) -> None:

@@ -19,7 +19,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from export.contract import ContractError, GlitchError
 from realtime import Session
 from realtime.decks import DeckError, wait_for
-from realtime.memory import Registry, Segment, registry_folder, sweep
+from realtime.memory import COMMANDS, PENDING, Registry, Segment, registry_folder, sweep
 from realtime.params import ParameterError
 from realtime.record import RecordError
 from realtime.session import SessionError
@@ -210,6 +210,46 @@ def test_a_knob_of_the_host_waits_for_its_time_too(models: dict[str, Path]) -> N
         assert session.get("/gain") == 0
         eventually(lambda: session.get("/gain") == -20)
         assert session.status().clock - begin > 0.25 * 48_000
+
+
+def test_what_the_device_was_asked_for_while_it_was_full_is_said_again(models: dict[str, Path]) -> None:
+    """More moves than the callback can be told at once: the last word of each kind counts."""
+    with quiet(models["level"]) as session:
+        stream = session.segment["stream"][0]
+        os.kill(session.output.pid, signal.SIGSTOP)
+        for k in range(2 * COMMANDS):
+            session.output.gain(0.5 + k / (4 * COMMANDS))
+        session.output.mute(True)
+        os.kill(session.output.pid, signal.SIGCONT)
+        eventually(lambda: stream["gain"] == 0.5 + (2 * COMMANDS - 1) / (4 * COMMANDS))
+        eventually(lambda: stream["mute"] == 1)
+
+
+def test_knobs_of_the_callback_that_are_asked_for_far_ahead_leave_room_for_those_of_now(
+    models: dict[str, Path],
+) -> None:
+    with quiet(models["level"]) as session:
+        stream = session.segment["stream"][0]
+        later = time.time() + 3600
+        for k in range(2 * PENDING):
+            session.set("/gain", -k / 100, at=later)
+        session.set("/mute", 0, at=time.time() + 0.5)
+        session.set("/mute", 1)
+        eventually(lambda: stream["mute"] == 1)
+        eventually(lambda: stream["mute"] == 0)
+        assert stream["pending"] == 0
+
+
+def test_a_panic_mutes_nothing_that_is_opened_after_it(models: dict[str, Path]) -> None:
+    with quiet(models["level"]) as session:
+        stream = session.segment["stream"][0]
+        session.set("/panic")
+        at = time.time() + 0.6
+        session.set("/mute", 0, at=at)
+        eventually(lambda: stream["mute"] == 1)
+        eventually(lambda: stream["mute"] == 0)
+        eventually(lambda: time.time() > at + 0.1 and not session.controls._later)
+        assert stream["mute"] == 0
 
 
 def test_a_button_fires_when_pressed_and_not_when_let_go(models: dict[str, Path]) -> None:
