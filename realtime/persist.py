@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
+from realtime.autosave import Autosave
 from realtime.effects import Effect
 from realtime.library import Library
 from realtime.memory import LETTERS
-from realtime.sessionfile import Autosave, DeckEntry, SessionFile, resolve
+from realtime.sessionfile import DeckEntry, SessionFile, resolve
 from realtime.sessionfile import read as read_file
 from realtime.snapshots import deck_values, host_values
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from export.contract import Card, GlitchError, load
 from realtime import effects, persist, status
+from realtime.autosave import Autosave
 from realtime.child import ChildError
 from realtime.commands import commands, readings
 from realtime.controls import Controls
@@ -37,7 +38,6 @@ from realtime.rack import Player, Rack
 from realtime.recall import Recall
 from realtime.record import Recorder, check_path
 from realtime.recordings import Recordings, check_take
-from realtime.sessionfile import Autosave
 from realtime.status import Status
 from realtime.watch import DeviceWatch
 
