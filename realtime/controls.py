@@ -125,7 +125,10 @@ class Controls:
             if row.address in TO_THE_SAMPLE or row.where == "both":
                 self.show(row.address, value)  # it has been done already
             else:
-                self.turn(player, row, value)
+                try:
+                    self.turn(player, row, value)
+                except GlitchError as error:
+                    self._session.say(str(error))
         if self._panic_ends and time.monotonic() >= self._panic_ends:
             self._panic_ends = 0.0
             self._session.output.mute(bool(self.get("/mute")))

@@ -400,6 +400,7 @@ class Session:
             self._stored.restore(self)
             self._autosave = self._stored.autosave(self)
             self._stack.callback(self._autosave.close)
+            self._stack.callback(self.recall.settle)
         if self.osc is not None:
             self.osc.start()
         if self._midi_names is not None:
