@@ -1,11 +1,11 @@
 """recall: from the OSC packet that recalls a snapshot to the first sample that it changed.
 
-`{"recalls", "within", "median_ms", "p99_ms", "limit_ms", "reloads"}`: a session on JACK's dummy driver, 48 kHz in blocks
-of 64 frames, with a model of hop 128 whose audio shows its latent. Two snapshots with memory are recalled in turn, at
-random times, RECALLS times (200). The time is that on the clock of the samples, from where the clock stood when the
-packet was sent to the first sample that a deck changed (before the master, whose gain would hide it). `limit_ms` is one
-hop, what is decoded ahead, and a block, since the clock goes by blocks; `within` counts those that were not later.
-`reloads` counts decks that were started anew.
+`{"recalls", "within", "median_ms", "p99_ms", "limit_ms", "reloads"}`: a session on JACK's dummy driver, 48 kHz in
+blocks of 64 frames, with a model of hop 128 whose audio shows its latent. Two snapshots with memory are recalled in
+turn, at random times, RECALLS times (200). The time is on the clock of the samples: from where it stood when the packet
+was sent to the first sample that a deck changed (before the master, whose gain would hide it). `limit_ms` is one hop,
+what is decoded ahead, and a block, since the clock goes by blocks; `within` counts those that were not later. `reloads`
+says whether a deck was started anew.
 """
 
 from __future__ import annotations
