@@ -99,7 +99,7 @@ def _acting(session: Session, address: str, act: Callable[[Arguments], object]) 
         except BadPacketError as error:
             raise BadPacketError(f"{address} {error}") from None
         except GlitchError as error:
-            raise BadPacketError(str(error).rstrip(".")) from None
+            raise BadPacketError(f"{address}: {str(error).rstrip('.')}") from None
 
     return command
 
@@ -216,6 +216,6 @@ def _which_and_time(arguments: Arguments) -> tuple[str | float, float | None]:
 def _name_and_number(arguments: Arguments) -> tuple[str, int | None]:
     name = next((one for one in arguments if isinstance(one, str)), "")
     numbers = [one for one in arguments if isinstance(one, int | float)]
-    if len(arguments) > 2 or len(numbers) + bool(name) < len(arguments) or (numbers and abs(numbers[0]) > 127):
+    if len(numbers) + bool(name) != len(arguments) or len(numbers) > 1 or not all(abs(one) <= 127 for one in numbers):
         raise BadPacketError("takes a name, a number from 0 to 127, or both")
     return name, round(numbers[0]) if numbers else None

@@ -128,7 +128,10 @@ class Controls:
         while self._later and self._later[0][0] <= clock:
             with self._lock:
                 _, _, do = heapq.heappop(self._later)
-            do()
+            try:
+                do()
+            except GlitchError as error:
+                self._session.say(str(error))
         if self._panic_ends and time.monotonic() >= self._panic_ends:
             self._panic_ends = 0.0
             self._session.output.mute(bool(self.get("/mute")))

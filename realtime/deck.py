@@ -184,7 +184,9 @@ def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segme
     deck = Deck(engine, segment, stream)
     while rings.fill(segment["ring_index"]) < state["ahead"]:
         deck.frame()
-    state["priority"] = raise_priority()  # not before: what has been done until now would take time from decks that play
+    state["priority"] = (
+        raise_priority()
+    )  # not before: what has been done until now would take time from decks that play
     state["decode_ms"] = state["worst_ms"] = 1e3 * cost  # the first frames load code; they tell nothing
     state["ready"] = 1
     say(ready=True)

@@ -15,7 +15,7 @@ import numpy as np
 from export.contract import Card, GlitchError
 from realtime import rings
 from realtime.child import Child, ChildError
-from realtime.memory import DONE, RING, Geometry, Registry, Segment
+from realtime.memory import CAPTURE, DONE, EVENT, RING, Geometry, Registry, Segment
 
 if TYPE_CHECKING:
     from realtime.effects import Effect
@@ -48,6 +48,13 @@ class DeckProcess:
         Counts the decks of a session.
     child
         A process from `start_deck` that waits for its order; without one, it is started here.
+
+    Attributes
+    ----------
+    told : dict[int, float]
+        The values that it began with.
+    knows : set[int]
+        Numbers of the states that it can be asked to restore.
     """
 
     def __init__(
@@ -72,6 +79,8 @@ class DeckProcess:
         self.state = self.segment["deck"][0]
         self.state["ahead"], self.state["hop"], self.state["number"] = ahead, hop, number
         self.number, self.problems_told = number, 0
+        self.told: dict[int, float] = {}
+        self.knows: set[int] = set()
         self._lock = threading.Lock()
         self._child = child or start_deck()
         self.order = {
@@ -121,21 +130,26 @@ class DeckProcess:
         state
             The number of the state to go on from; None begins at rest.
         """
+        self.told, self.knows = dict(values), {number for number, _ in states}
         self._ask(values=list(values), states=list(states), state=state)
+        self.send_all(())  # so that it is compiled by the time that it is needed
 
     def send(self, parameter: int, value: float, sample: int = 0) -> None:
         """Put an event into the deck's ring; it acts at `sample` of the stream's clock, or with the next frame."""
         self.send_all([(parameter, value)], sample)
 
     def send_all(self, events: Iterable[tuple[int, float]], sample: int = 0) -> None:
-        """Put events into the deck's ring, nothing between them."""
+        """Put events into the deck's ring, nothing between them; those for the same time act before the same frame."""
+        batch = np.array([(sample, parameter, value) for parameter, value in events], EVENT)
         with self._lock:
             ring = self.segment.arrays.get("events")
-            if ring is None:
-                return
-            for parameter, value in events:
-                if not rings.push_event(self.segment["event_index"], ring, sample, parameter, value):
-                    self.state["lost_events"] += 1
+            if ring is not None and not rings.push_events(self.segment["event_index"], ring, batch):
+                self.state["lost_events"] += len(batch)
+
+    def capture(self, number: int) -> None:
+        """Let the deck keep its state, as it is before its next frame, under a number."""
+        self.knows.add(number)
+        self.send(CAPTURE, number)
 
     def keep(self, number: int, path: Path) -> None:
         """Write the state that was captured under a number to a file.
@@ -156,6 +170,7 @@ class DeckProcess:
             It is none of this model's.
         """
         self._ask(know=number, path=str(path))
+        self.knows.add(number)
 
     def done(self) -> np.ndarray:
         """Take what the deck has done since this was asked last."""

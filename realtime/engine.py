@@ -211,7 +211,9 @@ class Engine:
     def _glide(self) -> None:
         for row, begin, end, first, frames in list(self._glides.values()):
             t = min((self.frames + 1 - first) / frames, 1.0)
-            self._put(row.address, row.between(begin, end, t))
+            value = row.between(begin, end, t)
+            if value != self.knobs[row.address]:  # a seed that is set once more starts its walk again
+                self._put(row.address, value)
             if t == 1.0:
                 del self._glides[row.address]
 

@@ -143,20 +143,22 @@ class Journal:
         self._decks[process.number] = process
         if self.error:
             return
-        kept = []
+        for number, path in states:
+            self.know(number, path)
         with self._survive(), self._lock:
-            for number, path in states:
-                copy = self.folder / "states" / f"{number}.state"
-                if not copy.exists() and path.exists():
-                    shutil.copyfile(path, copy)
-                if copy.exists():
-                    kept.append(number)
             said = {key: process.order[key] for key in ("model", "sample_rate", "seed", "inputs", "effects")}
             said |= {"number": process.number, "letter": letter, "digest": digest, "values": list(values)}
             geometry = process.segment.geometry
-            said |= {"channels": geometry.channels, "capacity": geometry.capacity, "states": kept, "state": state}
+            said |= {"channels": geometry.channels, "capacity": geometry.capacity, "state": state}
             with (self.folder / "decks.jsonl").open("a") as file:
                 file.write(json.dumps(said) + "\n")
+
+    def know(self, number: int, path: Path) -> None:
+        """Keep a state that a deck may be asked to restore."""
+        copy = self.folder / "states" / f"{number}.state"
+        if not self.error and not copy.exists() and path.exists():
+            with self._survive():
+                shutil.copyfile(path, copy)
 
     def forget(self, process: DeckProcess) -> None:
         """Take the last of a deck that ends."""

@@ -174,6 +174,8 @@ def _obey(desk: Desk, clock: int) -> None:
         command = desk.pending[due]
         if command.kind == GAIN:
             stream.gain = command.value
+            if clock == 0:  # nothing has sounded yet that it could go on from
+                stream.master_gain = command.value
         elif command.kind == MUTE:
             stream.mute = 1 if command.value != 0.0 else 0
         elif command.kind == FADE and 0 <= command.slot < SLOTS:

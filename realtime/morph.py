@@ -107,14 +107,21 @@ class Glide:
         See `Morph`.
     began, length
         When it began and how long it takes, in the unit of the times that `at` is given.
+
+    Attributes
+    ----------
+    ways : dict[str, float]
+        Where each parameter goes that is on its way, by whole address.
     """
 
     def __init__(
         self, start: Snapshot, goal: Snapshot, rows: Mapping[str, Parameter], *, began: float, length: float
     ) -> None:
-        self._morph = Morph((start, goal), rows, standing=start.flat())
+        standing = start.flat()
+        self._morph = Morph((start, goal), rows, standing=standing)
         self._began, self._length = began, length
-        self._released: set[str] = set()
+        goals = {address: rows[address].clip(value) for address, value in goal.flat().items() if address in rows}
+        self.ways = {address: value for address, value in goals.items() if standing.get(address) != value}
         self.done = False
 
     def at(self, now: float) -> Values:
@@ -122,11 +129,15 @@ class Glide:
         passed = now - self._began
         self.done = passed >= self._length
         changed = self._morph.at(1.0 if self.done else passed / self._length)
-        return [(address, value) for address, value in changed if address not in self._released]
+        return [(address, value) for address, value in changed if address in self.ways]
+
+    def left(self, now: float) -> float:
+        """Give how much of its time is left."""
+        return max(self._began + self._length - now, 0.0)
 
     def release(self, address: str) -> None:
         """Leave a parameter to whoever has taken hold of it."""
-        self._released.add(address)
+        self.ways.pop(address, None)
 
 
 def _steps(row: Parameter) -> bool:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
+from realtime.autosave import Autosave
 from realtime.effects import Effect
 from realtime.library import Library
 from realtime.memory import LETTERS
-from realtime.sessionfile import Autosave, DeckEntry, SessionFile, resolve
+from realtime.params import HOST_ROWS
+from realtime.sessionfile import DeckEntry, SessionFile, resolve
 from realtime.sessionfile import read as read_file
 from realtime.snapshots import deck_values, host_values
 
 if TYPE_CHECKING:
     from realtime.session import Session
 
+SHOWN = ("/morph/x", "/morph/y", "/snapshot/time", "/snapshot/caches", "/record/input", "/record/stems")
 LATER = ("/record", "/take", "/snapshot", "/morph", "/midi", "/mute", "/focus")  # what isn't set again at a start
 
 
@@ -54,16 +57,16 @@ class Stored:
     def prepare(self, session: Session) -> None:
         """Bring back what is there before the first deck: snapshots, and the host's knobs."""
         session.recall.use(self.file.store())
-        rows = session.rack.players[LETTERS[0]].table
-        for address, value in self.file.host.items():
-            if address in rows and not address.startswith(LATER) and rows[address].kind != "trigger":
-                session.controls.turn(session.rack.players[LETTERS[0]], rows[address], rows[address].clip(value))
+        player = session.rack.players[LETTERS[0]]
+        for row in HOST_ROWS:
+            if row.address in self.file.host and row.kind != "trigger" and not row.address.startswith(LATER):
+                session.controls.turn(player, player.table[row.address], row.clip(self.file.host[row.address]))
 
     def restore(self, session: Session) -> None:
         """Bring back the rest, while the first deck plays."""
-        for address in ("/morph/x", "/morph/y", "/snapshot/time", "/snapshot/caches", "/record/input", "/record/stems"):
+        for address in SHOWN:
             if address in self.file.host:
-                session.controls.show(address, self.file.host[address])
+                session.controls.show(address, session.addresses[address].clip(self.file.host[address]))
         session.set("/focus", LETTERS.index(self.file.focus))
         lacking = set(self.file.decks.get(LETTERS[0], DeckEntry()).values) - set(session.rack.players[LETTERS[0]].table)
         if lacking:
@@ -77,8 +80,10 @@ class Stored:
                 loading.add_done_callback(_say_if_it_failed(session.say, self.models[letter]))
 
     def autosave(self, session: Session) -> Autosave:
-        """Keep what plays in the file from now on."""
-        return Autosave(self.path, lambda: collect(session), session.say)
+        """Keep what plays in the file from now on; what a deck played whose model hasn't come (yet) stays in it."""
+        saver = Autosave(self.path, lambda: collect(session, self.file.decks), session.say)
+        session.recall.sweep()
+        return saver
 
 
 def read(path: str | os.PathLike[str], library: Library, say: Callable[[str], None]) -> Stored:
@@ -102,10 +107,10 @@ def read(path: str | os.PathLike[str], library: Library, say: Callable[[str], No
     return Stored(path, file, {letter: model for letter, model in models.items() if model is not None}, effects)
 
 
-def collect(session: Session) -> SessionFile | None:
-    """Say how a session is, as its file keeps it."""
+def collect(session: Session, before: Mapping[str, DeckEntry]) -> SessionFile:
+    """Say how a session is, as its file keeps it; decks that play nothing are as they were before."""
     recall, players = session.recall, session.rack.players
-    decks = {
+    decks = dict(before) | {
         letter: DeckEntry(
             model=player.model.stem,
             path=str(player.model),

@@ -25,7 +25,7 @@ from realtime.decks import DeckError, DeckProcess, wait_for
 from realtime.effects import Effect, rows
 from realtime.journal import Journal
 from realtime.library import digest
-from realtime.memory import CAPTURE, LETTERS, MAX_PARAMETERS, Registry, Segment
+from realtime.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
 from realtime.output import Output
 from realtime.params import HOST_ROWS, Parameter, Table, table
 
@@ -292,16 +292,13 @@ class Rack:
         incoming.take(loaded)
         incoming.set(values or {})
         process = self._start(incoming, twin_of=player.process if twin else None)
-        before, old, old_slot = player.table, player.process, player.slot
+        old, old_slot = player.process, player.slot
         k = LETTERS.index(player.letter)
         slot = 2 * k + (1 - old_slot % 2 if old is not None else 0)
         player.take(loaded)
         player.set(values or {})
-        for row in player.table.by_index:  # what was turned while the model was being loaded
-            value = float(player.values[row.index])
-            if row.where != "host" and row.address in before and value != incoming.values[row.index]:
-                process.send(row.index, value)
         player.process, player.slot, player.silenced, player.seen_underruns = process, slot, "", 0
+        _catch_up(player, process)
         self.output.plug(slot, process.segment, gain=self._gain(player), ramp_ms=fade_ms)
         self._changed()
         if old is not None:
@@ -325,10 +322,7 @@ class Rack:
                 wait_for(lambda: self._closing or self.output.dry(slot), BLOCK_TIMEOUT_S)
                 self._retire(player, dead, slot)
                 self._drop_what_kills(player)
-                process = self._start(player)
-                player.process, player.seen_underruns = process, 0
-                self.output.plug(slot, process.segment, gain=self._gain(player), ramp_ms=RESTART_FADE_MS)
-                self._changed()
+                self._begin(player, slot)
                 self._note(f"Deck {player.letter.upper()} died and was started again.")
         except GlitchError as error:
             self._note(f"Deck {player.letter.upper()} cannot be started again: {error}")
@@ -344,12 +338,16 @@ class Rack:
                     return
                 player.process = None
                 self._retire(player, old, slot)
-                process = self._start(player)
-                player.process, player.seen_underruns = process, 0
-                self.output.plug(slot, process.segment, gain=self._gain(player), ramp_ms=RESTART_FADE_MS)
-                self._changed()
+                self._begin(player, slot)
         except GlitchError as error:
             self._note(f"Deck {player.letter.upper()} cannot go on: {error}")
+
+    def _begin(self, player: Player, slot: int) -> None:
+        """Start a fresh deck with a player's knobs, and plug it in."""
+        player.process, player.seen_underruns = self._start(player), 0
+        _catch_up(player, player.process)
+        self.output.plug(slot, player.process.segment, gain=self._gain(player), ramp_ms=RESTART_FADE_MS)
+        self._changed()
 
     def _drop_what_kills(self, player: Player) -> None:
         """Leave out plug-ins of a deck that dies again and again at once: no other part of it is somebody else's."""
@@ -383,7 +381,7 @@ class Rack:
             if twin_of is not None and twin_of.alive:
                 state = next(self.state_numbers)
                 states = [*states, (state, self._journal.scratch(f"{state}.state"))]
-                twin_of.send(CAPTURE, state)
+                twin_of.capture(state)
                 twin_of.keep(state, states[-1][1])
             settings = (
                 player.settings()
@@ -459,6 +457,13 @@ def _moved_with_their_effects(player: Player, effects: tuple[Effect, ...]) -> di
             if address.startswith(was):
                 values[now + address.removeprefix(was)] = float(player.values[row.index])
     return values
+
+
+def _catch_up(player: Player, process: DeckProcess) -> None:
+    """Tell a deck that has just come what was turned while it was starting."""
+    while turned := [(index, value) for index, value in player.settings() if process.told.get(index) != value]:
+        process.told |= dict(turned)
+        process.send_all(turned)
 
 
 HOST_ADDRESSES = frozenset(row.address for row in HOST_ROWS)

@@ -89,9 +89,9 @@ class Recordings:
         Raises
         ------
         RecordError
-            The name is none that a file there can have.
+            The name is none that a file there can have, or the folder cannot be made.
         """
-        inside(self._folder, name)
+        inside(self._made(), name)
         self._errands.submit(self._begin, name, self._session.clock)
 
     def take(self, on: bool) -> None:
@@ -169,5 +169,8 @@ class Recordings:
         session.say(f"The take of {(end - begin) / session.sample_rate:.1f} s is in {path}.{gaps}")
 
     def _made(self) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecordError(f"Cannot make the takes folder {self._folder}: {error.strerror}; see --takes.") from None
         return self._folder

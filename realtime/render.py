@@ -282,10 +282,8 @@ class _Deck:
         effects = [Effect.from_json(effect) for effect in said["effects"]]
         model = self._model()
         engine = Engine(model, said["sample_rate"], seed=said["seed"], inputs=said["inputs"], effects=effects)
-        for number in said["states"]:
-            with contextlib.suppress(GlitchError, OSError):  # the deck did without, too
-                data = (self._take.folder / "states" / f"{int(number)}.state").read_bytes()
-                engine.states[number] = EngineState.from_bytes(data)
+        if said["state"] is not None:
+            self._learn(engine, int(said["state"]))
         for parameter, value in said["values"]:
             engine.apply(int(parameter), float(value))
         engine.settle(engine.states.get(said["state"]))
@@ -296,8 +294,16 @@ class _Deck:
             entry = self._done[self._next]
             if entry["kind"] == HEAR:
                 self._input_at = int(entry["value"])
+            elif entry["kind"] == RESTORE:  # only noted by a deck that knew the state
+                self._learn(engine, int(entry["value"]))
             engine.apply(int(entry["kind"]), float(entry["value"]))
             self._next += 1
+
+    def _learn(self, engine: Engine, number: int) -> None:
+        """Give the engine a state that it hasn't captured itself."""
+        if number not in engine.states:
+            data = (self._take.folder / "states" / f"{number}.state").read_bytes()
+            engine.states[number] = EngineState.from_bytes(data)
 
     def _hear(self, engine: Engine) -> np.ndarray:
         """Read the live input that the next frame heard; what lies before or beyond the file is silence."""

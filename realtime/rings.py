@@ -82,6 +82,18 @@ def push_event(indices: np.ndarray, events: np.ndarray, sample: int, parameter: 
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
+def push_events(indices: np.ndarray, events: np.ndarray, batch: np.ndarray) -> bool:
+    """Append events that the reader sees together: all of them, or, where they don't fit, none."""
+    write = indices[WRITE]
+    if batch.size > events.size - (write - load_acquire(indices, READ)):
+        return False
+    for i in range(batch.size):
+        events[(write + i) % events.size] = batch[i]
+    store_release(indices, WRITE, write + batch.size)
+    return True
+
+
+@njit(error_model="numpy", nogil=True, cache=True)
 def pop_events(indices: np.ndarray, events: np.ndarray, into: np.ndarray) -> int:
     """Move entries of any kind out of their ring, in order, as many as `into` holds; give their number."""
     read = indices[READ]

@@ -21,6 +21,7 @@ import numpy as np
 
 from export.contract import Card, GlitchError, load
 from realtime import effects, journal, persist, status
+from realtime.autosave import Autosave
 from realtime.child import ChildError
 from realtime.commands import commands, readings
 from realtime.controls import Controls
@@ -37,7 +38,6 @@ from realtime.rack import Player, Rack
 from realtime.recall import Recall
 from realtime.record import Recorder, check_path
 from realtime.recordings import Recordings, check_take
-from realtime.sessionfile import Autosave
 from realtime.status import Status
 from realtime.watch import DeviceWatch
 
@@ -399,6 +399,7 @@ class Session:
             self._stored.restore(self)
             self._autosave = self._stored.autosave(self)
             self._stack.callback(self._autosave.close)
+            self._stack.callback(self.recall.settle)
         if self.osc is not None:
             self.osc.start()
         if self._midi_names is not None:

@@ -1,4 +1,4 @@
-"""The session file: everything that comes back after a restart, as JSON; and the thread that keeps it up to date.
+"""The session file: everything that comes back after a restart, as JSON.
 
 A file is replaced whole, so that it is whole whenever the program or the machine dies.
 """
@@ -12,7 +12,6 @@ import math
 import os
 import secrets
 import stat
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +23,6 @@ from realtime.memory import LETTERS
 from realtime.snapshots import DeckSnapshot, Rule, Snapshot, SnapshotError, Snapshots
 
 FORMAT = 1
-EVERY_S = 2.0  # at most so often a file is written
-PATIENCE_S = 10.0  # that a disk is waited for at the end
 SCRATCH = ".scratch"  # how names of files end that are being written
 
 
@@ -109,8 +106,8 @@ def read(path: str | os.PathLike[str]) -> SessionFile:
     try:
         return from_json(told)
     except SessionFileError as error:
-        backup = _backup(path)
-        hint = f" What was there before is in {backup.name}." if backup.exists() else ""
+        before = backup(path)
+        hint = f" What was there before is in {before.name}." if before.exists() else ""
         raise SessionFileError(f"The session {path} cannot be used: {error}{hint}") from None
 
 
@@ -169,100 +166,42 @@ def write(path: str | os.PathLike[str], file: SessionFile) -> None:
     """
     data = to_json(file).encode("ascii")
     try:
-        _replace(Path(os.path.realpath(path)), data)
+        replace_file(Path(os.path.realpath(path)), data)
     except OSError as error:
         raise SessionFileError(f"The session {path} cannot be written: {error.strerror or error}.") from None
 
 
-class Autosave:
-    """Writes a session file a moment after something has changed, and when it is closed; from a thread of its own.
+def backup(path: Path) -> Path:
+    """Say where what was in a session file before is kept: beside it, through links."""
+    real = Path(os.path.realpath(path))
+    return real.with_name(f"{real.name}~")
 
-    Make it when everything plays that the file speaks of: it writes what it finds. What was in the file until then is
-    kept beside it, with a `~` after its name.
 
-    Parameters
-    ----------
-    path
-        The file. Whatever else writes there is written over.
-    collect
-        Gives what is to be written; called from the thread. None where there is nothing to be kept.
-    say
-        Called with a sentence when the file cannot be written, once until it can be again.
-    every_s
-        The shortest time between two writes.
-    """
+def is_scratch(path: Path, of: Path) -> bool:
+    """Say whether a file is what writing another had begun with."""
+    return path.name.startswith(f".{of.name}.") and path.name.endswith(SCRATCH)
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        collect: Callable[[], SessionFile | None],
-        say: Callable[[str], None],
-        *,
-        every_s: float = EVERY_S,
-    ) -> None:
-        self._path, self._collect, self._say, self._every_s = Path(path), collect, say, every_s
-        self._touched, self._closing = threading.Event(), threading.Event()
-        self._failing = False
-        self._sweep()
-        self._keep_what_is_there()
-        self._thread = threading.Thread(target=self._run, name="autosave", daemon=True)
-        self._thread.start()
 
-    def touch(self) -> None:
-        """Say that something has changed. Takes no time."""
-        self._touched.set()
-
-    def close(self) -> None:
-        """Write for the last time, and end. May be called twice; a disk that hangs is not waited for for ever."""
-        self._closing.set()
-        self._touched.set()
-        self._thread.join(PATIENCE_S)
-        if self._thread.is_alive():
-            self._say(f"The session {self._path} was not written to the end: its disk doesn't answer.")
-
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            self._touched.wait()
-            if self._closing.is_set():
-                break
-            self._touched.clear()
-            if not self._write():
-                self._touched.set()  # until it works
-            self._closing.wait(self._every_s)
-        self._write()
-
-    def _write(self) -> bool:
-        """Write what there is now, and say if that begins to fail or ends failing; give whether it worked."""
+def replace_file(path: Path, data: bytes) -> None:
+    """Put data in the place of a file, on the disk and not only on its way there."""
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}{SCRATCH}")
+    try:
+        with open(scratch, "xb") as file:
+            file.write(data)
+            file.flush()
+            with contextlib.suppress(FileNotFoundError):
+                scratch.chmod(stat.S_IMODE(path.stat().st_mode))
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # the new name is on the disk when the folder is
+        folder = os.open(path.parent, os.O_RDONLY)
         try:
-            file = self._collect()
-            if file is not None:
-                write(self._path, file)
-        except Exception as error:  # whatever it is, the sound goes on
-            if not self._failing:
-                self._failing = True
-                sentence = error if isinstance(error, GlitchError) else f"The session cannot be written: {error!r}."
-                self._say(f"{sentence} It is tried again until it can be.")
-            return False
-        if self._failing:
-            self._failing = False
-            self._say(f"The session {self._path} is written again.")
-        return True
-
-    def _sweep(self) -> None:
-        """Remove what a program that was killed had begun to write."""
-        real = Path(os.path.realpath(self._path))
-        with contextlib.suppress(OSError):
-            for left in [one for one in real.parent.iterdir() if _is_scratch(one, real)]:
-                left.unlink()
-
-    def _keep_what_is_there(self) -> None:
-        backup = _backup(self._path)
-        try:
-            _replace(backup, self._path.read_bytes())
-        except FileNotFoundError:
-            return  # a new session
-        except OSError as error:
-            self._say(f"The session of before cannot be kept as {backup}: {error.strerror or error}.")
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def resolve(entry: DeckEntry, library: Library, say: Callable[[str], None]) -> Path | None:
@@ -456,34 +395,3 @@ def _is_same(path: Path, entry: DeckEntry) -> bool:
     with contextlib.suppress(SessionFileError):
         return not entry.sha256 or sha256(path) == entry.sha256
     return False
-
-
-def _backup(path: Path) -> Path:
-    real = Path(os.path.realpath(path))
-    return real.with_name(f"{real.name}~")
-
-
-def _is_scratch(path: Path, of: Path) -> bool:
-    return path.name.startswith(f".{of.name}.") and path.name.endswith(SCRATCH)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put data in the place of a file, on the disk and not only on its way there."""
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}{SCRATCH}")
-    try:
-        with open(scratch, "xb") as file:
-            file.write(data)
-            file.flush()
-            with contextlib.suppress(FileNotFoundError):
-                scratch.chmod(stat.S_IMODE(path.stat().st_mode))
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # the new name is on the disk when the folder is
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -328,6 +328,15 @@ class Snapshots:
                 self._corners = ()
             return gone
 
+    def remember(self, deck: DeckSnapshot, state: str) -> None:
+        """Note what names the caches of a deck that was captured, in whatever snapshot has it by now, if any."""
+        with self._lock:
+            for name, snapshot in self._kept.items():
+                for letter, one in snapshot.decks.items():
+                    if one is deck:
+                        self._kept[name] = replace(snapshot, decks=snapshot.decks | {letter: replace(one, state=state)})
+                        return
+
     def states(self) -> set[str]:
         """Name all caches that a snapshot speaks of; others need not be kept."""
         return {deck.state for snapshot in self for deck in snapshot.decks.values() if deck.state is not None}

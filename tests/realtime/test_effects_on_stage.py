@@ -1,4 +1,4 @@
-"""Effects on a session that plays: added and taken out without a gap, turned as any knob, rendered again with a take."""
+"""Effects on a session that plays: added and taken out without a gap, turned as any knob, rendered with a take."""
 
 from __future__ import annotations
 

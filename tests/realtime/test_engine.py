@@ -117,6 +117,18 @@ def test_a_knob_glides_to_its_value_in_its_time_and_whoever_turns_it_has_it(mode
     np.testing.assert_allclose(play(engine, 10), 0.1, atol=1e-6)
 
 
+def test_a_seed_that_glides_starts_its_walk_once(models: dict[str, Path]) -> None:
+    engine, plain = Engine(models["level"], 48_000, seed=1), Engine(models["level"], 48_000, seed=1)
+    for one in (engine, plain):
+        one.apply(one.table["/walk/speed"].index, 20.0)
+    engine.apply(GLIDE, 200.0)  # 75 frames, with the seed's own in the middle
+    engine.apply(engine.table["/walk/seed"].index, 9)
+    engine.apply(GLIDE, 0.0)
+    np.testing.assert_array_equal(play(engine, 30), play(plain, 30))
+    begun = play(engine, 60)
+    assert len(np.unique(begun[0, ::128])) > 50, "the walk stood still"
+
+
 @pytest.mark.parametrize("name", ["bundled", "tone"])
 def test_a_state_that_is_brought_back_sounds_as_it_did(models: dict[str, Path], name: str) -> None:
     engine = Engine(models[name], 48_000, seed=3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime import rings
@@ -21,6 +21,7 @@ def take(indices: np.ndarray, ring: np.ndarray, channels: int, frames: int) -> n
     return out
 
 
+@settings(deadline=None)  # the first example may have to wait for the compiler
 @given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=60), channels=st.integers(1, 2))
 def test_audio_comes_out_as_it_went_in(sizes: list[int], channels: int) -> None:
     indices, ring = np.zeros(INDEX_WORDS, np.int64), np.zeros(64 * channels, np.float32)
@@ -59,6 +60,26 @@ def test_events_cross_threads_in_order_and_none_is_torn() -> None:
         got += into[:count].tolist()
     writer.join()
     assert got == [(n, 2 * n, 3.0 * n) for n in range(total)]
+
+
+def test_events_that_are_pushed_together_are_seen_together() -> None:
+    indices, events, into = np.zeros(INDEX_WORDS, np.int64), np.zeros(64, EVENT), np.zeros(64, EVENT)
+    counts: list[int] = []
+
+    def write() -> None:
+        for n in range(5000):
+            while not rings.push_events(indices, events, np.array([(n, k, 0.0) for k in range(7)], EVENT)):
+                pass
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while sum(counts) < 7 * 5000:
+        counts.append(int(rings.pop_events(indices, events, into)))
+        assert counts[-1] % 7 == 0
+        assert into["parameter"][: counts[-1]].tolist() == list(range(7)) * (counts[-1] // 7)
+    writer.join()
+    assert not rings.push_events(indices, events, np.zeros(65, EVENT))
+    assert rings.fill(indices) == 0
 
 
 def test_a_full_event_ring_says_so() -> None:

@@ -21,9 +21,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.autosave import Autosave
 from realtime.library import Library
 from realtime.sessionfile import (
-    Autosave,
     DeckEntry,
     SessionFile,
     SessionFileError,
