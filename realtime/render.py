@@ -25,6 +25,7 @@ from export.contract import GlitchError
 from realtime import rings
 from realtime.effects import Effect
 from realtime.engine import Engine
+from realtime.hearing import Hearing
 from realtime.journal import CALLBACK, ENTRY, FORMAT, INPUT, PARTS
 from realtime.library import Library, digest
 from realtime.memory import DRY, HEAR, HISTORY, OPENED, PLUGGED, RESTORE, Geometry, Segment
@@ -205,7 +206,7 @@ class _Deck:
         self._engine: Engine | None = None
         self._made = np.zeros((0, 0), np.float32)
         self._input: np.ndarray | None = None
-        self._input_at = 0
+        self._hearing = Hearing(self._heard, take.sample_rate)
         self.segment = Segment.local(Geometry("deck", self._channels(), int(self._said["capacity"])))
         self.segment["deck"][0]["number"] = number
         self.open = self.silent = False
@@ -223,7 +224,7 @@ class _Deck:
         parts, count = [self._made], self._made.shape[1]
         while count < frames:
             self._apply(engine)
-            parts.append(engine.next(self._hear(engine) if engine.inputs else None))
+            parts.append(engine.next(self._hearing.read(engine.wanted) if engine.inputs else None))
             count += parts[-1].shape[1]
         made = np.concatenate([part for part in parts if part.size], axis=1)
         self._made = made[:, frames:]
@@ -245,19 +246,17 @@ class _Deck:
             entry = self._done[self._next]
             kind, value = int(entry["kind"]), float(entry["value"])
             if kind == HEAR:
-                self._input_at = int(value)
+                self._hearing.jump(int(value))
             elif kind == RESTORE and int(value) not in engine.states:
                 engine.states[int(value)] = self._state(int(value))
             engine.apply(kind, value)
             self._next += 1
 
-    def _hear(self, engine: Engine) -> np.ndarray:
+    def _heard(self, samples: np.ndarray) -> np.ndarray:
         if self._input is None:
             self._input = sf.read(self._take.folder / INPUT, dtype="float32", always_2d=True)[0].T
-        index = np.arange(self._input_at, self._input_at + engine.wanted)
-        self._input_at += engine.wanted
-        there = (index >= 0) & (index < self._input.shape[1])
-        return np.where(there, self._input[:, np.where(there, index, 0)], np.float32(0))
+        there = (samples >= 0) & (samples < self._input.shape[1])
+        return np.where(there, self._input[:, np.where(there, samples, 0)], np.float32(0))
 
     def _state(self, number: int) -> EngineState:
         return EngineState.from_bytes((self._take.folder / "states" / f"{number}.state").read_bytes())
