@@ -60,7 +60,7 @@ def _serve(orders: Orders) -> int:
     stream = open_stream(mixer, device, source, sample_rate=rate, block=order["block"], latency=order["latency"])
     stream.start()
     lock_memory()
-    say(latency_s=stream.latency_s)
+    say(latency_s=stream.latency_s, input_latency_s=stream.input_latency_s)
 
     state = segment["stream"][0]
     decks: dict[int, Segment] = {}

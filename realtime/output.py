@@ -43,7 +43,7 @@ class Output:
         self._plugged: dict[int, tuple[str, float]] = {}  # slot: name of the deck's segment, gain
         self._lock = threading.Lock()
         self._unsaid: dict[tuple[int, int], tuple[float, float]] = {}  # kind, slot: value, time of the fade
-        self.latency_s = 0.0
+        self.latency_s = self.input_latency_s = 0.0
 
     @property
     def pid(self) -> int:
@@ -105,7 +105,7 @@ class Output:
         self._block, self._latency = block, latency
         self.use(segment)
         answer = self._child.ask(ANSWER_S, segment=segment.name, block=block, latency=latency)
-        self.latency_s = float(answer["latency_s"])
+        self.latency_s, self.input_latency_s = float(answer["latency_s"]), float(answer["input_latency_s"])
 
     def plug(self, slot: int, deck: Segment, *, gain: float, ramp_ms: float = 0.0) -> None:
         """Tie a deck to a slot; it is heard from its next frames on. Without a device it waits for one."""

@@ -388,13 +388,14 @@ class Session:
         if not wait_for(lambda: self._stream_state["callbacks"] > 1, FIRST_BLOCK_S):
             raise ChildError(f"{self.device} was opened but asks for no sound; is its server running?")
         first.result()
+        self.rack.set_ahead()  # a deck that was ready before the device told its block is heard only with one in its ring
         self.began = self._first_sound()
         self.journal.tell(began=self.began)
         if self.device.inputs:
             heard = Recorder(self.journal.folder / "journal.wav", self.segment, parts=("input",))
             self._stack.callback(heard.close)
             heard.start(0)
-        self.rack.set_ahead()
+        self._describe()
         self._begin_what_is_timed()
         if self._stored is not None:
             self._stored.restore(self)
