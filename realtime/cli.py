@@ -158,7 +158,7 @@ def _play(model: Path | None, *, window: bool, seconds: float | None, record: Pa
         if session.recorder.error:
             raise GlitchError(session.recorder.error)
         frames = session.recorder.written
-        print(f"Recorded {frames / session.sample_rate:.2f} s to {session.recorder.path}.")
+        print(f"Recorded {frames / session.recorder.rate:.2f} s to {session.recorder.path}.")
     for note in session.notes[-(session.said - line.told) :] if session.said > line.told else ():
         print(note)
 

@@ -90,17 +90,33 @@ class Recordings:
         RecordError
             The name is none that a file there can have.
         """
-        inside(self._folder, name)
+        inside(self._made(), name)
         self._errands.submit(self._begin, name, self._session.clock)
 
     def take(self, on: bool) -> None:
         """Begin a take, or end it and write it; what `/take` does."""
         session = self._session
         if on and self._taking is None:
-            self._taking = (takes_name(self._made(), TAKE), session.clock)
+            try:
+                if session.journal.error:
+                    raise RecordError(session.journal.error)
+                self._taking = (takes_name(self._made(), TAKE), session.clock)
+            except RecordError as error:
+                session.say(str(error))
+                session.controls.show("/take", 0.0)
         elif not on and self._taking is not None:
             (path, begin), self._taking = self._taking, None
-            self._errands.submit(self._write_take, path, begin, session.clock)
+            self._errands.submit(self._write_take, path, begin, session.clock, session.sample_rate)
+
+    def interrupt(self, at: int, why: str) -> None:
+        """End what runs, at a sample of the clock: what comes after it has another rate."""
+        session = self._session
+        if self._taking is not None:
+            (path, begin), self._taking = self._taking, None
+            session.controls.show("/take", 0.0)
+            self._errands.submit(self._write_take, path, begin, at, session.sample_rate)
+        self._errands.submit(self._end, at, why)
+        self._errands.submit(session.journal.give_up, why)
 
     def take_to(self, path: Path, begin: int) -> None:
         """Begin a take that is written to a file of the player's own."""
@@ -120,7 +136,7 @@ class Recordings:
         """End what runs. Nothing is played any more."""
         if self._taking is not None:
             (path, begin), self._taking = self._taking, None
-            self._write_take(path, begin, self._session.clock)
+            self._write_take(path, begin, self._session.clock, self._session.sample_rate)
         if self.recorder is not None and self.running:
             self.running = False
             self.recorder.close()
@@ -131,27 +147,28 @@ class Recordings:
             folder = self._made()
             path = inside(folder, name) if name is not None else takes_name(folder)
             recorder = self.start(path, begin)
-        except (GlitchError, OSError) as error:
+        except RecordError as error:
             session.say(str(error))
             session.controls.show("/record", float(self.running))
             return
         session.controls.show("/record", 1.0)
         session.say(f"Recording to {recorder.path}.")
 
-    def _end(self) -> None:
+    def _end(self, until: int | None = None, why: str = "") -> None:
         with self._lock:
             recorder, running = self.recorder, self.running
             self.running = False
         if recorder is None or not running:
             return
-        recorder.close()
+        recorder.close(until)
         session = self._session
         session.controls.show("/record", 0.0)
         if not recorder.error:
             names = ", ".join(str(path) for path in recorder.paths.values())
-            session.say(f"Recorded {recorder.written / session.sample_rate:.1f} s to {names}.")
+            ended = f"; it ended since {why}" if why else ""
+            session.say(f"Recorded {recorder.written / recorder.rate:.1f} s to {names}{ended}.")
 
-    def _write_take(self, path: Path, begin: int, end: int) -> None:
+    def _write_take(self, path: Path, begin: int, end: int, rate: float) -> None:
         session = self._session
         try:
             session.journal.take(path, begin, end)
@@ -160,8 +177,11 @@ class Recordings:
             return
         lost = session.journal.lost()
         gaps = f" {lost} events found no room in it, so it cannot be rendered exactly." if lost else ""
-        session.say(f"The take of {(end - begin) / session.sample_rate:.1f} s is in {path}.{gaps}")
+        session.say(f"The take of {(end - begin) / rate:.1f} s is in {path}.{gaps}")
 
     def _made(self) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecordError(f"Cannot make the folder {self._folder}: {error.strerror}; see --takes.") from None
         return self._folder

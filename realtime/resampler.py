@@ -19,8 +19,8 @@ PHASES = 512  # places between two samples at which the table knows the weights
 class Resampler:
     """Resamples a stream.
 
-    Any cut of the same input gives the same output. Sample `k` of the output stands for the time `k / wanted`, and comes
-    when its filter is full.
+    Any cut of the same input gives the same output. Sample `k` of the output stands for the time `k / wanted`, and
+    comes when its filter is full.
 
     Parameters
     ----------

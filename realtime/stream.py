@@ -126,6 +126,12 @@ def choose_input(wanted: str | int, output: Device) -> Device:
     return _find(wanted, found, "input")
 
 
+def named(name: str, kind: Kind, sample_rate: float) -> Device | None:
+    """Find the device that calls itself so, if it is there; it may have another index than before."""
+    null = Device(None, NULL, MAX_CHANNELS, sample_rate)
+    return null if name == str(null) else next((d for d in devices(kind) if d.name == name), None)
+
+
 def _find(wanted: str | int, found: list[Device], kind: Kind) -> Device:
     text = str(wanted).lower()
     exact = [d for d in found if str(d.index) == text]
