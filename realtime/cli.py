@@ -96,6 +96,8 @@ def play(
         _list_parameters(model or bundled_model())
     elif check:
         _check(model or bundled_model(), samplerate, seconds)
+    elif inputs is not None and live is None:
+        raise GlitchError("--inputs chooses channels of an input; name one with --input.")
     else:
         _play(
             model,

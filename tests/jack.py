@@ -105,6 +105,7 @@ class JackClient:
     def __init__(self, server: JackServer, name: str, sound: np.ndarray | None = None, *, inputs: int = 0) -> None:
         self._server, self.name, self._inputs = server, name, inputs
         self._sound = np.zeros((0, 1), np.float32) if sound is None else sound
+        self.source: JackClient | None = None  # whose sound it hears
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()
