@@ -81,7 +81,10 @@ def test_a_model_sounds_on_the_channels_that_were_chosen_and_on_no_other(
         (["--outputs", "9,10"], "has output channels 1 to 2, not 9."),
         (["--outputs", "0"], "--outputs takes channels from 1 on with commas between, as 3,4, not '0'."),
         (["--outputs", "1,1"], "At most 8 output channels can be chosen, each once, not [1, 1]."),
-        (["--input", "default", "--inputs", "x"], "--inputs takes channels from 1 on with commas between, as 3,4, not 'x'."),
+        (
+            ["--input", "default", "--inputs", "x"],
+            "--inputs takes channels from 1 on with commas between, as 3,4, not 'x'.",
+        ),
         (["--input", "default", "--inputs", "3"], "has input channels 1 to 2, not 3."),
         (["--inputs", "1"], "--inputs chooses channels of an input; name one with --input."),
         (["--input", "nothing"], "'nothing' is not an input device here"),
@@ -209,5 +212,3 @@ def _played(session: Session, begin: int, end: int) -> np.ndarray:
 
 def _level(session: Session, begin: int) -> float:
     return float(np.abs(_played(session, max(begin, session.clock - 9600), session.clock)).max(initial=0))
-
-

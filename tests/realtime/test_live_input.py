@@ -122,9 +122,7 @@ def test_the_models_answer_lies_where_the_dry_way_lies(
         assert abs(lags[1] - lags[0]) <= 128
 
 
-def test_the_bundled_model_follows_the_input_s_timbre(
-    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bundled_model_follows_the_input_s_timbre(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     n = np.arange(RATE)
     dark = 0.3 * np.sin(2 * np.pi * 110 * n / RATE) + 0.1 * np.sin(2 * np.pi * 220 * n / RATE)
     bright = sum(0.3 * np.sin(2 * np.pi * 110 * k * n / RATE) / np.sqrt(k) for k in range(1, 80)) / 4
@@ -132,9 +130,7 @@ def test_the_bundled_model_follows_the_input_s_timbre(
     for sound in (dark, bright):
         with (
             JackServer(block=256) as server,
-            played(
-                models["bundled"], server, monkeypatch, sound.astype(np.float32)[None], mix=1, amount=1
-            ) as session,
+            played(models["bundled"], server, monkeypatch, sound.astype(np.float32)[None], mix=1, amount=1) as session,
         ):
             _, heard = undisturbed(session, 1.5)
             spectrum = np.abs(rfft(heard[-32_768:] * np.hanning(32_768))) ** 2
@@ -152,10 +148,10 @@ def test_decoding_further_ahead_makes_no_step_in_the_live_input(
             session.set("/ahead", ahead)
             reached = session.clock + ahead + RATE // 5
             assert wait_for(lambda: session.clock > reached, 5)  # noqa: B023
-        history = session.segment["history"]
-        heard = history[np.arange(begin, session.clock) % len(history), 0]
+        at = np.arange(begin - 8000, session.clock)
+        heard, given = (session.segment[name][at % len(session.segment[name]), 0] for name in ("history", "input"))
         assert session.deck.state["input_jumps"] >= jumps + 4
-        assert np.abs(np.diff(heard)).max() < 2 * np.abs(np.diff(SINE)).max()
+        assert np.abs(np.diff(heard[8000:])).max() < 2 * np.abs(np.diff(given)).max()  # JACK may leave out a block
         assert readings(session)["/latency/input"][0] == pytest.approx(1000 * (3333 + 128 + 48 + 64) / RATE, abs=8)
 
 
@@ -176,7 +172,7 @@ def test_the_null_device_hears_silence(models: dict[str, Path]) -> None:
             session.set(address, value)
         begin = session.clock + RATE // 4
         assert wait_for(lambda: session.clock > begin + RATE // 4, 5)
-        assert not session.segment["history"][begin : session.clock].any()
+        assert np.abs(session.segment["history"][begin : session.clock]).max() < 1e-6
         assert readings(session)["/meter/input"] == [0.0, 0.0]
         assert readings(session)["/latency/input"][0] > 0
 
