@@ -39,7 +39,9 @@ def test_stems_sum_to_the_output_and_the_input_is_what_was_played(
         limited = int(session.segment["stream"][0]["limited"])
     folder = tmp_path / "takes"
     (output,) = (path for path in folder.glob("*.wav") if path.stem.count(".") == 0)
-    parts = {part: sf.read(output.with_stem(f"{output.stem}.{part}"), always_2d=True)[0] for part in ("a", "b", "input")}
+    parts = {
+        part: sf.read(output.with_stem(f"{output.stem}.{part}"), always_2d=True)[0] for part in ("a", "b", "input")
+    }
     audio, rate = sf.read(output)
     assert rate == RATE
     assert {len(part) for part in parts.values()} == {len(audio)}
