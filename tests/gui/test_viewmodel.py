@@ -264,7 +264,7 @@ def test_every_field_of_a_deck_that_is_read_exists() -> None:
 
 
 def test_the_time_of_a_recording_goes_by_the_clock(application: QApplication, standin: StandIn) -> None:
-    telemetry = Telemetry(Host(standin.name))
+    telemetry = telemetry_of(standin)
     telemetry.poll_figures(0.0)
     assert telemetry.recorded_s.value is None
     standin.set("/record", 1)
