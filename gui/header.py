@@ -22,7 +22,10 @@ class Header(QWidget):
         super().__init__()
         self._telemetry = telemetry
         self._mute = mute
-        self._state, self._model, self._place = QLabel(), QLabel(), QLabel()
+        self._state, self._model, self._place, self.recording = QLabel(), QLabel(), QLabel(), QLabel()
+        self.recording.setFont(style.font(18, bold=True))
+        self.recording.setStyleSheet(f"color: {style.ALARM.name()};")
+        self.recording.setToolTip("The output is being recorded.")
         self._state.setFont(style.font(22))
         self._model.setFont(style.font(24, bold=True))
         self._place.setFont(style.font(14))
@@ -48,9 +51,11 @@ class Header(QWidget):
         layout.setSpacing(12)
         layout.addWidget(self._state, alignment=Qt.AlignmentFlag.AlignTop)
         layout.addLayout(names, stretch=1)
+        layout.addWidget(self.recording)
         layout.addWidget(self.mute_button)
         layout.addWidget(self.panic_button)
         telemetry.identity.changed.connect(self._show_identity)
+        telemetry.recorded_s.changed.connect(self._show_recording)
         mute.changed.connect(self._show_mute)
         self._show_identity()
 
@@ -63,6 +68,10 @@ class Header(QWidget):
         muted = bool(self._mute.value)
         self.mute_button.setChecked(muted)
         self.mute_button.setText("MUTED" if muted else "MUTE")
+
+    def _show_recording(self) -> None:
+        seconds = self._telemetry.recorded_s.value
+        self.recording.setText("" if seconds is None else f"● REC {seconds // 60}:{seconds % 60:02d}")
 
     def _show_identity(self) -> None:
         identity = self._telemetry.identity.value

@@ -82,6 +82,11 @@ class Host:
         return int(self.stream["clock"][0])
 
     @property
+    def channels(self) -> int:
+        """How many channels are played."""
+        return int(self.history.shape[1])
+
+    @property
     def rate(self) -> float:
         """Samples a second."""
         rate = float(self.stream["sample_rate"][0])

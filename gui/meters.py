@@ -19,6 +19,7 @@ _PLACE = (0.0, 0.06, 0.14, 0.27, 0.46, 0.72, 1.0)
 _MARKS = (0, -3, -6, -10, -20, -30, -40, -50)
 _ROOM = 16  # pixels from mark to mark, at least
 _TOP, _BOTTOM = 74, 28
+_BARS = 54.0  # pixels for all bars
 
 
 class Meters(QWidget):
@@ -39,8 +40,9 @@ class Meters(QWidget):
         telemetry.limiting.changed.connect(self.update)
 
     def _bar(self, channel: int, count: int) -> QRectF:
-        width, gap = (24.0, 6.0) if count > 1 else (36.0, 0.0)
-        left = 14 + (54 - count * width - (count - 1) * gap) / 2 + channel * (width + gap)
+        gap = 6.0 if count <= 2 else 2.0
+        width = 36.0 if count == 1 else (_BARS - (count - 1) * gap) / count
+        left = 14 + (_BARS - count * width - (count - 1) * gap) / 2 + channel * (width + gap)
         return QRectF(left, _TOP, width, max(self.height() - _TOP - _BOTTOM, 10))
 
     def _y(self, level: float, bar: QRectF) -> float:
@@ -98,9 +100,10 @@ class Meters(QWidget):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         for channel, level in enumerate(levels):
             self._paint_level(painter, self._bar(channel, len(levels)), level)
-        painter.setFont(style.font(13))
+        painter.setFont(style.font(13 if len(levels) <= 4 else 10))
         painter.setPen(style.DIM)
-        for channel, text in enumerate("LR" if len(levels) > 1 else ("mono",)):
+        names = ("mono",) if len(levels) == 1 else "LR" if len(levels) == 2 else "12345678"
+        for channel, text in enumerate(names[: len(levels)]):
             bar = self._bar(channel, len(levels)).adjusted(-10, 0, 10, 0)
             painter.drawText(QRectF(bar.left(), bar.bottom() + 4, bar.width(), 18), Qt.AlignmentFlag.AlignCenter, text)
 

@@ -17,8 +17,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from gui.host import Host, View
 from gui.remote import Remote
-from realtime.memory import MAX_CHANNELS
-from realtime.params import Parameter
+from realtime.params import Parameter, table
 
 T = TypeVar("T")
 
@@ -237,8 +236,11 @@ class Telemetry:
         self.latency = Observable(Latency())
         self.osc = Observable(Osc())
         self.identity = Observable(Identity())
+        self.recorded_s: Observable[int | None] = Observable(None)  # None while nothing is recorded
+        self._record = table()["/record"].index
+        self._record_began: int | None = None  # the clock, as far as it was seen from here
         self._levelled = 0.0
-        self._peaks = [(-math.inf, -math.inf, -math.inf)] * MAX_CHANNELS  # held dB, held since, clipped at
+        self._peaks = [(-math.inf, -math.inf, -math.inf)] * host.channels  # held dB, held since, clipped at
         self._limited = _Counter()
         self._limited_at = -math.inf
         self._counters = {key: _Counter() for key in ("deck", "device", "missing")}
@@ -247,10 +249,9 @@ class Telemetry:
     def poll_levels(self, now: float) -> None:
         """Read the meters; many times a second."""
         stream = self._host.stream[0]
-        channels = min(max(int(stream["channels"]), 1), MAX_CHANNELS)
         fall = FALL_DB_S * min(max(now - self._levelled, 0.0), 1.0)
         self._levelled = now
-        self.levels.set(tuple(self._level(channel, fall, now) for channel in range(channels)))
+        self.levels.set(tuple(self._level(channel, fall, now) for channel in range(self._host.channels)))
         if self._limited.follow(int(stream["limited"])):
             self._limited_at = now
         self.limiting.set(now - self._limited_at < 0.6)
@@ -290,6 +291,17 @@ class Telemetry:
         self.osc.set(self._osc(stream, now))
         self.latency.set(latency(self._host.info.get("latency")))
         self.identity.set(identity(self._host.info, stream, self._host.playing(now)))
+        self.recorded_s.set(self._recorded())
+
+    def _recorded(self) -> int | None:
+        """Count the seconds of the recording that runs."""
+        if not number(self._host.values[self._record]):
+            self._record_began = None
+            return None
+        clock = self._host.clock
+        if self._record_began is None:
+            self._record_began = clock
+        return max(int((clock - self._record_began) / self._host.rate), 0)
 
     def _osc(self, stream: Any, now: float) -> Osc:
         count = int(stream["osc_messages"])
@@ -312,7 +324,7 @@ class Telemetry:
 
     def reset_clips(self) -> None:
         """Put the clip lamps out and let the held peaks fall."""
-        self._peaks = [(-math.inf, -math.inf, -math.inf)] * MAX_CHANNELS
+        self._peaks = [(-math.inf, -math.inf, -math.inf)] * self._host.channels
         self.levels.set(tuple(replace(level, hold=None, clipped=False) for level in self.levels.value))
 
 

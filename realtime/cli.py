@@ -96,6 +96,8 @@ def play(
         _list_parameters(model or bundled_model())
     elif check:
         _check(model or bundled_model(), samplerate, seconds)
+    elif inputs is not None and live is None:
+        raise GlitchError("--inputs chooses channels of an input; name one with --input.")
     else:
         _play(
             model,
@@ -158,7 +160,7 @@ def _play(model: Path | None, *, window: bool, seconds: float | None, record: Pa
         if session.recorder.error:
             raise GlitchError(session.recorder.error)
         frames = session.recorder.written
-        print(f"Recorded {frames / session.sample_rate:.2f} s to {session.recorder.path}.")
+        print(f"Recorded {frames / session.recorder.rate:.2f} s to {session.recorder.path}.")
     for note in session.notes[-(session.said - line.told) :] if session.said > line.told else ():
         print(note)
 

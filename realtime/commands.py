@@ -35,6 +35,7 @@ from realtime.memory import LETTERS
 from realtime.osc import BadPacketError, Peer
 from realtime.osc_codec import write_message
 from realtime.osc_router import Command
+from realtime.status import input_latency_ms
 
 if TYPE_CHECKING:
     from realtime.midi import Midi
@@ -78,7 +79,7 @@ def commands(session: Session) -> dict[str, Command]:
 
 def readings(session: Session) -> dict[str, Sequence[float]]:
     """Give what can be read of a session beside its parameters, by address."""
-    status = session.status()
+    status, through = session.status(), input_latency_ms(session)
     meters = session.segment["meters"][: session.segment.geometry.channels]
     return {
         "/meter/peak": meters["peak"].tolist(),
@@ -87,6 +88,7 @@ def readings(session: Session) -> dict[str, Sequence[float]]:
         "/load": [status.load],
         "/underruns": [float(status.underruns)],
         "/latency": [status.total_ms],
+        "/latency/input": [through] if through is not None else [],
         "/latents": session.latents.tolist() if status.deck_alive else [],
     }
 

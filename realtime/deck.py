@@ -31,13 +31,13 @@ from realtime import rings
 from realtime.child import Orders, say
 from realtime.effects import Effect
 from realtime.engine import Engine
-from realtime.memory import EVENT, EVENTS, HEAR, RESTORE, WRITE, Segment
+from realtime.hearing import Hearing
+from realtime.memory import EVENT, EVENTS, HEAR, READ, RESTORE, WRITE, Segment
 from realtime.priority import lock_memory, raise_priority
 from realtime.state import EngineState
 
 CAPTURE_S = 2.0
-INPUT_SLACK_MS = 1.0
-INPUT_LATE_MS = 30.0  # live input further behind than this is left out, to be near again
+INPUT_LATE_MS = 5.0  # live input further behind than it need be is left out, to be near again
 LONGEST_SLEEP = 2e-3
 SHORTEST_SLEEP = 1e-4
 
@@ -50,7 +50,7 @@ class Deck:
         self.segment = segment
         self.state = segment["deck"][0]
         self._stream = stream
-        self._input_at: int | None = None
+        self._hearing = Hearing(self._heard, engine.sample_rate)
         self._incoming = np.zeros(EVENTS, EVENT)
         self._waiting: list[tuple[int, int, int, float]] = []  # (sample, arrival, parameter, value), sorted
         self._arrivals = 0
@@ -101,22 +101,28 @@ class Deck:
     def _hear(self, sounds: int) -> np.ndarray:
         """Take the live input for the frame that will sound at `sounds`.
 
-        It is read as late as the decode-ahead lets it be there for certain. When it isn't, or has fallen far behind,
-        reading begins anew at the right place, and that is noted.
+        It is read as late as the decode-ahead lets it be there for certain, with what a jump needs to spare. When it
+        isn't there, or has fallen far behind, reading begins anew at the right place, and that is noted.
         """
-        rate, wanted = self.engine.sample_rate, self.engine.wanted
-        heard = self._stream["input"]
-        near = sounds - int(self.state["ahead"]) - wanted - round(INPUT_SLACK_MS * rate / 1000)
-        at = self._input_at
-        early = at is not None and at + wanted > int(self._stream["stream"][0]["input_clock"])
-        if at is None or early or near - at > INPUT_LATE_MS * rate / 1000:
-            if at is not None and at >= 0:  # before the first sound there is nothing to jump from
-                self.state["input_jumps"] += 1
+        hearing, wanted = self._hearing, self.engine.wanted
+        if self.segment["ring_index"][READ] == 0:  # nobody hears this deck yet, so it cannot know when it sounds
+            return hearing.read(wanted)
+        near = sounds - int(self.state["ahead"]) - wanted - hearing.fade
+        at = hearing.at
+        early = at is not None and at + wanted + hearing.fade > int(self._stream["stream"][0]["input_clock"])
+        if at is None or early or near - at > INPUT_LATE_MS * self.engine.sample_rate / 1000:
+            self.state["input_jumps"] += at is not None
+            hearing.jump(near)
+            self._note(sounds, HEAR, near)
             at = near
-            self._note(sounds, HEAR, at)
-        self._input_at = at + wanted
-        index = np.arange(at, at + wanted)
-        return np.where(index >= 0, heard[index % len(heard)].T, np.float32(0))
+        made = int(self.segment["ring_index"][WRITE])
+        self.state["input_delay"] = sounds - made + self.engine.taken - at + self.engine.input_delay
+        return hearing.read(wanted)
+
+    def _heard(self, samples: np.ndarray) -> np.ndarray:
+        """Give the live input at some samples of the clock, and silence before its beginning."""
+        history = self._stream["input"]
+        return np.where(samples >= 0, history[samples % len(history)].T, np.float32(0))
 
     def _note(self, sounds: int, parameter: int, value: float) -> None:
         """Tell the host what was done, and before which frame."""

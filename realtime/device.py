@@ -5,8 +5,10 @@
 It is a process of its own so that a driver that hangs or crashes can be given up and started again while the decks play
 on: PortAudio, for one, waits ten minutes for a JACK server that has died. The host's orders, each answered by a line:
 
-- `{"wanted", "rate", "model_rate", "model_channels", "exact", "input", "outputs", "inputs"}`: choose a device and its
-  channels, and an input if one is asked for. Answer: what they are.
+- `{"wanted", "rate", "model_rate", "model_channels", "input", "outputs", "inputs"}`: choose a device and its channels,
+  and an input if one is asked for. Answer: what they are.
+- `{"again", "hears", "rate", …}` in its place: take the devices of these very names, at another rate if need be, and
+  without the input if that isn't there.
 - `{"segment", "block", "latency"}`: open a stream on it that plays the segment.
 - `{"plug": slot, "deck", "gain", "ramp_ms"}`, `{"unplug": slot}`: tie a deck's segment to a slot, or let it go.
 """
@@ -15,12 +17,22 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 from export.contract import GlitchError
 from realtime.child import Orders, say
 from realtime.memory import Segment
 from realtime.priority import lock_memory
-from realtime.stream import DeviceError, choose, choose_channels, choose_input, fitting_rate, open_stream
+from realtime.stream import (
+    Device,
+    DeviceError,
+    choose,
+    choose_channels,
+    choose_input,
+    fitting_rate,
+    named,
+    open_stream,
+)
 
 BLOCK_TIMEOUT_S = 1.0
 
@@ -39,12 +51,10 @@ def _serve(orders: Orders) -> int:
     order = orders.next()
     if order is None:
         return 0
-    device = choose(order["wanted"], order["model_rate"])
-    if order["exact"] and str(device) != order["exact"]:
-        raise DeviceError(f"{order['exact']} is not there.")
-    source = None if order["input"] is None else choose_input(order["input"], device)
+    device, source = _devices(order)
     chosen = choose_channels(device, source, order["outputs"], order["inputs"], order["model_channels"])
-    rate = fitting_rate(device, order["rate"], order["model_rate"], channels=chosen.opened, strict=not order["exact"])
+    again = "again" in order
+    rate = fitting_rate(device, order["rate"], order["model_rate"], channels=chosen.opened, strict=not again)
     hears = str(source) if source is not None else ""
     counts = {"channels": len(chosen.outputs), "inputs": len(chosen.inputs)}
     say(device=str(device), why=device.why, rate=rate, input=hears, **counts)
@@ -58,9 +68,10 @@ def _serve(orders: Orders) -> int:
     maps = {"outputs": chosen.outputs, "input_map": chosen.inputs}
     mixer = Mixer(segment, rate, chosen.opened, inputs=chosen.opened_inputs, **maps)
     stream = open_stream(mixer, device, source, sample_rate=rate, block=order["block"], latency=order["latency"])
+    segment["stream"][0]["largest_block"] = 0
     stream.start()
     lock_memory()
-    say(latency_s=stream.latency_s)
+    say(latency_s=stream.latency_s, input_latency_s=stream.input_latency_s)
 
     state = segment["stream"][0]
     decks: dict[int, Segment] = {}
@@ -82,6 +93,18 @@ def _serve(orders: Orders) -> int:
     for part in (*decks.values(), segment):
         part.close()
     return 0
+
+
+def _devices(order: dict[str, Any]) -> tuple[Device, Device | None]:
+    """Find the output and, where one is asked for, the input."""
+    rate = order["model_rate"]
+    if "again" not in order:
+        device = choose(order["wanted"], rate)
+        return device, None if order["input"] is None else choose_input(order["input"], device)
+    found = named(order["again"], "output", rate)
+    if found is None:
+        raise DeviceError(f"{order['again']} is not there.")
+    return found, named(order["hears"], "input", rate) if order["hears"] else None
 
 
 if __name__ == "__main__":

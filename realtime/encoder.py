@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 
 import numpy as np
-import soxr
 
 from export.contract import load
 from realtime.graph import Graph
+from realtime.resampler import Resampler
 
-RESAMPLER = "HQ"
+ROUNDING = 2  # samples by which what is given may fall short, and what comes of it
 
 
 class Encoder:
@@ -29,8 +29,7 @@ class Encoder:
     Attributes
     ----------
     delay : int
-        Samples, at the input's rate, by which a latent frame lags what it was made from. It is known when the first
-        frame has been made.
+        Samples, at the input's rate, by which a latent frame lags what it was made from.
     """
 
     def __init__(self, path: str | os.PathLike[str], sample_rate: float, channels: int) -> None:
@@ -41,36 +40,24 @@ class Encoder:
         self._channels = channels
         self._resampler = None
         if self._ratio != 1.0:
-            self._resampler = soxr.ResampleStream(
-                sample_rate, self.card.sample_rate, self._inside, dtype="float32", quality=RESAMPLER
-            )
-        self._held = np.zeros((self._inside, 0), np.float32)
-        self._inserted = 0
+            self._resampler = Resampler(sample_rate, self.card.sample_rate, self._inside)
+        inserted = self._resampler.delay + ROUNDING if self._resampler else 0  # what comes late from it
+        self._held = np.zeros((self._inside, inserted), np.float32)
+        self.delay = round((inserted + self.graph.method.delay) * self._ratio)
 
     @property
     def _inside(self) -> int:
         return self.graph.method.channels
 
-    @property
-    def delay(self) -> int:
-        """Samples, at the input's rate, by which a latent frame lags the audio it was made from."""
-        return round((self._inserted + self.graph.method.delay) * self._ratio)
-
     def push(self, audio: np.ndarray) -> np.ndarray:
         """Take audio [shape=(channels, samples)] and give the next latent frame [shape=(latents,)].
 
-        The caller gives as much audio as a frame stands for, on average. What the resampler still holds back when the
-        first frames are due is made up for by silence, once.
+        The caller gives as much audio as a frame stands for, to the sample in the long run.
         """
         audio = self._mixed(audio)
         if self._resampler is not None:
-            audio = np.asarray(self._resampler.resample_chunk(np.ascontiguousarray(audio.T)), np.float32)
-            audio = audio.reshape(-1, self._inside).T
+            audio = self._resampler.push(audio)
         self._held = np.concatenate([self._held, audio], axis=1)
-        lacking = self.hop - self._held.shape[1]
-        if lacking > 0:
-            self._inserted += lacking
-            self._held = np.concatenate([np.zeros((self._inside, lacking), np.float32), self._held], axis=1)
         self.graph.input[0] = self._held[:, : self.hop]
         self._held = self._held[:, self.hop :]
         self.graph.run()

@@ -12,14 +12,14 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-import soxr
 
 from realtime.decoder import Decoder
 from realtime.effects import Chain, Effect, rows
-from realtime.encoder import RESAMPLER, Encoder
+from realtime.encoder import Encoder
 from realtime.latents import Latents, Smoother
 from realtime.memory import CAPTURE, GLIDE, RESTORE
 from realtime.params import Parameter, Table, table
+from realtime.resampler import Resampler
 from realtime.state import EngineState
 
 SILENT_DB = -80.0
@@ -48,6 +48,8 @@ class Engine:
         Latent frames made so far.
     nonfinite : int
         Frames in which the model gave no numbers; they fade to silence, and the model goes back to rest.
+    taken : int
+        Samples of the live input taken so far.
     states : dict
         States by number: what `CAPTURE` keeps and `RESTORE` brings back.
     """
@@ -90,14 +92,12 @@ class Engine:
         self._ratio = sample_rate / card.sample_rate
         self._resampler = None
         if self._ratio != 1.0:
-            self._resampler = soxr.ResampleStream(
-                card.sample_rate, sample_rate, self.channels, dtype="float32", quality=RESAMPLER
-            )
+            self._resampler = Resampler(card.sample_rate, sample_rate, self.channels)
         encoder = Encoder(path, sample_rate, inputs) if inputs and "encode" in card.methods else None
         self._input = _Input(inputs, self.channels, encoder) if inputs else None
         self.chain = Chain(effects, sample_rate, self.channels) if effects else None
         self._effect_rows = frozenset(row.address for row in rows(effects))
-        self._taken = 0
+        self.taken = 0
 
     @property
     def hop(self) -> int:
@@ -107,16 +107,20 @@ class Engine:
     @property
     def delay(self) -> int:
         """Samples, at the stream's rate, by which the sound lags its latent: graph, inversion, resampler, effects."""
-        resampler = self._resampler.delay() if self._resampler else 0
+        resampler = self._resampler.delay if self._resampler else 0
         return round(self.decoder.delay * self._ratio + resampler) + (self.chain.latency if self.chain else 0)
 
     @property
     def input_delay(self) -> int:
         """Samples by which the model's answer lags the live input, inside the engine; the dry way waits as long."""
+        return self._dry_delay + (self.chain.latency if self.chain else 0)
+
+    @property
+    def _dry_delay(self) -> int:
         if self._input is None:
             return 0
         heard = self._input.encoder.delay if self._input.encoder else 0
-        return heard + round(self.decoder.delay * self._ratio) + (self.chain.latency if self.chain else 0)
+        return heard + round(self.decoder.delay * self._ratio)
 
     @property
     def problems(self) -> list[str]:
@@ -126,7 +130,7 @@ class Engine:
     @property
     def wanted(self) -> int:
         """Samples of live input that the next frame takes; as many as frames give, in the long run."""
-        return round((self.frames + 1) * self.decoder.hop * self._ratio) - self._taken
+        return round((self.frames + 1) * self.decoder.hop * self._ratio) - self.taken
 
     def apply(self, parameter: int, value: float) -> None:
         """Act on an event: a parameter of the deck, by index, takes a value; see `realtime.memory` for the others."""
@@ -169,7 +173,7 @@ class Engine:
         heard = None
         if self._input is not None:
             assert given is not None
-            self._taken += given.shape[1]
+            self.taken += given.shape[1]
             heard = self._input.push(given, self.knobs["/input/gain"])
         audio = self._decode(heard)
         if self._restoring is not None:  # both what would have been and what is: the one fades into the other
@@ -184,10 +188,9 @@ class Engine:
             self.decoder.reset()
         out = self._guard.pass_on(audio if sound else None, self.decoder.hop)
         if self._resampler is not None:
-            out = self._resampler.resample_chunk(np.ascontiguousarray(out.T)).T.reshape(self.channels, -1)
+            out = self._resampler.push(out)
         if self._input is not None:
-            behind = (self._input.encoder.delay if self._input.encoder else 0) + round(self.decoder.delay * self._ratio)
-            out = self._input.mix(out, self.knobs["/input/mix"], behind)
+            out = self._input.mix(out, self.knobs["/input/mix"], self._dry_delay)
         if self.chain is not None and out.shape[1]:
             out = self.chain.process(out)
         return np.ascontiguousarray(out, np.float32)

@@ -28,7 +28,7 @@ import numpy as np
 
 from export.contract import GlitchError
 
-VERSION = 3
+VERSION = 4
 LETTERS = ("a", "b")  # the decks
 MAX_PARAMETERS = 2048  # of a deck, the host's included
 MAX_LATENTS = 256
@@ -130,6 +130,7 @@ DECK = np.dtype(
         ("lost_done", "i8"),  # events that were done and found no room in the log
         ("problems", "i8"),  # sentences about effects, so far; the last one stands in `problem`
         ("input_jumps", "i8"),  # times that the live input came too late, or too early
+        ("input_delay", "i8"),  # samples from the live input to the sound that it makes, or itself
         ("events", "i8"),  # events applied
         ("nonfinite", "i8"),  # frames muted because the model gave no numbers
         ("decode_ms", "f8"),  # what a hop costs, smoothed

@@ -43,7 +43,8 @@ class Output:
         self._plugged: dict[int, tuple[str, float]] = {}  # slot: name of the deck's segment, gain
         self._lock = threading.Lock()
         self._unsaid: dict[tuple[int, int], tuple[float, float]] = {}  # kind, slot: value, time of the fade
-        self.latency_s = 0.0
+        self.latency_s = self.input_latency_s = 0.0
+        self.left_at = 0  # the clock when the last device process was given up
 
     @property
     def pid(self) -> int:
@@ -83,12 +84,12 @@ class Output:
             "rate": rate,
             "model_rate": model_rate,
             "model_channels": model_channels,
-            "exact": "",
             "input": input_device,
             "outputs": outputs,
             "inputs": inputs,
         }
         self.device = self._choose(self._order)
+        self._hears = self.device.input
         return self.device
 
     def _choose(self, order: dict[str, Any]) -> Played:
@@ -110,7 +111,7 @@ class Output:
         self._block, self._latency = block, latency
         self.use(segment)
         answer = self._child.ask(ANSWER_S, segment=segment.name, block=block, latency=latency)
-        self.latency_s = float(answer["latency_s"])
+        self.latency_s, self.input_latency_s = float(answer["latency_s"]), float(answer["input_latency_s"])
 
     def plug(self, slot: int, deck: Segment, *, gain: float, ramp_ms: float = 0.0) -> None:
         """Tie a deck to a slot; it is heard from its next frames on. Without a device it waits for one."""
@@ -162,7 +163,7 @@ class Output:
         return not s["active"] or bool(s["waiting"] and s["tail"] <= 0.0)
 
     def reopen(self) -> None:
-        """Give the device process up, and start another on the same device.
+        """Give the device process up, and start another on the same device, and input if that is there.
 
         Decks are plugged in again, unless the device plays at another rate now: then they are of no use.
 
@@ -172,16 +173,14 @@ class Output:
             The device isn't back.
         """
         self._child.kill()
+        self.left_at = int(self._segment["stream"][0]["clock"])
         self._slots["active"] = 0
         self._child = Child("realtime.device", "The audio device")
         before = self.device
-        wanted = self._order["wanted"]
-        named = before.name if isinstance(wanted, str) else wanted
-        null = before.name.startswith("null")
-        order = {"wanted": "null" if null else named, "rate": before.sample_rate, "exact": before.name}
-        device = self._choose(self._order | order)
-        if (device.channels, device.inputs) != (before.channels, before.inputs):
-            raise ChildError(f"{device} has other channels than before.")
+        again = {"again": before.name, "hears": self._hears, "rate": before.sample_rate}
+        device = self._choose(self._order | again)
+        if device.channels != before.channels:
+            raise ChildError(f"{device} has {device.channels} channels now; give it back the {before.channels} it had.")
         self.device = device
         self.open(self._segment, block=self._block, latency=self._latency)
         if device.sample_rate != before.sample_rate:

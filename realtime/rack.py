@@ -214,7 +214,6 @@ class Rack:
     def change_rate(self, sample_rate: float) -> None:
         """Put fresh decks that play at another rate in the place of all."""
         self.sample_rate = sample_rate
-        self._journal.give_up(f"the device came back at {sample_rate:.0f} Hz")
         for player in self.players.values():
             if player.process is not None:
                 self._workers.submit(self._again, player)
@@ -230,7 +229,7 @@ class Rack:
 
     def supervise(self) -> None:
         """Look after the decks: widen those that come late, mute the hopeless, replace the dead. Never waits."""
-        if int(self._stream["largest_block"]) > int(self._stream["block"]):  # the device asks for more than it did
+        if int(self._stream["largest_block"]) not in (0, int(self._stream["block"])):  # the device asks for another
             self.set_ahead()
         for player in self.players.values():
             process = player.process

@@ -61,6 +61,8 @@ class Recorder:
 
     Attributes
     ----------
+    rate : int
+        Of the files, in Hz.
     path : Path
         Where the output goes, with its number.
     paths : dict[str, Path]
@@ -92,7 +94,7 @@ class Recorder:
             raise RecordError(f"Cannot record '{', '.join(parts)}': name one or more of {', '.join(PARTS)}, each once.")
         self._stream = segment["stream"][0]
         self._capacity = segment.geometry.capacity
-        self._rate = int(self._stream["sample_rate"])
+        self.rate = int(self._stream["sample_rate"])
         self._wanted = frames
         self._next = 0
         self._silent_until = 0
@@ -139,7 +141,7 @@ class Recorder:
                 files = {}
                 try:
                     for part, source in self._sources.items():
-                        files[part] = GrowingFile(_beside(name, part), self._rate, source.shape[1])
+                        files[part] = GrowingFile(_beside(name, part), self.rate, source.shape[1])
                         undo.callback(_discard, files[part])
                 except FileExistsError:  # somebody was faster
                     continue
@@ -152,7 +154,7 @@ class Recorder:
     def _run(self) -> None:
         try:
             while not self._enough and not self._stop.wait(POLL_S):
-                hold = 0 if self._wanted is not None else round(HOLD_S * self._rate)
+                hold = 0 if self._wanted is not None else round(HOLD_S * self.rate)
                 self._catch_up(lambda: int(self._stream["clock"]) - hold)  # noqa: B023
             self._catch_up(lambda: self._end or 0)
         finally:
@@ -194,7 +196,7 @@ class Recorder:
         try:
             act()
         except OSError as error:
-            kept = f"Recording to '{file.path}' ended after {file.frames / self._rate:.1f} s, which are kept"
+            kept = f"Recording to '{file.path}' ended after {file.frames / self.rate:.1f} s, which are kept"
             remedy = REMEDIES.get(error.errno or 0, REMEDY)
             self.error = self.error or f"{kept}: {_reason(error)}; {remedy}."
             return False

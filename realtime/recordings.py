@@ -104,7 +104,17 @@ class Recordings:
             self._taking = (datetime.now(), session.clock)
         elif not on and self._taking is not None:
             (where, begin), self._taking = self._taking, None
-            self._errands.submit(self._write_take, where, begin, session.clock)
+            self._errands.submit(self._write_take, where, begin, session.clock, session.sample_rate)
+
+    def interrupt(self, at: int, why: str) -> None:
+        """End what runs, at a sample of the clock: what comes after it has another rate."""
+        session = self._session
+        if self._taking is not None:
+            (where, begin), self._taking = self._taking, None
+            session.controls.show("/take", 0.0)
+            self._errands.submit(self._write_take, where, begin, at, session.sample_rate)
+        self._errands.submit(self._end, at, why)
+        self._errands.submit(session.journal.give_up, why)
 
     def take_to(self, path: Path, begin: int) -> None:
         """Begin a take that is written to a file of the player's own."""
@@ -128,7 +138,7 @@ class Recordings:
             self.recorder.close(end)
         if self._taking is not None:
             (where, begin), self._taking = self._taking, None
-            self._write_take(where, begin, end)
+            self._write_take(where, begin, end, self._session.sample_rate)
 
     def _begin(self, name: str | None, begin: int) -> None:
         session = self._session
@@ -136,27 +146,28 @@ class Recordings:
             folder = self._made()
             path = inside(folder, name) if name is not None else takes_name(folder)
             recorder = self.start(path, begin)
-        except (GlitchError, OSError) as error:
+        except RecordError as error:
             session.say(str(error))
             session.controls.show("/record", float(self.running))
             return
         session.controls.show("/record", 1.0)
         session.say(f"Recording to {recorder.path}.")
 
-    def _end(self) -> None:
+    def _end(self, until: int | None = None, why: str = "") -> None:
         with self._lock:
             recorder, running = self.recorder, self.running
             self.running = False
         if recorder is None or not running:
             return
-        recorder.close()
+        recorder.close(until)
         session = self._session
         session.controls.show("/record", 0.0)
         if not recorder.error:
             names = ", ".join(str(path) for path in recorder.paths.values())
-            session.say(f"Recorded {recorder.written / session.sample_rate:.1f} s to {names}.")
+            ended = f"; it ended since {why}" if why else ""
+            session.say(f"Recorded {recorder.written / recorder.rate:.1f} s to {names}{ended}.")
 
-    def _write_take(self, where: Path | datetime, begin: int, end: int) -> None:
+    def _write_take(self, where: Path | datetime, begin: int, end: int, rate: float) -> None:
         session = self._session
         try:
             path = takes_name(self._made(), TAKE, where) if isinstance(where, datetime) else where
@@ -166,7 +177,7 @@ class Recordings:
             return
         lost = session.journal.lost()
         gaps = f" {lost} events found no room in it, so it cannot be rendered exactly." if lost else ""
-        session.say(f"The take of {(end - begin) / session.sample_rate:.1f} s is in {path}.{gaps}")
+        session.say(f"The take of {(end - begin) / rate:.1f} s is in {path}.{gaps}")
 
     def _made(self) -> Path:
         try:

@@ -29,6 +29,7 @@ from export.contract import GlitchError
 from realtime import rings
 from realtime.effects import Effect
 from realtime.engine import Engine
+from realtime.hearing import Hearing
 from realtime.journal import CALLBACK, ENTRY, FORMAT, INPUT, PARTS, held
 from realtime.library import Library, digest
 from realtime.memory import (
@@ -40,6 +41,7 @@ from realtime.memory import (
     MAX_CHANNELS,
     OPENED,
     PLUGGED,
+    RESTORE,
     SLOTS,
     Geometry,
     Segment,
@@ -236,7 +238,7 @@ class _Deck:
         self._made = np.zeros((int(self._said["channels"]), 0), np.float32)
         self._coming: Future[np.ndarray] | None = None
         self._input: sf.SoundFile | None = None
-        self._input_at = 0
+        self._hearing = Hearing(self._heard, take.sample_rate)
         self.segment = Segment.local(Geometry("deck", int(self._said["channels"]), int(self._said["capacity"])))
         self.segment["deck"][0]["number"] = number
         self.open = self.silent = False
@@ -271,7 +273,7 @@ class _Deck:
             parts, count = [], 0
             while count < STRETCH:
                 self._apply(engine)
-                parts.append(engine.next(self._hear(engine) if engine.inputs else None))
+                parts.append(engine.next(self._hearing.read(engine.wanted) if engine.inputs else None))
                 count += parts[-1].shape[1]
             return np.concatenate(parts, axis=1)
         except ILL_FORMED as error:
@@ -293,7 +295,7 @@ class _Deck:
         while self._next < len(self._done) and self._done[self._next]["number"] <= engine.frames:
             entry = self._done[self._next]
             if entry["kind"] == HEAR:
-                self._input_at = int(entry["value"])
+                self._hearing.jump(int(entry["value"]))
             elif entry["kind"] == RESTORE:  # only noted by a deck that knew the state
                 self._learn(engine, int(entry["value"]))
             engine.apply(int(entry["kind"]), float(entry["value"]))
@@ -305,15 +307,15 @@ class _Deck:
             data = (self._take.folder / "states" / f"{number}.state").read_bytes()
             engine.states[number] = EngineState.from_bytes(data)
 
-    def _hear(self, engine: Engine) -> np.ndarray:
-        """Read the live input that the next frame heard; what lies before or beyond the file is silence."""
+    def _heard(self, samples: np.ndarray) -> np.ndarray:
+        """Read the live input; what lies before or beyond the file is silence."""
+        heard = np.zeros((int(self._said["inputs"]), samples.size), np.float32)
+        if not samples.size or samples[-1] < 0:
+            return heard
         if self._input is None:
             self._input = sf.SoundFile(self._take.folder / INPUT)
-        begin = self._input_at - self._take.heard_from
-        end = begin + engine.wanted
-        self._input_at += engine.wanted
-        heard = np.zeros((engine.inputs, end - begin), np.float32)
-        first, last = max(begin, 0), min(end, self._input.frames)
+        begin = int(samples[0]) - self._take.heard_from
+        first, last = max(begin, 0), min(begin + samples.size, self._input.frames)
         if first < last:
             self._input.seek(first)
             heard[:, first - begin : last - begin] = self._input.read(last - first, "float32", always_2d=True).T

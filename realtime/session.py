@@ -388,12 +388,13 @@ class Session:
         if not wait_for(lambda: self._stream_state["callbacks"] > 1, FIRST_BLOCK_S):
             raise ChildError(f"{self.device} was opened but asks for no sound; is its server running?")
         first.result()
+        self.rack.set_ahead()  # the deck may have been ready before the device told of its block
         self.began = self._first_sound()
         self.journal.tell(began=self.began)
         if self.device.inputs:
             self.journal.listen()
             self._stack.callback(self.journal.deafen)
-        self.rack.set_ahead()
+        self._describe()
         self._begin_what_is_timed()
         if self._stored is not None:
             self._stored.restore(self)
@@ -496,11 +497,15 @@ class Session:
 
     def _device_is_back(self) -> None:
         """Go on with a device that was away; where it has another rate now, with decks that play at that."""
-        self.device = self.output.device
-        if self.device.sample_rate != self.sample_rate:
-            self.say(f"{self.device} plays at {self.device.sample_rate:.0f} Hz now.")
-            self.sample_rate = self.device.sample_rate
-            self.rack.change_rate(self.sample_rate)
+        before, self.device = self.device, self.output.device
+        if before.inputs and not self.device.inputs:
+            self.say(f"The input {before.input} is not there any more; start again when it is.")
+        rate = self.device.sample_rate
+        if rate != self.sample_rate:
+            self.say(f"{self.device} plays at {rate:.0f} Hz now.")
+            self.recordings.interrupt(self.output.left_at, f"the device came back at {rate:.0f} Hz")
+            self.sample_rate = rate
+            self.rack.change_rate(rate)
         self._describe()
 
     def _name_what_is_wrong(self, counts: Counts) -> None:

@@ -78,3 +78,12 @@ def latency_ms(session: Session) -> dict[str, float]:
         "model": delay / per_ms,
         "device": 1000.0 * session.output.latency_s + session.output.periods_untold * block / per_ms,
     }
+
+
+def input_latency_ms(session: Session) -> float | None:
+    """Give the time from live input to speaker in ms, dry or through the model; None where nothing is heard."""
+    process = session.player.process
+    delay = int(process.state["input_delay"]) if process is not None else 0
+    if not session.device.inputs or not delay:
+        return None
+    return 1000.0 * (delay / session.sample_rate + session.output.input_latency_s + session.output.latency_s)

@@ -65,6 +65,10 @@ class Stream(Protocol):
     def latency_s(self) -> float:
         """Time from the callback to the speaker."""
 
+    @property
+    def input_latency_s(self) -> float:
+        """Time from the microphone to the callback; 0 without an input."""
+
 
 def devices(kind: Kind = "output") -> list[Device]:
     """List the devices that can play, or those that can hear.
@@ -120,6 +124,12 @@ def choose_input(wanted: str | int, output: Device) -> Device:
             raise DeviceError("This machine has no audio input; plug one in, or start without --input.")
         return chosen[0]
     return _find(wanted, found, "input")
+
+
+def named(name: str, kind: Kind, sample_rate: float) -> Device | None:
+    """Find the device that calls itself so, if it is there; it may have another index than before."""
+    null = Device(None, NULL, MAX_CHANNELS, sample_rate)
+    return null if name == str(null) else next((d for d in devices(kind) if d.name == name), None)
 
 
 def _find(wanted: str | int, found: list[Device], kind: Kind) -> Device:
@@ -267,6 +277,12 @@ class PortAudioStream:
         latency = self._stream.latency  # of the output, or of input and output
         return float(latency[1] if isinstance(latency, tuple) else latency)
 
+    @property
+    def input_latency_s(self) -> float:
+        """Time from the microphone to the callback, as the device tells it; 0 without an input."""
+        latency = self._stream.latency
+        return float(latency[0]) if isinstance(latency, tuple) else 0.0
+
 
 class NullStream:
     """Plays to nowhere, in time."""
@@ -276,7 +292,7 @@ class NullStream:
         self._out = np.zeros(block * int(mixer.segment["stream"][0]["channels"]), np.float32)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="null device", daemon=True)
-        self.latency_s = 0.0
+        self.latency_s = self.input_latency_s = 0.0
 
     def start(self) -> None:
         """Begin to call back."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 
@@ -29,6 +28,7 @@ class DeviceWatch:
         self._output, self._stream, self._say, self._back = output, segment["stream"][0], say, back
         self._beat = (0, 0.0)  # the callbacks counted last, and when they were
         self._retry_at = 0.0
+        self._why = ""  # it cannot be opened again, as it was said last
 
     def look(self) -> None:
         """See whether the device asks for sound; try to open it again, now and then, where it doesn't."""
@@ -41,11 +41,16 @@ class DeviceWatch:
             return
         if not self._retry_at:
             self._say(f"{self._output.device} is gone; waiting for it to come back.")
-        with contextlib.suppress(ChildError):
+            self._why = f"{self._output.device} is not there."
+        try:
             self._output.reopen()
-            self._beat = (-1, time.monotonic())
-            self._retry_at = 0.0
-            self._say(f"{self._output.device} is back.")
-            self._back()
+        except ChildError as error:
+            if str(error) != self._why:
+                self._why = str(error)
+                self._say(self._why)
+            self._retry_at = time.monotonic() + RETRY_S
             return
-        self._retry_at = time.monotonic() + RETRY_S
+        self._beat = (-1, time.monotonic())
+        self._retry_at = 0.0
+        self._say(f"{self._output.device} is back.")
+        self._back()

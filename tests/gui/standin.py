@@ -33,14 +33,16 @@ class StandIn:
         The model file that it says it plays.
     folder
         Where it keeps the note of its segments.
-    sound : np.ndarray [shape=(samples, 2)], optional
+    channels
+        That it plays.
+    sound : np.ndarray [shape=(samples, channels)], optional
         Played round and round in real time while `run` is true; else only what `play` gives.
     """
 
-    def __init__(self, model: Path, folder: Path, *, sound: np.ndarray | None = None) -> None:
+    def __init__(self, model: Path, folder: Path, *, sound: np.ndarray | None = None, channels: int = 2) -> None:
         self._registry = Registry(folder)
         self.table = params.table(contract.load(model)[1])
-        self.segment = Segment.create(Geometry("stream", 2, HISTORY), self._registry)
+        self.segment = Segment.create(Geometry("stream", channels, HISTORY), self._registry)
         self.deck = Segment.create(Geometry("deck", 1, RING), self._registry)
         self.name = self.segment.name
         self.stream = self.segment["stream"][0]
@@ -90,15 +92,16 @@ class StandIn:
         self._registry.close()
 
     def play(self, samples: np.ndarray) -> None:
-        """Write samples into the history, as the callback does: [shape=(samples,) or (samples, 2)]."""
+        """Write samples into the history, as the callback does: [shape=(samples,) or (samples, channels)]."""
         if samples.ndim == 1:
-            samples = np.stack([samples, samples], axis=1)
+            samples = np.stack([samples] * self.segment.geometry.channels, axis=1)
         history, clock = self.segment["history"], int(self.stream["clock"])
         place = np.arange(clock, clock + len(samples)) % HISTORY
         history[place[-HISTORY:]] = samples[-HISTORY:]
         recent = np.abs(samples[-1024:])
-        self.segment["meters"]["peak"] = recent.max(axis=0, initial=0)
-        self.segment["meters"]["power"] = np.square(samples[-4096:]).mean(axis=0) if len(samples) else 0
+        meters = self.segment["meters"][: samples.shape[1]]
+        meters["peak"] = recent.max(axis=0, initial=0)
+        meters["power"] = np.square(samples[-4096:]).mean(axis=0) if len(samples) else 0
         self.stream["clock"] = clock + len(samples)
 
     def set(self, address: str, value: float) -> None:

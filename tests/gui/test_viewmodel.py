@@ -26,7 +26,7 @@ from gui.viewmodel import (
 from realtime import params
 from realtime.memory import DECK
 from realtime.params import Parameter
-from tests.gui.standin import StandIn
+from tests.gui.standin import StandIn, tone
 
 LATENT = Parameter("/latent/1", "float", -6, 6, 0, "", "linear", 30, "deck", "A latent.")
 SPEED = Parameter("/speed", "float", 0.01, 100, 1, "Hz", "log", 0, "deck", "A speed.")
@@ -261,3 +261,20 @@ def test_a_description_that_says_nothing_gives_dashes(application: QApplication,
 
 def test_every_field_of_a_deck_that_is_read_exists() -> None:
     assert {"decode_ms", "worst_ms", "deadline_ms", "underruns", "missing"} <= set(DECK.names or ())
+
+
+def test_the_time_of_a_recording_goes_by_the_clock(application: QApplication, standin: StandIn) -> None:
+    telemetry = telemetry_of(standin)
+    telemetry.poll_figures(0.0)
+    assert telemetry.recorded_s.value is None
+    standin.set("/record", 1)
+    for now, seconds in ((1.0, 0), (2.0, 2), (3.0, 4)):
+        telemetry.poll_figures(now)
+        assert telemetry.recorded_s.value == seconds
+        standin.play(tone(100.0, 2.0))
+    standin.set("/record", 0)
+    telemetry.poll_figures(4.0)
+    assert telemetry.recorded_s.value is None
+    standin.set("/record", 1)
+    telemetry.poll_figures(5.0)
+    assert telemetry.recorded_s.value == 0

@@ -430,3 +430,35 @@ def test_a_session_that_is_not_there_gives_one_sentence() -> None:
     done = subprocess.run([sys.executable, "-m", "gui", "glitch-0-none"], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.strip() == "There is no session 'glitch-0-none' to attach to; start glitch-live first."
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 8])
+def test_every_channel_has_a_meter_of_its_own(application: QApplication, tmp_path: Path, channels: int) -> None:
+    model = level_model(tmp_path / "level.onnx")
+    with StandIn(model, tmp_path, channels=channels) as standin:
+        host = Host(standin.name)
+        window = Window(host)
+        window.timer.stop()
+        window.show()
+        standin.segment["meters"]["peak"][:] = 0.5  # what lies behind the session's channels is nobody's
+        standin.segment["meters"]["power"][:] = 0.1
+        look(window)
+        assert len(window.telemetry.levels.value) == channels
+        drawn = pixels(window.meters.grab().toImage())
+        row = drawn[-60, 10:72] > 60
+        assert np.count_nonzero(np.diff(row.astype(int)) == 1) == channels
+        window.close()
+        host.close()
+
+
+def test_a_light_tells_of_a_recording_and_its_time(window: Window, standin: StandIn) -> None:
+    window.telemetry.poll_figures(0.0)
+    assert window.header.recording.text() == ""
+    standin.set("/record", 1)
+    window.telemetry.poll_figures(1.0)
+    standin.play(tone(100.0, 65.0))
+    window.telemetry.poll_figures(2.0)
+    assert window.header.recording.text() == "● REC 1:05"
+    standin.set("/record", 0)
+    window.telemetry.poll_figures(3.0)
+    assert window.header.recording.text() == ""

@@ -1,0 +1,214 @@
+"""The device: which of its channels are played, and what becomes of the sound when it goes away and is back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from realtime import Session
+from realtime.decks import wait_for
+from tests import reference
+from tests.jack import JackClient, JackServer
+
+
+def within(patch: pytest.MonkeyPatch, server: JackServer) -> JackServer:
+    """Lead all clients to a server."""
+    for name in ("JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER"):
+        patch.setenv(name, server.environment[name])
+    return server
+
+
+def loud(session: Session) -> Session:
+    session.set("/walk/radius", 0)
+    session.set("/latent/1", 3)
+    return session
+
+
+def rings(session: Session) -> None:
+    """Let a model that shows its latent give a tone that no DC filter takes away."""
+    for turn in range(20):
+        session.set("/latent/1", 3.0 * (-1) ** turn)
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("there", "chosen", "channels", "sounding"),
+    [
+        (4, [3, 4], 1, [3, 4]),
+        (4, [4, 1], 2, [1, 4]),
+        (4, None, 1, [1, 2]),
+        (4, None, 8, [1, 2, 3, 4]),
+        (2, None, 4, [1, 2]),
+        (2, [1], 2, [1]),
+        (1, None, 1, [1]),
+    ],
+)
+def test_a_model_sounds_on_the_channels_that_were_chosen_and_on_no_other(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    there: int,
+    chosen: list[int] | None,
+    channels: int,
+    sounding: list[int],
+) -> None:
+    model = reference.level_model(tmp_path / "level.onnx", channels=channels)
+    with (
+        within(monkeypatch, JackServer(block=256, playbacks=there)) as server,
+        JackClient(server, "sink", inputs=there) as sink,
+        Session(model, outputs=chosen) as session,
+    ):
+        session.set("/walk/radius", 0)
+        session.set("/smoothing", 0)
+        opened = max(sounding)
+        for channel in range(1, opened + 1):
+            server.connect(f"PortAudio:out_{channel - 1}", f"sink:in_{channel}")
+        rings(session)
+        assert session.device.channels == len(sounding)
+    assert [k + 1 for k in range(there) if np.abs(sink.heard[k]).max(initial=0) > 0.05] == sounding
+    silent = [k for k in range(there) if k + 1 not in sounding]
+    assert not sink.heard[silent].any()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--outputs", "9,10"], "has output channels 1 to 2, not 9."),
+        (["--outputs", "0"], "--outputs takes channels from 1 on with commas between, as 3,4, not '0'."),
+        (["--outputs", "1,1"], "At most 8 output channels can be chosen, each once, not [1, 1]."),
+        (
+            ["--input", "default", "--inputs", "x"],
+            "--inputs takes channels from 1 on with commas between, as 3,4, not 'x'.",
+        ),
+        (["--input", "default", "--inputs", "3"], "has input channels 1 to 2, not 3."),
+        (["--inputs", "1"], "--inputs chooses channels of an input; name one with --input."),
+        (["--input", "nothing"], "'nothing' is not an input device here"),
+    ],
+)
+def test_a_choice_that_the_device_has_not_is_one_sentence(
+    models: dict[str, Path], options: list[str], says: str
+) -> None:
+    with JackServer(block=256) as server:
+        done = subprocess.run(
+            [sys.executable, "-m", "realtime.cli", "--model", str(models["level"]), "--headless", *options],
+            env=server.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("glitch-live: ")
+    assert says in lines[0]
+
+
+def test_sound_and_input_are_back_with_the_device(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    sine = (0.3 * np.sin(2 * np.pi * 500 * np.arange(48_000) / 48_000)).astype(np.float32)[None]
+    server = within(monkeypatch, JackServer())
+    with server, Session(models["echo"], input_device="") as session:
+        loud(session).set("/input/mix", 0)
+        server.kill()
+        assert wait_for(lambda: any("is gone; waiting" in note for note in session.notes), 10)
+        with server:
+            assert wait_for(lambda: session.notes[-1].endswith("is back."), 20)
+            with JackClient(server, "source", sine):
+                server.connect("source:out_1", "PortAudio:in_0")
+                begin = session.clock
+                assert wait_for(lambda: _level(session, begin) > 0.25, 10)
+            began = time.monotonic()
+            session.close()
+            assert time.monotonic() - began < 10
+
+
+def test_a_device_that_is_back_at_another_rate_is_played_at_that(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = within(monkeypatch, JackServer(rate=48_000, block=64))
+    with server, Session(models["tone"], takes=tmp_path, input_device="") as session:
+        loud(session)
+        for address in ("/record", "/take"):
+            session.set(address, 1)
+        assert wait_for(lambda: session.status().seconds > 1.0, 10)
+        server.kill()
+        assert wait_for(lambda: any("is gone; waiting" in note for note in session.notes), 10)
+        server.rate, server.block = 44_100, 256
+        with server:
+            assert wait_for(lambda: any("There can be no take" in note for note in session.notes), 20)
+            assert session.sample_rate == session.device.sample_rate == 44_100
+            begin = session.clock
+            assert wait_for(lambda: _level(session, begin) > 0.3, 10)
+            assert wait_for(lambda: session.status().latency_ms["decoded ahead"] > 1000 * 256 / 44_100, 5)
+            begin = session.clock + 4410
+            assert wait_for(lambda: session.clock > begin + 44_100, 10)
+            heard = _played(session, begin, begin + 44_100)
+            assert np.abs(np.fft.rfft(heard * np.hanning(44_100))).argmax() == pytest.approx(1000, abs=1)
+            assert any("plays at 44100 Hz now" in note for note in session.notes)
+            assert any("ended since the device came back at 44100 Hz" in note for note in session.notes)
+            assert session.get("/record") == session.get("/take") == 0
+            said = session.said
+            session.set("/take", 1)
+            assert session.said > said
+            assert "There can be no take from now on, since the device came back at 44100 Hz" in session.notes[-1]
+            assert session.get("/take") == 0
+            session.set("/record", 1)
+            assert wait_for(lambda: session.get("/record") == 1, 5)
+            begin = session.clock
+            assert wait_for(lambda: session.clock > begin + 22_050, 5)
+            session.set("/record", 0)
+            assert wait_for(lambda: "Recorded" in session.notes[-1], 5)
+            began = time.monotonic()
+            session.close()
+            assert time.monotonic() - began < 10
+    first, second = sorted(tmp_path.glob("*.wav"))
+    assert len(list(tmp_path.glob("*.take"))) == 1
+    assert (sf.info(first).samplerate, sf.info(second).samplerate) == (48_000, 44_100)
+    audio, _ = sf.read(first)
+    spectrum = np.abs(np.fft.rfft(audio[-24_000:, 0] * np.hanning(24_000)))
+    assert spectrum.argmax() * 2 == pytest.approx(1000, abs=2), "what was recorded has another pitch"
+
+
+def test_a_device_that_is_back_without_its_channels_is_told(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = within(monkeypatch, JackServer(playbacks=4))
+    with server, Session(models["level"], outputs=[3, 4]) as session:
+        server.kill()
+        assert wait_for(lambda: any("is gone; waiting" in note for note in session.notes), 10)
+        server.playbacks = 2
+        with server:
+            assert wait_for(lambda: session.notes[-1].endswith("has output channels 1 to 2, not 3."), 20)
+            server.kill()
+        server.playbacks = 4
+        with server:
+            assert wait_for(lambda: session.notes[-1].endswith("is back."), 20)
+            session.close()
+
+
+def test_a_device_that_is_back_without_its_input_plays(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = within(monkeypatch, JackServer(captures=2))
+    with server, Session(models["tone"], input_device="") as session:
+        server.kill()
+        assert wait_for(lambda: any("is gone; waiting" in note for note in session.notes), 10)
+        server.captures = 0
+        with server:
+            assert wait_for(lambda: any("is not there any more" in note for note in session.notes), 20)
+            begin = session.clock
+            assert wait_for(lambda: _level(session, begin) > 0.3, 10)
+            session.close()
+
+
+def _played(session: Session, begin: int, end: int) -> np.ndarray:
+    history = session.segment["history"]
+    return history[np.arange(begin, end) % len(history), 0]
+
+
+def _level(session: Session, begin: int) -> float:
+    return float(np.abs(_played(session, max(begin, session.clock - 9600), session.clock)).max(initial=0))
