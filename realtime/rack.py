@@ -40,6 +40,8 @@ QUICK_DEATH_S = 5.0
 PATIENCE = 30  # quick deaths in a row, after which a deck is started again only now and then
 PAUSE_S = 5.0
 DEATHS_BY_PLUGIN = 2
+MOST_EFFECTS = 16
+MOST_CHANGES = 16  # of effects, that wait
 TOO_SLOW_S = 2.0  # above its deadline for so long, a deck is muted
 
 
@@ -161,6 +163,9 @@ class Rack:
         for player in self.players.values():
             player.values[player.table["/walk/seed"].index] = seed
         self._workers = ThreadPoolExecutor(len(LETTERS), thread_name_prefix="loader")
+        self._asking = threading.Lock()
+        self._loading: dict[str, Future[None]] = {}  # what was asked for last
+        self._changing: list[Future[None]] = []
         self._closing = False
 
     def load(
@@ -174,16 +179,35 @@ class Rack:
     ) -> Future[None]:
         """Prepare a model and cross over to it; the future ends when the old one is gone, or raises `GlitchError`.
 
-        Effects and knobs stay as they are, but for those given, by address.
+        Effects and knobs stay as they are, but for those given, by address. A load that hasn't begun when another is asked
+        for is cancelled: what was wanted last is what plays.
         """
         path = Path(model).absolute()
-        return self._workers.submit(self._load, self.players[letter], path, fade_ms, effects, values or {})
+        with self._asking:
+            before = self._loading.get(letter)
+            if before is not None:
+                before.cancel()
+            coming = self._workers.submit(self._load, self.players[letter], path, fade_ms, effects, values or {})
+            self._loading[letter] = coming
+        return coming
 
     def set_effects(
         self, letter: str, change: Callable[[tuple[Effect, ...]], tuple[Effect, ...]], *, fade_ms: float
     ) -> Future[None]:
-        """Change what a deck's sound goes through, by a twin with other effects that takes over where the deck is."""
-        return self._workers.submit(self._exchange_effects, self.players[letter], change, fade_ms)
+        """Change what a deck's sound goes through, by a twin with other effects that takes over where the deck is.
+
+        Raises
+        ------
+        DeckError
+            So many changes are under way already that this one is refused.
+        """
+        with self._asking:
+            self._changing = [one for one in self._changing if not one.done()]
+            if len(self._changing) >= MOST_CHANGES:
+                raise DeckError(f"{MOST_CHANGES} changes of effects are under way already; wait for one of them.")
+            coming = self._workers.submit(self._exchange_effects, self.players[letter], change, fade_ms)
+            self._changing.append(coming)
+        return coming
 
     def send(self, player: Player, turned: Sequence[tuple[Parameter, float]], sample: int = 0) -> None:
         """Set knobs of a deck, together."""
@@ -271,6 +295,8 @@ class Rack:
     ) -> None:
         with player.lock:
             effects = change(player.effects)
+            if len(effects) > MOST_EFFECTS:
+                raise DeckError(f"A deck has at most {MOST_EFFECTS} effects; take one out first.")
             if player.model is None or player.card is None:
                 raise DeckError(f"Deck {player.letter.upper()} plays nothing; load a model on it first.")
             kept = Loaded(player.model, player.digest, player.card, effects)

@@ -231,3 +231,11 @@ def test_a_server_that_is_killed_is_waited_for_and_found_again(shelf: Path) -> N
         finally:
             player.kill()
             player.wait()
+
+
+def test_only_the_model_that_was_asked_for_last_is_loaded(models: dict[str, Path]) -> None:
+    with Session(models["level"], library=models["level"].parent, device="null") as session:
+        asked = [session.load(name) for name in ("tone", *["stereo"] * 50, "tone")]
+        asked[-1].result(60)
+        assert sum(one.cancelled() for one in asked) >= 50
+        assert session.card.name == "tone"
