@@ -162,7 +162,7 @@ class Rack:
         self.players = {letter: Player(letter, values[k]) for k, letter in enumerate(LETTERS)}
         for player in self.players.values():
             player.values[player.table["/walk/seed"].index] = seed
-        self._workers = ThreadPoolExecutor(len(LETTERS), thread_name_prefix="loader")
+        self._workers = ThreadPoolExecutor(4 * len(LETTERS), thread_name_prefix="loader")  # most wait for their deck
         self._asking = threading.Lock()
         self._loading: dict[str, Future[None]] = {}  # what was asked for last
         self._changing: list[Future[None]] = []
