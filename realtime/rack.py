@@ -45,6 +45,10 @@ MOST_CHANGES = 16  # of effects, that wait
 TOO_SLOW_S = 2.0  # above its deadline for so long, a deck is muted
 
 
+class Overtaken(DeckError):
+    """A model was not loaded, because another was asked for after it."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A model that has been read, and what its sound shall go through."""
@@ -164,7 +168,8 @@ class Rack:
             player.values[player.table["/walk/seed"].index] = seed
         self._workers = ThreadPoolExecutor(4 * len(LETTERS), thread_name_prefix="loader")  # most wait for their deck
         self._asking = threading.Lock()
-        self._loading: dict[str, Future[None]] = {}  # what was asked for last
+        self._counted = itertools.count()
+        self._tickets: dict[str, int] = {}  # of the load that was asked for last
         self._changing: list[Future[None]] = []
         self._closing = False
 
@@ -180,16 +185,11 @@ class Rack:
         """Prepare a model and cross over to it; the future ends when the old one is gone, or raises `GlitchError`.
 
         Effects and knobs stay as they are, but for those given, by address. A load that hasn't begun when another is asked
-        for is cancelled: what was wanted last is what plays.
+        for raises `Overtaken`: what was wanted last is what plays.
         """
         path = Path(model).absolute()
-        with self._asking:
-            before = self._loading.get(letter)
-            if before is not None:
-                before.cancel()
-            coming = self._workers.submit(self._load, self.players[letter], path, fade_ms, effects, values or {})
-            self._loading[letter] = coming
-        return coming
+        ticket = self._tickets[letter] = next(self._counted)
+        return self._workers.submit(self._load, self.players[letter], path, fade_ms, effects, values or {}, ticket)
 
     def set_effects(
         self, letter: str, change: Callable[[tuple[Effect, ...]], tuple[Effect, ...]], *, fade_ms: float
@@ -283,8 +283,11 @@ class Rack:
         fade_ms: float,
         effects: tuple[Effect, ...] | None,
         values: Mapping[str, float],
+        ticket: int,
     ) -> None:
         with player.lock:
+            if ticket != self._tickets[player.letter]:
+                raise Overtaken(f"{model.name} was not loaded: another model was asked for after it.")
             _, card = load(model)
             card.method("decode")
             kept = player.effects if effects is None else effects
