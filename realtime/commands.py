@@ -35,7 +35,7 @@ from realtime.memory import LETTERS
 from realtime.osc import BadPacketError, Peer
 from realtime.osc_codec import write_message
 from realtime.osc_router import Command
-from realtime.rack import Overtaken
+from realtime.rack import OvertakenError
 from realtime.status import input_latency_ms
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _said(session: Session, what: str) -> Callable[[Future[None]], None]:
     def done(future: Future[None]) -> None:
         with contextlib.suppress(Exception):
             error = future.exception()
-            if error is not None and not isinstance(error, Overtaken):
+            if error is not None and not isinstance(error, OvertakenError):
                 session.say(f"{what}: {error}")
 
     return done

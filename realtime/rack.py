@@ -45,7 +45,7 @@ MOST_CHANGES = 16  # of effects, that wait
 TOO_SLOW_S = 2.0  # above its deadline for so long, a deck is muted
 
 
-class Overtaken(DeckError):
+class OvertakenError(DeckError):
     """A model was not loaded, because another was asked for after it."""
 
 
@@ -184,8 +184,8 @@ class Rack:
     ) -> Future[None]:
         """Prepare a model and cross over to it; the future ends when the old one is gone, or raises `GlitchError`.
 
-        Effects and knobs stay as they are, but for those given, by address. A load that hasn't begun when another is asked
-        for raises `Overtaken`: what was wanted last is what plays.
+        Effects and knobs stay as they are, but for those given, by address. A load that hasn't begun when another is
+        asked for raises `OvertakenError`: what was wanted last is what plays.
         """
         path = Path(model).absolute()
         ticket = self._tickets[letter] = next(self._counted)
@@ -287,7 +287,7 @@ class Rack:
     ) -> None:
         with player.lock:
             if ticket != self._tickets[player.letter]:
-                raise Overtaken(f"{model.name} was not loaded: another model was asked for after it.")
+                raise OvertakenError(f"{model.name} was not loaded: another model was asked for after it.")
             _, card = load(model)
             card.method("decode")
             kept = player.effects if effects is None else effects

@@ -18,7 +18,7 @@ from export.contract import ContractError
 from realtime import Session
 from realtime.library import Library, LibraryError
 from realtime.params import ParameterError
-from realtime.rack import Overtaken
+from realtime.rack import OvertakenError
 from tests import reference
 from tests.jack import JackServer
 from tests.realtime.test_session import eventually, heard, quiet
@@ -238,5 +238,5 @@ def test_only_the_model_that_was_asked_for_last_is_loaded(models: dict[str, Path
     with Session(models["level"], library=models["level"].parent, device="null") as session:
         asked = [session.load(name) for name in ("tone", *["stereo"] * 50, "tone")]
         asked[-1].result(60)
-        assert sum(isinstance(one.exception(), Overtaken) for one in asked) >= 50
+        assert sum(isinstance(one.exception(), OvertakenError) for one in asked) >= 50
         assert session.card.name == "tone"
