@@ -285,7 +285,8 @@ class Rack:
         twin: bool = False,
     ) -> None:
         """Let a fresh deck take over. A twin goes on from where the deck is that it replaces."""
-        incoming = Player(player.letter, player.values.copy())
+        incoming = Player(player.letter, np.zeros_like(player.values))
+        incoming.values[:] = player.values
         incoming.table = player.table
         incoming.take(loaded)
         incoming.set(values or {})
