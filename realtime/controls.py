@@ -60,7 +60,8 @@ class Controls:
         meant = self._meant.get(address)
         if meant is None:
             raise ParameterError(f"There is no parameter {address}; 'glitch-live --list-params' lists them.")
-        return meant
+        player, row = meant
+        return player, player.table[row.address]  # its place is another already while a model is being exchanged
 
     def get(self, address: str) -> float:
         """Give a parameter's value as it was set last."""

@@ -211,7 +211,8 @@ class Recall:
                 return
             clock = self._session.clock
             self._tell_newcomers(glide, clock)
-            self._mirror(glide.at(clock))
+            changes = glide.at(clock)
+            self._mirror(glide.ways.items() if glide.done else changes)
             if glide.done:
                 self._glide = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import threading
@@ -446,6 +447,20 @@ def test_a_knob_that_is_turned_while_a_deck_is_started_again_is_not_lost(models:
             session.set("/latent/1", value)
             time.sleep(0.005)
         eventually(lambda: played(session, "a")[0] == session.get("/latent/1") == value)
+
+
+def test_a_model_that_is_loaded_begins_with_the_knobs_as_they_stand(models: dict[str, Path]) -> None:
+    with quiet(models["level"], library=models["level"].parent) as session:
+        session.set("/latent/1", 2.0)
+        session.load("stereo").result(30)
+        process = session.deck
+        stood = {
+            row.address: process.told[row.index] for row in session.player.table.by_index if row.index in process.told
+        }
+        assert (stood["/walk/radius"], stood["/smoothing"], stood["/latent/1"]) == (0.0, 0.0, 2.0)
+        session.journal.drain()
+        began = json.loads((session.journal.folder / "decks.jsonl").read_text().splitlines()[-1])
+        assert dict(began["values"])[session.player.table["/walk/radius"].index] == 0.0
 
 
 def test_a_program_change_recalls_its_number(models: dict[str, Path]) -> None:
