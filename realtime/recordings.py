@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
+from realtime.decks import wait_for
 from realtime.memory import LETTERS
-from realtime.record import Recorder, RecordError, inside, takes_name
+from realtime.record import HOLD_S, POLL_S, Recorder, RecordError, inside, takes_name
 
 if TYPE_CHECKING:
     from realtime.session import Session
@@ -46,6 +47,8 @@ class Recordings:
     ----------
     recorder : Recorder or None
         The recording that runs, or ran last.
+    heard : Recorder or None
+        What keeps the live input for takes.
     """
 
     def __init__(self, session: Session, folder: Path, errands: Executor) -> None:
@@ -54,6 +57,7 @@ class Recordings:
         self._taking: tuple[Path, int] | None = None
         self._told = ""
         self.recorder: Recorder | None = None
+        self.heard: Recorder | None = None
         self.running = False
 
     def start(self, path: Path, begin: int, frames: int | None = None) -> Recorder:
@@ -111,6 +115,8 @@ class Recordings:
     def interrupt(self, at: int, why: str) -> None:
         """End what runs, at a sample of the clock: what comes after it has another rate."""
         session = self._session
+        if self.heard is not None:
+            self._errands.submit(self.heard.close, at)
         if self._taking is not None:
             (path, begin), self._taking = self._taking, None
             session.controls.show("/take", 0.0)
@@ -169,7 +175,9 @@ class Recordings:
             session.say(f"Recorded {recorder.written / recorder.rate:.1f} s to {names}{ended}.")
 
     def _write_take(self, path: Path, begin: int, end: int, rate: float) -> None:
-        session = self._session
+        session, heard = self._session, self.heard
+        if heard is not None:
+            wait_for(lambda: heard.done or heard.written >= end, 2 * HOLD_S + POLL_S)  # files lag behind the clock
         try:
             session.journal.take(path, begin, end)
         except GlitchError as error:

@@ -395,6 +395,7 @@ class Session:
             heard = Recorder(self.journal.folder / "journal.wav", self.segment, parts=("input",))
             self._stack.callback(heard.close)
             heard.start(0)
+            self.recordings.heard = heard
         self._describe()
         self._begin_what_is_timed()
         if self._stored is not None:
