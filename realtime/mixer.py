@@ -46,6 +46,7 @@ from realtime.memory import (
     SLOTS,
     STREAM,
     STRETCH,
+    VERSION,
     WRITE,
     Segment,
 )
@@ -62,6 +63,8 @@ DC_HZ = 5.0
 PEAK_FALL_DB_PER_S = 20.0
 RMS_MS = 300.0
 OUTPUT_UNDERFLOW = 4  # PortAudio's flag
+LAYOUT = 4  # numba keeps what it has compiled by the date of this file, so it must change with the layout that it reads
+assert LAYOUT == VERSION
 
 
 def _pointer(kind: Any) -> Any:

@@ -47,6 +47,8 @@ class Recordings:
     ----------
     recorder : Recorder or None
         The recording that runs, or ran last.
+    heard : Recorder or None
+        What keeps the live input for takes.
     """
 
     def __init__(self, session: Session, folder: Path, errands: Executor) -> None:
@@ -114,6 +116,7 @@ class Recordings:
             session.controls.show("/take", 0.0)
             self._errands.submit(self._write_take, where, begin, at, session.sample_rate)
         self._errands.submit(self._end, at, why)
+        self._errands.submit(session.journal.deafen)
         self._errands.submit(session.journal.give_up, why)
 
     def take_to(self, path: Path, begin: int) -> None:

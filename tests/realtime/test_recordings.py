@@ -14,6 +14,8 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from realtime import Session
 from realtime.decks import wait_for
+from realtime.library import Library
+from realtime.render import render
 from tests.jack import JackServer
 from tests.realtime.test_live_input import NOISE, RATE, played, without_dc
 
@@ -101,6 +103,8 @@ FULL_DISK = """
 import json, resource, signal, sys
 from realtime import Session
 from realtime.decks import wait_for
+from realtime.library import Library
+from realtime.render import render
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with Session(sys.argv[1], device="null", takes=sys.argv[2]) as session:
     assert wait_for(lambda: session.status().level_db > -20, 10)
@@ -155,3 +159,31 @@ def test_what_was_recorded_can_be_read_when_the_host_is_killed(models: dict[str,
     assert len(found) == 3
     assert all(sf.info(path).duration > 1.0 for path in found)
     assert np.abs(sf.read(found[-1])[0]).max() > 0.2
+
+
+def test_a_take_with_live_input_and_jumps_is_rendered_as_it_was_heard(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("realtime.session.data_folder", lambda: tmp_path)
+    with (
+        JackServer(block=256) as server,
+        played(models["echo"], server, monkeypatch, NOISE, mix=0.3, amount=1) as session,
+    ):
+        session.set("/take", 1)
+        begin = session.clock
+        for ahead in (4000, 2500):
+            session.set("/ahead", ahead)
+            reached = session.clock + RATE // 2
+            eventually(lambda: session.clock > reached)  # noqa: B023
+        session.set("/take", 0)
+        history, end = session.segment["history"], session.clock
+        heard = history[np.arange(begin, end) % len(history)].copy()
+        eventually(lambda: any("The take of" in note for note in session.notes))
+        assert session.deck.state["input_jumps"] >= 2
+    (take,) = (tmp_path / "takes").glob("*.take")
+    render(take, tmp_path / "again.wav", library=Library(tmp_path))
+    again, _ = sf.read(tmp_path / "again.wav", dtype="float32")
+    first = next((k for k in range(8192) if np.array_equal(again[k : k + 64], heard[4096:4160])), None)
+    assert first is not None, "nothing of what was heard is in what was rendered"
+    count = min(len(again) - first, len(heard) - 4096)
+    np.testing.assert_array_equal(again[first : first + count], heard[4096 : 4096 + count])
