@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from export.contract import GlitchError
 from realtime.decks import wait_for
 from realtime.memory import LETTERS
-from realtime.record import HOLD_S, POLL_S, Recorder, RecordError, inside, takes_name
+from realtime.record import Recorder, RecordError, inside, takes_name
 
 if TYPE_CHECKING:
     from realtime.session import Session
 
 TAKE = ".take"
+HEARD_S = 5.0  # to wait for the live input to be in its file
 
 
 def check_take(path: str | os.PathLike[str]) -> None:
@@ -177,7 +178,7 @@ class Recordings:
     def _write_take(self, path: Path, begin: int, end: int, rate: float) -> None:
         session, heard = self._session, self.heard
         if heard is not None:
-            wait_for(lambda: heard.done or heard.written >= end, 2 * HOLD_S + POLL_S)  # files lag behind the clock
+            wait_for(lambda: heard.done or heard.written >= end, HEARD_S)  # files lag behind the clock
         try:
             session.journal.take(path, begin, end)
         except GlitchError as error:
