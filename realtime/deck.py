@@ -107,9 +107,10 @@ class Deck:
         hearing, wanted = self._hearing, self.engine.wanted
         if self.segment["ring_index"][READ] == 0:  # nobody hears this deck yet, so it cannot know when it sounds
             return hearing.read(wanted)
-        near = sounds - int(self.state["ahead"]) - wanted - hearing.fade
+        there = int(self._stream["stream"][0]["input_clock"]) - wanted - hearing.fade
+        near = min(sounds - int(self.state["ahead"]) - wanted - hearing.fade, there)
         at = hearing.at
-        early = at is not None and at + wanted + hearing.fade > int(self._stream["stream"][0]["input_clock"])
+        early = at is not None and at > there
         if at is None or early or near - at > INPUT_LATE_MS * self.engine.sample_rate / 1000:
             self.state["input_jumps"] += at is not None
             hearing.jump(near)
