@@ -19,7 +19,7 @@ from export.contract import GlitchError
 if TYPE_CHECKING:
     from models.evaluate import Report
 
-LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "onnxscript")
+LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "onnxscript")
 
 app = typer.Typer(
     help="The studio: sounds, training, export.",

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from realtime.session import Session
 
 TAKE = ".take"
-HEARD_S = 5.0  # to wait for the live input to be in its file
 
 
 def check_take(path: str | os.PathLike[str]) -> None:
