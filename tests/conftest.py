@@ -21,6 +21,15 @@ def _apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def _denormals() -> Iterator[None]:
+    """Let small numbers be numbers again after a plug-in has told the processor to take them for zero."""
+    yield
+    import torch
+
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Small models that need no torch: `level` shows its latent, `tone` gives magnitudes, `bundled` is the real one."""

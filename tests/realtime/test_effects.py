@@ -19,6 +19,8 @@ from realtime.effects_voice import Voice
 RATE = 48_000
 EACH = pytest.mark.parametrize("effect", BUILT_IN, ids=lambda effect: effect.name)
 
+pytestmark = pytest.mark.usefixtures("_denormals")
+
 
 def noise(samples: int, channels: int = 2) -> np.ndarray:
     return (0.1 * np.random.default_rng(0).standard_normal((channels, samples))).astype(np.float32)

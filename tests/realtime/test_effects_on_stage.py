@@ -15,6 +15,8 @@ from realtime.effects import Effect, find
 from realtime.library import Library
 from realtime.render import render
 
+pytestmark = pytest.mark.usefixtures("_denormals")
+
 
 def level(session: Session) -> float:
     history, clock = session.segment["history"], session.clock

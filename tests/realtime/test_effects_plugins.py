@@ -16,6 +16,8 @@ from tests.realtime.test_effects import RATE, noise, play, sine
 
 INSTALLED = Path("/usr/lib/vst3")
 
+pytestmark = pytest.mark.usefixtures("_denormals")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _zam_plugins() -> None:

@@ -92,7 +92,7 @@ def test_where_no_folder_can_be_made_the_knobs_show_it_and_the_sound_goes_on(
             said = session.said
             session.set(address, 1)
             eventually(lambda: session.said > said)  # noqa: B023
-            assert "Cannot make the folder" in session.notes[-1]
+            assert "Cannot make the takes folder" in session.notes[-1]
             eventually(lambda: session.get(address) == 0)  # noqa: B023
         begin = session.clock
         eventually(lambda: session.clock > begin + 4800)

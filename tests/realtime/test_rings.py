@@ -64,7 +64,7 @@ def test_events_cross_threads_in_order_and_none_is_torn() -> None:
 
 def test_events_that_are_pushed_together_are_seen_together() -> None:
     indices, events, into = np.zeros(INDEX_WORDS, np.int64), np.zeros(64, EVENT), np.zeros(64, EVENT)
-    counts: list[int] = []
+    seen = 0
 
     def write() -> None:
         for n in range(5000):
@@ -73,10 +73,11 @@ def test_events_that_are_pushed_together_are_seen_together() -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
-    while sum(counts) < 7 * 5000:
-        counts.append(int(rings.pop_events(indices, events, into)))
-        assert counts[-1] % 7 == 0
-        assert into["parameter"][: counts[-1]].tolist() == list(range(7)) * (counts[-1] // 7)
+    while seen < 7 * 5000:
+        count = int(rings.pop_events(indices, events, into))
+        assert count % 7 == 0
+        assert into["parameter"][:count].tolist() == list(range(7)) * (count // 7)
+        seen += count
     writer.join()
     assert not rings.push_events(indices, events, np.zeros(65, EVENT))
     assert rings.fill(indices) == 0
