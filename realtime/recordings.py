@@ -99,11 +99,15 @@ class Recordings:
     def take(self, on: bool) -> None:
         """Begin a take, or end it and write it; what `/take` does."""
         session = self._session
-        if on and session.journal.error:
-            session.say(session.journal.error)
-            session.controls.show("/take", 0.0)
-        elif on and self._taking is None:
-            self._taking = (datetime.now(), session.clock)
+        if on and self._taking is None:
+            try:
+                if session.journal.error:
+                    raise RecordError(session.journal.error)
+                self._made()
+                self._taking = (datetime.now(), session.clock)
+            except RecordError as error:
+                session.say(str(error))
+                session.controls.show("/take", 0.0)
         elif not on and self._taking is not None:
             (where, begin), self._taking = self._taking, None
             self._errands.submit(self._write_take, where, begin, session.clock, session.sample_rate)
