@@ -164,7 +164,7 @@ class Controls:
             "/crossfade": lambda place, sample: session.rack.cross(place, sample),  # noqa: PLW0108 - made after this
             "/panic": lambda _value, _sample: self._panic(),
             "/focus": lambda _value, _sample: session.changed(),
-            "/ahead": lambda _value, _sample: session.rack.set_ahead(),
+            "/ahead": lambda _value, _sample: session.rack.ask_ahead(),
             "/record": lambda value, _sample: session.recordings.record(bool(value)),
             "/take": lambda value, _sample: session.recordings.take(bool(value)),
             "/morph/x": lambda _value, _sample: session.recall.morph(),

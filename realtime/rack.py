@@ -73,6 +73,8 @@ class Player:
         The letter's part of the shared array of values, by index of its table. The host's rows stand in each letter's.
     silenced : str
         Why the letter is kept silent, or nothing.
+    widened_ms : float
+        What underruns have added to the decode-ahead.
     """
 
     def __init__(self, letter: str, values: np.ndarray) -> None:
@@ -94,6 +96,7 @@ class Player:
         self.start_after = 0.0
         self.slow_since = 0.0
         self.seen_underruns = 0
+        self.widened_ms = 0.0
         self.restarting = False
         self.values[: len(self.table)] = [row.default for row in self.table.by_index]
 
@@ -251,6 +254,12 @@ class Rack:
                 self._set_ahead(player, player.process)
         self._changed()
 
+    def ask_ahead(self) -> None:
+        """Decode ahead what the player asks for now, whatever underruns have taught."""
+        for player in self.players.values():
+            player.widened_ms = 0.0
+        self.set_ahead()
+
     def supervise(self) -> None:
         """Look after the decks: widen those that come late, mute the hopeless, replace the dead. Never waits."""
         if int(self._stream["largest_block"]) not in (0, int(self._stream["block"])):  # the device asks for another
@@ -317,6 +326,7 @@ class Rack:
         """Let a fresh deck take over. A twin goes on from where the deck is that it replaces."""
         incoming = Player(player.letter, np.zeros_like(player.values))
         incoming.table, incoming.values[:] = player.table, player.values
+        incoming.widened_ms = player.widened_ms
         incoming.take(loaded)
         incoming.set(values or {})
         process = self._start(incoming, twin_of=player.process if twin else None)
@@ -440,13 +450,17 @@ class Rack:
         asked = int(player.values[player.table["/ahead"].index])
         block = int(self._stream["largest_block"]) or UNKNOWN_BLOCK
         margin = max(MARGIN_MS, 2.0 * float(process.state["decode_ms"]))
-        process.state["ahead"] = max(asked, block) if asked else block + self._frames(margin)
+        widest = max(self._frames(WIDEST_MS), 2 * int(process.state["hop"]))
+        ahead = max(asked, block) if asked else block + self._frames(margin)
+        process.state["ahead"] = max(ahead, min(ahead + self._frames(player.widened_ms), widest))
 
     def _widen(self, player: Player, process: DeckProcess) -> None:
+        """Decode further ahead after an underrun; the decks that follow on this letter begin there."""
         underruns = int(process.state["underruns"])
-        if underruns > player.seen_underruns and not player.values[player.table["/ahead/lock"].index]:
-            widest = max(self._frames(WIDEST_MS), 2 * int(process.state["hop"]))
-            process.state["ahead"] = min(int(process.state["ahead"]) + self._frames(WIDEN_MS), widest)
+        late = underruns > player.seen_underruns and process.alive  # one that died tells nothing of the machine
+        if late and not player.values[player.table["/ahead/lock"].index]:
+            player.widened_ms = min(player.widened_ms + WIDEN_MS, WIDEST_MS)
+            self._set_ahead(player, process)
             self._changed()
         player.seen_underruns = underruns
 

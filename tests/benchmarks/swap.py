@@ -1,14 +1,15 @@
 """swap: hot swaps between two models while they play, in blocks of 64 and of 100 frames, and every sample of them.
 
 `{"runs": [{"pair", "block", "swaps", "underruns", "device_underruns", "silent_device_underruns", "largest_jump",
-"own_jump", "own_jumps", "crossed_jump", "capture_holes", "silent_ms", "swap_s"}]}`, for each block and each pair of
-models (`SWAPS`, default 100, times). A JACK client of its own captures what reaches the speakers, on JACK's dummy
-driver at 48 kHz. `largest_jump` is the largest step from one sample to the next in all of it; `own_jumps` are the
-largest that each model makes by itself, captured alone for half as long under the same OSC messages, and `own_jump` the
-larger of them. Two models that are crossed over at equal power, neither of them stepping, can add up to `sqrt(a² + b²)`
-of theirs, `crossed_jump`. `silent_device_underruns` are those of a stream that plays nothing beside ours: the machine's
-own. `silent_ms` is the longest time without sound, `swap_s` the median time from the request until the old model is
-gone.
+"own_jump", "own_jumps", "crossed_jump", "played_jump", "own_played_jump", "capture_holes", "silent_ms", "swap_s"}]}`,
+for each block and each pair of models (`SWAPS`, default 100, times). A JACK client of its own captures what reaches the
+speakers, on JACK's dummy driver at 48 kHz. `largest_jump` is the largest step from one sample to the next in all of it;
+`own_jumps` are the largest that each model makes by itself, captured alone for half as long under the same OSC messages,
+and `own_jump` the larger of them. Two models that are crossed over at equal power, neither of them stepping, can add up
+to `sqrt(a² + b²)` of theirs, `crossed_jump`. Where JACK drops a cycle of a client that the machine woke too late, what is
+captured steps; `played_jump` and `own_played_jump` are the same of all that our callback played, from a recording.
+`silent_device_underruns` are those of a stream that plays nothing beside ours: the machine's own. `silent_ms` is the
+longest time without sound, `swap_s` the median time from the request until the old model is gone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile as sf
 
 from tests.benchmarks._trial import RATE, Sender, Silence, alone, chord_model, largest_jump, number
 from tests.jack import JackServer
@@ -45,7 +47,7 @@ def describe(result: dict[str, Any]) -> str:
     return "\n".join(
         f"{r['pair']}, block {r['block']}: {r['swaps']} swaps, {r['underruns']} underruns, {r['device_underruns']} of "
         f"the device; largest jump {r['largest_jump']:.4f}, {r['own_jump']:.4f} by the models themselves "
-        f"({r['crossed_jump']:.4f} crossed)"
+        f"({r['crossed_jump']:.4f} crossed); {r['played_jump']:.4f} and {r['own_played_jump']:.4f} as they were played"
         for r in result["runs"]
     )
 
@@ -62,13 +64,15 @@ def measure(block: int, names: list[str]) -> dict[str, Any]:
         chord_model(library / "fifths.onnx", (146.8, 220.3, 329.6, 495.1))
         result = _play(library, names, swaps, 0.0)
         own_seconds = min(result.pop("seconds") / 2, LONGEST_OWN_S)
-        own = [_play(library, [name], 0, own_seconds)["largest_jump"] for name in names]
+        by_itself = [_play(library, [name], 0, own_seconds) for name in names]
+        own = [one["largest_jump"] for one in by_itself]
     return {
         "pair": " and ".join(names),
         "block": block,
         **result,
         "own_jump": max(own),
         "own_jumps": own,
+        "own_played_jump": max(one["played_jump"] for one in by_itself),
         "crossed_jump": round(float(np.hypot(*own)), 5),
     }
 
@@ -87,7 +91,7 @@ def _play(library: Path, names: list[str], swaps: int, seconds: float) -> dict[s
     longest = seconds or 4.0 * swaps + 30.0
     with (
         Capture(library, longest + 10.0) as ear,
-        Session(paths[names[0]], osc=("127.0.0.1", 0), library=library, seed=1) as session,
+        Session(paths[names[0]], osc=("127.0.0.1", 0), library=library, seed=1, record=library / "o.wav") as session,
         Silence() as silence,
     ):
         ended = threading.Event()
@@ -114,7 +118,12 @@ def _play(library: Path, names: list[str], swaps: int, seconds: float) -> dict[s
         status, silent = session.status(), silence.since()
         heard = ear.save()
     loud = np.nanmax(np.abs(heard.audio), axis=0)
-    result: dict[str, Any] = {"largest_jump": round(largest_jump(heard.audio), 5)}
+    assert session.recorder is not None
+    played = sf.read(session.recorder.path, always_2d=True)[0]
+    result: dict[str, Any] = {
+        "largest_jump": round(largest_jump(heard.audio), 5),
+        "played_jump": round(float(np.abs(np.diff(played, axis=0)).max()), 5),
+    }
     if swaps:
         result |= {
             "swaps": swaps,
