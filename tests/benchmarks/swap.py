@@ -2,14 +2,14 @@
 
 `{"runs": [{"pair", "block", "swaps", "underruns", "device_underruns", "silent_device_underruns", "largest_jump",
 "own_jump", "own_jumps", "crossed_jump", "played_jump", "own_played_jump", "capture_holes", "silent_ms", "swap_s"}]}`,
-for each block and each pair of models (`SWAPS`, default 100, times). A JACK client of its own captures what reaches the
-speakers, on JACK's dummy driver at 48 kHz. `largest_jump` is the largest step from one sample to the next in all of it;
-`own_jumps` are the largest that each model makes by itself, captured alone for half as long under the same messages, and
-`own_jump` the larger of them. Two models that are crossed over at equal power, neither of them stepping, can add up to
-`sqrt(a² + b²)` of theirs, `crossed_jump`. Where JACK drops a cycle of a client that was woken too late, what is captured
-steps; `played_jump` and `own_played_jump` are the same of all that our callback played, from a recording.
-`silent_device_underruns` are those of a stream that plays nothing beside ours: the machine's own. `silent_ms` is the
-longest time without sound, `swap_s` the median time from the request until the old model is gone.
+for each block and each pair of models (`SWAPS`, default 100, times). A JACK client of its own captures what reaches
+the speakers, on JACK's dummy driver at 48 kHz. `largest_jump` is the largest step from one sample to the next in all
+of it; `own_jumps` are the largest that each model makes by itself, captured alone for half as long under the same
+messages, and `own_jump` the larger of them. Two models that are crossed over at equal power, neither of them
+stepping, can add up to `sqrt(a² + b²)` of theirs, `crossed_jump`. Where JACK drops a cycle of a client that was woken
+too late, what is captured steps; `played_jump` and `own_played_jump` are the same of all that our callback played,
+from a recording. `silent_device_underruns` are those of a stream that plays nothing beside ours: the machine's own.
+`silent_ms` is the longest time without sound, `swap_s` the median time from the request until the old model is gone.
 """
 
 from __future__ import annotations
