@@ -229,7 +229,7 @@ def test_a_take_from_the_middle_is_what_was_heard_there(shelf: Path, tmp_path: P
         assert read.begin >= begin
         rendered = np.concatenate(list(sound(read, Library(shelf))))
     heard, _ = sf.read(recording, dtype="float32")
-    where = [k for k in range(len(heard) - len(rendered)) if np.array_equal(heard[k : k + 512], rendered[:512])]
+    where = [k for k in range(len(heard) - len(rendered) + 1) if np.array_equal(heard[k : k + 512], rendered[:512])]
     assert where, "the take is nowhere in the recording"
     np.testing.assert_array_equal(heard[where[0] : where[0] + len(rendered)], rendered)
 
