@@ -91,7 +91,7 @@ class Journal:
         try:
             (self.folder / "states").mkdir(parents=True)
             self._held = (self.folder / "lock").open("w")
-            while not lock_file(self._held):  # says to others that this session lives; one of them may just be looking
+            while not lock_file(self._held):  # tells others that it is somebody's; one of them may just be looking
                 time.sleep(POLL_S)
             self._events = (self.folder / "events.bin").open("ab", buffering=0)
             self._clock = (self.folder / "clock").open("wb", buffering=0)
