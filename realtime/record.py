@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -154,11 +155,15 @@ class Recorder:
     def _run(self) -> None:
         try:
             while not self._enough and not self._stop.wait(POLL_S):
-                hold = 0 if self._wanted is not None else round(HOLD_S * self.rate)
-                self._catch_up(lambda: int(self._stream["clock"]) - hold)  # noqa: B023
+                self._catch_up(self._certain)
             self._catch_up(lambda: self._end or 0)
         finally:
             self._complete()
+
+    def _certain(self) -> int:
+        """Say up to which sample can be written, before it is known where the recording ends."""
+        hold = 0 if self._wanted is not None else round(HOLD_S * self.rate)
+        return int(self._stream["clock"]) - hold
 
     @property
     def _enough(self) -> bool:
@@ -171,7 +176,7 @@ class Recorder:
                 count = min(count, self._wanted - self.written)
             pieces = self._read(count)
             for part, file in self._files.items():
-                if self._succeeds(file, lambda: file.write(pieces[part])):  # noqa: B023
+                if self._succeeds(file, partial(file.write, pieces[part])):
                     self._succeeds(file, file.update)
             written = min(file.frames for file in self._files.values())
             self._next += written - self.written

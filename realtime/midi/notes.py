@@ -5,6 +5,7 @@ MPE as in the MPE specification 1.1 (MIDI Association, 2022): the lower zone, ch
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -146,10 +147,10 @@ class Voice:
             return self.all_off()
         return []
 
-    def _after(self, change: object) -> list[Action]:
+    def _after(self, change: Callable[[], object]) -> list[Action]:
         """Do something to the notes held, and go on with the one that leads then, or fall silent."""
         before = self._held[-1] if self._held else None
-        change()  # type: ignore[operator]
+        change()
         after = self._held[-1] if self._held else None
         if before is None or after == before:
             return []
