@@ -153,7 +153,7 @@ class Controls:
     def _sample_at(self, at: float) -> int:
         if at == IMMEDIATELY:
             return 0
-        return self._session.clock + round((at - time.time()) * self._session.sample_rate)
+        return self._session.timing.sample_at(at)
 
     def _host_acts(self) -> dict[str, Act]:
         """Say what the host's knobs do; a sample other than 0 is when."""
@@ -164,7 +164,8 @@ class Controls:
             "/crossfade": lambda place, sample: session.rack.cross(place, sample),  # noqa: PLW0108 - made after this
             "/panic": lambda _value, _sample: self._panic(),
             "/focus": lambda _value, _sample: session.changed(),
-            "/ahead": lambda _value, _sample: session.rack.ask_ahead(),
+            "/ahead": lambda _value, _sample: session.rack.set_ahead(),
+            "/ahead/lock": lambda _value, _sample: session.rack.set_ahead(),
             "/record": lambda value, _sample: session.recordings.record(bool(value)),
             "/take": lambda value, _sample: session.recordings.take(bool(value)),
             "/morph/x": lambda _value, _sample: session.recall.morph(),

@@ -71,7 +71,7 @@ class Deck:
         began = time.perf_counter()
         ring, audio_ring = self.segment["ring_index"], self.segment["ring"]
         sounds = int(ring[WRITE]) + int(self.state["play_offset"])
-        self.apply_due(sounds + self.engine.hop, sounds)
+        self.apply_due(sounds + self.engine.hop // 2, sounds)  # each at the frame that begins nearest to it
         given = self._hear(sounds) if self.engine.inputs else None
         audio = self.engine.next(given)
         while not rings.push_audio(ring, audio_ring, audio.shape[0], audio):

@@ -100,8 +100,8 @@ HOST_ROWS = (
     row("/crossfade", "float", 0, 1, 0, "", "host", "From deck A (0) to deck B (1), at equal power.", smoothing_ms=10),
     row("/focus", "int", 0, 1, 0, "", "host", "The deck that plain addresses mean: 0 is A, 1 is B."),
     row("/model/fade", "float", 0, 60_000, 100, "ms", "host", "Time in which a model that is loaded takes over."),
-    row("/ahead", "int", 0, 16_384, 0, "samples", "host", "Decoded ahead of the speaker; 0 lets the host choose."),
-    row("/ahead/lock", "bool", 0, 1, 0, "", "host", "Keep /ahead as it is, even after an underrun."),
+    row("/ahead", "int", 0, 16_384, 0, "samples", "host", "At least so much is decoded ahead; 0 lets the host choose."),
+    row("/ahead/lock", "bool", 0, 1, 0, "", "host", "Underruns change nothing, and /ahead is exact."),
     row(
         "/tempo",
         "float",

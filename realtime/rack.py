@@ -246,19 +246,16 @@ class Rack:
                 self._workers.submit(self._again, player)
 
     def set_ahead(self) -> None:
-        """Decode ahead what was asked for; else a block, and what a wake-up or two decodes may take."""
+        """Decode ahead a block, and what a wake-up or two decodes may take, or what was asked for if that is more.
+
+        What underruns have taught comes on top. Locked, it is what was asked for and nothing else.
+        """
         block = int(self._stream["largest_block"])
         self._stream["block"] = block
         for player in self.players.values():
             if player.process is not None:
                 self._set_ahead(player, player.process)
         self._changed()
-
-    def ask_ahead(self) -> None:
-        """Decode ahead what the player asks for now, whatever underruns have taught."""
-        for player in self.players.values():
-            player.widened_ms = 0.0
-        self.set_ahead()
 
     def supervise(self) -> None:
         """Look after the decks: widen those that come late, mute the hopeless, replace the dead. Never waits."""
@@ -447,11 +444,14 @@ class Rack:
         return 1.0 - x if player.letter == LETTERS[0] else x
 
     def _set_ahead(self, player: Player, process: DeckProcess) -> None:
-        asked = int(player.values[player.table["/ahead"].index])
+        asked, locked = (int(player.values[player.table[name].index]) for name in ("/ahead", "/ahead/lock"))
         block = int(self._stream["largest_block"]) or UNKNOWN_BLOCK
+        if asked and locked:
+            process.state["ahead"] = max(asked, block)
+            return
         margin = max(MARGIN_MS, 2.0 * float(process.state["decode_ms"]))
         widest = max(self._frames(WIDEST_MS), 2 * int(process.state["hop"]))
-        ahead = max(asked, block) if asked else block + self._frames(margin)
+        ahead = max(asked, block + self._frames(margin))
         process.state["ahead"] = max(ahead, min(ahead + self._frames(player.widened_ms), widest))
 
     def _widen(self, player: Player, process: DeckProcess) -> None:

@@ -39,6 +39,7 @@ from realtime.recall import Recall
 from realtime.record import Recorder, check_path
 from realtime.recordings import Recordings, check_take
 from realtime.status import Status
+from realtime.timing import Timing
 from realtime.watch import DeviceWatch
 
 if TYPE_CHECKING:
@@ -347,6 +348,7 @@ class Session:
         self.segment: Segment = keep(Segment.create(geometry, registry))
         self._stack.callback(self.journal.close)
         self._stream_state = self.segment["stream"][0]
+        self.timing = Timing(self._stream_state)
         self.output.use(self.segment)
         self._errands = ThreadPoolExecutor(1, thread_name_prefix="errands")
         if self._osc_address is not None:
@@ -483,6 +485,7 @@ class Session:
     def _supervise(self) -> None:
         """Look after what the audio needs, a few dozen times a second, without ever touching it."""
         while not self._closing.wait(SUPERVISE_S):
+            self.timing.look()
             self.controls.tend()
             if self.osc is not None:
                 counts, stream = self.osc.counts, self._stream_state

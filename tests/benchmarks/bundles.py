@@ -1,16 +1,17 @@
 """bundles: OSC bundles for a quarter of a second later, and the sample at which each is heard.
 
-`{"bundles", "within_a_hop", "median_error", "worst_error", "earliest", "latest", "hop", "unseen", "offset_spread",
-"underruns", "device_underruns"}`: `BUNDLES` (default 500) bundles over UDP, each 250 ms ahead of its time, beside 500
-other messages a second. The model's audio is its latent, so that the first changed sample shows. JACK's dummy driver at
-48 kHz, blocks of 64, hops of 128.
+`{"bundles", "disturbed", "within_a_hop", "median_error", "worst_error", "earliest", "latest", "hop", "unseen",
+"captured", "agreeing", "underruns", "device_underruns"}`: `BUNDLES` (default 500) bundles over UDP, each 250 ms ahead
+of its time, beside 500 other messages a second. The model's audio is its latent, so that the first changed sample
+shows. JACK's dummy driver at 48 kHz, blocks of 64, hops of 128.
 
-Errors are in samples, below zero for early: the first changed sample that a JACK client of its own captures, less the
-sample that the time tag means. The session maps tags to its clock when they come in, and so does this: by the median of
-clock less time, read all the while, within a tenth of a second of the sending. Captured samples are brought to the
-session's count by the same steps in its own history, one by one; `offset_spread` is by how many samples that offset
-changed: 0 as long as JACK left out no block. `within_a_hop` counts the errors of at most a hop, either way; `unseen`
-the bundles without a step, which an underrun fades.
+Errors are in samples, below zero for early: the first changed sample in the session's own history of what its callback
+gave to the device, less the sample that the time tag means. The session maps tags to its clock when they come in, and
+so does this, by a clock read all the while: of the reads within a tenth of a second of the sending, the one furthest
+ahead of its time. Where JACK leaves out blocks just then, which of its samples a time is cannot be said: those bundles
+are `disturbed`, left out of the errors, and sent again. `unseen` are bundles without a step. A JACK client beside it
+tells whether the history is what sounds: of the `captured` steps, `agreeing` are as far apart as in the history, to the
+sample; the others have blocks between them that JACK left out.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def run() -> dict[str, Any]:
 def describe(result: dict[str, Any]) -> str:
     """Say it in a line."""
     return (
-        f"{result['within_a_hop']} of {result['bundles']} bundles within a hop of their time; median "
-        f"{result['median_error']:+.0f} samples, worst {result['worst_error']:+.0f}"
+        f"{result['within_a_hop']} of {result['bundles']} bundles within a hop of their time; "
+        f"median {result['median_error']:+.0f} samples, worst {result['worst_error']:+.0f}"
     )
 
 
@@ -77,13 +78,15 @@ def measure() -> dict[str, Any]:
             with Flow("osc", session.osc.port, OTHERS_PER_S, others) as flow, ClockWatch(session) as watch:
                 flow.begin()
                 time.sleep(0.5)
-                for k in range(count):
-                    tags.append(time.time() + AHEAD_S)
-                    sender.send("/latent/1", LEVEL if k % 2 == 0 else -LEVEL, at=tags[-1])
-                    time.sleep(rng.uniform(*GAP_S))
-                    if (clock := sample_clock(session)) > read + RATE:
-                        kept.append((read, played(session, read, clock)))
-                        read = clock
+                while (missing := count - int(np.count_nonzero(_near(watch, tags)[1]))) > 0:
+                    for _ in range(missing):
+                        tags.append(time.time() + AHEAD_S)
+                        sender.send("/latent/1", LEVEL if len(tags) % 2 else -LEVEL, at=tags[-1])
+                        time.sleep(rng.uniform(*GAP_S))
+                        if (clock := sample_clock(session)) > read + RATE:
+                            kept.append((read, played(session, read, clock)))
+                            read = clock
+                    time.sleep(NEAR_S)
                 time.sleep(AHEAD_S + 0.5)
                 kept.append((read, played(session, read, sample_clock(session))))
                 flow.end()
@@ -91,17 +94,15 @@ def measure() -> dict[str, Any]:
             heard = ear.save()
             sender.close()
     history = kept[0][0] + steps(np.concatenate([audio for _, audio in kept]), STEP)
-    captured, offsets = _offsets(steps(heard.audio[0], STEP), history)
-    times, clocks = np.array(watch.pairs).T
-    starts = clocks - RATE * times
-    near = [starts[np.abs(times - (tag - AHEAD_S)) < NEAR_S] for tag in tags]
-    expected = RATE * np.array(tags) + [np.median(start) for start in near]
-    came = captured + offsets
-    nearest = came[np.argmin(np.abs(came[:, np.newaxis] - expected), axis=0)]
-    errors = nearest - expected
-    errors = errors[np.abs(errors) < RATE * GAP_S[0] / 2]
+    captured = steps(heard.audio[0], STEP)
+    near, steady = _near(watch, tags)
+    expected = RATE * np.array(tags) + near
+    errors = (history[np.argmin(np.abs(history[:, np.newaxis] - expected), axis=0)] - expected)[steady]
+    seen = np.abs(errors) < RATE * GAP_S[0] / 2
+    unseen, errors = int(np.count_nonzero(~seen)), errors[seen]
     return {
-        "bundles": count,
+        "bundles": len(errors) + unseen,
+        "disturbed": int(np.count_nonzero(~steady)),
         "within_a_hop": int(np.count_nonzero(np.abs(errors) <= HOP)),
         "median_error": round(float(np.median(errors)), 1),
         "worst_error": round(float(errors[np.argmax(np.abs(errors))]), 1),
@@ -109,28 +110,24 @@ def measure() -> dict[str, Any]:
         "latest": round(float(errors.max()), 1),
         "hop": HOP,
         "block": BLOCK,
-        "unseen": count - len(errors),
-        "offset_spread": int(np.ptp(offsets)),
+        "unseen": unseen,
+        "captured": len(captured),
+        "agreeing": int(np.count_nonzero(np.isin(np.diff(captured), np.diff(history)))) + 1,
         "underruns": status.underruns,
         "device_underruns": status.device_underruns,
     }
 
 
-def _offsets(captured: np.ndarray, history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pair captured steps with those of the history, and give the pairs' first and by how much the second is later."""
-    if not len(captured) or not len(history):
-        raise RuntimeError("no bundle changed the sound")
-    shifts = (history[:, np.newaxis] - captured).reshape(-1)
-    fits = [np.count_nonzero(np.abs(shifts - shift) <= HOP) for shift in shifts[: 5 * len(captured)]]
-    offset = shifts[int(np.argmax(fits))]
-    pairs = []
-    for at in captured:
-        later = history[np.argmin(np.abs(history - at - offset))]
-        if abs(later - at - offset) < RATE * GAP_S[0] / 2:
-            offset = later - at
-            pairs.append((at, offset))
-    first, second = np.array(pairs).T
-    return first, second
+def _near(watch: ClockWatch, tags: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Say which sample the second 0 was when each bundle was sent, and whether JACK left out nothing then."""
+    times, clocks = np.array(watch.pairs).T
+    starts = clocks - RATE * times
+    sent = np.array(tags) - AHEAD_S
+    before, near, after = (
+        np.array([starts[(times > t + first) & (times < t + last)].max() for t in sent])
+        for first, last in ((-2 * NEAR_S, -NEAR_S), (-NEAR_S, NEAR_S), (0.0, NEAR_S))
+    )
+    return near, np.ptp([before, near, after], axis=0) < BLOCK
 
 
 if __name__ == "__main__":

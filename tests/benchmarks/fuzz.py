@@ -14,7 +14,8 @@ stream that counts the machine's own underruns. After every 64 packets a `/ping`
 `problems` says which. `outside_files` are files that the program opened, made, moved or removed outside its own code
 and data while it was fuzzed, and not already when it started; `outside` names them. They are seen by Python's audit
 hook in the host, and in a second, shorter run (where there is strace) in every process of the program; strace stops
-what it watches, so that run's underruns don't count. `FUZZ_SEED` sends others than usual, `FUZZ_RATE` limits the
+what it watches, so that run's underruns don't count. `/ahead/lock`, by which a player asks for underruns, is undone as
+soon as a packet sets it. `FUZZ_SEED` sends others than usual, `FUZZ_RATE` limits the
 packets a second (default 10,000).
 """
 
@@ -202,6 +203,7 @@ def play(home: Path) -> None:
         sys.stdin.readline()
         before, notes = session.status(), len(session.notes)
         watching.set()
+        threading.Thread(target=_unlock, args=(session, watching), daemon=True).start()
         print(json.dumps({}), flush=True)
         sys.stdin.readline()
         watching.clear()
@@ -225,6 +227,13 @@ def play(home: Path) -> None:
             flush=True,
         )
         sys.stdin.readline()
+
+
+def _unlock(session: Any, watching: threading.Event) -> None:
+    while watching.is_set():
+        if session.get("/ahead/lock"):
+            session.set("/ahead/lock", 0)
+        time.sleep(0.01)
 
 
 def _sender(kind: str, port: int, count: int, folder: Path) -> subprocess.Popen[str]:

@@ -188,6 +188,22 @@ def test_an_underrun_widens_unless_the_player_locks_it(models: dict[str, Path]) 
             assert (session.deck.state["ahead"] > ahead) == wider
 
 
+def test_ahead_is_at_least_what_is_asked_for_and_exact_when_locked(models: dict[str, Path]) -> None:
+    with quiet(models["tone"]) as session:
+        eventually(lambda: session.status().level_db > -20)
+        block, safe = int(session.segment["stream"][0]["largest_block"]), int(session.deck.state["ahead"])
+        assert safe > block
+        session.set("/ahead", 1)
+        assert session.deck.state["ahead"] >= safe, "what the host thinks safe isn't undercut"
+        session.set("/ahead", 4000)
+        assert session.deck.state["ahead"] >= 4000
+        session.set("/ahead", block + 7)
+        session.set("/ahead/lock", 1)
+        assert session.deck.state["ahead"] == block + 7
+        session.set("/ahead", 1)
+        assert session.deck.state["ahead"] == block
+
+
 def test_a_bundle_of_the_future_acts_at_its_time(models: dict[str, Path]) -> None:
     with quiet(models["level"]) as session:
         at = time.time() + 0.4
