@@ -1,17 +1,19 @@
 """The model file: one streaming ONNX graph that says what it is.
 
-A model is a single `.onnx` file with up to three methods in one graph, told apart by the prefix of their tensors. For a
+A model is a single `.onnx` file with up to four methods in one graph, told apart by the prefix of their tensors. For a
 method `m` the tensors are
 
 =======================  ===================================================================================
-`m.input`                latent ``[1, L, frames]`` (decode) or audio ``[1, C, frames * hop]`` (encode, transform)
+`m.input`                latent ``[1, L, frames]`` (decode), audio ``[1, C, frames * hop]`` (encode, transform) or what
+                         leads a generator of latents, ``[1, C, frames]`` (prior)
 `m.output`               audio ``[1, C, frames * hop]``, magnitudes ``[1, bins, frames]`` or latent ``[1, L, frames]``
 `m.control.<name>`       a live control: ``[1, size, frames]`` if it is per frame, else ``[1, size, 1]``
 `m.state.<k>`            a cache that goes in, of a fixed shape
 `m.state.<k>.next`       the same cache as it comes out
 =======================  ===================================================================================
 
-Nothing is hidden: a host may zero, keep, restore and prime every cache. What the tensors mean stands as JSON in the
+Nothing is hidden: a host may zero, keep, restore and prime every cache. The axis of the frames is free, or fixed to one
+frame where a graph cannot be made for any number of them. What the tensors mean stands as JSON in the
 file's metadata under the key `glitch`, and is read and written here, through the dataclasses of this module. This is
 the ground floor of the project: everything may import it.
 """
@@ -34,7 +36,8 @@ from export.plain import PlainError, plain, typed
 FORMAT = 1
 KEY = "glitch"
 MIN_OPSET = 18
-METHODS = ("decode", "encode", "transform")
+METHODS = ("decode", "encode", "transform", "prior")
+AUDIO_IN, LATENT_OUT = ("encode", "transform"), ("encode", "prior")
 FRAMES = "frames"
 
 Window = Literal["hann", "sqrt_hann", "hamming", "blackman"]
@@ -81,6 +84,22 @@ class Spectrum:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What was measured of a method before its file was written; None is what could not be, or had nothing beside it.
+
+    `parity` is the largest difference from the model that it was made from, over `parity_steps` steps and more than one
+    number of frames a step; `chunks` the largest difference between cuts of the same input; `delay` the samples from an
+    impulse in to its answer's peak; `real_time` how many times faster than real time it runs on one thread.
+    """
+
+    parity: float | None = None
+    parity_steps: int = 0
+    chunks: float | None = None
+    delay: int | None = None
+    real_time: float | None = None
+
+
+@dataclass(frozen=True)
 class Method:
     """One way through the graph.
 
@@ -96,6 +115,7 @@ class Method:
     spectrum: Spectrum | None = None
     controls: tuple[Control, ...] = ()
     rest: tuple[np.ndarray, ...] = field(default=(), compare=False)
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True)
@@ -251,18 +271,26 @@ def validate(model: onnx.ModelProto, card: Card) -> None:
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = {value.name: value for value in model.graph.input if value.name not in weights}
     outputs = {value.name: value for value in model.graph.output}
-    expected_inputs: dict[str, tuple[int | None, ...]] = {}
-    expected_outputs: dict[str, tuple[int | None, ...]] = {}
+    expected_inputs: dict[str, tuple[int | _Frames, ...]] = {}
+    expected_outputs: dict[str, tuple[int | _Frames, ...]] = {}
     for name, method in card.methods.items():
-        expected_inputs[f"{name}.input"] = (1, card.latent.size if name == "decode" else method.channels, None)
+        given = _Frames(method.hop if name in AUDIO_IN else 1)
+        expected_inputs[f"{name}.input"] = (1, input_channels(card, name), given)
         for control in method.controls:
-            expected_inputs[f"{name}.control.{control.name}"] = (1, control.size, None if control.per_frame else 1)
+            length = _Frames(1) if control.per_frame else 1
+            expected_inputs[f"{name}.control.{control.name}"] = (1, control.size, length)
         for k, rest in enumerate(method.rest):
             expected_inputs[f"{name}.state.{k}"] = rest.shape
             expected_outputs[f"{name}.state.{k}.next"] = rest.shape
-        expected_outputs[f"{name}.output"] = (1, output_channels(card, name), None)
+        made = _Frames(method.hop if method.output == "audio" else 1)
+        expected_outputs[f"{name}.output"] = (1, output_channels(card, name), made)
     _compare("input", inputs, expected_inputs)
     _compare("output", outputs, expected_outputs)
+
+
+def input_channels(card: Card, name: str) -> int:
+    """Size of the middle axis of a method's input: latents or channels."""
+    return card.latent.size if name == "decode" else card.method(name).channels
 
 
 def output_channels(card: Card, name: str) -> int:
@@ -274,6 +302,12 @@ def output_channels(card: Card, name: str) -> int:
         assert method.spectrum is not None
         return method.spectrum.bins
     return method.channels
+
+
+def one_frame(model: onnx.ModelProto, name: str) -> bool:
+    """Whether a method's graph takes one frame a step and no more."""
+    given = next(value for value in model.graph.input if value.name == f"{name}.input")
+    return given.type.tensor_type.shape.dim[2].HasField("dim_value")
 
 
 def split(model: onnx.ModelProto, method: str) -> onnx.ModelProto:
@@ -355,7 +389,7 @@ def _validate_method(name: str, method: Method) -> None:
     _expect(1 <= method.hop <= 65_536, f"{where}.hop must be 1 to 65536 samples, not {method.hop}")
     _expect(1 <= method.channels <= 64, f"{where}.channels must be 1 to 64, not {method.channels}")
     _expect(method.delay >= 0, f"{where}.delay must be 0 or more samples, not {method.delay}")
-    _expect((method.output == "latent") == (name == "encode"), f"{where}.output cannot be '{method.output}'")
+    _expect((method.output == "latent") == (name in LATENT_OUT), f"{where}.output cannot be '{method.output}'")
     for k, rest in enumerate(method.rest):
         _expect(bool(np.isfinite(rest).all()), f"{where}.rest[{k}] must be finite")
     if method.output == "magnitudes":
@@ -377,7 +411,17 @@ def _validate_method(name: str, method: Method) -> None:
         _expect(control.size >= 1, f"the control '{control.name}' must have a size of at least 1")
 
 
-def _compare(kind: str, found: dict[str, onnx.ValueInfoProto], expected: dict[str, tuple[int | None, ...]]) -> None:
+@dataclass(frozen=True)
+class _Frames:
+    """An axis along the frames: free, or as long as one frame."""
+
+    one: int
+
+    def __str__(self) -> str:
+        return f"* or {self.one}"
+
+
+def _compare(kind: str, found: dict[str, onnx.ValueInfoProto], expected: dict[str, tuple[int | _Frames, ...]]) -> None:
     missing = sorted(expected.keys() - found.keys())
     extra = sorted(found.keys() - expected.keys())
     _expect(not missing, f"the graph lacks the {kind} {', '.join(missing)} that its card speaks of")
@@ -386,12 +430,13 @@ def _compare(kind: str, found: dict[str, onnx.ValueInfoProto], expected: dict[st
         tensor = found[name].type.tensor_type
         _expect(tensor.elem_type == onnx.TensorProto.FLOAT, f"the {kind} {name} must be float32")
         dims = tuple(d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim)
-        same_rank = len(dims) == len(wanted)
-        agrees = same_rank and all(d is None or w is None or d == w for d, w in zip(dims, wanted, strict=True))
+        agrees = len(dims) == len(wanted) and all(
+            d is None or d == (w.one if isinstance(w, _Frames) else w) for d, w in zip(dims, wanted, strict=True)
+        )
         _expect(agrees, f"the {kind} {name} has the shape {_text(dims)}, and the card says {_text(wanted)}")
 
 
-def _text(shape: tuple[int | None, ...]) -> str:
+def _text(shape: tuple[int | _Frames | None, ...]) -> str:
     return "[" + ", ".join("*" if size is None else str(size) for size in shape) + "]"
 
 

@@ -1,7 +1,8 @@
 """The law of the format, measured: chunked equals whole.
 
 The same input is run through the graph in one piece and in many cuts, with the caches carried across; the outputs and
-the last caches must agree. The exporter runs this before it writes a file.
+the last caches must agree. A graph that takes one frame a step can be cut in one way only, and is measured by its
+numbers and its shape. The exporter runs this before it writes a file.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.contract import Card, Method, output_channels, split
+from export.contract import AUDIO_IN, Card, Method, input_channels, one_frame, output_channels, split
 
 TOLERANCE = 1e-5
 FRAMES = 96
@@ -62,10 +63,11 @@ def _worst(name: str, model: onnx.ModelProto, card: Card, rng: np.random.Generat
     method = card.method(name)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     feeds = _random_input(name, method, card, rng, frames)
-    whole, states = run(session, name, method, feeds, [frames])
-    cuts = {f"cut into chunks of {size}": _even(frames, size) for size in CUTS}
-    for k in range(RANDOM_CUTS):
-        cuts[f"cut at random ({k + 1})"] = _random(frames, rng)
+    single = one_frame(model, name)
+    whole, states = run(session, name, method, feeds, [1] * frames if single else [frames])
+    cuts = {} if single else {f"cut into chunks of {size}": _even(frames, size) for size in CUTS}
+    if not single:
+        cuts |= {f"cut at random ({k + 1})": _random(frames, rng) for k in range(RANDOM_CUTS)}
     worst = Difference(name, f"{name}.output", "whole", 0.0, 0)
     if not np.isfinite(whole).all():
         return Difference(name, f"{name}.output", "whole", float("inf"), int(np.argmin(np.isfinite(whole).all((0, 1)))))
@@ -109,7 +111,7 @@ def run(
 
 
 def _slice(key: str, value: np.ndarray, begin: int, size: int, name: str, method: Method) -> np.ndarray:
-    per_frame = method.hop if key == f"{name}.input" and name != "decode" else 1
+    per_frame = method.hop if key == f"{name}.input" and name in AUDIO_IN else 1
     if key.startswith(f"{name}.control.") and value.shape[2] == 1:
         return value
     return value[:, :, begin * per_frame : (begin + size) * per_frame]
@@ -123,11 +125,12 @@ def _random_input(
     name: str, method: Method, card: Card, rng: np.random.Generator, frames: int
 ) -> dict[str, np.ndarray]:
     """Make latents as in training, or noise, and controls that wander through their range frame by frame."""
-    if name == "decode":
-        mean, std = np.array(card.latent.mean), np.array(card.latent.std)
-        value = mean[:, None] + std[:, None] * rng.standard_normal((card.latent.size, frames))
+    if name in AUDIO_IN:
+        value = 0.1 * rng.standard_normal((input_channels(card, name), frames * method.hop))
     else:
-        value = 0.1 * rng.standard_normal((method.channels, frames * method.hop))
+        value = rng.standard_normal((input_channels(card, name), frames))
+    if name == "decode":
+        value = np.array(card.latent.mean)[:, None] + np.array(card.latent.std)[:, None] * value
     feeds = {f"{name}.input": value[None].astype(np.float32)}
     for control in method.controls:
         length = frames if control.per_frame else 1

@@ -20,7 +20,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from export.contract import FRAMES, MIN_OPSET, Card, ContractError, Latent, Method, reads, save, validate
+from export.contract import AUDIO_IN, FRAMES, MIN_OPSET, Card, ContractError, Latent, Method, reads, save, validate
 from export.proof import Proof, prove
 
 SETTLE_SECONDS = 10.0
@@ -106,7 +106,8 @@ def settle(key: str, part: TorchMethod, latent: Latent) -> list[Tensor]:
 
 def _example(key: str, method: Method, latent: Latent, frames: int) -> list[Tensor]:
     """Make the input and the controls at their defaults, `frames` long."""
-    shape = (1, latent.size, frames) if key == "decode" else (1, method.channels, frames * method.hop)
+    channels = latent.size if key == "decode" else method.channels
+    shape = (1, channels, frames * (method.hop if key in AUDIO_IN else 1))
     controls = [torch.full((1, c.size, frames if c.per_frame else 1), float(c.default)) for c in method.controls]
     return [torch.randn(shape), *controls]
 
@@ -116,7 +117,7 @@ def _graph(key: str, part: TorchMethod, states: list[Tensor], latent: Latent) ->
     method = part.method
     arguments = _example(key, method, latent, frames=5)
     frames = torch.export.Dim(FRAMES, min=1, max=65_536)
-    axis = frames if key == "decode" else method.hop * frames
+    axis = method.hop * frames if key in AUDIO_IN else frames
     free = [{2: frames} if control.per_frame else None for control in method.controls]
     inputs = [f"{key}.input", *(f"{key}.control.{c.name}" for c in method.controls)]
     state_names = [f"{key}.state.{k}" for k in range(len(states))]

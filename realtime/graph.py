@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.contract import FRAMES, Card, ContractError, Method, output_channels, split
+from export.contract import AUDIO_IN, FRAMES, Card, ContractError, Method, input_channels, output_channels, split
 
 
 class Graph:
@@ -25,7 +25,7 @@ class Graph:
     model, card
         As `export.contract.load` gives them.
     name
-        `decode`, `encode` or `transform`.
+        `decode`, `encode`, `transform` or `prior`.
     path
         What errors call the model.
 
@@ -45,8 +45,8 @@ class Graph:
         self.name, self.method = name, card.method(name)
         method: Method = self.method
         self.session = session(split(model, name).SerializeToString())
-        given = (1, card.latent.size, 1) if name == "decode" else (1, method.channels, method.hop)
-        self.input = np.zeros(given, np.float32)
+        given = method.hop if name in AUDIO_IN else 1
+        self.input = np.zeros((1, input_channels(card, name), given), np.float32)
         self.controls = [np.full((1, c.size, 1), c.default, np.float32) for c in method.controls]
         samples = method.hop if method.output == "audio" else 1
         self.output = np.zeros((1, output_channels(card, name), samples), np.float32)
