@@ -33,7 +33,7 @@ from realtime.effects import Effect
 from realtime.engine import Engine
 from realtime.hearing import Hearing
 from realtime.memory import EVENT, EVENTS, HEAR, READ, RESTORE, WRITE, Segment
-from realtime.priority import lock_memory, raise_priority
+from realtime.priority import give_priority_back, lock_memory, raise_priority
 from realtime.state import EngineState
 
 CAPTURE_S = 2.0
@@ -191,14 +191,13 @@ def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segme
     deck = Deck(engine, segment, stream)
     while rings.fill(segment["ring_index"]) < state["ahead"]:
         deck.frame()
-    state["priority"] = (
-        raise_priority()
-    )  # not before: what has been done until now would take time from decks that play
+    state["priority"] = raise_priority()  # not before: all until now would take time from decks that play
     state["decode_ms"] = state["worst_ms"] = 1e3 * cost  # the first frames load code; they tell nothing
     state["ready"] = 1
     say(ready=True)
     threading.Thread(target=_keep_and_know, args=(orders, engine, states), name="states", daemon=True).start()
     deck.run()
+    give_priority_back()
     return 0
 
 

@@ -35,6 +35,13 @@ def raise_priority(level: int = DECK_PRIORITY) -> int:
     return 0
 
 
+def give_priority_back() -> None:
+    """Go behind everybody who plays: a process that ends has memory to free, and that takes a core for a while."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def prefer_thread(niceness: int = -15) -> None:
     """Let this thread go before ordinary ones, but never before audio: for what receives controls.
 

@@ -265,6 +265,57 @@ class Silence:
         self._process.wait()
 
 
+class Stalls:
+    """Watches every core for times at which the machine let nobody run, however urgent; and a session for underruns.
+
+    `told` is there after the `with`: the underruns of the decks, and how many of them came within `NEAR_S` of such a
+    time.
+    """
+
+    NEAR_S = 0.03
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.benchmarks._stalls", str(cpu)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for cpu in sorted(os.sched_getaffinity(0))
+        ]
+        self._underran: list[float] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.told: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        late = [(at, s) for process in self._processes for at, s in json.loads(process.communicate("")[0] or "[]")]
+        near = [any(at - s - self.NEAR_S < when < at + self.NEAR_S for at, s in late) for when in self._underran]
+        self.told = {
+            "underruns": len(near),
+            "underruns_in_stalls": sum(near),
+            "stalls": len(late),
+            "longest_stall_ms": round(1e3 * max((s for _, s in late), default=0.0), 1),
+        }
+
+    def _watch(self) -> None:
+        before = self._session.status().underruns
+        while not self._stop.wait(0.005):
+            now = self._session.status().underruns
+            self._underran += [time.monotonic()] * (now - before)
+            before = now
+
+
 class ClockWatch:
     """Watches whether the clock stands still; also keeps which sample it was at which unix time."""
 

@@ -1,15 +1,19 @@
 """swap: hot swaps between two models while they play, in blocks of 64 and of 100 frames, and every sample of them.
 
-`{"runs": [{"pair", "block", "swaps", "underruns", "device_underruns", "silent_device_underruns", "largest_jump",
-"own_jump", "own_jumps", "crossed_jump", "played_jump", "own_played_jump", "capture_holes", "silent_ms", "swap_s"}]}`,
-for each block and each pair of models (`SWAPS`, default 100, times). A JACK client of its own captures what reaches
-the speakers, on JACK's dummy driver at 48 kHz. `largest_jump` is the largest step from one sample to the next in all
-of it; `own_jumps` are the largest that each model makes by itself, captured alone for half as long under the same
-messages, and `own_jump` the larger of them. Two models that are crossed over at equal power, neither of them
-stepping, can add up to `sqrt(a² + b²)` of theirs, `crossed_jump`. Where JACK drops a cycle of a client that was woken
-too late, what is captured steps; `played_jump` and `own_played_jump` are the same of all that our callback played,
-from a recording. `silent_device_underruns` are those of a stream that plays nothing beside ours: the machine's own.
-`silent_ms` is the longest time without sound, `swap_s` the median time from the request until the old model is gone.
+`{"runs": [{"pair", "block", "swaps", "underruns", "underruns_in_stalls", "stalls", "longest_stall_ms",
+"device_underruns", "silent_device_underruns", "largest_jump", "own_jump", "own_jumps", "crossed_jump", "played_jump",
+"own_played_jump", "capture_holes", "silent_ms", "swap_s"}]}`, for each block and each pair of models (`SWAPS`, default
+100, times). A JACK client of its own captures what reaches the speakers, on JACK's dummy driver at 48 kHz.
+`largest_jump` is the largest step from one sample to the next in all of it; `own_jumps` are the largest that each model
+makes by itself, captured alone for half as long under the same messages, and `own_jump` the larger of them. Two models
+that are crossed over at equal power, neither of them stepping, can add up to `sqrt(a² + b²)` of theirs, `crossed_jump`.
+Where JACK drops a cycle of a client that was woken too late, what is captured steps; `played_jump` and
+`own_played_jump` are the same of all that our callback played, from a recording.
+
+`stalls` are the times at which a thread more urgent than the decks had to wait for its core for over 2 ms, though
+nothing of ours could keep it waiting; a deck has some 4 ms to spare. `underruns_in_stalls` are the underruns at such
+times. `silent_device_underruns` are those of a stream that plays nothing beside ours: the machine's own. `silent_ms` is
+the longest time without sound, `swap_s` the median time from the request until the old model is gone.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
-from tests.benchmarks._trial import RATE, Sender, Silence, alone, chord_model, largest_jump, number
+from tests.benchmarks._trial import RATE, Sender, Silence, Stalls, alone, chord_model, largest_jump, number
 from tests.jack import JackServer
 
 SWAPS = 100
@@ -45,9 +49,10 @@ def run() -> dict[str, Any]:
 def describe(result: dict[str, Any]) -> str:
     """Say it in lines."""
     return "\n".join(
-        f"{r['pair']}, block {r['block']}: {r['swaps']} swaps, {r['underruns']} underruns, {r['device_underruns']} of "
-        f"the device; largest jump {r['largest_jump']:.4f}, {r['own_jump']:.4f} by the models themselves "
-        f"({r['crossed_jump']:.4f} crossed); {r['played_jump']:.4f} and {r['own_played_jump']:.4f} as they were played"
+        f"{r['pair']}, block {r['block']}: {r['swaps']} swaps, {r['underruns']} underruns, "
+        f"{r['underruns_in_stalls']} of them when the machine stood still, {r['device_underruns']} of the device; "
+        f"largest jump {r['largest_jump']:.4f}, {r['own_jump']:.4f} by the models themselves ({r['crossed_jump']:.4f} "
+        f"crossed); {r['played_jump']:.4f} and {r['own_played_jump']:.4f} as they were played"
         for r in result["runs"]
     )
 
@@ -93,6 +98,7 @@ def _play(library: Path, names: list[str], swaps: int, seconds: float) -> dict[s
         Capture(library, longest + 10.0) as ear,
         Session(paths[names[0]], osc=("127.0.0.1", 0), library=library, seed=1, record=library / "o.wav") as session,
         Silence() as silence,
+        Stalls(session) as stalls,
     ):
         ended = threading.Event()
         hand = threading.Thread(target=_gesture, args=(Sender(session), ended))
@@ -127,7 +133,7 @@ def _play(library: Path, names: list[str], swaps: int, seconds: float) -> dict[s
     if swaps:
         result |= {
             "swaps": swaps,
-            "underruns": status.underruns - before.underruns,
+            **stalls.told,
             "device_underruns": status.device_underruns - before.device_underruns,
             "silent_device_underruns": silent,
             "capture_holes": heard.holes,
