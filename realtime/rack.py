@@ -12,7 +12,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ MARGIN_MS = 3.0  # decoded ahead beyond a block: what a wake-up may be late
 UNKNOWN_BLOCK = 1024  # taken for the block until the device has asked for one
 WIDEN_MS = 1.0  # what an underrun adds
 WIDEST_MS = 250.0
+BRACED_MS = 8.0  # decoded further ahead while a deck is started: that is more work than a small machine does unnoticed
 CROSSFADER_MS = 10.0
 RESTART_FADE_MS = 20.0
 BLOCK_TIMEOUT_S = 1.0
@@ -171,6 +172,7 @@ class Rack:
             player.values[player.table["/walk/seed"].index] = seed
         self._workers = ThreadPoolExecutor(4 * len(LETTERS), thread_name_prefix="loader")  # most wait for their deck
         self._asking = threading.Lock()
+        self._starts = 0  # of decks, that go on now
         self._counted = itertools.count()
         self._tickets: dict[str, int] = {}  # of the load that was asked for last
         self._changing: list[Future[None]] = []
@@ -297,7 +299,8 @@ class Rack:
             _, card = load(model)
             card.method("decode")
             kept = player.effects if effects is None else effects
-            self._cross_to(player, Loaded(model, digest(model), card, kept), fade_ms, values)
+            with self._braced():
+                self._cross_to(player, Loaded(model, digest(model), card, kept), fade_ms, values)
 
     def _exchange_effects(
         self, player: Player, change: Callable[[tuple[Effect, ...]], tuple[Effect, ...]], fade_ms: float
@@ -309,7 +312,24 @@ class Rack:
             if player.model is None or player.card is None:
                 raise DeckError(f"Deck {player.letter.upper()} plays nothing; load a model on it first.")
             kept = Loaded(player.model, player.digest, player.card, effects)
-            self._cross_to(player, kept, fade_ms, _moved_with_their_effects(player, effects), twin=True)
+            with self._braced():
+                self._cross_to(player, kept, fade_ms, _moved_with_their_effects(player, effects), twin=True)
+
+    @contextlib.contextmanager
+    def _braced(self) -> Iterator[None]:
+        """Let the decks that play decode further ahead until it is done."""
+        self._brace(1)
+        try:
+            yield
+        finally:
+            self._brace(-1)
+
+    def _brace(self, more: int) -> None:
+        with self._asking:
+            self._starts += more
+        for player in self.players.values():
+            if player.process is not None:
+                self._set_ahead(player, player.process)
 
     def _cross_to(
         self,
@@ -379,7 +399,8 @@ class Rack:
 
     def _begin(self, player: Player, slot: int) -> None:
         """Start a fresh deck with a player's knobs, and plug it in."""
-        player.process, player.seen_underruns = self._start(player), 0
+        with self._braced():
+            player.process, player.seen_underruns = self._start(player), 0
         _catch_up(player, player.process)
         self.output.plug(slot, player.process.segment, gain=self._gain(player), ramp_ms=RESTART_FADE_MS)
         self._changed()
@@ -451,6 +472,8 @@ class Rack:
             return
         margin = max(MARGIN_MS, 2.0 * float(process.state["decode_ms"]))
         widest = max(self._frames(WIDEST_MS), 2 * int(process.state["hop"]))
+        if self._starts and not self._inputs:  # live input would be late by as much, and jump
+            margin += BRACED_MS
         ahead = max(asked, block + self._frames(margin))
         process.state["ahead"] = max(ahead, min(ahead + self._frames(player.widened_ms), widest))
 
