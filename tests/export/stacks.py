@@ -1,0 +1,126 @@
+"""What the tests of streaming layers share: cuts, delays measured by impulse, and random stacks of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from export.layers import CausalConv1d, Conv1d, ConvTranspose1d, Resample
+from export.streaming import Branches, Chain, Layer, Residual, forget, whole
+
+TOLERANCE = 1e-5
+
+
+def streamed(layer: Layer, x: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
+    """Stream a signal from silence, in portions of `sizes` steps and then one for what is left."""
+    layer.eval()
+    forget(layer)
+    steps = x.shape[2] // layer.takes
+    made, at = [], 0
+    with torch.no_grad():
+        for size in [*(sizes or []), steps]:
+            end = min(at + size, steps)
+            if end > at:
+                made.append(layer(x[:, :, at * layer.takes : end * layer.takes]))
+            at = end
+    return torch.cat(made, dim=2)
+
+
+def offline(layer: Layer, x: Tensor) -> Tensor:
+    """Run a layer over a whole signal, with its weights as they are played."""
+    layer.eval()
+    with torch.no_grad(), whole(layer):
+        made: Tensor = layer(x)
+    return made
+
+
+def assert_streams(layer: Layer, x: Tensor, *cuts: Sequence[int]) -> None:
+    """See that any cut gives the same, and that the stream is `offline`, exactly `delay` later.
+
+    What a stack makes of the silence before a signal isn't what a padding makes of it, so both are compared from where
+    the stack no longer reaches back to the signal's begin; where that is, is measured.
+    """
+    once = streamed(layer, x)
+    for sizes in cuts:
+        assert (streamed(layer, x, sizes) - once).abs().max() <= TOLERANCE * max(1.0, float(once.abs().max()))
+    expected = offline(layer, x)
+    assert expected.shape == once.shape
+    begin = settled(layer, x)
+    count = once.shape[2] - layer.delay
+    assert count - begin > 20, "the signal is too short to compare anything"
+    gap = (once[:, :, layer.delay :] - expected[:, :, :count])[:, :, begin:]
+    assert gap.abs().max() <= TOLERANCE * max(1.0, float(expected.abs().max()))
+
+
+def settled(layer: Layer, x: Tensor) -> int:
+    """Find the output's sample from which on nothing that lies before the signal can be heard."""
+    before = torch.randn(1, x.shape[1], 64 * layer.takes)
+    longer = offline(layer, torch.cat([before, x], dim=2))[:, :, 64 * layer.gives :]
+    moved = (longer - offline(layer, x)).abs().amax(dim=(0, 1)) > TOLERANCE / 10
+    return int(moved.nonzero()[-1]) + 1 if bool(moved.any()) else 0
+
+
+def measured_delay(layer: Layer, channels: int, *, steps: int = 96) -> int:
+    """Measure by impulse how much later the stream is than `offline`, in samples of the output."""
+    silence = torch.zeros(1, channels, steps * layer.takes)
+    struck = silence.clone()
+    struck[:, :, steps // 2 * layer.takes] = 1.0
+    late = (streamed(layer, struck) - streamed(layer, silence))[0]
+    there = (offline(layer, struck) - offline(layer, silence))[0]
+    best = min(
+        range(there.shape[1] // 2),
+        key=lambda lag: float((late[:, lag:] - there[:, : there.shape[1] - lag]).abs().max()),
+    )
+    assert float((late[:, best:] - there[:, : there.shape[1] - best]).abs().max()) < TOLERANCE
+    return best
+
+
+@st.composite
+def stacks(draw: st.DrawFn, channels: int = 3, longest: int = 4) -> Chain:
+    """Draw a random stack of convolutions, strides, transposed ones, resampling, residuals and branches."""
+    torch.manual_seed(draw(st.integers(0, 1000)))
+    return Chain(*[_draw_layer(draw, channels) for _ in range(draw(st.integers(1, longest)))], channels=channels)
+
+
+def _draw_layer(draw: st.DrawFn, channels: int, depth: int = 0) -> nn.Module:
+    kinds = ["conv", "causal", "activation", "norm", "residual", "branches"]
+    kind = draw(
+        st.sampled_from(kinds if depth == 0 else kinds[:4])
+        if depth
+        else st.sampled_from([*kinds, "strided", "transposed", "resample"])
+    )
+    kernel, dilation = draw(st.integers(1, 5)), draw(st.integers(1, 3))
+    if kind == "conv":
+        return Conv1d(channels, channels, kernel, dilation=dilation)
+    if kind == "causal":
+        return CausalConv1d(channels, channels, kernel, dilation=dilation)
+    if kind == "strided":
+        stride = draw(st.integers(2, 3))
+        padding = draw(st.integers(0, dilation * (kernel - 1)))
+        return Conv1d(channels, channels, kernel, stride=stride, dilation=dilation, padding=padding)
+    if kind == "transposed":
+        stride, more = draw(st.integers(1, 3)), draw(st.integers(0, 4))
+        return ConvTranspose1d(channels, channels, stride + more, stride=stride, padding=draw(st.integers(0, more)))
+    if kind == "resample":
+        return Resample(channels, draw(st.integers(1, 3)), draw(st.integers(1, 3)), crossings=3)
+    if kind == "norm":
+        return _norm(channels)
+    if kind == "residual":
+        return Residual(*[_draw_layer(draw, channels, 1) for _ in range(2)], channels=channels)
+    if kind == "branches":
+        return Branches(*[_draw_layer(draw, channels, 1) for _ in range(draw(st.integers(2, 3)))], channels=channels)
+    return draw(st.sampled_from([nn.Tanh(), nn.LeakyReLU(0.2), nn.Conv1d(channels, channels, 1)]))
+
+
+def _norm(channels: int) -> nn.BatchNorm1d:
+    """Make a batch norm that has seen something."""
+    norm = nn.BatchNorm1d(channels)
+    with torch.no_grad():
+        for _ in range(3):
+            norm(2 * torch.randn(4, channels, 50) + 1)
+        norm.weight.uniform_(0.5, 1.5)
+        norm.bias.normal_()
+    return norm
