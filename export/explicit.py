@@ -1,7 +1,8 @@
 """A torch module that remembers becomes a function that is told: its caches go in and come out.
 
-Caches are found by what a module does, not by what they are called: it is run, and the buffers that have changed are its
-states. What changes elsewhere (a plain attribute, a weight) could not be carried in a file, and is refused by name.
+Caches are found by what a module does, not by what they are called: it is run, and the buffers that it writes and reads
+again are its states. What changes elsewhere (a plain attribute, a weight) could not be carried in a file, and is
+refused by name.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from export.contract import AUDIO_IN, FRAMES, MIN_OPSET, Card, ContractError, Latent, Method, reads, save, validate
 from export.proof import Proof, prove
+from export.recurrent import as_operators
 
 SETTLE_SECONDS = 10.0
 SETTLED = 1e-7
@@ -121,7 +122,7 @@ def _graph(key: str, part: TorchMethod, states: list[Tensor], latent: Latent) ->
     free = [{2: frames} if control.per_frame else None for control in method.controls]
     inputs = [f"{key}.input", *(f"{key}.control.{c.name}" for c in method.controls)]
     state_names = [f"{key}.state.{k}" for k in range(len(states))]
-    with _quiet(), torch.no_grad():
+    with _quiet(), as_operators(), torch.no_grad():
         program = torch.onnx.export(
             _Flat(part.module.eval()),
             (*arguments, *states),

@@ -67,7 +67,8 @@ def measured_delay(layer: Layer, channels: int, *, steps: int = 96) -> int:
     """Measure by impulse how much later the stream is than `offline`, in samples of the output."""
     silence = torch.zeros(1, channels, steps * layer.takes)
     struck = silence.clone()
-    struck[:, :, steps // 2 * layer.takes] = 1.0
+    begin = steps // 2 * layer.takes
+    struck[:, :, begin : begin + layer.takes] = 1.0  # a whole step: strides may leap over a single sample
     late = (streamed(layer, struck) - streamed(layer, silence))[0]
     there = (offline(layer, struck) - offline(layer, silence))[0]
     best = min(

@@ -96,7 +96,7 @@ def play(path: Path) -> np.ndarray:
     """Play without an underrun, and give what the deck gave from its first sample on [shape=(samples, channels)]."""
     for _ in range(5):  # a machine that is busy may come too late once
         with Session(path, device="null", samplerate=STAGE_RATE, seed=SEED) as session:
-            eventually(lambda: session.status().seconds > SECONDS, 20)  # noqa: B023
+            eventually(lambda: session.status().seconds > SECONDS, 20)
             status = session.status()
             assert status.nonfinite == 0
             if status.underruns == 0:
