@@ -121,14 +121,13 @@ def streaming_method(name: str, layer: Layer) -> TorchMethod:
     forget(layer)
     function, states = explicit(layer, torch.zeros(1, layer.inputs, 4 * taken))
     delay = layer.delay if audio_out else layer.delay * hop
-    output = "audio" if audio_out else "latent"
-    described = Method(hop=hop, output=output, channels=channels, delay=delay)
+    described = Method(hop=hop, output="audio" if audio_out else "latent", channels=channels, delay=delay)
     return TorchMethod(function, described, states)
 
 
 def _call(module: nn.Module, buffers: dict[str, Tensor], inputs: Sequence[Tensor]) -> Tensor:
     """Run a module with other buffers than its own, and find in `buffers` what it leaves there."""
-    output = torch.func.functional_call(module, buffers, tuple(inputs))  # type: ignore[arg-type]
+    output = torch.func.functional_call(module, buffers, tuple(inputs))
     if isinstance(output, (tuple, list)) and len(output) == 1:
         output = output[0]
     if not isinstance(output, Tensor):

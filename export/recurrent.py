@@ -34,7 +34,7 @@ CELLS = {
     "rnn_tanh": Cell("RNN", (0,), {"activations": ["Tanh"]}),
     "rnn_relu": Cell("RNN", (0,), {"activations": ["Relu"]}),
 }
-"""By the name of torch's function. Torch has a GRU's gates as reset, update, new; an LSTM's as in, forget, cell, out."""
+"""By the name of torch's function. Torch has the gates reset, update, new (GRU), and in, forget, cell, out (LSTM)."""
 
 
 @contextlib.contextmanager

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 import torch
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from export.layers import CausalConv1d, Conv1d, ConvTranspose1d, Resample
@@ -79,41 +79,52 @@ def measured_delay(layer: Layer, channels: int, *, steps: int = 96) -> int:
     return best
 
 
-@st.composite
-def stacks(draw: st.DrawFn, channels: int = 3, longest: int = 4) -> Chain:
-    """Draw a random stack of convolutions, strides, transposed ones, resampling, residuals and branches."""
-    torch.manual_seed(draw(st.integers(0, 1000)))
-    return Chain(*[_draw_layer(draw, channels) for _ in range(draw(st.integers(1, longest)))], channels=channels)
+def random_stack(seed: int, *, up: bool = True, down: bool = True, channels: int = 3) -> Chain:
+    """Build a stack of one to five random layers: convolutions of all kinds, resampling, residuals and branches.
+
+    `up` and `down` say whether there may be layers that give more samples than they take, and fewer.
+    """
+    torch.manual_seed(seed)
+    draw = random.Random(seed)
+    kinds = ["conv", "causal", "torch", "residual", "branches", *["transposed"] * up, *["strided"] * down]
+    kinds += ["resample"] * (up or down)
+    layers = []
+    for _ in range(draw.randint(1, 5)):
+        kind = draw.choice(kinds)
+        if kind == "strided":
+            kernel, stride, dilation = draw.randint(1, 5), draw.randint(2, 4), draw.randint(1, 3)
+            padding = draw.randint(0, dilation * (kernel - 1))
+            layers.append(Conv1d(channels, channels, kernel, stride=stride, dilation=dilation, padding=padding))
+        elif kind == "transposed":
+            stride, more = draw.randint(1, 4), draw.randint(0, 5)
+            padding = draw.randint(0, more)
+            layers.append(ConvTranspose1d(channels, channels, stride + more, stride=stride, padding=padding))
+        elif kind == "resample":
+            times = draw.randint(1, 3) if up else 1, draw.randint(1, 3) if down else 1
+            layers.append(Resample(channels, *times, crossings=draw.randint(2, 6)))
+        elif kind == "residual":
+            layers.append(Residual(*[_plain(draw, channels) for _ in range(draw.randint(1, 3))], channels=channels))
+        elif kind == "branches":
+            ways = [
+                Chain(*[_plain(draw, channels) for _ in range(draw.randint(0, 2))], channels=channels)
+                for _ in range(draw.randint(2, 3))
+            ]
+            joined = Branches(*ways, join="concatenate", channels=channels)
+            layers.append(draw.choice([Branches(*ways), Chain(joined, nn.Conv1d(channels * len(ways), channels, 1))]))
+        else:
+            layers.append(_plain(draw, channels, kind))
+    return Chain(*layers, channels=channels)
 
 
-def _draw_layer(draw: st.DrawFn, channels: int, depth: int = 0) -> nn.Module:
-    kinds = ["conv", "causal", "activation", "norm", "residual", "branches"]
-    kind = draw(
-        st.sampled_from(kinds if depth == 0 else kinds[:4])
-        if depth
-        else st.sampled_from([*kinds, "strided", "transposed", "resample"])
-    )
-    kernel, dilation = draw(st.integers(1, 5)), draw(st.integers(1, 3))
+def _plain(draw: random.Random, channels: int, kind: str | None = None) -> nn.Module:
+    """Make a layer that keeps the rate."""
+    kind = kind or draw.choice(["conv", "causal", "torch"])
+    kernel, dilation = draw.randint(1, 7), draw.randint(1, 3)
     if kind == "conv":
         return Conv1d(channels, channels, kernel, dilation=dilation)
     if kind == "causal":
         return CausalConv1d(channels, channels, kernel, dilation=dilation)
-    if kind == "strided":
-        stride = draw(st.integers(2, 3))
-        padding = draw(st.integers(0, dilation * (kernel - 1)))
-        return Conv1d(channels, channels, kernel, stride=stride, dilation=dilation, padding=padding)
-    if kind == "transposed":
-        stride, more = draw(st.integers(1, 3)), draw(st.integers(0, 4))
-        return ConvTranspose1d(channels, channels, stride + more, stride=stride, padding=draw(st.integers(0, more)))
-    if kind == "resample":
-        return Resample(channels, draw(st.integers(1, 3)), draw(st.integers(1, 3)), crossings=3)
-    if kind == "norm":
-        return _norm(channels)
-    if kind == "residual":
-        return Residual(*[_draw_layer(draw, channels, 1) for _ in range(2)], channels=channels)
-    if kind == "branches":
-        return Branches(*[_draw_layer(draw, channels, 1) for _ in range(draw(st.integers(2, 3)))], channels=channels)
-    return draw(st.sampled_from([nn.Tanh(), nn.LeakyReLU(0.2), nn.Conv1d(channels, channels, 1)]))
+    return draw.choice([nn.Tanh(), nn.LeakyReLU(0.2), nn.Conv1d(channels, channels, 1), _norm(channels)])
 
 
 def _norm(channels: int) -> nn.BatchNorm1d:
