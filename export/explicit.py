@@ -89,7 +89,7 @@ def explicit(module: nn.Module, example: Tensor | Sequence[Tensor]) -> tuple[Exp
     return function, states
 
 
-def streaming_method(name: str, layer: Layer) -> TorchMethod:
+def streaming_method(name: str, layer: Layer, *, hop: int | None = None) -> TorchMethod:
     """Make a method of a model file of a streaming layer or stack, beginning from silence.
 
     Parameters
@@ -98,11 +98,14 @@ def streaming_method(name: str, layer: Layer) -> TorchMethod:
         `decode`, `encode`, `transform` or `prior`: says on which side there is audio.
     layer
         Of a ratio that fits: `decode` gives audio for each frame, `encode` a frame for so much audio.
+    hop
+        Samples that a `transform` takes at a time, a multiple of what the layer takes. The hop of the others follows
+        from their ratio.
 
     Raises
     ------
     ContractError
-        The ratio doesn't fit, or the layer doesn't say its channels.
+        The ratio or the hop doesn't fit, or the layer doesn't say its channels.
     """
     audio_in, audio_out = name in AUDIO_IN, name in ("decode", "transform")
     taken, given = layer.takes if audio_in else 1, layer.gives if audio_out else 1
@@ -117,7 +120,10 @@ def streaming_method(name: str, layer: Layer) -> TorchMethod:
     if audio_in and audio_out and layer.inputs != layer.outputs:
         raise ContractError(f"A 'transform' gives as many channels as it takes, and {kind} takes {layer.inputs}.")
     channels = layer.outputs if name == "decode" else layer.inputs
-    hop = max(taken, given)
+    least = max(taken, given)
+    hop = least if hop is None else hop
+    if hop < 1 or hop % least or (hop != least and not (audio_in and audio_out)):
+        raise ContractError(f"The hop of this '{name}' is {least} samples (a transform's, a multiple), and not {hop}.")
     forget(layer)
     function, states = explicit(layer, torch.zeros(1, layer.inputs, 4 * taken))
     delay = layer.delay if audio_out else layer.delay * hop

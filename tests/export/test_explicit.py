@@ -184,3 +184,82 @@ def test_what_cannot_be_carried_is_refused_by_name() -> None:
 def test_a_module_without_caches_has_none() -> None:
     function, states = explicit(nn.Conv1d(2, 3, 1), torch.randn(1, 2, 5))
     assert (function.names, states) == ((), [])
+
+
+class Splits(nn.Module):
+    """What it does depends on what it hears."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        sign = 1.0 if x.sum() > 0 else -1.0
+        return sign * x[:, :1].repeat_interleave(8, dim=2)
+
+
+class Solves(nn.Module):
+    """Calls what ONNX hasn't got."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.linalg.svd(x[:, :1].repeat_interleave(8, dim=2))[1] + x[:, :1].repeat_interleave(8, dim=2)
+
+
+@pytest.mark.parametrize(("kind", "says"), [(Splits, "data-dependent"), (Solves, "svd")])
+def test_what_cannot_be_a_graph_is_refused_in_a_sentence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: type[nn.Module], says: str
+) -> None:
+    function, states = explicit(kind(), torch.randn(1, 2, 5))
+    part = TorchMethod(function, Method(hop=8, output="audio"), states)
+    with pytest.raises(ContractError, match=rf"'decode' of {kind.__name__} cannot be written.*{says}") as caught:
+        export(tmp_path / "a.onnx", name="a", sample_rate=48_000, methods={"decode": part}, latent=Latent.plain(2))
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("cells", [nn.GRU(2, 4, 2, batch_first=True), nn.LSTM(2, 4, bias=False), nn.RNN(2, 4)])
+def test_recurrent_modules_of_others_become_operators(tmp_path: Path, cells: nn.RNNBase) -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cells = cells
+            for name in ("hidden", "cell")[: 2 if isinstance(cells, nn.LSTM) else 1]:
+                self.register_buffer(name, torch.zeros(cells.num_layers, 1, 4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            order = (0, 2, 1) if self.cells.batch_first else (2, 0, 1)
+            held = (self.hidden, self.cell) if isinstance(self.cells, nn.LSTM) else self.hidden
+            made, ended = self.cells(x.permute(order), held)
+            if isinstance(ended, tuple):
+                self.hidden, self.cell = ended
+            else:
+                self.hidden = ended
+            made = made if self.cells.batch_first else made.transpose(0, 1)  # [1, frames, 4]
+            return made.reshape(1, 1, -1)
+
+    module = Recurrent()
+    function, states = explicit(module, torch.randn(1, 2, 5))
+    path = tmp_path / "recurrent.onnx"
+    part = TorchMethod(function, Method(hop=4, output="audio"), states)
+    export(path, name="recurrent", sample_rate=48_000, methods={"decode": part}, latent=Latent.plain(2))
+    model, card = load(path)
+    nodes = {node.op_type for node in model.graph.node}
+    assert type(cells).__name__ in nodes
+    session = ort.InferenceSession(split(model, "decode").SerializeToString(), providers=["CPUExecutionProvider"])
+    x, method = torch.randn(1, 2, 30), card.method("decode")
+    with torch.no_grad():
+        expected, *_ = function(x, *(torch.from_numpy(rest) for rest in method.rest))
+    for sizes in ([30], [1] * 30):
+        made, _ = run(session, "decode", method, {"decode.input": x.numpy()}, sizes)
+        np.testing.assert_allclose(made, expected.numpy(), atol=1e-5)
+
+
+def test_a_bidirectional_module_is_refused(tmp_path: Path) -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cells = nn.GRU(2, 4, bidirectional=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.cells(x.permute(2, 0, 1))[0].reshape(1, 1, -1)
+
+    part = TorchMethod(Both(), Method(hop=8, output="audio"))
+    with pytest.raises(ContractError, match="bidirectional GRU"):
+        export(tmp_path / "a.onnx", name="a", sample_rate=48_000, methods={"decode": part}, latent=Latent.plain(2))

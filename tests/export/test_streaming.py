@@ -212,3 +212,23 @@ def test_a_stack_that_is_no_method_is_refused() -> None:
     ):
         with pytest.raises(ContractError, match=says):
             streaming_method(name, stack)
+    with pytest.raises(ContractError, match="hop of this 'decode' is 4 samples"):
+        streaming_method("decode", Chain(ConvTranspose1d(2, 2, 4, stride=4)), hop=8)
+
+
+def test_a_transform_takes_the_hop_that_it_is_given(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    stack = Chain(STFT(32, 8, channels=2), nn.Conv1d(2 * 34, 2 * 34, 1), ISTFT(32, 8, channels=2))
+    part = streaming_method("transform", stack, hop=64)
+    path = tmp_path / "transform.onnx"
+    export(path, name="transform", sample_rate=RATE, methods={"transform": part}, latent=Latent.plain(0))
+    model, card = load(path)
+    method = card.method("transform")
+    assert (method.hop, method.channels, method.delay) == (64, 2, stack.delay)
+    session = ort.InferenceSession(split(model, "transform").SerializeToString(), providers=["CPUExecutionProvider"])
+    x = torch.randn(1, 2, 64 * 6)
+    made, _ = run(session, "transform", method, {"transform.input": x.numpy()}, [1, 2, 3])
+    expected = offline(stack, x).numpy()
+    inside = slice(64, x.shape[2] - stack.delay)
+    late = made[:, :, stack.delay :]
+    np.testing.assert_allclose(late[:, :, inside], expected[:, :, inside], atol=TOLERANCE)

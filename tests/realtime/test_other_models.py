@@ -118,7 +118,7 @@ def test_it_plays_what_the_module_makes_and_does_not_click(odd: tuple[Path, Chai
     expected = expected[begin + lag : begin + lag + len(played)]
     assert np.abs(played).max() > 0.05, "there was nothing to hear"
     assert np.abs(played[:, 0] - played[:, 1]).max() > 0.05, "both channels are the same"
-    np.testing.assert_allclose(played, expected, atol=1e-4)
+    np.testing.assert_allclose(played, expected, atol=1e-5)
     assert np.abs(np.diff(played, axis=0)).max() <= 1.001 * np.abs(np.diff(expected, axis=0)).max()
 
 
