@@ -172,7 +172,7 @@ def test_a_stack_becomes_a_file_that_gives_the_same(tmp_path: Path, name: str, m
     assert all(rest.dtype == np.float32 for rest in method.rest)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 100_000), decodes=st.booleans())
 def test_any_stack_becomes_a_file_that_gives_the_same(tmp_path: Path, seed: int, decodes: bool) -> None:
     stack, name = random_stack(seed, up=decodes, down=not decodes), "decode" if decodes else "encode"
@@ -232,3 +232,13 @@ def test_a_transform_takes_the_hop_that_it_is_given(tmp_path: Path) -> None:
     inside = slice(64, x.shape[2] - stack.delay)
     late = made[:, :, stack.delay :]
     np.testing.assert_allclose(late[:, :, inside], expected[:, :, inside], atol=TOLERANCE)
+
+
+def test_the_documented_example_writes_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "export-layers.md").read_text()
+    example = text.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "export-layers.md", "exec"), {})
+    method = load(tmp_path / "decoder.onnx")[1].method("decode")
+    assert (method.hop, method.channels) == (300, 2)
+    assert method.delay == 300 + 150 + 9 + 3
