@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from export.contract import AUDIO_IN, FRAMES, MIN_OPSET, Card, ContractError, Latent, Method, reads, save, validate
+from export.explicit import Explicit
 from export.proof import Proof, prove
 from export.recurrent import as_operators
 
@@ -122,10 +123,11 @@ def _graph(key: str, part: TorchMethod, states: list[Tensor], latent: Latent) ->
     free = [{2: frames} if control.per_frame else None for control in method.controls]
     inputs = [f"{key}.input", *(f"{key}.control.{c.name}" for c in method.controls)]
     state_names = [f"{key}.state.{k}" for k in range(len(states))]
+    module = part.module.eval()
     try:
         with _quiet(), as_operators(), torch.no_grad():
             program = torch.onnx.export(
-                _Flat(part.module.eval()),
+                module if isinstance(module, Explicit) else _Flat(module),  # either way its weights are in `module.`
                 (*arguments, *states),
                 dynamo=True,
                 opset_version=MIN_OPSET,
@@ -135,18 +137,13 @@ def _graph(key: str, part: TorchMethod, states: list[Tensor], latent: Latent) ->
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
-        raise ContractError(
-            f"The '{key}' of {_kind(part.module)} cannot be written as a graph: {_cause(error)}."
-        ) from error
+        kind = type(module.module if isinstance(module, Explicit) else module).__name__
+        raise ContractError(f"The '{key}' of {kind} cannot be written as a graph: {_cause(error)}.") from error
     assert program is not None
     model = program.model_proto
     return _prefixed(
         _named(model, [*inputs, *state_names], [f"{key}.output", *(f"{n}.next" for n in state_names)]), key
     )
-
-
-def _kind(module: nn.Module) -> str:
-    return type(getattr(module, "module", module)).__name__
 
 
 def _cause(error: BaseException) -> str:

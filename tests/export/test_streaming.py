@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from export.contract import Latent, load, split
-from export.explicit import streaming_method
 from export.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
 from export.proof import run
 from export.streaming import Branches, Chain, Delay, Each, Residual, StreamingError, whole
+from export.streaming_method import streaming_method
 from export.torch_export import export
 from export.transforms import ISTFT, STFT
 from tests.export.stacks import TOLERANCE, assert_streams, measured_delay, offline, random_stack, streamed
