@@ -21,7 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from export.contract import AUDIO_IN, FRAMES, MIN_OPSET, Card, ContractError, Latent, Method, reads, save, validate
+from export.explicit import Explicit
 from export.proof import Proof, prove
+from export.recurrent import as_operators
 
 SETTLE_SECONDS = 10.0
 SETTLED = 1e-7
@@ -121,22 +123,35 @@ def _graph(key: str, part: TorchMethod, states: list[Tensor], latent: Latent) ->
     free = [{2: frames} if control.per_frame else None for control in method.controls]
     inputs = [f"{key}.input", *(f"{key}.control.{c.name}" for c in method.controls)]
     state_names = [f"{key}.state.{k}" for k in range(len(states))]
-    with _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            _Flat(part.module.eval()),
-            (*arguments, *states),
-            dynamo=True,
-            opset_version=MIN_OPSET,
-            dynamic_shapes=(({2: axis}, *free, *([None] * len(states))),),
-            input_names=[*inputs, *state_names],
-            output_names=[f"{key}.output", *(f"{name}.next" for name in state_names)],
-            verbose=False,
-        )
+    module = part.module.eval()
+    try:
+        with _quiet(), as_operators(), torch.no_grad():
+            program = torch.onnx.export(
+                module if isinstance(module, Explicit) else _Flat(module),  # either way its weights are in `module.`
+                (*arguments, *states),
+                dynamo=True,
+                opset_version=MIN_OPSET,
+                dynamic_shapes=(({2: axis}, *free, *([None] * len(states))),),
+                input_names=[*inputs, *state_names],
+                output_names=[f"{key}.output", *(f"{name}.next" for name in state_names)],
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        kind = type(module.module if isinstance(module, Explicit) else module).__name__
+        raise ContractError(f"The '{key}' of {kind} cannot be written as a graph: {_cause(error)}.") from error
     assert program is not None
     model = program.model_proto
     return _prefixed(
         _named(model, [*inputs, *state_names], [f"{key}.output", *(f"{n}.next" for n in state_names)]), key
     )
+
+
+def _cause(error: BaseException) -> str:
+    """Find what the exporter stumbled over: the first sentence of the innermost error."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return first.split(". ")[0].rstrip(".")
 
 
 class _Flat(nn.Module):
@@ -211,13 +226,13 @@ def _join(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's progress and warnings off the terminal."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keep the exporter's progress, its warnings and what it says of a failure off the terminal."""
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        nowhere = io.StringIO()
+        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(level)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from export.contract import Card, ContractError, Control, Method, Spectrum
+from export.explicit import explicit
 from export.proof import Proof
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
@@ -52,13 +53,10 @@ def write(trained: Trained, out: Path, name: str) -> Proof:
     """Write a trained model as a streaming model file."""
     vae, shape = trained.model, trained.model.config
     latent = trained.latent.to_contract()
+    encode, caches = explicit(EncodeGraph(vae), torch.zeros(1, 1, shape.hop))
     methods = {
         "decode": TorchMethod(DecodeGraph(vae), _decode(shape)),
-        "encode": TorchMethod(
-            EncodeGraph(vae),
-            Method(hop=shape.hop, output="latent", delay=encode_delay(shape)),
-            states=[torch.zeros(1, 1, shape.n_fft - shape.hop)],
-        ),
+        "encode": TorchMethod(encode, Method(hop=shape.hop, output="latent", delay=encode_delay(shape)), caches),
     }
     card = Card(name, shape.sample_rate, {}, latent, trained.provenance)
     return export_methods(out, name=name, sample_rate=shape.sample_rate, methods=methods, latent=latent, card=card)

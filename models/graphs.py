@@ -1,4 +1,4 @@
-"""The two ways through a trained VAE as they stream: modules whose state goes in and comes out."""
+"""The two ways through a trained VAE as they stream."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from export.transforms import STFT
 from models.features import LOG_FLOOR
 from models.frames import LOWEST_SHAPE
 from models.vae import LN_10_OVER_20, SpectralVae, VaeConfig, half_energy, unit_gain
@@ -49,42 +50,20 @@ class DecodeGraph(nn.Module):
 
 
 class EncodeGraph(nn.Module):
-    """Audio → mean of the latent; the state is the audio that the next frames still reach back to."""
-
-    window: Tensor
+    """Audio → mean of the latent; the frames' spectra are streamed, each through a window that ends with its hop."""
 
     def __init__(self, vae: SpectralVae) -> None:
         super().__init__()
         self.encoder = vae.encoder
         self.config = vae.config
-        self.register_buffer("window", torch.hann_window(vae.config.n_fft, periodic=True))
+        self.stft = STFT(vae.config.n_fft, vae.config.hop, centred=False)
 
-    def forward(self, audio: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode.
-
-        Parameters
-        ----------
-        audio : Tensor [shape=(1, 1, frames * hop)]
-        before : Tensor [shape=(1, 1, n_fft - hop)]
-            The last samples that went before it.
-
-        Returns
-        -------
-        latent : Tensor [shape=(1, latent, frames)]
-            Frame t is heard through a window that ends with the audio's sample (t + 1) * hop.
-        before : Tensor [shape=(1, 1, n_fft - hop)]
-            For the next call.
-        """
-        hop, n_fft = self.config.hop, self.config.n_fft
-        joined = torch.cat([before, audio], dim=-1)  # [1, 1, n_fft - hop + frames * hop]
-        blocks = joined.reshape(-1, hop)  # [frames + n_fft / hop - 1, hop]
-        frames = audio.shape[-1] // hop
-        parts = [blocks[k : k + frames] for k in range(n_fft // hop)]
-        windowed = torch.cat(parts, dim=-1) * self.window  # [frames, n_fft]
-        spectrum = torch.view_as_real(torch.fft.rfft(windowed))  # [frames, bins, 2]
-        power = spectrum.pow(2).sum(dim=-1)  # [frames, bins]
+    def forward(self, audio: Tensor) -> Tensor:
+        """Encode: [1, 1, frames * hop] → [1, latent, frames]."""
+        real, imaginary = self.stft(audio)[0].T.chunk(2, dim=-1)  # [frames, bins] each
+        power = real**2 + imaginary**2
         mean, _ = self.encoder(shape_of(0.5 * torch.log(power.clamp(min=LOG_FLOOR**2)), self.config))
-        return mean.T[None], joined[..., -(n_fft - hop) :]
+        return mean.T[None]
 
 
 def shape_of(log_magnitude: Tensor, config: VaeConfig) -> Tensor:

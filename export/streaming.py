@@ -1,0 +1,384 @@
+"""Torch architectures that stream: what a layer says of itself, and how layers are put together.
+
+A layer has two ways to run. In training it sees a whole signal at once, padded at its ends as any torch layer pads
+(`offline`). In `eval()` it takes a stream, a portion at a time, and keeps between two portions what it still needs, in
+buffers: any cut of the same signal gives the same samples. A layer that looks ahead waits instead, so its stream gives
+what `offline` gives, `delay` samples later; both agree as soon as the stream has run for as long as the layers reach.
+
+Layers lie in `export.layers` and `export.transforms`; `Chain`, `Branches` and `Residual` add their delays up and make
+parallel ways equally late. `export.explicit.explicit` makes of any of it what `export.torch_export` writes to a file.
+
+Shapes: `[batch, channels, samples]`; a stream has a batch of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from export.contract import GlitchError
+
+
+class StreamingError(GlitchError):
+    """A layer or a stack that cannot stream."""
+
+
+class Layer(nn.Module):
+    """What streams.
+
+    Attributes
+    ----------
+    takes, gives : int
+        The least number of samples that go in, and how many come out for them; any portion is a multiple of `takes`.
+    delay : int
+        Samples, at the output's rate, by which the stream is later than `offline`.
+    inputs, outputs : int or None
+        Channels; None is any number, and as many come out as go in.
+    live : bool
+        Whether `eval()` streams; see `whole`.
+    """
+
+    def __init__(
+        self, *, takes: int = 1, gives: int = 1, delay: int = 0, inputs: int | None = None, outputs: int | None = None
+    ) -> None:
+        super().__init__()
+        self.takes, self.gives, self.delay = takes, gives, delay
+        self.inputs, self.outputs = inputs, outputs
+        self.live = True
+        self._kept: list[str] = []
+
+    @property
+    def ratio(self) -> Fraction:
+        """Samples that come out for each that goes in."""
+        return Fraction(self.gives, self.takes)
+
+    @property
+    def streams(self) -> bool:
+        """Whether `forward` goes on from what went before."""
+        return self.live and not self.training
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run: a portion of a stream in `eval()`, else a whole signal."""
+        if not torch.compiler.is_compiling():
+            self._check(x)
+        return self.stream(x) if self.streams else self.offline(x)
+
+    def offline(self, x: Tensor) -> Tensor:
+        """Run over a whole signal [batch, inputs, samples] → [batch, outputs, samples * ratio]."""
+        raise NotImplementedError
+
+    def stream(self, x: Tensor) -> Tensor:
+        """Run over the next portion [1, inputs, samples] → [1, outputs, samples * ratio], `delay` samples late."""
+        raise NotImplementedError
+
+    def keep(self, name: str, *shape: int) -> None:
+        """Make a buffer of zeros that is kept between two portions; no checkpoint holds it."""
+        self.register_buffer(name, torch.zeros(shape), persistent=False)
+        self._kept.append(name)
+
+    def carry(self, name: str, value: Tensor) -> None:
+        """Keep a value for the next portion."""
+        setattr(self, name, value.detach())
+
+    def forget(self) -> None:
+        """Bring what is kept back to zeros."""
+        for name in self._kept:
+            setattr(self, name, torch.zeros_like(getattr(self, name)))
+
+    def _check(self, x: Tensor) -> None:
+        kind = type(self).__name__
+        if x.dim() != 3 or self.inputs not in (None, x.shape[1]):
+            wanted = "channels" if self.inputs is None else str(self.inputs)
+            raise StreamingError(f"{kind} takes [batch, {wanted}, samples], and was given {list(x.shape)}.")
+        if x.shape[2] % self.takes:
+            raise StreamingError(f"{kind} takes multiples of {self.takes} samples, and was given {x.shape[2]}.")
+        if self.streams and x.shape[0] != 1:
+            raise StreamingError(
+                f"{kind} streams one signal at a time, and was given {x.shape[0]}; "
+                "call train() to train, or use whole() to run over whole signals."
+            )
+
+
+def forget(module: nn.Module) -> None:
+    """Bring every layer inside a module back to the state before the first sample."""
+    for layer in module.modules():
+        if isinstance(layer, Layer):
+            layer.forget()
+
+
+@contextlib.contextmanager
+def whole(module: nn.Module) -> Iterator[None]:
+    """Let a module in `eval()` run over whole signals for a while: to validate, or to compare."""
+    layers = [layer for layer in module.modules() if isinstance(layer, Layer)]
+    before = [layer.live for layer in layers]
+    for layer in layers:
+        layer.live = False
+    try:
+        yield
+    finally:
+        for layer, live in zip(layers, before, strict=True):
+            layer.live = live
+
+
+def waits(reach: int, before: int, step: int) -> tuple[int, int]:
+    """Plan a window that moves on by `step` samples, reaches over `reach` and begins `before` ahead of its place.
+
+    Returns
+    -------
+    steps : int
+        By how many steps its answer must wait until all samples that it looks ahead to have come.
+    past : int
+        Samples before a portion that the window still reaches back to.
+    """
+    ahead = reach - before - step  # beyond the end of the portion that the window stands in
+    steps = max(0, -(-ahead // step))
+    return steps, steps * step + before
+
+
+class Delay(Layer):
+    """Waits, so that one way is as late as another; a whole signal goes through as it is."""
+
+    past: Tensor
+
+    def __init__(self, channels: int, samples: int) -> None:
+        super().__init__(delay=samples, inputs=channels, outputs=channels)
+        if samples < 1:
+            raise StreamingError(f"Delay waits for at least 1 sample, not {samples}; leave it out.")
+        self.keep("past", 1, channels, samples)
+
+    def offline(self, x: Tensor) -> Tensor:
+        """Let it through."""
+        return x
+
+    def stream(self, x: Tensor) -> Tensor:
+        """Give what came `delay` samples ago."""
+        joined = torch.cat([self.past, x], dim=2)
+        count = x.shape[2]
+        self.carry("past", joined[:, :, count:])
+        return joined[:, :, :count]
+
+
+class Each(Layer):
+    """Wraps a torch module that works on each sample by itself: activations, batch norm, convolutions of kernel 1.
+
+    Whether it does is tried out, not believed: a module that mixes samples is refused. Batch norm keeps its running
+    statistics in `eval()`, so there it is a scale and a shift.
+
+    Raises
+    ------
+    StreamingError
+        The module looks at more than one sample, or changes their number.
+    """
+
+    def __init__(self, module: nn.Module, channels: int | None = None) -> None:
+        inputs = _channels_in(module)
+        super().__init__(inputs=inputs, outputs=_outputs(module, channels if inputs is None else inputs))
+        self.module = module
+
+    def offline(self, x: Tensor) -> Tensor:
+        """Run the module."""
+        made: Tensor = self.module(x)
+        return made
+
+    def stream(self, x: Tensor) -> Tensor:
+        """Run the module."""
+        return self.offline(x)
+
+
+class Chain(Layer):
+    """Layers one after the other.
+
+    Torch modules that work sample by sample may stand between layers as they are (see `Each`), and `nn.Sequential` is
+    taken apart. Where a layer takes several samples at a time and what comes before is not late by a multiple of them,
+    a `Delay` is put in between.
+
+    Parameters
+    ----------
+    layers
+        The stack; none lets everything through.
+    channels
+        What goes in, where the first layer doesn't say.
+
+    Raises
+    ------
+    StreamingError
+        A module is no layer and mixes samples, or the channels of two layers don't fit.
+    """
+
+    def __init__(self, *layers: nn.Module, channels: int | None = None) -> None:
+        stack: list[Layer] = []
+        now, takes, gives, delay = channels, 1, 1, 0
+        for given in _flat(layers):
+            layer = as_layer(given, now)
+            if now is not None and layer.inputs not in (None, now):
+                raise StreamingError(f"{type(given).__name__} takes {layer.inputs} channels, and is given {now}.")
+            now = layer.inputs if now is None else now
+            if missing := -delay % layer.takes:
+                stack.append(Delay(_known(now, "Chain"), missing))
+                delay += missing
+            more = math.lcm(gives, layer.takes) // gives
+            takes, gives = takes * more, gives * more // layer.takes * layer.gives
+            delay = delay // layer.takes * layer.gives + layer.delay
+            now = now if layer.outputs is None else layer.outputs
+            stack.append(layer)
+        first = next((layer.inputs for layer in stack if layer.inputs is not None), None)
+        super().__init__(
+            takes=takes, gives=gives, delay=delay, inputs=first if channels is None else channels, outputs=now
+        )
+        self.layers = nn.ModuleList(stack)
+
+    def offline(self, x: Tensor) -> Tensor:
+        """Run the layers one after the other."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def stream(self, x: Tensor) -> Tensor:
+        """Run the layers one after the other."""
+        return self.offline(x)
+
+
+class Branches(Layer):
+    """Layers side by side on the same input, all as late as the latest; their outputs are summed or laid on each other.
+
+    Parameters
+    ----------
+    branches
+        Layers, or modules that `Chain` takes; all of the same ratio.
+    join
+        `sum`, or `concatenate` along the channels.
+    channels
+        What goes in, where no branch says.
+
+    Raises
+    ------
+    StreamingError
+        The ratios or channels of two branches differ.
+    """
+
+    def __init__(
+        self, *branches: nn.Module, join: Literal["sum", "concatenate"] = "sum", channels: int | None = None
+    ) -> None:
+        said = (layer.inputs for layer in branches if isinstance(layer, Layer))
+        inputs = next((found for found in said if found is not None), None) if channels is None else channels
+        ways = [as_layer(branch, inputs) for branch in branches]
+        if not ways:
+            raise StreamingError("Branches needs at least one branch.")
+        if len({way.ratio for way in ways}) > 1:
+            found = ", ".join(str(way.ratio) for way in ways)
+            raise StreamingError(f"Branches that are joined must have the same ratio, and theirs are {found}.")
+        if len({way.inputs for way in ways} - {None}) > 1:
+            raise StreamingError("Branches that are joined must take the same number of channels.")
+        latest = max(way.delay for way in ways)
+        made = [inputs if way.outputs is None else way.outputs for way in ways]
+        if join == "sum" and len(set(made)) > 1:
+            raise StreamingError(f"Branches that are summed must give as many channels, and give {made}.")
+        takes = math.lcm(*(way.takes for way in ways))
+        outputs = made[0] if join == "sum" else None if None in made else sum(count or 0 for count in made)
+        super().__init__(takes=takes, gives=int(takes * ways[0].ratio), delay=latest, inputs=inputs, outputs=outputs)
+        self.join = join
+        self.branches = nn.ModuleList(
+            way if way.delay == latest else Chain(way, Delay(_known(count, "Branches"), latest - way.delay))
+            for way, count in zip(ways, made, strict=True)
+        )
+
+    def offline(self, x: Tensor) -> Tensor:
+        """Run all branches, and join what they give."""
+        made: list[Tensor] = [branch(x) for branch in self.branches]
+        if self.join == "concatenate":
+            return torch.cat(made, dim=1)
+        total = made[0]
+        for other in made[1:]:
+            total = total + other
+        return total
+
+    def stream(self, x: Tensor) -> Tensor:
+        """Run all branches, and join what they give."""
+        return self.offline(x)
+
+
+class Residual(Branches):
+    """What goes in, added to what `layers` make of it: `x + layers(x)`, with `x` as late as they are."""
+
+    def __init__(self, *layers: nn.Module, channels: int | None = None) -> None:
+        body = Chain(*layers, channels=channels)
+        super().__init__(Chain(channels=body.inputs), body)
+
+
+def as_layer(module: nn.Module, channels: int | None = None) -> Layer:
+    """Give a layer as it is, a sequence as a `Chain`, and another torch module as an `Each`.
+
+    Raises
+    ------
+    StreamingError
+        The module mixes samples, or hides layers whose delays it doesn't tell.
+    """
+    if isinstance(module, Layer):
+        return module
+    if isinstance(module, nn.Sequential):
+        return Chain(*module, channels=channels)
+    if any(isinstance(inner, Layer) for inner in module.modules()):
+        raise StreamingError(
+            f"{type(module).__name__} holds streaming layers and doesn't tell their delay; "
+            "build it of Chain, Branches and Residual."
+        )
+    return Each(module, channels)
+
+
+def _flat(layers: Sequence[nn.Module]) -> Iterator[nn.Module]:
+    for layer in layers:
+        if isinstance(layer, nn.Sequential):
+            yield from _flat(list(layer))
+        else:
+            yield layer
+
+
+def _known(channels: int | None, kind: str) -> int:
+    if channels is None:
+        raise StreamingError(f"{kind} must hold samples back, and doesn't know of how many channels; give `channels`.")
+    return channels
+
+
+def _channels_in(module: nn.Module) -> int | None:
+    """Read off a module how many channels it takes, where it says."""
+    for name in ("in_channels", "num_features"):
+        if isinstance(count := getattr(module, name, None), int):
+            return count
+    return None
+
+
+def _outputs(module: nn.Module, channels: int | None) -> int | None:
+    """Try whether a module works on each sample by itself, and count the channels that it gives."""
+    kind, given = type(module).__name__, 2 if channels is None else channels
+    mixes = StreamingError(
+        f"{kind} looks at more than one sample at a time, or draws random numbers, and is no streaming layer; "
+        "use one of export.layers or export.transforms for it."
+    )
+    modes = {inner: inner.training for inner in module.modules()}
+    kept = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    module.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            x = torch.randn(1, given, 9)
+            once = module(x)
+            parts = [module(part) for part in (x[:, :, :4], x[:, :, 4:5], x[:, :, 5:])]
+    except (RuntimeError, ValueError, TypeError, NotImplementedError):
+        raise mixes from None
+    finally:
+        for inner, training in modes.items():
+            inner.training = training
+    if not isinstance(once, Tensor) or once.dim() != 3 or [part.shape[2:] for part in parts] != [(4,), (1,), (4,)]:
+        raise mixes
+    still = all(torch.equal(kept[name], buffer) for name, buffer in module.named_buffers())
+    if not still or not torch.allclose(once, torch.cat(parts, dim=2), atol=1e-6):
+        raise mixes
+    if channels is None and once.shape[1] != given:
+        raise StreamingError(f"{kind} changes the number of channels, and doesn't know of how many; give `channels`.")
+    return None if channels is None else once.shape[1]

@@ -1,0 +1,209 @@
+"""Spectra and back, streaming: STFT, inverse STFT, and the overlap-add that the latter rests on.
+
+See `export.streaming` for what all layers share. Spectra are laid out as channels that a convolution can read: for each
+channel of the audio the real parts of all bins, then the imaginary ones.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from export.contract import Window
+from export.streaming import Layer, StreamingError, waits
+
+WEAKEST = 1e-3
+"""Where the squared windows sum to less than this part of their peak, an inverse would divide by nearly nothing."""
+
+
+class STFT(Layer):
+    """Unnormalised short-time Fourier transform: [1, channels, samples] → [1, channels * 2 * bins, samples / hop].
+
+    Parameters
+    ----------
+    n_fft, hop
+        Length of a frame, and samples between two.
+    window
+        A periodic one.
+    channels
+        Of the audio.
+    centred
+        Whether frame `m` lies around sample `m * hop`, as `torch.stft(center=True, pad_mode="constant")` has it. Else
+        it ends with the hop that it comes with, and there is no delay.
+    """
+
+    past: Tensor
+    window: Tensor
+
+    def __init__(
+        self, n_fft: int, hop: int, *, window: Window = "hann", channels: int = 1, centred: bool = True
+    ) -> None:
+        _check(n_fft, hop)
+        before = n_fft // 2 if centred else n_fft - hop
+        delay, past = waits(n_fft, before, hop)
+        super().__init__(takes=hop, delay=delay, inputs=channels, outputs=channels * 2 * (n_fft // 2 + 1))
+        self.n_fft, self.hop, self.blocks = n_fft, hop, -(-past // hop) + 1
+        self.first = (self.blocks - 1) * hop - past  # of a frame's blocks, the sample that its window begins at
+        self.register_buffer("window", periodic(window, n_fft), persistent=False)
+        if self.blocks > 1:
+            self.keep("past", 1, channels, (self.blocks - 1) * hop)
+
+    def offline(self, x: Tensor) -> Tensor:
+        """Transform a signal with silence around it."""
+        batch, channels, _ = x.shape
+        before = x.new_zeros(batch, channels, (self.blocks - 1) * self.hop)
+        after = x.new_zeros(batch, channels, self.delay * self.hop)
+        return self._frames(torch.cat([before, x, after], dim=2))[:, :, self.delay :]
+
+    def stream(self, x: Tensor) -> Tensor:
+        """Transform what is kept and the next portion."""
+        if self._kept:
+            past = self.past.shape[2]
+            x = torch.cat([self.past, x], dim=2)
+            self.carry("past", x[:, :, x.shape[2] - past :])
+        return self._frames(x)
+
+    def _frames(self, x: Tensor) -> Tensor:
+        """Cut [batch, channels, (frames + blocks - 1) * hop] into frames, and transform each."""
+        batch, channels, _ = x.shape
+        hops = x.reshape(batch, channels, -1, self.hop)
+        count = hops.shape[2] - (self.blocks - 1)
+        laid = torch.cat([hops[:, :, k : k + count] for k in range(self.blocks)], dim=3)
+        framed = laid[:, :, :, self.first : self.first + self.n_fft] * self.window  # [batch, channels, frames, n_fft]
+        spectrum = torch.view_as_real(torch.fft.rfft(framed))  # [batch, channels, frames, bins, 2]
+        return spectrum.permute(0, 1, 4, 3, 2).reshape(batch, self.outputs or 0, count)
+
+
+class OverlapAdd(Layer):
+    """Adds overlapping frames up: [1, channels * size, frames] → [1, channels, frames * hop].
+
+    Parameters
+    ----------
+    size, hop
+        Length of a frame, and samples between two.
+    channels
+        Of the audio.
+    padding
+        Samples cut off before the signal, 0 to `size - hop`: the stream is as late.
+    """
+
+    overlap: Tensor
+
+    def __init__(self, size: int, hop: int, *, channels: int = 1, padding: int = 0) -> None:
+        _check(size, hop)
+        if not 0 <= padding <= size - hop:
+            raise StreamingError(f"The padding must be 0 to {size - hop} samples for these frames, not {padding}.")
+        super().__init__(gives=hop, delay=padding, inputs=channels * size, outputs=channels)
+        self.size, self.hop, self.channels, self.padding = size, hop, channels, padding
+        self.blocks = -(-size // hop)
+        if self.blocks > 1:
+            self.keep("overlap", 1, channels, hop, self.blocks - 1)
+
+    def offline(self, x: Tensor) -> Tensor:
+        """Add the frames of a whole signal up, and give `hop` samples for each, from `padding` on."""
+        return _joined(self._sum(x))[:, :, self.padding : self.padding + x.shape[2] * self.hop]
+
+    def stream(self, x: Tensor) -> Tensor:
+        """Add the next frames to what is kept, and keep what reaches beyond them."""
+        total, count = self._sum(x), x.shape[2]
+        if self._kept:
+            late = self.blocks - 1
+            total = torch.cat([total[:, :, :, :late] + self.overlap, total[:, :, :, late:]], dim=3)
+            self.carry("overlap", total[:, :, :, count:])
+        return _joined(total[:, :, :, :count])
+
+    def _sum(self, x: Tensor) -> Tensor:
+        """Lay frames over each other, [batch, channels, hop, frames + blocks - 1]."""
+        batch, _, count = x.shape
+        frames = x.reshape(batch, self.channels, self.size, count)
+        frames = nn.functional.pad(frames, (0, 0, 0, self.blocks * self.hop - self.size))
+        total: Tensor | None = None
+        for k in range(self.blocks):
+            part = frames[:, :, k * self.hop : (k + 1) * self.hop]
+            part = nn.functional.pad(part, (k, self.blocks - 1 - k))
+            total = part if total is None else total + part
+        assert total is not None
+        return total
+
+
+class ISTFT(Layer):
+    """Inverse of `STFT`, divided by the sum of the squared windows: [1, channels * 2 * bins, frames] → audio.
+
+    The sum is that of a stream that has been running: at the ends of a whole signal, where fewer frames overlap, the
+    sound rises and falls with the window.
+
+    Parameters
+    ----------
+    n_fft, hop, window, channels, centred
+        As of the `STFT`. A centred one is half a frame late; both together are late by `n_fft - hop`, up to a multiple
+        of the hop.
+
+    Raises
+    ------
+    StreamingError
+        The windows leave gaps at this hop.
+    """
+
+    synthesis: Tensor
+    mirror: Tensor
+    sign: Tensor
+
+    def __init__(
+        self, n_fft: int, hop: int, *, window: Window = "hann", channels: int = 1, centred: bool = True
+    ) -> None:
+        _check(n_fft, hop)
+        bins = n_fft // 2 + 1
+        padding = n_fft // 2 if centred else 0
+        if padding > n_fft - hop:
+            raise StreamingError(f"A centred inverse needs frames of at least two hops, and {n_fft} is less.")
+        super().__init__(gives=hop, delay=padding, inputs=channels * 2 * bins, outputs=channels)
+        self.n_fft, self.bins, self.channels = n_fft, bins, channels
+        shape = periodic(window, n_fft)
+        sums = torch.zeros(hop).index_add_(0, torch.arange(n_fft) % hop, shape**2)
+        if float(sums.min()) < WEAKEST * float(sums.max()):
+            raise StreamingError(
+                f"{window} windows of {n_fft} samples leave gaps at a hop of {hop}; take a smaller hop."
+            )
+        upper = torch.arange(bins, n_fft)
+        self.register_buffer("synthesis", shape / sums[torch.arange(n_fft) % hop], persistent=False)
+        self.register_buffer("mirror", torch.cat([torch.arange(bins), n_fft - upper]), persistent=False)
+        self.register_buffer("sign", torch.cat([torch.ones(bins), -torch.ones(len(upper))]), persistent=False)
+        self.add = OverlapAdd(n_fft, hop, channels=channels, padding=padding)
+
+    def offline(self, x: Tensor) -> Tensor:
+        """Turn all frames into audio."""
+        made: Tensor = self.add(self._frames(x))
+        return made
+
+    def stream(self, x: Tensor) -> Tensor:
+        """Turn the next frames into audio."""
+        return self.offline(x)
+
+    def _frames(self, x: Tensor) -> Tensor:
+        """Invert each frame and window it, [batch, channels * n_fft, frames]; the upper half mirrors the lower."""
+        batch, _, count = x.shape
+        parts = x.reshape(batch, self.channels, 2, self.bins, count).permute(2, 0, 1, 4, 3)
+        real = parts[0].index_select(3, self.mirror)  # [batch, channels, frames, n_fft]
+        imaginary = parts[1].index_select(3, self.mirror) * self.sign
+        frames = torch.view_as_real(torch.fft.ifft(torch.complex(real, imaginary)))[..., 0] * self.synthesis
+        return frames.transpose(2, 3).reshape(batch, self.channels * self.n_fft, count)
+
+
+def periodic(window: Window, size: int) -> Tensor:
+    """Make a periodic window [size]."""
+    if window == "sqrt_hann":
+        return torch.sqrt(torch.hann_window(size, periodic=True))
+    make = {"hann": torch.hann_window, "hamming": torch.hamming_window, "blackman": torch.blackman_window}
+    made: Tensor = make[window](size, periodic=True)
+    return made
+
+
+def _joined(blocks: Tensor) -> Tensor:
+    """[batch, channels, hop, frames] → [batch, channels, frames * hop]."""
+    batch, channels, hop, count = blocks.shape
+    return blocks.transpose(2, 3).reshape(batch, channels, count * hop)
+
+
+def _check(size: int, hop: int) -> None:
+    if not 1 <= hop <= size:
+        raise StreamingError(f"The hop must be 1 to {size} samples, the length of a frame, and not {hop}.")
