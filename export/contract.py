@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +39,7 @@ MIN_OPSET = 18
 METHODS = ("decode", "encode", "transform", "prior")
 AUDIO_IN, LATENT_OUT = ("encode", "transform"), ("encode", "prior")
 FRAMES = "frames"
+BEND, SCALE, SHIFT = "bend.", ".scale", ".shift"  # names of the controls of a bent layer: bend.LAYER.scale, .shift
 
 Window = Literal["hann", "sqrt_hann", "hamming", "blackman"]
 
@@ -66,6 +67,19 @@ class Control:
     text: str = ""
     size: int = 1
     per_frame: bool = True
+
+
+@dataclass(frozen=True)
+class Bend:
+    """A bent layer: each of its channels goes through a scale (1 at rest) and a shift (0 at rest), two live controls.
+
+    `scale` and `shift` are the places of these controls among those of the method.
+    """
+
+    layer: str
+    channels: int
+    scale: int
+    shift: int
 
 
 @dataclass(frozen=True)
@@ -116,6 +130,17 @@ class Method:
     controls: tuple[Control, ...] = ()
     rest: tuple[np.ndarray, ...] = field(default=(), compare=False)
     measured: Measured | None = None
+
+    @property
+    def bends(self) -> tuple[Bend, ...]:
+        """The layers that can be bent, in the order of their controls."""
+        places = {control.name: k for k, control in enumerate(self.controls)}
+        found = []
+        for name, scale in places.items():
+            if name.startswith(BEND) and name.endswith(SCALE):
+                layer = name[len(BEND) : -len(SCALE)]
+                found.append(Bend(layer, self.controls[scale].size, scale, places[f"{BEND}{layer}{SHIFT}"]))
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -337,6 +362,57 @@ def split(model: onnx.ModelProto, method: str) -> onnx.ModelProto:
     return part
 
 
+def unbent(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
+    """Take the bends out of a graph, in memory: what is left is what was bent, node by node.
+
+    It gives the samples that the bent graph gives at rest, at the price that it had before.
+
+    Raises
+    ------
+    ContractError
+        Something reads a bend's controls that is neither its scale nor its shift.
+    """
+    scales, shifts = (
+        {f"{name}.control.{BEND}{bend.layer}{end}" for name, method in card.methods.items() for bend in method.bends}
+        for end in (SCALE, SHIFT)
+    )
+    controls = scales | shifts
+    if not controls:
+        return model, card
+    kept: list[onnx.NodeProto] = []
+    names: dict[str, str] = {}  # what goes into a scale or a shift is called as what comes out
+    for node in model.graph.node:
+        first, last = (node.input[0], node.input[-1]) if node.input else ("", "")
+        if node.op_type == "Reshape" and (first in scales or first in shifts):
+            (scales if first in scales else shifts).add(node.output[0])
+        elif last in {"Mul": scales, "Add": shifts}.get(node.op_type, ()) and first not in names:
+            names[first] = node.output[0]
+        else:
+            kept.append(node)
+    controls = scales | shifts
+    made = {output for node in model.graph.node for output in node.output}
+    if any(name in controls for node in kept for name in reads(node)) or not names.keys() <= made:
+        raise ContractError(
+            "the graph reads a bend's controls otherwise than as scale and shift; bend the model again."
+        )
+    for name in reversed(names):
+        names[name] = names.get(names[name], names[name])
+    part = _without_graph(model)
+    part.graph.name = model.graph.name
+    part.graph.node.extend(kept)
+    for node in part.graph.node:
+        _rename(node, names)
+    read = {name for node in part.graph.node for name in reads(node)} | {value.name for value in model.graph.output}
+    part.graph.input.extend(value for value in model.graph.input if value.name not in controls)
+    part.graph.output.extend(model.graph.output)
+    part.graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in read)
+    methods = {
+        name: replace(method, controls=tuple(c for c in method.controls if not c.name.startswith(BEND)))
+        for name, method in card.methods.items()
+    }
+    return part, replace(card, methods=methods)
+
+
 def to_json(card: Card) -> str:
     """Write a card as JSON; arrays become their shape and base64 of little-endian float32."""
     return json.dumps(plain(card), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -409,6 +485,24 @@ def _validate_method(name: str, method: Method) -> None:
         ordered = low < high and low <= control.default <= high
         _expect(ordered, f"the control '{control.name}' must have minimum < maximum and its default between them")
         _expect(control.size >= 1, f"the control '{control.name}' must have a size of at least 1")
+    _validate_bends(method)
+
+
+def _validate_bends(method: Method) -> None:
+    controls = {control.name: control for control in method.controls if control.name.startswith(BEND)}
+    for name, control in controls.items():
+        end, default = (SCALE, 1.0) if name.endswith(SCALE) else (SHIFT, 0.0)
+        _expect(
+            name.endswith(end) and len(name) > len(BEND) + len(end),
+            f"the control '{name}' begins with '{BEND}', so it must be named {BEND}LAYER{SCALE} or {BEND}LAYER{SHIFT}",
+        )
+        other = controls.get(name.removesuffix(end) + (SHIFT if end == SCALE else SCALE))
+        pair = other is not None and other.size == control.size
+        _expect(
+            pair, f"the control '{name}' must have its {SHIFT if end == SCALE else SCALE} beside it, of the same size"
+        )
+        fits = control.default == default and not control.per_frame
+        _expect(fits, f"the control '{name}' must have the default {default:g}, and one value a step")
 
 
 @dataclass(frozen=True)
@@ -448,13 +542,28 @@ def _expect(holds: bool, otherwise: str) -> None:
 def reads(node: onnx.NodeProto) -> list[str]:
     """List the tensors a node reads, those of its inner graphs (If, Loop, Scan) included."""
     names = list(node.input)
-    for attribute in node.attribute:
-        inside = [attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else []
-        for graph in (*inside, *attribute.graphs):
-            for inner in graph.node:
-                names.extend(reads(inner))
-            names.extend(value.name for value in graph.output)
+    for graph in _inner(node):
+        for inner in graph.node:
+            names.extend(reads(inner))
+        names.extend(value.name for value in graph.output)
     return names
+
+
+def _rename(node: onnx.NodeProto, names: dict[str, str]) -> None:
+    """Call tensors otherwise, where a node or one inside it reads or makes them."""
+    node.input[:] = [names.get(name, name) for name in node.input]
+    node.output[:] = [names.get(name, name) for name in node.output]
+    for graph in _inner(node):
+        for inner in graph.node:
+            _rename(inner, names)
+        for value in graph.output:
+            value.name = names.get(value.name, value.name)
+
+
+def _inner(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """Give the graphs inside a node (If, Loop, Scan)."""
+    singles = [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
+    return [*singles, *(graph for attribute in node.attribute for graph in attribute.graphs)]
 
 
 def _without_graph(model: onnx.ModelProto) -> onnx.ModelProto:

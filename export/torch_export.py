@@ -20,11 +20,14 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from export import bend as bending
+from export.bend import PARAMETERS
 from export.contract import AUDIO_IN, FRAMES, MIN_OPSET, Card, ContractError, Latent, Method, reads, save, validate
 from export.proof import Proof, prove
 
 SETTLE_SECONDS = 10.0
 SETTLED = 1e-7
+OURS = "module."  # what `_Flat` puts before the names of a module's weights
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ def export(
     latent: Latent,
     card: Card | None = None,
     seed: int = 0,
+    bend: Sequence[str] | None = None,
 ) -> Proof:
     """Write `methods` as one model file, if it holds what the format promises.
 
@@ -58,6 +62,8 @@ def export(
         By name: `decode`, `encode`, `transform`. Their `rest` is found here, by letting the caches settle.
     seed
         Of the random input that the proof runs on.
+    bend
+        Layers that get live controls, by name or pattern (see `export.bend.bend`); None leaves the model as it is.
 
     Returns
     -------
@@ -67,7 +73,8 @@ def export(
     Raises
     ------
     ContractError
-        Chunks don't equal the whole, or card and graph contradict each other; nothing is written.
+        Chunks don't equal the whole, card and graph contradict each other, or no layer is called as one in `bend`;
+        nothing is written.
     """
     graphs, described = [], {}
     for key, part in methods.items():
@@ -78,6 +85,8 @@ def export(
     whole = Card(name, sample_rate, described, latent, provenance)
     model = _join(graphs, name)
     validate(model, whole)
+    if bend is not None:
+        model, whole = bending.bend(model, whole, bend)
     proof = prove(model, whole, seed=seed)
     if not proof.holds:
         raise ContractError(f"{name} does not stream, and was not written: {proof.failure()}")
@@ -164,12 +173,17 @@ def _named(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -> onn
 
 
 def _prefixed(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
-    """Put the method's name before every inner tensor and node, so that several methods fit into one graph."""
+    """Put the method's name before every inner tensor and node, so that several methods fit into one graph.
+
+    Weights keep the names that the module has for them: layers are called by these.
+    """
     keep = {value.name for value in (*model.graph.input, *model.graph.output)}
     names: dict[str, str] = {"": ""}
 
     def renamed(name: str) -> str:
-        return name if name in keep else names.setdefault(name, f"{key}.inner.{len(names)}")
+        inside = name.removeprefix(OURS)
+        new = f"{key}.inner.{len(names)}" if inside == name else f"{key}.{PARAMETERS}{inside}"
+        return name if name in keep else names.setdefault(name, new)
 
     def rename(graph: onnx.GraphProto) -> None:
         for tensor in graph.initializer:

@@ -8,15 +8,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from export.contract import GlitchError
+from export.contract import ContractError, GlitchError, load
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from export.contract import Card
+    from export.proof import Proof
     from models.evaluate import Report
 
 LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "onnxscript")
@@ -121,19 +126,48 @@ def train_vae(
     )
 
 
+BendOption = Annotated[
+    str | None,
+    typer.Option(metavar="LAYERS", help="Live controls for layers: names and patterns with commas, auto, or all."),
+]
+ListLayers = Annotated[bool, typer.Option("--list-layers", help="List the layers that can be bent, and end.")]
+
+
 @app.command("export")
 def export_command(
     checkpoint: Annotated[Path, typer.Argument(help="model.ckpt of a training, or its folder.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The model file to write.")],
+    out: Annotated[Path | None, typer.Argument(metavar="OUT.onnx", help="The model file to write.")] = None,
     name: Annotated[str | None, typer.Option(help="What the model is called; else as its file.")] = None,
+    bend: BendOption = None,
+    list_layers: ListLayers = False,
 ) -> None:
     """Make a checkpoint a streaming model file, once it has proved that chunked equals whole."""
     from models.export import export
 
-    proof = export(checkpoint, out, name=name)
-    worst = max(difference.value for difference in proof.worst)
-    size = out.stat().st_size / 1e6
-    print(f"{out}: {size:.1f} MB; chunked equals whole within {worst:.0e} ({proof.tolerance:.0e} is allowed).")
+    if list_layers:
+        with TemporaryDirectory() as folder:
+            export(checkpoint, Path(folder) / "listed.onnx")
+            _print_layers(*load(Path(folder) / "listed.onnx"))
+        return
+    proof = export(checkpoint, _given(out), name=name, bend=_patterns(bend))
+    _print_proof(_given(out), proof)
+
+
+@app.command("bend")
+def bend_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file, from wherever it comes.")],
+    out: Annotated[Path | None, typer.Argument(metavar="OUT.onnx", help="The model file to write.")] = None,
+    layers: BendOption = "auto",
+    list_layers: ListLayers = False,
+) -> None:
+    """Give layers of a model live controls, in the place of those that it has: a scale and a shift for each channel."""
+    from export.bend import bend_file
+
+    if list_layers:
+        _print_layers(*load(model))
+        return
+    proof = bend_file(model, _given(out), _patterns(layers))
+    _print_proof(_given(out), proof)
 
 
 @app.command("evaluate")
@@ -256,3 +290,34 @@ def _print_report(report: Report) -> None:
         f"{100 * report.load:.1f} % of one core, {1 / report.load:.0f} times real time; "
         f"encode {report.encode_ms:.3f} ms."
     )
+
+
+def _given(out: Path | None) -> Path:
+    if out is None:
+        raise ContractError("There is no file to write to; name it, as OUT.onnx, or ask for --list-layers.")
+    return out
+
+
+def _patterns(layers: str | None) -> list[str] | None:
+    return None if layers is None else [part.strip() for part in layers.split(",") if part.strip()]
+
+
+def _print_proof(out: Path, proof: Proof) -> None:
+    worst = max(difference.value for difference in proof.worst)
+    size = out.stat().st_size / 1e6
+    print(f"{out}: {size:.1f} MB; chunked equals whole within {worst:.0e} ({proof.tolerance:.0e} is allowed).")
+
+
+def _print_layers(model: ModelProto, card: Card) -> None:
+    from rich.table import Table
+
+    from export.bend import layers
+
+    found = layers(model, card)
+    table = Table(title=f"{card.name}: {len(found)} layers that can be bent")
+    for heading in ("method", "layer", "kind"):
+        table.add_column(heading)
+    table.add_column("channels", justify="right")
+    for layer in found:
+        table.add_row(layer.method, layer.name, layer.kind, str(layer.channels))
+    Console(width=100 if not sys.stdout.isatty() else None).print(table)

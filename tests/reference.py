@@ -113,6 +113,44 @@ def tone_model(path: Path, *, frequency: float = 1000.0, n_fft: int = 2048, hop:
     return _save(path, graph, Card("tone", RATE, {"decode": method}, Latent.plain(2)))
 
 
+def layered_model(path: Path, *, hop: int = 64, latents: int = 4, rate: int = RATE) -> Path:
+    """Write a small decoder of layers that can be bent: `front`, `body` and `out`, whose channels are samples."""
+    rng = np.random.default_rng(0)
+    nodes = [
+        helper.make_node("Concat", ["decode.state.0", "decode.input"], ["joined"], axis=2),
+        helper.make_node("Slice", ["joined", "last_two", "end", "time"], ["decode.state.0.next"]),
+        helper.make_node("Conv", ["joined", "front.weight", "front.bias"], ["front"]),
+        helper.make_node("LeakyRelu", ["front"], ["fronted"], alpha=0.2),
+        helper.make_node("Conv", ["fronted", "body.weight"], ["body"]),
+        helper.make_node("Add", ["body", "body.bias"], ["biased"]),
+        helper.make_node("Tanh", ["biased"], ["bodied"]),
+        helper.make_node("Conv", ["bodied", "out.weight", "out.bias"], ["out"]),  # [1, hop, frames]
+        helper.make_node("Transpose", ["out"], ["turned"], perm=[0, 2, 1]),
+        helper.make_node("Reshape", ["turned", "flat"], ["decode.output"]),
+    ]
+    weights = {
+        "front.weight": rng.standard_normal((12, latents, 3)) / 3,
+        "front.bias": 0.1 * rng.standard_normal(12),
+        "body.weight": rng.standard_normal((16, 12, 1)) / 4,
+        "body.bias": 0.1 * rng.standard_normal((1, 16, 1)),
+        "out.weight": 0.05 * rng.standard_normal((hop, 16, 1)),
+        "out.bias": 0.02 * np.sin(2 * np.pi * np.arange(hop) / hop),
+    }
+    places = {"last_two": [-2], "end": [2**31], "time": [2], "flat": [1, 1, -1]}
+    graph = helper.make_graph(
+        nodes,
+        "layered",
+        [_float("decode.input", [1, latents, "frames"]), _float("decode.state.0", [1, latents, 2])],
+        [_float("decode.output", [1, 1, "samples"]), _float("decode.state.0.next", [1, latents, 2])],
+        [
+            *(numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()),
+            *(numpy_helper.from_array(np.array(value), name) for name, value in places.items()),
+        ],
+    )
+    method = Method(hop=hop, output="audio", rest=(np.zeros((1, latents, 2), np.float32),))
+    return _save(path, graph, Card("layered", rate, {"decode": method}, Latent.plain(latents)))
+
+
 def reference_decoder(latents: int = 16) -> nn.Module:
     """Make the decoder that speed is measured on: causal, about 300 k parameters, hop 128, every cache explicit.
 

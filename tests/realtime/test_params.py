@@ -25,11 +25,11 @@ def test_addresses_and_indices_are_unique_and_every_row_is_sound(models: dict[st
 
 
 def test_the_models_latents_and_controls_become_rows() -> None:
-    method = Method(hop=128, output="audio", controls=(Control("pitch", 60, 20, 110), Control("bend.1", 0, -1, 1)))
+    method = Method(hop=128, output="audio", controls=(Control("pitch", 60, 20, 110), Control("vowel.1", 0, -1, 1)))
     rows = table(Card("x", 48_000, {"decode": method}, Latent(("dull", "bright"), (0, 0), (1, 1), (1, 0))))
     assert [row.address for row in rows.latents] == ["/latent/1", "/latent/2"]
     assert rows["/latent/1"].text.startswith("bright")
-    assert list(rows.controls) == ["pitch", "bend/1"]
+    assert list(rows.controls) == ["pitch", "vowel/1"]
 
 
 def test_a_control_cannot_take_the_name_of_a_knob_of_the_stage() -> None:
