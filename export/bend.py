@@ -5,7 +5,7 @@ recurrent layer (and its bias) come a multiplication and an addition, whose seco
 method, `bend.LAYER.scale` and `bend.LAYER.shift`. `export.contract.unbent` takes them out again, and the stage plays
 what that leaves for as long as everything is at rest.
 
-Layers are called as the model calls them, by the names of their weights. How far a shift goes is measured: four times
+Layers are called as the model calls them, by the names of their weights or of the part of the module that they come from. How far a shift goes is measured: four times
 the level (RMS) that the layer has on random latents.
 """
 
@@ -171,6 +171,7 @@ def _of_method(method: str, part: onnx.ModelProto) -> Iterator[Layer]:
     graph = onnx.shape_inference.infer_shapes(part).graph
     tensors = _Tensors(graph)
     found: dict[tuple[str, str, int, tuple[int, ...]], list[str]] = {}
+    origins: dict[str, str] = {}
     for node in graph.node:
         tensors.note(node)
         seen = _seen(node, tensors)
@@ -179,10 +180,13 @@ def _of_method(method: str, part: onnx.ModelProto) -> Iterator[Layer]:
         weight, channels, shape = seen
         tensor = tensors.with_bias(node.output[0], channels)
         if tensors.is_float(tensor):
-            found.setdefault((tensors.root(weight), node.op_type, channels, shape), []).append(tensor)
+            root = tensors.root(weight)
+            origins.setdefault(root, node.name.rpartition("/")[0])
+            found.setdefault((root, node.op_type, channels, shape), []).append(tensor)
     taken: set[str] = set()
     for k, ((root, kind, channels, shape), given) in enumerate(found.items()):
-        name = _free(_readable(root, method) or f"{kind.lower()}_{k + 1}", taken)
+        called = _readable(root, method) or _readable(origins[root], method) or f"{kind.lower()}_{k + 1}"
+        name = _free(called, taken)
         taken.add(name)
         yield Layer(method, name, kind, channels, tuple(given), shape)
 
@@ -261,7 +265,7 @@ class _Tensors:
 
 
 def _readable(root: str, method: str) -> str:
-    """Make a name for players of that of a layer's weights; nothing where it says nothing."""
+    """Make a name for players of that of a layer's weights, or of its part; nothing where it says nothing."""
     name = root.removeprefix(f"{method}.").removeprefix(PARAMETERS).removeprefix("module.")
     while (shorter := _ENDS.sub("", name)) != name:
         name = shorter

@@ -7,6 +7,7 @@ gives the same output.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 import io
@@ -27,6 +28,7 @@ from export.proof import Proof, prove
 
 SETTLE_SECONDS = 10.0
 SETTLED = 1e-7
+SCOPES = "pkg.torch.onnx.name_scopes"
 OURS = "module."  # what `_Flat` puts before the names of a module's weights
 
 
@@ -175,7 +177,8 @@ def _named(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -> onn
 def _prefixed(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
     """Put the method's name before every inner tensor and node, so that several methods fit into one graph.
 
-    Weights keep the names that the module has for them: layers are called by these.
+    Weights keep the names that the module has for them, and nodes those of the part of the module that they come from:
+    layers are called by these.
     """
     keep = {value.name for value in (*model.graph.input, *model.graph.output)}
     names: dict[str, str] = {"": ""}
@@ -189,7 +192,7 @@ def _prefixed(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
         for tensor in graph.initializer:
             tensor.name = renamed(tensor.name)
         for node in graph.node:
-            node.name = f"{key}.{node.name}" if node.name else ""
+            node.name = f"{key}.{_origin(node)}{node.name}" if node.name else ""
             node.input[:] = [renamed(name) for name in node.input]
             node.output[:] = [renamed(name) for name in node.output]
             for attribute in node.attribute:
@@ -202,6 +205,14 @@ def _prefixed(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
 
     rename(model.graph)
     return model
+
+
+def _origin(node: onnx.NodeProto) -> str:
+    """Tell from the exporter's notes which part of the module a node comes from, with a slash behind it."""
+    notes = {entry.key: entry.value for entry in node.metadata_props}
+    scopes = ast.literal_eval(notes.get(SCOPES, "[]"))  # from the whole to the part, and then the operation
+    part = str(scopes[-2]) if len(scopes) > 1 else ""
+    return f"{part.removeprefix(OURS)}/" if part.startswith(OURS) else ""
 
 
 def _join(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
