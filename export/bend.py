@@ -5,8 +5,8 @@ recurrent layer (and its bias) come a multiplication and an addition, whose seco
 method, `bend.LAYER.scale` and `bend.LAYER.shift`. `export.contract.unbent` takes them out again, and the stage plays
 what that leaves for as long as everything is at rest.
 
-Layers are called as the model calls them, by the names of their weights or of the part of the module that they come from. How far a shift goes is measured: four times
-the level (RMS) that the layer has on random latents.
+Layers are called as the model calls them: by the names of their weights, or of the part of the module that they come
+from. How far a shift goes is measured: four times the level (RMS) that the layer has on random latents.
 """
 
 from __future__ import annotations
