@@ -13,9 +13,7 @@ from models import evaluate, features
 from models.checkpoint import Trained
 from models.data.manifest import Manifest
 from models.evaluate import EvaluateError, RoundTrip
-from models.export import export
 from models.features import Analysis
-from models.train import MODEL_FILE
 
 
 @pytest.fixture(scope="module")
@@ -134,13 +132,3 @@ def test_a_file_that_is_no_model_cannot_be_evaluated(tmp_path: Path, small_orche
     (tmp_path / "a.onnx").write_bytes(b"\x89PNG")
     with pytest.raises(ContractError):
         evaluate.evaluate(tmp_path / "a.onnx", small_orchestra.folder)
-
-
-def test_layers_are_bent_by_the_names_that_they_have_in_the_checkpoint(
-    training: tuple[Path, Trained], tmp_path: Path
-) -> None:
-    out = tmp_path / "bent.onnx"
-    export(training[0] / MODEL_FILE, out, bend=["decoder.net.*"])
-    decode = load(out)[1].method("decode")
-    assert [bend.layer for bend in decode.bends] == ["decoder.net.0", "decoder.net.3", "decoder.net.6"]
-    assert [control.name for control in decode.controls[:2]] == ["pitch", "loudness"]
