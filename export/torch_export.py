@@ -21,7 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from export.contract import AUDIO_IN, FRAMES, MIN_OPSET, Card, ContractError, Latent, Method, reads, save, validate
+from export.measure import measure
 from export.proof import Proof, prove
+from export.weights import Weights, lighter
 
 SETTLE_SECONDS = 10.0
 SETTLED = 1e-7
@@ -45,6 +47,7 @@ def export(
     latent: Latent,
     card: Card | None = None,
     seed: int = 0,
+    weights: Weights = "fp32",
 ) -> Proof:
     """Write `methods` as one model file, if it holds what the format promises.
 
@@ -58,6 +61,8 @@ def export(
         By name: `decode`, `encode`, `transform`. Their `rest` is found here, by letting the caches settle.
     seed
         Of the random input that the proof runs on.
+    weights
+        How they are stored; see `export.weights.lighter`.
 
     Returns
     -------
@@ -78,10 +83,11 @@ def export(
     whole = Card(name, sample_rate, described, latent, provenance)
     model = _join(graphs, name)
     validate(model, whole)
+    model, whole, _ = lighter(model, whole, weights)
     proof = prove(model, whole, seed=seed)
     if not proof.holds:
         raise ContractError(f"{name} does not stream, and was not written: {proof.failure()}")
-    save(path, model, whole)
+    save(path, model, measure(model, whole, proof=proof))
     return proof
 
 

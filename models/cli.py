@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from export.contract import GlitchError
+from export.contract import ContractError, GlitchError, load
 
 if TYPE_CHECKING:
     from models.evaluate import Report
@@ -126,14 +127,57 @@ def export_command(
     checkpoint: Annotated[Path, typer.Argument(help="model.ckpt of a training, or its folder.")],
     out: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The model file to write.")],
     name: Annotated[str | None, typer.Option(help="What the model is called; else as its file.")] = None,
+    weights: Annotated[str, typer.Option(help="fp32; fp16 halves the file, int8 quarters it, at a cost.")] = "fp32",
 ) -> None:
     """Make a checkpoint a streaming model file, once it has proved that chunked equals whole."""
+    from export.weights import known
+
+    kind = known(weights)
     from models.export import export
 
-    proof = export(checkpoint, out, name=name)
+    proof = export(checkpoint, out, name=name, weights=kind)
     worst = max(difference.value for difference in proof.worst)
     size = out.stat().st_size / 1e6
     print(f"{out}: {size:.1f} MB; chunked equals whole within {worst:.0e} ({proof.tolerance:.0e} is allowed).")
+    if weights != "fp32":
+        print(f"{load(out)[1].provenance.notes}.")
+
+
+@app.command("card")
+def card_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Say what a model is: methods, controls, latents, where it comes from, and what was measured."""
+    from export.summary import summary
+
+    said = summary(*load(model), model.stat().st_size)
+    if json:
+        print(dumps(said, ensure_ascii=False))
+    else:
+        from models import show
+
+        show.card(said)
+
+
+@app.command("verify")
+def verify_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Prove again that a model keeps what it promises; the exit status is 1 where it doesn't."""
+    from export.plain import plain
+    from export.verify import verify
+
+    verdict = verify(model)
+    if json:
+        print(dumps({**plain(verdict), "holds": verdict.holds}, ensure_ascii=False))
+    else:
+        from models import show
+
+        show.verdict(verdict)
+    if not verdict.holds:
+        raise ContractError(verdict.failure())
 
 
 @app.command("evaluate")

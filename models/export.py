@@ -11,6 +11,7 @@ from export.contract import Card, ContractError, Control, Method, Spectrum
 from export.proof import Proof
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
+from export.weights import Weights
 from models import checkpoint
 from models.checkpoint import Trained
 from models.graphs import DecodeGraph, EncodeGraph, encode_delay
@@ -22,7 +23,13 @@ LOUDEST_DB = -6.0
 LOUDNESS_DEFAULT_DB = -20.0
 
 
-def export(source: str | os.PathLike[str], out: str | os.PathLike[str], *, name: str | None = None) -> Proof:
+def export(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    weights: Weights = "fp32",
+) -> Proof:
     """Write a checkpoint as a streaming model file, once it has proved that it streams.
 
     Parameters
@@ -33,6 +40,8 @@ def export(source: str | os.PathLike[str], out: str | os.PathLike[str], *, name:
         The `.onnx` file to write.
     name
         What the model is called; else as its file.
+    weights
+        How they are stored: `fp32`, or smaller as `fp16` or `int8` (see `export.weights.lighter`).
 
     Raises
     ------
@@ -45,10 +54,10 @@ def export(source: str | os.PathLike[str], out: str | os.PathLike[str], *, name:
     if out.suffix.lower() != ".onnx":
         better = out / "NAME.onnx" if out.is_dir() else out.with_suffix(".onnx")
         raise ContractError(f"A model file ends in .onnx, and {out} doesn't; call it {better}.")
-    return write(checkpoint.load(source), out, name or out.stem)
+    return write(checkpoint.load(source), out, name or out.stem, weights)
 
 
-def write(trained: Trained, out: Path, name: str) -> Proof:
+def write(trained: Trained, out: Path, name: str, weights: Weights = "fp32") -> Proof:
     """Write a trained model as a streaming model file."""
     vae, shape = trained.model, trained.model.config
     latent = trained.latent.to_contract()
@@ -61,7 +70,9 @@ def write(trained: Trained, out: Path, name: str) -> Proof:
         ),
     }
     card = Card(name, shape.sample_rate, {}, latent, trained.provenance)
-    return export_methods(out, name=name, sample_rate=shape.sample_rate, methods=methods, latent=latent, card=card)
+    return export_methods(
+        out, name=name, sample_rate=shape.sample_rate, methods=methods, latent=latent, card=card, weights=weights
+    )
 
 
 def _decode(shape: VaeConfig) -> Method:

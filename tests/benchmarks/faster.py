@@ -1,0 +1,180 @@
+"""faster: what each setting of ONNX Runtime, and each way to store weights, costs beside what the stage plays with.
+
+`{"bundled": {…}, "large": {…}}`, the bundled model's `decode` and a causal convolutional decoder of 3.5 M parameters at
+hop 2048 (`tests.reference.large_decoder`). `default_ms` is the median step as `export.running` loads and binds it;
+`ratios` is, for each change of one thing, how many times longer a step takes then: above 1 the default wins. All sides
+step in turns, and a ratio is the median over rounds of one round's. `the same again` is the default a second time, which
+shows what the machine's unrest makes of 1. `weights` gives the file's size and the signal to error in dB of smaller
+weights; `int8 dynamic` is onnxruntime's own quantisation, which calculates in eight bits.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+from export.contract import FRAMES, Card, load, split
+from export.running import Steps, options, session
+from export.weights import lighter
+
+ROUNDS, WARM_UP = 300, 20
+A_ROUND_S = 0.001  # of steps of each side in a round, at least one
+Step = Callable[[], None]
+
+
+def run() -> dict[str, Any]:
+    """Measure both models."""
+    from realtime.library import bundled_model
+    from tests.reference import export_reference, large_decoder
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        large = export_reference(folder / "large.onnx", large_decoder(), hop=2048)
+        files = {"bundled": bundled_model(), "large": large}
+        return {key: _measure(path, folder) for key, path in files.items()}
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Say it in lines."""
+    lines = []
+    for name, found in result.items():
+        lines.append(f"{name}: {found['default_ms']:.3f} ms a step; how many times longer it takes with")
+        lines += [f"  {setting:22} {ratio:5.2f}" for setting, ratio in found["ratios"].items()]
+        for kind, weights in found["weights"].items():
+            lines.append(f"  {kind:22} {weights['megabytes']:.1f} MB, {weights['signal_to_error_db']} dB")
+    return "\n".join(lines)
+
+
+def _measure(path: Path, folder: Path) -> dict[str, Any]:
+    model, card = load(path)
+    part = split(model, "decode")
+    data = part.SerializeToString()
+    lighters = {kind: lighter(model, card, kind) for kind in ("fp16", "int8")}
+    sides: dict[str, Step] = {"default": _bound(data, card), "the same again": _bound(data, card)}
+    sides |= {f"{name}": _bound(data, card, settings) for name, settings in _settings().items()}
+    sides["frames left open"] = _bound(_open(part).SerializeToString(), card)
+    sides["run() without binding"] = _unbound(data, card)
+    for kind, (light, lighter_card, _) in lighters.items():
+        sides[f"{kind} weights"] = _bound(split(light, "decode").SerializeToString(), lighter_card)
+    dynamic = _dynamic(part, folder)
+    sides["int8 dynamic"] = _bound(dynamic.SerializeToString(), card)
+    costs = _in_turns(list(sides.values()))
+    ratios = np.median(costs / costs[0], axis=1)
+    weights: dict[str, Any] = {"fp32": {"megabytes": _megabytes(model), "signal_to_error_db": None}}
+    for kind, (light, _, cost_db) in lighters.items():
+        weights[kind] = {"megabytes": _megabytes(light), "signal_to_error_db": round(cost_db, 1)}
+    weights["int8 dynamic"] = {
+        "megabytes": _megabytes(dynamic),
+        "signal_to_error_db": round(_signal_to_error_db(data, dynamic.SerializeToString(), card), 1),
+    }
+    return {
+        "default_ms": round(1e3 * float(np.median(costs[0])), 4),
+        "ratios": {name: round(float(ratio), 3) for name, ratio in list(zip(sides, ratios, strict=True))[1:]},
+        "weights": weights,
+    }
+
+
+def _settings() -> dict[str, ort.SessionOptions]:
+    """The default with one thing changed."""
+    level = ort.GraphOptimizationLevel
+    changed = {}
+    for name, value in (
+        ("no optimisation", level.ORT_DISABLE_ALL),
+        ("basic optimisation", level.ORT_ENABLE_BASIC),
+        ("extended optimisation", level.ORT_ENABLE_EXTENDED),
+    ):
+        changed[name] = options()
+        changed[name].graph_optimization_level = value
+    for name, attribute in (("no arena", "enable_cpu_mem_arena"), ("no memory pattern", "enable_mem_pattern")):
+        changed[name] = options()
+        setattr(changed[name], attribute, not getattr(changed[name], attribute))
+    for name, key, value in (
+        ("no prepacking", "session.disable_prepacking", "1"),
+        ("spinning", "session.intra_op.allow_spinning", "1"),
+    ):
+        changed[name] = options()
+        changed[name].add_session_config_entry(key, value)
+    return changed
+
+
+def _bound(data: bytes, card: Card, settings: ort.SessionOptions | None = None) -> Step:
+    steps = Steps(session(data, settings), card, "decode")
+    steps.input[0, :, 0] = np.random.default_rng(0).standard_normal(card.latent.size)
+    return steps.run
+
+
+def _unbound(data: bytes, card: Card) -> Step:
+    loaded, method = session(data), card.method("decode")
+    latent = np.random.default_rng(0).standard_normal((1, card.latent.size, 1)).astype(np.float32)
+    feeds = {"decode.input": latent}
+    feeds |= {f"decode.control.{c.name}": np.full((1, c.size, 1), c.default, np.float32) for c in method.controls}
+    states = {f"decode.state.{k}": rest for k, rest in enumerate(method.rest)}
+    wanted = ["decode.output", *(f"{name}.next" for name in states)]
+
+    def step() -> None:
+        nonlocal states
+        _, *following = loaded.run(wanted, feeds | states)
+        states = dict(zip(states, following, strict=True))
+
+    return step
+
+
+def _open(part: onnx.ModelProto) -> onnx.ModelProto:
+    """Call the axis of the frames otherwise, so that the setting that makes it 1 doesn't find it."""
+    renamed = onnx.ModelProto()
+    renamed.CopyFrom(part)
+    for value in (*renamed.graph.input, *renamed.graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if FRAMES in dim.dim_param:
+                dim.dim_param = dim.dim_param.replace(FRAMES, "any")
+    return renamed
+
+
+def _dynamic(part: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
+    """Let onnxruntime quantise weights beforehand and activations at every step."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    source, made = folder / "whole.onnx", folder / "dynamic.onnx"
+    onnx.save(part, source)
+    quantize_dynamic(source, made, weight_type=QuantType.QInt8)
+    return onnx.load(made)
+
+
+def _signal_to_error_db(data: bytes, other: bytes, card: Card) -> float:
+    rng = np.random.default_rng(0)
+    a, b = (Steps(session(d), card, "decode") for d in (data, other))
+    signal = error = 0.0
+    for _ in range(256):
+        a.input[0, :, 0] = np.array(card.latent.mean) + np.array(card.latent.std) * rng.standard_normal(card.latent.size)
+        b.input[:] = a.input
+        a.run()
+        b.run()
+        signal += float(np.square(a.output, dtype=np.float64).sum())
+        error += float(np.square(a.output - b.output, dtype=np.float64).sum())
+    return float(10 * np.log10(signal / error))
+
+
+def _in_turns(sides: list[Step]) -> np.ndarray:
+    """Give what a step of each side costs in each round, s [shape=(sides, rounds)]."""
+    costs = np.zeros((len(sides), WARM_UP + ROUNDS))
+    repeats = [1] * len(sides)
+    for n in range(WARM_UP + ROUNDS):
+        for k, step in enumerate(sides):
+            began = time.perf_counter()
+            for _ in range(repeats[k]):
+                step()
+            costs[k, n] = (time.perf_counter() - began) / repeats[k]
+        if n == WARM_UP - 1:
+            repeats = [max(1, round(A_ROUND_S / float(np.median(cost[:WARM_UP])))) for cost in costs]
+    return costs[:, WARM_UP:]
+
+
+def _megabytes(model: onnx.ModelProto) -> float:
+    return round(model.ByteSize() / 1e6, 2)
