@@ -18,7 +18,7 @@ import onnxruntime as ort
 
 from export.contract import AUDIO_IN, Card, ContractError, Measured, Method, input_channels, one_frame, split
 from export.proof import Proof, prove, run
-from export.running import Steps, runs, session
+from export.stepping import Steps, runs, session
 
 QUIET = 1e-6  # of the peak's energy, 60 dB below it
 LEAD_FRAMES = 4
@@ -100,7 +100,7 @@ def answer(loaded: ort.InferenceSession, card: Card, name: str, *, seed: int = 0
     Parameters
     ----------
     loaded
-        The method's graph for one frame a step, as `export.running.session` gives it.
+        The method's graph for one frame a step, as `export.stepping.session` gives it.
     seed
         Of the input that is changed.
     """
@@ -138,7 +138,8 @@ def real_time(loaded: ort.InferenceSession, card: Card, name: str) -> float:
     steps.input[:] = _feeds(card, name, 1, rng)[f"{name}.input"]
     medians = []
     for _ in range(ROUNDS):
-        costs, ends = [], time.perf_counter() + ROUND_S
+        costs: list[float] = []
+        ends = time.perf_counter() + ROUND_S
         while len(costs) < 3 or time.perf_counter() < ends:
             began = time.perf_counter()
             steps.run()
@@ -175,9 +176,7 @@ def _feeds(card: Card, name: str, frames: int, rng: np.random.Generator) -> dict
     return feeds
 
 
-def _changed(
-    given: np.ndarray, card: Card, name: str, frame: int, offset: int, rng: np.random.Generator
-) -> np.ndarray:
+def _changed(given: np.ndarray, card: Card, name: str, frame: int, offset: int, rng: np.random.Generator) -> np.ndarray:
     """Change one sample, or one frame by a standard deviation in every dimension, up or down."""
     changed = given.copy()
     if name in AUDIO_IN:

@@ -9,23 +9,25 @@ import numpy as np
 import onnx
 
 from export.contract import Card, Method, split
-from export.running import Steps, runs, session
+from export.stepping import Steps, runs, session
 
 SECONDS = 10.0
 MOST_STEPS = 4096
 STILL = 1e-7
-LATER = 4  # the last quarter of the steps is what a move is compared with
+LATER = 4  # the last of so many parts of the steps is what a move is compared with
 
 
 @dataclass(frozen=True)
 class Resting:
     """How the caches of a method moved while it was left alone.
 
-    `moves` [shape=(steps, caches)] is the largest move of each in each step, and `caches` is where they are then.
+    `moves` [shape=(steps, caches)] is the largest move of each in each step, `caches` is where they are then, and
+    `still` whether they had come to stand before time was up.
     """
 
     moves: np.ndarray
     caches: tuple[np.ndarray, ...]
+    still: bool
 
     @property
     def first(self) -> np.ndarray:
@@ -34,8 +36,9 @@ class Resting:
 
     @property
     def later(self) -> np.ndarray:
-        """What each cache moves at most in the last quarter of the steps: a counter or noise never stands still."""
-        return np.asarray(self.moves[-max(len(self.moves) // LATER, 1) :].max(axis=0))
+        """What each cache moves at most in the end: a counter or noise never stands still."""
+        end = 1 if self.still else max(len(self.moves) // LATER, 1)
+        return np.asarray(self.moves[-end:].max(axis=0))
 
 
 def leave_alone(part: onnx.ModelProto, card: Card, name: str, seconds: float = SECONDS) -> Resting:
@@ -52,16 +55,17 @@ def leave_alone(part: onnx.ModelProto, card: Card, name: str, seconds: float = S
     steps = Steps(session(part.SerializeToString()), card, name)
     if name == "decode":
         steps.input[0, :, 0] = card.latent.mean
-    moves = []
+    moves, still = [], False
     with runs(name):
         for _ in range(int(np.clip(seconds * card.sample_rate / method.hop, 1, MOST_STEPS))):
             before = [cache.copy() for cache in steps.caches]
             steps.run()
             pairs = zip(before, steps.caches, strict=True)
             moves.append([float(np.abs(a - b).max(initial=0.0)) for a, b in pairs])
-            if max(moves[-1], default=0.0) < STILL:
+            still = max(moves[-1], default=0.0) < STILL
+            if still:
                 break
-    return Resting(np.array(moves, np.float64), tuple(cache.copy() for cache in steps.caches))
+    return Resting(np.array(moves, np.float64), tuple(cache.copy() for cache in steps.caches), still)
 
 
 def settled(model: onnx.ModelProto, card: Card) -> Card:

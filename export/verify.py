@@ -13,7 +13,7 @@ from export.contract import AUDIO_IN, Card, Method, input_channels, load, output
 from export.measure import answer, real_time
 from export.proof import TOLERANCE, prove, run
 from export.rest import leave_alone
-from export.running import runs, session
+from export.stepping import runs, session
 
 FRAMES = 64
 FAR = 4.0  # standard deviations, as far as a fader goes

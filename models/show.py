@@ -13,6 +13,7 @@ from export.contract import AUDIO_IN
 from export.verify import Verdict
 
 PIPED_WIDTH = 120
+MOST_LABELS = 6
 
 
 def card(said: dict[str, Any]) -> None:
@@ -32,8 +33,9 @@ def card(said: dict[str, Any]) -> None:
     if latent["size"]:
         out.print(_latents(latent))
     if latent["map"]:
-        labels = sorted({point["label"] for point in latent["map"]})
-        out.print(Text(f"map: {len(latent['map'])} sounds ({', '.join(labels)})"))
+        labels = [point["label"] for point in latent["map"]]
+        shown = ", ".join(labels[:: -(-len(labels) // MOST_LABELS)])
+        out.print(Text(f"map: {len(labels)} sounds, among them {shown}"))
     for key, value in said["provenance"].items():
         if value:
             out.print(Text(f"{key}: {value}"))

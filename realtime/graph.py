@@ -12,7 +12,7 @@ import onnx
 import onnxruntime as ort
 
 from export.contract import AUDIO_IN, Card, ContractError, Method, input_channels, output_channels, split
-from export.running import first_line, session
+from export.stepping import first_line, session
 
 
 class Graph:

@@ -1,10 +1,10 @@
 """decode: what a step of one frame costs in ONNX Runtime and in TorchScript, one thread each.
 
 `{"reference": {"onnx_ms", "torchscript_ms", "ratio", "realtime_factor", "load"}, "large": {…}, "bundled": {…}}`. The
-reference is a causal convolutional decoder of about 300 k parameters at hop 128, the large one the same with 3.5 M at hop
-2048 (`tests.reference`); beside the bundled file stands the module it was exported from, with weights of the same sizes. The sides step in turns, so that a busy machine is busy
-for all; medians. `load` is the share of one core that a step takes with everything a deck does for it (inversion of
-magnitudes).
+reference is a causal convolutional decoder of about 300 k parameters at hop 128, the large one the same with 3.5 M at
+hop 2048 (`tests.reference`); beside the bundled file stands the module it was exported from, with weights of the same
+sizes. The sides step in turns, so that a busy machine is busy for all; medians. `load` is the share of one core that a
+step takes with everything a deck does for it (inversion of magnitudes).
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """faster: what each setting of ONNX Runtime, and each way to store weights, costs beside what the stage plays with.
 
 `{"bundled": {…}, "large": {…}}`, the bundled model's `decode` and a causal convolutional decoder of 3.5 M parameters at
-hop 2048 (`tests.reference.large_decoder`). `default_ms` is the median step as `export.running` loads and binds it;
+hop 2048 (`tests.reference.large_decoder`). `default_ms` is the median step as `export.stepping` loads and binds it;
 `ratios` is, for each change of one thing, how many times longer a step takes then: above 1 the default wins. All sides
-step in turns, and a ratio is the median over rounds of one round's. `the same again` is the default a second time, which
-shows what the machine's unrest makes of 1. `weights` gives the file's size and the signal to error in dB of smaller
-weights; `int8 dynamic` is onnxruntime's own quantisation, which calculates in eight bits.
+step in turns, and a ratio is the median over rounds of one round's. `the same again` is the default a second time,
+which shows what the unrest of the machine makes of 1. `weights` gives the size of the
+file and the signal to error in dB of smaller weights; `int8 dynamic` is onnxruntime's own quantisation, which
+calculates in eight bits.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import onnx
 import onnxruntime as ort
 
 from export.contract import FRAMES, Card, load, split
-from export.running import Steps, options, session
+from export.stepping import Steps, options, session
 from export.weights import lighter
 
 ROUNDS, WARM_UP = 300, 20
@@ -152,7 +153,9 @@ def _signal_to_error_db(data: bytes, other: bytes, card: Card) -> float:
     a, b = (Steps(session(d), card, "decode") for d in (data, other))
     signal = error = 0.0
     for _ in range(256):
-        a.input[0, :, 0] = np.array(card.latent.mean) + np.array(card.latent.std) * rng.standard_normal(card.latent.size)
+        a.input[0, :, 0] = np.array(card.latent.mean) + np.array(card.latent.std) * rng.standard_normal(
+            card.latent.size
+        )
         b.input[:] = a.input
         a.run()
         b.run()

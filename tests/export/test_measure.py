@@ -14,10 +14,9 @@ from export.contract import Card, ContractError, Control, Latent, Measured, Meth
 from export.measure import Answer, answer, measure, real_time
 from export.proof import prove
 from export.rest import settled
-from export.running import session
+from export.stepping import session
 from export.summary import summary
 from export.verify import Verdict, verify
-from tests import reference
 
 HOP = 64
 
@@ -258,14 +257,14 @@ def test_a_summary_says_what_a_model_is(models: dict[str, Path]) -> None:
     said = summary(model, card, models["bundled"].stat().st_size)
     assert (said["name"], said["sample_rate"], said["latent"]["size"]) == ("orchestra", 48_000, 16)
     assert set(said["methods"]) == {"decode", "encode"}
-    assert 1.3e6 < said["file"]["parameters"] < 1.5e6
+    assert said["file"]["parameters"] > said["methods"]["decode"]["parameters"] > 0.9e6
     assert said["file"]["weights"] == "fp32"
     assert said["file"]["opset"] >= 18
     caches = said["methods"]["encode"]["caches"]
     assert (caches["count"], caches["bytes"], caches["shapes"]) == (1, 4 * 1792, [[1, 1, 1792]])
     assert [control["name"] for control in said["methods"]["decode"]["controls"]] == ["pitch", "loudness"]
     assert said["methods"]["decode"]["frames_a_step"] == "any"
-    assert {point["label"] for point in said["latent"]["map"]} >= {"flute", "violin"}
+    assert any(point["label"].startswith("violin") for point in said["latent"]["map"])
     assert said["provenance"]["licence"]
 
 

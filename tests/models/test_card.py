@@ -40,7 +40,7 @@ def test_a_card_is_read_in_the_terminal(
         lab(monkeypatch, "card", models["bundled"])
     assert not done.value.code
     out = capsys.readouterr().out
-    assert out.startswith("orchestra: 48000 Hz, 16 latents, 1.38 M parameters as fp32, 6.0 MB, opset 18")
+    assert out.startswith("orchestra: 48000 Hz, 16 latents, 1.48 M parameters as fp32, 6.0 MB, opset 18")
     for text in ("16 latents → magnitudes", "mono → 16 latents", "256 (5.3 ms)", "pitch", "MIDI note", "24 … 108"):
         assert text in out
     assert "/latent/1 " in out
@@ -111,7 +111,10 @@ def test_what_is_no_model_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_an_export_with_smaller_weights(
-    training: tuple[Path, object], model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    training: tuple[Path, object],
+    model_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "half.onnx"
