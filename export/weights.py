@@ -21,6 +21,17 @@ from export.stepping import Steps, runs, session
 Weights = Literal["fp32", "fp16", "int8"]
 
 SMALLEST = 1024  # numbers in a tensor, below which nothing is gained
+LAYERS = {
+    "Conv": (1,),
+    "ConvTranspose": (1,),
+    "Gemm": (0, 1),
+    "MatMul": (0, 1),
+    "GRU": (1, 2),
+    "LSTM": (1, 2),
+    "RNN": (1, 2),
+}
+"""Which inputs of a layer are its weights."""
+SHAPING = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
 HALF_MAX = 65_504.0
 BYTE_MAX = 127
 FRAMES = 256
@@ -66,7 +77,7 @@ def lighter(model: onnx.ModelProto, card: Card, kind: str) -> tuple[onnx.ModelPr
     costs = {name: _signal_to_error_db(model, card, light, rested, name) for name in card.methods}
     lost = ", ".join(f"{name} {cost:.0f} dB" for name, cost in costs.items())
     note = f"weights stored as {kind}; signal to error: {lost}"
-    notes = "; ".join(part for part in (card.provenance.notes, note) if part)
+    notes = "; ".join(part for part in (card.provenance.notes.rstrip(" ."), note) if part)
     rested = dataclasses.replace(rested, provenance=dataclasses.replace(card.provenance, notes=notes))
     return light, rested, min(costs.values())
 
@@ -76,15 +87,26 @@ def _stored(model: onnx.ModelProto, kind: str) -> onnx.ModelProto:
     light.CopyFrom(model)
     light.graph.ClearField("initializer")
     light.graph.ClearField("node")
-    fed = {value.name for value in model.graph.input}
+    weights = _weights(model.graph)
     for tensor in model.graph.initializer:
-        heavy = tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) >= SMALLEST and tensor.name not in fed
-        packed = _packed(tensor.name, numpy_helper.to_array(tensor), kind) if heavy else None
+        heavy = tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) >= SMALLEST
+        packed = _packed(tensor.name, numpy_helper.to_array(tensor), kind) if heavy and tensor.name in weights else None
         tensors, nodes = packed or ([tensor], [])
         light.graph.initializer.extend(tensors)
         light.graph.node.extend(nodes)
     light.graph.node.extend(model.graph.node)
     return light
+
+
+def _weights(graph: onnx.GraphProto) -> set[str]:
+    """Find the tensors that are weights of layers: tables of frequencies, windows and the like are no place to save."""
+    found: set[str] = set()
+    for node in reversed(graph.node):  # what reads a tensor stands behind what makes it
+        if node.op_type in LAYERS:
+            found |= {node.input[k] for k in LAYERS[node.op_type] if k < len(node.input)}
+        elif node.op_type in SHAPING and node.output[0] in found:
+            found.add(node.input[0])
+    return found - {value.name for value in graph.input}
 
 
 def _packed(name: str, weight: np.ndarray, kind: str) -> tuple[list[TensorProto], list[onnx.NodeProto]] | None:

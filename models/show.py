@@ -27,7 +27,7 @@ def card(said: dict[str, Any]) -> None:
         ),
         style="bold",
     )
-    out.print(_methods(said["methods"], rate, latent["size"]))
+    out.print(_methods(said["methods"], latent["size"]))
     if any(method["controls"] for method in said["methods"].values()):
         out.print(_controls(said["methods"]))
     if latent["size"]:
@@ -54,11 +54,11 @@ def verdict(found: Verdict) -> None:
     _console().print(table)
 
 
-def _methods(methods: dict[str, Any], rate: int, latents: int) -> Table:
-    table = Table(title=_title("methods"))
+def _methods(methods: dict[str, Any], latents: int) -> Table:
+    table = Table(title=_title("methods; hop and delay in samples"))
     table.add_column("method")
-    table.add_column("gives")
-    for heading in ("hop", "delay", "a step", "parameters", "caches", "times real time", "chunks", "parity"):
+    table.add_column("gives", no_wrap=True)
+    for heading in ("hop", "delay", "a step", "parameters", "caches", "real time", "chunks", "parity"):
         table.add_column(heading, justify="right")
     for name, method in methods.items():
         measured = method["measured"] or {}
@@ -70,12 +70,12 @@ def _methods(methods: dict[str, Any], rate: int, latents: int) -> Table:
         table.add_row(
             name,
             f"{given} → {made.get(method['output'], method['output'])}",
-            f"{method['hop']} ({1e3 * method['hop'] / rate:.1f} ms)",
-            f"{method['delay']} ({1e3 * method['delay'] / rate:.1f} ms)",
+            str(method["hop"]),
+            str(method["delay"]),
             "1 frame" if method["frames_a_step"] == 1 else "any",
             _amount(method["parameters"]),
-            f"{caches['count']} ({caches['bytes'] / 1e3:.1f} kB)" if caches["count"] else "none",
-            _figure(measured.get("real_time"), "g"),
+            f"{caches['count']}, {caches['bytes'] / 1e3:.1f} kB" if caches["count"] else "none",
+            _figure(measured.get("real_time"), ".1f", " times"),
             _figure(measured.get("chunks"), ".0e"),
             _figure(measured.get("parity"), ".0e"),
         )
@@ -117,8 +117,8 @@ def _amount(count: int) -> str:
     return f"{count / 1e6:.2f} M" if count >= 1e5 else f"{count:,}"
 
 
-def _figure(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
+def _figure(value: float | None, form: str, unit: str = "") -> str:
+    return "–" if value is None else f"{value:{form}}{unit}"
 
 
 def _console() -> Console:
