@@ -25,8 +25,9 @@ import onnx
 import onnxruntime as ort
 
 from export.contract import FRAMES, Card, load, split
-from export.stepping import Steps, options, session
+from export.stepping import Steps, loaded, options, session
 from export.weights import lighter
+from export.widening import widened
 
 INSTANCES, ROUNDS, WARM_UP = 5, 80, 5
 Step = Callable[[], None]
@@ -49,9 +50,9 @@ def describe(result: dict[str, Any]) -> str:
     lines = []
     for name, found in result.items():
         lines.append(f"{name}: {found['default_ms']:.3f} ms a step; how many times longer it takes with")
-        lines += [f"  {setting:22} {ratio:5.2f}" for setting, ratio in found["ratios"].items()]
+        lines += [f"  {setting:24} {ratio:5.2f}" for setting, ratio in found["ratios"].items()]
         for kind, weights in found["weights"].items():
-            lines.append(f"  {kind:22} {weights['megabytes']:.1f} MB, {weights['signal_to_error_db']} dB")
+            lines.append(f"  {kind:24} {weights['megabytes']:.1f} MB, {weights['signal_to_error_db']} dB")
     return "\n".join(lines)
 
 
@@ -65,6 +66,7 @@ def _measure(path: Path, folder: Path) -> dict[str, Any]:
         "default": partial(_bound, data, card),
         "the same again": partial(_bound, data, card),
         **{name: partial(_bound, data, card, settings) for name, settings in _settings().items()},
+        "convolutions as they are": partial(_bound, data, card, wide=False),
         "frames left open": partial(_bound, _open(part).SerializeToString(), card),
         "run() without binding": partial(_unbound, data, card),
         "int8 dynamic": partial(_bound, dynamic.SerializeToString(), card),
@@ -107,14 +109,15 @@ def _settings() -> dict[str, ort.SessionOptions]:
     return changed
 
 
-def _bound(data: bytes, card: Card, settings: ort.SessionOptions | None = None) -> Step:
-    steps = Steps(session(data, settings), card, "decode")
+def _bound(data: bytes, card: Card, settings: ort.SessionOptions | None = None, *, wide: bool = True) -> Step:
+    graph = widened(onnx.load_model_from_string(data)).SerializeToString() if wide else data
+    steps = Steps(loaded(graph, settings or options()), card, "decode")
     steps.input[0, :, 0] = np.random.default_rng(0).standard_normal(card.latent.size)
     return steps.run
 
 
 def _unbound(data: bytes, card: Card) -> Step:
-    loaded, method = session(data), card.method("decode")
+    graph, method = session(data), card.method("decode")
     latent = np.random.default_rng(0).standard_normal((1, card.latent.size, 1)).astype(np.float32)
     feeds = {"decode.input": latent}
     feeds |= {f"decode.control.{c.name}": np.full((1, c.size, 1), c.default, np.float32) for c in method.controls}
@@ -123,7 +126,7 @@ def _unbound(data: bytes, card: Card) -> Step:
 
     def step() -> None:
         nonlocal states
-        _, *following = loaded.run(wanted, feeds | states)
+        _, *following = graph.run(wanted, feeds | states)
         states = dict(zip(states, following, strict=True))
 
     return step
