@@ -184,6 +184,8 @@ def _memory(script: Script, role: Role) -> tuple[list[Cache], Window | None]:
         return caches, None
     if not caches:
         return [], measure(script, role)
+    carried = [cache.carried for cache in caches]
+    _recorded(script, role, caches, None, role.input(1), carried)  # what it does may tell why
     raise ContractError(
         f"'{role.method.name}' of {script.name} keeps {len(caches)} caches and still gives something else for 8 frames "
         f"at once than for one after the other (by {apart:.1e}), so no cut of it is right; export the model again with "
@@ -234,6 +236,13 @@ def _recorded(
                     )
                 )
     return recording
+
+
+def _sentence(script: Script, role: Role, reason: str) -> str:
+    return (
+        f"'{role.method.name}' of {script.name} cannot be made a graph: {reason}; "
+        "let the model do the same to whatever comes in, and export it again."
+    )
 
 
 def _constants_differ(one: Recording, other: Recording) -> bool:

@@ -22,7 +22,7 @@ from export.contract import ContractError
 from export.lowering import ALIASES, REWRITES, Pair, lower_complex
 from export.nn_tilde import calm
 from export.noise import Draw
-from export.randomness import drawn, laid_out, redrawn
+from export.randomness import drawn, laid_out, redrawn, unheard
 
 aten = torch.ops.aten
 ASKS = {  # operators that give Python a number out of a tensor, or a shape that hangs on the numbers in it
@@ -133,8 +133,15 @@ def record(
     copies = [given.detach().clone() for given in inputs]
     for k, copy in enumerate(copies):
         recorder.enter(copy, f"given_{k}")
-    with calm(), recorder:
-        outputs = torch.func.functionalize(step)(*copies)
+    try:
+        with calm(), recorder:
+            outputs = torch.func.functionalize(step)(*copies)
+    except Exception:
+        if recorder.refused:  # which is why it went wrong
+            raise ContractError(recorder.refused) from None
+        raise
+    if recorder.refused:
+        raise ContractError(recorder.refused)
     return recorder.finish(outputs)
 
 
@@ -171,6 +178,7 @@ class Recorder(TorchDispatchMode):
         self.layers: dict[str, str] = {}
         self._placeholders: list[fx.Node] = []
         self._layer = ""
+        self.refused = ""
 
     def enter(self, tensor: Tensor, name: str) -> None:
         """Make a tensor an input of the graph."""
@@ -184,6 +192,8 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if unheard(func):
+            self._refuse(f"it draws with '{_called(func)}', and only normal and uniform numbers can be played again")
         draw = drawn(func, args, kwargs)
         if draw is not None:
             return self._draw(func, args, kwargs, draw)
@@ -195,10 +205,14 @@ class Recorder(TorchDispatchMode):
         elif func in ASKS:
             self.asked.append((_called(func), made))
         elif func in SHAPES or _masked(func, args):
-            raise ContractError(f"the shape of what '{_called(func)}' gives hangs on the numbers that come in")
+            self._refuse(f"the shape of what '{_called(func)}' gives hangs on the numbers that come in")
         else:
             self._write(func, args, kwargs, made)
         return made
+
+    def _refuse(self, reason: str) -> None:
+        """Note the first reason, and go on: an error would have to pass through the interpreter."""
+        self.refused = self.refused or reason
 
     # what the rewrites of `export.lowering` write with
 
@@ -217,7 +231,8 @@ class Recorder(TorchDispatchMode):
     def node(self, value: fx.Node | Pair) -> fx.Node:
         """Give a value that must be real."""
         if isinstance(value, Pair):
-            raise ContractError("the model gives complex numbers where real ones were expected")
+            self._refuse("complex numbers meet an operator that is written for real ones")
+            return value.real
         return value
 
     def constant(self, tensor: Tensor) -> fx.Node | Pair:
@@ -228,7 +243,8 @@ class Recorder(TorchDispatchMode):
 
     def _constant(self, tensor: Tensor) -> fx.Node:
         if id(tensor) not in self.constant_nodes:
-            name = self.names.get(id(tensor), f"constant_{len(self.constants)}")
+            own = self.names.get(id(tensor))
+            name = f"constant_{len(self.constants)}" if own is None else f"module.{own}"
             name = ".".join(_identifier(part) for part in name.split("."))
             while name in self.constants or any(other.startswith(f"{name}.") for other in self.constants):
                 name += "_"
@@ -253,7 +269,11 @@ class Recorder(TorchDispatchMode):
         self._layer = self._layer_of(args)
         tensors = [leaf for leaf in tree_leaves((args, kwargs, made)) if isinstance(leaf, Tensor)]
         if any(tensor.is_complex() for tensor in tensors):
-            value = lower_complex(self, func, args, kwargs, made)
+            try:
+                value = lower_complex(self, func, args, kwargs, made)
+            except ContractError as error:
+                self._refuse(str(error))
+                return
         elif func in ALIASES:
             value = self.value(args[0])
         elif func in REWRITES:
