@@ -41,7 +41,7 @@ from export.roles import Role, latents_of, roles
 from export.running import Running, delay, settled
 from export.scores import latent_of
 from export.torch_export import _join
-from export.tracing import Recording, record
+from export.tracing import Recording, record, shapes_asked
 from export.turning import Knob, Place, connect, knobs, places
 from export.windows import CHUNKED, Window, chunked, measure, plan, warning
 
@@ -219,9 +219,11 @@ def _recorded(
                     _step(script, role, caches, window), [given, *states], script.slots.names(), noise, frames
                 )
             except ContractError as error:
-                raise ContractError(_sentence(script, role, str(error))) from None
+                reason = shapes_asked(_step(script, role, caches, window), [given, *states]) or str(error)
+                raise ContractError(_sentence(script, role, reason)) from None
             except Exception as error:  # functionalize and the interpreter raise RuntimeError
-                raise ContractError(_sentence(script, role, last_line(error))) from None
+                reason = shapes_asked(_step(script, role, caches, window), [given, *states]) or last_line(error)
+                raise ContractError(_sentence(script, role, reason)) from None
 
     recording = once(given, states)
     if recording.asked:
