@@ -177,6 +177,6 @@ def _refuse_numbers(script: Script, role: Role, numbers: list[Slot]) -> None:
             apart = float("inf")
         if not apart <= TOLERANCE:
             raise ContractError(
-                f"'{role.method.name}' of {script.name} counts in the number '{number}', which a graph cannot carry, and "
-                "its output hangs on it; keep it in a tensor, and compute with that."
+                f"'{role.method.name}' of {script.name} counts in the number '{number}', which a graph cannot carry, "
+                "and its output hangs on it; keep it in a tensor, and compute with that."
             )
