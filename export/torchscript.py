@@ -36,6 +36,7 @@ from export.contract import (
 )
 from export.nn_tilde import Script, last_line, read
 from export.parity import STEPS, TOLERANCE, Made, compare, first_difference
+from export.products import as_products
 from export.proof import prove
 from export.roles import Role, latents_of, roles
 from export.running import Running, delay, settled
@@ -126,14 +127,20 @@ def _convert(
     methods = {entry.role.key: _described(entry, model, card) for entry in converted}
     card = dataclasses.replace(card, methods=methods)
     validate(model, card)
+    if bend is not None:
+        model, card = import_module("export.bend").bend(model, card, bend)
+    model = as_products(model)
     for entry in converted:
-        measured = _proved(script, entry, model, card, seed)
-        method = dataclasses.replace(card.method(entry.role.key), measured=measured)
+        method = card.method(entry.role.key)
+        method = dataclasses.replace(method, measured=_proved(script, entry, model, card, seed))
         card = dataclasses.replace(card, methods=card.methods | {entry.role.key: method})
     proof = prove(model, card, seed=seed)
     if not proof.holds:
         raise ContractError(f"{name} does not stream, and was not written: {proof.failure()}")
-    model, card = _finished(model, card, bend, weights)
+    if weights != "fp32":
+        model, card, _cost = import_module("export.weights").lighter(model, card, weights)
+    if find_spec("export.measure") is not None:
+        card = import_module("export.measure").measure(model, card)
     save(out, model, card)
     return Conversion(card, tuple(warnings))
 
@@ -407,16 +414,3 @@ def _provenance(script: Script, seed: int, warnings: list[str]) -> Provenance:
         seed=seed,
         notes=" ".join([*notes, *warnings]),
     )
-
-
-def _finished(
-    model: onnx.ModelProto, card: Card, bend: Sequence[str] | None, weights: str
-) -> tuple[onnx.ModelProto, Card]:
-    """Make weights lighter and layers bendable where that is asked for, and measure what will be played."""
-    if weights != "fp32":
-        model, card, _cost = import_module("export.weights").lighter(model, card, weights)
-    if bend is not None:
-        model, card = import_module("export.bend").bend(model, card, bend)
-    if find_spec("export.measure") is not None:
-        card = import_module("export.measure").measure(model, card)
-    return model, card
