@@ -329,6 +329,17 @@ def output_channels(card: Card, name: str) -> int:
     return method.channels
 
 
+def input_samples(card: Card, name: str) -> int:
+    """Length of a method's input for one frame: a hop of audio, or one."""
+    return card.method(name).hop if name in AUDIO_IN else 1
+
+
+def output_samples(card: Card, name: str) -> int:
+    """Length of a method's output for one frame: a hop of audio, or one."""
+    method = card.method(name)
+    return method.hop if method.output == "audio" else 1
+
+
 def one_frame(model: onnx.ModelProto, name: str) -> bool:
     """Whether a method's graph takes one frame a step and no more."""
     given = next(value for value in model.graph.input if value.name == f"{name}.input")

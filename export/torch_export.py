@@ -24,7 +24,9 @@ from torch import Tensor, nn
 from export import bend as bending
 from export.bend import PARAMETERS
 from export.contract import AUDIO_IN, FRAMES, MIN_OPSET, Card, ContractError, Latent, Method, reads, save, validate
+from export.measure import measure
 from export.proof import Proof, prove
+from export.weights import Weights, lighter
 
 SETTLE_SECONDS = 10.0
 SETTLED = 1e-7
@@ -51,6 +53,7 @@ def export(
     card: Card | None = None,
     seed: int = 0,
     bend: Sequence[str] | None = None,
+    weights: Weights = "fp32",
 ) -> Proof:
     """Write `methods` as one model file, if it holds what the format promises.
 
@@ -66,6 +69,8 @@ def export(
         Of the random input that the proof runs on.
     bend
         Layers that get live controls, by name or pattern (see `export.bend.bend`); None leaves the model as it is.
+    weights
+        How they are stored; see `export.weights.lighter`.
 
     Returns
     -------
@@ -87,12 +92,13 @@ def export(
     whole = Card(name, sample_rate, described, latent, provenance)
     model = _join(graphs, name)
     validate(model, whole)
+    model, whole, _ = lighter(model, whole, weights)
     if bend is not None:
         model, whole = bending.bend(model, whole, bend)
     proof = prove(model, whole, seed=seed)
     if not proof.holds:
         raise ContractError(f"{name} does not stream, and was not written: {proof.failure()}")
-    save(path, model, whole)
+    save(path, model, measure(model, whole, proof=proof))
     return proof
 
 

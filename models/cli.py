@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -140,8 +141,12 @@ def export_command(
     name: Annotated[str | None, typer.Option(help="What the model is called; else as its file.")] = None,
     bend: BendOption = None,
     list_layers: ListLayers = False,
+    weights: Annotated[str, typer.Option(help="fp32; fp16 halves the file, int8 quarters it, at a cost.")] = "fp32",
 ) -> None:
     """Make a checkpoint a streaming model file, once it has proved that chunked equals whole."""
+    from export.weights import known
+
+    kind = known(weights)
     from models.export import export
 
     if list_layers:
@@ -149,8 +154,10 @@ def export_command(
             export(checkpoint, Path(folder) / "listed.onnx")
             _print_layers(*load(Path(folder) / "listed.onnx"))
         return
-    proof = export(checkpoint, _given(out), name=name, bend=_patterns(bend))
+    proof = export(checkpoint, _given(out), name=name, bend=_patterns(bend), weights=kind)
     _print_proof(_given(out), proof)
+    if weights != "fp32":
+        print(f"{load(_given(out))[1].provenance.notes}.")
 
 
 @app.command("bend")
@@ -168,6 +175,43 @@ def bend_command(
         return
     proof = bend_file(model, _given(out), _patterns(layers))
     _print_proof(_given(out), proof)
+
+
+@app.command("card")
+def card_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Say what a model is: methods, controls, latents, where it comes from, and what was measured."""
+    from export.summary import summary
+
+    said = summary(*load(model), model.stat().st_size)
+    if json:
+        print(dumps(said, ensure_ascii=False))
+    else:
+        from models import show
+
+        show.card(said)
+
+
+@app.command("verify")
+def verify_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Prove again that a model keeps what it promises; the exit status is 1 where it doesn't."""
+    from export.plain import plain
+    from export.verify import verify
+
+    verdict = verify(model)
+    if json:
+        print(dumps({**plain(verdict), "holds": verdict.holds}, ensure_ascii=False))
+    else:
+        from models import show
+
+        show.verdict(verdict)
+    if not verdict.holds:
+        raise ContractError(verdict.failure())
 
 
 @app.command("evaluate")

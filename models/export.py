@@ -12,6 +12,7 @@ from export.contract import Card, ContractError, Control, Method, Spectrum
 from export.proof import Proof
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
+from export.weights import Weights
 from models import checkpoint
 from models.checkpoint import Trained
 from models.graphs import DecodeGraph, EncodeGraph, encode_delay
@@ -29,6 +30,7 @@ def export(
     *,
     name: str | None = None,
     bend: Sequence[str] | None = None,
+    weights: Weights = "fp32",
 ) -> Proof:
     """Write a checkpoint as a streaming model file, once it has proved that it streams.
 
@@ -42,6 +44,8 @@ def export(
         What the model is called; else as its file.
     bend
         Layers that get live controls, by name or pattern (see `export.bend.bend`); None leaves the model as it is.
+    weights
+        How they are stored: `fp32`, or smaller as `fp16` or `int8` (see `export.weights.lighter`).
 
     Raises
     ------
@@ -55,10 +59,12 @@ def export(
     if out.suffix.lower() != ".onnx":
         better = out / "NAME.onnx" if out.is_dir() else out.with_suffix(".onnx")
         raise ContractError(f"A model file ends in .onnx, and {out} doesn't; call it {better}.")
-    return write(checkpoint.load(source), out, name or out.stem, bend=bend)
+    return write(checkpoint.load(source), out, name or out.stem, bend=bend, weights=weights)
 
 
-def write(trained: Trained, out: Path, name: str, *, bend: Sequence[str] | None = None) -> Proof:
+def write(
+    trained: Trained, out: Path, name: str, *, bend: Sequence[str] | None = None, weights: Weights = "fp32"
+) -> Proof:
     """Write a trained model as a streaming model file."""
     vae, shape = trained.model, trained.model.config
     latent = trained.latent.to_contract()
@@ -72,7 +78,14 @@ def write(trained: Trained, out: Path, name: str, *, bend: Sequence[str] | None 
     }
     card = Card(name, shape.sample_rate, {}, latent, trained.provenance)
     return export_methods(
-        out, name=name, sample_rate=shape.sample_rate, methods=methods, latent=latent, card=card, bend=bend
+        out,
+        name=name,
+        sample_rate=shape.sample_rate,
+        methods=methods,
+        latent=latent,
+        card=card,
+        bend=bend,
+        weights=weights,
     )
 
 

@@ -14,7 +14,6 @@ import onnxruntime as ort
 
 from export.contract import (
     AUDIO_IN,
-    FRAMES,
     Card,
     ContractError,
     Method,
@@ -23,6 +22,7 @@ from export.contract import (
     split,
     unbent,
 )
+from export.stepping import first_line, session
 
 
 class Graph:
@@ -133,7 +133,7 @@ class Graph:
         try:
             output = loaded.run([f"{self.name}.output"], self._feeds(loaded, self._caches[0]))[0]
         except Exception as error:  # onnxruntime raises classes of its own that it doesn't publish
-            raise ContractError(f"{path}: the graph does not run ({_first_line(error)}); export it again.") from None
+            raise ContractError(f"{path}: the graph does not run ({first_line(error)}); export it again.") from None
         if output.shape != self.output.shape:
             raise ContractError(
                 f"{path}: a frame gives {list(output.shape)}, and the card's hop, channels and spectrum say "
@@ -160,27 +160,3 @@ def run_of(places: np.ndarray) -> slice | np.ndarray:
     first = int(places[0]) if places.size else 0
     follow = np.array_equal(places, np.arange(first, first + places.size))
     return slice(first, first + places.size) if follow else places
-
-
-def session(model: bytes) -> ort.InferenceSession:
-    """Load a graph for one thread and one frame a step.
-
-    Raises
-    ------
-    ContractError
-        onnxruntime cannot load it.
-    """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_free_dimension_override_by_name(FRAMES, 1)
-    options.log_severity_level = 3
-    try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # as above
-        raise ContractError(f"onnxruntime cannot load the graph ({_first_line(error)}); export it again.") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

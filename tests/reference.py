@@ -151,12 +151,15 @@ def layered_model(path: Path, *, hop: int = 64, latents: int = 4, rate: int = RA
     return _save(path, graph, Card("layered", rate, {"decode": method}, Latent.plain(latents)))
 
 
-def reference_decoder(latents: int = 16) -> nn.Module:
+def reference_decoder(
+    latents: int = 16, *, sizes: tuple[int, ...] = (112, 88, 56, 36, 24), bands: int = 1
+) -> nn.Module:
     """Make the decoder that speed is measured on: causal, about 300 k parameters, hop 128, every cache explicit.
 
     Built as today's streaming audio decoders are: four stages (ratios 4, 4, 4, 2), each an upsampling convolution and
-    three residual units (a dilated convolution of kernel 3 and a pointwise one). `forward(latent, *states)` gives
-    `(audio, *states)`; `states()` gives the first ones.
+    three residual units (a dilated convolution of kernel 3 and a pointwise one). `sizes` are the channels before and
+    after the stages; where the last layer gives several `bands`, they are laid out as samples, and the hop is as much
+    longer. `forward(latent, *states)` gives `(audio, *states)`; `states()` gives the first ones.
     """
     import torch
     from torch import Tensor, nn
@@ -200,11 +203,10 @@ def reference_decoder(latents: int = 16) -> nn.Module:
     class Decoder(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            sizes = (112, 88, 56, 36, 24)
             layers: list[nn.Module] = [Cached(latents, sizes[0], 3)]
             for ratio, inside, outside in zip((4, 4, 4, 2), sizes[:-1], sizes[1:], strict=True):
                 layers += [Upsample(inside, outside, ratio), *(Residual(outside, d) for d in (1, 3, 9))]
-            self.layers = nn.ModuleList([*layers, Cached(sizes[-1], 1, 7)])
+            self.layers = nn.ModuleList([*layers, Cached(sizes[-1], bands, 7)])
 
         def states(self) -> list[Tensor]:
             return [torch.zeros(layer.past) for layer in self.layers]
@@ -214,18 +216,24 @@ def reference_decoder(latents: int = 16) -> nn.Module:
             for layer, past in zip(self.layers, states, strict=True):
                 x, next_past = layer(x, past)
                 following.append(next_past)
-            return (torch.tanh(x), *following)
+            audio = torch.tanh(x)  # [1, bands, frames * 128]
+            return (audio if bands == 1 else audio.transpose(1, 2).reshape(1, 1, -1), *following)
 
     torch.manual_seed(0)
     return Decoder().eval()
 
 
-def export_reference(path: Path, module: nn.Module | None = None, latents: int = 16) -> Path:
+def large_decoder() -> nn.Module:
+    """Make the reference decoder as large as those that players have: 3.5 M parameters, 16 bands, hop 2048."""
+    return reference_decoder(sizes=(512, 320, 160, 80, 40), bands=16)
+
+
+def export_reference(path: Path, module: nn.Module | None = None, latents: int = 16, hop: int = 128) -> Path:
     """Write the reference decoder as a model file."""
     from export.torch_export import TorchMethod, export
 
     module = module or reference_decoder(latents=latents)
-    method = Method(hop=128, output="audio")
+    method = Method(hop=hop, output="audio")
     part = TorchMethod(module, method, module.states())
     export(path, name="reference", sample_rate=RATE, methods={"decode": part}, latent=Latent.plain(latents))
     return path
