@@ -38,6 +38,7 @@ from export.contract import (
     unbent,
     validate,
 )
+from export.measure import measure
 from export.proof import Proof, prove
 
 MOST = 64  # layers of a method: each takes five rows of the stage's table
@@ -127,7 +128,7 @@ def bend_file(
     proof = prove(model, card)
     if not proof.holds:
         raise ContractError(f"{card.name} does not stream when it is bent, and was not written: {proof.failure()}")
-    save(out, model, card)
+    save(out, model, measure(model, card, proof=proof))
     return proof
 
 
