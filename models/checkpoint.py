@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import torch
 
+from export.archive import check_members
 from export.contract import GlitchError, Provenance
 from models.latents import LatentStatistics
 from models.vae import SpectralVae, VaeConfig
@@ -88,9 +88,11 @@ def load_plain(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(f"{path} is a folder, not a checkpoint; give the model.ckpt that a training wrote.")
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint {path}; 'glitch-lab train vae' writes model.ckpt at its end.")
+    if zipfile.is_zipfile(path):
+        check_members(path)  # what would unpack to more than the machine holds
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile):
+    except Exception:  # whatever a file that is broken on purpose leads it to
         raise CheckpointError(
             f"{path} is no checkpoint, or is cut short; give the model.ckpt that a training wrote, or copy it again."
         ) from None
