@@ -366,7 +366,9 @@ def from_json(text: str) -> Card:
         Names the key that is missing, unknown or of the wrong type.
     """
     if len(text) > MOST_TOLD:
-        raise ContractError(f"its metadata '{KEY}' has {len(text) / 1e6:.0f} MB, which no model needs; export it again.")
+        raise ContractError(
+            f"its metadata '{KEY}' has {len(text) / 1e6:.0f} MB, which no model needs; export it again."
+        )
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -145,7 +145,8 @@ def convert_command(
     name: Annotated[str | None, typer.Option(help="What the model is called; else as its file.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the input that it is proved with.")] = 0,
     bend: Annotated[
-        str | None, typer.Option(metavar="LAYERS", help="Layers to bend live, by name with * and commas; 'all' for all.")
+        str | None,
+        typer.Option(metavar="LAYERS", help="Layers to bend live, by name with * and commas; 'all' for all."),
     ] = None,
     weights: Annotated[str, typer.Option(help="How weights are kept: fp32, fp16 or int8.")] = "fp32",
 ) -> None:
@@ -165,8 +166,7 @@ def convert_command(
         print(f"warning: {warning}")
     size = out.stat().st_size / 1e6
     print(
-        f"{out}: {size:.1f} MB, made in {time.monotonic() - began:.0f} s; "
-        f"play it: glitch-live {shlex.quote(str(out))}"
+        f"{out}: {size:.1f} MB, made in {time.monotonic() - began:.0f} s; play it: glitch-live {shlex.quote(str(out))}"
     )
 
 

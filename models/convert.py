@@ -127,9 +127,13 @@ def _too_large(order: Order) -> str:
 
 def _unforeseen(order: Order, error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    what = lines[-1] if lines and lines[0].startswith("The following operation failed") else (lines or ["nothing said"])[0]
+    what = (
+        lines[-1] if lines and lines[0].startswith("The following operation failed") else (lines or ["nothing said"])[0]
+    )
     what = "".join(letter if letter.isprintable() else " " for letter in what)[:LONGEST].rstrip(" .")
-    return f"{order.source} cannot be converted: {type(error).__name__}: {what}; 'glitch-lab --debug convert' shows where."
+    return (
+        f"{order.source} cannot be converted: {type(error).__name__}: {what}; 'glitch-lab --debug convert' shows where."
+    )
 
 
 if __name__ == "__main__":

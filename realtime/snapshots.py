@@ -185,7 +185,9 @@ def capture(
         What names each letter's caches, where they are kept.
     """
     decks = {
-        letter: DeckSnapshot(player.source.stem, sha256.get(letter, ""), deck_values(player), (states or {}).get(letter))
+        letter: DeckSnapshot(
+            player.source.stem, sha256.get(letter, ""), deck_values(player), (states or {}).get(letter)
+        )
         for letter, player in players.items()
         if player.source is not None
     }

@@ -132,7 +132,9 @@ def test_a_conversion_imports_nothing_from_the_folder_it_is_started_in(
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("name", ["empty", "half", "pickle", "old pickle", "pickled module", "bomb", "other zip", "text"])
+@pytest.mark.parametrize(
+    "name", ["empty", "half", "pickle", "old pickle", "pickled module", "bomb", "other zip", "text"]
+)
 def test_a_checkpoint_is_refused_without_running_what_is_in_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

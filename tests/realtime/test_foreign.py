@@ -103,7 +103,9 @@ def test_a_torchscript_is_converted_played_and_recorded_as_it_is_rendered_offlin
         aligned = offline[lag : lag + len(played)]
         if np.abs(aligned - played).max() < 1e-4:
             return
-    raise AssertionError(f"five recordings in a row differ from the render, the last by {np.abs(aligned - played).max()}")
+    raise AssertionError(
+        f"five recordings in a row differ from the render, the last by {np.abs(aligned - played).max()}"
+    )
 
 
 def test_every_way_of_asking_about_a_model_takes_a_torchscript(script: Path, tmp_path: Path) -> None:

@@ -168,9 +168,7 @@ def test_without_the_studio_the_sentence_says_how_to_get_it(source: Path, monkey
 
 
 @pytest.mark.parametrize("name", ["torch", "onnxscript"])
-def test_a_studio_that_lacks_a_part_says_so_too(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_studio_that_lacks_a_part_says_so_too(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.export import hostile
 
     # As in an installation without it: the part is there by name, and cannot be imported.
