@@ -231,8 +231,8 @@ def loads(data: bytes, name: str = "the model") -> tuple[onnx.ModelProto, Card]:
         model = onnx.ModelProto()
     if data.startswith(b"PK\x03\x04"):
         raise ContractError(
-            f"{name} is a zip archive, not an ONNX file; if it is TorchScript, let its name end in .ts, or make a model "
-            "of it with 'glitch-lab convert'."
+            f"{name} is a zip archive, not an ONNX file; if it is TorchScript, let its name end in .ts, or "
+            "make a model of it with 'glitch-lab convert'."
         )
     if not model.graph.node or not model.opset_import:
         raise ContractError(f"{name} is not an ONNX file, or is cut short; export the model again.")
@@ -385,7 +385,7 @@ def from_json(text: str) -> Card:
 
 
 def _validate_parts(model: onnx.ModelProto) -> None:
-    """Make sure that the graph, and the graphs and functions in it, need nothing that isn't in the file or onnxruntime."""
+    """Make sure that the graph, with what is inside it, needs nothing from outside the file and onnxruntime."""
     known = {*DOMAINS, *(function.domain for function in model.functions)}
     pending: list[onnx.GraphProto | onnx.FunctionProto] = [model.graph, *model.functions]
     while pending:

@@ -146,7 +146,7 @@ def convert_command(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the input that it is proved with.")] = 0,
     bend: Annotated[
         str | None,
-        typer.Option(metavar="LAYERS", help="Layers to bend live, by name with * and commas; 'all' for all."),
+        typer.Option(metavar="LAYERS", help="Layers to bend live: names with * and commas, or 'all'."),
     ] = None,
     weights: Annotated[str, typer.Option(help="How weights are kept: fp32, fp16 or int8.")] = "fp32",
 ) -> None:
@@ -313,3 +313,7 @@ def _print_model(card: Card) -> None:
 
 def _figure(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
+
+
+if __name__ == "__main__":
+    main()

@@ -89,8 +89,8 @@ def limit(seconds: float, memory: int) -> None:
         with suppress(AttributeError, ValueError, OSError):
             kind = getattr(resource, name)
             _, most = resource.getrlimit(kind)
-            value = value if most == resource.RLIM_INFINITY else min(value, most)
-            resource.setrlimit(kind, (value, value))
+            least = value if most == resource.RLIM_INFINITY else min(value, most)
+            resource.setrlimit(kind, (least, least))
 
 
 def _convert(order: Order) -> tuple[str, ...]:
@@ -98,7 +98,6 @@ def _convert(order: Order) -> tuple[str, ...]:
 
     check_script(order.source)
     import torch
-
     from export.torchscript import convert
 
     torch.set_num_threads(1)
@@ -120,8 +119,8 @@ def _show(order: Order) -> None:
 
 def _too_large(order: Order) -> str:
     return (
-        f"{order.source} cannot be converted: it asks for more than the {order.memory / 2**30:.0f} GB that a conversion "
-        "may take; use a smaller model."
+        f"{order.source} cannot be converted: it asks for more than the {order.memory / 2**30:.1f} GB that a "
+        "conversion may take; use a smaller model."
     )
 
 

@@ -1,8 +1,8 @@
 """A model of another kind becomes one of ours: the studio does it, in a process of its own, within limits.
 
-What a foreign file holds is somebody else's program. It is never opened here: a child with a limit of time and of memory
-does that, below everything that sounds, in a scratch folder that goes with it. What comes back is a model file of ours
-and what should be said of it, or one sentence.
+What a foreign file holds is somebody else's program. It is never opened here: a child with a limit of time and of
+memory does that, below everything that sounds, in a scratch folder that goes with it. What comes back is a model file
+of ours and what should be said of it, or one sentence.
 """
 
 from __future__ import annotations
@@ -177,8 +177,8 @@ def _run(
                 raise ConversionError(f"The conversion of {source.name} was given up, since nobody waits for it.")
             if passed > time_limit_s:
                 raise ConversionError(
-                    f"The conversion of {source.name} was ended after {time_limit_s:.0f} s; the model is broken, or far "
-                    "too large to be played live."
+                    f"The conversion of {source.name} was ended after {time_limit_s:.0f} s; the model is broken, or "
+                    "far too large to be played live."
                 )
             if passed > next_word:
                 tell(f"{source.name} is still being converted, after {passed:.0f} s.")

@@ -1,7 +1,7 @@
 """Whatever a player names becomes a file that plays: ours as they are, others converted once and kept.
 
-A converted model is kept in the user's folder, under a name made of its own, of the digest of the file that it came from,
-and of the converter's: another file, or another converter, makes another. One conversion goes on at a time.
+A converted model is kept in the user's folder, under a name made of its own, of the digest of the file that it came
+from, and of the converter's: another file, or another converter, makes another. One conversion goes on at a time.
 """
 
 from __future__ import annotations

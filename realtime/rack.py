@@ -207,11 +207,12 @@ class Rack:
         """Prepare a model and cross over to it; the future ends when the old one is gone, or raises `GlitchError`.
 
         A model that must be converted is converted first, beside the playing. Effects and knobs stay as they are,
-        but for those given, by address. A load that hasn't begun when another is asked for raises `OvertakenError`: what was wanted last is what plays.
+        but for those given, by address. A load that hasn't begun when another is asked for raises `OvertakenError`:
+        what was wanted last is what plays.
         """
         path = Path(model).absolute()
         ticket = self._tickets[letter] = next(self._counted)
-        workers = self._converter if conversion.foreign(path) else self._workers
+        workers = self._converters if conversion.foreign(path) else self._workers
         return workers.submit(self._load, self.players[letter], path, fade_ms, effects, values or {}, ticket)
 
     def set_effects(
@@ -296,7 +297,7 @@ class Rack:
         """End every deck. The stream is closed by now."""
         self._closing = True
         self._given_up.set()
-        self._converter.shutdown(wait=True, cancel_futures=True)
+        self._converters.shutdown(wait=True, cancel_futures=True)
         self._workers.shutdown(wait=True, cancel_futures=True)
         for player in self.players.values():
             if player.process is not None:

@@ -62,8 +62,8 @@ class Session:
     Parameters
     ----------
     model
-        The model file: ours (`.onnx`), or a TorchScript file of the nn~ kind, which is converted when it is opened for the
-        first time. None plays the bundled one.
+        The model file: ours (`.onnx`), or TorchScript of the nn~ kind, which is converted when it is opened first.
+        None plays the bundled one.
     device
         Output device: index, part of a name, `"null"`, or None for the default one (and the null device where there is
         none).

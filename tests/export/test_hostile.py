@@ -112,7 +112,7 @@ def test_a_conversion_that_takes_too_long_is_ended(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems don't bound what a process takes")
 def test_a_conversion_that_wants_too_much_memory_is_ended(tmp_path: Path) -> None:
     source = hostile.good(tmp_path / "model.ts")
-    with pytest.raises(GlitchError, match=r"asks for more than the 0 GB|crashed") as caught:
+    with pytest.raises(GlitchError, match=r"asks for more than the 0\.2 GB|crashed") as caught:
         convert(source, tmp_path / "out.onnx", memory_limit=200 << 20)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == [source]
@@ -214,7 +214,7 @@ def with_card(model: onnx.ModelProto, text: str) -> bytes:
     [
         ("[" * 200_000, "is not JSON"),
         ('{"format": 1, "name": "x", "sample_rate": ' + "9" * 4000 + "}", "x.onnx: card"),
-        ('{"format": 1, "\x1b[2J": 0}', "unknown entry"),
+        ('{"format": 1, "\\u001b[2J": 0}', "unknown entry"),
         ('{"format": 1, "' + "a" * 10_000 + '": 0}', "unknown entry a+ …"),
     ],
 )
@@ -233,6 +233,9 @@ def test_a_card_without_end_is_refused_unread(models: dict[str, Path], monkeypat
         loads(with_card(model, to_json(card)), "x.onnx")
 
 
+WIDE = {"name": "x", "default": 0, "minimum": 0, "maximum": 1, "size": 10**12}
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -244,7 +247,11 @@ def test_a_card_without_end_is_refused_unread(models: dict[str, Path], monkeypat
         ({"methods": {"decode": {"hop": 10**12}}}, "hop must be 1 to"),
         ({"methods": {"decode": {"rest": [{"shape": [10**30], "float32": ""}]}}}, "must be an array"),
         (
-            {"methods": {"decode": {"controls": [dict(name="x", default=0, minimum=0, maximum=1, size=10**12)]}}},
+            {
+                "methods": {
+                    "decode": {"controls": [{"name": "x", "default": 0, "minimum": 0, "maximum": 1, "size": 10**12}]}
+                }
+            },
             "must have a size of 1 to",
         ),
     ],

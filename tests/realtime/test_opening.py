@@ -16,7 +16,7 @@ import pytest
 
 from export.contract import ContractError, GlitchError, load
 from realtime import Session, conversion, opening
-from realtime.conversion import SCRATCH, Converted, ConversionError, Wishes
+from realtime.conversion import SCRATCH, ConversionError, Converted, Wishes
 from realtime.library import Library, digest
 from realtime.opening import opened
 from realtime.rack import OvertakenError
