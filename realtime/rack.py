@@ -185,9 +185,7 @@ class Rack:
         for player in self.players.values():
             player.values[player.table["/walk/seed"].index] = seed
         self._workers = ThreadPoolExecutor(4 * len(LETTERS), thread_name_prefix="loader")  # most wait for their deck
-        self._converter = ThreadPoolExecutor(
-            MOST_CONVERTED, thread_name_prefix="converter"
-        )  # minutes of it hold up nobody
+        self._converters = ThreadPoolExecutor(MOST_CONVERTED, thread_name_prefix="converter")  # they wait for minutes
         self._given_up = threading.Event()
         self._asking = threading.Lock()
         self._counted = itertools.count()
