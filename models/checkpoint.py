@@ -64,11 +64,13 @@ def load(path: str | os.PathLike[str]) -> Trained:
             f"{path} is not a '{KIND}' checkpoint of version {VERSION}; give the model.ckpt that a training wrote."
         )
     try:
-        model = SpectralVae(VaeConfig(**data["config"]))
+        config = VaeConfig(**data["config"])
+        _check_shapes(config, data["weights"])
+        model = SpectralVae(config)
         model.load_state_dict(data["weights"])
         latent = LatentStatistics.from_plain(data["latent"])
         provenance = Provenance(**data["provenance"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         text = str(error).splitlines()[0]
         raise CheckpointError(f"{path} contradicts itself ({text}); train the model again.") from None
     return Trained(model.eval(), latent, provenance)
@@ -97,3 +99,14 @@ def load_plain(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} holds a {type(data).__name__}, and a checkpoint was expected.")
     return data
+
+
+def _check_shapes(config: VaeConfig, weights: dict[str, torch.Tensor]) -> None:
+    """Make sure that a model has the shape of its weights, before memory is taken for it."""
+    found = {key: value.shape for key, value in weights.items()}
+    wanted = {}
+    if config.layers <= len(found):
+        with torch.device("meta"):
+            wanted = {key: value.shape for key, value in SpectralVae(config).state_dict().items()}
+    if found != wanted or not wanted:
+        raise ValueError("its weights are not of the size that its settings say")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from export import contract
 from export.archive import check_script
 from export.contract import KEY, ContractError, GlitchError, load, loads, to_json
 from models import checkpoint
+from models.vae import SpectralVae, VaeConfig
 from realtime.conversion import ConversionError, convert
 from realtime.decoder import Decoder
 from tests.export import hostile
@@ -147,11 +148,15 @@ def test_a_checkpoint_is_refused_without_running_what_is_in_it(
     assert not mark.exists()
 
 
-def test_a_checkpoint_that_asks_for_more_than_its_weights_is_refused_before_it_gets_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("absurd", [{"hidden": 10**8}, {"layers": 10**9}, {"n_fft": 10**12}])
+def test_a_checkpoint_that_asks_for_more_than_its_weights_is_refused_before_it_gets_it(
+    absurd: dict[str, int], tmp_path: Path
+) -> None:
     path = tmp_path / "model.ckpt"
-    shape = {"latent": 4, "hidden": 10**8, "encoder_hidden": 10**8}
-    torch.save({"kind": checkpoint.KIND, "version": checkpoint.VERSION, "config": shape, "weights": {}}, path)
-    with pytest.raises(checkpoint.CheckpointError, match="contradicts itself"):
+    weights = SpectralVae(VaeConfig(hidden=8, encoder_hidden=8)).state_dict()
+    shape = asdict(VaeConfig(hidden=8, encoder_hidden=8)) | absurd
+    torch.save({"kind": checkpoint.KIND, "version": checkpoint.VERSION, "config": shape, "weights": weights}, path)
+    with pytest.raises(checkpoint.CheckpointError, match="its weights are not of the size that its settings say"):
         checkpoint.load(path)
 
 
