@@ -163,6 +163,11 @@ def _roll(writer: Writer, args: Any, kwargs: Any, made: Any) -> fx.Node:
     return node
 
 
+def _view(writer: Writer, args: Any, kwargs: Any, made: Any) -> fx.Node:
+    """Reshape: a view is one only of the strides that the recorded run happened to have."""
+    return writer.emit(aten.reshape.default, _real(writer, args[0]), list(made.shape))
+
+
 def _fill(writer: Writer, args: Any, kwargs: Any, made: Any) -> fx.Node:
     """Take a tensor that is full of a number for what it is."""
     number = args[1]
@@ -183,6 +188,8 @@ REWRITES: dict[Any, Rewrite] = {
     aten.as_strided.default: _as_strided,
     aten.unfold.default: _unfold,
     aten.roll.default: _roll,
+    aten.view.default: _view,
+    aten._unsafe_view.default: _view,
     aten.fill.Scalar: _fill,
     aten.fill.Tensor: _fill,
     aten.zeros_like.default: _full_like,

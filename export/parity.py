@@ -18,7 +18,7 @@ from torch import Tensor, fx
 from export.caches import Cache, start, untouched
 from export.nn_tilde import Script
 from export.noise import AMOUNT, SEED, Draw
-from export.randomness import NotComparableError, Substituted
+from export.randomness import Substituted
 from export.roles import Role
 from export.running import Running
 from export.windows import Window
@@ -71,15 +71,13 @@ def compare(
     worst = Parity(0.0, STEPS, "")
     cuts = {f"{count} at once": [count] * (STEPS // count) for count in COUNTS} | {"cut at random": _random(seed)}
     for label, sizes in cuts.items():
-        try:
-            wanted = _eager(script, made, caches, given, sizes, values, seed)
-        except NotComparableError:  # what it draws for several frames lies elsewhere than for one: without noise, then
-            found = made.render(given, values | {AMOUNT: 0.0})
-            wanted = _eager(script, made, caches, given, sizes, values | {AMOUNT: 0.0}, seed)
+        wanted = _eager(script, made, caches, given, sizes, values)
+        if wanted is not None:
             gap = _gap(found, wanted, made.role.made)
-            found = made.render(given, values)
-        else:
-            gap = _gap(found, wanted, made.role.made)
+        else:  # what it draws for several frames lies elsewhere than for one: without noise, then
+            wanted = _eager(script, made, caches, given, sizes, values | {AMOUNT: 0.0})
+            assert wanted is not None
+            gap = _gap(made.render(given, values | {AMOUNT: 0.0}), wanted, made.role.made)
         if gap[0] > worst.value:
             worst = Parity(gap[0], STEPS, label, gap[1])
     return worst
@@ -133,16 +131,18 @@ def _eager(
     given: Tensor,
     sizes: Sequence[int],
     values: dict[str, float],
-    seed: int,
-) -> Tensor:
+) -> Tensor | None:
+    """Run the script; None where it draws otherwise for several frames at once."""
     amount, number = values.get(AMOUNT, 1.0), _seed(made, values)
     outputs, count = [], 0
     with untouched(script):
         start(script, caches, [torch.from_numpy(rest) for rest in made.rest[: len(caches)]])
         for chunk in given.split([size * made.role.given for size in sizes], dim=2):
             frames = chunk.shape[2] // made.role.given
-            with Substituted(made.draws, number, count, frames, amount):
+            with Substituted(made.draws, number, count, frames, amount) as noise:
                 outputs.append(made.role.play(script, chunk))
+            if noise.lost:
+                return None
             count += frames
     return torch.cat(outputs, dim=2)
 
@@ -156,10 +156,9 @@ def _beside_window(
     whole = torch.cat([past, given], dim=2)
     total, before = whole.shape[2] // role.given, past.shape[2] // role.given
     if window.exact:
-        try:
-            with Substituted(made.draws, number, -before, total, amount):
-                wanted = role.play(script, whole)
-        except NotComparableError:
+        with Substituted(made.draws, number, -before, total, amount) as noise:
+            wanted = role.play(script, whole)
+        if noise.lost:
             found = made.render(given, values | {AMOUNT: 0.0})
             with Substituted(made.draws, number, -before, total, 0.0):
                 wanted = role.play(script, whole)

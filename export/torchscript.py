@@ -41,7 +41,7 @@ from export.roles import Role, latents_of, roles
 from export.running import Running, delay, settled
 from export.scores import latent_of
 from export.torch_export import _join
-from export.tracing import Recording, record
+from export.tracing import Recording, record, shapes_asked
 from export.turning import Knob, Place, connect, knobs, places
 from export.windows import CHUNKED, Window, chunked, measure, plan, warning
 
@@ -184,6 +184,8 @@ def _memory(script: Script, role: Role) -> tuple[list[Cache], Window | None]:
         return caches, None
     if not caches:
         return [], measure(script, role)
+    carried = [cache.carried for cache in caches]
+    _recorded(script, role, caches, None, role.input(1), carried)  # what it does may tell why
     raise ContractError(
         f"'{role.method.name}' of {script.name} keeps {len(caches)} caches and still gives something else for 8 frames "
         f"at once than for one after the other (by {apart:.1e}), so no cut of it is right; export the model again with "
@@ -217,9 +219,11 @@ def _recorded(
                     _step(script, role, caches, window), [given, *states], script.slots.names(), noise, frames
                 )
             except ContractError as error:
-                raise ContractError(_sentence(script, role, str(error))) from None
+                reason = shapes_asked(_step(script, role, caches, window), [given, *states]) or str(error)
+                raise ContractError(_sentence(script, role, reason)) from None
             except Exception as error:  # functionalize and the interpreter raise RuntimeError
-                raise ContractError(_sentence(script, role, last_line(error))) from None
+                reason = shapes_asked(_step(script, role, caches, window), [given, *states]) or last_line(error)
+                raise ContractError(_sentence(script, role, reason)) from None
 
     recording = once(given, states)
     if recording.asked:
@@ -234,6 +238,13 @@ def _recorded(
                     )
                 )
     return recording
+
+
+def _sentence(script: Script, role: Role, reason: str) -> str:
+    return (
+        f"'{role.method.name}' of {script.name} cannot be made a graph: {reason}; "
+        "let the model do the same to whatever comes in, and export it again."
+    )
 
 
 def _constants_differ(one: Recording, other: Recording) -> bool:

@@ -8,6 +8,7 @@ comes of it is a constant. What the script draws at random becomes an input, to 
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from export.contract import ContractError
 from export.lowering import ALIASES, REWRITES, Pair, lower_complex
 from export.nn_tilde import calm
 from export.noise import Draw
-from export.randomness import drawn, laid_out, redrawn
+from export.randomness import drawn, laid_out, redrawn, unheard
 
 aten = torch.ops.aten
 ASKS = {  # operators that give Python a number out of a tensor, or a shape that hangs on the numbers in it
@@ -133,9 +134,38 @@ def record(
     copies = [given.detach().clone() for given in inputs]
     for k, copy in enumerate(copies):
         recorder.enter(copy, f"given_{k}")
-    with calm(), recorder:
-        outputs = torch.func.functionalize(step)(*copies)
+    try:
+        with calm(), recorder:
+            outputs = torch.func.functionalize(step)(*copies)
+    except Exception:
+        if recorder.refused:  # which is why it went wrong
+            raise ContractError(recorder.refused) from None
+        raise
+    if recorder.refused:
+        raise ContractError(recorder.refused)
     return recorder.finish(outputs)
+
+
+def shapes_asked(step: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> str:
+    """Say which operator of a step gives something whose shape hangs on numbers; empty where none does."""
+    with contextlib.suppress(Exception), calm(), _Shaping() as shaping:
+        step(*inputs)
+    return shaping.reason
+
+
+class _Shaping(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason = ""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in SHAPES or _masked(func, args):
+            self.reason = self.reason or _hangs(func)
+        return func(*args, **(kwargs or {}))
+
+
+def _hangs(func: Any) -> str:
+    return f"the shape of what '{_called(func)}' gives hangs on the numbers that come in"
 
 
 def _called(func: Any) -> str:
@@ -147,6 +177,28 @@ def _masked(func: Any, args: Any) -> bool:
     if func is not aten.index.Tensor:
         return False
     return any(isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8) for index in args[1])
+
+
+def _pure(func: Any) -> Any:
+    """Find the operator that gives what another writes in place; None where there is none."""
+    packet = getattr(aten, func._schema.name.removeprefix("aten::").rstrip("_"), None)
+    for overload in (func._overloadname, "int"):  # `transpose_` is `transpose.int`
+        found = getattr(packet, overload, None)
+        if found is not None and len(found._schema.arguments) == len(func._schema.arguments):
+            return found
+    return None
+
+
+def _overlap(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors share memory."""
+    storage = one.untyped_storage()
+    if storage.data_ptr() != other.untyped_storage().data_ptr() or not storage.nbytes():
+        return False
+    if one.dtype != other.dtype:
+        return True
+    touched = torch.zeros(storage.nbytes() // one.element_size(), dtype=torch.bool)
+    touched.as_strided(one.shape, one.stride(), one.storage_offset()).fill_(True)
+    return bool(touched.as_strided(other.shape, other.stride(), other.storage_offset()).any())
 
 
 def _identifier(part: str) -> str:
@@ -164,6 +216,9 @@ class Recorder(TorchDispatchMode):
         self.values: dict[int, fx.Node | Pair] = {}
         self.kept: list[Any] = [tensor for tensor, _ in names]  # an identity is one only while its owner lives
         self.names = {id(tensor): name for tensor, name in names}
+        self.own = {name for _, name in names}
+        self.stale: set[int] = set()  # traced tensors whose memory was written to under another name
+        self.spoilt: list[Tensor] = []  # memory of constants that holds what the graph makes
         self.constants: dict[str, Tensor] = {}
         self.constant_nodes: dict[int, fx.Node] = {}
         self.draws: list[Draw] = []
@@ -171,6 +226,7 @@ class Recorder(TorchDispatchMode):
         self.layers: dict[str, str] = {}
         self._placeholders: list[fx.Node] = []
         self._layer = ""
+        self.refused = ""
 
     def enter(self, tensor: Tensor, name: str) -> None:
         """Make a tensor an input of the graph."""
@@ -184,9 +240,13 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if unheard(func):
+            self._refuse(f"it draws with '{_called(func)}', and only normal and uniform numbers can be played again")
         draw = drawn(func, args, kwargs)
         if draw is not None:
             return self._draw(func, args, kwargs, draw)
+        if func._schema.is_mutable:
+            return self._in_place(func, args, kwargs)
         made = func(*args, **kwargs)
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         traced = [tensor for tensor in tensors if id(tensor) in self.values]
@@ -195,10 +255,14 @@ class Recorder(TorchDispatchMode):
         elif func in ASKS:
             self.asked.append((_called(func), made))
         elif func in SHAPES or _masked(func, args):
-            raise ContractError(f"the shape of what '{_called(func)}' gives hangs on the numbers that come in")
+            self._refuse(_hangs(func))
         else:
             self._write(func, args, kwargs, made)
         return made
+
+    def _refuse(self, reason: str) -> None:
+        """Note the first reason, and go on: an error would have to pass through the interpreter."""
+        self.refused = self.refused or reason
 
     # what the rewrites of `export.lowering` write with
 
@@ -211,13 +275,16 @@ class Recorder(TorchDispatchMode):
 
     def value(self, tensor: Tensor) -> fx.Node | Pair:
         """Give what stands for a tensor in the graph: traced, or else a constant."""
+        if id(tensor) in self.stale or (id(tensor) not in self.values and self._spoilt(tensor)):
+            self._refuse("a tensor is read after another view of it was written in place")
         known = self.values.get(id(tensor))
         return known if known is not None else self.constant(tensor)
 
     def node(self, value: fx.Node | Pair) -> fx.Node:
         """Give a value that must be real."""
         if isinstance(value, Pair):
-            raise ContractError("the model gives complex numbers where real ones were expected")
+            self._refuse("complex numbers meet an operator that is written for real ones")
+            return value.real
         return value
 
     def constant(self, tensor: Tensor) -> fx.Node | Pair:
@@ -228,12 +295,13 @@ class Recorder(TorchDispatchMode):
 
     def _constant(self, tensor: Tensor) -> fx.Node:
         if id(tensor) not in self.constant_nodes:
-            name = self.names.get(id(tensor), f"constant_{len(self.constants)}")
+            own = self.names.get(id(tensor))
+            name = f"constant_{len(self.constants)}" if own is None else f"module.{own}"
             name = ".".join(_identifier(part) for part in name.split("."))
             while name in self.constants or any(other.startswith(f"{name}.") for other in self.constants):
                 name += "_"
             self.kept.append(tensor)
-            self.constants[name] = tensor.detach().contiguous()
+            self.constants[name] = tensor.detach().contiguous() if own in self.own else tensor.detach().clone()
             self.constant_nodes[id(tensor)] = self.graph.get_attr(name)
         return self.constant_nodes[id(tensor)]
 
@@ -253,7 +321,11 @@ class Recorder(TorchDispatchMode):
         self._layer = self._layer_of(args)
         tensors = [leaf for leaf in tree_leaves((args, kwargs, made)) if isinstance(leaf, Tensor)]
         if any(tensor.is_complex() for tensor in tensors):
-            value = lower_complex(self, func, args, kwargs, made)
+            try:
+                value = lower_complex(self, func, args, kwargs, made)
+            except ContractError as error:
+                self._refuse(str(error))
+                return
         elif func in ALIASES:
             value = self.value(args[0])
         elif func in REWRITES:
@@ -267,6 +339,35 @@ class Recorder(TorchDispatchMode):
             if isinstance(part, Tensor):
                 own = value[k] if isinstance(value, list | tuple) and not isinstance(value, Pair) else None
                 self._keep(part, own if own is not None else self.emit(operator.getitem, value, k))
+
+    def _spoilt(self, tensor: Tensor) -> bool:
+        return any(_overlap(tensor, target) for target in self.spoilt)
+
+    def _in_place(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Write what `functionalize` has left in place: the tensor stands for something new from here on."""
+        target = args[0]
+        leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        moves = torch.Tag.inplace_view in func.tags  # nothing is written, the tensor only looks at it otherwise
+        shared = [] if moves else [kept for kept in self.kept if isinstance(kept, Tensor) and _overlap(kept, target)]
+        if any(id(leaf) in self.values for leaf in leaves):
+            pure = _pure(func)
+            if pure is None or "out" in kwargs:
+                self._refuse(f"'{_called(func)}' writes in place, and has no form that doesn't")
+                return func(*args, **kwargs)
+            before = target.clone()
+            self._keep(before, self.value(target))
+            made = pure(before, *args[1:], **kwargs)
+            if made.dtype != target.dtype:
+                self._refuse(f"'{_called(func)}' writes {made.dtype} into {target.dtype}")
+            self._write(pure, (before, *args[1:]), kwargs, made)
+            if id(target) not in self.values and not moves:
+                self.spoilt.append(target)
+            self.stale |= {id(other) for other in shared if other is not target and id(other) in self.values}
+            self.stale.discard(id(target))
+            self._keep(target, self.values[id(made)])
+        for other in shared:
+            self.constant_nodes.pop(id(other), None)
+        return func(*args, **kwargs)
 
     def plain(self, func: Any, args: Any, kwargs: Any) -> fx.Node:
         """Write an operator as it is."""

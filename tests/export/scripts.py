@@ -298,7 +298,7 @@ class Knobs(Decodes):
         if self.squared:
             x = x * x
         loud = torch.pow(torch.tensor(10.0), self.level / 20.0)
-        return x * self.gain + 0.1 * self.steps * float(self.wet) * torch.sin(x) * loud + self.tilt
+        return x * self.gain + 0.1 * self.steps * torch.sin(x) * loud * float(self.wet) + self.tilt
 
 
 class Recurrent(Decodes):
