@@ -92,6 +92,15 @@ def row(
 
 SEED_LIMIT = float(2**31 - 1)
 SNAPSHOT_BUTTONS = 16
+STAGE = (
+    "/latent",
+    "/fx/",
+    "/a/",
+    "/b/",
+    "/latency/",
+    "/load/",
+    "/underruns/",
+)  # what no control of a model begins with
 
 HOST_ROWS = (
     row("/gain", "float", -80, 12, 0, "dB", "host", "Level of the output; -80 is silence.", smoothing_ms=20),
@@ -250,7 +259,7 @@ def _model_rows(card: Card) -> Iterator[Parameter]:
     taken = {row.address for row in (*HOST_ROWS, *DECK_ROWS)}
     for control in card.methods["decode"].controls if "decode" in card.methods else ():
         address = f"/{control.name.replace('.', '/')}"
-        if address in taken or address.startswith(("/latent", "/fx")):
-            raise ParameterError(f"The model's control '{control.name}' has the name of a parameter of the stage.")
+        if address in taken or f"{address}/".startswith(STAGE):
+            address = f"/model{address}"  # the plain one means something else here
         low, high, default = control.minimum, control.maximum, control.default
         yield row(address, "float", low, high, default, control.unit, "deck", control.text, smoothing_ms=30)
