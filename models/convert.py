@@ -3,8 +3,9 @@
     python -m models.convert ORDER
 
 The order is the JSON that `realtime.conversion` writes. It is carried out within limits that the process sets itself
-before it opens the file, and beside everything that plays. When its standard input ends, however its parent ended, so
-does it, and takes its scratch folder along.
+before it opens the file, and beside everything that plays. Where the system can fork, a guard stays behind that nothing
+in the file holds up: when its standard input ends, however its parent ended, it ends the worker and takes the scratch
+folder along.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import traceback
 from contextlib import suppress
@@ -49,7 +51,12 @@ def main() -> None:
     """Carry out the order on the command line, and leave the answer beside the file that was made."""
     order = Order(**json.loads(sys.argv[1]))
     scratch = Path(order.out).parent
-    when_parent_ends(lambda: _leave(scratch))
+    worker = os.fork() if hasattr(os, "fork") else 0  # before there is a thread, and before torch
+    if worker:
+        when_parent_ends(lambda: _leave(scratch, worker))
+        os._exit(_ended(worker))
+    if not hasattr(os, "fork"):
+        when_parent_ends(lambda: _leave(scratch))
     limit(order.seconds, order.memory)
     (scratch / ANSWER).write_text(json.dumps(carry_out(order)), encoding="utf-8")
     sys.stderr.flush()
@@ -108,7 +115,17 @@ def _convert(order: Order) -> tuple[str, ...]:
     return made.warnings
 
 
-def _leave(scratch: Path) -> None:
+def _ended(worker: int) -> int:
+    """Wait for the worker, and give its exit code: 128 and the signal's number where a signal ended it."""
+    _, status = os.waitpid(worker, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _leave(scratch: Path, worker: int = 0) -> None:
+    if worker:
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
     shutil.rmtree(scratch, ignore_errors=True)
     os._exit(1)
 

@@ -184,10 +184,19 @@ def _run(
                 tell(f"{source.name} is still being converted, after {passed:.0f} s.")
                 next_word *= 2
     finally:
-        child.kill()
-        child.wait()
-        assert child.stdin is not None
-        child.stdin.close()
+        _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a child that may still go on, and its worker."""
+    if child.poll() is None:
+        if hasattr(os, "killpg"):
+            os.killpg(child.pid, signal.SIGKILL)
+        else:
+            child.kill()
+    child.wait()
+    assert child.stdin is not None
+    child.stdin.close()
 
 
 def _surroundings() -> dict[str, str]:
@@ -219,9 +228,8 @@ def _answer(path: Path, source: Path, code: int) -> tuple[str, ...]:
 
 
 def _why(code: int) -> str:
-    if code >= 0:
-        return f"code {code}"
+    number = -code if code < 0 else code - 128
     try:
-        return signal.Signals(-code).name
+        return signal.Signals(number).name
     except ValueError:
-        return f"signal {-code}"
+        return f"code {code}"

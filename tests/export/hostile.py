@@ -31,6 +31,33 @@ class Echo(nn.Module):
         return self.decode(z)
 
 
+class Endless(nn.Module):
+    """Never comes to an end of being read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("decode_params", torch.tensor([1, 4, 1, 1]))
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[Tensor, bool]:
+        return torch.ones(1), True
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[Tensor, bool]) -> None:
+        self.training = state[1]
+        k = 0
+        while k < 1_000_000_000_000:
+            k = k + int(state[0].numel() > 0)
+        self.decode_params = torch.full([4], k)
+
+    @torch.jit.export
+    def decode(self, z: Tensor) -> Tensor:
+        return z.repeat_interleave(4, 2)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.decode(z)
+
+
 class Evil:
     """Runs code when it is unpickled."""
 
@@ -41,6 +68,12 @@ class Evil:
 def good(path: Path) -> Path:
     """Write a TorchScript file that nothing is wrong with."""
     torch.jit.script(Echo().eval()).save(str(path))
+    return path
+
+
+def endless(path: Path) -> Path:
+    """Write a TorchScript file that holds up whoever reads it."""
+    torch.jit.script(Endless().eval()).save(str(path))
     return path
 
 

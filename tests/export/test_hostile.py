@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import psutil
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -26,6 +27,7 @@ from export.contract import KEY, ContractError, GlitchError, load, loads, to_jso
 from models import checkpoint
 from models.vae import SpectralVae, VaeConfig
 from realtime.conversion import ConversionError, convert
+from realtime.decks import wait_for
 from realtime.decoder import Decoder
 from tests.export import hostile
 
@@ -108,6 +110,23 @@ def test_a_conversion_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         convert(source, tmp_path / "out.onnx", time_limit_s=0.2)
     assert time.monotonic() - began < 10
     assert list(tmp_path.iterdir()) == [source]
+
+
+CONVERT = "import sys; from realtime.conversion import convert; convert(sys.argv[1], sys.argv[2])"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no guard where a process cannot fork")
+def test_a_file_that_holds_up_who_reads_it_goes_with_who_asked_for_it(tmp_path: Path) -> None:
+    source = hostile.endless(tmp_path / "model.ts")
+    asking = subprocess.Popen([sys.executable, "-c", CONVERT, str(source), str(tmp_path / "out.onnx")], cwd=ROOT)
+    family = psutil.Process(asking.pid)
+    assert wait_for(lambda: sum(one.cpu_times().user for one in family.children(recursive=True)) > 2.5, 60)
+    started = family.children(recursive=True)
+    assert len(started) == 2
+    asking.kill()
+    asking.wait()
+    assert not psutil.wait_procs(started, 10)[1]
+    assert wait_for(lambda: list(tmp_path.iterdir()) == [source], 10)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems don't bound what a process takes")
