@@ -16,12 +16,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from export.contract import ContractError, GlitchError, load
+from export.contract import Card, ContractError, GlitchError, Measured, load
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from export.contract import Card
     from export.proof import Proof
     from models.evaluate import Report
 
@@ -214,6 +213,40 @@ def verify_command(
         raise ContractError(verdict.failure())
 
 
+@app.command("convert")
+def convert_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.ts", help="A TorchScript file of the nn~ kind: a RAVE, say.")],
+    out: Annotated[
+        Path | None, typer.Argument(metavar="[OUT.onnx]", help="The model file to write; else beside MODEL.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What the model is called; else as its file.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the input that it is proved with.")] = 0,
+    bend: Annotated[
+        str | None,
+        typer.Option(metavar="LAYERS", help="Layers to bend live: names with * and commas, or 'all'."),
+    ] = None,
+    weights: Annotated[str, typer.Option(help="How weights are kept: fp32, fp16 or int8.")] = "fp32",
+) -> None:
+    """Make a TorchScript model a streaming model file, once it has proved that it sounds the same."""
+    from realtime.conversion import WEIGHTS, Wishes, convert
+
+    if weights not in WEIGHTS:
+        raise GlitchError(f"--weights is {', '.join(WEIGHTS)}, not '{weights}'.")
+    out = out or model.with_suffix(".onnx")
+    layers = tuple(part.strip() for part in bend.split(",") if part.strip()) if bend else ()
+    wishes = Wishes(name or out.stem, seed, layers, weights)
+    began = time.monotonic()
+    with console.status(f"converting {model.name}") as status:
+        made = convert(model, out, wishes, tell=status.update, debug="--debug" in sys.argv[1:])
+    _print_model(made.card)
+    for warning in made.warnings:
+        print(f"warning: {warning}")
+    size = out.stat().st_size / 1e6
+    print(
+        f"{out}: {size:.1f} MB, made in {time.monotonic() - began:.0f} s; play it: glitch-live {shlex.quote(str(out))}"
+    )
+
+
 @app.command("evaluate")
 def evaluate_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model that encodes and decodes.")],
@@ -365,3 +398,30 @@ def _print_layers(model: ModelProto, card: Card) -> None:
     for layer in found:
         table.add_row(layer.method, layer.name, layer.kind, str(layer.channels))
     Console(width=100 if not sys.stdout.isatty() else None).print(table)
+
+
+def _print_model(card: Card) -> None:
+    """Show what a model does, method by method, with what was measured of it."""
+    from rich.table import Table
+
+    table = Table(title=f"{card.name}: {card.sample_rate} Hz, {card.latent.size} latents")
+    table.add_column("method")
+    for heading in ("hop", "channels", "delay", "differs from its source", "cuts differ", "times real time"):
+        table.add_column(heading, justify="right")
+    for name, method in card.methods.items():
+        found = method.measured or Measured()
+        figures = (_figure(found.parity, ".0e"), _figure(found.chunks, ".0e"), _figure(found.real_time, ".1f"))
+        table.add_row(name, str(method.hop), str(method.channels), str(method.delay), *figures)
+    Console(width=100 if not sys.stdout.isatty() else None).print(table)
+    controls = {control.name: control for method in card.methods.values() for control in method.controls}
+    if controls:
+        ranges = (f"{name} ({one.minimum:g} to {one.maximum:g})" for name, one in controls.items())
+        print(f"controls: {', '.join(ranges)}")
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from export.contract import BEND
+from export.contract import bends_layer
 from realtime.bends import Bends
 from realtime.decoder import Decoder
 from realtime.effects import Chain, Effect, rows
@@ -85,7 +85,7 @@ class Engine:
         self._bends = Bends(method, frame_rate)
         self._values = self.decoder.graph.rest.copy()  # of all controls
         self._plain = run_of(np.delete(np.arange(self._values.size), self._bends.places))  # those that bend nothing
-        plain = [control for control in method.controls if not control.name.startswith(BEND)]
+        plain = [control for control in method.controls if not bends_layer(control.name)]
         self._knob_of = np.repeat(np.arange(len(plain)), [control.size for control in plain])
         faders = {
             "manual": self.table.latents,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from export.contract import BEND, Bend, Card, Control, GlitchError
+from export.contract import Bend, Card, Control, GlitchError, bends_layer
 from realtime.memory import MAX_LATENTS, MAX_PARAMETERS
 
 Kind = Literal["float", "int", "bool", "trigger", "list"]
@@ -95,6 +95,16 @@ SMOOTHING_MS = 30.0  # of latents and live controls
 BEND_KNOBS = ("scale", "shift", "amount", "seed", "channel")  # of a layer
 SNAPSHOT_BUTTONS = 16
 BENT = "/bend/"  # what the addresses of bent layers begin with
+STAGE = (
+    "/latent",
+    "/fx/",
+    BENT,
+    "/a/",
+    "/b/",
+    "/latency/",
+    "/load/",
+    "/underruns/",
+)  # what no control of a model begins with
 
 HOST_ROWS = (
     row("/gain", "float", -80, 12, 0, "dB", "host", "Level of the output; -80 is silence.", smoothing_ms=20),
@@ -260,11 +270,11 @@ def _model_rows(card: Card) -> Iterator[Parameter]:
     decode = card.methods.get("decode")
     controls = decode.controls if decode else ()
     for control in controls:
-        if control.name.startswith(BEND):
+        if bends_layer(control.name):
             continue
         address = f"/{control.name.replace('.', '/')}"
-        if address in taken or address.startswith(("/latent", "/fx")):
-            raise ParameterError(f"The model's control '{control.name}' has the name of a parameter of the stage.")
+        if address in taken or f"{address}/".startswith(STAGE):
+            address = f"/model{address}"  # the plain one means something else here
         low, high, default = control.minimum, control.maximum, control.default
         yield row(address, "float", low, high, default, control.unit, "deck", control.text, smoothing_ms=30)
     for bend in decode.bends if decode else ():

@@ -14,7 +14,10 @@ MAY_IMPORT = {
     "export": {"export"},
     "realtime": {"realtime", "export.contract", "export.stepping"},
     "gui": {"gui", "realtime", "export.contract"},
-    "models": {"models", "export", "realtime.phase", "realtime.render", "realtime.library"},
+    "models": {
+        *("models", "export", "realtime.phase", "realtime.render", "realtime.library"),
+        *("realtime.conversion", "realtime.lifeline"),
+    },
 }
 TORCH = {"torch", "lightning", "torchmetrics"}
 

@@ -267,7 +267,6 @@ def test_how_far_a_shift_goes_is_four_times_the_level_of_the_layer(layered: Path
 @pytest.mark.parametrize(
     ("controls", "says"),
     [
-        ([Control("bend.x", 1, 0, 2, per_frame=False)], r"must be named bend\.LAYER\.scale or bend\.LAYER\.shift"),
         ([Control("bend.x.scale", 1, 0, 2, per_frame=False)], r"must have its \.shift beside it"),
         (
             [
