@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +39,14 @@ MIN_OPSET = 18
 METHODS = ("decode", "encode", "transform", "prior")
 AUDIO_IN, LATENT_OUT = ("encode", "transform"), ("encode", "prior")
 FRAMES = "frames"
+BEND, SCALE, SHIFT = "bend.", ".scale", ".shift"  # names of the controls of a bent layer: bend.LAYER.scale, .shift
+MOST_BYTES = 2 << 30  # of a file: what protobuf can read
+MOST_TOLD = 64 << 20  # characters of a card
+LONGEST_NAME = 200
+LONGEST_SENTENCE = 500
+MOST_DELAY = 1 << 24
+MOST_CONTROLS, WIDEST = 4096, 65_536  # of a method; values of a control, and latents
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")  # whose operators onnxruntime brings along
 
 Window = Literal["hann", "sqrt_hann", "hamming", "blackman"]
 
@@ -66,6 +74,19 @@ class Control:
     text: str = ""
     size: int = 1
     per_frame: bool = True
+
+
+@dataclass(frozen=True)
+class Bend:
+    """A bent layer: each of its channels goes through a scale (1 at rest) and a shift (0 at rest), two live controls.
+
+    `scale` and `shift` are the places of these controls among those of the method.
+    """
+
+    layer: str
+    channels: int
+    scale: int
+    shift: int
 
 
 @dataclass(frozen=True)
@@ -116,6 +137,17 @@ class Method:
     controls: tuple[Control, ...] = ()
     rest: tuple[np.ndarray, ...] = field(default=(), compare=False)
     measured: Measured | None = None
+
+    @property
+    def bends(self) -> tuple[Bend, ...]:
+        """The layers that can be bent, in the order of their controls."""
+        places = {control.name: k for k, control in enumerate(self.controls)}
+        found = []
+        for name, scale in places.items():
+            if bends_layer(name) and name.endswith(SCALE):
+                layer = name[len(BEND) : -len(SCALE)]
+                found.append(Bend(layer, self.controls[scale].size, scale, places[f"{BEND}{layer}{SHIFT}"]))
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -200,12 +232,17 @@ def load(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Card]:
         The file is missing, is no ONNX file, carries no card, or its card and its graph contradict each other.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ContractError(f"{path} is a folder, not a model; give the .onnx file inside it.")
     try:
+        if path.is_dir():
+            raise ContractError(f"{path} is a folder, not a model; give the .onnx file inside it.")
+        if not path.exists():
+            raise ContractError(f"There is no file {path}; check the path.")
+        if not path.is_file():
+            raise ContractError(f"{path} is a device or a pipe, not a file; give the path of a model.")
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise ContractError(f"{path} has {size / 1e9:.1f} GB, and a model file has at most {MOST_BYTES / 1e9:.1f}.")
         data = path.read_bytes()
-    except FileNotFoundError:
-        raise ContractError(f"There is no file {path}; check the path.") from None
     except OSError as error:
         raise ContractError(f"Cannot read {path}: {error.strerror or error}.") from None
     return loads(data, str(path))
@@ -217,6 +254,11 @@ def loads(data: bytes, name: str = "the model") -> tuple[onnx.ModelProto, Card]:
         model = onnx.load_model_from_string(data)
     except DecodeError:
         model = onnx.ModelProto()
+    if data.startswith(b"PK\x03\x04"):
+        raise ContractError(
+            f"{name} is a zip archive, not an ONNX file; if it is TorchScript, let its name end in .ts, or "
+            "make a model of it with 'glitch-lab convert'."
+        )
     if not model.graph.node or not model.opset_import:
         raise ContractError(f"{name} is not an ONNX file, or is cut short; export the model again.")
     metadata = {entry.key: entry.value for entry in model.metadata_props}
@@ -229,7 +271,7 @@ def loads(data: bytes, name: str = "the model") -> tuple[onnx.ModelProto, Card]:
         card = from_json(metadata[KEY])
         validate(model, card)
     except ContractError as error:
-        raise ContractError(f"{name}: {error}") from None
+        raise ContractError(f"{name}: {_readable(str(error))}") from None
     return model, card
 
 
@@ -265,9 +307,7 @@ def validate(model: onnx.ModelProto, card: Card) -> None:
     _validate_card(card)
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     _expect(opset >= MIN_OPSET, f"the graph has opset {opset}, and at least {MIN_OPSET} is needed; export it again")
-    for tensor in model.graph.initializer:
-        outside = tensor.data_location == onnx.TensorProto.EXTERNAL
-        _expect(not outside, f"the weights '{tensor.name}' lie in another file; put them into the .onnx file")
+    _validate_parts(model)
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = {value.name: value for value in model.graph.input if value.name not in weights}
     outputs = {value.name: value for value in model.graph.output}
@@ -288,6 +328,12 @@ def validate(model: onnx.ModelProto, card: Card) -> None:
     _compare("output", outputs, expected_outputs)
 
 
+def bends_layer(control: str) -> bool:
+    """Say whether a control of that name is the scale or the shift of a layer."""
+    named = control.removeprefix(BEND)
+    return named != control and any(named.endswith(end) and named != end for end in (SCALE, SHIFT))
+
+
 def input_channels(card: Card, name: str) -> int:
     """Size of the middle axis of a method's input: latents or channels."""
     return card.latent.size if name == "decode" else card.method(name).channels
@@ -302,6 +348,17 @@ def output_channels(card: Card, name: str) -> int:
         assert method.spectrum is not None
         return method.spectrum.bins
     return method.channels
+
+
+def input_samples(card: Card, name: str) -> int:
+    """Length of a method's input for one frame: a hop of audio, or one."""
+    return card.method(name).hop if name in AUDIO_IN else 1
+
+
+def output_samples(card: Card, name: str) -> int:
+    """Length of a method's output for one frame: a hop of audio, or one."""
+    method = card.method(name)
+    return method.hop if method.output == "audio" else 1
 
 
 def one_frame(model: onnx.ModelProto, name: str) -> bool:
@@ -337,6 +394,57 @@ def split(model: onnx.ModelProto, method: str) -> onnx.ModelProto:
     return part
 
 
+def unbent(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
+    """Take the bends out of a graph, in memory: what is left is what was bent, node by node.
+
+    It gives the samples that the bent graph gives at rest, at the price that it had before.
+
+    Raises
+    ------
+    ContractError
+        Something reads a bend's controls that is neither its scale nor its shift.
+    """
+    scales, shifts = (
+        {f"{name}.control.{BEND}{bend.layer}{end}" for name, method in card.methods.items() for bend in method.bends}
+        for end in (SCALE, SHIFT)
+    )
+    controls = scales | shifts
+    if not controls:
+        return model, card
+    kept: list[onnx.NodeProto] = []
+    names: dict[str, str] = {}  # what goes into a scale or a shift is called as what comes out
+    for node in model.graph.node:
+        first, last = (node.input[0], node.input[-1]) if node.input else ("", "")
+        if node.op_type == "Reshape" and (first in scales or first in shifts):
+            (scales if first in scales else shifts).add(node.output[0])
+        elif last in {"Mul": scales, "Add": shifts}.get(node.op_type, ()) and first not in names:
+            names[first] = node.output[0]
+        else:
+            kept.append(node)
+    controls = scales | shifts
+    made = {output for node in model.graph.node for output in node.output}
+    if any(name in controls for node in kept for name in reads(node)) or not names.keys() <= made:
+        raise ContractError(
+            "the graph reads a bend's controls otherwise than as scale and shift; bend the model again."
+        )
+    for name in reversed(names):
+        names[name] = names.get(names[name], names[name])
+    part = _without_graph(model)
+    part.graph.name = model.graph.name
+    part.graph.node.extend(kept)
+    for node in part.graph.node:
+        _rename(node, names)
+    read = {name for node in part.graph.node for name in reads(node)} | {value.name for value in model.graph.output}
+    part.graph.input.extend(value for value in model.graph.input if value.name not in controls)
+    part.graph.output.extend(model.graph.output)
+    part.graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in read)
+    methods = {
+        name: replace(method, controls=tuple(c for c in method.controls if not bends_layer(c.name)))
+        for name, method in card.methods.items()
+    }
+    return part, replace(card, methods=methods)
+
+
 def to_json(card: Card) -> str:
     """Write a card as JSON; arrays become their shape and base64 of little-endian float32."""
     return json.dumps(plain(card), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -350,9 +458,13 @@ def from_json(text: str) -> Card:
     ContractError
         Names the key that is missing, unknown or of the wrong type.
     """
+    if len(text) > MOST_TOLD:
+        raise ContractError(
+            f"its metadata '{KEY}' has {len(text) / 1e6:.0f} MB, which no model needs; export it again."
+        )
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ContractError(f"its metadata '{KEY}' is not JSON ({error}); export the model again.") from None
     version = data.get("format") if isinstance(data, dict) else None
     if isinstance(version, int) and version > FORMAT:
@@ -365,17 +477,47 @@ def from_json(text: str) -> Card:
     return card
 
 
+def _validate_parts(model: onnx.ModelProto) -> None:
+    """Make sure that the graph, with what is inside it, needs nothing from outside the file and onnxruntime."""
+    known = {*DOMAINS, *(function.domain for function in model.functions)}
+    pending: list[onnx.GraphProto | onnx.FunctionProto] = [model.graph, *model.functions]
+    while pending:
+        part = pending.pop()
+        tensors = list(part.initializer) if isinstance(part, onnx.GraphProto) else []
+        sparse = list(part.sparse_initializer) if isinstance(part, onnx.GraphProto) else []
+        for node in part.node:
+            alien = f"the operator '{node.op_type}' of the domain '{node.domain}' is none of ONNX"
+            _expect(node.domain in known, f"{alien}; export the model with operators of ONNX alone")
+            for attribute in node.attribute:
+                pending.extend(_inner(attribute))
+                tensors += [attribute.t, *attribute.tensors]
+                sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
+        for tensor in (*tensors, *(half for whole in sparse for half in (whole.values, whole.indices))):
+            outside = tensor.data_location == onnx.TensorProto.EXTERNAL
+            _expect(not outside, f"the weights '{tensor.name}' lie in another file; put them into the .onnx file")
+
+
+def _inner(attribute: onnx.AttributeProto) -> list[onnx.GraphProto]:
+    """List the graphs in an attribute (of If, Loop, Scan)."""
+    return [*([attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else []), *attribute.graphs]
+
+
 def _validate_card(card: Card) -> None:
     _expect(card.format == FORMAT, f"format must be {FORMAT}, not {card.format}")
     _expect(8000 <= card.sample_rate <= 384_000, f"sample_rate must be 8000 to 384000 Hz, not {card.sample_rate}")
     _expect(bool(card.methods), f"methods must hold at least one of {', '.join(METHODS)}")
+    _expect(len(card.name) <= LONGEST_NAME, f"name must have at most {LONGEST_NAME} characters, not {len(card.name)}")
+    _expect_printable("name", card.name)
     latent = card.latent
+    _expect(latent.size <= WIDEST, f"latent has {latent.size} dimensions, and there can be {WIDEST}")
     for name in ("names", "std", "order"):
         length = len(getattr(latent, name))
         _expect(length == latent.size, f"latent.{name} has {length} entries, and latent.mean has {latent.size}")
     _expect(sorted(latent.order) == list(range(latent.size)), "latent.order must name every dimension once")
     _expect(all(np.isfinite(latent.mean)), "latent.mean must be finite")
     _expect(all(np.isfinite(latent.std)) and all(s > 0 for s in latent.std), "latent.std must be finite and above 0")
+    for name in (*latent.names, *(point.label for point in latent.map)):
+        _expect_printable("a name of latent", name)
     for point in latent.map:
         _expect(len(point.latent) == latent.size, f"the map point '{point.label}' has {len(point.latent)} latents")
     for name, method in card.methods.items():
@@ -388,7 +530,7 @@ def _validate_method(name: str, method: Method) -> None:
     where = f"methods.{name}"
     _expect(1 <= method.hop <= 65_536, f"{where}.hop must be 1 to 65536 samples, not {method.hop}")
     _expect(1 <= method.channels <= 64, f"{where}.channels must be 1 to 64, not {method.channels}")
-    _expect(method.delay >= 0, f"{where}.delay must be 0 or more samples, not {method.delay}")
+    _expect(0 <= method.delay <= MOST_DELAY, f"{where}.delay must be 0 to {MOST_DELAY} samples, not {method.delay}")
     _expect((method.output == "latent") == (name in LATENT_OUT), f"{where}.output cannot be '{method.output}'")
     for k, rest in enumerate(method.rest):
         _expect(bool(np.isfinite(rest).all()), f"{where}.rest[{k}] must be finite")
@@ -400,6 +542,8 @@ def _validate_method(name: str, method: Method) -> None:
         _expect(method.channels == 1, f"{where}.channels must be 1 where the output is magnitudes")
         fits = spectrum.n_fft % 2 == 0 and 2 * spectrum.hop <= spectrum.n_fft <= 65_536
         _expect(fits, f"{where}.spectrum.n_fft must be even, at most 65536 and at least twice the hop")
+    count = len(method.controls)
+    _expect(count <= MOST_CONTROLS, f"{where} has {count} controls, and there can be {MOST_CONTROLS}")
     names = [control.name for control in method.controls]
     _expect(len(set(names)) == len(names), f"{where}.controls has a name twice")
     for control in method.controls:
@@ -408,7 +552,22 @@ def _validate_method(name: str, method: Method) -> None:
         _expect(valid, f"the control '{control.name}' must be named in letters, digits, '_', '-' and '.'")
         ordered = low < high and low <= control.default <= high
         _expect(ordered, f"the control '{control.name}' must have minimum < maximum and its default between them")
-        _expect(control.size >= 1, f"the control '{control.name}' must have a size of at least 1")
+        _expect(1 <= control.size <= WIDEST, f"the control '{control.name}' must have a size of 1 to {WIDEST}")
+        _expect_printable(f"what the control '{control.name}' is called", control.unit + control.text)
+    _validate_bends(method)
+
+
+def _validate_bends(method: Method) -> None:
+    controls = {control.name: control for control in method.controls if bends_layer(control.name)}
+    for name, control in controls.items():
+        end, default = (SCALE, 1.0) if name.endswith(SCALE) else (SHIFT, 0.0)
+        other = controls.get(name.removesuffix(end) + (SHIFT if end == SCALE else SCALE))
+        pair = other is not None and other.size == control.size
+        _expect(
+            pair, f"the control '{name}' must have its {SHIFT if end == SCALE else SCALE} beside it, of the same size"
+        )
+        fits = control.default == default and not control.per_frame
+        _expect(fits, f"the control '{name}' must have the default {default:g}, and one value a step")
 
 
 @dataclass(frozen=True)
@@ -440,6 +599,16 @@ def _text(shape: tuple[int | _Frames | None, ...]) -> str:
     return "[" + ", ".join("*" if size is None else str(size) for size in shape) + "]"
 
 
+def _expect_printable(what: str, text: str) -> None:
+    _expect(text.isprintable(), f"{what} must be one line of text, and has other characters in it")
+
+
+def _readable(text: str) -> str:
+    """Make what a file says fit to be read: one line, nothing that steers a terminal, not without end."""
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:LONGEST_SENTENCE])
+    return shown if len(text) <= LONGEST_SENTENCE else f"{shown} …"
+
+
 def _expect(holds: bool, otherwise: str) -> None:
     if not holds:
         raise ContractError(f"{otherwise}.")
@@ -449,12 +618,23 @@ def reads(node: onnx.NodeProto) -> list[str]:
     """List the tensors a node reads, those of its inner graphs (If, Loop, Scan) included."""
     names = list(node.input)
     for attribute in node.attribute:
-        inside = [attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else []
-        for graph in (*inside, *attribute.graphs):
+        for graph in _inner(attribute):
             for inner in graph.node:
                 names.extend(reads(inner))
             names.extend(value.name for value in graph.output)
     return names
+
+
+def _rename(node: onnx.NodeProto, names: dict[str, str]) -> None:
+    """Call tensors otherwise, where a node or one inside it reads or makes them."""
+    node.input[:] = [names.get(name, name) for name in node.input]
+    node.output[:] = [names.get(name, name) for name in node.output]
+    for attribute in node.attribute:
+        for graph in _inner(attribute):
+            for inner in graph.node:
+                _rename(inner, names)
+            for value in graph.output:
+                value.name = names.get(value.name, value.name)
 
 
 def _without_graph(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -52,7 +52,10 @@ def typed(kind: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _dataclass(kind, value, where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise PlainError(f"{where} is larger than any number that it can be.") from None
     fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     _expect(fits, f"{where} must be a {kind.__name__}, not {value!r}")
     return value
@@ -74,7 +77,7 @@ def _array(value: Any, where: str) -> np.ndarray:
     try:
         data = base64.b64decode(value["float32"], validate=True)
         return np.frombuffer(data, "<f4").reshape(value["shape"]).astype(np.float32)
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         raise PlainError(f"{where} must be an array: a shape and base64 of float32.") from None
 
 

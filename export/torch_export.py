@@ -7,6 +7,7 @@ gives the same output.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 import io
@@ -20,13 +21,19 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from export import bend as bending
+from export.bend import PARAMETERS
 from export.contract import AUDIO_IN, FRAMES, MIN_OPSET, Card, ContractError, Latent, Method, reads, save, validate
 from export.explicit import Explicit
+from export.measure import measure
 from export.proof import Proof, prove
 from export.recurrent import as_operators
+from export.weights import Weights, lighter
 
 SETTLE_SECONDS = 10.0
 SETTLED = 1e-7
+SCOPES = "pkg.torch.onnx.name_scopes"
+OURS = "module."  # what `_Flat` puts before the names of a module's weights
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,8 @@ def export(
     latent: Latent,
     card: Card | None = None,
     seed: int = 0,
+    bend: Sequence[str] | None = None,
+    weights: Weights = "fp32",
 ) -> Proof:
     """Write `methods` as one model file, if it holds what the format promises.
 
@@ -60,6 +69,10 @@ def export(
         By name: `decode`, `encode`, `transform`. Their `rest` is found here, by letting the caches settle.
     seed
         Of the random input that the proof runs on.
+    bend
+        Layers that get live controls, by name or pattern (see `export.bend.bend`); None leaves the model as it is.
+    weights
+        How they are stored; see `export.weights.lighter`.
 
     Returns
     -------
@@ -69,7 +82,8 @@ def export(
     Raises
     ------
     ContractError
-        Chunks don't equal the whole, or card and graph contradict each other; nothing is written.
+        Chunks don't equal the whole, card and graph contradict each other, or no layer is called as one in `bend`;
+        nothing is written.
     """
     graphs, described = [], {}
     for key, part in methods.items():
@@ -80,10 +94,13 @@ def export(
     whole = Card(name, sample_rate, described, latent, provenance)
     model = _join(graphs, name)
     validate(model, whole)
+    model, whole, _ = lighter(model, whole, weights)
+    if bend is not None:
+        model, whole = bending.bend(model, whole, bend)
     proof = prove(model, whole, seed=seed)
     if not proof.holds:
         raise ContractError(f"{name} does not stream, and was not written: {proof.failure()}")
-    save(path, model, whole)
+    save(path, model, measure(model, whole, proof=proof))
     return proof
 
 
@@ -179,18 +196,24 @@ def _named(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -> onn
 
 
 def _prefixed(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
-    """Put the method's name before every inner tensor and node, so that several methods fit into one graph."""
+    """Put the method's name before every inner tensor and node, so that several methods fit into one graph.
+
+    Weights keep the names that the module has for them, and nodes those of the part of the module that they come from:
+    layers are called by these.
+    """
     keep = {value.name for value in (*model.graph.input, *model.graph.output)}
     names: dict[str, str] = {"": ""}
 
     def renamed(name: str) -> str:
-        return name if name in keep else names.setdefault(name, f"{key}.inner.{len(names)}")
+        inside = name.removeprefix(OURS)
+        new = f"{key}.inner.{len(names)}" if inside == name else f"{key}.{PARAMETERS}{inside}"
+        return name if name in keep else names.setdefault(name, new)
 
     def rename(graph: onnx.GraphProto) -> None:
         for tensor in graph.initializer:
             tensor.name = renamed(tensor.name)
         for node in graph.node:
-            node.name = f"{key}.{node.name}" if node.name else ""
+            node.name = f"{key}.{_origin(node)}{node.name}" if node.name else ""
             node.input[:] = [renamed(name) for name in node.input]
             node.output[:] = [renamed(name) for name in node.output]
             for attribute in node.attribute:
@@ -203,6 +226,14 @@ def _prefixed(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
 
     rename(model.graph)
     return model
+
+
+def _origin(node: onnx.NodeProto) -> str:
+    """Tell from the exporter's notes which part of the module a node comes from, with a slash behind it."""
+    notes = {entry.key: entry.value for entry in node.metadata_props}
+    scopes = ast.literal_eval(notes.get(SCOPES, "[]"))  # from the whole to the part, and then the operation
+    part = str(scopes[-2]) if len(scopes) > 1 else ""
+    return f"{part.removeprefix(OURS)}/" if part.startswith(OURS) else ""
 
 
 def _join(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:

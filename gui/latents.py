@@ -1,4 +1,4 @@
-"""The bank of faders: the latents, the model's own controls, the walk, the gain."""
+"""The bank of faders: the latents, the model's own controls and its layers, the walk, the gain."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ class Bank(QWidget):
             at_hand = {"MODEL": controls, **at_hand}
         else:
             groups["MODEL"] = controls
+        bends = [row for row in table.bends if row.kind == "float"]
+        groups["BEND"] = [(row, " ".join(row.address.split("/")[2:])) for row in bends]
         inside = QWidget()
         inside.setObjectName("sliding")
         sliding = QHBoxLayout(inside)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import pickle
-import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from export.archive import check_members
 from export.contract import GlitchError, Provenance
 from models.latents import LatentStatistics
 from models.vae import SpectralVae, VaeConfig
@@ -65,11 +64,13 @@ def load(path: str | os.PathLike[str]) -> Trained:
             f"{path} is not a '{KIND}' checkpoint of version {VERSION}; give the model.ckpt that a training wrote."
         )
     try:
-        model = SpectralVae(VaeConfig(**data["config"]))
+        config = VaeConfig(**data["config"])
+        _check_shapes(config, data["weights"])
+        model = SpectralVae(config)
         model.load_state_dict(data["weights"])
         latent = LatentStatistics.from_plain(data["latent"])
         provenance = Provenance(**data["provenance"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         text = str(error).splitlines()[0]
         raise CheckpointError(f"{path} contradicts itself ({text}); train the model again.") from None
     return Trained(model.eval(), latent, provenance)
@@ -89,11 +90,23 @@ def load_plain(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint {path}; 'glitch-lab train vae' writes model.ckpt at its end.")
     try:
+        check_members(path)
         data = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile):
+    except Exception:  # whatever a file that is broken on purpose leads it to
         raise CheckpointError(
             f"{path} is no checkpoint, or is cut short; give the model.ckpt that a training wrote, or copy it again."
         ) from None
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} holds a {type(data).__name__}, and a checkpoint was expected.")
     return data
+
+
+def _check_shapes(config: VaeConfig, weights: dict[str, torch.Tensor]) -> None:
+    """Make sure that a model has the shape of its weights, before memory is taken for it."""
+    found = {key: value.shape for key, value in weights.items()}
+    wanted = {}
+    if config.layers <= len(found):
+        with torch.device("meta"):
+            wanted = {key: value.shape for key, value in SpectralVae(config).state_dict().items()}
+    if found != wanted or not wanted:
+        raise ValueError("its weights are not of the size that its settings say")

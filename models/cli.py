@@ -7,16 +7,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from json import dumps
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from export.contract import GlitchError
+from export.contract import Card, ContractError, GlitchError, Measured, load
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from export.proof import Proof
     from models.evaluate import Report
 
 LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "onnxscript")
@@ -121,19 +126,125 @@ def train_vae(
     )
 
 
+BendOption = Annotated[
+    str | None,
+    typer.Option(metavar="LAYERS", help="Live controls for layers: names and patterns with commas, auto, or all."),
+]
+ListLayers = Annotated[bool, typer.Option("--list-layers", help="List the layers that can be bent, and end.")]
+
+
 @app.command("export")
 def export_command(
     checkpoint: Annotated[Path, typer.Argument(help="model.ckpt of a training, or its folder.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The model file to write.")],
+    out: Annotated[Path | None, typer.Argument(metavar="OUT.onnx", help="The model file to write.")] = None,
     name: Annotated[str | None, typer.Option(help="What the model is called; else as its file.")] = None,
+    bend: BendOption = None,
+    list_layers: ListLayers = False,
+    weights: Annotated[str, typer.Option(help="fp32; fp16 halves the file, int8 quarters it, at a cost.")] = "fp32",
 ) -> None:
     """Make a checkpoint a streaming model file, once it has proved that chunked equals whole."""
+    from export.weights import known
+
+    kind = known(weights)
     from models.export import export
 
-    proof = export(checkpoint, out, name=name)
-    worst = max(difference.value for difference in proof.worst)
+    if list_layers:
+        with TemporaryDirectory() as folder:
+            export(checkpoint, Path(folder) / "listed.onnx")
+            _print_layers(*load(Path(folder) / "listed.onnx"))
+        return
+    proof = export(checkpoint, _given(out), name=name, bend=_patterns(bend), weights=kind)
+    _print_proof(_given(out), proof)
+    if weights != "fp32":
+        print(f"{load(_given(out))[1].provenance.notes}.")
+
+
+@app.command("bend")
+def bend_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file, from wherever it comes.")],
+    out: Annotated[Path | None, typer.Argument(metavar="OUT.onnx", help="The model file to write.")] = None,
+    layers: BendOption = "auto",
+    list_layers: ListLayers = False,
+) -> None:
+    """Give layers of a model live controls, in the place of those that it has: a scale and a shift for each channel."""
+    from export.bend import bend_file
+
+    if list_layers:
+        _print_layers(*load(model))
+        return
+    proof = bend_file(model, _given(out), _patterns(layers))
+    _print_proof(_given(out), proof)
+
+
+@app.command("card")
+def card_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Say what a model is: methods, controls, latents, where it comes from, and what was measured."""
+    from export.summary import summary
+
+    said = summary(*load(model), model.stat().st_size)
+    if json:
+        print(dumps(said, ensure_ascii=False))
+    else:
+        from models import show
+
+        show.card(said)
+
+
+@app.command("verify")
+def verify_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Prove again that a model keeps what it promises; the exit status is 1 where it doesn't."""
+    from export.plain import plain
+    from export.verify import verify
+
+    verdict = verify(model)
+    if json:
+        print(dumps({**plain(verdict), "holds": verdict.holds}, ensure_ascii=False))
+    else:
+        from models import show
+
+        show.verdict(verdict)
+    if not verdict.holds:
+        raise ContractError(verdict.failure())
+
+
+@app.command("convert")
+def convert_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.ts", help="A TorchScript file of the nn~ kind: a RAVE, say.")],
+    out: Annotated[
+        Path | None, typer.Argument(metavar="[OUT.onnx]", help="The model file to write; else beside MODEL.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What the model is called; else as its file.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the input that it is proved with.")] = 0,
+    bend: Annotated[
+        str | None,
+        typer.Option(metavar="LAYERS", help="Layers to bend live: names with * and commas, or 'all'."),
+    ] = None,
+    weights: Annotated[str, typer.Option(help="How weights are kept: fp32, fp16 or int8.")] = "fp32",
+) -> None:
+    """Make a TorchScript model a streaming model file, once it has proved that it sounds the same."""
+    from realtime.conversion import WEIGHTS, Wishes, convert
+
+    if weights not in WEIGHTS:
+        raise GlitchError(f"--weights is {', '.join(WEIGHTS)}, not '{weights}'.")
+    out = out or model.with_suffix(".onnx")
+    layers = tuple(part.strip() for part in bend.split(",") if part.strip()) if bend else ()
+    wishes = Wishes(name or out.stem, seed, layers, weights)
+    began = time.monotonic()
+    with console.status(f"converting {model.name}") as status:
+        made = convert(model, out, wishes, tell=status.update, debug="--debug" in sys.argv[1:])
+    _print_model(made.card)
+    for warning in made.warnings:
+        print(f"warning: {warning}")
     size = out.stat().st_size / 1e6
-    print(f"{out}: {size:.1f} MB; chunked equals whole within {worst:.0e} ({proof.tolerance:.0e} is allowed).")
+    print(
+        f"{out}: {size:.1f} MB, made in {time.monotonic() - began:.0f} s; play it: glitch-live {shlex.quote(str(out))}"
+    )
 
 
 @app.command("evaluate")
@@ -256,3 +367,61 @@ def _print_report(report: Report) -> None:
         f"{100 * report.load:.1f} % of one core, {1 / report.load:.0f} times real time; "
         f"encode {report.encode_ms:.3f} ms."
     )
+
+
+def _given(out: Path | None) -> Path:
+    if out is None:
+        raise ContractError("There is no file to write to; name it, as OUT.onnx, or ask for --list-layers.")
+    return out
+
+
+def _patterns(layers: str | None) -> list[str] | None:
+    return None if layers is None else [part.strip() for part in layers.split(",") if part.strip()]
+
+
+def _print_proof(out: Path, proof: Proof) -> None:
+    worst = max(difference.value for difference in proof.worst)
+    size = out.stat().st_size / 1e6
+    print(f"{out}: {size:.1f} MB; chunked equals whole within {worst:.0e} ({proof.tolerance:.0e} is allowed).")
+
+
+def _print_layers(model: ModelProto, card: Card) -> None:
+    from rich.table import Table
+
+    from export.bend import layers
+
+    found = layers(model, card)
+    table = Table(title=f"{card.name}: {len(found)} layers that can be bent")
+    for heading in ("method", "layer", "kind"):
+        table.add_column(heading)
+    table.add_column("channels", justify="right")
+    for layer in found:
+        table.add_row(layer.method, layer.name, layer.kind, str(layer.channels))
+    Console(width=100 if not sys.stdout.isatty() else None).print(table)
+
+
+def _print_model(card: Card) -> None:
+    """Show what a model does, method by method, with what was measured of it."""
+    from rich.table import Table
+
+    table = Table(title=f"{card.name}: {card.sample_rate} Hz, {card.latent.size} latents")
+    table.add_column("method")
+    for heading in ("hop", "channels", "delay", "differs from its source", "cuts differ", "times real time"):
+        table.add_column(heading, justify="right")
+    for name, method in card.methods.items():
+        found = method.measured or Measured()
+        figures = (_figure(found.parity, ".0e"), _figure(found.chunks, ".0e"), _figure(found.real_time, ".1f"))
+        table.add_row(name, str(method.hop), str(method.channels), str(method.delay), *figures)
+    Console(width=100 if not sys.stdout.isatty() else None).print(table)
+    controls = {control.name: control for method in card.methods.values() for control in method.controls}
+    if controls:
+        ranges = (f"{name} ({one.minimum:g} to {one.maximum:g})" for name, one in controls.items())
+        print(f"controls: {', '.join(ranges)}")
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from export.explicit import explicit
 from export.proof import Proof
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
+from export.weights import Weights
 from models import checkpoint
 from models.checkpoint import Trained
 from models.graphs import DecodeGraph, EncodeGraph, encode_delay
@@ -23,7 +25,14 @@ LOUDEST_DB = -6.0
 LOUDNESS_DEFAULT_DB = -20.0
 
 
-def export(source: str | os.PathLike[str], out: str | os.PathLike[str], *, name: str | None = None) -> Proof:
+def export(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    bend: Sequence[str] | None = None,
+    weights: Weights = "fp32",
+) -> Proof:
     """Write a checkpoint as a streaming model file, once it has proved that it streams.
 
     Parameters
@@ -34,22 +43,29 @@ def export(source: str | os.PathLike[str], out: str | os.PathLike[str], *, name:
         The `.onnx` file to write.
     name
         What the model is called; else as its file.
+    bend
+        Layers that get live controls, by name or pattern (see `export.bend.bend`); None leaves the model as it is.
+    weights
+        How they are stored: `fp32`, or smaller as `fp16` or `int8` (see `export.weights.lighter`).
 
     Raises
     ------
     CheckpointError
         `source` is no such checkpoint.
     ContractError
-        `out` doesn't end in `.onnx`, or the model doesn't hold what the format promises; nothing is written.
+        `out` doesn't end in `.onnx`, no layer is called as one in `bend`, or the model doesn't hold what the format
+        promises; nothing is written.
     """
     out = Path(out)
     if out.suffix.lower() != ".onnx":
         better = out / "NAME.onnx" if out.is_dir() else out.with_suffix(".onnx")
         raise ContractError(f"A model file ends in .onnx, and {out} doesn't; call it {better}.")
-    return write(checkpoint.load(source), out, name or out.stem)
+    return write(checkpoint.load(source), out, name or out.stem, bend=bend, weights=weights)
 
 
-def write(trained: Trained, out: Path, name: str) -> Proof:
+def write(
+    trained: Trained, out: Path, name: str, *, bend: Sequence[str] | None = None, weights: Weights = "fp32"
+) -> Proof:
     """Write a trained model as a streaming model file."""
     vae, shape = trained.model, trained.model.config
     latent = trained.latent.to_contract()
@@ -59,7 +75,16 @@ def write(trained: Trained, out: Path, name: str) -> Proof:
         "encode": TorchMethod(encode, Method(hop=shape.hop, output="latent", delay=encode_delay(shape)), caches),
     }
     card = Card(name, shape.sample_rate, {}, latent, trained.provenance)
-    return export_methods(out, name=name, sample_rate=shape.sample_rate, methods=methods, latent=latent, card=card)
+    return export_methods(
+        out,
+        name=name,
+        sample_rate=shape.sample_rate,
+        methods=methods,
+        latent=latent,
+        card=card,
+        bend=bend,
+        weights=weights,
+    )
 
 
 def _decode(shape: VaeConfig) -> Method:

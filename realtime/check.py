@@ -15,6 +15,7 @@ from realtime.priority import raise_priority
 SAFE_SHARE = 0.7  # of the deadline that the rare slow hop may take
 RECOMMENDED_BLOCKS = (64, 128, 256, 512, 1024)
 WAKE_MS = 1.5
+BARELY_BENT = 1.001
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,9 @@ def measure(path: str | os.PathLike[str], *, sample_rate: float | None = None, s
 
     rate = sample_rate or load(path)[1].sample_rate
     engine = Engine(path, rate)
+    for row in engine.table.bends:  # a model costs most when it is bent
+        if row.address.endswith("/scale"):
+            engine.apply(row.index, BARELY_BENT)
     engine.decoder.warm()
     deadline = engine.decoder.hop / engine.decoder.card.sample_rate
     priority = raise_priority()

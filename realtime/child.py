@@ -40,7 +40,7 @@ class Child:
         self._lock = threading.Lock()
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **_apart()
+            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **apart()
         )
         threading.Thread(target=self._listen, name=module, daemon=True).start()
 
@@ -133,7 +133,7 @@ def say(**message: Any) -> None:
     sys.stdout.flush()
 
 
-def _apart() -> dict[str, Any]:
+def apart() -> dict[str, Any]:
     """Keep Ctrl-C from reaching the child: the host decides how to end it."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}

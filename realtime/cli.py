@@ -24,7 +24,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 @app.command()
 def play(
     file: Annotated[Path | None, typer.Argument(help="The same as --model.", show_default=False)] = None,
-    model: Annotated[Path | None, typer.Option(help="Model file (.onnx); without it the bundled orchestra.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Model file: .onnx, or TorchScript of the nn~ kind (.ts); without it the bundled orchestra."),
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="Output device: number, part of its name, or 'null' for none.")
     ] = None,
@@ -91,9 +94,9 @@ def play(
     elif list_fx:
         _list_effects(library)
     elif layout is not None:
-        _write_layout(Path(layout), model or bundled_model(), (osc_host, osc_port))
+        _write_layout(Path(layout), _playable(model), (osc_host, osc_port))
     elif list_params:
-        _list_parameters(model or bundled_model())
+        _list_parameters(_playable(model))
     elif check:
         _check(model or bundled_model(), samplerate, seconds)
     elif inputs is not None and live is None:
@@ -139,6 +142,9 @@ def _play(model: Path | None, *, window: bool, seconds: float | None, record: Pa
     from realtime.session import Session
     from realtime.statusline import StatusLine
 
+    screen = _has_screen()
+    settings |= {"window": window and screen, "seconds": seconds, "record": record, "tell": _tell}
+    session = Session(model, **settings)  # type: ignore[arg-type]
     stop = threading.Event()
 
     def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
@@ -147,8 +153,7 @@ def _play(model: Path | None, *, window: bool, seconds: float | None, record: Pa
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), ask_to_stop)
-    screen = _has_screen()
-    with Session(model, window=window and screen, seconds=seconds, record=record, **settings) as session:  # type: ignore[arg-type]
+    with session:
         print(_greeting(session), flush=True)
         if window and not screen:
             print("There is no screen here, so no window; --headless does without on purpose.", flush=True)
@@ -163,6 +168,18 @@ def _play(model: Path | None, *, window: bool, seconds: float | None, record: Pa
         print(f"Recorded {frames / session.recorder.rate:.2f} s to {session.recorder.path}.")
     for note in session.notes[-(session.said - line.told) :] if session.said > line.told else ():
         print(note)
+
+
+def _playable(model: Path | None) -> Path:
+    """Give the file that plays, of a model that may have to be converted first."""
+    from realtime.opening import opened
+
+    return opened(model or bundled_model(), tell=_tell).model
+
+
+def _tell(sentence: str) -> None:
+    """Say something before it plays, beside what others read from standard output."""
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def _greeting(session: object) -> str:
@@ -244,7 +261,7 @@ def _list_parameters(model: Path) -> None:
 def _check(model: Path, samplerate: float | None, seconds: float | None) -> None:
     from realtime.check import measure
 
-    result = measure(model, sample_rate=samplerate, seconds=seconds or 3.0)
+    result = measure(_playable(model), sample_rate=samplerate, seconds=seconds or 3.0)
     print(result.sentence(model.name))
     if not result.holds:
         sys.exit(1)

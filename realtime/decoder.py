@@ -15,6 +15,8 @@ from export.contract import Method, load
 from realtime.graph import Graph
 from realtime.phase import PhaseInverter, PhaseSnapshot
 
+BARELY = 1e-3  # how far bends are turned to run the graph that has them
+
 
 @dataclass(frozen=True)
 class DecoderState:
@@ -80,8 +82,8 @@ class Decoder:
         ----------
         latent : np.ndarray [shape=(latents,)]
             In the model's own order and scale.
-        controls : np.ndarray [shape=(controls,)]
-            One value for each of the model's controls, in the order of its card.
+        controls : np.ndarray [shape=(values,)]
+            The values of the model's controls in the order of its card, as many of each as its size.
 
         Returns
         -------
@@ -89,8 +91,7 @@ class Decoder:
             A buffer of its own; non-finite where the model gave no numbers (`reset` brings it to rest).
         """
         self.graph.input[0, :, 0] = latent
-        for k, buffer in enumerate(self.graph.controls):
-            buffer[:] = controls[k]
+        self.graph.values[:] = controls
         self.graph.run()
         output = self.graph.output[0]
         if self._inverter is None:
@@ -100,7 +101,7 @@ class Decoder:
         return self._inverter.push(np.exp(output) if self._log else output)[None]
 
     def render(self, latents: np.ndarray, controls: np.ndarray | None = None) -> np.ndarray:
-        """Decode many frames: `latents` [shape=(latents, frames)], `controls` [shape=(controls, frames)] or defaults.
+        """Decode many frames: `latents` [shape=(latents, frames)], `controls` [shape=(values, frames)] or defaults.
 
         Returns
         -------
@@ -108,16 +109,22 @@ class Decoder:
         """
         frames = latents.shape[1]
         if controls is None:
-            defaults = np.array([c.default for c in self.method.controls], np.float32)
-            controls = np.repeat(defaults[:, None], frames, axis=1)
+            controls = np.repeat(self.graph.rest[:, None], frames, axis=1)
         parts = [self.step(latents[:, n], controls[:, n]) for n in range(frames)]
         return np.concatenate(parts, axis=1) if parts else np.zeros((self.channels, 0), np.float32)
 
     def warm(self, frames: int = 32) -> float:
-        """Decode some frames and forget them, so that nothing is slow for being first; give the cost of one in s."""
+        """Decode some frames and forget them, so that nothing is slow for being first; give the cost of one in s.
+
+        Bends are turned for some, so that they can be turned at any time.
+        """
         before = self.snapshot()
         latent = np.array(self.card.latent.mean)
-        controls = np.array([c.default for c in self.method.controls])
+        controls = self.graph.rest
+        turned = controls.copy()
+        turned[self.graph.bent] += BARELY
+        for _ in range(frames if self.method.bends else 0):
+            self.step(latent, turned)
         began = time.perf_counter()
         for n in range(2 * frames):
             if n == frames:

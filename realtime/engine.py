@@ -13,9 +13,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from export.contract import bends_layer
+from realtime.bends import Bends
 from realtime.decoder import Decoder
 from realtime.effects import Chain, Effect, rows
 from realtime.encoder import Encoder
+from realtime.graph import run_of
 from realtime.latents import Latents, Smoother
 from realtime.memory import CAPTURE, GLIDE, RESTORE
 from realtime.params import Parameter, Table, table
@@ -78,6 +81,12 @@ class Engine:
         self._controls = tuple(row.address for row in self.table.controls.values())
         self._control_ms = np.array([row.smoothing_ms for row in self.table.controls.values()])
         self._smoother = Smoother(self._targets(), frame_rate)
+        method = self.decoder.method
+        self._bends = Bends(method, frame_rate)
+        self._values = self.decoder.graph.rest.copy()  # of all controls
+        self._plain = run_of(np.delete(np.arange(self._values.size), self._bends.places))  # those that bend nothing
+        plain = [control for control in method.controls if not bends_layer(control.name)]
+        self._knob_of = np.repeat(np.arange(len(plain)), [control.size for control in plain])
         faders = {
             "manual": self.table.latents,
             "scale": self.table.scales,
@@ -147,7 +156,8 @@ class Engine:
 
     def snapshot(self) -> EngineState:
         """Copy what the next frame goes on from."""
-        return EngineState(self.decoder.snapshot(), self.latents.snapshot(), self._smoother.now.copy())
+        controls = np.concatenate([self._smoother.now, self._bends.now])
+        return EngineState(self.decoder.snapshot(), self.latents.snapshot(), controls)
 
     def reset(self) -> None:
         """Bring the model to rest; the next frame goes over from what would have been to what is."""
@@ -161,6 +171,7 @@ class Engine:
         """Let every knob be where it points, without a glide, or go on from a state: before the first frame."""
         self.latents.jump(self.knobs)
         self._smoother.now[:] = self._targets()
+        self._bends.jump(self.knobs)
         if state is not None:
             self._restore(state)
 
@@ -197,7 +208,10 @@ class Engine:
 
     def _decode(self, heard: np.ndarray | None) -> np.ndarray:
         latent = self.latents.next(self.knobs, heard)
-        return self.decoder.step(latent, self._smoother.next(self._targets(), self._control_ms))
+        self._values[self._plain] = self._smoother.next(self._targets(), self._control_ms)[self._knob_of]
+        if self._bends.next(self.knobs):
+            self._values[self._bends.places] = self._bends.now
+        return self.decoder.step(latent, self._values)
 
     def _targets(self) -> np.ndarray:
         return np.array([self.knobs[address] for address in self._controls])
@@ -225,6 +239,8 @@ class Engine:
         if address in self._faders:
             name, k = self._faders[address]
             getattr(self.latents, name)[k] = value
+        elif address in self._bends.rows:
+            self._bends.turn(address)
         elif address == "/reset":
             self.reset()
         elif address == "/walk/seed":
@@ -237,7 +253,8 @@ class Engine:
     def _restore(self, state: EngineState) -> None:
         self.decoder.restore(state.decoder)
         self.latents.restore(state.latents)
-        self._smoother.now[:] = state.controls
+        self._smoother.now[:] = state.controls[: self._smoother.now.size]
+        self._bends.restore(state.controls[self._smoother.now.size :])
 
 
 class _Input:

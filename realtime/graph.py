@@ -6,12 +6,23 @@ Everything that plays a model runs it through here, so that all hear the same sa
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.contract import AUDIO_IN, FRAMES, Card, ContractError, Method, input_channels, output_channels, split
+from export.contract import (
+    AUDIO_IN,
+    Card,
+    ContractError,
+    Method,
+    input_channels,
+    output_channels,
+    split,
+    unbent,
+)
+from export.stepping import first_line, session
 
 
 class Graph:
@@ -32,7 +43,12 @@ class Graph:
     Attributes
     ----------
     input : np.ndarray [shape=(1, latents or channels, 1 or hop)], float32
+    values : np.ndarray [shape=(values,)], float32
+        Those of all controls, one control after the other; `rest` are the defaults.
     controls : list of np.ndarray [shape=(1, size, 1)], float32
+        The same buffer, by control.
+    bent : slice or np.ndarray [shape=(bent,)], int
+        Where among the values those stand that scale and shift layers.
     output : np.ndarray [shape=(1, channels, bins or latents, hop or 1)], float32
 
     Raises
@@ -44,20 +60,39 @@ class Graph:
     def __init__(self, model: onnx.ModelProto, card: Card, name: str, path: str | os.PathLike[str]) -> None:
         self.name, self.method = name, card.method(name)
         method: Method = self.method
-        self.session = session(split(model, name).SerializeToString())
+        part = split(model, name)
+        self.session = session(_unbent(part, card, path).SerializeToString())
         given = method.hop if name in AUDIO_IN else 1
         self.input = np.zeros((1, input_channels(card, name), given), np.float32)
-        self.controls = [np.full((1, c.size, 1), c.default, np.float32) for c in method.controls]
+        self.values = np.array([c.default for c in method.controls for _ in range(c.size)], np.float32)
+        self.rest = self.values.copy()
+        self.bent = _bent(method)
+        self._unbent = self.rest[self.bent]
+        edges = np.cumsum([0, *(c.size for c in method.controls)])
+        self.controls = [self.values[a:b].reshape(1, -1, 1) for a, b in pairwise(edges)]
         samples = method.hop if method.output == "audio" else 1
         self.output = np.zeros((1, output_channels(card, name), samples), np.float32)
         self._caches = [[np.array(rest, np.float32) for rest in method.rest] for _ in range(2)]
         self._now = 0
-        self._check_output(path)
-        self._bindings = [self._bind(self._caches[0], self._caches[1]), self._bind(self._caches[1], self._caches[0])]
+        sessions = [self.session, session(part.SerializeToString())] if self._unbent.size else [self.session]
+        for one in sessions:
+            self._check_output(one, path)
+        here, there = self._caches
+        self._bindings = [(one, (self._bind(one, here, there), self._bind(one, there, here))) for one in sessions]
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no layer is bent."""
+        return not self._unbent.size or bool((self.values[self.bent] == self._unbent).all())
 
     def run(self) -> None:
-        """Run the graph on what its buffers hold, and take its caches on."""
-        self.session.run_with_iobinding(self._bindings[self._now])
+        """Run the graph on what its buffers hold, and take its caches on.
+
+        While no layer is bent, this is the graph without the bends: it costs and gives what it did before them. Both
+        are loaded, and go on from the same caches.
+        """
+        loaded, bindings = self._bindings[0 if self.at_rest else 1]
+        loaded.run_with_iobinding(bindings[self._now])
         self._now ^= 1
 
     def reset(self) -> None:
@@ -73,10 +108,12 @@ class Graph:
         for cache, kept in zip(self._caches[self._now], caches, strict=True):
             cache[:] = kept
 
-    def _bind(self, caches: list[np.ndarray], following: list[np.ndarray]) -> ort.IOBinding:
+    def _bind(
+        self, loaded: ort.InferenceSession, caches: list[np.ndarray], following: list[np.ndarray]
+    ) -> ort.IOBinding:
         """Tie the graph to buffers that stay, so that a step allocates nothing."""
-        binding = self.session.io_binding()
-        for name, array in self._feeds(caches).items():
+        binding = loaded.io_binding()
+        for name, array in self._feeds(loaded, caches).items():
             binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
         outputs = {f"{self.name}.output": self.output}
         outputs |= {f"{self.name}.state.{k}.next": cache for k, cache in enumerate(following)}
@@ -84,18 +121,19 @@ class Graph:
             binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
         return binding
 
-    def _feeds(self, caches: list[np.ndarray]) -> dict[str, np.ndarray]:
+    def _feeds(self, loaded: ort.InferenceSession, caches: list[np.ndarray]) -> dict[str, np.ndarray]:
         feeds = {f"{self.name}.input": self.input}
         controls = zip(self.method.controls, self.controls, strict=True)
         feeds |= {f"{self.name}.control.{control.name}": buffer for control, buffer in controls}
-        return feeds | {f"{self.name}.state.{k}": cache for k, cache in enumerate(caches)}
+        feeds |= {f"{self.name}.state.{k}": cache for k, cache in enumerate(caches)}
+        return {value.name: feeds[value.name] for value in loaded.get_inputs()}
 
-    def _check_output(self, path: str | os.PathLike[str]) -> None:
+    def _check_output(self, loaded: ort.InferenceSession, path: str | os.PathLike[str]) -> None:
         """Run once in the open, to see that the graph gives what its card says."""
         try:
-            output = self.session.run([f"{self.name}.output"], self._feeds(self._caches[0]))[0]
+            output = loaded.run([f"{self.name}.output"], self._feeds(loaded, self._caches[0]))[0]
         except Exception as error:  # onnxruntime raises classes of its own that it doesn't publish
-            raise ContractError(f"{path}: the graph does not run ({_first_line(error)}); export it again.") from None
+            raise ContractError(f"{path}: the graph does not run ({first_line(error)}); export it again.") from None
         if output.shape != self.output.shape:
             raise ContractError(
                 f"{path}: a frame gives {list(output.shape)}, and the card's hop, channels and spectrum say "
@@ -103,25 +141,22 @@ class Graph:
             )
 
 
-def session(model: bytes) -> ort.InferenceSession:
-    """Load a graph for one thread and one frame a step.
-
-    Raises
-    ------
-    ContractError
-        onnxruntime cannot load it.
-    """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_free_dimension_override_by_name(FRAMES, 1)
-    options.log_severity_level = 3
+def _unbent(part: onnx.ModelProto, card: Card, path: str | os.PathLike[str]) -> onnx.ModelProto:
     try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # as above
-        raise ContractError(f"onnxruntime cannot load the graph ({_first_line(error)}); export it again.") from None
+        return unbent(part, card)[0]
+    except ContractError as error:
+        raise ContractError(f"{path}: {error}") from None
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+def _bent(method: Method) -> slice | np.ndarray:
+    """Give the places of the bends among the values of all controls."""
+    edges = np.cumsum([0, *(c.size for c in method.controls)])
+    pairs = [k for bend in method.bends for k in (bend.scale, bend.shift)]
+    return run_of(np.concatenate([np.zeros(0, int), *(np.arange(edges[k], edges[k + 1]) for k in sorted(pairs))]))
+
+
+def run_of(places: np.ndarray) -> slice | np.ndarray:
+    """Give places as a slice, which is faster, where they follow on each other."""
+    first = int(places[0]) if places.size else 0
+    follow = np.array_equal(places, np.arange(first, first + places.size))
+    return slice(first, first + places.size) if follow else places

@@ -77,7 +77,7 @@ def strip(table: Table) -> tuple[Parameter, ...]:
 def pages(table: Table) -> tuple[Page, ...]:
     """Give the pages; every parameter but the strip's, and but lists, is on exactly one."""
     rows = [row for row in table.by_index if row.kind != "list" and row.address not in STRIP]
-    parts: dict[str, list[Parameter]] = {"stage": [], "": [], "fine": [], "fx": []}
+    parts: dict[str, list[Parameter]] = {"stage": [], "": [], "fine": [], "bend": [], "fx": []}
     for row in rows:
         parts[_part(row)].append(row)
     latents = {row.address for row in table.latents}
@@ -88,6 +88,7 @@ def pages(table: Table) -> tuple[Page, ...]:
     sheets = {
         "": played,
         "fine": _grouped(parts["fine"], lambda words: words[-1]),
+        "bend": _grouped(parts["bend"], lambda words: words[1]),
         "fx": _grouped(parts["fx"], lambda words: words[1]),
     }
     made = [
@@ -104,8 +105,8 @@ def _part(row: Parameter) -> str:
     words = _words(row.address)
     if row.where != "deck":
         return "stage"
-    if words[0] == "fx":
-        return "fx"
+    if words[0] in ("bend", "fx"):
+        return words[0]
     return "fine" if words[0] == "latent" and len(words) > 2 else ""
 
 

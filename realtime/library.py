@@ -14,6 +14,7 @@ from pathlib import Path
 from export.contract import GlitchError
 
 BUNDLED = "orchestra"
+SUFFIXES = (".onnx", ".ts", ".torchscript", ".pt", ".pth")  # of models; of two of one name the first goes before
 
 
 class LibraryError(GlitchError):
@@ -21,12 +22,15 @@ class LibraryError(GlitchError):
 
 
 class Library:
-    """The models of a folder, and those that come with the program; a file of the folder goes before a bundled one."""
+    """The models of a folder, and those that come with the program; a file of the folder goes before a bundled one.
+
+    TorchScript files are among them: they are converted when they are loaded for the first time.
+    """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
         self.folder = Path(folder).expanduser() if folder is not None else own_folder()
         if folder is not None and not self.folder.is_dir():
-            raise LibraryError(f"The library {self.folder} is not a folder; make it, and put .onnx files into it.")
+            raise LibraryError(f"The library {self.folder} is not a folder; make it, and put models into it.")
 
     def names(self) -> list[str]:
         """List the names that `find` knows."""
@@ -40,17 +44,23 @@ class Library:
         LibraryError
             There is none of that name.
         """
-        found = self._files().get(str(name).removesuffix(".onnx"))
+        files = self._files()
+        found = files.get(str(name)) or files.get(_bare(str(name)))
         if found is None:
-            known = ", ".join(self.names()) or "none"
+            known = ", ".join(sorted(files)) or "none"
             raise LibraryError(f"The library {self.folder} has no model '{name!s:.80}'; it has: {known}.")
         return found
 
     def _files(self) -> dict[str, Path]:
         found = {path.stem: path for path in _bundled().glob("*.onnx")}
         if self.folder.is_dir():
-            found |= {path.stem: path for path in self.folder.glob("*.onnx") if path.is_file()}
+            for suffix in reversed(SUFFIXES):
+                found |= {path.stem: path for path in self.folder.glob(f"*{suffix}") if path.is_file()}
         return found
+
+
+def _bare(name: str) -> str:
+    return next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)
 
 
 def digest(path: str | os.PathLike[str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from export.contract import Card, GlitchError
+from export.contract import Bend, Card, Control, GlitchError, bends_layer
 from realtime.memory import MAX_LATENTS, MAX_PARAMETERS
 
 Kind = Literal["float", "int", "bool", "trigger", "list"]
@@ -91,7 +91,20 @@ def row(
 
 
 SEED_LIMIT = float(2**31 - 1)
+SMOOTHING_MS = 30.0  # of latents and live controls
+BEND_KNOBS = ("scale", "shift", "amount", "seed", "channel")  # of a layer
 SNAPSHOT_BUTTONS = 16
+BENT = "/bend/"  # what the addresses of bent layers begin with
+STAGE = (
+    "/latent",
+    "/fx/",
+    BENT,
+    "/a/",
+    "/b/",
+    "/latency/",
+    "/load/",
+    "/underruns/",
+)  # what no control of a model begins with
 
 HOST_ROWS = (
     row("/gain", "float", -80, 12, 0, "dB", "host", "Level of the output; -80 is silence.", smoothing_ms=20),
@@ -217,11 +230,17 @@ class Table(Mapping[str, Parameter]):
     def controls(self) -> dict[str, Parameter]:
         """The model's own live controls, by their name in the card."""
         host = {row.address for row in (*HOST_ROWS, *DECK_ROWS)} | {"/latent"}
+        others = ("/latent/", "/fx/", BENT)
         return {
             row.address.removeprefix("/"): row
             for row in self.by_index
-            if row.address not in host and not row.address.startswith(("/latent/", "/fx/"))
+            if row.address not in host and not row.address.startswith(others)
         }
+
+    @property
+    def bends(self) -> tuple[Parameter, ...]:
+        """The knobs of the model's layers, layer by layer."""
+        return tuple(row for row in self.by_index if row.address.startswith(BENT))
 
 
 def table(card: Card | None = None, effects: Iterable[Parameter] = ()) -> Table:
@@ -248,9 +267,33 @@ def _model_rows(card: Card) -> Iterator[Parameter]:
         time = f"Time in which latent {k + 1} follows a step; -1 is /smoothing."
         yield row(f"/latent/{k + 1}/smoothing", "float", -1, 5000, -1, "ms", "deck", time)
     taken = {row.address for row in (*HOST_ROWS, *DECK_ROWS)}
-    for control in card.methods["decode"].controls if "decode" in card.methods else ():
+    decode = card.methods.get("decode")
+    controls = decode.controls if decode else ()
+    for control in controls:
+        if bends_layer(control.name):
+            continue
         address = f"/{control.name.replace('.', '/')}"
-        if address in taken or address.startswith(("/latent", "/fx")):
-            raise ParameterError(f"The model's control '{control.name}' has the name of a parameter of the stage.")
+        if address in taken or f"{address}/".startswith(STAGE):
+            address = f"/model{address}"  # the plain one means something else here
         low, high, default = control.minimum, control.maximum, control.default
         yield row(address, "float", low, high, default, control.unit, "deck", control.text, smoothing_ms=30)
+    for bend in decode.bends if decode else ():
+        yield from _bend_rows(bend, controls[bend.scale], controls[bend.shift])
+
+
+def bend_address(layer: str, knob: str) -> str:
+    """Give the address of one of the knobs of a layer."""
+    return f"{BENT}{layer}/{knob}"
+
+
+def _bend_rows(bend: Bend, scale: Control, shift: Control) -> Iterator[Parameter]:
+    for knob, control in (("scale", scale), ("shift", shift)):
+        low, high, default = control.minimum, control.maximum, control.default
+        at = bend_address(bend.layer, knob)
+        yield row(at, "float", low, high, default, control.unit, "deck", control.text, smoothing_ms=SMOOTHING_MS)
+    share = f"Share of the {bend.channels} channels of {bend.layer} that its scale and shift touch."
+    yield row(bend_address(bend.layer, "amount"), "float", 0, 1, 1, "", "deck", share, smoothing_ms=SMOOTHING_MS)
+    seed = f"Which channels of {bend.layer} these are."
+    yield row(bend_address(bend.layer, "seed"), "int", 0, SEED_LIMIT, 0, "", "deck", seed)
+    alone = f"The only channel of {bend.layer} that is touched; 0 leaves it to amount and seed."
+    yield row(bend_address(bend.layer, "channel"), "int", 0, bend.channels, 0, "", "deck", alone)

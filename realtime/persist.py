@@ -112,14 +112,14 @@ def collect(session: Session, before: Mapping[str, DeckEntry]) -> SessionFile:
     recall, players = session.recall, session.rack.players
     decks = dict(before) | {
         letter: DeckEntry(
-            model=player.model.stem,
-            path=str(player.model),
-            sha256=player.digest,
+            model=player.opened.source.stem,
+            path=str(player.opened.source),
+            sha256=player.opened.source_digest,
             effects=tuple(effect.to_json() for effect in player.effects),
             values=deck_values(player),
         )
         for letter, player in players.items()
-        if player.model is not None
+        if player.opened is not None
     }
     snapshots = recall.snapshots
     return SessionFile(

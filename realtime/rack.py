@@ -20,12 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from export.contract import Card, GlitchError, load
+from realtime import conversion
 from realtime.child import Child
 from realtime.decks import DeckError, DeckProcess, wait_for
 from realtime.effects import Effect, rows
 from realtime.journal import Journal
-from realtime.library import digest
 from realtime.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
+from realtime.opening import Opened, opened
 from realtime.output import Output
 from realtime.params import HOST_ROWS, Parameter, Table, table
 
@@ -43,6 +44,7 @@ PAUSE_S = 5.0
 DEATHS_BY_PLUGIN = 2
 MOST_EFFECTS = 16
 MOST_CHANGES = 16  # of effects, that wait
+MOST_CONVERTED = 8  # models that are opened or wait to be converted, beside the rest
 TOO_SLOW_S = 2.0  # above its deadline for so long, a deck is muted
 
 
@@ -54,8 +56,7 @@ class OvertakenError(DeckError):
 class Loaded:
     """A model that has been read, and what its sound shall go through."""
 
-    model: Path
-    digest: str
+    opened: Opened
     card: Card
     effects: tuple[Effect, ...]
 
@@ -82,8 +83,7 @@ class Player:
         self.letter = letter
         self.values = values
         self.table: Table = table()
-        self.model: Path | None = None
-        self.digest = ""  # of the model's file
+        self.opened: Opened | None = None
         self.card: Card | None = None
         self.effects: tuple[Effect, ...] = ()
         self.process: DeckProcess | None = None
@@ -100,6 +100,21 @@ class Player:
         self.widened_ms = 0.0
         self.restarting = False
         self.values[: len(self.table)] = [row.default for row in self.table.by_index]
+
+    @property
+    def source(self) -> Path | None:
+        """The file of its model, as it was named."""
+        return self.opened.source if self.opened is not None else None
+
+    @property
+    def model(self) -> Path | None:
+        """The file that plays."""
+        return self.opened.model if self.opened is not None else None
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the file that plays."""
+        return self.opened.digest if self.opened is not None else ""
 
     @property
     def underruns(self) -> int:
@@ -119,7 +134,7 @@ class Player:
         stand = [row.clip(kept.get(row.address, row.default)) for row in rows.by_index]
         self.values[: len(rows)] = stand  # at once, and before the table that it is read by
         self.table, self.faders = rows, list(rows.latents)
-        self.model, self.digest, self.card, self.effects = loaded.model, loaded.digest, loaded.card, loaded.effects
+        self.opened, self.card, self.effects = loaded.opened, loaded.card, loaded.effects
 
     def set(self, values: Mapping[str, float]) -> None:
         """Put knobs of the deck somewhere, by address; those that it hasn't are left out."""
@@ -171,6 +186,8 @@ class Rack:
         for player in self.players.values():
             player.values[player.table["/walk/seed"].index] = seed
         self._workers = ThreadPoolExecutor(4 * len(LETTERS), thread_name_prefix="loader")  # most wait for their deck
+        self._converters = ThreadPoolExecutor(MOST_CONVERTED, thread_name_prefix="converter")  # they wait for minutes
+        self._given_up = threading.Event()
         self._asking = threading.Lock()
         self._starts = 0  # of decks, that go on now
         self._counted = itertools.count()
@@ -189,12 +206,14 @@ class Rack:
     ) -> Future[None]:
         """Prepare a model and cross over to it; the future ends when the old one is gone, or raises `GlitchError`.
 
-        Effects and knobs stay as they are, but for those given, by address. A load that hasn't begun when another is
-        asked for raises `OvertakenError`: what was wanted last is what plays.
+        A model that must be converted is converted first, beside the playing. Effects and knobs stay as they are,
+        but for those given, by address. A load that hasn't begun when another is asked for raises `OvertakenError`:
+        what was wanted last is what plays.
         """
         path = Path(model).absolute()
         ticket = self._tickets[letter] = next(self._counted)
-        return self._workers.submit(self._load, self.players[letter], path, fade_ms, effects, values or {}, ticket)
+        workers = self._converters if conversion.foreign(path) else self._workers
+        return workers.submit(self._load, self.players[letter], path, fade_ms, effects, values or {}, ticket)
 
     def set_effects(
         self, letter: str, change: Callable[[tuple[Effect, ...]], tuple[Effect, ...]], *, fade_ms: float
@@ -277,6 +296,8 @@ class Rack:
     def close(self) -> None:
         """End every deck. The stream is closed by now."""
         self._closing = True
+        self._given_up.set()
+        self._converters.shutdown(wait=True, cancel_futures=True)
         self._workers.shutdown(wait=True, cancel_futures=True)
         for player in self.players.values():
             if player.process is not None:
@@ -293,14 +314,19 @@ class Rack:
         values: Mapping[str, float],
         ticket: int,
     ) -> None:
+        self._must_be_wanted(player, model, ticket)
+        named = opened(model, tell=self._note, stop=self._given_up)  # not under the lock: it may take minutes
         with player.lock:
-            if ticket != self._tickets[player.letter]:
-                raise OvertakenError(f"{model.name} was not loaded: another model was asked for after it.")
-            _, card = load(model)
+            self._must_be_wanted(player, model, ticket)
+            _, card = load(named.model)
             card.method("decode")
             kept = player.effects if effects is None else effects
             with self._braced():
-                self._cross_to(player, Loaded(model, digest(model), card, kept), fade_ms, values)
+                self._cross_to(player, Loaded(named, card, kept), fade_ms, values)
+
+    def _must_be_wanted(self, player: Player, model: Path, ticket: int) -> None:
+        if ticket != self._tickets[player.letter]:
+            raise OvertakenError(f"{model.name} was not loaded: another model was asked for after it.")
 
     def _exchange_effects(
         self, player: Player, change: Callable[[tuple[Effect, ...]], tuple[Effect, ...]], fade_ms: float
@@ -309,9 +335,9 @@ class Rack:
             effects = change(player.effects)
             if len(effects) > MOST_EFFECTS:
                 raise DeckError(f"A deck has at most {MOST_EFFECTS} effects; take one out first.")
-            if player.model is None or player.card is None:
+            if player.opened is None or player.card is None:
                 raise DeckError(f"Deck {player.letter.upper()} plays nothing; load a model on it first.")
-            kept = Loaded(player.model, player.digest, player.card, effects)
+            kept = Loaded(player.opened, player.card, effects)
             with self._braced():
                 self._cross_to(player, kept, fade_ms, _moved_with_their_effects(player, effects), twin=True)
 
@@ -408,10 +434,10 @@ class Rack:
     def _drop_what_kills(self, player: Player) -> None:
         """Leave out plug-ins of a deck that dies again and again at once: no other part of it is somebody else's."""
         foreign = [effect for effect in player.effects if effect.source]
-        if not foreign or player.quick_deaths < DEATHS_BY_PLUGIN or player.model is None or player.card is None:
+        if not foreign or player.quick_deaths < DEATHS_BY_PLUGIN or player.opened is None or player.card is None:
             return
         kept = tuple(effect for effect in player.effects if not effect.source)
-        player.take(Loaded(player.model, player.digest, player.card, kept))
+        player.take(Loaded(player.opened, player.card, kept))
         names = ", ".join(effect.name for effect in foreign)
         self._note(f"Deck {player.letter.upper()} died twice at once; it plays on without the plug-in {names}.")
 

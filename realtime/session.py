@@ -30,6 +30,7 @@ from realtime.effects import Effect
 from realtime.journal import Journal
 from realtime.library import Library, bundled_model, data_folder
 from realtime.memory import HISTORY, LETTERS, MUTE_MS, READ, Geometry, Registry, Segment, sweep
+from realtime.opening import opened
 from realtime.osc import IMMEDIATELY, Counts
 from realtime.osc_surface import OscSurface
 from realtime.output import Output
@@ -61,7 +62,8 @@ class Session:
     Parameters
     ----------
     model
-        The model file; None plays the bundled one.
+        The model file: ours (`.onnx`), or TorchScript of the nn~ kind, which is converted when it is opened first.
+        None plays the bundled one.
     device
         Output device: index, part of a name, `"null"`, or None for the default one (and the null device where there is
         none).
@@ -101,6 +103,8 @@ class Session:
         A file to write the take to, from the first sound to the end.
     window
         Whether to open the window.
+    tell
+        Called with a sentence where opening the model takes long; None keeps such sentences among the notes.
 
     Raises
     ------
@@ -132,6 +136,7 @@ class Session:
         take: str | os.PathLike[str] | None = None,
         seconds: float | None = None,
         window: bool = False,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.notes: list[str] = []  # what a player should be told, oldest first; the last of them
         self.said = 0  # how many there were in all
@@ -139,7 +144,8 @@ class Session:
         self._stored = persist.read(session, self.library, self.say) if session is not None else None
         kept = self._stored.models.get(LETTERS[0]) if self._stored is not None else None
         self._model = Path(model or kept or bundled_model()).absolute()
-        self._card = load(self._model)[1]  # what is no model is refused before anything starts
+        playable = opened(self._model, tell=tell or self.say).model
+        self._card = load(playable)[1]  # what is no model is refused before anything starts
         self._card.method("decode")
         self._effects = self._effects_of(fx)
         self.seconds = seconds

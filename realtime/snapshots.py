@@ -152,8 +152,8 @@ class Playing(Protocol):
         """Their values, by index."""
 
     @property
-    def model(self) -> Path | None:
-        """The file of its model."""
+    def source(self) -> Path | None:
+        """The file of its model, as it was named."""
 
 
 def host_values(player: Playing) -> dict[str, float]:
@@ -185,9 +185,11 @@ def capture(
         What names each letter's caches, where they are kept.
     """
     decks = {
-        letter: DeckSnapshot(player.model.stem, sha256.get(letter, ""), deck_values(player), (states or {}).get(letter))
+        letter: DeckSnapshot(
+            player.source.stem, sha256.get(letter, ""), deck_values(player), (states or {}).get(letter)
+        )
         for letter, player in players.items()
-        if player.model is not None
+        if player.source is not None
     }
     host = host_values(next(iter(players.values()))) if players else {}
     return Snapshot(name, number, host, decks)

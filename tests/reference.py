@@ -113,12 +113,53 @@ def tone_model(path: Path, *, frequency: float = 1000.0, n_fft: int = 2048, hop:
     return _save(path, graph, Card("tone", RATE, {"decode": method}, Latent.plain(2)))
 
 
-def reference_decoder(latents: int = 16) -> nn.Module:
+def layered_model(path: Path, *, hop: int = 64, latents: int = 4, rate: int = RATE) -> Path:
+    """Write a small decoder of layers that can be bent: `front`, `body` and `out`, whose channels are samples."""
+    rng = np.random.default_rng(0)
+    nodes = [
+        helper.make_node("Concat", ["decode.state.0", "decode.input"], ["joined"], axis=2),
+        helper.make_node("Slice", ["joined", "last_two", "end", "time"], ["decode.state.0.next"]),
+        helper.make_node("Conv", ["joined", "front.weight", "front.bias"], ["front"]),
+        helper.make_node("LeakyRelu", ["front"], ["fronted"], alpha=0.2),
+        helper.make_node("Conv", ["fronted", "body.weight"], ["body"]),
+        helper.make_node("Add", ["body", "body.bias"], ["biased"]),
+        helper.make_node("Tanh", ["biased"], ["bodied"]),
+        helper.make_node("Conv", ["bodied", "out.weight", "out.bias"], ["out"]),  # [1, hop, frames]
+        helper.make_node("Transpose", ["out"], ["turned"], perm=[0, 2, 1]),
+        helper.make_node("Reshape", ["turned", "flat"], ["decode.output"]),
+    ]
+    weights = {
+        "front.weight": rng.standard_normal((12, latents, 3)) / 3,
+        "front.bias": 0.1 * rng.standard_normal(12),
+        "body.weight": rng.standard_normal((16, 12, 1)) / 4,
+        "body.bias": 0.1 * rng.standard_normal((1, 16, 1)),
+        "out.weight": 0.05 * rng.standard_normal((hop, 16, 1)),
+        "out.bias": 0.02 * np.sin(2 * np.pi * np.arange(hop) / hop),
+    }
+    places = {"last_two": [-2], "end": [2**31], "time": [2], "flat": [1, 1, -1]}
+    graph = helper.make_graph(
+        nodes,
+        "layered",
+        [_float("decode.input", [1, latents, "frames"]), _float("decode.state.0", [1, latents, 2])],
+        [_float("decode.output", [1, 1, "samples"]), _float("decode.state.0.next", [1, latents, 2])],
+        [
+            *(numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()),
+            *(numpy_helper.from_array(np.array(value), name) for name, value in places.items()),
+        ],
+    )
+    method = Method(hop=hop, output="audio", rest=(np.zeros((1, latents, 2), np.float32),))
+    return _save(path, graph, Card("layered", rate, {"decode": method}, Latent.plain(latents)))
+
+
+def reference_decoder(
+    latents: int = 16, *, sizes: tuple[int, ...] = (112, 88, 56, 36, 24), bands: int = 1
+) -> nn.Module:
     """Make the decoder that speed is measured on: causal, about 300 k parameters, hop 128, every cache explicit.
 
     Built as today's streaming audio decoders are: four stages (ratios 4, 4, 4, 2), each an upsampling convolution and
-    three residual units (a dilated convolution of kernel 3 and a pointwise one). `forward(latent, *states)` gives
-    `(audio, *states)`; `states()` gives the first ones.
+    three residual units (a dilated convolution of kernel 3 and a pointwise one). `sizes` are the channels before and
+    after the stages; where the last layer gives several `bands`, they are laid out as samples, and the hop is as much
+    longer. `forward(latent, *states)` gives `(audio, *states)`; `states()` gives the first ones.
     """
     import torch
     from torch import Tensor, nn
@@ -162,11 +203,10 @@ def reference_decoder(latents: int = 16) -> nn.Module:
     class Decoder(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            sizes = (112, 88, 56, 36, 24)
             layers: list[nn.Module] = [Cached(latents, sizes[0], 3)]
             for ratio, inside, outside in zip((4, 4, 4, 2), sizes[:-1], sizes[1:], strict=True):
                 layers += [Upsample(inside, outside, ratio), *(Residual(outside, d) for d in (1, 3, 9))]
-            self.layers = nn.ModuleList([*layers, Cached(sizes[-1], 1, 7)])
+            self.layers = nn.ModuleList([*layers, Cached(sizes[-1], bands, 7)])
 
         def states(self) -> list[Tensor]:
             return [torch.zeros(layer.past) for layer in self.layers]
@@ -176,18 +216,24 @@ def reference_decoder(latents: int = 16) -> nn.Module:
             for layer, past in zip(self.layers, states, strict=True):
                 x, next_past = layer(x, past)
                 following.append(next_past)
-            return (torch.tanh(x), *following)
+            audio = torch.tanh(x)  # [1, bands, frames * 128]
+            return (audio if bands == 1 else audio.transpose(1, 2).reshape(1, 1, -1), *following)
 
     torch.manual_seed(0)
     return Decoder().eval()
 
 
-def export_reference(path: Path, module: nn.Module | None = None, latents: int = 16) -> Path:
+def large_decoder() -> nn.Module:
+    """Make the reference decoder as large as those that players have: 3.5 M parameters, 16 bands, hop 2048."""
+    return reference_decoder(sizes=(512, 320, 160, 80, 40), bands=16)
+
+
+def export_reference(path: Path, module: nn.Module | None = None, latents: int = 16, hop: int = 128) -> Path:
     """Write the reference decoder as a model file."""
     from export.torch_export import TorchMethod, export
 
     module = module or reference_decoder(latents=latents)
-    method = Method(hop=128, output="audio")
+    method = Method(hop=hop, output="audio")
     part = TorchMethod(module, method, module.states())
     export(path, name="reference", sample_rate=RATE, methods={"decode": part}, latent=Latent.plain(latents))
     return path

@@ -12,9 +12,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "export": {"export"},
-    "realtime": {"realtime", "export.contract"},
+    "realtime": {"realtime", "export.contract", "export.stepping"},
     "gui": {"gui", "realtime", "export.contract"},
-    "models": {"models", "export", "realtime.phase", "realtime.render", "realtime.library"},
+    "models": {
+        *("models", "export", "realtime.phase", "realtime.render", "realtime.library"),
+        *("realtime.conversion", "realtime.lifeline"),
+    },
 }
 TORCH = {"torch", "lightning", "torchmetrics"}
 

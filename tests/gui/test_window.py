@@ -13,6 +13,7 @@ from PyQt6.QtGui import QColor, QImage, QWheelEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 
+from export.bend import bend_file
 from gui import style
 from gui.app import Window
 from gui.figures import Figure
@@ -20,7 +21,7 @@ from gui.host import Host
 from gui.viewmodel import DASH
 from realtime.memory import RING, Geometry, Segment
 from tests.gui.standin import RATE, StandIn, tone
-from tests.reference import level_model, tone_model
+from tests.reference import layered_model, level_model, tone_model
 
 
 def look(window: Window, frames: int = 40) -> None:
@@ -94,6 +95,23 @@ def test_the_models_own_controls_have_faders(application: QApplication, tmp_path
         window = Window(host)
         assert "/loudness" in window.bank.faders
         assert window.bank.models["/loudness"].value == -12
+        window.close()
+        host.close()
+
+
+def test_layers_that_can_be_bent_have_faders(application: QApplication, tmp_path: Path) -> None:
+    bend_file(layered_model(tmp_path / "plain.onnx"), tmp_path / "bent.onnx", ["all"])
+    with StandIn(tmp_path / "bent.onnx", tmp_path / "notes") as standin:
+        host = Host(standin.name)
+        window = Window(host)
+        window.show()
+        look(window, 2)
+        faders = {address for address in window.bank.faders if address.startswith("/bend/")}
+        layers, knobs = ("front", "body", "out"), ("scale", "shift", "amount")
+        assert faders == {f"/bend/{layer}/{knob}" for layer in layers for knob in knobs}
+        assert window.bank.models["/bend/out/scale"].value == 1.0
+        drag(window, "/bend/body/scale", 40, Qt.KeyboardModifier.NoModifier)
+        assert standin.wait_for(lambda: standin.value("/bend/body/scale") > 1.0)
         window.close()
         host.close()
 

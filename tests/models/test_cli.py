@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from export.contract import load
 from models.checkpoint import Trained
 from models.cli import main
 from models.data import folder
@@ -148,6 +149,22 @@ def test_export_takes_the_folder_of_a_training(
         main()
     assert not caught.value.code
     assert (tmp_path / "a.onnx").is_file()
+
+
+def test_export_lists_layers_and_bends_them(
+    training: tuple[Path, Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options in (["--list-layers"], [str(tmp_path / "bent.onnx"), "--bend", "decoder.net.0, *.6"]):
+        monkeypatch.setattr(sys, "argv", ["glitch-lab", "export", str(training[0]), *options])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert not caught.value.code
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in ("decoder.net.0", "decoder.net.3", "decoder.spread", "1025"))
+    assert [bend.layer for bend in load(tmp_path / "bent.onnx")[1].method("decode").bends] == [
+        "decoder.net.0",
+        "decoder.net.6",
+    ]
 
 
 def test_train_says_which_step_was_best(

@@ -25,17 +25,32 @@ def test_addresses_and_indices_are_unique_and_every_row_is_sound(models: dict[st
 
 
 def test_the_models_latents_and_controls_become_rows() -> None:
-    method = Method(hop=128, output="audio", controls=(Control("pitch", 60, 20, 110), Control("bend.1", 0, -1, 1)))
+    method = Method(hop=128, output="audio", controls=(Control("pitch", 60, 20, 110), Control("vowel.1", 0, -1, 1)))
     rows = table(Card("x", 48_000, {"decode": method}, Latent(("dull", "bright"), (0, 0), (1, 1), (1, 0))))
     assert [row.address for row in rows.latents] == ["/latent/1", "/latent/2"]
     assert rows["/latent/1"].text.startswith("bright")
-    assert list(rows.controls) == ["pitch", "bend/1"]
+    assert list(rows.controls) == ["pitch", "vowel/1"]
 
 
-def test_a_control_cannot_take_the_name_of_a_knob_of_the_stage() -> None:
-    method = Method(hop=128, output="audio", controls=(Control("gain", 0, -1, 1),))
-    with pytest.raises(ParameterError, match="gain"):
-        table(Card("x", 48_000, {"decode": method}, Latent.plain(1)))
+def test_a_control_that_is_called_as_a_knob_of_the_stage_is_found_under_model() -> None:
+    names = ("gain", "pitch", "latent.1", "a.pitch", "load", "walk.seed", "model.fade", "a", "bend.1")
+    method = Method(hop=128, output="audio", controls=tuple(Control(name, 0, -1, 1) for name in names))
+    rows = table(Card("x", 48_000, {"decode": method}, Latent.plain(1)))
+    assert list(rows.controls) == [
+        *(
+            "model/gain",
+            "pitch",
+            "model/latent/1",
+            "model/a/pitch",
+            "model/load",
+            "model/walk/seed",
+            "model/model/fade",
+        ),
+        "model/a",
+        "model/bend/1",
+    ]
+    assert len({row.address for row in rows.by_index}) == len(rows)
+    assert rows["/gain"].where == "host"
 
 
 @given(value=st.floats(allow_nan=False))

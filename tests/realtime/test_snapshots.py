@@ -44,7 +44,7 @@ class Deck:
     """A deck without a process."""
 
     table: Table
-    model: Path | None = Path("/models/tone.onnx")
+    source: Path | None = Path("/models/tone.onnx")
     values: np.ndarray = field(default_factory=lambda: np.zeros(2048))
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ def test_what_was_captured_is_what_a_recall_sets(data: st.DataObject) -> None:
 
 
 def test_a_capture_names_models_and_caches_and_leaves_out_a_deck_that_plays_nothing() -> None:
-    players = {"a": Deck(PLAIN["a"]), "b": Deck(PLAIN["b"], model=None)}
+    players = {"a": Deck(PLAIN["a"]), "b": Deck(PLAIN["b"], source=None)}
     taken = capture("verse", 3, players, {"a": "12ab"}, {"a": "c0ffee"})
     assert taken.decks.keys() == {"a"}
     assert taken.decks["a"] == DeckSnapshot("tone", "12ab", deck_values(players["a"]), "c0ffee")

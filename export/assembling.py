@@ -1,0 +1,150 @@
+"""A recorded method becomes a part of a model file: named, pruned, with its noise drawn inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import onnx
+import torch
+from onnx import TensorProto, helper
+from torch import Tensor, fx
+
+from export.contract import MIN_OPSET, ContractError, Control
+from export.nn_tilde import last_line
+from export.noise import AMOUNT, SEED, SEEDS, head
+from export.torch_export import _prefixed, _quiet
+from export.tracing import Recording
+
+
+@dataclass(frozen=True)
+class Part:
+    """A method's graph, and which of the states that were recorded it carries."""
+
+    model: onnx.ModelProto
+    states: list[int]
+    controls: tuple[Control, ...]
+    noisy: bool
+
+
+def needed(graph: fx.Graph, states: int) -> list[int]:
+    """List the states that the output hangs on, by way of other states too."""
+    inputs = [node for node in graph.nodes if node.op == "placeholder"][1 : 1 + states]
+    outputs = next(iter(reversed(graph.nodes))).args[0]
+    found: set[int] = set()
+    pending = [outputs[0]]
+    seen: set[fx.Node] = set()
+    while pending:
+        node = pending.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node in inputs:
+            k = inputs.index(node)
+            found.add(k)
+            pending.append(outputs[1 + k])
+        pending.extend(node.all_input_nodes)
+    return sorted(found)
+
+
+def part(
+    key: str, recording: Recording, given: Tensor, states: Sequence[Tensor], controls: Sequence[Control], seed: int
+) -> Part:
+    """Turn a recording into ONNX.
+
+    Parameters
+    ----------
+    key
+        Name of the method in the format.
+    given, states
+        Examples of the input and of the states, in the recording's order.
+    controls
+        What its last inputs are.
+    seed
+        That the noise begins with, where there is any.
+
+    Raises
+    ------
+    ContractError
+        An operator has no counterpart in ONNX.
+    """
+    graph = recording.graph
+    kept = needed(graph, len(states))
+    _drop(graph, kept, len(states))
+    graph.eliminate_dead_code()
+    names = [f"{key}.input", *(f"{key}.state.{k}" for k in range(len(kept)))]
+    noises = [f"{key}.noise.drawn.{k}" for k in range(len(recording.draws))]
+    turned = [f"{key}.control.{control.name}" for control in controls]
+    placeholders = [node for node in graph.nodes if node.op == "placeholder"]
+    drawn = [node for node in placeholders if node.name.startswith("noise_")]
+    frames = recording.frames
+    examples = [given, *(states[k] for k in kept)]
+    examples += [torch.zeros(frames, draw.size) for draw in recording.draws]
+    examples += [torch.full((1, control.size, 1), control.default) for control in controls]
+    assert len(drawn) == len(noises)
+    assert len(placeholders) == len(examples)
+    module = recording.module()
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                module,
+                tuple(examples),
+                dynamo=True,
+                opset_version=MIN_OPSET,
+                input_names=[*names, *noises, *turned],
+                verbose=False,
+            )
+    except Exception as error:  # the exporter's errors have no common base
+        raise ContractError(f"'{key}' has an operator without a counterpart in ONNX: {last_line(error)}.") from None
+    assert program is not None
+    model = program.model_proto
+    _name_outputs(model, [f"{key}.output", *(f"{name}.next" for name in names[1:])])
+    controls = tuple(controls)
+    if noises:
+        controls += _noise(model, recording, key, noises, len(kept), seed)
+    return Part(_prefixed(model, key), kept, controls, bool(noises))
+
+
+def _drop(graph: fx.Graph, kept: list[int], states: int) -> None:
+    """Leave out the states that nothing hangs on."""
+    inputs = [node for node in graph.nodes if node.op == "placeholder"][1 : 1 + states]
+    output = next(iter(reversed(graph.nodes)))
+    given = output.args[0]
+    output.args = ((given[0], *(given[1 + k] for k in kept)),)
+    graph.eliminate_dead_code()
+    for k, node in enumerate(inputs):
+        if k not in kept:
+            graph.erase_node(node)
+
+
+def _name_outputs(model: onnx.ModelProto, names: list[str]) -> None:
+    """Give each output its name through a node of its own, so that two may be the same tensor."""
+    for value, name in zip(model.graph.output, names, strict=True):
+        model.graph.node.append(helper.make_node("Identity", [value.name], [name], name=name))
+        value.name = name
+
+
+def _noise(
+    model: onnx.ModelProto, recording: Recording, key: str, noises: list[str], states: int, seed: int
+) -> tuple[Control, ...]:
+    """Draw the noise inside: two controls and a counter come in its place."""
+    graph = model.graph
+    counter = f"{key}.state.{states}"
+    made = head(recording.draws, noises, key, counter, recording.frames)
+    kept = [value for value in graph.input if value.name not in noises]
+    del graph.input[:]
+    graph.input.extend(kept)
+    nodes = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*made.nodes, *nodes])
+    graph.initializer.extend(made.weights)
+    number = TensorProto.FLOAT
+    graph.input.extend(
+        helper.make_tensor_value_info(f"{key}.control.{name}", number, [1, 1, 1]) for name in (AMOUNT, SEED)
+    )
+    graph.input.append(helper.make_tensor_value_info(counter, number, [1]))
+    graph.output.append(helper.make_tensor_value_info(f"{counter}.next", number, [1]))
+    return (
+        Control(AMOUNT, 1.0, 0.0, 2.0, text="How far the model's noise goes from its mean."),
+        Control(SEED, float(seed % SEEDS), 0.0, float(SEEDS - 1), text="Which noise; a whole number."),
+    )

@@ -1,0 +1,187 @@
+"""Noise that can be played again: a counter and a seed in, the same numbers out.
+
+A script draws from a hidden generator; a graph of ours may hide nothing. Each number is a hash of the seed, of the
+frame's count and of its own index (two rounds of multiply and shift, constants by C. Wellons' search for low bias,
+"hash-prospector", 2018), made a uniform of 24 bits, or a normal by Box and Muller (1958). The same arithmetic stands
+here twice, in NumPy and as ONNX nodes; 32-bit words in 64-bit integers, so that no product overflows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+Kind = Literal["normal", "uniform"]
+COUNT = 1 << 24  # the counter's period: float32 counts without a gap up to here
+SEEDS = 65_536
+_WORD = 0xFFFFFFFF
+_GOLDEN = 0x9E3779B9
+_ROUNDS = ((16, 0x21F0AAAD), (15, 0x735A2D97))
+_LAST_SHIFT = 15
+AMOUNT, SEED = "noise", "noise.seed"
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Numbers that a step draws at one place: as many for each frame, and the shape they have in one frame."""
+
+    kind: Kind
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """How many numbers."""
+        return math.prod(self.shape)
+
+    @property
+    def words(self) -> int:
+        """How many hashes they need; normals come in pairs of two."""
+        return self.size if self.kind == "uniform" else 2 * ((self.size + 1) // 2)
+
+
+def numbers(draws: Sequence[Draw], seed: int, count: int, amount: float = 1.0) -> list[np.ndarray]:
+    """Give what one frame draws.
+
+    Parameters
+    ----------
+    draws
+        In the order in which the model makes them.
+    seed, count
+        Which sequence, and which frame of it.
+    amount
+        How far from the mean the numbers go; 1 is as drawn.
+
+    Returns
+    -------
+    list of np.ndarray [shape=(draw.size,)], float32
+    """
+    words = sum(draw.words for draw in draws)
+    key = _mixed(_mixed(np.array([seed + _GOLDEN], np.int64)) ^ np.int64(count % COUNT))
+    hashed = _mixed(key ^ _places(words)) // 256
+    parts, begin = [], 0
+    for draw in draws:
+        own = hashed[begin : begin + draw.words]
+        begin += draw.words
+        if draw.kind == "uniform":
+            uniform = own.astype(np.float32) / np.float32(COUNT)
+            parts.append((np.float32(0.5) + (uniform - np.float32(0.5)) * np.float32(amount)).astype(np.float32))
+            continue
+        half = draw.words // 2
+        radius = np.sqrt(np.float32(-2) * np.log((own[:half] + 1).astype(np.float32) / np.float32(COUNT)))
+        angle = own[half:].astype(np.float32) * np.float32(2 * math.pi / COUNT)
+        normal = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[: draw.size]
+        parts.append((normal * np.float32(amount)).astype(np.float32))
+    return parts
+
+
+def head(draws: Sequence[Draw], outputs: Sequence[str], method: str, counter: str, frames: int) -> Head:
+    """Make the nodes that draw the numbers of `frames` frames, up to the one that the counter stands at.
+
+    Parameters
+    ----------
+    draws, outputs
+        What is drawn, and the names of the tensors [shape=(frames, draw.size)] that it goes to.
+    method
+        Prefix of the tensors' names; the controls `noise` and `noise.seed` belong to it.
+    counter
+        Name of the state that counts, of shape [1].
+    frames
+        How many frames a step looks at.
+    """
+    graph = _Nodes(f"{method}.noise")
+    words = sum(draw.words for draw in draws)
+    seed = graph.add("Cast", graph.add("Round", f"{method}.control.{SEED}"), to=TensorProto.INT64)
+    seed = graph.add("Reshape", graph.add("Max", seed, graph.integer(0)), graph.integers([1, 1]))
+    back = graph.constant(np.arange(COUNT - frames + 1, COUNT + 1, dtype=np.int64)[:, None])
+    count = graph.add("Cast", graph.add("Reshape", counter, graph.integers([1, 1])), to=TensorProto.INT64)
+    count = graph.add("Mod", graph.add("Add", count, back), graph.integer(COUNT))
+    key = graph.mixed(graph.add("BitwiseXor", graph.mixed(graph.add("Add", seed, graph.integer(_GOLDEN))), count))
+    places = graph.constant(_places(words)[None])
+    hashed = graph.add("Div", graph.mixed(graph.add("BitwiseXor", key, places)), graph.integer(256))
+    amount = graph.add("Reshape", f"{method}.control.{AMOUNT}", graph.integers([1, 1]))
+    begin = 0
+    for draw, output in zip(draws, outputs, strict=True):
+        if draw.kind == "uniform":
+            own = graph.columns(hashed, begin, begin + draw.words)
+            uniform = graph.add("Mul", graph.add("Cast", own, to=TensorProto.FLOAT), graph.number(1 / COUNT))
+            centred = graph.add("Mul", graph.add("Sub", uniform, graph.number(0.5)), amount)
+            graph.add("Add", centred, graph.number(0.5), output=output)
+        else:
+            half = draw.words // 2
+            first = graph.add("Add", graph.columns(hashed, begin, begin + half), graph.integer(1))
+            first = graph.add("Mul", graph.add("Cast", first, to=TensorProto.FLOAT), graph.number(1 / COUNT))
+            radius = graph.add("Sqrt", graph.add("Mul", graph.add("Log", first), graph.number(-2)))
+            second = graph.add("Cast", graph.columns(hashed, begin + half, begin + draw.words), to=TensorProto.FLOAT)
+            angle = graph.add("Mul", second, graph.number(2 * math.pi / COUNT))
+            pair = [graph.add("Mul", radius, graph.add(turn, angle)) for turn in ("Cos", "Sin")]
+            normal = graph.add("Concat", *pair, axis=1)
+            graph.add("Mul", graph.columns(normal, 0, draw.size), amount, output=output)
+        begin += draw.words
+    following = graph.add("Add", graph.add("Cast", counter, to=TensorProto.INT64), graph.integer(1))
+    following = graph.add("Mod", following, graph.integer(COUNT))
+    graph.add("Cast", following, to=TensorProto.FLOAT, output=f"{counter}.next")
+    return Head(graph.nodes, graph.weights)
+
+
+@dataclass(frozen=True)
+class Head:
+    """Nodes and weights that draw a model's noise."""
+
+    nodes: list[onnx.NodeProto]
+    weights: list[onnx.TensorProto]
+
+
+class _Nodes:
+    """Collects nodes under names of their own."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+
+    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: int) -> str:
+        name = f"{self.prefix}.{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [output or name], name=name, **attributes))  # type: ignore[arg-type]
+        return output or name
+
+    def constant(self, value: np.ndarray) -> str:
+        name = f"{self.prefix}.constant.{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(value, name))
+        return name
+
+    def integer(self, value: int) -> str:
+        return self.constant(np.array(value, np.int64))
+
+    def integers(self, values: list[int]) -> str:
+        return self.constant(np.array(values, np.int64))
+
+    def number(self, value: float) -> str:
+        return self.constant(np.array(value, np.float32))
+
+    def columns(self, tensor: str, begin: int, end: int) -> str:
+        return self.add("Slice", tensor, *(self.integers([n]) for n in (begin, end, 1)))
+
+    def mixed(self, word: str) -> str:
+        """Hash 32-bit words, as `_mixed` does."""
+        for shift, factor in _ROUNDS:
+            word = self.add("BitwiseXor", word, self.add("Div", word, self.integer(1 << shift)))
+            word = self.add("BitwiseAnd", self.add("Mul", word, self.integer(factor)), self.integer(_WORD))
+        return self.add("BitwiseXor", word, self.add("Div", word, self.integer(1 << _LAST_SHIFT)))
+
+
+def _mixed(word: np.ndarray) -> np.ndarray:
+    for shift, factor in _ROUNDS:
+        word = word ^ (word >> shift)
+        word = (word * factor) & _WORD
+    return word ^ (word >> _LAST_SHIFT)
+
+
+def _places(words: int) -> np.ndarray:
+    """Give each place of a frame a word of its own."""
+    return _mixed(np.arange(1, words + 1, dtype=np.int64) * 0x61C88647 & _WORD)

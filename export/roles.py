@@ -1,0 +1,207 @@
+"""Which method of a script plays which part of the file format, and what one frame of it is.
+
+The formats don't meet everywhere: nn~ allows any ratio between what goes in and what comes out, ours knows latents and
+audio. What fits is taken, what doesn't is left out and named.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from export.contract import ContractError
+from export.nn_tilde import Script, ScriptMethod
+
+OWN_NAMES = {"decode": "decode", "encode": "encode", "forward": "transform", "prior": "prior"}
+STEPS = (512, 1024, 2048, 4096)  # samples a step for a transform that has no frame of its own
+MOST_CHANNELS = 64
+
+
+@dataclass(frozen=True)
+class Role:
+    """A method of the script as a method of the format.
+
+    Attributes
+    ----------
+    key
+        Its name in the format.
+    hop
+        Audio samples a frame stands for.
+    given, made
+        Length of one frame's input and output.
+    channels
+        What the card says: channels of audio, or of what leads a prior.
+    """
+
+    key: str
+    method: ScriptMethod
+    hop: int
+    given: int
+    made: int
+    channels: int
+
+    @property
+    def in_channels(self) -> int:
+        """Rows of the input in the format."""
+        return self.method.in_channels if self.key == "decode" else self.channels
+
+    @property
+    def audio_out(self) -> bool:
+        """Whether audio comes out."""
+        return self.key in ("decode", "transform")
+
+    def input(self, frames: int, seed: int = 0, scale: float = 1.0) -> Tensor:
+        """Make random input: latents, or noise."""
+        generator = torch.Generator().manual_seed(seed)
+        shape = (1, self.in_channels, frames * self.given)
+        scale *= 0.3 if self.key in ("encode", "transform") else 1.0
+        return scale * torch.randn(shape, generator=generator)
+
+    def play(self, script: Script, given: Tensor) -> Tensor:
+        """Run the method on input of the format, channels brought to what the method takes and gives.
+
+        Raises
+        ------
+        ContractError
+            It fails, or gives another shape than it announces.
+        """
+        frames = given.shape[2] // self.given
+        made = script.call(self.method.name, _channels(given, self.method.in_channels))
+        expected = (self.method.out_channels, frames * self.made)
+        if made.dim() != 3 or made.shape[0] != 1 or tuple(made.shape[1:]) != expected:
+            raise ContractError(
+                f"'{self.method.name}' of {script.name} gives {list(made.shape)} for {frames} frames, and announces "
+                f"{[1, *expected]}; export the model again with the ratios that it has."
+            )
+        if self.audio_out and self.channels != self.method.out_channels:
+            made = _channels(made, self.channels)
+        return made if made.dtype == torch.float32 else made.to(torch.float32)
+
+
+def roles(script: Script) -> tuple[list[Role], list[str]]:
+    """Give a script's methods their parts, and say which are left out.
+
+    Raises
+    ------
+    ContractError
+        None has one.
+    """
+    found: dict[str, Role] = {}
+    warnings: list[str] = []
+    latents = _latents(script)
+    frame = _frame(script)
+    for method in sorted(script.methods, key=lambda m: m.name not in OWN_NAMES):
+        key = OWN_NAMES.get(method.name) or _by_ratio(method, latents)
+        role, reason = _role(key, method, latents, frame)
+        if role is None:
+            warnings.append(f"The method {method} is left out: {reason}.")
+        elif role.key in found:
+            warnings.append(f"The method {method} is left out: '{found[role.key].method.name}' has its place.")
+        else:
+            if method.name not in OWN_NAMES:
+                warnings.append(f"The method {method} is played as '{role.key}'.")
+            found[role.key] = role
+    if not found:
+        raise ContractError(f"Nothing in {script.name} can be played: {' '.join(warnings)}")
+    if "transform" in found:
+        found["transform"] = _stepped(script, found["transform"])
+    return list(found.values()), warnings
+
+
+def latents_of(script: Script, found: list[Role]) -> int:
+    """How many latents the format's methods speak of."""
+    return _latents(script) or 0 if any(role.key != "transform" for role in found) else 0
+
+
+def _latents(script: Script) -> int | None:
+    by_name = {method.name: method for method in script.methods}
+    if "decode" in by_name:
+        return by_name["decode"].in_channels
+    for name in ("encode", "prior"):
+        if name in by_name:
+            return by_name[name].out_channels
+    return None
+
+
+def _frame(script: Script) -> int | None:
+    by_name = {method.name: method for method in script.methods}
+    if "decode" in by_name:
+        return by_name["decode"].in_ratio
+    return by_name["encode"].out_ratio if "encode" in by_name else None
+
+
+def _by_ratio(method: ScriptMethod, latents: int | None) -> str:
+    if method.in_ratio == method.out_ratio == 1:
+        return "transform"
+    if method.out_ratio == 1:
+        return "decode" if latents is None or method.in_channels == latents else ""
+    return "encode" if method.in_ratio == 1 and method.out_channels == latents else ""
+
+
+def _role(key: str, method: ScriptMethod, latents: int | None, frame: int | None) -> tuple[Role | None, str]:
+    """Make a role, or say why not."""
+    ins, outs = method.in_ratio, method.out_ratio
+    audio = [n for n, side in ((method.in_channels, "in"), (method.out_channels, "out")) if _is_audio(key, side)]
+    if key == "":
+        return None, "its ratios are neither those of a decoder, nor of an encoder, nor of an effect"
+    if audio and max(audio) > MOST_CHANNELS:
+        return None, f"it has {max(audio)} channels, and {MOST_CHANNELS} is the most"
+    if method.in_channels == 0 and key != "prior":
+        return None, "it takes no input"
+    if key == "decode":
+        if outs != 1:
+            return None, f"its output is at 1/{outs} of the sample rate, and audio was expected"
+        return Role(key, method, hop=ins, given=1, made=ins, channels=method.out_channels), ""
+    if key == "encode":
+        if ins != 1:
+            return None, f"its input is at 1/{ins} of the sample rate, and audio was expected"
+        if method.out_channels != latents:
+            return None, f"it gives {method.out_channels} latents, and the decoder takes {latents}"
+        return Role(key, method, hop=outs, given=outs, made=1, channels=method.in_channels), ""
+    if key == "prior":
+        if ins != outs:
+            return None, f"it takes its input at 1/{ins} of the sample rate and gives latents at 1/{outs}"
+        if method.out_channels != latents:
+            return None, f"it gives {method.out_channels} latents, and the decoder takes {latents}"
+        if not 1 <= method.in_channels <= MOST_CHANNELS:
+            return None, f"it is led by {method.in_channels} channels, and 1 to {MOST_CHANNELS} were expected"
+        return Role(key, method, hop=ins, given=1, made=1, channels=method.in_channels), ""
+    if ins != 1 or outs != 1:
+        return None, f"it works at 1/{ins} and 1/{outs} of the sample rate, and audio in and out were expected"
+    step = frame or STEPS[0]
+    return Role(key, method, step, step, step, max(method.in_channels, method.out_channels)), ""
+
+
+def _is_audio(key: str, side: str) -> bool:
+    return (key, side) in {("decode", "out"), ("encode", "in"), ("transform", "in"), ("transform", "out")}
+
+
+def _stepped(script: Script, role: Role) -> Role:
+    """Find a step that a transform can make: that of its model's frame, or the first that doesn't fail."""
+    kept = script.slots.snapshot()
+    refused: ContractError | None = None
+    for step in dict.fromkeys((role.hop, *STEPS)):
+        tried = dataclasses.replace(role, hop=step, given=step, made=step)
+        try:
+            tried.play(script, tried.input(1))
+        except ContractError as error:
+            refused = refused or error
+        else:
+            return tried
+        finally:
+            script.slots.refresh()
+            script.slots.restore(kept)
+    assert refused is not None
+    raise refused
+
+
+def _channels(audio: Tensor, wanted: int) -> Tensor:
+    """Bring channels to a number: the mean for one, else as many as there are, round and round."""
+    if audio.shape[1] == wanted:
+        return audio
+    if wanted == 1:
+        return audio.mean(dim=1, keepdim=True)
+    return audio.index_select(1, torch.arange(wanted) % audio.shape[1])

@@ -1,0 +1,53 @@
+"""What is known of a converted file's latent space: names, mean, and the order of importance."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+
+from export.caches import untouched
+from export.contract import Latent
+from export.nn_tilde import Script
+from export.roles import Role
+from export.windows import still
+
+FRAMES = 4
+STEP = 1.5  # standard deviations by which each latent is moved
+
+
+def latent_of(script: Script, size: int, roles: list[Role]) -> Latent:
+    """Describe the latent space.
+
+    Principal components come in their order. Of others the order is measured, by how much each changes the sound.
+    """
+    latent = Latent.plain(size)
+    decoder = next((role for role in roles if role.key == "decode"), None)
+    labels = decoder.method.input_labels if decoder else ()
+    names = [label.removeprefix("(signal)").strip() for label in labels]
+    if len(names) == size and all(names) and len(set(names)) == size:
+        latent = dataclasses.replace(latent, names=tuple(names))
+    said = script.latent
+    if said.principal or decoder is None:
+        return latent
+    if said.mean is not None and len(said.mean) == size:
+        latent = dataclasses.replace(latent, mean=said.mean)
+    return dataclasses.replace(latent, order=_order(script, decoder, latent))
+
+
+def _order(script: Script, role: Role, latent: Latent) -> tuple[int, ...]:
+    """Move each latent by itself, and list them by what it changes."""
+    calm = torch.tensor(latent.mean).reshape(1, -1, 1).repeat(1, 1, FRAMES)
+    with still():
+        plain = _play(script, role, calm)
+        changes = []
+        for k in range(latent.size):
+            moved = calm.clone()
+            moved[:, k] += STEP
+            changes.append(float((_play(script, role, moved) - plain).square().mean()))
+    return tuple(sorted(range(latent.size), key=lambda k: -changes[k]))
+
+
+def _play(script: Script, role: Role, latents: torch.Tensor) -> torch.Tensor:
+    with untouched(script):
+        return role.play(script, latents)

@@ -1,0 +1,76 @@
+"""What a model is, as plain values: for the terminal, for JSON, for anything that asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+
+from export.contract import Card, Method, one_frame, split
+from export.plain import plain
+
+WEIGHTS = {
+    onnx.TensorProto.FLOAT: "fp32",
+    onnx.TensorProto.FLOAT16: "fp16",
+    onnx.TensorProto.INT8: "int8",
+}
+
+
+def summary(model: onnx.ModelProto, card: Card, size: int) -> dict[str, Any]:
+    """Say what a model is.
+
+    Parameters
+    ----------
+    model, card
+        As `export.contract.load` gives them.
+    size
+        Of the file, bytes.
+
+    Returns
+    -------
+    dict
+        Only what JSON knows. Arrays of the card become their shapes and bytes; everything else stands as in the card.
+    """
+    latent = plain(card.latent)
+    latent["map"] = [{key: point[key] for key in ("x", "y", "label")} for point in latent["map"]]
+    return {
+        "name": card.name,
+        "format": card.format,
+        "sample_rate": card.sample_rate,
+        "file": {
+            "bytes": size,
+            "opset": max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
+            "parameters": _parameters(model),
+            "weights": _weights(model),
+        },
+        "methods": {name: _method(model, name, method) for name, method in card.methods.items()},
+        "latent": {"size": card.latent.size, **latent},
+        "provenance": plain(card.provenance),
+    }
+
+
+def _method(model: onnx.ModelProto, name: str, method: Method) -> dict[str, Any]:
+    said: dict[str, Any] = plain(method)
+    del said["rest"]
+    said["frames_a_step"] = 1 if one_frame(model, name) else "any"
+    said["parameters"] = _parameters(split(model, name))
+    said["caches"] = {
+        "count": len(method.rest),
+        "bytes": sum(4 * rest.size for rest in method.rest),
+        "shapes": [list(rest.shape) for rest in method.rest],
+    }
+    return said
+
+
+def _parameters(model: onnx.ModelProto) -> int:
+    return sum(int(np.prod(tensor.dims)) for tensor in model.graph.initializer if tensor.data_type in WEIGHTS)
+
+
+def _weights(model: onnx.ModelProto) -> str:
+    """Name the type that most of the weights are stored in."""
+    stored = dict.fromkeys(WEIGHTS.values(), 0)
+    for tensor in model.graph.initializer:
+        if tensor.data_type in WEIGHTS:
+            stored[WEIGHTS[tensor.data_type]] += int(np.prod(tensor.dims))
+    return max(stored, key=lambda kind: stored[kind])

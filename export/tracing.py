@@ -1,0 +1,401 @@
+"""A method of a script, run once and written down as a graph of plain operators.
+
+TorchScript's interpreter goes through torch's dispatcher like everything else, so a dispatch mode sees each operator
+with its real tensors. `functionalize` turns what happens in place into values. Only operators that touch an input are
+written down: all else (the script's own integers, weights that are made from others) runs as it always does, and what
+comes of it is a constant. What the script draws at random becomes an input, to be fed by `export.noise`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
+
+from export.contract import ContractError
+from export.lowering import ALIASES, REWRITES, Pair, lower_complex
+from export.nn_tilde import calm
+from export.noise import Draw
+from export.randomness import drawn, laid_out, redrawn, unheard
+
+aten = torch.ops.aten
+ASKS = {  # operators that give Python a number out of a tensor, or a shape that hangs on the numbers in it
+    aten._local_scalar_dense.default,
+    aten.is_nonzero.default,
+    aten.equal.default,
+}
+SHAPES = {
+    aten.nonzero.default,
+    aten.masked_select.default,
+    aten._unique2.default,
+    aten.unique_consecutive.default,
+    aten.unique_dim.default,
+    aten.repeat_interleave.Tensor,
+    aten.bincount.default,
+    aten.histc.default,
+}
+
+Plan = list[tuple[Draw, int | None]]
+
+
+@dataclass
+class Recording:
+    """What was written down.
+
+    Attributes
+    ----------
+    graph
+        Placeholders are the inputs in their order, then the noise (one for each of `draws`); the output node gives a
+        tuple.
+    constants
+        Tensors that the graph reads, by the name of their `get_attr`.
+    draws
+        What is drawn, in order, for one frame.
+    asked
+        Operators that gave Python a number out of a traced tensor, with the number.
+    layers
+        The layer in whose weights a node's operands lie, by the node's name.
+    """
+
+    graph: fx.Graph
+    constants: dict[str, Tensor]
+    draws: list[Draw]
+    asked: list[tuple[str, Any]]
+    layers: dict[str, str] = field(default_factory=dict)
+    frames: int = 1
+
+    def module(self) -> fx.GraphModule:
+        """Make the graph callable, each constant under the name that it has in the model."""
+        root = nn.Module()
+        for name, tensor in self.constants.items():
+            *parents, last = name.split(".")
+            owner = root
+            for parent in parents:
+                if not hasattr(owner, parent):
+                    owner.add_module(parent, nn.Module())
+                owner = getattr(owner, parent)
+            owner.register_buffer(last, tensor)
+        return fx.GraphModule(root, self.graph)
+
+    def signature(self) -> list[tuple[Any, ...]]:
+        """Give all that makes a graph's structure, without the numbers of its constants."""
+        place = {node: k for k, node in enumerate(self.graph.nodes)}
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, fx.Node):
+                return ("node", place[value])
+            return value
+
+        entries: list[tuple[Any, ...]] = []
+        for node in self.graph.nodes:
+            if node.op == "get_attr":
+                constant = self.constants[node.target]
+                entries.append(("constant", tuple(constant.shape), constant.dtype))
+            else:
+                leaves, spec = tree_flatten((node.args, node.kwargs))
+                entries.append((node.op, str(node.target), str(spec), tuple(plain(leaf) for leaf in leaves)))
+        return entries
+
+
+def record(
+    step: Callable[..., Sequence[Tensor]],
+    inputs: Sequence[Tensor],
+    names: Sequence[tuple[Tensor, str]],
+    plan: Plan | None = None,
+    frames: int = 1,
+) -> Recording:
+    """Run `step` on `inputs` and write down what it does.
+
+    Parameters
+    ----------
+    step
+        Gives the output and whatever else the graph shall give; it may change what the script keeps, which the caller
+        brings back.
+    inputs
+        Real tensors; the values don't matter where the graph doesn't hang on them.
+    names
+        The module's own tensors with their names.
+    plan, frames
+        Where a step looks at several frames, what each draws for one of them, and along which axis they follow.
+
+    Raises
+    ------
+    ContractError
+        The shape of something hangs on the numbers that come in.
+    """
+    recorder = Recorder(names, plan, frames)
+    copies = [given.detach().clone() for given in inputs]
+    for k, copy in enumerate(copies):
+        recorder.enter(copy, f"given_{k}")
+    try:
+        with calm(), recorder:
+            outputs = torch.func.functionalize(step)(*copies)
+    except Exception:
+        if recorder.refused:  # which is why it went wrong
+            raise ContractError(recorder.refused) from None
+        raise
+    if recorder.refused:
+        raise ContractError(recorder.refused)
+    return recorder.finish(outputs)
+
+
+def shapes_asked(step: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> str:
+    """Say which operator of a step gives something whose shape hangs on numbers; empty where none does."""
+    with contextlib.suppress(Exception), calm(), _Shaping() as shaping:
+        step(*inputs)
+    return shaping.reason
+
+
+class _Shaping(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.reason = ""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in SHAPES or _masked(func, args):
+            self.reason = self.reason or _hangs(func)
+        return func(*args, **(kwargs or {}))
+
+
+def _hangs(func: Any) -> str:
+    return f"the shape of what '{_called(func)}' gives hangs on the numbers that come in"
+
+
+def _called(func: Any) -> str:
+    return str(func.name())
+
+
+def _masked(func: Any, args: Any) -> bool:
+    """Whether something is indexed by a mask, so that as much comes out as there is true in it."""
+    if func is not aten.index.Tensor:
+        return False
+    return any(isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8) for index in args[1])
+
+
+def _pure(func: Any) -> Any:
+    """Find the operator that gives what another writes in place; None where there is none."""
+    packet = getattr(aten, func._schema.name.removeprefix("aten::").rstrip("_"), None)
+    for overload in (func._overloadname, "int"):  # `transpose_` is `transpose.int`
+        found = getattr(packet, overload, None)
+        if found is not None and len(found._schema.arguments) == len(func._schema.arguments):
+            return found
+    return None
+
+
+def _overlap(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors share memory."""
+    storage = one.untyped_storage()
+    if storage.data_ptr() != other.untyped_storage().data_ptr() or not storage.nbytes():
+        return False
+    if one.dtype != other.dtype:
+        return True
+    touched = torch.zeros(storage.nbytes() // one.element_size(), dtype=torch.bool)
+    touched.as_strided(one.shape, one.stride(), one.storage_offset()).fill_(True)
+    return bool(touched.as_strided(other.shape, other.stride(), other.storage_offset()).any())
+
+
+def _identifier(part: str) -> str:
+    name = "".join(c if c.isalnum() or c == "_" else "_" for c in part)
+    return name or "_"
+
+
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """The mode that `record` runs a step under."""
+
+    def __init__(self, names: Sequence[tuple[Tensor, str]], plan: Plan | None, frames: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.graph = fx.Graph()
+        self.plan, self.frames = plan, frames
+        self.values: dict[int, fx.Node | Pair] = {}
+        self.kept: list[Any] = [tensor for tensor, _ in names]  # an identity is one only while its owner lives
+        self.names = {id(tensor): name for tensor, name in names}
+        self.own = {name for _, name in names}
+        self.stale: set[int] = set()  # traced tensors whose memory was written to under another name
+        self.spoilt: list[Tensor] = []  # memory of constants that holds what the graph makes
+        self.constants: dict[str, Tensor] = {}
+        self.constant_nodes: dict[int, fx.Node] = {}
+        self.draws: list[Draw] = []
+        self.asked: list[tuple[str, Any]] = []
+        self.layers: dict[str, str] = {}
+        self._placeholders: list[fx.Node] = []
+        self._layer = ""
+        self.refused = ""
+
+    def enter(self, tensor: Tensor, name: str) -> None:
+        """Make a tensor an input of the graph."""
+        self._keep(tensor, self._placeholder(name))
+
+    def finish(self, outputs: Sequence[Tensor]) -> Recording:
+        """Close the graph with what it gives."""
+        self.graph.output(tuple(self.node(self.value(output)) for output in outputs))
+        self.graph.lint()
+        return Recording(self.graph, self.constants, self.draws, self.asked, self.layers, self.frames)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if unheard(func):
+            self._refuse(f"it draws with '{_called(func)}', and only normal and uniform numbers can be played again")
+        draw = drawn(func, args, kwargs)
+        if draw is not None:
+            return self._draw(func, args, kwargs, draw)
+        if func._schema.is_mutable:
+            return self._in_place(func, args, kwargs)
+        made = func(*args, **kwargs)
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        traced = [tensor for tensor in tensors if id(tensor) in self.values]
+        if not traced:
+            self._name_after(tensors, made)
+        elif func in ASKS:
+            self.asked.append((_called(func), made))
+        elif func in SHAPES or _masked(func, args):
+            self._refuse(_hangs(func))
+        else:
+            self._write(func, args, kwargs, made)
+        return made
+
+    def _refuse(self, reason: str) -> None:
+        """Note the first reason, and go on: an error would have to pass through the interpreter."""
+        self.refused = self.refused or reason
+
+    # what the rewrites of `export.lowering` write with
+
+    def emit(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
+        """Write a node."""
+        node = self.graph.call_function(target, args, kwargs)
+        if self._layer:
+            self.layers[node.name] = self._layer
+        return node
+
+    def value(self, tensor: Tensor) -> fx.Node | Pair:
+        """Give what stands for a tensor in the graph: traced, or else a constant."""
+        if id(tensor) in self.stale or (id(tensor) not in self.values and self._spoilt(tensor)):
+            self._refuse("a tensor is read after another view of it was written in place")
+        known = self.values.get(id(tensor))
+        return known if known is not None else self.constant(tensor)
+
+    def node(self, value: fx.Node | Pair) -> fx.Node:
+        """Give a value that must be real."""
+        if isinstance(value, Pair):
+            self._refuse("complex numbers meet an operator that is written for real ones")
+            return value.real
+        return value
+
+    def constant(self, tensor: Tensor) -> fx.Node | Pair:
+        """Make a tensor a constant of the graph, once."""
+        if tensor.is_complex():
+            return Pair(self._constant(tensor.real.contiguous()), self._constant(tensor.imag.contiguous()))
+        return self._constant(tensor)
+
+    def _constant(self, tensor: Tensor) -> fx.Node:
+        if id(tensor) not in self.constant_nodes:
+            own = self.names.get(id(tensor))
+            name = f"constant_{len(self.constants)}" if own is None else f"module.{own}"
+            name = ".".join(_identifier(part) for part in name.split("."))
+            while name in self.constants or any(other.startswith(f"{name}.") for other in self.constants):
+                name += "_"
+            self.kept.append(tensor)
+            self.constants[name] = tensor.detach().contiguous() if own in self.own else tensor.detach().clone()
+            self.constant_nodes[id(tensor)] = self.graph.get_attr(name)
+        return self.constant_nodes[id(tensor)]
+
+    def _keep(self, tensor: Tensor, value: fx.Node | Pair) -> None:
+        self.kept.append(tensor)
+        self.values[id(tensor)] = value
+
+    def _placeholder(self, name: str) -> fx.Node:
+        """Put an input behind the last one, before all else."""
+        point = self._placeholders[-1].append if self._placeholders else self.graph._root.append
+        node = self.graph.create_node("placeholder", name, name=name)
+        point(node)
+        self._placeholders.append(node)
+        return node
+
+    def _write(self, func: Any, args: Any, kwargs: Any, made: Any) -> None:
+        self._layer = self._layer_of(args)
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, made)) if isinstance(leaf, Tensor)]
+        if any(tensor.is_complex() for tensor in tensors):
+            try:
+                value = lower_complex(self, func, args, kwargs, made)
+            except ContractError as error:
+                self._refuse(str(error))
+                return
+        elif func in ALIASES:
+            value = self.value(args[0])
+        elif func in REWRITES:
+            value = REWRITES[func](self, args, kwargs, made)
+        else:
+            value = self.plain(func, args, kwargs)
+        if isinstance(made, Tensor):
+            self._keep(made, value)
+            return
+        for k, part in enumerate(made):
+            if isinstance(part, Tensor):
+                own = value[k] if isinstance(value, list | tuple) and not isinstance(value, Pair) else None
+                self._keep(part, own if own is not None else self.emit(operator.getitem, value, k))
+
+    def _spoilt(self, tensor: Tensor) -> bool:
+        return any(_overlap(tensor, target) for target in self.spoilt)
+
+    def _in_place(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Write what `functionalize` has left in place: the tensor stands for something new from here on."""
+        target = args[0]
+        leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        moves = torch.Tag.inplace_view in func.tags  # nothing is written, the tensor only looks at it otherwise
+        shared = [] if moves else [kept for kept in self.kept if isinstance(kept, Tensor) and _overlap(kept, target)]
+        if any(id(leaf) in self.values for leaf in leaves):
+            pure = _pure(func)
+            if pure is None or "out" in kwargs:
+                self._refuse(f"'{_called(func)}' writes in place, and has no form that doesn't")
+                return func(*args, **kwargs)
+            before = target.clone()
+            self._keep(before, self.value(target))
+            made = pure(before, *args[1:], **kwargs)
+            if made.dtype != target.dtype:
+                self._refuse(f"'{_called(func)}' writes {made.dtype} into {target.dtype}")
+            self._write(pure, (before, *args[1:]), kwargs, made)
+            if id(target) not in self.values and not moves:
+                self.spoilt.append(target)
+            self.stale |= {id(other) for other in shared if other is not target and id(other) in self.values}
+            self.stale.discard(id(target))
+            self._keep(target, self.values[id(made)])
+        for other in shared:
+            self.constant_nodes.pop(id(other), None)
+        return func(*args, **kwargs)
+
+    def plain(self, func: Any, args: Any, kwargs: Any) -> fx.Node:
+        """Write an operator as it is."""
+
+        def stand_in(leaf: Any) -> Any:
+            return self.node(self.value(leaf)) if isinstance(leaf, Tensor) else leaf
+
+        return self.emit(func, *tree_map(stand_in, tuple(args)), **tree_map(stand_in, dict(kwargs)))
+
+    def _draw(self, func: Any, args: Any, kwargs: Any, draw: Draw) -> Any:
+        """Let an input stand for what is drawn."""
+        one, axis = self.plan[len(self.draws)] if self.plan else (draw, None)
+        flat = torch.zeros(self.frames, one.size)
+        self._keep(flat, self._placeholder(f"noise_{len(self.draws)}"))
+        self.draws.append(one)
+        with self:
+            return redrawn(func, args, kwargs, laid_out(flat, one.shape, axis))
+
+    def _layer_of(self, args: Any) -> str:
+        for leaf in tree_leaves(args):
+            name = self.names.get(id(leaf)) if isinstance(leaf, Tensor) else None
+            if name and id(leaf) not in self.values:
+                return name.rpartition(".")[0] or name
+        return ""
+
+    def _name_after(self, tensors: list[Tensor], made: Any) -> None:
+        """Let what is made from a weight alone bear its name."""
+        name = next((self.names[id(tensor)] for tensor in tensors if id(tensor) in self.names), None)
+        if name is not None and isinstance(made, Tensor) and id(made) not in self.names:
+            self.names[id(made)] = name
+            self.kept.append(made)

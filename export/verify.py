@@ -1,0 +1,150 @@
+"""The proof of a model file, run again: does it keep what the format and its own card promise?"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from export.contract import AUDIO_IN, Card, Method, input_channels, load, output_channels, split
+from export.measure import answer, real_time
+from export.proof import TOLERANCE, prove, run
+from export.rest import leave_alone
+from export.stepping import runs, session
+
+FRAMES = 64
+FAR = 4.0  # standard deviations, as far as a fader goes
+LOUD = 1.0
+REST_SECONDS = 2.0
+UNSETTLED = 1e-3  # of a cache's peak, or of 1
+POP = 4.0  # how many times further the first step at rest may go than later ones do
+
+
+@dataclass(frozen=True)
+class Check:
+    """One promise of one method: whether it is kept, and a sentence with what was found."""
+
+    method: str
+    what: str
+    holds: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All that was checked of a file."""
+
+    name: str
+    checks: tuple[Check, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every promise is kept."""
+        return all(check.holds for check in self.checks)
+
+    def failure(self) -> str:
+        """Give the first promise that is broken, as a sentence."""
+        broken = next(check for check in self.checks if not check.holds)
+        return f"{self.name} doesn't hold: {broken.text}; don't play it, export or convert it again."
+
+
+def verify(path: str | os.PathLike[str]) -> Verdict:
+    """Check numbers, cuts, rest state, delay and speed of every method of a model file.
+
+    Raises
+    ------
+    ContractError
+        The file is no model, or a graph doesn't load or run.
+    """
+    model, card = load(path)
+    checks: list[Check] = []
+    for name in card.methods:
+        part = split(model, name)
+        numbers = _numbers(part, card, name)
+        checks.append(numbers)
+        if numbers.holds:  # what isn't a number can't be compared
+            checks += [_chunks(model, card, name), _rest(part, card, name), *_answer(part, card, name)]
+    return Verdict(card.name, tuple(checks))
+
+
+def _numbers(part: onnx.ModelProto, card: Card, name: str) -> Check:
+    """Run latents as far out as a fader goes, or loud noise, with controls all over their range."""
+    method, rng = card.method(name), np.random.default_rng(0)
+    loaded = session(part.SerializeToString())
+    kind = "latents" if name == "decode" else "noise"
+    for far in (1.0, FAR):
+        value = rng.standard_normal((input_channels(card, name), FRAMES * (method.hop if name in AUDIO_IN else 1)))
+        if name == "decode":
+            value = np.array(card.latent.mean)[:, None] + far * np.array(card.latent.std)[:, None] * value
+        elif name in AUDIO_IN:
+            value *= far * LOUD / FAR
+        for k in range(3):  # the controls lowest, highest, anywhere
+            feeds = {f"{name}.input": value[None].astype(np.float32), **_controls(name, method, k, rng)}
+            with runs(name):
+                output, states = run(loaded, name, method, feeds, [1] * FRAMES)
+            wanted = output_channels(card, name), FRAMES * (method.hop if method.output == "audio" else 1)
+            if output.shape[1:] != wanted:
+                shapes = f"{list(output.shape[1:])} where its card says {list(wanted)}"
+                return Check(name, "numbers", False, f"{name}.output of '{name}' has the shape {shapes}")
+            tensors = {f"{name}.output": output} | {f"{name}.state.{i}": state for i, state in enumerate(states)}
+            for tensor, found in tensors.items():
+                if not np.isfinite(found).all():
+                    text = f"{tensor} of '{name}' is not a number after random {kind} of {far:g} times the usual size"
+                    return Check(name, "numbers", False, text)
+    return Check(name, "numbers", True, f"finite with random {kind} up to {FAR:g} times the usual size")
+
+
+def _controls(name: str, method: Method, k: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    given = {}
+    for control in method.controls:
+        shape = (1, control.size, FRAMES if control.per_frame else 1)
+        ends = np.full(shape, control.minimum), np.full(shape, control.maximum)
+        value = ends[k] if k < len(ends) else rng.uniform(control.minimum, control.maximum, shape)
+        given[f"{name}.control.{control.name}"] = value.astype(np.float32)
+    return given
+
+
+def _chunks(model: onnx.ModelProto, card: Card, name: str) -> Check:
+    alone = dataclasses.replace(card, methods={name: card.method(name)})
+    with runs(name):
+        proof = prove(model, alone)
+    if not proof.holds:
+        return Check(name, "chunks", False, proof.failure().rstrip("."))
+    value = max(difference.value for difference in proof.worst)
+    return Check(name, "chunks", True, f"chunked equals whole within {value:.0e} ({TOLERANCE:.0e} is allowed)")
+
+
+def _rest(part: onnx.ModelProto, card: Card, name: str) -> Check:
+    """Let the method alone: its caches may go on as they do, but not settle only now, or a reset would pop."""
+    method = card.method(name)
+    if not method.rest:
+        return Check(name, "rest", True, "no caches")
+    found = leave_alone(part, card, name, REST_SECONDS)
+    peaks = [max(1.0, float(np.abs(cache).max(initial=0.0))) for cache in found.caches]
+    for k, (first, later, peak) in enumerate(zip(found.first, found.later, peaks, strict=True)):
+        if first > UNSETTLED * peak and first > POP * later:
+            text = (
+                f"{name}.state.{k} of '{name}' moves by {first:.1e} in the first step from its rest state and by "
+                f"{later:.1e} later, so a reset would pop"
+            )
+            return Check(name, "rest", False, text)
+    return Check(name, "rest", True, f"settled: no cache moves by more than {found.first.max():.0e} at first")
+
+
+def _answer(part: onnx.ModelProto, card: Card, name: str) -> list[Check]:
+    """Hold delay and speed against what the card says; speed is the machine's, and only told."""
+    method, loaded = card.method(name), session(part.SerializeToString())
+    with runs(name):
+        heard, factor = answer(loaded, card, name), real_time(loaded, card, name)
+    if heard is None:
+        delay = Check(name, "delay", True, "its output doesn't hear its input")
+    elif heard.agrees(method.delay):
+        delay = Check(name, "delay", True, f"{method.delay} samples, and it answers most at {heard.peak}")
+    else:
+        delay = Check(name, "delay", False, heard.contradiction(name, method.delay))
+    said = method.measured.real_time if method.measured else None
+    beside = f" ({said:g} when it was made)" if said else ""
+    return [delay, Check(name, "speed", True, f"{factor:g} times real time on one thread{beside}")]

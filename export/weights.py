@@ -1,0 +1,170 @@
+"""Smaller files: weights stored in half precision or in eight bits, and what that costs in dB.
+
+The weights are turned back into float32 by the graph itself. onnxruntime does that once, when it loads the graph, so a
+step costs what it did before and any host can play the file; what becomes smaller is the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Literal, cast, get_args
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from export.contract import AUDIO_IN, Card, ContractError, split
+from export.rest import settled
+from export.stepping import Steps, runs, session
+
+Weights = Literal["fp32", "fp16", "int8"]
+
+SMALLEST = 1024  # numbers in a tensor, below which nothing is gained
+LAYERS = {
+    "Conv": (1,),
+    "ConvTranspose": (1,),
+    "Gemm": (0, 1),
+    "MatMul": (0, 1),
+    "GRU": (1, 2),
+    "LSTM": (1, 2),
+    "RNN": (1, 2),
+}
+"""Which inputs of a layer are its weights."""
+SHAPING = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
+HALF_MAX = 65_504.0
+BYTE_MAX = 127
+FRAMES = 256
+MOST_DB = 200.0
+
+
+def known(kind: str) -> Weights:
+    """Give the kind of weights of that name, or say which there are."""
+    for each in get_args(Weights):
+        if kind == each:
+            return cast(Weights, each)
+    raise ContractError(f"Weights are stored as {', '.join(get_args(Weights))}, not as '{kind}'; choose one of them.")
+
+
+def lighter(model: onnx.ModelProto, card: Card, kind: str) -> tuple[onnx.ModelProto, Card, float]:
+    """Store the weights of a model in fewer bits.
+
+    Parameters
+    ----------
+    model, card
+        A whole model; it stays as it is.
+    kind
+        `fp16`: half precision. `int8`: whole numbers from -127 to 127 with a scale for each slice of a tensor, along
+        the axis that costs least. `fp32` changes nothing.
+
+    Returns
+    -------
+    model, card
+        The lighter model; its caches rest where it settles now, and its provenance says what it costs.
+    cost_db : float
+        Signal to error against the model as it was, dB, for the method that loses most; random latents or noise with a
+        fixed seed. 200 where nothing is lost.
+
+    Raises
+    ------
+    ContractError
+        There is no such kind.
+    """
+    if known(kind) == "fp32":
+        return model, card, MOST_DB
+    light = _stored(model, kind)
+    rested = settled(light, card)
+    costs = {name: _signal_to_error_db(model, card, light, rested, name) for name in card.methods}
+    lost = ", ".join(f"{name} {cost:.0f} dB" for name, cost in costs.items())
+    note = f"weights stored as {kind}; signal to error: {lost}"
+    notes = "; ".join(part for part in (card.provenance.notes.rstrip(" ."), note) if part)
+    rested = dataclasses.replace(rested, provenance=dataclasses.replace(card.provenance, notes=notes))
+    return light, rested, min(costs.values())
+
+
+def _stored(model: onnx.ModelProto, kind: str) -> onnx.ModelProto:
+    light = onnx.ModelProto()
+    light.CopyFrom(model)
+    light.graph.ClearField("initializer")
+    light.graph.ClearField("node")
+    weights = _weights(model.graph)
+    for tensor in model.graph.initializer:
+        heavy = tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) >= SMALLEST
+        packed = _packed(tensor.name, numpy_helper.to_array(tensor), kind) if heavy and tensor.name in weights else None
+        tensors, nodes = packed or ([tensor], [])
+        light.graph.initializer.extend(tensors)
+        light.graph.node.extend(nodes)
+    light.graph.node.extend(model.graph.node)
+    return light
+
+
+def _weights(graph: onnx.GraphProto) -> set[str]:
+    """Find the tensors that are weights of layers: tables of frequencies, windows and the like are no place to save."""
+    found: set[str] = set()
+    for node in reversed(graph.node):  # what reads a tensor stands behind what makes it
+        if node.op_type in LAYERS:
+            found |= {node.input[k] for k in LAYERS[node.op_type] if k < len(node.input)}
+        elif node.op_type in SHAPING and node.output[0] in found:
+            found.add(node.input[0])
+    return found - {value.name for value in graph.input}
+
+
+def _packed(name: str, weight: np.ndarray, kind: str) -> tuple[list[TensorProto], list[onnx.NodeProto]] | None:
+    """Give the tensors and nodes that make a weight again under its name; None where it cannot be stored so."""
+    small = f"{name}.{kind}"
+    if not np.isfinite(weight).all():
+        return None
+    if kind == "fp16":
+        if np.abs(weight).max() > HALF_MAX:
+            return None
+        half = numpy_helper.from_array(weight.astype(np.float16), small)
+        return [half], [helper.make_node("Cast", [small], [name], to=TensorProto.FLOAT)]
+    scale = _scale(weight)
+    whole = np.clip(np.rint(weight / scale), -BYTE_MAX, BYTE_MAX).astype(np.int8)
+    tensors = [numpy_helper.from_array(whole, small), numpy_helper.from_array(scale, f"{name}.scale")]
+    nodes = [
+        helper.make_node("Cast", [small], [f"{small}.float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{small}.float", f"{name}.scale"], [name]),
+    ]
+    return tensors, nodes
+
+
+def _scale(weight: np.ndarray) -> np.ndarray:
+    """Choose the axis whose slices, each with a scale of its own, lose least; a scale must serve eight numbers."""
+    best: np.ndarray | None = None
+    least = np.inf
+    for axis in range(weight.ndim):
+        others = tuple(k for k in range(weight.ndim) if k != axis)
+        if weight.size < 8 * weight.shape[axis]:
+            continue
+        peak = np.abs(weight).max(axis=others, keepdims=True)
+        scale = (np.where(peak > 0, peak, 1.0) / BYTE_MAX).astype(np.float32)
+        error = float(np.square(weight - scale * np.rint(weight / scale)).sum())
+        if error < least:
+            best, least = scale, error
+    if best is None:  # no axis has slices that are long enough
+        best = np.full((1,) * weight.ndim, max(float(np.abs(weight).max()), 1e-30) / BYTE_MAX, np.float32)
+    return best
+
+
+def _signal_to_error_db(model: onnx.ModelProto, card: Card, light: onnx.ModelProto, rested: Card, name: str) -> float:
+    outputs = [_render(split(m, name), c, name) for m, c in ((model, card), (light, rested))]
+    signal, error = float(np.square(outputs[0]).sum()), float(np.square(outputs[0] - outputs[1]).sum())
+    if error == 0.0 or signal == 0.0:
+        return MOST_DB
+    return min(MOST_DB, 10 * math.log10(signal / error))
+
+
+def _render(part: onnx.ModelProto, card: Card, name: str) -> np.ndarray:
+    """Run a method from its rest state on random latents or noise, controls at their defaults."""
+    rng = np.random.default_rng(0)
+    steps = Steps(session(part.SerializeToString()), card, name)
+    mean, std = np.array(card.latent.mean)[:, None], np.array(card.latent.std)[:, None]
+    parts = []
+    with runs(name):
+        for _ in range(FRAMES):
+            value = rng.standard_normal(steps.input.shape[1:])
+            steps.input[0] = mean + std * value if name == "decode" else 0.1 * value if name in AUDIO_IN else value
+            steps.run()
+            parts.append(steps.output.astype(np.float64))
+    return np.concatenate(parts, axis=2)

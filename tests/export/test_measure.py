@@ -1,0 +1,285 @@
+"""What is measured of a graph is what was built into it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from export.contract import Card, ContractError, Control, Latent, Measured, Method, load, save, split
+from export.measure import Answer, answer, measure, real_time
+from export.proof import prove
+from export.rest import settled
+from export.stepping import session
+from export.summary import summary
+from export.verify import Verdict, verify
+
+HOP = 64
+
+
+def delayed_decoder(delay: int, rest: float = 0.0, said: int = 0) -> tuple[onnx.ModelProto, Card]:
+    """Hold latent 1 for a hop, and give it `delay` samples late: a cache holds what is still to come."""
+    held = [
+        helper.make_node("Slice", ["decode.input", "zero", "one", "axis"], ["first"]),
+        helper.make_node("Unsqueeze", ["first", "last"], ["level"]),
+        helper.make_node("Expand", ["level", "block"], ["wide"]),
+        helper.make_node("Reshape", ["wide", "flat"], ["held"]),
+    ]
+    late = [
+        helper.make_node("Concat", ["decode.state.0", "held"], ["joined"], axis=2),
+        helper.make_node("Slice", ["joined", "zero", "less", "two"], ["decode.output"]),
+        helper.make_node("Slice", ["joined", "less", "end", "two"], ["decode.state.0.next"]),
+    ]
+    constants = {
+        "zero": np.array([0]),
+        "one": np.array([1]),
+        "two": np.array([2]),
+        "axis": np.array([1]),
+        "last": np.array([3]),
+        "block": np.array([1, 1, 1, HOP]),
+        "flat": np.array([1, 1, -1]),
+        "less": np.array([-delay]),
+        "end": np.array([np.iinfo(np.int64).max]),
+    }
+    tensor = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [*held, *late],
+        "delayed",
+        [
+            tensor("decode.input", onnx.TensorProto.FLOAT, [1, 2, "frames"]),
+            tensor("decode.state.0", onnx.TensorProto.FLOAT, [1, 1, delay]),
+        ],
+        [
+            tensor("decode.output", onnx.TensorProto.FLOAT, [1, 1, "samples"]),
+            tensor("decode.state.0.next", onnx.TensorProto.FLOAT, [1, 1, delay]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    method = Method(hop=HOP, output="audio", delay=said, rest=(np.full((1, 1, delay), rest, np.float32),))
+    return model, Card("delayed", 48_000, {"decode": method}, Latent.plain(2))
+
+
+def filtering(kernel: np.ndarray, said: int = 0) -> tuple[onnx.ModelProto, Card]:
+    """Filter audio causally: what a `transform` that only delays looks like."""
+    past = len(kernel) - 1
+    nodes = [
+        helper.make_node("Concat", ["transform.state.0", "transform.input"], ["joined"], axis=2),
+        helper.make_node("Conv", ["joined", "kernel"], ["transform.output"]),
+        helper.make_node("Slice", ["joined", "less", "end", "two"], ["transform.state.0.next"]),
+    ]
+    constants = {
+        "kernel": np.asarray(kernel, np.float32)[None, None, ::-1].copy(),
+        "less": np.array([-past]),
+        "end": np.array([np.iinfo(np.int64).max]),
+        "two": np.array([2]),
+    }
+    tensor = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "filtering",
+        [
+            tensor("transform.input", onnx.TensorProto.FLOAT, [1, 1, "samples"]),
+            tensor("transform.state.0", onnx.TensorProto.FLOAT, [1, 1, past]),
+        ],
+        [
+            tensor("transform.output", onnx.TensorProto.FLOAT, [1, 1, "samples_out"]),
+            tensor("transform.state.0.next", onnx.TensorProto.FLOAT, [1, 1, past]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    method = Method(hop=HOP, output="audio", delay=said, rest=(np.zeros((1, 1, past), np.float32),))
+    return model, Card("filtering", 48_000, {"transform": method}, Latent.plain(0))
+
+
+def answer_of(model: onnx.ModelProto, card: Card, name: str) -> Answer:
+    found = answer(session(split(model, name).SerializeToString()), card, name)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("delay", [1, 40, 64, 500])
+def test_a_frame_that_comes_late_is_measured_to_the_sample(delay: int) -> None:
+    assert answer_of(*delayed_decoder(delay), "decode") == Answer(delay, delay, delay + HOP - 1)
+
+
+def test_a_decoder_that_answers_at_once_has_no_delay(models: dict[str, Path], reference_model: Path) -> None:
+    for path in (models["level"], models["stereo"]):
+        model, card = load(path)
+        assert answer_of(model, card, "decode").peak == 0
+    model, card = load(reference_model)
+    found = answer_of(model, card, "decode")
+    assert found.begins == 0
+    assert found.agrees(0)
+    assert card.method("decode").delay == 0
+
+
+@pytest.mark.parametrize("delay", [3, 64, 200])
+def test_an_impulse_through_a_linear_phase_filter_peaks_in_its_middle(delay: int) -> None:
+    kernel = np.hanning(2 * delay + 3)[1:-1]
+    found = answer_of(*filtering(kernel), "transform")
+    assert found.peak == delay
+    assert found.begins < delay < found.ends
+
+
+def test_a_window_of_audio_is_heard_in_its_middle(models: dict[str, Path]) -> None:
+    model, card = load(models["bundled"])
+    method = card.method("encode")
+    found = answer_of(model, card, "encode")
+    assert abs(found.peak - method.delay) <= method.hop
+    assert found.agrees(method.delay)
+    assert not found.agrees(method.delay + 2048)
+
+
+def test_an_input_that_does_nothing_has_no_answer(models: dict[str, Path]) -> None:
+    model, card = load(models["tone"])
+    part = split(model, "decode")
+    assert answer(session(part.SerializeToString()), card, "decode") is None
+    measured = measure(model, card).method("decode").measured
+    assert measured is not None
+    assert measured.delay is None
+
+
+def test_measuring_fills_the_card_and_keeps_what_it_cannot_measure() -> None:
+    model, card = delayed_decoder(40, said=40)
+    method = dataclasses.replace(card.method("decode"), measured=Measured(parity=1e-7, parity_steps=64))
+    measured = measure(model, dataclasses.replace(card, methods={"decode": method})).method("decode")
+    assert measured.delay == 40
+    assert measured.measured is not None
+    assert (measured.measured.parity, measured.measured.parity_steps) == (1e-7, 64)
+    assert (measured.measured.chunks, measured.measured.delay) == (0.0, 40)
+    assert measured.measured.real_time is not None
+    assert measured.measured.real_time > 0
+
+
+def test_a_delay_that_the_answer_contradicts_is_put_right() -> None:
+    model, card = delayed_decoder(500, said=0)
+    assert measure(model, card).method("decode").delay == 500
+    assert measure(model, dataclasses.replace(card)).method("decode").delay == 500
+
+
+def test_what_does_not_stream_is_not_measured_but_refused() -> None:
+    model, card = filtering(np.ones(5))
+    for node in model.graph.node:
+        if node.output[0] == "joined":  # silence instead of what went before
+            node.input[0] = "silence"
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros((1, 1, 4), np.float32), "silence"))
+    with pytest.raises(ContractError, match="transform.output of 'transform' differs by"):
+        measure(model, card)
+
+
+def test_a_graph_of_one_frame_a_step_is_measured_too() -> None:
+    model, card = delayed_decoder(40, said=40)
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 1
+    found = measure(model, card).method("decode").measured
+    assert found is not None
+    assert found.chunks is None
+    assert found.delay == 40
+
+
+def test_real_time_is_what_a_step_takes_of_its_hop() -> None:
+    model, card = delayed_decoder(40)
+    slower = dataclasses.replace(card, sample_rate=8_000)
+    loaded = session(split(model, "decode").SerializeToString())
+    assert real_time(loaded, slower, "decode") > 2 * real_time(loaded, card, "decode")
+
+
+def test_an_export_says_what_was_measured(reference_model: Path) -> None:
+    method = load(reference_model)[1].method("decode")
+    assert method.measured is not None
+    assert method.measured.chunks is not None
+    assert method.measured.chunks <= 1e-5
+    assert method.measured.delay is not None
+    assert method.measured.real_time is not None
+
+
+def test_the_rest_state_is_found_in_the_graph_and_counters_are_left_alone(models: dict[str, Path]) -> None:
+    model, card = delayed_decoder(40, rest=0.5)
+    assert settled(model, card).method("decode").rest[0].max() == 0.0
+    model, card = load(models["level"])  # its cache counts frames
+    assert settled(model, card).method("decode").rest[0].item() == 0.0
+
+
+def written(path: Path, model: onnx.ModelProto, card: Card) -> Path:
+    save(path, model, card)
+    return path
+
+
+def broken(found: Verdict) -> list[tuple[str, str]]:
+    return [(check.method, check.what) for check in found.checks if not check.holds]
+
+
+def test_what_keeps_its_promises_is_verified(tmp_path: Path, models: dict[str, Path], reference_model: Path) -> None:
+    for path in (reference_model, models["bundled"], models["level"], models["tone"], models["stereo"]):
+        assert verify(path).holds, broken(verify(path))
+    found = verify(written(tmp_path / "late.onnx", *delayed_decoder(500, said=500)))
+    assert found.holds
+    assert {check.what for check in found.checks} == {"numbers", "chunks", "rest", "delay", "speed"}
+
+
+def test_each_broken_promise_is_named_with_method_and_tensor(tmp_path: Path) -> None:
+    late = verify(written(tmp_path / "late.onnx", *delayed_decoder(500, said=0)))
+    assert broken(late) == [("decode", "delay")]
+    assert "decode.output lags by 0 samples" in late.failure()
+    assert "from sample 500 to 563, most at 500" in late.failure()
+    pops = verify(written(tmp_path / "pops.onnx", *delayed_decoder(500, rest=0.5, said=500)))
+    assert broken(pops) == [("decode", "rest")]
+    assert "decode.state.0 of 'decode' moves by" in pops.failure()
+    model, card = filtering(np.ones(5))
+    model.graph.node[1].op_type = "Identity"
+    del model.graph.node[1].input[1:]
+    model.graph.node[1].input[0] = "root"
+    model.graph.node.insert(1, helper.make_node("Sqrt", ["transform.input"], ["root"]))
+    numbers = verify(written(tmp_path / "nan.onnx", model, card))
+    assert broken(numbers) == [("transform", "numbers")]
+    assert "transform.output of 'transform' is not a number" in numbers.failure()
+    for found in (late, pops, numbers):
+        assert "\n" not in found.failure()
+
+
+def test_a_model_that_clicks_at_its_cuts_is_found(tmp_path: Path) -> None:
+    model, card = filtering(np.ones(5))
+    model.graph.node[0].input[0] = "silence"
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros((1, 1, 4), np.float32), "silence"))
+    model.graph.node.append(helper.make_node("Identity", ["transform.state.0"], ["unused"]))
+    found = verify(written(tmp_path / "clicks.onnx", model, card))
+    assert ("transform", "chunks") in broken(found)
+    assert "transform.output of 'transform' differs by" in found.failure()
+
+
+def test_a_summary_says_what_a_model_is(models: dict[str, Path]) -> None:
+    model, card = load(models["bundled"])
+    said = summary(model, card, models["bundled"].stat().st_size)
+    assert (said["name"], said["sample_rate"], said["latent"]["size"]) == ("orchestra", 48_000, 16)
+    assert set(said["methods"]) == {"decode", "encode"}
+    assert said["file"]["parameters"] > said["methods"]["decode"]["parameters"] > 0.9e6
+    assert said["file"]["weights"] == "fp32"
+    assert said["file"]["opset"] >= 18
+    caches = said["methods"]["encode"]["caches"]
+    assert (caches["count"], caches["bytes"], caches["shapes"]) == (1, 4 * 1792, [[1, 1, 1792]])
+    assert [control["name"] for control in said["methods"]["decode"]["controls"]] == ["pitch", "loudness"]
+    assert said["methods"]["decode"]["frames_a_step"] == "any"
+    assert any(point["label"].startswith("violin") for point in said["latent"]["map"])
+    assert said["provenance"]["licence"]
+
+
+def test_controls_of_many_values_are_measured(tmp_path: Path) -> None:
+    model, card = delayed_decoder(40, said=40)
+    for node in model.graph.node:
+        if node.output[0] == "held":
+            node.output[0] = "plain"
+    at = next(k for k, node in enumerate(model.graph.node) if node.output[0] == "plain")
+    model.graph.node.insert(at + 1, helper.make_node("ReduceSum", ["decode.control.bend", "axis"], ["sum"]))
+    model.graph.node.insert(at + 2, helper.make_node("Mul", ["plain", "sum"], ["held"]))
+    value = helper.make_tensor_value_info("decode.control.bend", onnx.TensorProto.FLOAT, [1, 3, 1])
+    model.graph.input.append(value)
+    bend = Control("bend", 1.0, 0.0, 2.0, size=3, per_frame=False)
+    method = dataclasses.replace(card.method("decode"), controls=(bend,))
+    path = written(tmp_path / "bent.onnx", model, dataclasses.replace(card, methods={"decode": method}))
+    assert verify(path).holds
+    assert prove(*load(path)).holds

@@ -1,0 +1,283 @@
+"""TorchScript of the nn~ kind becomes a model file that sounds as the script does, or is refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+from torch import nn
+
+from export.contract import Card, ContractError, load, one_frame, split
+from export.noise import Draw, numbers
+from export.proof import TOLERANCE, run
+from export.torchscript import Conversion, convert
+from realtime.decoder import Decoder
+from tests.export import scripts
+
+PLAYABLE: dict[str, Callable[[], nn.Module]] = {
+    "causal": scripts.Causal,
+    "centred": scripts.Centred,
+    "filterbank": scripts.Banked,
+    "noise": scripts.Noisy,
+    "filterbank and noise": lambda: scripts.Banked(noisy=True),
+    "attributes": scripts.Knobs,
+    "recurrent": scripts.Recurrent,
+    "stereo": scripts.Stereo,
+    "variational": scripts.Variational,
+    "uncached": scripts.Uncached,
+    "harmlessly counting": scripts.HarmlesslyCounting,
+    "watching": scripts.Watching,
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def converted(folder: Path, model: nn.Module) -> tuple[Path, Conversion]:
+    source, out = folder / "model.ts", folder / "model.onnx"
+    scripts.scripted(model).save(str(source))
+    return out, convert(source, out)
+
+
+def refused(folder: Path, model: nn.Module, match: str) -> str:
+    with pytest.raises(ContractError, match=match) as caught:
+        converted(folder, model)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in folder.iterdir()] == ["model.ts"]
+    return str(caught.value)
+
+
+def controls(card: Card, method: str = "decode") -> dict[str, float]:
+    return {control.name: control.default for control in card.method(method).controls}
+
+
+def render(path: Path, latents: np.ndarray, **turned: float) -> np.ndarray:
+    """Decode from rest with some controls turned, by the names that they have with dots for underscores."""
+    decoder = Decoder(path)
+    given = controls(decoder.card) | turned
+    values = np.repeat(np.array([given[c.name] for c in decoder.method.controls], np.float32)[:, None], 1, axis=1)
+    return decoder.render(latents, np.repeat(values, latents.shape[1], axis=1))
+
+
+def latents(card: Card, frames: int = 40, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((card.latent.size, frames)).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", PLAYABLE)
+def test_a_script_is_converted_with_its_parity_on_the_card(tmp_path: Path, kind: str) -> None:
+    torch.manual_seed(0)
+    path, conversion = converted(tmp_path, PLAYABLE[kind]())
+    model, card = load(path)
+    assert card == conversion.card
+    for name, method in card.methods.items():
+        assert one_frame(model, name)
+        assert method.measured is not None
+        assert method.measured.parity is not None
+        assert method.measured.parity <= TOLERANCE
+        assert method.measured.parity_steps >= 64
+    audio = render(path, latents(card))
+    assert np.isfinite(audio).all()
+    assert np.abs(audio).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", [scripts.Causal, scripts.Recurrent, scripts.Stereo, scripts.Centred])
+def test_the_file_gives_what_the_script_gives_for_any_cut(tmp_path: Path, kind: type[nn.Module]) -> None:
+    """Compared here by hand, with nothing of the converter's own proof."""
+    torch.manual_seed(1)
+    module = kind()
+    path, _ = converted(tmp_path, module)
+    model, card = load(path)
+    graph = split(model, "decode")
+    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    script = torch.jit.load(str(tmp_path / "model.ts"))
+    z = latents(card, 96)
+    with torch.no_grad():
+        for _ in range(200):  # to its rest
+            script.decode(torch.zeros(1, card.latent.size, 1))
+        cuts = [1, 2, 4, 9, 64, 16]
+        whole = torch.cat([script.decode(part) for part in torch.from_numpy(z)[None].split(cuts, dim=2)], dim=2)
+    made, _ = run(session, "decode", card.method("decode"), {"decode.input": z[None]}, [1] * 96)
+    np.testing.assert_allclose(made, whole.numpy(), atol=TOLERANCE)
+
+
+def test_of_64_voices_one_is_carried(tmp_path: Path) -> None:
+    path, _ = converted(tmp_path, scripts.Causal())
+    rest = load(path)[1].method("decode").rest
+    assert {state.shape[0] for state in rest} == {1}
+
+
+def test_a_cache_is_known_by_what_happens_to_it(tmp_path: Path) -> None:
+    path, _ = converted(tmp_path, scripts.Stereo())
+    card = load(path)[1]
+    assert card.method("decode").channels == 2
+    assert sorted(state.shape for state in card.method("decode").rest) == [(1, 6, 6), (1, 6, 16)]
+
+
+def test_all_four_methods_come_over(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path, _ = converted(tmp_path, scripts.Variational())
+    card = load(path)[1]
+    assert set(card.methods) == {"encode", "decode", "transform", "prior"}
+    assert card.sample_rate == scripts.RATE
+    assert card.latent.size == scripts.LATENTS
+    assert card.latent.order == tuple(range(scripts.LATENTS))
+    assert "4 principal components of 6 latents, 95% of the variance" in card.provenance.notes
+    assert "sha256" in card.provenance.data
+
+
+def test_noise_is_the_same_again_for_the_same_seed_and_gone_where_its_amount_is_nothing(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path, _ = converted(tmp_path, scripts.Variational())
+    card = load(path)[1]
+    z = latents(card)
+    once, again = render(path, z), render(path, z)
+    np.testing.assert_array_equal(once, again)
+    other = render(path, z, **{"noise.seed": 77.0})
+    assert np.abs(other - once).max() > 1e-2
+    np.testing.assert_array_equal(other, render(path, z, **{"noise.seed": 77.0}))
+    still = render(path, z, noise=0.0)
+    np.testing.assert_array_equal(still, render(path, z, **{"noise": 0.0, "noise.seed": 77.0}))
+    constant = np.zeros_like(z)
+    held = render(path, constant, noise=0.0)[0, 4 * scripts.HOP :].reshape(-1, scripts.HOP)
+    np.testing.assert_allclose(held, np.broadcast_to(held[:1], held.shape), atol=1e-6)
+    moving = render(path, constant)[0, 4 * scripts.HOP :].reshape(-1, scripts.HOP)
+    assert np.abs(moving - moving[:1]).max() > 1e-2
+
+
+def test_noise_is_white_and_normal_where_it_should_be() -> None:
+    draws = [Draw("normal", (1, 999)), Draw("uniform", (3, 1000))]
+    frames = [numbers(draws, 5, count) for count in range(60)]
+    normal = np.stack([frame[0] for frame in frames])
+    uniform = np.stack([frame[1] for frame in frames])
+    assert abs(normal.mean()) < 0.02
+    assert abs(normal.std() - 1) < 0.02
+    assert abs((normal**4).mean() - 3) < 0.15
+    assert abs(uniform.mean() - 0.5) < 0.01
+    assert abs(uniform.std() - 12**-0.5) < 0.005
+    assert uniform.min() >= 0
+    assert uniform.max() < 1
+    for rows in (normal, uniform):
+        correlated = np.corrcoef(rows) - np.eye(len(rows))
+        assert np.abs(correlated).max() < 0.2
+        assert abs(np.corrcoef(rows[:, :-1].ravel(), rows[:, 1:].ravel())[0, 1]) < 0.02
+
+
+def test_attributes_are_turned_live_and_a_switch_stays(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path, conversion = converted(tmp_path, scripts.Knobs())
+    card = load(path)[1]
+    assert controls(card) == {"gain": 0.5, "level": -6.0, "wet": 1.0, "steps": 3.0, "tilt": 0.25}
+    (warning,) = conversion.warnings
+    assert "squared (0)" in warning
+    script = torch.jit.load(str(tmp_path / "model.ts"))
+    script.set_gain(0.8)
+    script.set_level(-3.0)
+    script.set_steps(5)
+    script.set_tilt(torch.tensor([0.4]))
+    z = latents(card)
+    with torch.no_grad():
+        wanted = torch.cat([script.decode(part) for part in torch.from_numpy(z)[None].split(1, dim=2)], dim=2)
+    turned = render(path, z, gain=0.8, level=-3.0, steps=5.0, tilt=0.4)
+    np.testing.assert_allclose(turned, wanted[0].numpy(), atol=TOLERANCE)
+    assert np.abs(turned - render(path, z)).max() > 0.05
+
+
+def test_a_model_without_caches_sounds_as_rendered_in_one_piece(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = scripts.Uncached()
+    path, conversion = converted(tmp_path, module)
+    card = load(path)[1]
+    (warning,) = conversion.warnings
+    assert "exported without caches" in warning
+    assert "3 frames back and 3 ahead" in warning
+    z = latents(card, 60)
+    with torch.no_grad():
+        whole = module.decode(torch.from_numpy(z)[None])[0].numpy()
+    audio = render(path, z)
+    late, edge = 3 * scripts.HOP, 8 * scripts.HOP
+    np.testing.assert_allclose(audio[:, late + edge :], whole[:, edge : -late or None], atol=TOLERANCE)
+
+
+def test_a_model_that_never_forgets_is_crossed_over_without_a_click(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = scripts.Endless()
+    path, conversion = converted(tmp_path, module)
+    card = load(path)[1]
+    assert "crossed over" in conversion.warnings[0]
+    time = np.arange(200) / 200
+    z = np.stack([np.sin(2 * np.pi * (k + 1) * time) for k in range(card.latent.size)]).astype(np.float32)
+    audio = render(path, z)[0, 40 * scripts.HOP :].reshape(-1, scripts.HOP)
+    clicking = [module.decode(torch.from_numpy(z[None, :, k : k + 1])).detach().numpy()[0, 0] for k in range(40, 200)]
+    borders = np.abs(audio[1:, 0] - audio[:-1, -1]).max()
+    inside = np.abs(np.diff(audio, axis=1)).max()
+    assert borders <= inside
+    assert np.isfinite(np.array(clicking)).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "match"),
+    [
+        (scripts.Counting, "counts in the number 'calls'"),
+        (scripts.Deciding, "hangs on numbers that come in .*aten::"),
+        (scripts.Choosing, "aten::index"),
+        (scripts.Failing, "'decode' .* fails .*exported for another machine"),
+    ],
+)
+def test_what_a_graph_cannot_say_is_refused_with_the_reason(tmp_path: Path, kind: type[nn.Module], match: str) -> None:
+    message = refused(tmp_path, kind(), match)
+    assert "decode" in message
+
+
+def test_a_file_that_announces_nothing_is_refused(tmp_path: Path) -> None:
+    refused(tmp_path, nn.Conv1d(1, 1, 1), "announces no method")
+
+
+@pytest.mark.parametrize("junk", [b"", b"PK\x03\x04 not quite", b"\x80\x02}q\x00."])
+def test_a_file_that_is_no_torchscript_is_refused_in_one_sentence(tmp_path: Path, junk: bytes) -> None:
+    source = tmp_path / "junk.ts"
+    source.write_bytes(junk)
+    with pytest.raises(ContractError, match="not a TorchScript file") as caught:
+        convert(source, tmp_path / "junk.onnx")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "junk.onnx").exists()
+
+
+def test_a_method_whose_ratios_do_not_fit_is_left_out_and_named(tmp_path: Path) -> None:
+    class Odd(scripts.Causal):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("describe_params", torch.tensor([1, 4, 3, 8]))
+
+        @torch.jit.export
+        def get_methods(self) -> list[str]:
+            return ["decode", "describe"]
+
+        @torch.jit.export
+        def describe(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, :, ::2].repeat(1, 3, 1)
+
+    path, conversion = converted(tmp_path, Odd())
+    assert set(load(path)[1].methods) == {"decode"}
+    assert "describe (1 at 1/4 to 3 at 1/8) is left out" in conversion.warnings[0]
+
+
+def test_a_setting_that_the_model_changes_between_cuts_is_refused(tmp_path: Path) -> None:
+    """Caches in one layer and none in another: no cut of it is right."""
+
+    class Half(scripts.Decodes):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = scripts.CachedConv1d(scripts.LATENTS, 8, 3)
+            self.second = nn.Conv1d(8, scripts.HOP, 3, padding=1)
+
+        @torch.jit.export
+        def decode(self, z: torch.Tensor) -> torch.Tensor:
+            return self.second(self.first(z)).permute(0, 2, 1).reshape(1, 1, -1)
+
+    refused(tmp_path, Half(), "keeps 1 caches and still gives something else")

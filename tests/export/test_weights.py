@@ -1,0 +1,87 @@
+"""Smaller weights: a smaller file, the same sound within what is said."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from export.contract import ContractError, load, save
+from export.measure import measure
+from export.proof import prove
+from export.summary import summary
+from export.verify import verify
+from export.weights import lighter
+from realtime.decoder import Decoder
+
+SHARE = {"fp16": 0.55, "int8": 0.32}
+LEAST_DB = {"fp16": 55.0, "int8": 25.0}
+
+
+def weight_bytes(model: onnx.ModelProto) -> int:
+    return sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+
+
+@pytest.mark.parametrize("kind", ["fp16", "int8"])
+def test_the_file_is_smaller_and_the_sound_as_near_as_it_says(kind: str, reference_model: Path, tmp_path: Path) -> None:
+    model, card = load(reference_model)
+    before = model.SerializeToString()
+    light, lighter_card, cost_db = lighter(model, card, kind)
+    assert model.SerializeToString() == before
+    assert weight_bytes(light) < SHARE[kind] * weight_bytes(model)
+    assert prove(light, lighter_card).holds
+    path = tmp_path / "light.onnx"
+    save(path, light, lighter_card)
+    assert summary(light, lighter_card, 0)["file"]["weights"] == kind
+    latents = np.random.default_rng(5).standard_normal((card.latent.size, 200))
+    whole, small = Decoder(reference_model).render(latents), Decoder(path).render(latents)
+    heard_db = 10 * math.log10(np.square(whole).sum() / np.square(whole - small).sum())
+    assert cost_db > LEAST_DB[kind]
+    assert heard_db == pytest.approx(cost_db, abs=3)
+    assert f"weights stored as {kind}; signal to error: decode {cost_db:.0f} dB" in lighter_card.provenance.notes
+    assert verify(path).holds, verify(path)
+
+
+def test_half_precision_costs_less_than_eight_bits(models: dict[str, Path]) -> None:
+    model, card = load(models["bundled"])
+    costs = {kind: lighter(model, card, kind)[2] for kind in ("fp16", "int8")}
+    assert costs["fp16"] > costs["int8"] + 15
+
+
+def test_both_methods_of_a_file_are_lighter_and_come_apart(models: dict[str, Path]) -> None:
+    model, card = load(models["bundled"])
+    light, lighter_card, cost_db = lighter(model, card, "int8")
+    measured = measure(light, lighter_card)
+    assert set(measured.methods) == {"decode", "encode"}
+    for method in measured.methods.values():
+        assert method.measured is not None
+    assert f"{cost_db:.0f} dB" in lighter_card.provenance.notes
+
+
+def test_weights_that_half_precision_cannot_hold_stay_as_they_are(reference_model: Path) -> None:
+    model, card = load(reference_model)
+    largest = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    weight = numpy_helper.to_array(largest).copy()
+    weight.flat[0] = 1e6
+    largest.CopyFrom(numpy_helper.from_array(weight, largest.name))
+    light, _, _ = lighter(model, card, "fp16")
+    kept = next(tensor for tensor in light.graph.initializer if tensor.name == largest.name)
+    assert kept.data_type == onnx.TensorProto.FLOAT
+    assert sum(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in light.graph.initializer) > 0
+
+
+def test_full_precision_changes_nothing(reference_model: Path) -> None:
+    model, card = load(reference_model)
+    light, same, cost_db = lighter(model, card, "fp32")
+    assert light is model
+    assert same is card
+    assert cost_db == 200
+
+
+def test_an_unknown_kind_is_refused(reference_model: Path) -> None:
+    with pytest.raises(ContractError, match="fp32, fp16, int8, not as 'int4'"):
+        lighter(*load(reference_model), "int4")
