@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from export.contract import Card, ContractError, GlitchError, Measured, load
+from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -414,6 +414,10 @@ def _print_model(card: Card) -> None:
         table.add_row(name, str(method.hop), str(method.channels), str(method.delay), *figures)
     Console(width=100 if not sys.stdout.isatty() else None).print(table)
     controls = {control.name: control for method in card.methods.values() for control in method.controls}
+    layers = dict.fromkeys(bend.layer for method in card.methods.values() for bend in method.bends)
+    controls = {name: one for name, one in controls.items() if not bends_layer(name)}
+    if layers:
+        print(f"layers that can be bent: {', '.join(layers)}")
     if controls:
         ranges = (f"{name} ({one.minimum:g} to {one.maximum:g})" for name, one in controls.items())
         print(f"controls: {', '.join(ranges)}")

@@ -17,9 +17,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export import proof
 from export.bend import AUTOMATIC, bend, bend_file, layers
-from export.contract import Card, ContractError, Control, Latent, Method, load, split, unbent, validate
+from export.contract import Card, ContractError, Control, Latent, Method, load, save, split, unbent, validate
 from export.proof import run
+from export.torchscript import convert
 from realtime.decoder import Decoder
+from tests.export import scripts
 from tests.reference import RATE, layered_model
 
 Model = tuple[onnx.ModelProto, Card]
@@ -77,6 +79,26 @@ def test_a_dense_models_layers_are_found_in_a_file_that_was_made_before_there_we
     assert {layer.kind for layer in found} <= {"Gemm", "MatMul"}
     assert {layer.method for layer in found} == {"decode"}
     assert len({layer.name for layer in found}) == len(found) >= 4
+
+
+def test_a_converted_script_is_bent_by_its_own_names(tmp_path: Path) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    scripts.scripted(scripts.Causal()).save(str(tmp_path / "causal.ts"))
+    card = convert(tmp_path / "causal.ts", tmp_path / "bent.onnx", bend=["body.*", "up.conv"]).card
+    names = [f"body.{k}.{part}" for k in range(3) for part in ("wide.conv", "narrow")]
+    assert [bend.layer for bend in card.method("decode").bends] == ["up.conv", *names]
+    model, told = load(tmp_path / "bent.onnx")
+    save(tmp_path / "plain.onnx", *unbent(model, told))
+    bent, plain = Decoder(tmp_path / "bent.onnx"), Decoder(tmp_path / "plain.onnx")
+    latents = latents_for(card, 40)
+    still = plain.render(latents)
+    np.testing.assert_array_equal(bent.render(latents), still)
+    for layer in bent.method.bends:
+        bent.reset()
+        half = turned(bent, **{f"{layer.layer.replace('.', '_')}_scale": 0.5})
+        assert np.abs(render(bent, latents, half) - still).max() > 1e-3, layer
 
 
 def test_patterns_choose_and_one_that_matches_nothing_names_what_there_is(layered: Path) -> None:
