@@ -242,6 +242,15 @@ def test_each_broken_promise_is_named_with_method_and_tensor(tmp_path: Path) -> 
         assert "\n" not in found.failure()
 
 
+def test_parity_is_what_the_card_says(tmp_path: Path) -> None:
+    model, card = delayed_decoder(40, said=40)
+    for parity, holds in ((1e-7, True), (1e-3, False)):
+        method = dataclasses.replace(card.method("decode"), measured=Measured(parity=parity, parity_steps=64))
+        path = written(tmp_path / "converted.onnx", model, dataclasses.replace(card, methods={"decode": method}))
+        assert verify(path).holds == holds
+        assert f"differed from its source by {parity:.0e} over 64 steps" in verify(path).checks[-1].text
+
+
 def test_a_model_that_clicks_at_its_cuts_is_found(tmp_path: Path) -> None:
     model, card = filtering(np.ones(5))
     model.graph.node[0].input[0] = "silence"
