@@ -32,11 +32,17 @@ class Pair:
 class Writer(Protocol):
     """What a rewrite writes with; see `export.tracing.Recorder`."""
 
-    def emit(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node: ...
-    def value(self, tensor: Tensor) -> fx.Node | Pair: ...
-    def node(self, value: fx.Node | Pair) -> fx.Node: ...
-    def constant(self, tensor: Tensor) -> fx.Node | Pair: ...
-    def plain(self, func: Any, args: Any, kwargs: Any) -> fx.Node: ...
+    def emit(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
+        """Write a node."""
+
+    def value(self, tensor: Tensor) -> fx.Node | Pair:
+        """Give what stands for a tensor in the graph."""
+
+    def node(self, value: fx.Node | Pair) -> fx.Node:
+        """Give a value that must be real."""
+
+    def constant(self, tensor: Tensor) -> fx.Node | Pair:
+        """Make a tensor a constant of the graph."""
 
 
 Rewrite = Callable[[Writer, Any, Any, Any], "fx.Node | Pair"]
@@ -80,7 +86,8 @@ def _copy(writer: Writer, args: Any, kwargs: Any, made: Any) -> fx.Node:
 
 
 def _slice_scatter(writer: Writer, args: Any, kwargs: Any, made: Any) -> fx.Node:
-    target, source, dim, start, end, step = (*args, *(0, None, None, 1)[len(args) - 2 :])
+    given = [*args, *(0, None, None, 1)[len(args) - 2 :]]
+    target, source, dim, start, end, step = given
     dim = kwargs.get("dim", dim) % target.dim()
     size = target.shape[dim]
     step = kwargs.get("step", step)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from export.contract import ContractError
-from export.slots import Slots
+from export.slots import Slots, attributes
 
 BOOL, INT, FLOAT, STR, TENSOR, BUFFER = range(6)
 RATES = ("sr", "sample_rate", "sampling_rate")
@@ -118,7 +118,8 @@ class Script:
 @contextlib.contextmanager
 def calm() -> Iterator[None]:
     """Run scripts without gradients, fusion or operators that only this machine has."""
-    with torch.no_grad(), torch.jit.optimized_execution(False), torch.backends.mkldnn.flags(enabled=False):
+    unfused = torch.jit.optimized_execution(False)  # type: ignore[attr-defined]
+    with torch.no_grad(), unfused, torch.backends.mkldnn.flags(enabled=False):
         yield
 
 
@@ -138,7 +139,7 @@ def read(source: str | os.PathLike[str]) -> Script:
     except OSError as error:
         raise ContractError(f"Cannot read {path}: {error.strerror or error}; check the path.") from None
     try:
-        module = torch.jit.load(str(path), map_location="cpu")
+        module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except Exception as error:  # RuntimeError and whatever its reader throws
         raise ContractError(
             f"{path} is not a TorchScript file, or is cut short ({last_line(error)}); export the model as TorchScript."
@@ -154,7 +155,6 @@ def of(module: torch.jit.ScriptModule, name: str, sha256: str = "") -> Script:
     rate = _sample_rate(module, warnings)
     methods = _methods(module, name)
     announced = {method.name for method in methods}
-    attributes = _attributes(module, announced)
     return Script(
         module=module,
         slots=Slots(module),
@@ -162,7 +162,7 @@ def of(module: torch.jit.ScriptModule, name: str, sha256: str = "") -> Script:
         sha256=sha256,
         sample_rate=rate,
         methods=methods,
-        attributes=attributes,
+        attributes=_attributes(module, announced),
         latent=_latent(module),
         warnings=tuple(warnings),
     )
@@ -220,7 +220,7 @@ def _attributes(module: torch.jit.ScriptModule, methods: set[str]) -> tuple[Attr
 def _numbers(module: torch.jit.ScriptModule) -> dict[str, list[float]]:
     """Give all attributes of the outermost module that hold a few numbers, by name."""
     found = {}
-    for name, value in torch._C._jit_debug_module_iterators(module._c)["named_attributes"]:
+    for name, value in attributes(module):
         if isinstance(value, Tensor) and 1 <= value.numel() <= 64:
             found[name] = [float(number) for number in value.flatten()]
         elif isinstance(value, list | tuple) and value and all(isinstance(n, bool | int | float) for n in value):

@@ -2,8 +2,8 @@
 
 A script draws from a hidden generator; a graph of ours may hide nothing. Each number is a hash of the seed, of the
 frame's count and of its own index (two rounds of multiply and shift, constants by C. Wellons' search for low bias,
-"hash-prospector", 2018), made a uniform of 24 bits, or a normal by Box and Muller (1958). The same arithmetic stands here
-twice, in NumPy and as ONNX nodes; 32-bit words in 64-bit integers, so that no product overflows.
+"hash-prospector", 2018), made a uniform of 24 bits, or a normal by Box and Muller (1958). The same arithmetic stands
+here twice, in NumPy and as ONNX nodes; 32-bit words in 64-bit integers, so that no product overflows.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class _Nodes:
 
     def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: int) -> str:
         name = f"{self.prefix}.{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output or name], name=name, **attributes))
+        self.nodes.append(helper.make_node(operator, inputs, [output or name], name=name, **attributes))  # type: ignore[arg-type]
         return output or name
 
     def constant(self, value: np.ndarray) -> str:

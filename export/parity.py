@@ -46,7 +46,7 @@ class Made:
         """Run the graph a frame a step from its rest."""
         self.running.states = [np.array(rest) for rest in self.rest]
         self.running.values = values
-        frames = given.split(self.role.given, dim=2)
+        frames = torch.split(given, self.role.given, dim=2)
         return torch.cat([torch.from_numpy(self.running.step(frame.numpy())) for frame in frames], dim=2)
 
 
@@ -84,12 +84,16 @@ def compare(
 
 
 def first_difference(
-    model: onnx.ModelProto, graph: fx.GraphModule, layers: dict[str, str], examples: list[Tensor]
+    model: onnx.ModelProto,
+    graph: fx.GraphModule,
+    layers: dict[str, str],
+    feeds: dict[str, np.ndarray],
+    examples: list[Tensor],
 ) -> str:
     """Name the first layer of a recorded graph that has no counterpart in the ONNX graph; empty where all have.
 
-    Both are run on the same input with all that lies between, and a layer's output is looked for among those of its
-    shape.
+    Both are run on the same input (`feeds` by name, `examples` in order), and a layer's output is looked for among all
+    tensors of its shape.
     """
     inside = onnx.ModelProto()
     inside.CopyFrom(model)
@@ -100,7 +104,6 @@ def first_difference(
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     session = ort.InferenceSession(inside.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    feeds = {i.name: t.numpy() for i, t in zip(session.get_inputs(), examples, strict=True)}
     tensors: dict[tuple[int, ...], list[np.ndarray]] = {}
     for tensor in session.run(None, feeds):
         if isinstance(tensor, np.ndarray):
@@ -137,7 +140,7 @@ def _eager(
     outputs, count = [], 0
     with untouched(script):
         start(script, caches, [torch.from_numpy(rest) for rest in made.rest[: len(caches)]])
-        for chunk in given.split([size * made.role.given for size in sizes], dim=2):
+        for chunk in torch.split(given, [size * made.role.given for size in sizes], dim=2):
             frames = chunk.shape[2] // made.role.given
             with Substituted(made.draws, number, count, frames, amount) as noise:
                 outputs.append(made.role.play(script, chunk))
@@ -150,7 +153,7 @@ def _eager(
 def _beside_window(
     script: Script, made: Made, window: Window, given: Tensor, found: Tensor, values: dict[str, float], seed: int
 ) -> Parity:
-    """An exact window equals the render of the whole, later; one that is not equals its own windows, run by the script."""
+    """An exact window equals the render of the whole, later; another equals its own windows, run by the script."""
     role, amount, number = made.role, values.get(AMOUNT, 1.0), _seed(made, values)
     past = torch.from_numpy(made.rest[0])
     whole = torch.cat([past, given], dim=2)
@@ -167,7 +170,7 @@ def _beside_window(
         return Parity(gap[0], STEPS, "rendered whole", gap[1])
     states = [torch.from_numpy(rest) for rest in made.rest[:2]]
     outputs = []
-    for k, frame in enumerate(given.split(role.given, dim=2)):
+    for k, frame in enumerate(torch.split(given, role.given, dim=2)):
         first = k - before if _grows(made, window, role, script) else k
         frames = window.frames if first != k or before == 0 else 1
         with Substituted(made.draws, number, first, frames, amount):

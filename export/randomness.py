@@ -65,7 +65,8 @@ def drawn(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Draw | None
         return None
     shapes = [leaf.shape for leaf in args if isinstance(leaf, Tensor)]
     if shapes:
-        return Draw(kind, tuple(int(size) for size in torch.broadcast_shapes(*shapes)))
+        shape = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
+        return Draw(kind, tuple(shape))
     size = kwargs.get("size")
     if size is None:
         size = next(arg for arg in args if isinstance(arg, list | tuple))
@@ -89,7 +90,7 @@ def redrawn(func: Any, args: Sequence[Any], kwargs: dict[str, Any], standard: Te
     made = made.to(dtype) if made.dtype != dtype else made
     if func._schema.name.endswith("_"):
         args[0].copy_(made)
-        return args[0]  # type: ignore[no-any-return]
+        return args[0]
     return made
 
 
@@ -137,11 +138,11 @@ def axis_of(one: tuple[int, ...], many: tuple[int, ...], frames: int) -> int | N
     return grown[0] if len(grown) == 1 and many[grown[0]] == frames * one[grown[0]] else None
 
 
-class Shapes(TorchDispatchMode):
+class Shapes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes what is drawn, and lets zeros be drawn."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.draws: list[Draw] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -152,7 +153,7 @@ class Shapes(TorchDispatchMode):
         return redrawn(func, args, kwargs or {}, torch.zeros(draw.shape))
 
 
-class Substituted(TorchDispatchMode):
+class Substituted(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Lets a script draw what its graph draws.
 
     Parameters
@@ -171,7 +172,7 @@ class Substituted(TorchDispatchMode):
     """
 
     def __init__(self, draws: Sequence[Draw], seed: int, count: int, frames: int, amount: float = 1.0) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.draws, self.frames = draws, frames
         self.amount = amount
         each = [numbers(draws, seed, count + k, amount) for k in range(frames)]

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.contract import AUDIO_IN, Card, Method, input_channels, split
+from export.contract import AUDIO_IN, Card, input_channels, split
 from export.noise import AMOUNT
 
 SETTLE_SECONDS = 10.0
@@ -45,7 +45,7 @@ class Running:
             value = self.values.get(control.name, control.default)
             feeds[f"{self.key}.control.{control.name}"] = np.full((1, control.size, 1), value, np.float32)
         output, *self.states = self.session.run(self._wanted, feeds)
-        return output  # type: ignore[no-any-return]
+        return output
 
 
 def settled(model: onnx.ModelProto, card: Card, key: str, noisy: bool) -> tuple[np.ndarray, ...]:
@@ -68,7 +68,7 @@ def settled(model: onnx.ModelProto, card: Card, key: str, noisy: bool) -> tuple[
 def delay(model: onnx.ModelProto, card: Card, key: str) -> int:
     """How many samples after an input its answer is strongest.
 
-    For audio in, that of a click's peak; for latents in, the begin of the hop that holds most of what one frame changes.
+    For audio in, that of a click's peak; for latents in, where the hop begins that holds most of what one frame does.
     """
     if key == "prior":
         return 0

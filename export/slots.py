@@ -16,7 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Slot:
-    """A place in a module: the attribute `name` of the submodule `path`, and where in it if it is a list or the like."""
+    """A place in a module: the attribute `name` of the submodule `path`, and where in it if it holds several."""
 
     path: str
     name: str
@@ -121,11 +121,16 @@ class Slots:
             if any(module._c == other for other in seen):
                 continue
             seen.append(module._c)
-            attributes = torch._C._jit_debug_module_iterators(module._c)["named_attributes"]
-            for name, value in attributes:
+            for name, value in attributes(module):
                 if name == "training":
                     continue
                 yield from _inside(Slot(path, name), value)
+
+
+def attributes(module: torch.nn.Module) -> list[tuple[str, Any]]:
+    """List all attributes of a script module, its submodules' not included."""
+    found = torch._C._jit_debug_module_iterators(module._c)  # type: ignore[attr-defined]
+    return found["named_attributes"]
 
 
 def same(a: Tensor, b: Tensor) -> bool:

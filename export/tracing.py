@@ -84,7 +84,7 @@ class Recording:
             owner.register_buffer(last, tensor)
         return fx.GraphModule(root, self.graph)
 
-    def signature(self) -> list[Any]:
+    def signature(self) -> list[tuple[Any, ...]]:
         """Give all that makes a graph's structure, without the numbers of its constants."""
         place = {node: k for k, node in enumerate(self.graph.nodes)}
 
@@ -93,7 +93,7 @@ class Recording:
                 return ("node", place[value])
             return value
 
-        entries = []
+        entries: list[tuple[Any, ...]] = []
         for node in self.graph.nodes:
             if node.op == "get_attr":
                 constant = self.constants[node.target]
@@ -153,9 +153,9 @@ def shapes_asked(step: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]
     return shaping.reason
 
 
-class _Shaping(TorchDispatchMode):
+class _Shaping(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.reason = ""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -169,7 +169,7 @@ def _hangs(func: Any) -> str:
 
 
 def _called(func: Any) -> str:
-    return func.name()  # type: ignore[no-any-return]
+    return str(func.name())
 
 
 def _masked(func: Any, args: Any) -> bool:
@@ -206,11 +206,11 @@ def _identifier(part: str) -> str:
     return name or "_"
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The mode that `record` runs a step under."""
 
     def __init__(self, names: Sequence[tuple[Tensor, str]], plan: Plan | None, frames: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.graph = fx.Graph()
         self.plan, self.frames = plan, frames
         self.values: dict[int, fx.Node | Pair] = {}

@@ -2,8 +2,8 @@
 
 A setter is Python of the model's own, and what it sets may be a tensor, or a number that is baked into an operator. So
 the method is written down at several values of the attribute. Where the graphs differ in numbers alone, and each of
-those is a line (or the exponential of one) over the attribute's value, the value becomes an input. Where their structure
-differs, the attribute is a switch, and stays as it is.
+those is a line (or the exponential of one) over the attribute's value, the value becomes an input. Where their
+structure differs, the attribute is a switch, and stays as it is.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from export.contract import Control
 from export.nn_tilde import BOOL, FLOAT, INT, Attribute
+from export.noise import AMOUNT, SEED
 from export.tracing import Recording
 
 aten = torch.ops.aten
@@ -66,24 +67,23 @@ class Place:
 def knobs(attribute: Attribute) -> list[list[Knob]]:
     """List the parts of an attribute that may become controls, each with the ranges to try, the widest first."""
     found = []
-    for part, code in enumerate(attribute.codes):
-        value = attribute.values[part]
+    for part, (code, value) in enumerate(zip(attribute.codes, attribute.values, strict=False)):
         if isinstance(value, Tensor) and value.is_floating_point() and 1 < value.numel() <= MOST_NUMBERS:
             text = f"Added to the model's attribute '{attribute.name}', number by number."
             control = Control(_name(attribute.name), 0.0, -1.0, 1.0, text=text, size=value.numel())
             found.append([Knob(attribute, part, control, whole=False)])
             continue
-        if isinstance(value, Tensor) and value.is_floating_point() and value.numel() == 1:
-            value, code = float(value), FLOAT
-        if code not in (BOOL, INT, FLOAT) or not isinstance(value, bool | int | float) or not math.isfinite(value):
+        single = isinstance(value, Tensor) and value.is_floating_point() and value.numel() == 1
+        kind, now = (FLOAT, float(value)) if single else (code, value)
+        if kind not in (BOOL, INT, FLOAT) or not isinstance(now, bool | int | float) or not math.isfinite(now):
             continue
         name = _name(attribute.name) + (f".{part + 1}" if len(attribute.codes) > 1 else "")
         text = f"The model's attribute '{attribute.name}'."
-        ranges = [(0.0, 1.0)] if code == BOOL else _ranges(float(value))
-        if code == INT:
+        ranges = [(0.0, 1.0)] if kind == BOOL else _ranges(float(now))
+        if kind == INT:
             ranges = [(float(math.floor(low)), float(math.ceil(high))) for low, high in ranges]
-        controls = [Control(name, float(value), low, high, text=text) for low, high in dict.fromkeys(ranges)]
-        found.append([Knob(attribute, part, control, code != FLOAT) for control in controls])
+        controls = [Control(name, float(now), low, high, text=text) for low, high in dict.fromkeys(ranges)]
+        found.append([Knob(attribute, part, control, kind != FLOAT) for control in controls])
     return found
 
 
@@ -107,8 +107,12 @@ def places(plain: Recording, others: Sequence[Recording], values: Sequence[float
     found = []
     for k, same in enumerate(zip(*nodes, strict=True)):
         if same[0].op == "get_attr":
-            tensors = [r.constants.get(n.target) for r, n in zip((plain, *others), same, strict=True)]
-            if any(t is None or t.shape != tensors[0].shape or t.dtype != tensors[0].dtype for t in tensors):
+            tensors = [
+                r.constants[str(n.target)] for r, n in zip((plain, *others), same, strict=True) if n.op == "get_attr"
+            ]
+            if len(tensors) != len(same):
+                return None
+            if any(t.shape != tensors[0].shape or t.dtype != tensors[0].dtype for t in tensors):
                 return None
             if all(torch.equal(tensors[0], t) for t in tensors[1:]):
                 continue
@@ -180,7 +184,7 @@ def connect(recording: Recording, nodes: list[fx.Node], knob: Knob, found: Seque
             line = write(aten.exp.default, line)
         node = nodes[place.node]
         if place.leaf < 0:
-            dtype = recording.constants[node.target].dtype
+            dtype = recording.constants[str(node.target)].dtype
             if dtype != torch.float32:
                 line = write(aten._to_copy.default, line, dtype=dtype)
             node.replace_all_uses_with(line)
@@ -201,7 +205,7 @@ def connect(recording: Recording, nodes: list[fx.Node], knob: Knob, found: Seque
 def _name(name: str) -> str:
     """Make a name that a card may bear."""
     plain = "".join(c if c.isalnum() or c in "_-." else "_" for c in name).strip("_-.")
-    return plain or "attribute"
+    return f"model.{plain}" if plain in (AMOUNT, SEED, "") else plain
 
 
 def _ranges(value: float) -> list[tuple[float, float]]:

@@ -3,12 +3,13 @@
 Such a model pads what it is given at both ends, so each call begins anew. It is given more than the frame that is
 wanted: frames before it and, where it looks ahead, frames after it, and all but the wanted frame is thrown away. How
 far it reaches is measured. Where the window holds all of that, the sound is the offline render's own, later by the
-frames ahead. Where the reach is longer than a step can afford, the estimates that two successive windows make of the same
-frame are crossed over into each other.
+frames ahead. Where the reach is longer than a step can afford, the estimates that two successive windows make of the
+same frame are crossed over into each other.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ def chunked(script: Script, role: Role, frames: int = 8) -> float:
     given = role.input(frames, seed=7)
     with still():
         whole = _apart(script, role, [given])
-        parts = _apart(script, role, list(given.split(role.given, dim=2)))
+        parts = _apart(script, role, list(torch.split(given, role.given, dim=2)))
     return _relative(parts, whole)
 
 
@@ -99,10 +100,9 @@ def measure(script: Script, role: Role) -> Window:
     known = behind < PROBED and ahead < PROBED
     if known and behind + 1 + ahead <= FARTHEST:
         return Window(behind, ahead, exact=True, reach=(behind, ahead))
-    window = Window(
+    return Window(
         min(behind, BEHIND), min(max(ahead, 1), AHEAD), not role.audio_out, (behind, ahead) if known else None
     )
-    return window
 
 
 def plan(script: Script, role: Role, frames: int) -> tuple[Plan | None, int]:
@@ -132,8 +132,8 @@ def warning(role: Role, window: Window) -> str:
         reach = f"{window.reach[0]} frames back and {window.reach[1]} ahead"
     how = "so it sounds as rendered in one piece" if window.exact else "and windows are crossed over into each other"
     return (
-        f"'{role.method.name}' was exported without caches and would click at every call: it reaches {reach}, is played "
-        f"with {window.behind} frames before and {window.ahead} after each, {how}, {delay} samples late and at "
+        f"'{role.method.name}' was exported without caches and would click at every call: it reaches {reach}, is "
+        f"played with {window.behind} frames before and {window.ahead} after each, {how}, {delay} samples late and at "
         f"{window.frames} times the cost; export it with streaming on if you can."
     )
 
@@ -156,4 +156,4 @@ def _apart(script: Script, role: Role, parts: list[Tensor]) -> Tensor:
 
 def _relative(found: Tensor, wanted: Tensor) -> float:
     gap = float((found - wanted).abs().max()) / max(1.0, float(wanted.abs().max()))
-    return gap if gap == gap else float("inf")
+    return float("inf") if math.isnan(gap) else gap

@@ -14,9 +14,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from export.contract import Card, GlitchError, Measured
+from export.contract import GlitchError
 
 if TYPE_CHECKING:
+    from export.contract import Card
     from models.evaluate import Report
 
 LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "onnxscript")
@@ -121,21 +122,6 @@ def train_vae(
     )
 
 
-@app.command("export")
-def export_command(
-    checkpoint: Annotated[Path, typer.Argument(help="model.ckpt of a training, or its folder.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The model file to write.")],
-    name: Annotated[str | None, typer.Option(help="What the model is called; else as its file.")] = None,
-) -> None:
-    """Make a checkpoint a streaming model file, once it has proved that chunked equals whole."""
-    from models.export import export
-
-    proof = export(checkpoint, out, name=name)
-    worst = max(difference.value for difference in proof.worst)
-    size = out.stat().st_size / 1e6
-    print(f"{out}: {size:.1f} MB; chunked equals whole within {worst:.0e} ({proof.tolerance:.0e} is allowed).")
-
-
 @app.command("convert")
 def convert_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.ts", help="A TorchScript file of the nn~ kind: a RAVE, say.")],
@@ -168,6 +154,21 @@ def convert_command(
     print(
         f"{out}: {size:.1f} MB, made in {time.monotonic() - began:.0f} s; play it: glitch-live {shlex.quote(str(out))}"
     )
+
+
+@app.command("export")
+def export_command(
+    checkpoint: Annotated[Path, typer.Argument(help="model.ckpt of a training, or its folder.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The model file to write.")],
+    name: Annotated[str | None, typer.Option(help="What the model is called; else as its file.")] = None,
+) -> None:
+    """Make a checkpoint a streaming model file, once it has proved that chunked equals whole."""
+    from models.export import export
+
+    proof = export(checkpoint, out, name=name)
+    worst = max(difference.value for difference in proof.worst)
+    size = out.stat().st_size / 1e6
+    print(f"{out}: {size:.1f} MB; chunked equals whole within {worst:.0e} ({proof.tolerance:.0e} is allowed).")
 
 
 @app.command("evaluate")
@@ -295,6 +296,8 @@ def _print_report(report: Report) -> None:
 def _print_model(card: Card) -> None:
     """Show what a model does, method by method, with what was measured of it."""
     from rich.table import Table
+
+    from export.contract import Measured
 
     table = Table(title=f"{card.name}: {card.sample_rate} Hz, {card.latent.size} latents")
     table.add_column("method")

@@ -18,6 +18,16 @@ Kind = Literal["float", "int", "bool", "trigger", "list"]
 Curve = Literal["linear", "log"]
 Where = Literal["host", "deck", "both"]
 
+STAGE = (
+    "/latent",
+    "/fx/",
+    "/a/",
+    "/b/",
+    "/latency/",
+    "/load/",
+    "/underruns/",
+)  # what a model's controls don't begin with
+
 
 class ParameterError(GlitchError):
     """No such address, or a value that it cannot take."""
@@ -92,15 +102,6 @@ def row(
 
 SEED_LIMIT = float(2**31 - 1)
 SNAPSHOT_BUTTONS = 16
-STAGE = (
-    "/latent",
-    "/fx/",
-    "/a/",
-    "/b/",
-    "/latency/",
-    "/load/",
-    "/underruns/",
-)  # what no control of a model begins with
 
 HOST_ROWS = (
     row("/gain", "float", -80, 12, 0, "dB", "host", "Level of the output; -80 is silence.", smoothing_ms=20),
