@@ -18,15 +18,7 @@ Kind = Literal["float", "int", "bool", "trigger", "list"]
 Curve = Literal["linear", "log"]
 Where = Literal["host", "deck", "both"]
 
-STAGE = (
-    "/latent",
-    "/fx/",
-    "/a/",
-    "/b/",
-    "/latency/",
-    "/load/",
-    "/underruns/",
-)  # what a model's controls don't begin with
+STAGE = ("/latent", "/fx/", "/a/", "/b/", "/latency/", "/load/", "/underruns/")  # begins no control of a model's
 
 
 class ParameterError(GlitchError):
