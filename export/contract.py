@@ -488,18 +488,13 @@ def _validate_parts(model: onnx.ModelProto) -> None:
         for node in part.node:
             alien = f"the operator '{node.op_type}' of the domain '{node.domain}' is none of ONNX"
             _expect(node.domain in known, f"{alien}; export the model with operators of ONNX alone")
+            pending.extend(_inner(node))
             for attribute in node.attribute:
-                pending.extend(_inner(attribute))
                 tensors += [attribute.t, *attribute.tensors]
                 sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
         for tensor in (*tensors, *(half for whole in sparse for half in (whole.values, whole.indices))):
             outside = tensor.data_location == onnx.TensorProto.EXTERNAL
             _expect(not outside, f"the weights '{tensor.name}' lie in another file; put them into the .onnx file")
-
-
-def _inner(attribute: onnx.AttributeProto) -> list[onnx.GraphProto]:
-    """List the graphs in an attribute (of If, Loop, Scan)."""
-    return [*([attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else []), *attribute.graphs]
 
 
 def _validate_card(card: Card) -> None:
@@ -547,6 +542,8 @@ def _validate_method(name: str, method: Method) -> None:
     names = [control.name for control in method.controls]
     _expect(len(set(names)) == len(names), f"{where}.controls has a name twice")
     for control in method.controls:
+        _expect(control.size <= WIDEST, f"the control '{control.name}' must have a size of 1 to {WIDEST}")
+        _expect_printable(f"what the control '{control.name}' is called", control.unit + control.text)
         low, high = control.minimum, control.maximum
         valid = control.name.replace("_", "").replace(".", "").replace("-", "").isalnum()
         _expect(valid, f"the control '{control.name}' must be named in letters, digits, '_', '-' and '.'")
@@ -617,11 +614,10 @@ def _expect(holds: bool, otherwise: str) -> None:
 def reads(node: onnx.NodeProto) -> list[str]:
     """List the tensors a node reads, those of its inner graphs (If, Loop, Scan) included."""
     names = list(node.input)
-    for attribute in node.attribute:
-        for graph in _inner(attribute):
-            for inner in graph.node:
-                names.extend(reads(inner))
-            names.extend(value.name for value in graph.output)
+    for graph in _inner(node):
+        for inner in graph.node:
+            names.extend(reads(inner))
+        names.extend(value.name for value in graph.output)
     return names
 
 
@@ -629,12 +625,17 @@ def _rename(node: onnx.NodeProto, names: dict[str, str]) -> None:
     """Call tensors otherwise, where a node or one inside it reads or makes them."""
     node.input[:] = [names.get(name, name) for name in node.input]
     node.output[:] = [names.get(name, name) for name in node.output]
-    for attribute in node.attribute:
-        for graph in _inner(attribute):
-            for inner in graph.node:
-                _rename(inner, names)
-            for value in graph.output:
-                value.name = names.get(value.name, value.name)
+    for graph in _inner(node):
+        for inner in graph.node:
+            _rename(inner, names)
+        for value in graph.output:
+            value.name = names.get(value.name, value.name)
+
+
+def _inner(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """Give the graphs inside a node (If, Loop, Scan)."""
+    singles = [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
+    return [*singles, *(graph for attribute in node.attribute for graph in attribute.graphs)]
 
 
 def _without_graph(model: onnx.ModelProto) -> onnx.ModelProto:
