@@ -135,8 +135,8 @@ class ISTFT(Layer):
     Parameters
     ----------
     n_fft, hop, window, channels, centred
-        As of the `STFT`. A centred one is half a frame late; both together are late by `n_fft - hop`, up to a multiple
-        of the hop.
+        As of the `STFT`. A centred one is half a frame late; both together are late by `n_fft - hop` where the hop
+        divides half a frame.
 
     Raises
     ------
