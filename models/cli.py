@@ -241,6 +241,8 @@ def convert_command(
     _print_model(made.card)
     for warning in made.warnings:
         print(f"warning: {warning}")
+    if weights != "fp32":
+        print(f"{made.card.provenance.notes}.")
     size = out.stat().st_size / 1e6
     print(
         f"{out}: {size:.1f} MB, made in {time.monotonic() - began:.0f} s; play it: glitch-live {shlex.quote(str(out))}"

@@ -88,6 +88,8 @@ def limit(seconds: float, memory: int) -> None:
     """Bound what this process may take of the machine, as far as the system lets it."""
     with suppress(ImportError, AttributeError, OSError):
         os.nice(NICENESS)
+    with suppress(OSError):  # where memory does run out, nothing that plays is to go for it
+        Path("/proc/self/oom_score_adj").write_text("1000")
     try:
         import resource
     except ImportError:  # Windows: the parent's clock is what bounds it there

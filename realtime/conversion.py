@@ -32,7 +32,7 @@ WEIGHTS = ("fp32", "fp16", "int8")
 SCRATCH = ".converting-"  # how names of scratch folders begin
 ANSWER = "answer.json"
 TIME_LIMIT_S = 900.0
-MEMORY_LIMIT = 8 << 30  # bytes
+LEAST_MEMORY, MOST_MEMORY = 2 << 30, 8 << 30  # bytes that it may want, whatever the machine has
 MOST_TOLD = 1 << 20  # bytes of an answer
 FIRST_WORD_S = 10.0  # after so long it is said that it still goes on, then after twice as long, and so on
 POLL_S = 0.05
@@ -85,7 +85,7 @@ def convert(
     tell: Callable[[str], None] = lambda _sentence: None,
     stop: threading.Event | None = None,
     time_limit_s: float = TIME_LIMIT_S,
-    memory_limit: int = MEMORY_LIMIT,
+    memory_limit: int | None = None,
     debug: bool = False,
 ) -> Converted:
     """Convert a TorchScript file into a model file, whole or not at all.
@@ -99,7 +99,7 @@ def convert(
     stop
         When it is set, the conversion is given up.
     time_limit_s, memory_limit
-        After so many seconds, or when it wants so many bytes, it is ended.
+        After so many seconds, or when it wants so many bytes (None: half of what the machine has), it is ended.
     debug
         Let the child say on standard error what it does.
 
@@ -119,7 +119,8 @@ def convert(
         raise lacking_studio(source)
     with _scratch(out.parent) as folder:
         order = {"source": str(source), "out": str(folder / out.name), **asdict(wishes or Wishes())}
-        order |= {"name": order["name"] or source.stem, "seconds": time_limit_s, "memory": memory_limit, "debug": debug}
+        order |= {"name": order["name"] or source.stem, "debug": debug}
+        order |= {"seconds": time_limit_s, "memory": memory_limit or half_the_memory()}
         code = _run(order, source, tell, stop or threading.Event(), time_limit_s)
         warnings = _answer(folder / ANSWER, source, code)
         _, card = load(folder / out.name)
@@ -133,6 +134,15 @@ def lacking_studio(source: Path) -> ConversionError:
         f'{source.name} must be converted before it plays, which takes PyTorch; run: pip install "glitch-live[lab]", '
         "or convert it on another machine with 'glitch-lab convert'."
     )
+
+
+def half_the_memory() -> int:
+    """Give what a conversion may want, in bytes, so that it takes no memory from what plays."""
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # a system that doesn't say
+        return MOST_MEMORY
+    return min(max(there // 2, LEAST_MEMORY), MOST_MEMORY)
 
 
 def sweep(folder: Path) -> None:
