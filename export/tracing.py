@@ -20,9 +20,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
 from export.contract import ContractError
-from export.lowering import ALIASES, REWRITES, Pair, lower_complex
+from export.lowering import ALIASES, REWRITES, Pair
 from export.nn_tilde import calm
 from export.noise import Draw
+from export.pairs import lower_complex
 from export.randomness import drawn, laid_out, redrawn, unheard
 
 aten = torch.ops.aten

@@ -6,6 +6,7 @@ They are as small as what they stand for allows; `largest` alone is as large as 
 from __future__ import annotations
 
 import math
+from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -422,6 +423,123 @@ class Endless(Decodes):
         out, _ = self.gru(slow.permute(0, 2, 1))
         level = self.last(torch.cat([out.permute(0, 2, 1), slow], 1))
         return torch.tanh(F.interpolate(level, scale_factor=16.0, mode="linear"))
+
+
+class Keeping(Decodes):
+    """Memory in a list, in a dictionary, and in an attribute that is nothing before the first call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = CachedUp(LATENTS, 1, HOP)
+        self.past = [torch.zeros(1, LATENTS, 1), torch.zeros(1, LATENTS, 1)]
+        self.held = {"sum": torch.zeros(1, LATENTS, 1)}
+        self.last = torch.jit.Attribute(None, Optional[Tensor])  # noqa: UP045
+
+    @torch.jit.export
+    def decode(self, z: Tensor) -> Tensor:
+        whole = torch.cat([self.past[0], self.past[1], z], 2)
+        self.past = [whole[:, :, -2:-1], whole[:, :, -1:]]
+        last = self.last
+        if last is None:
+            last = torch.zeros(z.shape[0], 4, 1)
+        made: list[Tensor] = []
+        for k in range(z.shape[2]):
+            last = torch.tanh(last * 0.5 + z[:, :, k : k + 1])
+            self.held["sum"] = 0.9 * self.held["sum"] + last
+            made.append(0.1 * self.held["sum"])
+        self.last = last
+        return self.up(F.avg_pool1d(whole, 3, 1) + torch.cat(made, 2))
+
+
+class Gated(Decodes):
+    """An LSTM, and writing in place by a mask and at every fourth sample; an attribute of four numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("curve_params", torch.tensor([5]))
+        self.register_buffer("curve", torch.tensor([0.1, 0.5, 0.3, 0.2]))
+        self.rnn = nn.LSTM(LATENTS, LATENTS, batch_first=True)
+        self.hidden = torch.zeros(1, 1, LATENTS)
+        self.cell = torch.zeros(1, 1, LATENTS)
+        self.up = CachedUp(LATENTS, 1, HOP)
+
+    @torch.jit.export
+    def get_curve(self) -> Tensor:
+        return self.curve
+
+    @torch.jit.export
+    def set_curve(self, value: Tensor) -> int:
+        self.curve = value
+        return 0
+
+    @torch.jit.export
+    def decode(self, z: Tensor) -> Tensor:
+        out, (self.hidden, self.cell) = self.rnn(z.permute(0, 2, 1), (self.hidden, self.cell))
+        x = self.up((z + out.permute(0, 2, 1)) * self.curve[None, :, None])
+        x[x > 0.1] = 0.1
+        x[:, :, ::4] *= 0.5
+        return x
+
+
+class Spectral(Decodes):
+    """Frames of a spectrum in polar form, turned, transformed back, and overlapped with the next call's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bins = nn.Conv1d(LATENTS, 2 * (HOP + 1), 1)
+        self.register_buffer("tail", torch.zeros(1, HOP))
+        self.register_buffer("window", torch.hann_window(2 * HOP))
+
+    @torch.jit.export
+    def decode(self, z: Tensor) -> Tensor:
+        size, angle = self.bins(z).chunk(2, 1)
+        turn = torch.exp(torch.complex(torch.zeros_like(angle), angle))
+        frames = torch.fft.irfft((torch.polar(torch.exp(size), angle) * turn).permute(0, 2, 1), n=32) * self.window
+        made: list[Tensor] = []
+        tail = self.tail
+        for k in range(z.shape[2]):
+            made.append(frames[:, k, :16] + tail)
+            tail = frames[:, k, 16:]
+        self.tail = tail
+        return torch.cat(made, 1).unsqueeze(1)
+
+
+class Drawing(Decodes):
+    """Draws in every way that can be played again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = CachedUp(LATENTS, 1, HOP)
+
+    @torch.jit.export
+    def decode(self, z: Tensor) -> Tensor:
+        noise = torch.zeros_like(z).normal_() * 0.1 + torch.bernoulli(torch.sigmoid(z)) * 0.1
+        noise = noise + torch.empty(z.shape[0], 1, z.shape[2]).uniform_(-1.0, 1.0)
+        x = self.up(z + noise)
+        return x + torch.randint(0, 3, [z.shape[0], 1, x.shape[2]]) * 0.01
+
+
+class Hearing(nn.Module):
+    """An encoder that listens to spectra, in stereo, and an effect from stereo to mono; it doesn't say its rate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("encode_params", torch.tensor([2, 1, 5, 32]))
+        self.register_buffer("forward_params", torch.tensor([2, 1, 1, 1]))
+        self.register_buffer("before", torch.zeros(1, 2, 32))
+        self.register_buffer("window", torch.hann_window(64))
+        self.bins = nn.Conv1d(66, 5, 1)
+        self.effect = CachedConv1d(2, 1, 9)
+
+    @torch.jit.export
+    def encode(self, x: Tensor) -> Tensor:
+        whole = torch.cat([self.before, x], 2)
+        self.before = whole[:, :, -32:]
+        size = torch.stft(whole[0], 64, 32, window=self.window, center=False, return_complex=True).abs()
+        return self.bins(torch.log1p(size).reshape(1, 66, -1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.effect(x))
 
 
 class Counting(Decodes):

@@ -1,0 +1,220 @@
+"""One method of a script: what it remembers is found, and it is written down in the way that this asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from export.assembling import Part, part
+from export.caches import Cache, find, untouched
+from export.contract import ContractError
+from export.nn_tilde import Script, last_line
+from export.roles import Role
+from export.tracing import Recording, record, shapes_asked
+from export.turning import Knob, Place, connect, knobs, places
+from export.windows import CHUNKED, Window, chunked, measure, plan, warning
+
+
+@dataclass(frozen=True)
+class Written:
+    """A method, written down.
+
+    `examples` are its input and the states that it carries; `caches` those of the script that they are.
+    """
+
+    role: Role
+    part: Part
+    recording: Recording
+    caches: list[Cache]
+    window: Window | None
+    knobs: list[Knob]
+    examples: list[Tensor]
+
+
+def written(script: Script, role: Role, seed: int, warnings: list[str]) -> Written:
+    """Write one method down, in the way that its memory asks for."""
+    caches, window = _memory(script, role)
+    if window is not None:
+        warnings.append(warning(role, window))
+    states = window.states(role) if window is not None else [cache.carried for cache in caches]
+    given = role.input(1, seed=seed)
+    recording = _recorded(script, role, caches, window, given, states)
+    turned, fixed = _turned(script, role, caches, window, given, states, recording)
+    if fixed:
+        warnings.append(f"In '{role.method.name}' these attributes stay as they are: {', '.join(fixed)}.")
+    controls = [knob.control for knob in turned]
+    made = part(role.key, recording, given, states, controls, seed)
+    if window is None:
+        caches = [caches[k] for k in made.states]
+    examples = [given, *(states[k] for k in made.states)]
+    return Written(role, made, recording, caches, window, turned, examples)
+
+
+def _memory(script: Script, role: Role) -> tuple[list[Cache], Window | None]:
+    """Find the caches of a method, or the window that a method without needs.
+
+    Raises
+    ------
+    ContractError
+        The method fails, or has caches and still gives something else for several frames than for one.
+    """
+    try:
+        caches = find(script, role)
+    except ContractError as error:
+        if "counts in the number" in str(error):
+            raise
+        caches = find(script, role, frames=32)
+        if caches:
+            raise
+        return [], measure(script, role)
+    try:
+        apart = chunked(script, role)
+    except ContractError:
+        if not caches:
+            return [], measure(script, role)
+        raise
+    if apart <= CHUNKED:
+        return caches, None
+    if not caches:
+        return [], measure(script, role)
+    carried = [cache.carried for cache in caches]
+    _recorded(script, role, caches, None, role.input(1), carried)  # what it does may tell why
+    raise ContractError(
+        f"'{role.method.name}' of {script.name} keeps {len(caches)} caches and still gives something else for 8 frames "
+        f"at once than for one after the other (by {apart:.1e}), so no cut of it is right; export the model again with "
+        "streaming on in all its layers."
+    )
+
+
+def _step(script: Script, role: Role, caches: list[Cache], window: Window | None) -> Callable[..., tuple[Tensor, ...]]:
+    def step(given: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        if window is not None:
+            return tuple(window.step(script, role, given, states))
+        for cache, state in zip(caches, states, strict=True):
+            script.slots.put(cache.slot, cache.inside(state.clone()))
+        made = role.play(script, given)
+        after = [script.slots.get(cache.slot) for cache in caches]
+        return (made, *(state.to(torch.float32) for state in after))
+
+    return step
+
+
+def _recorded(
+    script: Script, role: Role, caches: list[Cache], window: Window | None, given: Tensor, states: Sequence[Tensor]
+) -> Recording:
+    """Write a method down, and see that nothing in its structure hangs on the numbers that come in."""
+    noise, frames = plan(script, role, window.frames) if window is not None else (None, 1)
+
+    def once(given: Tensor, states: Sequence[Tensor]) -> Recording:
+        with untouched(script):
+            try:
+                return record(
+                    _step(script, role, caches, window), [given, *states], script.slots.names(), noise, frames
+                )
+            except ContractError as error:
+                reason = shapes_asked(_step(script, role, caches, window), [given, *states]) or str(error)
+                raise ContractError(_sentence(script, role, reason)) from None
+            except Exception as error:  # functionalize and the interpreter raise RuntimeError
+                reason = shapes_asked(_step(script, role, caches, window), [given, *states]) or last_line(error)
+                raise ContractError(_sentence(script, role, reason)) from None
+
+    recording = once(given, states)
+    if recording.asked:
+        signature = recording.signature()
+        for scale in (0.0, 1e-3, -1.0, 100.0):
+            other = once(given * scale, [state + scale * torch.randn_like(state) for state in states])
+            if other.signature() != signature or _constants_differ(recording, other):
+                asked = ", ".join(sorted({operator for operator, _ in recording.asked}))
+                raise ContractError(
+                    _sentence(
+                        script, role, f"what it does hangs on numbers that come in (it asks for them by '{asked}')"
+                    )
+                )
+    return recording
+
+
+def _sentence(script: Script, role: Role, reason: str) -> str:
+    return (
+        f"'{role.method.name}' of {script.name} cannot be made a graph: {reason}; "
+        "let the model do the same to whatever comes in, and export it again."
+    )
+
+
+def _constants_differ(one: Recording, other: Recording) -> bool:
+    return any(not torch.equal(tensor, other.constants[name]) for name, tensor in one.constants.items())
+
+
+def _turned(
+    script: Script,
+    role: Role,
+    caches: list[Cache],
+    window: Window | None,
+    given: Tensor,
+    states: Sequence[Tensor],
+    recording: Recording,
+) -> tuple[list[Knob], list[str]]:
+    """Make attributes inputs of the recorded graph where that is possible; name those that matter and stay."""
+    plans: list[tuple[Knob, list[Place]]] = []
+    fixed: list[str] = []
+    taken: set[int] = set()
+    for attribute in script.attributes:
+        for ranges in knobs(attribute):
+            found: tuple[Knob, list[Place]] | None = None
+            matters = False
+            for knob in ranges:
+                tried = _tried(script, role, caches, window, given, states, recording, knob)
+                if tried and knob.control.size > 1 and not _number_by_number(knob, tried):
+                    tried = None
+                if tried is None:
+                    matters = True
+                elif tried:
+                    found = knob, tried
+                    break
+                else:
+                    break
+            spots = {place.node for place in found[1]} if found else set()
+            if found and not spots & taken:
+                plans.append(found)
+                taken |= spots
+            elif found or matters:
+                fixed.append(f"{ranges[0].control.name} ({ranges[0].control.default:g})")
+    nodes = list(recording.graph.nodes)
+    turned = []
+    for knob, spots_of in plans:
+        connect(recording, nodes, knob, spots_of)
+        turned.append(knob)
+    return turned, fixed
+
+
+def _tried(
+    script: Script,
+    role: Role,
+    caches: list[Cache],
+    window: Window | None,
+    given: Tensor,
+    states: Sequence[Tensor],
+    recording: Recording,
+    knob: Knob,
+) -> list[Place] | None:
+    """Write a method down at the values of an attribute; empty where nothing changes, None where it can't be turned."""
+    values, others = [knob.control.default], []
+    for value in knob.probes():
+        with untouched(script):
+            if not script.set(knob.attribute, knob.values(value)):
+                return None
+            try:
+                others.append(_recorded(script, role, caches, window, given, states))
+            except ContractError:
+                return None
+        values.append(value)
+    return places(recording, others, values)
+
+
+def _number_by_number(knob: Knob, found: list[Place]) -> bool:
+    """Whether all that follows an attribute of many numbers is that attribute itself."""
+    return all(
+        p.leaf < 0 and p.slope.numel() == knob.control.size and bool((p.slope - 1).abs().max() < 1e-4) for p in found
+    )
