@@ -2,12 +2,13 @@
 
 A tensor that changes when the method runs is a cache. A number that changes is one too, but no graph can carry it:
 where the sound hangs on it the model is refused. Files of the nn~ kind keep caches for 64 voices of which one is
-played; where only the first row ever changes, only that is kept.
+played, or two; only the rows that ever change are kept.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,18 +30,23 @@ TOLERANCE = 1e-6
 class Cache:
     """A tensor that a method changes: where it lies, what it holds before the first frame, and how it is carried.
 
-    `first_row` says that the graph carries the first row of it alone.
+    `rows` says how many of its first rows the graph carries; None for all.
     """
 
     slot: Slot
     initial: Tensor
     dtype: torch.dtype
-    first_row: bool = False
+    rows: int | None = None
 
     @property
     def carried(self) -> Tensor:
         """What the graph starts from: float32, as all in a model file."""
-        return (self.initial[:1] if self.first_row else self.initial).to(torch.float32)
+        return self.cut.to(torch.float32)
+
+    @property
+    def cut(self) -> Tensor:
+        """What of it is carried, as the script has it."""
+        return self.initial if self.rows is None else self.initial[: self.rows]
 
     def inside(self, state: Tensor) -> Tensor:
         """Give a state as the script wants it."""
@@ -57,7 +63,7 @@ def find(script: Script, role: Role, frames: int = 1) -> list[Cache]:
     """
     with untouched(script) as kept, torch.random.fork_rng(devices=[]):
         slots = script.slots
-        changed: dict[Slot, bool] = {}
+        changed: dict[Slot, int] = {}
         numbers: set[Slot] = set()
         for run in range(RUNS):
             before = {slot: slots.get(slot).detach().clone() for slot in slots.tensors}
@@ -66,12 +72,11 @@ def find(script: Script, role: Role, frames: int = 1) -> list[Cache]:
             slots.refresh()
             for slot in slots.tensors:
                 if slot not in before or not same(slots.get(slot), before[slot]):
-                    changed[slot] = _one_row(slots.get(slot), before.get(slot)) and changed.get(slot, True)
+                    changed[slot] = max(_rows(slots.get(slot), before.get(slot)), changed.get(slot, 0))
             numbers |= {s for s, v in slots.values().items() if s in values and values[s] != v}
         _refuse_numbers(script, role, sorted(numbers, key=str))
         caches = [_cache(script, slot, kept.value(slot)) for slot in changed]
-    cut = [slot for slot, one_row in changed.items() if one_row]
-    return _cut(script, role, caches, cut)
+    return _cut(script, role, [Cache(c.slot, c.initial, c.dtype, changed[c.slot]) for c in caches])
 
 
 def warm(script: Script, roles: Sequence[Role]) -> None:
@@ -98,8 +103,8 @@ def start(script: Script, caches: list[Cache], states: list[Tensor]) -> None:
     """Let a script stand where its graph stands."""
     for cache, state in zip(caches, states, strict=True):
         value = cache.inside(state)
-        if cache.first_row:
-            value = torch.cat([value, cache.initial[1:].to(value.dtype)])
+        if cache.rows is not None:
+            value = torch.cat([value, cache.initial[cache.rows :].to(value.dtype)])
         script.slots.put(cache.slot, value.clone())
 
 
@@ -114,43 +119,48 @@ def _cache(script: Script, slot: Slot, at_load: Tensor | None) -> Cache:
     return Cache(slot, initial.detach().clone(), now.dtype)
 
 
-def _one_row(now: Tensor, before: Tensor | None) -> bool:
-    if before is None or now.shape != before.shape or now.dim() < 2 or now.shape[0] < 2:
-        return False
-    return bool(torch.equal(now[1:], before[1:]))
+def _rows(now: Tensor, before: Tensor | None) -> int:
+    """Count the rows up to the last that changed."""
+    if now.dim() < 2:
+        return now.shape[0] if now.dim() else 1
+    if before is None or now.shape != before.shape:
+        return now.shape[0]
+    changed = torch.nonzero((now != before).flatten(1).any(dim=1))
+    return int(changed[-1]) + 1 if len(changed) else 1
 
 
-def _cut(script: Script, role: Role, caches: list[Cache], slots: list[Slot]) -> list[Cache]:
-    """Keep the first row alone where the method works with it as with all, tried together and then one by one."""
-    if not slots:
-        return caches
-    trials = [slots] if len(slots) == 1 else [slots, *([slot] for slot in slots)]
-    whole = _render(script, role, caches, set())
-    good: set[Slot] = set()
-    for trial in trials:
-        wanted = good | set(trial)
+def _cut(script: Script, role: Role, caches: list[Cache]) -> list[Cache]:
+    """Keep only the rows that change where the method works with them as with all, tried together, then one by one."""
+    whole = [dataclasses.replace(cache, rows=None) for cache in caches]
+    smaller = [
+        k for k, c in enumerate(caches) if c.initial.dim() > 1 and c.rows is not None and c.rows < len(c.initial)
+    ]
+    if not smaller:
+        return whole
+    wanted = _render(script, role, whole)
+    good = whole
+    for trial in [smaller] if len(smaller) == 1 else [smaller, *([k] for k in smaller)]:
+        tried = [caches[k] if k in trial else cache for k, cache in enumerate(good)]
         try:
-            cut = _render(script, role, caches, wanted)
+            made = _render(script, role, tried)
         except ContractError:
             continue
-        if cut.shape == whole.shape and torch.allclose(cut, whole, atol=TOLERANCE):
-            good = wanted
-            if trial is slots:
+        if made.shape == wanted.shape and torch.allclose(made, wanted, atol=TOLERANCE):
+            good = tried
+            if trial is smaller:
                 break
-    return [Cache(c.slot, c.initial, c.dtype, c.slot in good) for c in caches]
+    return good
 
 
-def _render(script: Script, role: Role, caches: list[Cache], cut: set[Slot]) -> Tensor:
+def _render(script: Script, role: Role, caches: list[Cache]) -> Tensor:
+    """Run a method with its caches cut as they say; empty where one doesn't stay so."""
     with untouched(script), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for cache in caches:
-            first = cache.initial[:1] if cache.slot in cut else cache.initial
-            script.slots.put(cache.slot, first.clone())
+            script.slots.put(cache.slot, cache.cut.clone())
         made = torch.cat([role.play(script, role.input(1, seed=k)) for k in range(RUNS)], dim=2)
-        for cache in caches:
-            if cache.slot in cut and script.slots.get(cache.slot).shape[0] != 1:
-                return made[..., :0]
-        return made
+        stay = all(script.slots.get(cache.slot).shape == cache.cut.shape for cache in caches)
+        return made if stay else made[..., :0]
 
 
 def _refuse_numbers(script: Script, role: Role, numbers: list[Slot]) -> None:

@@ -84,12 +84,16 @@ def compare(
 
 
 def first_difference(
-    model: onnx.ModelProto, graph: fx.GraphModule, layers: dict[str, str], examples: list[Tensor]
+    model: onnx.ModelProto,
+    graph: fx.GraphModule,
+    layers: dict[str, str],
+    feeds: dict[str, np.ndarray],
+    examples: list[Tensor],
 ) -> str:
     """Name the first layer of a recorded graph that has no counterpart in the ONNX graph; empty where all have.
 
-    Both are run on the same input with all that lies between, and a layer's output is looked for among those of its
-    shape.
+    Both are run on the same input (`feeds` by name, `examples` in order), and a layer's output is looked for among all
+    tensors of its shape.
     """
     inside = onnx.ModelProto()
     inside.CopyFrom(model)
@@ -100,7 +104,6 @@ def first_difference(
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     session = ort.InferenceSession(inside.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    feeds = {i.name: t.numpy() for i, t in zip(session.get_inputs(), examples, strict=True)}
     tensors: dict[tuple[int, ...], list[np.ndarray]] = {}
     for tensor in session.run(None, feeds):
         if isinstance(tensor, np.ndarray):

@@ -130,7 +130,7 @@ class Slots:
 def attributes(module: torch.nn.Module) -> list[tuple[str, Any]]:
     """List all attributes of a script module, its submodules' not included."""
     found = torch._C._jit_debug_module_iterators(module._c)  # type: ignore[attr-defined]
-    return found["named_attributes"]  # type: ignore[no-any-return]
+    return found["named_attributes"]
 
 
 def same(a: Tensor, b: Tensor) -> bool:

@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from export.contract import Control
 from export.nn_tilde import BOOL, FLOAT, INT, Attribute
+from export.noise import AMOUNT, SEED
 from export.tracing import Recording
 
 aten = torch.ops.aten
@@ -204,7 +205,7 @@ def connect(recording: Recording, nodes: list[fx.Node], knob: Knob, found: Seque
 def _name(name: str) -> str:
     """Make a name that a card may bear."""
     plain = "".join(c if c.isalnum() or c in "_-." else "_" for c in name).strip("_-.")
-    return plain or "attribute"
+    return f"model.{plain}" if plain in (AMOUNT, SEED, "") else plain
 
 
 def _ranges(value: float) -> list[tuple[float, float]]:

@@ -327,6 +327,20 @@ class Stereo(Decodes):
         return self.last(self.up(z))
 
 
+class TwoVoices(Decodes):
+    """Stereo as two voices of one decoder, whose caches have room for 64."""
+
+    def __init__(self) -> None:
+        super().__init__(channels=2)
+        self.first = CachedConv1d(LATENTS, 4, 3)
+        self.up = CachedUp(4, 1, HOP)
+
+    @torch.jit.export
+    def decode(self, z: Tensor) -> Tensor:
+        voices = torch.cat([z, z.flip(1)], 0)
+        return self.up(self.first(voices)).permute(1, 0, 2)
+
+
 class Variational(nn.Module):
     """As large models are exported: all four methods, principal components, the latents that are left out drawn."""
 
@@ -395,18 +409,19 @@ class Uncached(Decodes):
 
 
 class Endless(Decodes):
-    """Without caches, and what it makes of a frame hangs on all that came before in the same call."""
+    """Without caches, smooth in one piece, and what it makes of a frame hangs on all that came before in a call."""
 
     def __init__(self) -> None:
         super().__init__()
         self.gru = nn.GRU(LATENTS, 8, batch_first=True)
-        self.last = nn.Linear(8, HOP)
+        self.last = nn.Conv1d(8 + LATENTS, 1, 1)
 
     @torch.jit.export
     def decode(self, z: Tensor) -> Tensor:
         slow = torch.cumsum(z, 2) * 0.1
-        out, _ = self.gru((z + torch.tanh(slow)).permute(0, 2, 1))
-        return self.last(out).reshape(1, 1, -1)
+        out, _ = self.gru(slow.permute(0, 2, 1))
+        level = self.last(torch.cat([out.permute(0, 2, 1), slow], 1))
+        return torch.tanh(F.interpolate(level, scale_factor=16.0, mode="linear"))
 
 
 class Counting(Decodes):
