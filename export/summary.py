@@ -42,7 +42,7 @@ def summary(model: onnx.ModelProto, card: Card, size: int) -> dict[str, Any]:
             "bytes": size,
             "opset": max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
             "parameters": _parameters(model),
-            "weights": _weights(model),
+            "weights": stored(model),
         },
         "methods": {name: _method(model, name, method) for name, method in card.methods.items()},
         "latent": {"size": card.latent.size, **latent},
@@ -67,10 +67,10 @@ def _parameters(model: onnx.ModelProto) -> int:
     return sum(int(np.prod(tensor.dims)) for tensor in model.graph.initializer if tensor.data_type in WEIGHTS)
 
 
-def _weights(model: onnx.ModelProto) -> str:
-    """Name the type that most of the weights are stored in."""
-    stored = dict.fromkeys(WEIGHTS.values(), 0)
+def stored(model: onnx.ModelProto) -> str:
+    """Name the type that most of the weights are stored in: fp32, fp16 or int8."""
+    counts = dict.fromkeys(WEIGHTS.values(), 0)
     for tensor in model.graph.initializer:
         if tensor.data_type in WEIGHTS:
-            stored[WEIGHTS[tensor.data_type]] += int(np.prod(tensor.dims))
-    return max(stored, key=lambda kind: stored[kind])
+            counts[WEIGHTS[tensor.data_type]] += int(np.prod(tensor.dims))
+    return max(counts, key=lambda kind: counts[kind])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from export.contract import ContractError, load, save
+from export.contract import ContractError, Measured, load, save
 from export.measure import measure
 from export.proof import prove
 from export.summary import summary
@@ -72,6 +73,18 @@ def test_weights_that_half_precision_cannot_hold_stay_as_they_are(reference_mode
     kept = next(tensor for tensor in light.graph.initializer if tensor.name == largest.name)
     assert kept.data_type == onnx.TensorProto.FLOAT
     assert sum(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in light.graph.initializer) > 0
+
+
+def test_a_converted_file_may_differ_from_its_source_as_far_as_its_weights_do(
+    reference_model: Path, tmp_path: Path
+) -> None:
+    model, card = load(reference_model)
+    for kind, holds in (("fp32", False), ("int8", True)):
+        light, rested, _ = lighter(model, card, kind)
+        method = dataclasses.replace(rested.method("decode"), measured=Measured(parity=1e-2, parity_steps=64))
+        path = tmp_path / f"{kind}.onnx"
+        save(path, light, dataclasses.replace(rested, methods={"decode": method}))
+        assert verify(path).holds == holds
 
 
 def test_full_precision_changes_nothing(reference_model: Path) -> None:
