@@ -235,10 +235,10 @@ def test_a_transform_takes_the_hop_that_it_is_given(tmp_path: Path) -> None:
 
 
 def test_the_documented_example_writes_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "export-layers.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "layers.md").read_text()
     example = text.split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(tmp_path)
-    exec(compile(example, "export-layers.md", "exec"), {})
+    exec(compile(example, "layers.md", "exec"), {})
     method = load(tmp_path / "decoder.onnx")[1].method("decode")
     assert (method.hop, method.channels) == (300, 2)
     assert method.delay == 300 + 150 + 9 + 3
