@@ -9,7 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from export.contract import AUDIO_IN, Card, Measured, Method, input_channels, load, one_frame, output_channels, split
+from export.contract import (
+    AUDIO_IN,
+    Card,
+    Measured,
+    Method,
+    bends_layer,
+    input_channels,
+    load,
+    one_frame,
+    output_channels,
+    split,
+)
 from export.measure import answer, real_time
 from export.proof import TOLERANCE, prove, run
 from export.rest import leave_alone
@@ -21,7 +32,6 @@ FAR = 4.0  # standard deviations, as far as a fader goes
 LOUD = 1.0
 REST_SECONDS = 2.0
 UNSETTLED = 1e-3  # of a cache's peak, or of 1
-BENDS = "bend."  # controls of layers, which may take a network wherever they like: they stay at rest
 POP = 4.0  # how many times further the first step at rest may go than later ones do
 
 
@@ -104,7 +114,7 @@ def _controls(name: str, method: Method, k: int, rng: np.random.Generator) -> di
     for control in method.controls:
         shape = (1, control.size, FRAMES if control.per_frame else 1)
         ends = np.full(shape, control.minimum), np.full(shape, control.maximum)
-        if control.name.startswith(BENDS):
+        if bends_layer(control.name):
             ends = np.full(shape, control.default), np.full(shape, control.default)
         value = ends[k] if k < len(ends) else rng.uniform(*ends)
         given[f"{name}.control.{control.name}"] = value.astype(np.float32)
