@@ -1,4 +1,4 @@
-"""A method's graph in onnxruntime, run a frame a step: where it comes to rest, and how late it answers."""
+"""A method's graph in onnxruntime, run a frame a step, and where it comes to rest."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from export.noise import AMOUNT
 SETTLE_SECONDS = 10.0
 MOST_STEPS = 2000
 SETTLED = 1e-7
-LISTENED = 48  # frames after an impulse
-IMPULSES = 4
 
 
 class Running:
@@ -63,38 +61,6 @@ def settled(model: onnx.ModelProto, card: Card, key: str, noisy: bool) -> tuple[
     if noisy:
         running.states[-1] = np.zeros(1, np.float32)
     return tuple(np.nan_to_num(state) for state in running.states)
-
-
-def delay(model: onnx.ModelProto, card: Card, key: str) -> int:
-    """How many samples after an input its answer is strongest.
-
-    For audio in, that of a click's peak; for latents in, where the hop begins that holds most of what one frame does.
-    """
-    if key == "prior":
-        return 0
-    running = Running(model, card, key)
-    running.values = {AMOUNT: 0.0}
-    calm, rng = _calm(running, card), np.random.default_rng(0)
-    hop, energy = running.method.hop, np.zeros(0)
-    for _ in range(IMPULSES):
-        impulse = calm.copy()
-        if key in AUDIO_IN:
-            impulse[:, :, 0] += rng.choice([-1.0, 1.0], impulse.shape[1])
-        else:
-            impulse += rng.standard_normal(impulse.shape).astype(np.float32)
-        answers = []
-        for first in (impulse, calm):
-            running.states = [np.array(rest) for rest in running.method.rest]
-            answers.append(np.concatenate([running.step(g) for g in [first] + [calm] * (LISTENED - 1)], axis=2))
-        apart = np.square(answers[0] - answers[1]).sum(axis=(0, 1))
-        energy = apart if not len(energy) else energy + apart
-    if not energy.any():
-        return 0
-    if key == "encode":
-        return int(energy.argmax()) * hop
-    if key == "transform":
-        return int(energy.argmax())
-    return int(np.convolve(energy, np.ones(hop), "valid").argmax())
 
 
 def _calm(running: Running, card: Card) -> np.ndarray:

@@ -92,7 +92,7 @@ def export(
         graphs.append(_graph(key, part, settled, latent))
     provenance = card.provenance if card else Card(name, sample_rate, {}, latent).provenance
     whole = Card(name, sample_rate, described, latent, provenance)
-    model = _join(graphs, name)
+    model = join(graphs, name)
     validate(model, whole)
     model, whole, _ = lighter(model, whole, weights)
     if bend is not None:
@@ -236,7 +236,7 @@ def _origin(node: onnx.NodeProto) -> str:
     return f"{part.removeprefix(OURS)}/" if part.startswith(OURS) else ""
 
 
-def _join(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
+def join(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
     """Lay the methods' graphs side by side in one."""
     model = onnx.ModelProto()
     model.CopyFrom(graphs[0])

@@ -31,15 +31,17 @@ from export.contract import (
     split,
     validate,
 )
+from export.measure import answer
 from export.nn_tilde import Script, read
 from export.noise import SEED, numbers
 from export.parity import STEPS, TOLERANCE, Made, Parity, compare, first_difference
 from export.products import as_products
 from export.proof import prove
 from export.roles import latents_of, roles
-from export.running import Running, delay, settled
+from export.running import Running, settled
 from export.scores import latent_of
-from export.torch_export import _join
+from export.stepping import session
+from export.torch_export import join
 from export.turning import Knob
 from export.writing import Written, written
 
@@ -106,7 +108,7 @@ def _convert(
     warm(script, found)
     latent = latent_of(script, latents_of(script, found), found)
     converted = [written(script, role, seed, warnings) for role in found]
-    model = _join([entry.part.model for entry in converted], name)
+    model = join([entry.part.model for entry in converted], name)
     card = Card(name, script.sample_rate, {}, latent, _provenance(script, seed, warnings))
     methods = {entry.role.key: _described(entry, model, card) for entry in converted}
     card = dataclasses.replace(card, methods=methods)
@@ -143,8 +145,10 @@ def _described(entry: Written, model: onnx.ModelProto, card: Card) -> Method:
     card = dataclasses.replace(card, methods={role.key: method})
     method = dataclasses.replace(method, rest=settled(model, card, role.key, made.noisy))
     card = dataclasses.replace(card, methods={role.key: method})
-    late = entry.window.ahead * role.hop if entry.window is not None else delay(model, card, role.key)
-    return dataclasses.replace(method, delay=late)
+    if entry.window is not None:
+        return dataclasses.replace(method, delay=entry.window.ahead * role.hop)
+    heard = answer(session(split(model, role.key).SerializeToString()), card, role.key)
+    return dataclasses.replace(method, delay=max(heard.peak, 0) if heard is not None and role.key != "prior" else 0)
 
 
 def _proved(script: Script, converted: list[Written], model: onnx.ModelProto, card: Card, seed: int) -> Card:
