@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +190,12 @@ def test_a_model_is_checked_as_it_is_when_it_is_bent(layered: dict[str, Path], m
     monkeypatch.setattr(Engine, "next", spied)
     measure(layered["bent"], seconds=0.1)
     assert set(rested) == {False}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells and takes back how urgent a thread is")
+def test_what_checks_is_as_urgent_afterwards_as_anything(layered: dict[str, Path]) -> None:
+    measure(layered["bent"], seconds=0.1)
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 # On stage
