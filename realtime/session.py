@@ -407,6 +407,7 @@ class Session:
         if self._stored is not None:
             self._stored.restore(self)
             self._autosave = self._stored.autosave(self)
+            self.touch()  # a session that nobody turns a knob of is worth coming back to as well
             self._stack.callback(self._autosave.close)
             self._stack.callback(self.recall.settle)
         if self.osc is not None:

@@ -213,7 +213,6 @@ def test_a_session_plays_it_and_remembers_the_file_that_was_named(source: Path, 
     with Session(source, device="null", session=show) as session:
         assert session.card.name == "level"
         assert session.player.source == source
-        session.set("/latent/1", 0.5)
         eventually(show.exists, 30)
     kept = read(show).decks["a"]
     assert (kept.model, kept.path, kept.sha256) == ("clay", str(source), digest(source))
