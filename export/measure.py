@@ -16,8 +16,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.contract import AUDIO_IN, Card, ContractError, Measured, Method, input_channels, one_frame, split
-from export.proof import Proof, prove, run
+from export.contract import AUDIO_IN, Card, ContractError, Measured, Method, one_frame, split
+from export.proof import Proof, prove, random_input, run
 from export.stepping import Steps, runs, session
 
 QUIET = 1e-6  # of the peak's energy, 60 dB below it
@@ -26,7 +26,7 @@ HORIZON = 16_384  # samples that an answer is followed for
 FEWEST_FRAMES, MOST_FRAMES = 16, 512
 LATENT_PROBES = 4
 SAMPLE_PROBES = 16
-NOISE, IMPULSE = 0.1, 0.3
+IMPULSE = 0.3
 ROUNDS, ROUND_S = 5, 0.04
 
 
@@ -109,7 +109,7 @@ def answer(loaded: ort.InferenceSession, card: Card, name: str, *, seed: int = 0
     probes = SAMPLE_PROBES if sampled else LATENT_PROBES
     horizon = int(np.clip(-(-HORIZON // method.hop), FEWEST_FRAMES, MOST_FRAMES))
     frames = LEAD_FRAMES + probes + horizon
-    feeds = _feeds(card, name, frames, rng)
+    feeds = random_input(card, name, frames, rng, wander=False)
     plain = _output(loaded, name, method, feeds)
     lags, energies = [], []
     for probe in range(probes):
@@ -135,7 +135,7 @@ def answer(loaded: ort.InferenceSession, card: Card, name: str, *, seed: int = 0
 def real_time(loaded: ort.InferenceSession, card: Card, name: str) -> float:
     """Say how many times faster than real time a method runs: its median step in the quietest of a few rounds."""
     steps, rng = Steps(loaded, card, name), np.random.default_rng(0)
-    steps.input[:] = _feeds(card, name, 1, rng)[f"{name}.input"]
+    steps.input[:] = random_input(card, name, 1, rng, wander=False)[f"{name}.input"]
     medians = []
     for _ in range(ROUNDS):
         costs: list[float] = []
@@ -158,22 +158,6 @@ def _read(lags: np.ndarray, energy: np.ndarray, in_a_hop: int, slack: int) -> An
     over = sums[in_a_hop:] - sums[:-in_a_hop]
     most = int(np.argmax(over > (1 - 1e-6) * over.max()))  # the first of equals, whatever rounding made of them
     return Answer(int(lags[audible[0]]), int(lags[most]), int(lags[audible[-1]]), slack)
-
-
-def _feeds(card: Card, name: str, frames: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Make latents as in training, or noise, with every control at its default."""
-    method = card.method(name)
-    if name in AUDIO_IN:
-        value = NOISE * rng.standard_normal((input_channels(card, name), frames * method.hop))
-    else:
-        value = rng.standard_normal((input_channels(card, name), frames))
-    if name == "decode":
-        value = np.array(card.latent.mean)[:, None] + np.array(card.latent.std)[:, None] * value
-    feeds = {f"{name}.input": value[None].astype(np.float32)}
-    for control in method.controls:
-        length = frames if control.per_frame else 1
-        feeds[f"{name}.control.{control.name}"] = np.full((1, control.size, length), control.default, np.float32)
-    return feeds
 
 
 def _changed(given: np.ndarray, card: Card, name: str, frame: int, offset: int, rng: np.random.Generator) -> np.ndarray:

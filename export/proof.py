@@ -63,7 +63,7 @@ def prove(model: onnx.ModelProto, card: Card, *, seed: int = 0, frames: int = FR
 def _worst(name: str, model: onnx.ModelProto, card: Card, rng: np.random.Generator, frames: int) -> Difference:
     method = card.method(name)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    feeds = _random_input(name, method, card, rng, frames)
+    feeds = random_input(card, name, frames, rng)
     single = one_frame(model, name)
     whole, states = run(session, name, method, feeds, [1] * frames if single else [frames])
     cuts = {} if single else {f"cut into chunks of {size}": _even(frames, size) for size in CUTS}
@@ -122,10 +122,11 @@ def _samples(name: str, method: Method) -> int:
     return method.hop if method.output == "audio" else 1
 
 
-def _random_input(
-    name: str, method: Method, card: Card, rng: np.random.Generator, frames: int
+def random_input(
+    card: Card, name: str, frames: int, rng: np.random.Generator, *, wander: bool = True
 ) -> dict[str, np.ndarray]:
-    """Make latents as in training, or noise, and controls that wander through their range frame by frame."""
+    """Make latents as in training, or noise, and controls that wander frame by frame, or stay at their defaults."""
+    method = card.method(name)
     if name in AUDIO_IN:
         value = 0.1 * rng.standard_normal((input_channels(card, name), frames * method.hop))
     else:
@@ -135,7 +136,7 @@ def _random_input(
     feeds = {f"{name}.input": value[None].astype(np.float32)}
     for control in method.controls:
         length = frames if control.per_frame else 1
-        share = BENT if bends_layer(control.name) else 1.0
+        share = (BENT if bends_layer(control.name) else 1.0) if wander else 0.0
         low, high = (control.default + share * (edge - control.default) for edge in (control.minimum, control.maximum))
         values = rng.uniform(low, high, (1, control.size, length))
         feeds[f"{name}.control.{control.name}"] = values.astype(np.float32)

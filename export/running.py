@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 
 from export.contract import AUDIO_IN, Card, input_channels, split
 from export.noise import AMOUNT
+from export.stepping import session
 
 SETTLE_SECONDS = 10.0
 MOST_STEPS = 2000
@@ -24,11 +24,7 @@ class Running:
     """
 
     def __init__(self, model: onnx.ModelProto, card: Card, key: str) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        part = split(model, key).SerializeToString()
-        self.session = ort.InferenceSession(part, options, providers=["CPUExecutionProvider"])
+        self.session = session(split(model, key).SerializeToString())
         self.key, self.method = key, card.method(key)
         self.shape = (1, input_channels(card, key), self.method.hop if key in AUDIO_IN else 1)
         self.states = [np.array(rest) for rest in self.method.rest]

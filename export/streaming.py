@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Literal
@@ -29,7 +30,7 @@ class StreamingError(GlitchError):
     """A layer or a stack that cannot stream."""
 
 
-class Layer(nn.Module):
+class Layer(nn.Module, ABC):
     """What streams.
 
     Attributes
@@ -69,13 +70,13 @@ class Layer(nn.Module):
             self._check(x)
         return self.stream(x) if self.streams else self.offline(x)
 
+    @abstractmethod
     def offline(self, x: Tensor) -> Tensor:
         """Run over a whole signal [batch, inputs, samples] → [batch, outputs, samples * ratio]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stream(self, x: Tensor) -> Tensor:
         """Run over the next portion [1, inputs, samples] → [1, outputs, samples * ratio], `delay` samples late."""
-        raise NotImplementedError
 
     def keep(self, name: str, *shape: int) -> None:
         """Make a buffer of zeros that is kept between two portions; no checkpoint holds it."""

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from export.contract import GlitchError
 from realtime.autosave import Autosave
 from realtime.effects import Effect
-from realtime.library import Library
+from realtime.library import Library, bundled_model
 from realtime.memory import LETTERS
+from realtime.opening import Opened
 from realtime.params import HOST_ROWS
 from realtime.sessionfile import DeckEntry, SessionFile, resolve
 from realtime.sessionfile import read as read_file
@@ -80,10 +81,23 @@ class Stored:
                 loading.add_done_callback(_say_if_it_failed(session.say, self.models[letter]))
 
     def autosave(self, session: Session) -> Autosave:
-        """Keep what plays in the file from now on; what a deck played whose model hasn't come (yet) stays in it."""
-        saver = Autosave(self.path, lambda: collect(session, self.file.decks), session.say)
+        """Keep what plays in the file from now on; what a deck played whose model hasn't come (yet) stays in it.
+
+        So it does where a bundled model stands in for one that is away: until another is loaded in its place.
+        """
+        stand_in = self._stand_in(session)
+        saver = Autosave(self.path, lambda: collect(session, self.file.decks, stand_in), session.say)
         session.recall.sweep()
         return saver
+
+    def _stand_in(self, session: Session) -> Opened | None:
+        """Give what deck A plays in the place of a model that is away, and say so."""
+        away = self.file.decks.get(LETTERS[0], DeckEntry()).model
+        opened = session.rack.players[LETTERS[0]].opened
+        if not away or LETTERS[0] in self.models or opened is None or opened.source != bundled_model():
+            return None
+        session.say(f"{opened.source.stem} stands in for '{away}', which the session keeps until another is loaded.")
+        return opened
 
 
 def read(path: str | os.PathLike[str], library: Library, say: Callable[[str], None]) -> Stored:
@@ -107,8 +121,8 @@ def read(path: str | os.PathLike[str], library: Library, say: Callable[[str], No
     return Stored(path, file, {letter: model for letter, model in models.items() if model is not None}, effects)
 
 
-def collect(session: Session, before: Mapping[str, DeckEntry]) -> SessionFile:
-    """Say how a session is, as its file keeps it; decks that play nothing are as they were before."""
+def collect(session: Session, before: Mapping[str, DeckEntry], stand_in: Opened | None = None) -> SessionFile:
+    """Say how a session is, as its file keeps it; decks that play nothing, or a stand-in, are as they were before."""
     recall, players = session.recall, session.rack.players
     decks = dict(before) | {
         letter: DeckEntry(
@@ -119,7 +133,7 @@ def collect(session: Session, before: Mapping[str, DeckEntry]) -> SessionFile:
             values=deck_values(player),
         )
         for letter, player in players.items()
-        if player.opened is not None
+        if player.opened is not None and player.opened is not stand_in
     }
     snapshots = recall.snapshots
     return SessionFile(

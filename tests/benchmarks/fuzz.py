@@ -187,9 +187,9 @@ def play(home: Path) -> None:
 
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and watching.is_set() and isinstance(arguments[0], str | bytes | os.PathLike):
-            opened.add(os.path.abspath(os.fsdecode(arguments[0])))
+            opened.add(os.path.realpath(os.fsdecode(arguments[0])))
         elif event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
-            usual.add(os.path.abspath(os.fsdecode(arguments[0])))
+            usual.add(os.path.realpath(os.fsdecode(arguments[0])))
 
     threading.excepthook = lambda told: problems.append(f"thread {told.thread}: {told.exc_value!r}")
     sys.addaudithook(audit)
@@ -413,7 +413,7 @@ def _calls(trace: Path, began: float, ended: float) -> Iterator[tuple[str, bool]
                 yield found[6], writes
             elif quoted:
                 where = re.search(r"<(/[^>]*)>, \"", text)
-                yield os.path.normpath(os.path.join(where[1] if where else os.getcwd(), quoted[1])), writes
+                yield os.path.realpath(os.path.join(where[1] if where else os.getcwd(), quoted[1])), writes
 
 
 def _ours(folder: Path, path: str, writes: bool) -> bool:

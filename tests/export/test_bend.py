@@ -264,7 +264,7 @@ def test_any_cut_gives_the_same_audio_with_bends_turned(reference_model: Path, e
 
 def test_a_bent_model_is_proved_with_its_bends_turned(layered: Path) -> None:
     model, card = bend(*load(layered), ["all"])
-    feeds = proof._random_input("decode", card.method("decode"), card, np.random.default_rng(0), 10)
+    feeds = proof.random_input(card, "decode", 10, np.random.default_rng(0))
     for control in card.method("decode").controls:
         values = feeds[f"decode.control.{control.name}"]
         assert np.ptp(values) > 0.2 * (control.maximum - control.default)

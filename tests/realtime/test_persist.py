@@ -181,6 +181,24 @@ def test_a_deck_that_has_not_come_yet_stays_in_the_file(opened: Open, shelf: Pat
         eventually(lambda: played(session, "b")[0] == -1.5)
 
 
+def test_a_stand_in_does_not_make_the_session_forget_what_it_stands_in_for(
+    opened: Open, shelf: Path, show: Path
+) -> None:
+    with opened(shelf / "level.onnx") as session:
+        session.set("/latent/1", 2.0)
+    before = read(show).decks["a"]
+    (shelf / "level.onnx").rename(shelf.parent / "away.onnx")
+    with opened() as session:
+        assert any("orchestra stands in for 'level'" in note for note in session.notes), session.notes
+        session.set("/gain", -3)
+    assert read(show).host["/gain"] == -3
+    assert read(show).decks["a"] == before
+    with opened() as session:
+        session.load("wide", letter="a").result(30)
+    assert read(show).decks["a"].model == "wide"
+    (shelf.parent / "away.onnx").rename(shelf / "level.onnx")
+
+
 @pytest.mark.parametrize(
     ("fate", "says", "plays"),
     [
