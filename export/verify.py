@@ -158,7 +158,8 @@ def _answer(part: onnx.ModelProto, card: Card, name: str) -> list[Check]:
     if heard is None:
         delay = Check(name, "delay", True, "its output doesn't hear its input")
     elif heard.agrees(method.delay):
-        delay = Check(name, "delay", True, f"{method.delay} samples, and it answers most at {heard.peak}")
+        told = f"{method.delay} samples; a change is heard from {heard.begins} to {heard.ends} samples after it"
+        delay = Check(name, "delay", True, told + (f", give or take {heard.slack}" if heard.slack else ""))
     else:
         delay = Check(name, "delay", False, heard.contradiction(name, method.delay))
     said = method.measured or Measured()

@@ -232,7 +232,10 @@ def convert_command(
 
     if weights not in WEIGHTS:
         raise GlitchError(f"--weights is {', '.join(WEIGHTS)}, not '{weights}'.")
-    out = out or model.with_suffix(".onnx")
+    if out is None:
+        out = model.with_suffix(".onnx")
+        if out.exists():
+            raise GlitchError(f"{out} is there already; name the file to write: glitch-lab convert {model} OUT.onnx.")
     layers = tuple(part.strip() for part in bend.split(",") if part.strip()) if bend else ()
     wishes = Wishes(name or out.stem, seed, layers, weights)
     began = time.monotonic()
@@ -307,10 +310,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if debug or (error.name or "").partition(".")[0] not in LAB_MODULES:
             raise
-        sys.exit(
-            f"This command needs {error.name}; run: "
-            'pip install -e ".[lab]" in a clone, or else pip install "glitch-live[lab]"'
-        )
+        sys.exit(f'This command needs {error.name}; run: pip install -e ".[lab]" in a clone of glitch-live.')
 
 
 @contextmanager

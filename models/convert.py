@@ -145,7 +145,7 @@ def _too_large(order: Order) -> str:
 
 
 def _unforeseen(order: Order, error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" :.\t")]
     what = (
         lines[-1] if lines and lines[0].startswith("The following operation failed") else (lines or ["nothing said"])[0]
     )

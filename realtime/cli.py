@@ -64,7 +64,7 @@ def play(
     session: Annotated[
         Path | None, typer.Option(help="Session file (.json): brought back at the start, and kept from then on.")
     ] = None,
-    record: Annotated[Path | None, typer.Option(help="Record the output to a .wav or .flac file.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Record the output to a .wav, .flac, .aiff or .caf file.")] = None,
     take: Annotated[
         Path | None, typer.Option(help="Keep all that is played in a .take file; 'glitch-lab render' makes it sound.")
     ] = None,
@@ -101,6 +101,8 @@ def play(
         _check(model or bundled_model(), samplerate, seconds)
     elif inputs is not None and live is None:
         raise GlitchError("--inputs chooses channels of an input; name one with --input.")
+    elif osc_port == query_port > 0:
+        raise GlitchError(f"OSC and OSCQuery cannot share port {osc_port}; give --query-port another, or 0 for any.")
     else:
         _play(
             model,
@@ -161,13 +163,10 @@ def _play(model: Path | None, *, window: bool, seconds: float | None, record: Pa
         while not stop.wait(0.02) and session.playing:
             line.update()
         line.close()
-    if record is not None and session.recorder is not None:
-        if session.recorder.error:
-            raise GlitchError(session.recorder.error)
-        frames = session.recorder.written
-        print(f"Recorded {frames / session.recorder.rate:.2f} s to {session.recorder.path}.")
     for note in session.notes[-(session.said - line.told) :] if session.said > line.told else ():
         print(note)
+    if record is not None and session.recorder is not None and session.recorder.error:
+        raise GlitchError(session.recorder.error)
 
 
 def _playable(model: Path | None) -> Path:

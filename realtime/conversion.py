@@ -131,7 +131,7 @@ def convert(
 def lacking_studio(source: Path) -> ConversionError:
     """Make the error that says what is missing to convert a model."""
     return ConversionError(
-        f'{source.name} must be converted before it plays, which takes PyTorch; run: pip install "glitch-live[lab]", '
+        f'{source.name} must be converted before it plays, which takes PyTorch: pip install -e ".[lab]" in a clone, '
         "or convert it on another machine with 'glitch-lab convert'."
     )
 

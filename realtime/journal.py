@@ -16,6 +16,7 @@ session that was killed leaves it behind, and `glitch-lab render` makes its soun
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 CALLBACK = -1  # in the place of a deck's number
+FULL = (errno.ENOSPC, errno.EDQUOT)
 POLL_S = 0.05
 FOLDER = "journal-"
 INPUT = "journal.input.wav"
@@ -220,8 +222,10 @@ class Journal:
                     _copy(found, file, name, size)
             os.replace(scratch, path)
         except OSError as error:
-            scratch.unlink(missing_ok=True)
-            raise JournalError(f"Cannot write the take {path}: {error.strerror or error}; free some space.") from None
+            with contextlib.suppress(OSError):
+                scratch.unlink(missing_ok=True)
+            remedy = "free some space" if error.errno in FULL else "choose another folder"
+            raise JournalError(f"Cannot write the take {path}: {error.strerror or error}; {remedy}.") from None
 
     def close(self) -> None:
         """Stop, and remove the journal."""

@@ -48,7 +48,7 @@ class OscError(GlitchError):
 
 
 class UnknownAddressError(Exception):
-    """What a handler raises for an address that it doesn't have."""
+    """What a handler raises, with an address that it doesn't have: the message's own, or one that it asks for."""
 
 
 class Peer(Protocol):
@@ -142,9 +142,9 @@ class Receiver:
         counts.messages += 1
         try:
             self._route(address, arguments, when, peer)
-        except UnknownAddressError:
+        except UnknownAddressError as error:
             counts.unknown += 1
-            counts.last_unknown = address[:80]
+            counts.last_unknown = str(error)[:80]
         except BadPacketError as error:
             self._count_bad(str(error))
         except Exception as error:  # a mistake of ours must not end the concert

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import itertools
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -226,7 +227,24 @@ def check_path(path: str | os.PathLike[str]) -> None:
     if path.suffix.lower() not in FORMATS:
         raise RecordError(f"Cannot record to '{path}': give a name that ends in {', '.join(FORMATS)}.")
     if not os.path.isdir(path.absolute().parent) or os.path.isdir(path):
-        raise RecordError(f"Cannot record to '{path}': the folder for it doesn't exist, or it is a folder itself.")
+        raise RecordError(
+            f"Cannot record to '{path}': there is no folder for it, or it is a folder itself; choose another name."
+        )
+    check_folder(path.absolute().parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which no file can be made; one that is full is found out later.
+
+    Raises
+    ------
+    RecordError
+        Says why.
+    """
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise RecordError(f"Cannot write into the folder {folder}: {_reason(error)}; choose another.") from None
 
 
 def takes_name(folder: Path, suffix: str = ".wav", now: datetime | None = None) -> Path:

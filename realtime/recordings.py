@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
+from realtime.library import data_folder
 from realtime.memory import LETTERS
-from realtime.record import Recorder, RecordError, inside, takes_name
+from realtime.record import Recorder, RecordError, check_folder, inside, takes_name
 
 if TYPE_CHECKING:
     from realtime.session import Session
@@ -25,12 +26,15 @@ def check_take(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     RecordError
-        The folder for it isn't there, or the file is.
+        The name doesn't end in `.take`, the file is there already, or none can be made there.
     """
     path = Path(path)
+    if path.suffix.lower() != TAKE:
+        raise RecordError(f"Cannot write the take {path}: give a name that ends in {TAKE}.")
     if path.exists() or not path.absolute().parent.is_dir():
         problem = "it is there already" if path.exists() else "the folder for it doesn't exist"
         raise RecordError(f"Cannot write the take {path}: {problem}; choose another name.")
+    check_folder(path.absolute().parent)
 
 
 class Recordings:
@@ -93,7 +97,7 @@ class Recordings:
         RecordError
             The name is none that a file there can have, or the folder cannot be made.
         """
-        inside(self._made(), name)
+        inside(made(self._folder), name)
         self._errands.submit(self._begin, name, self._session.clock)
 
     def take(self, on: bool) -> None:
@@ -103,7 +107,7 @@ class Recordings:
             try:
                 if session.journal.error:
                     raise RecordError(session.journal.error)
-                self._made()
+                made(self._folder)
                 self._taking = (datetime.now(), session.clock)
             except RecordError as error:
                 session.say(str(error))
@@ -143,6 +147,7 @@ class Recordings:
         if self.recorder is not None and self.running:
             self.running = False
             self.recorder.close(end)
+            self._say_recorded(self.recorder)
         if self._taking is not None:
             (where, begin), self._taking = self._taking, None
             self._write_take(where, begin, end, self._session.sample_rate)
@@ -150,7 +155,7 @@ class Recordings:
     def _begin(self, name: str | None, begin: int) -> None:
         session = self._session
         try:
-            folder = self._made()
+            folder = made(self._folder)
             path = inside(folder, name) if name is not None else takes_name(folder)
             recorder = self.start(path, begin)
         except RecordError as error:
@@ -169,26 +174,37 @@ class Recordings:
         recorder.close(until)
         session = self._session
         session.controls.show("/record", 0.0)
+        self._say_recorded(recorder, f"; it ended since {why}" if why else "")
+
+    def _say_recorded(self, recorder: Recorder, ended: str = "") -> None:
         if not recorder.error:
             names = ", ".join(str(path) for path in recorder.paths.values())
-            ended = f"; it ended since {why}" if why else ""
-            session.say(f"Recorded {recorder.written / recorder.rate:.1f} s to {names}{ended}.")
+            self._session.say(f"Recorded {recorder.written / recorder.rate:.2f} s to {names}{ended}.")
 
     def _write_take(self, where: Path | datetime, begin: int, end: int, rate: float) -> None:
+        """Write what was played; where that cannot be, among the takes that the program keeps for the player."""
         session = self._session
-        try:
-            path = takes_name(self._made(), TAKE, where) if isinstance(where, datetime) else where
-            session.journal.take(path, begin, end)
-        except (GlitchError, OSError) as error:
-            session.say(str(error))
+        wanted = where.parent if isinstance(where, Path) else self._folder
+        for folder in dict.fromkeys((wanted, data_folder() / "takes")):
+            try:
+                made(folder)
+                path = folder / where.name if isinstance(where, Path) else takes_name(folder, TAKE, where)
+                session.journal.take(path, begin, end)
+                break
+            except (GlitchError, OSError) as error:
+                session.say(str(error))
+        else:
             return
         lost = session.journal.lost()
         gaps = f" {lost} events found no room in it, so it cannot be rendered exactly." if lost else ""
         session.say(f"The take of {(end - begin) / rate:.1f} s is in {path}.{gaps}")
 
-    def _made(self) -> Path:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecordError(f"Cannot make the takes folder {self._folder}: {error.strerror}; see --takes.") from None
-        return self._folder
+
+def made(folder: Path) -> Path:
+    """Make the takes folder where it isn't there, and see that files can be made in it; raises `RecordError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"Cannot make the takes folder {folder}: {error.strerror}; see --takes.") from None
+    check_folder(folder)
+    return folder

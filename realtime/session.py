@@ -38,7 +38,7 @@ from realtime.params import Parameter, ParameterError
 from realtime.rack import Player, Rack
 from realtime.recall import Recall
 from realtime.record import Recorder, check_path
-from realtime.recordings import Recordings, check_take
+from realtime.recordings import Recordings, check_take, made
 from realtime.status import Status
 from realtime.timing import Timing
 from realtime.watch import DeviceWatch
@@ -152,7 +152,7 @@ class Session:
         self._blocksize, self._latency, self._osc_address = blocksize, latency, osc
         self._query_port, self._midi_names, self._midi_outputs = query_port, midi, midi_outputs
         self._record_path, self._take_path, self._wants_window, self._seed = record, take, window, seed
-        self._takes = Path(takes) if takes is not None else data_folder() / "takes"
+        self._takes = made(Path(takes)) if takes is not None else data_folder() / "takes"
         self._outputs, self._input_device, self._inputs = outputs, input_device, inputs
         self._device_wanted, self._rate_wanted = device, samplerate
         self._closing = threading.Event()
@@ -160,6 +160,7 @@ class Session:
         self._wrong = ((0, 0), 0.0)  # bad and unknown messages when that was said last, and when it may be said again
         self.controls = Controls(self)
         self._autosave: Autosave | None = None
+        self._timed: Recorder | None = None  # what is recorded from the first sound on
         self.osc: OscSurface | None = None
         self.midi: Midi | None = None
         self.began = 0  # the clock at the first sound
@@ -287,10 +288,10 @@ class Session:
         """Whether there is anything left to wait for: the session goes on, and its seconds are not over."""
         if self._closing.is_set() or not self.began:
             return False
-        if self.recorder is not None and self.seconds is not None and self.recorder.error is None:
-            return not self.recorder.done
-        over = self.seconds is not None and self.status().seconds >= self.seconds
-        return not over
+        if self.seconds is None or self.status().seconds < self.seconds:
+            return True
+        timed = self._timed  # is written a little later than it is played
+        return timed is not None and not timed.done and not timed.error
 
     @property
     def clock(self) -> int:
@@ -431,7 +432,7 @@ class Session:
             fade = round((SUPERVISE_S + MUTE_MS / 1000.0) * self.sample_rate)
             self.output.mute(True, max(self.began + frames - fade, 1))
         if self._record_path is not None:
-            self.recordings.start(Path(self._record_path), self.began, frames)
+            self._timed = self.recordings.start(Path(self._record_path), self.began, frames)
             self.controls.show("/record", 1.0)
         if self._take_path is not None:
             self.recordings.take_to(Path(self._take_path), self.began)
@@ -524,8 +525,10 @@ class Session:
         now = time.monotonic()
         if wrong == self._wrong[0] or now < self._wrong[1]:
             return
-        said = counts.last_bad if counts.bad != self._wrong[0][0] else f"there is no address {counts.last_unknown}"
-        self.say(f"OSC: {said}.")
+        bad, unknown = (number - before for number, before in zip(wrong, self._wrong[0], strict=True))
+        said = [counts.last_bad] * (bad > 0) + [f"there is no address {counts.last_unknown}"] * (unknown > 0)
+        more = bad + unknown - len(said)
+        self.say(f"OSC: {'; '.join(said)}{f' ({more} more were wrong)' if more else ''}.")
         self._wrong = (wrong, now + NOTE_EVERY_S)
 
     def _describe(self) -> None:

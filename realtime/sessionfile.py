@@ -116,7 +116,9 @@ def from_json(text: str) -> SessionFile:
     try:
         data = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
-        raise SessionFileError(f"it is not JSON ({str(error)[:80]}).") from None
+        raise SessionFileError(
+            f"it is not JSON ({str(error)[:80]}); give a file that glitch-live has written, or a new name."
+        ) from None
     reader = _Reader()
     version = data.get("format") if isinstance(data, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:

@@ -127,6 +127,8 @@ def test_a_bad_setting_is_one_sentence(tmp_path: Path, models: dict[str, Path]) 
         port = taken.getsockname()[1]
         done = glitch_live(*model, "--device", "null", "--osc-port", str(port))
     assert_one_sentence(done, f"OSC cannot listen on 127.0.0.1:{port}.*--osc-port")
+    done = glitch_live(*model, "--device", "null", "--osc-port", str(port), "--query-port", str(port))
+    assert_one_sentence(done, f"OSC and OSCQuery cannot share port {port}")
 
 
 def test_an_option_out_of_range_names_the_range() -> None:

@@ -282,3 +282,9 @@ def test_feedback_to_a_controller_that_is_gone_disturbs_nobody(played: Played) -
     played.controller.wait_for("/gain")
     played.controller.send("/gain", 5.0)
     assert played.controller.wait_for("/gain") == (5.0,)
+
+
+def test_what_is_asked_for_and_not_there_is_what_is_named(played: Played) -> None:
+    played.controller.send("/get", "/b/latent/1/nowhere")
+    played.settle()
+    assert played.counts.last_unknown == "/b/latent/1/nowhere"

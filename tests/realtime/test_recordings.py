@@ -15,6 +15,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from realtime import Session
 from realtime.decks import wait_for
 from realtime.library import Library
+from realtime.record import RecordError
 from realtime.render import render
 from tests.jack import JackServer
 from tests.realtime.test_live_input import NOISE, RATE, played, without_dc
@@ -104,6 +105,7 @@ import json, resource, signal, sys
 from realtime import Session
 from realtime.decks import wait_for
 from realtime.library import Library
+from realtime.record import RecordError
 from realtime.render import render
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with Session(sys.argv[1], device="null", takes=sys.argv[2]) as session:
@@ -187,3 +189,45 @@ def test_a_take_with_live_input_and_jumps_is_rendered_as_it_was_heard(
     assert first is not None, "nothing of what was heard is in what was rendered"
     count = min(len(again) - first, len(heard) - 4096)
     np.testing.assert_array_equal(again[first : first + count], heard[4096 : 4096 + count])
+
+
+def test_a_recording_that_is_ended_by_hand_ends_nothing_else(models: dict[str, Path], tmp_path: Path) -> None:
+    first = tmp_path / "first.wav"
+    with Session(models["tone"], device="null", takes=tmp_path, record=first, seconds=3) as session:
+        session.set("/record", 0)
+        eventually(lambda: session.get("/record") == 0)
+        assert session.playing
+        session.set("/record", 1)
+        eventually(lambda: session.get("/record") == 1)
+        assert session.playing
+        eventually(lambda: not session.playing)
+        assert session.status().seconds >= 3
+    assert len(list(tmp_path.glob("*.wav"))) == 2
+    assert [note.split()[0] for note in session.notes].count("Recorded") == 2
+
+
+def test_a_take_whose_folder_is_gone_is_kept_elsewhere(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("realtime.recordings.data_folder", lambda: tmp_path / "home")
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    with Session(models["tone"], device="null", take=stick / "show.take") as session:
+        eventually(lambda: session.status().seconds > 0.3)
+        stick.rename(tmp_path / "pulled out")
+        stick.touch()
+    assert any("Cannot make the takes folder" in note for note in session.notes)
+    assert (
+        render(tmp_path / "home" / "takes" / "show.take", tmp_path / "show.wav", library=Library(tmp_path)).seconds > 0
+    )
+
+
+def test_folders_that_take_no_files_are_refused_before_anything_plays(models: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RecordError, match="see --takes"):
+        Session(models["tone"], device="null", takes=tmp_path / "file")
+    for option in ({"take": "/proc/show.take"}, {"record": "/proc/show.wav"}):
+        with pytest.raises(RecordError, match="Cannot write into the folder /proc: .*; choose another"):
+            Session(models["tone"], device="null", **option).start()
+    with pytest.raises(RecordError, match="ends in .take"):
+        Session(models["tone"], device="null", take=tmp_path / "show.txt").start()
