@@ -17,14 +17,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
+from models.commands import evaluate, explore
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
     from export.proof import Proof
-    from models.evaluate import Report
 
-LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "onnxscript")
+LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "onnxscript", "matplotlib")
 
 app = typer.Typer(
     help="The studio: sounds, training, export.",
@@ -36,6 +36,8 @@ data_app = typer.Typer(help="Sounds to train on.", no_args_is_help=True)
 train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
+app.command("evaluate")(evaluate.command)
+app.command("explore")(explore.command)
 console = Console(stderr=True)
 
 
@@ -249,24 +251,6 @@ def convert_command(
     )
 
 
-@app.command("evaluate")
-def evaluate_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model that encodes and decodes.")],
-    data: Annotated[Path, typer.Argument(help="A manifest, or the folder that holds it.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many sounds a split, evenly chosen.")] = None,
-) -> None:
-    """Measure what a model file makes of held-out and trained sounds: encode, decode, invert, compare."""
-    from models import evaluate
-
-    with _progress("evaluating") as on_sound:
-        report = evaluate.evaluate(model, data, limit=limit, on_sound=on_sound)
-    if json:
-        print(report.to_json())
-    else:
-        _print_report(report)
-
-
 @app.command("render")
 def render_command(
     take: Annotated[
@@ -343,32 +327,6 @@ def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
 def _command() -> str:
     """Give the command line as it was typed, for provenance."""
     return shlex.join(["glitch-lab", *sys.argv[1:]])
-
-
-def _print_report(report: Report) -> None:
-    from rich.table import Table
-
-    table = Table(title=f"{report.name}, after {report.inversion}")
-    table.add_column("split")
-    table.add_column("label")
-    for heading in ("sounds", "Δ log-mel dB", "spectral conv. dB", "pitch error cents", "> 25 cents"):
-        table.add_column(heading, justify="right")
-    for row in report.rows:
-        pitch = "–" if row.pitch_cents is None else f"{row.pitch_cents:.1f}"
-        share = "–" if row.over_25_cents is None else f"{100 * row.over_25_cents:.1f} %"
-        figures = (f"{row.log_mel_db:.2f}", f"{row.spectral_convergence_db:.1f}", pitch, share)
-        table.add_row(row.split, row.label, str(row.sounds), *figures, style="bold" if row.label == "all" else None)
-    Console(width=100 if not sys.stdout.isatty() else None).print(table)
-    if report.unknown_pitch:
-        print(
-            f"The manifest gives no pitch for {report.unknown_pitch} of these sounds, so their pitch error cannot be "
-            "measured (–)."
-        )
-    print(
-        f"decode {report.decode_ms:.3f} ms a frame of {report.hop_ms:.2f} ms, inversion {report.invert_ms:.3f} ms: "
-        f"{100 * report.load:.1f} % of one core, {1 / report.load:.0f} times real time; "
-        f"encode {report.encode_ms:.3f} ms."
-    )
 
 
 def _given(out: Path | None) -> Path:

@@ -55,6 +55,8 @@ class Engine:
         Samples of the live input taken so far.
     states : dict
         States by number: what `CAPTURE` keeps and `RESTORE` brings back.
+    control_ms : np.ndarray [shape=(controls,)]
+        Time in which each of the model's live controls follows a step; 0 lets it be there at once.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class Engine:
         self.knobs["/walk/seed"] = seed
         self._frame_rate = frame_rate
         self._controls = tuple(row.address for row in self.table.controls.values())
-        self._control_ms = np.array([row.smoothing_ms for row in self.table.controls.values()])
+        self.control_ms = np.array([row.smoothing_ms for row in self.table.controls.values()])
         self._smoother = Smoother(self._targets(), frame_rate)
         method = self.decoder.method
         self._bends = Bends(method, frame_rate)
@@ -208,7 +210,7 @@ class Engine:
 
     def _decode(self, heard: np.ndarray | None) -> np.ndarray:
         latent = self.latents.next(self.knobs, heard)
-        self._values[self._plain] = self._smoother.next(self._targets(), self._control_ms)[self._knob_of]
+        self._values[self._plain] = self._smoother.next(self._targets(), self.control_ms)[self._knob_of]
         if self._bends.next(self.knobs):
             self._values[self._bends.places] = self._bends.now
         return self.decoder.step(latent, self._values)
