@@ -16,11 +16,11 @@ Ceiling = Callable[[Floats, float | None], Floats]
 
 
 def true_magnitudes(roundtrip: RoundTrip) -> tuple[str, Ceiling]:
-    """Take the very magnitudes of a sound, and invert them as on stage; for a model of audio, plain ones."""
+    """Take the very magnitudes of a sound, in the model's own spectrum, and invert them as on stage."""
     shape = roundtrip.analysis
 
     def again(audio: Floats, _note: float | None) -> Floats:
         magnitudes = stft_magnitudes(audio, shape.n_fft, shape.hop, roundtrip.window)
         return roundtrip.inverted(magnitudes)[: len(audio)]
 
-    return f"true magnitudes, RTPGHI(0), n_fft {shape.n_fft}, hop {shape.hop}", again
+    return "true magnitudes", again

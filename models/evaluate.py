@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +81,6 @@ class Report:
         What each latent does, the strongest first.
     hop_ms, encode_ms, decode_ms, invert_ms
         What a frame stands for, and what it costs on one thread.
-    nll
-        −log-likelihood of the held-out data, nats, where it was estimated.
     """
 
     name: str
@@ -95,7 +93,6 @@ class Report:
     invert_ms: float
     ceilings: dict[str, tuple[Row, ...]]
     dimensions: tuple[Dimension, ...]
-    nll: float | None = None
 
     @property
     def load(self) -> float:
@@ -202,11 +199,6 @@ def evaluate(
         ceilings={name: _rows(found) for name, found in beside.items()},
         dimensions=probe.dimensions(roundtrip, usage.means),
     )
-
-
-def with_nll(report: Report, nll: float) -> Report:
-    """Add the likelihood of the data, estimated elsewhere: a model file alone doesn't tell it."""
-    return replace(report, nll=nll)
 
 
 def open_model(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Card]:

@@ -28,9 +28,7 @@ def lines(report: Report) -> list[tuple[tuple[str, ...], bool]]:
         whole = row.label == "all"
         found.append((_cells(row, row.label), whole))
         if whole:
-            found += [
-                (_cells(report.row(row.split, ceiling=name), f"ceiling: {name}"), False) for name in report.ceilings
-            ]
+            found += [(_cells(report.row(row.split, ceiling=name), f"({name})"), False) for name in report.ceilings]
     return found
 
 
@@ -46,13 +44,13 @@ def sentences(report: Report) -> list[str]:
         f"{100 * report.load:.1f} % of one core, {report.real_time:.0f} times real time; "
         f"encode {report.encode_ms:.3f} ms."
     ]
+    if report.ceilings:
+        found.append("In brackets: the same sounds, analysed and made again in that way, without a network.")
     if report.dimensions:
         leak = f"moving one over ±2 σ changes the level by at most {report.level_leak_db:.2f} dB"
         if report.pitch_leak_cents is not None:
             leak += f" and the pitch by at most {report.pitch_leak_cents:.1f} cents"
         found.append(f"{report.active_units} of {len(report.dimensions)} latents are active; {leak}.")
-    if report.nll is not None:
-        found.append(f"−log-likelihood of the held-out data: {report.nll:.2f} nats.")
     if report.unknown_pitch:
         found.append(
             f"The manifest gives no pitch for {report.unknown_pitch} of these sounds, so their pitch error cannot be "

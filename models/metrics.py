@@ -46,7 +46,7 @@ def log_mel_difference_db(original: Audio, other: Audio, rate: int) -> float:
     rate
         Sample rate, Hz.
     """
-    wanted, made = (_mel_power(audio, rate) for audio in (original, other))  # [bands, frames]
+    wanted, made = (mel_power(audio, rate) for audio in (original, other))  # [bands, frames]
     peak = max(float(wanted.max()), 1e-20)
     wanted_db, made_db = (
         np.maximum(10 * np.log10(np.maximum(power / peak, 1e-20)), FLOOR_DB) for power in (wanted, made)
@@ -121,7 +121,8 @@ def pre_onset_db(original: Audio, other: Audio, rate: int) -> float | None:
     return float(10 * np.log10(max(before, 1e-20) / max(float(power.max()), 1e-20)))
 
 
-def _mel_power(audio: Audio, rate: int) -> NDArray[np.float64]:
+def mel_power(audio: Audio, rate: int) -> NDArray[np.float64]:
+    """Power in each mel band [shape=(bands, frames)]; frame k is centred at sample k * `MEL_HOP`."""
     magnitudes = np.asarray(stft_magnitudes(_f32(audio), N_FFT, MEL_HOP, "hann"), np.float64)
     return np.asarray(_mel(rate) @ magnitudes**2)
 

@@ -42,7 +42,7 @@ class Dimension:
     active
         Whether that is above `ACTIVE_VARIANCE`.
     effect_db
-        Mean |Δ log-mel| between the ends of its sweep.
+        Mean |Δ log-mel| between the first and the last eighth of its sweep.
     level_leak_db
         By how much the level changes over its sweep: the range of eight parts.
     pitch_leak_cents
@@ -108,7 +108,8 @@ def _dimension(roundtrip: RoundTrip, number: int, usage: float) -> Dimension:
     rate = roundtrip.card.sample_rate
     edge = round(EDGE_S * rate)
     audio = sweep(roundtrip, number)[edge:-edge]
-    quarter = len(audio) // 4
+    whole = -(-metrics.N_FFT // metrics.MEL_HOP)  # frames at the ends see more than the sweep
+    mel = np.array_split(metrics.mel_power(audio, rate)[:, whole:-whole], PARTS, axis=1)
     told = next((c for c in roundtrip.decode.controls if c.name == "pitch"), None)
     strayed = None
     if told is not None:
@@ -118,10 +119,10 @@ def _dimension(roundtrip: RoundTrip, number: int, usage: float) -> Dimension:
         name=roundtrip.card.latent.names[number],
         usage=usage,
         active=usage > ACTIVE_VARIANCE,
-        effect_db=metrics.log_mel_difference_db(audio[:quarter], audio[-quarter:], rate),
+        effect_db=_apart_db(mel[0].mean(axis=1), mel[-1].mean(axis=1)),
         level_leak_db=level_leak_db(audio),
         pitch_leak_cents=strayed,
-        centroid_hz=float(np.ptp(_centroid_hz(audio, rate))),
+        centroid_hz=float(np.ptp(_centroids_hz(audio, rate, whole))),
     )
 
 
@@ -131,9 +132,16 @@ def level_leak_db(audio: Floats) -> float:
     return float(np.ptp(10 * np.log10(np.maximum(level, 1e-12))))
 
 
-def _centroid_hz(audio: Floats, rate: int) -> NDArray[np.float64]:
+def _apart_db(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Mean |Δ log-mel| of two spectra [bands], not below the floor."""
+    top = max(float(one.max()), float(other.max()), 1e-20)
+    levels = [np.maximum(10 * np.log10(np.maximum(x / top, 1e-20)), metrics.FLOOR_DB) for x in (one, other)]
+    return float(np.abs(levels[0] - levels[1]).mean())
+
+
+def _centroids_hz(audio: Floats, rate: int, whole: int) -> NDArray[np.float64]:
     """Centre of gravity of the magnitudes of eight parts, Hz."""
     magnitudes = np.asarray(stft_magnitudes(audio, metrics.N_FFT, metrics.MEL_HOP, "hann"), np.float64)
-    parts = [part.sum(axis=1) for part in np.array_split(magnitudes, PARTS, axis=1)]
+    parts = [part.sum(axis=1) for part in np.array_split(magnitudes[:, whole:-whole], PARTS, axis=1)]
     bins = np.arange(magnitudes.shape[0]) * rate / metrics.N_FFT
     return np.array([(part * bins).sum() / max(float(part.sum()), 1e-12) for part in parts])
