@@ -17,7 +17,7 @@ from export.weights import Weights
 from models import checkpoint
 from models.checkpoint import Trained
 from models.graphs import DecodeGraph, EncodeGraph, encode_delay
-from models.vae import VaeConfig
+from models.spectral import VaeConfig
 
 PITCH_RANGE = (24.0, 108.0)
 PITCH_DEFAULT = 57.0

@@ -22,7 +22,7 @@ from models.data.manifest import DataError, Manifest
 from models.frames import Draw, FrameStore
 from models.train import MODEL_FILE, Run, TrainingError, train
 from models.training import ProgressLine, VaeTraining
-from models.vae import VaeConfig
+from models.spectral import VaeConfig
 from tests.models.conftest import SMALL
 
 
