@@ -18,6 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.conditions import pitch_features
+from models.gaussian import Normal
+
 LN_10_OVER_20 = math.log(10) / 20
 HANN_POWER = 0.375
 """Mean square of a periodic Hann window."""
@@ -80,7 +83,7 @@ class SpectralVae(nn.Module):
             Of the latent's distribution.
         """
         mean, log_variance = self.encoder(shape)  # [..., latent] each
-        latent = mean + noise * torch.exp(0.5 * log_variance)
+        latent = Normal(mean, log_variance).draw(noise)
         return self.decoder(latent, pitch, loudness), mean, log_variance
 
     def parameter_count(self) -> int:
@@ -163,13 +166,6 @@ def mlp(inputs: int, hidden: int, outputs: int, layers: int) -> nn.Sequential:
     for k in range(layers):
         stack += [nn.Linear(hidden if k else inputs, hidden), nn.LayerNorm(hidden), nn.SiLU()]
     return nn.Sequential(*stack, nn.Linear(hidden, outputs))
-
-
-def pitch_features(pitch: Tensor, waves: int) -> Tensor:
-    """MIDI note numbers [...] → the note in octaves from 64, and sines and cosines of it, [..., 1 + 2 waves]."""
-    octave = (pitch[..., None] - 64.0) / 12.0  # [..., 1]
-    angles = [octave * (2**k * math.pi / 2) for k in range(waves)]
-    return torch.cat([octave, *(torch.sin(a) for a in angles), *(torch.cos(a) for a in angles)], dim=-1)
 
 
 def hann_lobe(distance: Tensor) -> Tensor:
