@@ -170,7 +170,7 @@ class Fitting(L.LightningModule):
     def __init__(self, vae: Vae, feed: Feed, settings: FitSettings) -> None:
         super().__init__()
         self.vae, self.feed, self.settings = vae, feed, settings
-        self.averaged = AveragedModel(vae, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
+        self.averaged = AveragedModel(vae, multi_avg_fn=self._average)
 
     @property
     def judged(self) -> Vae:
@@ -182,7 +182,9 @@ class Fitting(L.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW, with a rate that falls from epoch to epoch."""
         settings = self.settings
-        optimizer = torch.optim.AdamW(self.vae.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+        optimizer = torch.optim.AdamW(
+            self.vae.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
         fall = torch.optim.lr_scheduler.LambdaLR(
             optimizer,
             lambda epoch: _LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + math.cos(math.pi * epoch / settings.epochs)),
@@ -232,6 +234,11 @@ class Fitting(L.LightningModule):
             "held_out/kl": torch.stack([bound.kl.sum(dim=1).mean() for bound in bounds]).mean(),
         }
         self.log_dict(figures, batch_size=len(x))
+
+    def _average(self, averaged: Any, now: Any, steps: Tensor | int) -> None:
+        """Move the average towards the weights as they are, by more in the first steps, when it knows little."""
+        share = min(self.settings.average, (1 + int(steps)) / (10 + int(steps)))
+        get_ema_multi_avg_fn(share)(averaged, now, steps)
 
     def _random(self, number: int, of: int = 0) -> torch.Generator:
         seed = np.random.SeedSequence([self.settings.seed, of, number]).generate_state(1, np.uint64)[0]
