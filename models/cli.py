@@ -5,8 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,17 +12,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
-from models.commands import evaluate, explore
+from models.commands import digits, evaluate, explore
+from models.commands.terminal import command_line as _command
+from models.commands.terminal import console
+from models.commands.terminal import progress as _progress
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
     from export.proof import Proof
 
-LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "onnxscript", "matplotlib")
+LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "sklearn", "onnxscript", "matplotlib")
 
 app = typer.Typer(
     help="The studio: sounds, training, export.",
@@ -36,9 +36,9 @@ data_app = typer.Typer(help="Sounds to train on.", no_args_is_help=True)
 train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
+train_app.command("digits")(digits.train_digits)
 app.command("evaluate")(evaluate.command)
 app.command("explore")(explore.command)
-console = Console(stderr=True)
 
 
 @app.callback()
@@ -295,38 +295,6 @@ def main() -> None:
             f"This command needs {error.name}; run: "
             'pip install -e ".[lab]" in a clone, or else pip install "glitch-live[lab]"'
         )
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar with the time to go, driven by calls of (done, total); it closes itself when all is done."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=max(1, min(40, console.width - 40))),  # the rest keeps its width
-        MofNCompleteColumn(),
-        TextColumn("to go"),
-        TimeRemainingColumn(),
-        console=console,
-    )
-    task = bar.add_task(text, total=None)
-
-    def advance(done: int, total: int) -> None:
-        if done == 1:
-            bar.start()
-        bar.update(task, completed=done, total=total)
-        if done == total:
-            bar.stop()
-
-    try:
-        yield advance
-    finally:
-        if bar.live.is_started:  # else stopping would print an empty line
-            bar.stop()
-
-
-def _command() -> str:
-    """Give the command line as it was typed, for provenance."""
-    return shlex.join(["glitch-lab", *sys.argv[1:]])
 
 
 def _given(out: Path | None) -> Path:
