@@ -99,6 +99,28 @@ def dimensions(path: str | os.PathLike[str], found: Sequence[Dimension]) -> None
     _save(figure, path)
 
 
+def tiles(path: str | os.PathLike[str], rows: Sequence[tuple[str, NDArray[np.floating]]]) -> None:
+    """Draw rows of small grey pictures, 0 black and 1 white.
+
+    Parameters
+    ----------
+    rows
+        A caption and its pictures [shape=(count, height, width)] each.
+    """
+    columns = max(len(row) for _, row in rows)
+    figure = _figure(0.6 * columns + 1.2, 0.62 * len(rows))
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for y, (caption, row) in enumerate(rows):
+        for x in range(columns):
+            axes[y, x].set_axis_off()
+            if x < len(row):
+                axes[y, x].imshow(row[x], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes[y, 0].text(
+            -0.3, 0.5, caption, transform=axes[y, 0].transAxes, ha="right", va="center", color=INK, fontsize=7
+        )
+    _save(figure, path)
+
+
 def _map(axis: Any, scores: NDArray[np.float64], latent: Latent) -> None:
     """Draw the way over the map of the training sounds; without a map, over the two strongest latents."""
     if latent.map:
@@ -117,6 +139,8 @@ def _map(axis: Any, scores: NDArray[np.float64], latent: Latent) -> None:
         title = "on the two strongest latents"
     axis.plot(way[:, 0], way[:, 1], color="#f0f0f0", linewidth=0.6, alpha=0.7)
     axis.scatter(way[:, 0], way[:, 1], c=np.arange(len(way)), cmap="magma", s=4, zorder=3)
+    axis.set_xticks([])
+    axis.set_yticks([])
     axis.scatter(*way[0], marker="o", s=40, facecolors="none", edgecolors=INK, zorder=4)
     _inscribe(axis, f"{title}; the ring is where it begins", "", "")
 
