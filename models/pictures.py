@@ -55,8 +55,8 @@ def route(path: str | os.PathLike[str], strip: Strip, trail: Trail, latent: Late
     for k in range(min(scores.shape[1], MOST_LINES)):
         lines.plot(time, scores[:, k], linewidth=1.0, label=latent.names[latent.order[k]])
     lines.set_xlim(0.0, seconds)
-    _inscribe(lines, "latents, in standard deviations", "s", "")
-    lines.legend(loc="upper left", fontsize=6, ncols=4, framealpha=0.3, labelcolor=INK, facecolor=GROUND)
+    _inscribe(lines, "", "s", "standard deviations")
+    lines.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=MOST_LINES, fontsize=7, frameon=False, labelcolor=INK)
     _map(figure.add_subplot(grid[:, 1]), scores, latent)
     _save(figure, path)
 

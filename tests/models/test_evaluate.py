@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +133,22 @@ def test_a_sound_longer_than_a_segment_is_followed_as_one(models: dict[str, Path
     parts = list(told.follow(cut, card))
     assert len(parts) > 1
     assert np.array_equal(np.concatenate([part["pitch"] for part in parts]), found["pitch"])
+
+
+def test_following_a_longer_sound_takes_no_more_memory(models: dict[str, Path]) -> None:
+    card = load(models["singing"])[1]
+    loudness = tuple(control for control in card.method("decode").controls if control.name == "loudness")
+    decode = replace(card.method("decode"), controls=loudness)
+    portion = np.zeros(4_800, np.float32)
+    peaks = []
+    for seconds in (20, 100):
+        tracemalloc.start()
+        given = itertools.repeat(portion, 10 * seconds)
+        frames = sum(len(part["loudness"]) for part in told.follow(given, replace(card, methods={"decode": decode})))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert frames == 1 + seconds * RATE // 256
+    assert peaks[1] < 1.1 * peaks[0]
 
 
 def test_a_short_window_keeps_an_onset_one() -> None:

@@ -116,6 +116,25 @@ def test_pitch_and_loudness_follow_what_goes_through(models: dict[str, Path], tm
     assert 20 * np.log10(made[inside].std() / given[inside].std()) == pytest.approx(0, abs=0.5)
 
 
+@pytest.mark.parametrize("suffix", [".flac", ".ogg", ".mp3"])
+def test_a_sound_of_any_kind_goes_through_at_its_own_rate(models: dict[str, Path], tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"in{suffix}"
+    sf.write(path, np.random.default_rng(0).uniform(-0.1, 0.1, (9_000, 2)), 32_000)
+    made = explore(models["humming"], tmp_path / "out.flac", Wish("through", sounds=(path,)))
+    assert sf.info(tmp_path / "out.flac").frames == sf.info(path).frames == round(made.seconds * 32_000)
+    assert (made.rate, made.channels) == (32_000, 1)
+    assert np.abs(read(tmp_path / "out.flac")).max() > 0.01
+
+
+def test_a_sound_that_breaks_off_is_said_and_nothing_is_left(models: dict[str, Path], tmp_path: Path) -> None:
+    path = tmp_path / "in.flac"
+    sf.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 200_000), 48_000)
+    path.write_bytes(path.read_bytes()[:200_000])
+    with pytest.raises(GlitchError, match="to its end"):
+        explore(models["echo"], tmp_path / "out.wav", Wish("through", sounds=(path,)))
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_fixed_control_is_not_followed(models: dict[str, Path], tmp_path: Path) -> None:
     from models.pitch import refine
 
