@@ -3,7 +3,7 @@
 Definitions: log-mel spectra of 128 bands (STFT 2048, hop 512) in dB under the loudest band and frame of the original,
 not below −80 dB, compared in frames whose original lies within 60 dB of the loudest; spectral convergence at STFT 2048,
 hop 256; pitch in cents, frame by frame, where both sounds are loud enough to tell; the multi-resolution distance as
-`multi_resolution` says; the level before an onset over 40 ms that end 10 ms before it: what is nearer is masked.
+`multi_resolution` says; the level before an onset over 40 ms that end 5 ms before it: what is nearer is masked.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 ONSET_DB = -40.0
 """Level under the peak at which a sound begins."""
 
-BEFORE_S, MASKED_S = 0.04, 0.01
+BEFORE_S, MASKED_S = 0.04, 0.005
 
 Audio = NDArray[np.floating]
 

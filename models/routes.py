@@ -177,7 +177,7 @@ class MorphRoute(Route):
 
     def begin(self, engine: Engine) -> None:
         """Let controls follow at once, and begin at the first sound."""
-        engine.control_ms[:] = 0.0
+        engine.controls_at_once = True
         self.steer(engine)
 
     def steer(self, engine: Engine) -> None:
@@ -225,7 +225,7 @@ class ThroughRoute(Route):
 
     def begin(self, engine: Engine) -> None:
         """Let controls follow at once."""
-        engine.control_ms[:] = 0.0
+        engine.controls_at_once = True
 
     def steer(self, engine: Engine) -> Audio:
         """Read what the next frame hears, and tell its pitch and loudness."""

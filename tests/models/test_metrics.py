@@ -76,7 +76,7 @@ def test_what_comes_before_an_onset_is_measured_where_it_is_not_masked() -> None
     original = np.concatenate([np.zeros(4_800), tone(220)[4_800:]])
     loudest = np.sqrt(np.mean(original[10_000:30_000] ** 2))
     near, nearer = original.copy(), original.copy()
-    near[4_800 - 1_920 : 4_800 - 480] = nearer[4_800 - 400 : 4_800] = 0.03 * loudest
+    near[4_800 - 1_680 : 4_800 - 240] = nearer[4_800 - 200 : 4_800] = 0.03 * loudest
     assert metrics.pre_onset_db(original, near, RATE) == pytest.approx(-31.7, abs=0.5)  # 30 dB, for 30 ms of 40
     found = metrics.pre_onset_db(original, nearer, RATE)
     assert found is not None
