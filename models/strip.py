@@ -32,7 +32,7 @@ class Strip:
         columns = min(COLUMNS, self._frames)
         self._weights = mel_weights(rate, self._n_fft, BANDS).astype(np.float64)  # [bands, bins]
         self._window = analysis_window(self._n_fft, "hann")
-        self._power = np.zeros((BANDS, columns))
+        self._power = np.zeros((self._n_fft // 2 + 1, columns))
         self._counts = np.zeros(columns)
         self._held = np.zeros(self._n_fft // 2)
         self._frame = 0
@@ -50,7 +50,7 @@ class Strip:
         """Give the picture [shape=(bands, columns)]: dB under its loudest point, which is 0."""
         tail = np.zeros(max(self._n_fft - len(self._held), 0) + self._n_fft // 2)
         self.push(tail)
-        power = self._power / np.maximum(self._counts, 1)
+        power = self._weights @ self._power / np.maximum(self._counts, 1)  # [bands, columns]
         decibels = 10 * np.log10(np.maximum(power, 1e-14))
         return np.asarray(np.maximum(decibels - decibels.max(), -RANGE_DB))
 
@@ -64,7 +64,7 @@ class Strip:
         if self._frame < self._frames:
             column = self._frame * len(self._counts) // self._frames
             spectrum = np.abs(np.fft.rfft(piece * self._window)) ** 2
-            self._power[:, column] += self._weights @ spectrum
+            self._power[:, column] += spectrum
             self._counts[column] += 1
         self._frame += 1
 
