@@ -20,7 +20,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.types import STEP_OUTPUT, OptimizerLRScheduler
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset
 
 from export.contract import GlitchError
@@ -235,10 +235,11 @@ class Fitting(L.LightningModule):
         }
         self.log_dict(figures, batch_size=len(x))
 
+    @torch.no_grad()
     def _average(self, averaged: Any, now: Any, steps: Tensor | int) -> None:
         """Move the average towards the weights as they are, by more in the first steps, when it knows little."""
         share = min(self.settings.average, (1 + int(steps)) / (10 + int(steps)))
-        get_ema_multi_avg_fn(share)(averaged, now, steps)
+        torch._foreach_lerp_(averaged, now, 1 - share)
 
     def _random(self, number: int, of: int = 0) -> torch.Generator:
         seed = np.random.SeedSequence([self.settings.seed, of, number]).generate_state(1, np.uint64)[0]

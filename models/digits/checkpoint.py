@@ -75,5 +75,6 @@ def load(path: str | os.PathLike[str]) -> TrainedDigits:
 
 
 def _config(plain: dict[str, Any]) -> DigitsConfig:
-    """Undo `dataclasses.asdict`; lists may have become of tuples."""
-    return DigitsConfig(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
+    """Undo `dataclasses.asdict`."""
+    shape, hidden = tuple(plain["shape"]), tuple(plain["hidden"])
+    return DigitsConfig(**{**plain, "shape": shape, "hidden": hidden})

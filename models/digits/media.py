@@ -44,12 +44,16 @@ class DigitsMedia(L.Callback):
         shown = self.aside.take(torch.arange(min(SHOWN, len(self.aside))))
         x = shown.binary.to(pl_module.device)
         told = told_of(vae, shown.labels.to(pl_module.device))
-        rows = [part for pair in zip(x.split(COLUMNS), vae(x, told).split(COLUMNS), strict=True) for part in pair]
+        rows = [
+            part
+            for pair in zip(torch.split(x, COLUMNS), torch.split(vae(x, told), COLUMNS), strict=True)
+            for part in pair
+        ]
         logger.experiment.add_image("digits and what the model makes of them", grid(rows), step)
         random = torch.Generator(device=pl_module.device).manual_seed(0)
         number = torch.arange(SHOWN, device=pl_module.device) % len(CLASSES)
         drawn = vae.sample(SHOWN, told_of(vae, number), random)
-        logger.experiment.add_image("draws from the prior", grid(list(drawn.split(COLUMNS))), step)
+        logger.experiment.add_image("draws from the prior", grid(list(torch.split(drawn, COLUMNS))), step)
         mapped = self.aside.take(torch.arange(min(_MAPPED, len(self.aside))))
         latents = vae.encode(mapped.binary.to(pl_module.device)).mean.cpu()
         logger.experiment.add_image("latents", scatter(latents, mapped.labels, len(CLASSES)), step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from models.data.jiggle import Jiggle
@@ -15,11 +15,14 @@ SMALL_WIDTHS = {"dense": (400, 400), "convolutional": (64, 128), "recurrent": (1
 MNIST_WIDTHS = {"dense": (400,), "convolutional": (32, 64), "recurrent": (256,)}
 
 SMALL = DigitsTraining(
-    fit=FitSettings(epochs=300, learning_rate=1e-3, weight_decay=0.05, weighing=Weighing(warmup_epochs=30)),
+    fit=FitSettings(
+        epochs=250, learning_rate=2e-3, weight_decay=0.05, weighing=Weighing(warmup_epochs=10), average=0.98
+    ),
     batch=100,
-    jiggle=Jiggle(degrees=10, slant=0.15, resize=0.08, pixels=0.6),
+    jiggle=Jiggle(degrees=4, slant=0.05, resize=0.03, pixels=0.2),
+    lift=0.03,
 )
-"""There are few of them, so each is drawn differently every time."""
+"""There are few of them, so each is drawn a little differently every time."""
 
 MNIST = DigitsTraining(
     fit=FitSettings(epochs=100, learning_rate=1e-3, weight_decay=0.0, weighing=Weighing(), average=0.999, patience=10),
@@ -57,4 +60,5 @@ def preset(*, mnist: bool, seed: int = 0, **wishes: Any) -> tuple[DigitsConfig, 
 
 def _named(given: dict[str, Any], kind: type) -> dict[str, Any]:
     """Choose those that a dataclass has fields for."""
-    return {name: value for name, value in given.items() if name in kind.__dataclass_fields__}
+    names = {entry.name for entry in fields(kind)}
+    return {name: value for name, value in given.items() if name in names}

@@ -36,12 +36,15 @@ class DigitsTraining:
         Of each class of the training digits that is set aside to judge by; no digit of the test set is ever looked at.
     jiggle
         How differently digits are drawn each time, before they are made black and white.
+    lift
+        What their grey is raised by then: interpolation blurs, and would leave strokes thinner than they were.
     """
 
     fit: FitSettings = field(default_factory=FitSettings)
     batch: int = 100
     share: float = 0.1
     jiggle: Jiggle = field(default_factory=Jiggle)
+    lift: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,13 +105,14 @@ class DigitsFeed:
         """Give the training digits in an order of their own."""
         seed = np.random.SeedSequence([self.training.fit.seed, number]).generate_state(1, np.uint64)[0]
         random = torch.Generator().manual_seed(int(seed >> np.uint64(1)))
-        for index in torch.randperm(len(self.rest), generator=random).split(self.training.batch):
+        for index in torch.split(torch.randperm(len(self.rest), generator=random), self.training.batch):
             chosen = self.rest.take(index)
-            yield binarise(jiggle(chosen.grey, self.training.jiggle, random)), told_of(self.vae, chosen.labels)
+            drawn = jiggle(chosen.grey, self.training.jiggle, random) + self.training.lift
+            yield binarise(drawn), told_of(self.vae, chosen.labels)
 
     def held_out(self) -> Iterator[Batch]:
         """Give the digits that were set aside, as they are."""
-        for index in torch.arange(len(self.aside)).split(_JUDGED_AT_ONCE):
+        for index in torch.split(torch.arange(len(self.aside)), _JUDGED_AT_ONCE):
             chosen = self.aside.take(index)
             yield chosen.binary, told_of(self.vae, chosen.labels)
 
@@ -130,7 +134,7 @@ def judge(vae: Vae, digits: Digits, *, samples: int = 500, seed: int = 0) -> Jud
     """
     random = torch.Generator().manual_seed(seed)
     bounds, likelihoods = [], []
-    for index in torch.arange(len(digits)).split(_JUDGED_AT_ONCE):
+    for index in torch.split(torch.arange(len(digits)), _JUDGED_AT_ONCE):
         chosen = digits.take(index)
         x, told = chosen.binary, told_of(vae, chosen.labels)
         draws = [vae.bound(x, told, random=random).negative_elbo for _ in range(samples)]

@@ -18,7 +18,7 @@ from models.priors import Mixture, StandardNormal
 from models.vae import Vae, Weighing
 
 RATE = 16_000
-SCALES = Scales(widths=(8, 12, 16), strides=(4, 8), dilations=(1, 3))
+SCALES = Scales(widths=(6, 8, 12), strides=(4, 8), dilations=(2,))
 LATENT = 3
 FRAMES = 24
 
@@ -35,7 +35,7 @@ class Tones:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         random = torch.Generator().manual_seed(number)
-        for _ in range(8):
+        for _ in range(5):
             pitches = 45 + 30 * torch.rand(6, generator=random)
             seconds = FRAMES * SCALES.hop / RATE
             x = torch.stack([note(float(p), seconds, 6.3 * float(torch.rand((), generator=random))) for p in pitches])
@@ -65,9 +65,9 @@ def trained() -> tuple[Vae, float]:
     vae = sound_vae(Gaussian(0.1))
     settings = FitSettings(epochs=1, learning_rate=1e-8)
     before = fit(vae, Tones(), settings).loss
-    settings = FitSettings(epochs=6, learning_rate=4e-3, weighing=Weighing(beta=0.1, warmup_epochs=3), average=0.5)
+    settings = FitSettings(epochs=8, learning_rate=8e-3, weighing=Weighing(beta=0.1, warmup_epochs=3), average=0.5)
     fitted = fit(vae, Tones(), settings)
-    assert fitted.loss < before - 100
+    assert fitted.loss < before - 500
     return fitted.vae, before
 
 
@@ -141,19 +141,11 @@ def test_turning_a_condition_changes_the_sound(model_file: Path) -> None:
     assert np.abs(low - high).max() > 1e-2
 
 
-@pytest.mark.parametrize(
-    ("likelihood", "channels", "recurrent"),
-    [(Gaussian(), 1, 0), (DiscretisedLogistic(256), 2, 0), (Gaussian(0.2), 1, 6)],
-    ids=["learned variance", "discretised, stereo", "recurrent"],
-)
-def test_other_likelihoods_and_networks_stream_as_well(
-    tmp_path: Path, likelihood: Likelihood, channels: int, recurrent: int
-) -> None:
-    vae = sound_vae(likelihood, channels=channels, recurrent=recurrent)
+def test_recurrent_stereo_of_levels_streams_as_well(tmp_path: Path) -> None:
+    vae = sound_vae(DiscretisedLogistic(256), channels=2, recurrent=6)
     out = tmp_path / "other.onnx"
     assert streams.write(vae, out, "other", sample_rate=RATE, latent=Latent.plain(LATENT)).holds
-    method = load(out)[1].method("decode")
-    assert method.channels == channels
+    assert load(out)[1].method("decode").channels == 2
 
 
 def test_dimensions_are_ordered_by_what_they_say(sounds: list[tuple[str, Tensor]]) -> None:

@@ -139,6 +139,12 @@ def test_an_epoch_holds_every_digit_once_drawn_differently_each_time(small: Spli
     assert torch.equal(held_out, small.test.binary)
 
 
+def test_digits_that_are_drawn_differently_have_as_much_ink(small: Splits) -> None:
+    feed = DigitsFeed(build(CONFIG), small.train, small.test, SMALL)
+    drawn = torch.cat([x for x, _ in feed.epoch(0)])
+    assert float(drawn.mean()) == pytest.approx(float(small.train.binary.mean()), rel=0.02)
+
+
 def test_presets_take_wishes_and_refuse_what_there_is_not() -> None:
     config, training = preset(mnist=True, seed=4, latent=40, beta=2.0, epochs=3)
     assert (config.latent, config.hidden) == (40, (400,))
