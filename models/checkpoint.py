@@ -12,7 +12,7 @@ import torch
 from export.archive import check_members
 from export.contract import GlitchError, Provenance
 from models.latents import LatentStatistics
-from models.vae import SpectralVae, VaeConfig
+from models.spectral import SpectralVae, VaeConfig
 
 FILE_NAME = "model.ckpt"
 KIND = "glitch-lab spectral vae"

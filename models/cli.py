@@ -5,8 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,17 +12,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
+from models.commands import digits, evaluate, explore
+from models.commands.terminal import command_line as _command
+from models.commands.terminal import console
+from models.commands.terminal import progress as _progress
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
     from export.proof import Proof
-    from models.evaluate import Report
 
-LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "onnxscript")
+LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "sklearn", "onnxscript", "matplotlib")
 
 app = typer.Typer(
     help="The studio: sounds, training, export.",
@@ -36,7 +36,9 @@ data_app = typer.Typer(help="Sounds to train on.", no_args_is_help=True)
 train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
-console = Console(stderr=True)
+train_app.command("digits")(digits.train_digits)
+app.command("evaluate")(evaluate.command)
+app.command("explore")(explore.command)
 
 
 @app.callback()
@@ -252,24 +254,6 @@ def convert_command(
     )
 
 
-@app.command("evaluate")
-def evaluate_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model that encodes and decodes.")],
-    data: Annotated[Path, typer.Argument(help="A manifest, or the folder that holds it.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many sounds a split, evenly chosen.")] = None,
-) -> None:
-    """Measure what a model file makes of held-out and trained sounds: encode, decode, invert, compare."""
-    from models import evaluate
-
-    with _progress("evaluating") as on_sound:
-        report = evaluate.evaluate(model, data, limit=limit, on_sound=on_sound)
-    if json:
-        print(report.to_json())
-    else:
-        _print_report(report)
-
-
 @app.command("render")
 def render_command(
     take: Annotated[
@@ -311,64 +295,6 @@ def main() -> None:
         if debug or (error.name or "").partition(".")[0] not in LAB_MODULES:
             raise
         sys.exit(f'This command needs {error.name}; run: pip install -e ".[lab]" in a clone of glitch-live.')
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar with the time to go, driven by calls of (done, total); it closes itself when all is done."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=max(1, min(40, console.width - 40))),  # the rest keeps its width
-        MofNCompleteColumn(),
-        TextColumn("to go"),
-        TimeRemainingColumn(),
-        console=console,
-    )
-    task = bar.add_task(text, total=None)
-
-    def advance(done: int, total: int) -> None:
-        if done == 1:
-            bar.start()
-        bar.update(task, completed=done, total=total)
-        if done == total:
-            bar.stop()
-
-    try:
-        yield advance
-    finally:
-        if bar.live.is_started:  # else stopping would print an empty line
-            bar.stop()
-
-
-def _command() -> str:
-    """Give the command line as it was typed, for provenance."""
-    return shlex.join(["glitch-lab", *sys.argv[1:]])
-
-
-def _print_report(report: Report) -> None:
-    from rich.table import Table
-
-    table = Table(title=f"{report.name}, after {report.inversion}")
-    table.add_column("split")
-    table.add_column("label")
-    for heading in ("sounds", "Δ log-mel dB", "spectral conv. dB", "pitch error cents", "> 25 cents"):
-        table.add_column(heading, justify="right")
-    for row in report.rows:
-        pitch = "–" if row.pitch_cents is None else f"{row.pitch_cents:.1f}"
-        share = "–" if row.over_25_cents is None else f"{100 * row.over_25_cents:.1f} %"
-        figures = (f"{row.log_mel_db:.2f}", f"{row.spectral_convergence_db:.1f}", pitch, share)
-        table.add_row(row.split, row.label, str(row.sounds), *figures, style="bold" if row.label == "all" else None)
-    Console(width=100 if not sys.stdout.isatty() else None).print(table)
-    if report.unknown_pitch:
-        print(
-            f"The manifest gives no pitch for {report.unknown_pitch} of these sounds, so their pitch error cannot be "
-            "measured (–)."
-        )
-    print(
-        f"decode {report.decode_ms:.3f} ms a frame of {report.hop_ms:.2f} ms, inversion {report.invert_ms:.3f} ms: "
-        f"{100 * report.load:.1f} % of one core, {1 / report.load:.0f} times real time; "
-        f"encode {report.encode_ms:.3f} ms."
-    )
 
 
 def _given(out: Path | None) -> Path:

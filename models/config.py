@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from export.contract import GlitchError
-from models.vae import VaeConfig
+from models.spectral import VaeConfig
 
 
 class ConfigError(GlitchError):

@@ -8,21 +8,16 @@ from pathlib import Path
 
 import torch
 
-from export.contract import Card, ContractError, Control, Method, Spectrum
+from export.contract import Card, ContractError, Method, Spectrum
 from export.explicit import explicit
 from export.proof import Proof
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from export.weights import Weights
-from models import checkpoint
+from models import checkpoint, conditions
 from models.checkpoint import Trained
 from models.graphs import DecodeGraph, EncodeGraph, encode_delay
-from models.vae import VaeConfig
-
-PITCH_RANGE = (24.0, 108.0)
-PITCH_DEFAULT = 57.0
-LOUDEST_DB = -6.0
-LOUDNESS_DEFAULT_DB = -20.0
+from models.spectral import VaeConfig
 
 
 def export(
@@ -88,20 +83,9 @@ def write(
 
 
 def _decode(shape: VaeConfig) -> Method:
-    low, high = PITCH_RANGE
     return Method(
         hop=shape.hop,
         output="magnitudes",
         spectrum=Spectrum(n_fft=shape.n_fft, hop=shape.hop, window="hann", scale="linear"),
-        controls=(
-            Control("pitch", PITCH_DEFAULT, low, high, unit="MIDI note", text="Pitch; 69 is A4, 440 Hz."),
-            Control(
-                "loudness",
-                LOUDNESS_DEFAULT_DB,
-                shape.quietest_db,
-                LOUDEST_DB,
-                unit="dBFS",
-                text="Level (RMS); the lowest is silence.",
-            ),
-        ),
+        controls=tuple(told.control() for told in (conditions.pitch(), conditions.loudness(shape.quietest_db))),
     )

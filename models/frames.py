@@ -14,7 +14,7 @@ from torch.utils.data import IterableDataset
 
 from models.data.manifest import DataError, Sound
 from models.features import Features
-from models.vae import LN_10_OVER_20, unit_energy, unit_gain, warp
+from models.spectral import LN_10_OVER_20, unit_energy, unit_gain, warp
 
 DYNAMIC_RANGE_DB = 80.0
 """What lies further below the loudest bin of its sound is not heard."""

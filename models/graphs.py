@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from export.transforms import STFT
 from models.features import LOG_FLOOR
 from models.frames import LOWEST_SHAPE
-from models.vae import LN_10_OVER_20, SpectralVae, VaeConfig, half_energy, unit_gain
+from models.spectral import LN_10_OVER_20, SpectralVae, VaeConfig, half_energy, unit_gain
 
 LIFT_DB = 4.0
 """What inversion takes from noise is given to it beforehand, dB. A floor of noise is decoded smooth, as no real noise

@@ -15,7 +15,7 @@ from export.contract import Latent, MapPoint
 from models.data.manifest import Sound
 from models.frames import FrameStore
 from models.objective import DB_PER_NEPER, SpectralDistance
-from models.vae import SpectralVae
+from models.spectral import SpectralVae
 
 MAP_POINTS = 400
 _PROBES = 1000

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from models.frames import FrameStore
 from models.objective import DB_PER_NEPER
+from models.spectral import unit_gain
 from models.training import VaeTraining
-from models.vae import unit_gain
 from realtime.phase import invert
 
 SOUNDS = 4

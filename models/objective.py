@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.gaussian import Normal
 from models.mel import mel_weights
 
 MEL_BANDS = 128
@@ -63,7 +64,7 @@ class SpectralDistance(nn.Module):
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL divergence from the standard normal, nats, [..., latent] → mean over frames."""
-    return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(dim=-1).mean()
+    return Normal(mean, log_variance).kl_from_standard().sum(dim=-1).mean()
 
 
 def movement(mean: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from models.objective import (
     movement,
     spectral_convergence_db,
 )
-from models.vae import SpectralVae
+from models.spectral import SpectralVae
 
 JUDGED_FRAMES = 2_000
 HELD_OUT_LOSS = "held_out/loss"

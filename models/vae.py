@@ -1,227 +1,239 @@
-"""A spectral variational auto-encoder whose decoder is told pitch and loudness.
+"""The variational auto-encoder: one for pictures, sounds and spectra, made of four parts that are given.
 
-The encoder sees one log-magnitude frame and gives a latent, which is to hold the timbre alone: pitch and loudness reach
-the decoder by themselves. The decoder makes a frame of three things: harmonics, each the main lobe of the analysis
-window at a place that follows from the pitch; a skirt around each; and a floor of noise. So a pitch that was never
-heard has its partials where they belong, and a glide moves them instead of fading one into the next. The frame is then
-brought to exactly the loudness asked for.
+An encoder says where in the latent space the data lie, as a normal distribution; a decoder draws the data from a
+latent; a likelihood says what the decoder's numbers mean; a prior says which latents are to be expected. Parts fit if
+their sizes do: an encoder gives 2 numbers for each latent (`models.gaussian`), a decoder takes the latents and what it
+is told beside them (`models.conditions`), and gives as many numbers as the likelihood wants (`models.likelihoods`).
+Encoders and decoders for pictures and sounds lie in `models.networks`.
 
-Shapes: `...` is any number of leading axes (batch, frames), `bins` is n_fft / 2 + 1.
+    vae = Vae(
+        Dense(64, 20, hidden=(400, 400)), Dense(10, 64, hidden=(400, 400)), Bernoulli(), StandardNormal(10)
+    )
+    loss = vae.bound(pictures).loss(Weighing(beta=1.0).beta_at(epoch))
+
+Shapes: data `[batch, channels, ...]`; latents `[batch, latent]`, or `[batch, latent, frames]` in a stream.
+
+Source: Kingma and Welling, "Auto-Encoding Variational Bayes" (2013); β after Higgins et al., "beta-VAE" (2017); free
+bits after Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow" (2016).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-LN_10_OVER_20 = math.log(10) / 20
-HANN_POWER = 0.375
-"""Mean square of a periodic Hann window."""
+from models.conditions import Condition, tell
+from models.gaussian import Normal
+from models.likelihoods import Likelihood
+from models.priors import Prior
+
+ROWS_AT_ONCE = 20_000
+"""Latents that are decoded at a time when a likelihood is estimated."""
+
+Told = Mapping[str, Tensor]
+"""Conditions by name: [batch], or [batch, frames] in a stream."""
+
+NOTHING: Told = {}
 
 
 @dataclass(frozen=True)
-class VaeConfig:
-    """Size of the network and the spectrum it works on.
+class Weighing:
+    """How much the KL divergence counts in training.
 
-    `latent` is the number of latents, `hidden` the width of the layers and `layers` their number, on either side.
-    `harmonics` partials have a level of their own; the others follow the envelope, which like the skirt is drawn
-    through `bands` points. `pitch_waves` sine and cosine pairs tell the decoder the pitch, the slowest four octaves
-    long, each next half as long.
+    Attributes
+    ----------
+    beta
+        Its weight: 1 is the bound on the likelihood itself; more makes latents independent, less makes copies sharp.
+    warmup_epochs
+        Over so many epochs the weight rises from 0, so that latents are used before they are made to cost something.
+    free_bits
+        Nats of each latent that cost nothing, so that it isn't given up.
     """
 
-    sample_rate: int = 48_000
-    n_fft: int = 2048
-    hop: int = 256
-    latent: int = 16
-    encoder_hidden: int = 320
-    hidden: int = 512
-    layers: int = 2
-    harmonics: int = 64
-    bands: int = 96
-    pitch_waves: int = 5
-    quietest_db: float = -90.0
+    beta: float = 1.0
+    warmup_epochs: float = 0.0
+    free_bits: float = 0.0
+
+    def beta_at(self, epoch: float) -> float:
+        """Give the weight after so many epochs."""
+        return self.beta * (min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs > 0 else 1.0)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The bound on the likelihood of data, in its two parts.
+
+    Attributes
+    ----------
+    distortion : Tensor [shape=(batch,)]
+        −log p(data | latent), nats.
+    kl : Tensor [shape=(batch, groups)]
+        KL divergence of the encoder's distribution from the prior, nats, summed over frames; a group is a dimension of
+        the latent where the prior's are independent, and else there is one.
+    frames : int
+        Frames that a latent has, 1 in pictures.
+    """
+
+    distortion: Tensor
+    kl: Tensor
+    frames: int = 1
 
     @property
-    def bins(self) -> int:
-        """Number of magnitudes in a frame."""
-        return self.n_fft // 2 + 1
+    def negative_elbo(self) -> Tensor:
+        """Bound on −log p(data), nats, [batch]."""
+        return self.distortion + self.kl.sum(dim=1)
 
-
-class SpectralVae(nn.Module):
-    """Encoder and decoder; see the module's text."""
-
-    def __init__(self, config: VaeConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.encoder = Encoder(config)
-        self.decoder = Decoder(config)
-
-    def forward(self, shape: Tensor, pitch: Tensor, loudness: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode, draw a latent, decode.
+    def loss(self, beta: float = 1.0, free: float = 0.0) -> Tensor:
+        """Give what training makes small: the mean over the batch, [].
 
         Parameters
         ----------
-        shape : Tensor [shape=(..., bins)]
-            Log-magnitudes of unit energy (see `unit_energy`).
-        pitch, loudness : Tensor [shape=(...,)]
-            MIDI note number and dBFS.
-        noise : Tensor [shape=(..., latent)]
-            Standard normal.
-
-        Returns
-        -------
-        shape : Tensor [shape=(..., bins)]
-            What the decoder makes of it, of unit energy as well.
-        mean, log_variance : Tensor [shape=(..., latent)]
-            Of the latent's distribution.
+        beta
+            Weight of the KL divergence; see `Weighing.beta_at`.
+        free
+            Nats that a group has for nothing in a frame, on average over the batch.
         """
-        mean, log_variance = self.encoder(shape)  # [..., latent] each
-        latent = mean + noise * torch.exp(0.5 * log_variance)
-        return self.decoder(latent, pitch, loudness), mean, log_variance
+        kl = self.kl.mean(dim=0)  # [groups]
+        return self.distortion.mean() + beta * (kl.clamp(min=free * self.frames) if free > 0 else kl).sum()
+
+
+class Vae(nn.Module):
+    """A VAE of any data.
+
+    Parameters
+    ----------
+    encoder
+        [batch, channels, ...] → [batch, 2 latent, ...]: means, then log-variances.
+    decoder
+        [batch, latent + features of the conditions, ...] → [batch, values * channels, ...].
+    likelihood, prior
+        What the decoder's numbers mean; which latents are to be expected.
+    conditions
+        What the decoder is told beside the latent. The encoder isn't: it sees the data, and what the decoder is told
+        anyway need not go through the latent.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        likelihood: Likelihood,
+        prior: Prior,
+        conditions: Sequence[Condition] = (),
+    ) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.likelihood, self.prior = likelihood, prior
+        self.conditions = tuple(conditions)
+
+    @property
+    def latent(self) -> int:
+        """Number of latents."""
+        return self.prior.latent
+
+    def encode(self, x: Tensor) -> Normal:
+        """Say where data lie: [batch, channels, ...] → [batch, latent, ...]."""
+        return Normal.of(self.encoder(x))
+
+    def draw(self, z: Tensor, told: Told = NOTHING) -> Tensor:
+        """Decode: [batch, latent, ...] → the likelihood's numbers, [batch, values * channels, ...]."""
+        drawn: Tensor = self.decoder(tell(self.conditions, told, z))
+        return drawn
+
+    def decode(self, z: Tensor, told: Told = NOTHING) -> Tensor:
+        """Decode to what is expected: [batch, latent, ...] → [batch, channels, ...]."""
+        return self.likelihood.mean(self.draw(z, told))
+
+    def forward(self, x: Tensor, told: Told = NOTHING) -> Tensor:
+        """Encode to the most probable latent and decode that: what the model makes of data."""
+        return self.decode(self.encode(x).mean, told)
+
+    def log_likelihood(self, x: Tensor, z: Tensor, told: Told = NOTHING) -> Tensor:
+        """log p(data | latent), nats, [batch]."""
+        return self.likelihood.log_prob(x, self.draw(z, told)).flatten(1).sum(dim=1)
+
+    def bound(
+        self, x: Tensor, told: Told = NOTHING, *, noise: Tensor | None = None, random: torch.Generator | None = None
+    ) -> Bound:
+        """Bound the likelihood of data by one draw of their latents.
+
+        Parameters
+        ----------
+        x : Tensor [shape=(batch, channels, ...)]
+        told
+            The conditions.
+        noise : Tensor [shape=(batch, latent, ...)], optional
+            Standard normal; else drawn.
+        random
+            Where it is drawn from.
+        """
+        posterior = self.encode(x)
+        noise = _noise(posterior.mean, random) if noise is None else noise
+        z = posterior.draw(noise)  # [batch, latent, ...]
+        kl = self.prior.kl(posterior, z, self.encode)  # [batch, groups, ...]
+        frames = z[0, 0].numel()
+        return Bound(-self.log_likelihood(x, z, told), kl.flatten(2).sum(dim=2) if kl.dim() > 2 else kl, frames)
+
+    @torch.no_grad()
+    def sample(self, count: int, told: Told = NOTHING, random: torch.Generator | None = None) -> Tensor:
+        """Draw latents from the prior, and decode them to what is expected, [count, channels, ...]."""
+        return self.decode(self.prior.sample(count, self.encode, random), told)
 
     def parameter_count(self) -> int:
         """Number of trained values."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
-class Encoder(nn.Module):
-    """Log-magnitudes of unit energy → mean and log-variance of the latent."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, config: VaeConfig) -> None:
-        super().__init__()
-        self.net = mlp(config.bins, config.encoder_hidden, 2 * config.latent, config.layers)
-        self.register_buffer("mean", torch.zeros(config.bins))
-        self.register_buffer("deviation", torch.ones(()))
-
-    def forward(self, shape: Tensor) -> tuple[Tensor, Tensor]:
-        """[..., bins] → mean and log-variance, [..., latent] each."""
-        mean, log_variance = self.net((shape - self.mean) / self.deviation).chunk(2, dim=-1)
-        return mean, log_variance.clamp(-9.0, 4.0)
-
-
-class Decoder(nn.Module):
-    """Latent, pitch and loudness → log-magnitudes of unit energy."""
-
-    frequency: Tensor
-    spread: Tensor
-    floor_mean: Tensor
-
-    def __init__(self, config: VaeConfig) -> None:
-        super().__init__()
-        self.config = config
-        inputs = config.latent + 1 + 2 * config.pitch_waves + 1
-        self.sizes = [config.harmonics, config.bands, config.bands, config.bins, 1]
-        self.net = mlp(inputs, config.hidden, sum(self.sizes), config.layers)
-        self.register_buffer("frequency", torch.arange(config.bins, dtype=torch.float32))
-        self.register_buffer("spread", band_spread(config))  # [bands, bins]
-        self.register_buffer("floor_mean", torch.zeros(config.bins))
-
-    def forward(self, latent: Tensor, pitch: Tensor, loudness: Tensor, lift: float = 0.0) -> Tensor:
-        """[..., latent], [...], [...] → [..., bins]; `lift` raises the floor of noise, nepers."""
-        told = [pitch_features(pitch, self.config.pitch_waves), (loudness[..., None] + 30) / 20]
-        drawn = self.net(torch.cat([latent, *told], dim=-1))  # [..., sum of sizes]
-        levels, envelope, skirt, floor, stretch = drawn.split(self.sizes, dim=-1)
-        envelope = 2 * envelope @ self.spread - 3.0  # [..., bins]
-        skirt = 2 * skirt @ self.spread - 3.5  # [..., bins]
-        floor = 2 * floor + self.floor_mean + lift  # [..., bins]
-        lower, upper = self.partials(pitch, levels, skirt, 2e-3 * torch.sigmoid(2 * stretch - 5))
-        power = torch.exp(2 * envelope.clamp(max=3.0)) * (lower + upper) + torch.exp(2 * floor.clamp(max=3.0))
-        return unit_energy(0.5 * torch.log(power + 1e-12))
-
-    def partials(self, pitch: Tensor, levels: Tensor, skirt: Tensor, stretch: Tensor) -> tuple[Tensor, Tensor]:
-        """Power in each bin of the partial below it and of the one above, before the envelope, [..., bins] each.
-
-        Partial k lies at k f0 sqrt(1 + B k²); `stretch` is B, [..., 1].
-        """
-        config = self.config
-        hz = 440.0 * torch.exp((pitch[..., None] - 69.0) * (math.log(2) / 12))  # [..., 1]
-        f0 = hz * (config.n_fft / config.sample_rate)  # [..., 1], in bins
-        square = (self.frequency / f0) ** 2  # [..., bins]
-        number = torch.sqrt(2 * square / (1 + torch.sqrt(1 + 4 * stretch * square)))  # which partial a bin would be
-        below = torch.floor(number.detach())  # [..., bins]
-        levels = F.pad(levels, (1, 1))  # [..., harmonics + 2]: partial 0 (masked) and all the unnamed ones are at 0
-        found = []
-        for k in (below, below + 1):
-            distance = self.frequency - k * f0 * torch.sqrt(1 + stretch * k**2)  # [..., bins], in bins
-            index = k.long().clamp(0, config.harmonics + 1)  # clamped as integers: not a number is one, too
-            level = torch.gather(levels, -1, index)  # [..., bins]
-            lobe = hann_lobe(distance) ** 2 + torch.exp(2 * skirt.clamp(max=0.0)) / (1 + distance**2) ** 2
-            found.append(torch.exp(4 * level.clamp(max=2.0)) * lobe * (k >= 1))
-        return found[0], found[1]
-
-
-def mlp(inputs: int, hidden: int, outputs: int, layers: int) -> nn.Sequential:
-    """Layers of the same width, each normalised, and a linear one at the end."""
-    stack: list[nn.Module] = []
-    for k in range(layers):
-        stack += [nn.Linear(hidden if k else inputs, hidden), nn.LayerNorm(hidden), nn.SiLU()]
-    return nn.Sequential(*stack, nn.Linear(hidden, outputs))
-
-
-def pitch_features(pitch: Tensor, waves: int) -> Tensor:
-    """MIDI note numbers [...] → the note in octaves from 64, and sines and cosines of it, [..., 1 + 2 waves]."""
-    octave = (pitch[..., None] - 64.0) / 12.0  # [..., 1]
-    angles = [octave * (2**k * math.pi / 2) for k in range(waves)]
-    return torch.cat([octave, *(torch.sin(a) for a in angles), *(torch.cos(a) for a in angles)], dim=-1)
-
-
-def hann_lobe(distance: Tensor) -> Tensor:
-    """Main lobe of the Hann window, 1 at its peak, against the distance in bins; 0 from two bins on."""
-    lobe = torch.sinc(distance) + 0.5 * (torch.sinc(distance - 1) + torch.sinc(distance + 1))
-    return lobe * (distance.abs() < 2)
-
-
-def unit_energy(log_magnitude: Tensor) -> Tensor:
-    """Bring log-magnitudes [..., bins] to the energy 1: half that of the whole, two-sided spectrum."""
-    return log_magnitude - 0.5 * torch.log(half_energy(log_magnitude))
-
-
-def half_energy(log_magnitude: Tensor) -> Tensor:
-    """Half the energy of the two-sided spectrum, [..., bins] → [..., 1]."""
-    power = torch.exp(2 * log_magnitude)  # [..., bins]
-    edges = 0.5 * (power[..., :1] + power[..., -1:])
-    return power.sum(dim=-1, keepdim=True) - edges + 1e-20
-
-
-def unit_gain(n_fft: int) -> float:
-    """Magnitudes of a sound with an RMS of 1, divided by those of unit energy (Parseval, periodic Hann window)."""
-    return math.sqrt(n_fft * n_fft * HANN_POWER / 2)
-
-
-def warp(log_magnitude: Tensor, semitones: Tensor) -> Tensor:
-    """Move log-magnitudes along frequency, as if the sound were played faster or slower.
-
-    Cubic (Catmull-Rom), between fourth roots of the magnitudes: in them the window's main lobe is nearly a parabola,
-    and the nulls beside it are no abysses, as they are in logarithms.
+@torch.no_grad()
+def negative_log_likelihood(
+    vae: Vae,
+    x: Tensor,
+    told: Told = NOTHING,
+    *,
+    samples: int = 500,
+    random: torch.Generator | None = None,
+    rows: int = ROWS_AT_ONCE,
+) -> Tensor:
+    """Estimate −log p(data) by importance sampling: from above, on average, and the nearer the more samples there are.
 
     Parameters
     ----------
-    log_magnitude : Tensor [shape=(..., bins)]
-    semitones : Tensor [shape=(...,)]
-        Upwards if positive. What comes from above the last bin repeats it.
+    vae
+        The model, in `eval()`.
+    x : Tensor [shape=(batch, channels, ...)]
+    told
+        The conditions.
+    samples
+        Draws from the encoder's distribution for each of the data; more are nearer.
+    random
+        Where they are drawn from.
+    rows
+        Latents that are decoded at a time.
+
+    Returns
+    -------
+    Tensor [shape=(batch,)]
+        Nats: −log mean of p(x | z) p(z) / q(z | x). Source: Burda, Grosse and Salakhutdinov, "Importance Weighted
+        Autoencoders" (2016), section 3.
     """
-    bins = log_magnitude.shape[-1]
-    bin_numbers = torch.arange(bins, device=log_magnitude.device, dtype=torch.float32)
-    source = bin_numbers * torch.exp(-semitones[..., None] * (math.log(2) / 12))  # [..., bins]
-    first = torch.floor(source)
-    t = (source - first).clamp(0, 1)
-    index = first.long()
-    root = torch.exp(0.25 * log_magnitude)
-    a, b, c, d = (torch.gather(root, -1, (index + k).clamp(0, bins - 1)) for k in (-1, 0, 1, 2))
-    between = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-    return 4 * torch.log(between.clamp(min=1e-3))
+    posterior = vae.encode(x)
+    at_once = max(1, rows // len(x))
+    log_weights: list[Tensor] = []
+    for begin in range(0, samples, at_once):
+        count = min(at_once, samples - begin)
+        many = posterior.repeat(count)  # [count * batch, latent, ...]
+        z = many.draw(_noise(many.mean, random))
+        data = x.repeat(count, *[1] * (x.dim() - 1))
+        asked = {name: value.repeat(count, *[1] * (value.dim() - 1)) for name, value in told.items()}
+        joint = vae.log_likelihood(data, z, asked) + vae.prior.log_density(z, vae.encode).reshape(len(z), -1).sum(dim=1)
+        log_weight = joint - many.log_density(z).flatten(1).sum(dim=1)
+        log_weights.append(log_weight.reshape(count, len(x)))
+    return math.log(samples) - torch.logsumexp(torch.cat(log_weights), dim=0)
 
 
-def band_spread(config: VaeConfig) -> Tensor:
-    """Weights that draw straight lines through points even on the mel scale, [bands, bins]."""
-    frequency = torch.arange(config.bins) * (config.sample_rate / config.n_fft)
-    place = torch.log1p(frequency / 700)
-    place = place / place[-1] * (config.bands - 1)  # [bins], in bands
-    return (1 - (place - torch.arange(config.bands)[:, None]).abs()).clamp(min=0)
+def _noise(like: Tensor, random: torch.Generator | None) -> Tensor:
+    return torch.randn(like.shape, generator=random, device=like.device)

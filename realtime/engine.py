@@ -55,6 +55,8 @@ class Engine:
         Samples of the live input taken so far.
     states : dict
         States by number: what `CAPTURE` keeps and `RESTORE` brings back.
+    controls_at_once : bool
+        Whether the model's live controls are where they are told to be within a frame, and don't follow as on stage.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Engine:
         self.channels, self.inputs = self.decoder.channels, inputs
         self.frames = self.nonfinite = 0
         self.states: dict[int, EngineState] = {}
+        self.controls_at_once = False
         frame_rate = card.sample_rate / self.decoder.hop
         self.latents = Latents(card.latent, frame_rate, seed)
         self.knobs = {row.address: row.default for row in self.table.by_index}
@@ -208,7 +211,8 @@ class Engine:
 
     def _decode(self, heard: np.ndarray | None) -> np.ndarray:
         latent = self.latents.next(self.knobs, heard)
-        self._values[self._plain] = self._smoother.next(self._targets(), self._control_ms)[self._knob_of]
+        time_ms = 0.0 if self.controls_at_once else self._control_ms
+        self._values[self._plain] = self._smoother.next(self._targets(), time_ms)[self._knob_of]
         if self._bends.next(self.knobs):
             self._values[self._bends.places] = self._bends.now
         return self.decoder.step(latent, self._values)

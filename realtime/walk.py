@@ -131,6 +131,17 @@ class Walk:
         return np.random.default_rng((self._seed, number)).standard_normal(self._size)
 
 
+def spherical(begin: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
+    """Go from one point to another, in direction along the sphere and in distance from the centre on a line.
+
+    Where one of them is the centre, which has no direction, it is a straight line.
+    """
+    near, far = (float(np.linalg.norm(point)) for point in (begin, end))
+    if min(near, far) < 1e-9:
+        return (1 - t) * begin + t * end
+    return ((1 - t) * near + t * far) / np.sqrt(len(end)) * _along_the_sphere(begin, end, t)
+
+
 def _along_the_sphere(begin: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
     """Go from the direction of one point to that of another along the sphere of radius sqrt(size).
 

@@ -40,6 +40,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "slow": reference.level_model(folder / "slow.onnx", rate=44_100),
         "echo": reference.echo_model(folder / "echo.onnx"),
         "tone": reference.tone_model(folder / "tone.onnx"),
+        "singing": reference.singing_model(folder / "singing.onnx"),
+        "humming": reference.singing_model(folder / "humming.onnx", audio=True),
         "bundled": bundled_model(),
     }
 

@@ -113,6 +113,106 @@ def tone_model(path: Path, *, frequency: float = 1000.0, n_fft: int = 2048, hop:
     return _save(path, graph, Card("tone", RATE, {"decode": method}, Latent.plain(2)))
 
 
+def singing_model(path: Path, *, audio: bool = False, n_fft: int = 2048, hop: int = 256) -> Path:
+    """Write a model that hears and sings: a tone at the control `pitch`, as loud as `loudness` says.
+
+    Latent 1 adds the octave, as loud as it is itself where it is above 0, and is what `encode` says of a sound: ten
+    times the mean |sample| of each hop. Latent 2 does nothing. As `audio`, the tone is one of 562.5 Hz, at any pitch.
+    """
+    bins = n_fft // 2 + 1
+    nodes = [
+        helper.make_node("Reshape", ["encode.input", "hops"], ["cut"]),  # [1, 1, frames, hop]
+        helper.make_node("Abs", ["cut"], ["sizes"]),
+        helper.make_node("ReduceMean", ["sizes", "last"], ["size"], keepdims=0),  # [1, 1, frames]
+        helper.make_node("Mul", ["size", "ten_and_nothing"], ["encode.output"]),  # [1, 2, frames]
+        helper.make_node("Mul", ["decode.control.loudness", "nepers"], ["log"]),
+        helper.make_node("Exp", ["log"], ["gain"]),  # [1, 1, frames]
+        helper.make_node("Sub", ["decode.control.pitch", "a4"], ["interval"]),
+        helper.make_node("Mul", ["interval", "semitone"], ["way"]),
+        helper.make_node("Exp", ["way"], ["ratio"]),
+        helper.make_node("Slice", ["decode.input", "zero", "one", "channel"], ["first"]),
+        helper.make_node("Relu", ["first"], ["octave"]),
+    ]
+    if audio:
+        nodes += [
+            helper.make_node("Mul", ["ratio", "nothing"], ["silent"]),
+            helper.make_node("Add", ["gain", "silent"], ["told"]),
+            helper.make_node("Unsqueeze", ["told", "last"], ["level"]),
+            helper.make_node("Unsqueeze", ["octave", "last"], ["octaves"]),
+            helper.make_node("Mul", ["octaves", "waves"], ["upper"]),
+            helper.make_node("Add", ["upper", "wave"], ["both"]),
+            helper.make_node("Mul", ["both", "level"], ["sung"]),  # [1, 1, frames, hop]
+            helper.make_node("Reshape", ["sung", "flat"], ["decode.output"]),
+        ]
+    else:
+        for name, harmonic in (("tone", "f0"), ("upper", "f1")):
+            nodes += [
+                helper.make_node("Mul", ["ratio", harmonic], [f"{name}.place"]),
+                helper.make_node("Sub", ["bins", f"{name}.place"], [f"{name}.away"]),
+                helper.make_node("Clip", [f"{name}.away", "low", "high"], [f"{name}.near"]),
+                helper.make_node("Mul", [f"{name}.near", "turn"], [f"{name}.angle"]),
+                helper.make_node("Cos", [f"{name}.angle"], [f"{name}.cosine"]),
+                helper.make_node("Add", [f"{name}.cosine", "unit"], [name]),  # a Hann window's main lobe, nearly
+            ]
+        nodes += [
+            helper.make_node("Mul", ["upper", "octave"], ["added"]),
+            helper.make_node("Add", ["tone", "added"], ["both"]),
+            helper.make_node("Mul", ["gain", "peak"], ["height"]),
+            helper.make_node("Mul", ["both", "height"], ["decode.output"]),
+        ]
+    time = 2 * np.pi * np.arange(hop) / hop
+    numbers = {
+        "ten_and_nothing": np.array([[[10.0], [0.0]]]),
+        "nepers": np.log(10) / 20,
+        "a4": 69.0,
+        "semitone": np.log(2) / 12,
+        "nothing": 0.0,
+        "wave": np.sqrt(2) * np.sin(3 * time).reshape(1, 1, 1, hop),
+        "waves": np.sqrt(2) * np.sin(6 * time).reshape(1, 1, 1, hop),
+        "f0": 440 * n_fft / RATE,
+        "f1": 880 * n_fft / RATE,
+        "bins": np.arange(bins).reshape(1, bins, 1),
+        "low": -2.0,
+        "high": 2.0,
+        "turn": np.pi / 2,
+        "unit": 1.0,
+        "peak": n_fft / 8 * np.sqrt(2),
+    }
+    places = {"hops": [1, 1, -1, hop], "last": [3], "zero": [0], "one": [1], "channel": [1], "flat": [1, 1, -1]}
+    read = {name for node in nodes for name in node.input}
+    graph = helper.make_graph(
+        nodes,
+        "singing",
+        [
+            _float("encode.input", [1, 1, "samples_in"]),
+            _float("decode.input", [1, 2, "frames"]),
+            _float("decode.control.pitch", [1, 1, "frames"]),
+            _float("decode.control.loudness", [1, 1, "frames"]),
+        ],
+        [
+            _float("encode.output", [1, 2, "frames_out"]),
+            _float("decode.output", [1, 1, "samples"] if audio else [1, bins, "frames"]),
+        ],
+        [
+            *(
+                numpy_helper.from_array(np.array(value, np.float32), name)
+                for name, value in numbers.items()
+                if name in read
+            ),
+            *(numpy_helper.from_array(np.array(value), name) for name, value in places.items() if name in read),
+        ],
+    )
+    controls = (
+        Control("pitch", 57.0, 24.0, 108.0, unit="MIDI note", text="Pitch."),
+        Control("loudness", -20.0, -90.0, -6.0, unit="dBFS", text="Level."),
+    )
+    decode = Method(hop=hop, output="audio", controls=controls)
+    if not audio:
+        decode = Method(hop=hop, output="magnitudes", spectrum=Spectrum(n_fft, hop), controls=controls)
+    methods = {"decode": decode, "encode": Method(hop=hop, output="latent")}
+    return _save(path, graph, Card("singing", RATE, methods, Latent.plain(2)))
+
+
 def layered_model(path: Path, *, hop: int = 64, latents: int = 4, rate: int = RATE) -> Path:
     """Write a small decoder of layers that can be bent: `front`, `body` and `out`, whose channels are samples."""
     rng = np.random.default_rng(0)

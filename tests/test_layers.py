@@ -17,6 +17,9 @@ MAY_IMPORT = {
     "models": {
         *("models", "export", "realtime.phase", "realtime.render", "realtime.library"),
         *("realtime.conversion", "realtime.lifeline"),
+        # what plays, without the processes that play it
+        *("realtime.offline", "realtime.engine", "realtime.walk", "realtime.plane"),
+        *("realtime.graph", "realtime.encoder", "realtime.resampler", "realtime.record", "realtime.growing"),
     },
 }
 TORCH = {"torch", "lightning", "torchmetrics"}

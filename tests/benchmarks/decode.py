@@ -82,7 +82,7 @@ def _bundled(decoder: Any) -> dict[str, float]:
     import torch
 
     from models.graphs import DecodeGraph
-    from models.vae import SpectralVae, VaeConfig
+    from models.spectral import SpectralVae, VaeConfig
 
     module = DecodeGraph(SpectralVae(VaeConfig())).eval()
     inputs = [torch.randn(1, decoder.card.latent.size, 1), torch.full((1, 1, 1), 60.0), torch.full((1, 1, 1), -20.0)]

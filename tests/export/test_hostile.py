@@ -25,7 +25,7 @@ from export import contract
 from export.archive import check_script
 from export.contract import KEY, ContractError, GlitchError, load, loads, to_json
 from models import checkpoint
-from models.vae import SpectralVae, VaeConfig
+from models.spectral import SpectralVae, VaeConfig
 from realtime.conversion import ConversionError, convert
 from realtime.decks import wait_for
 from realtime.decoder import Decoder

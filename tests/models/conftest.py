@@ -13,8 +13,8 @@ from models.config import TrainConfig
 from models.data import orchestra
 from models.data.manifest import Manifest
 from models.export import export
+from models.spectral import VaeConfig
 from models.train import MODEL_FILE, Run, train
-from models.vae import VaeConfig
 
 SMALL = TrainConfig(
     model=VaeConfig(latent=4, encoder_hidden=48, hidden=64, harmonics=24, bands=24),

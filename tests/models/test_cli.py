@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -221,3 +222,29 @@ def test_evaluate_prints_json(model_file: Path, small_orchestra: Manifest) -> No
     report = json.loads(run.stdout)
     assert {row["label"] for row in report["rows"]} >= {"all"}
     assert report["load"] > 0
+
+
+def test_digits_are_trained_and_judged_in_one_command(tmp_path: Path) -> None:
+    out = tmp_path / "digits"
+    run = glitch_lab("train", "digits", out, "--epochs", "2", "--hidden", "32", "--latent", "3", "--prior", "mixture")
+    assert run.returncode == 0, run.stderr
+    assert (out / "model.ckpt").is_file()
+    assert (out / "logs").is_dir()
+    assert re.search(r"360 digits that it never saw: -ELBO \d+\.\d\d nats, NLL \d+\.\d\d nats", run.stdout)
+    assert_one_sentence(glitch_lab("train", "digits", out), "already exists and isn't an empty folder")
+    assert_one_sentence(glitch_lab("train", "digits", tmp_path / "a", "--network", "deep"), "no network 'deep'")
+    assert_one_sentence(glitch_lab("train", "digits", tmp_path / "a", "--hidden", "wide"), "--hidden takes")
+    assert_one_sentence(glitch_lab("train", "digits", tmp_path / "a", "--mnist", tmp_path), "train-images-idx3-ubyte")
+    assert not (tmp_path / "a").exists()
+
+
+def test_mnist_is_trained_on_from_its_own_files(tmp_path: Path) -> None:
+    from models.data import digits
+    from tests.models.idx import write_mnist
+
+    write_mnist(tmp_path / "files", digits.small(), packed=True)
+    run = glitch_lab(
+        *("train", "digits", tmp_path / "out", "--mnist", tmp_path / "files", "--epochs", "1", "--hidden", "32")
+    )
+    assert run.returncode == 0, run.stderr
+    assert "360 digits that it never saw" in run.stdout

@@ -5,7 +5,7 @@ import torch
 from models.data.manifest import DataError, Sound
 from models.features import Analysis, Features, analyse
 from models.frames import Draws, FrameStore
-from models.vae import half_energy
+from models.spectral import half_energy
 
 
 def sound(name: str, note: float = 69.0) -> Sound:

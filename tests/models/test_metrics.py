@@ -61,3 +61,24 @@ def test_true_magnitudes_inverted_come_close() -> None:
     made = invert(stft_magnitudes(one, 2048, 256), 2048, 256, length=len(one))
     assert metrics.spectral_convergence_db(one, made) < -20
     assert np.median(metrics.pitch_errors_cents(one, made, RATE, 57.0)) < 1
+
+
+def test_the_distance_over_several_resolutions_is_0_for_the_same_and_grows_with_noise() -> None:
+    one = tone(220)
+    noise = np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
+    apart = [metrics.multi_resolution(one, one + level * noise) for level in (0.0, 1e-3, 1e-2, 1e-1)]
+    assert apart[0] == 0
+    assert apart == sorted(apart)
+    assert metrics.multi_resolution(noise, noise / 2) == pytest.approx(0.5 + np.log(2), abs=0.01)
+
+
+def test_what_comes_before_an_onset_is_measured_where_it_is_not_masked() -> None:
+    original = np.concatenate([np.zeros(4_800), tone(220)[4_800:]])
+    loudest = np.sqrt(np.mean(original[10_000:30_000] ** 2))
+    near, nearer = original.copy(), original.copy()
+    near[4_800 - 1_680 : 4_800 - 240] = nearer[4_800 - 200 : 4_800] = 0.03 * loudest
+    assert metrics.pre_onset_db(original, near, RATE) == pytest.approx(-31.7, abs=0.5)  # 30 dB, for 30 ms of 40
+    found = metrics.pre_onset_db(original, nearer, RATE)
+    assert found is not None
+    assert found < -100
+    assert metrics.pre_onset_db(tone(220)[4_800:], tone(220)[4_800:], RATE) is None

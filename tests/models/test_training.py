@@ -20,9 +20,9 @@ from models.config import ConfigError
 from models.data import folder, manifest
 from models.data.manifest import DataError, Manifest
 from models.frames import Draw, FrameStore
+from models.spectral import VaeConfig
 from models.train import MODEL_FILE, Run, TrainingError, train
 from models.training import ProgressLine, VaeTraining
-from models.vae import VaeConfig
 from tests.models.conftest import SMALL
 
 

@@ -1,0 +1,1 @@
+"""Commands of `glitch-lab`, one module each."""

@@ -1,0 +1,85 @@
+"""`glitch-lab train digits`: a VAE of handwritten digits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.commands.terminal import progress
+
+
+def train_digits(
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.ckpt and logs.")],
+    mnist: Annotated[
+        Path | None, typer.Option(help="Folder of MNIST's own four files; else scikit-learn's 8 by 8 digits.")
+    ] = None,
+    latent: Annotated[int, typer.Option(min=1, max=512, help="Number of latents.")] = 10,
+    network: Annotated[str, typer.Option(help="dense, convolutional or recurrent.")] = "dense",
+    hidden: Annotated[str | None, typer.Option(help="Widths of its layers, with commas.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Share of the values that training leaves out.")] = None,
+    prior: Annotated[str, typer.Option(help="normal, mixture or vamp.")] = "normal",
+    components: Annotated[int, typer.Option(min=1, max=10_000, help="Parts of a mixture or a VampPrior.")] = 50,
+    told: Annotated[bool, typer.Option("--told", help="Tell the decoder which digit it is.")] = False,
+    beta: Annotated[float, typer.Option(min=0, help="Weight of the KL divergence.")] = 1.0,
+    warmup_epochs: Annotated[float | None, typer.Option(min=0, help="Epochs over which it rises to that.")] = None,
+    free_bits: Annotated[float, typer.Option(min=0, help="Nats of each latent that cost nothing.")] = 0.0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=1e-8, max=1, help="Of AdamW, at the beginning.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything that is random.")] = 0,
+) -> None:
+    """Train a VAE on handwritten digits, and say how well it knows those that it never saw."""
+    from models.config import ConfigError
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out} already exists and isn't an empty folder; give another name.")
+    from models.checkpoint import FILE_NAME
+    from models.data import digits
+    from models.digits import checkpoint
+    from models.digits.media import DigitsMedia
+    from models.digits.presets import preset
+    from models.digits.training import judge, train
+
+    config, training = preset(
+        mnist=mnist is not None,
+        seed=seed,
+        latent=latent,
+        network=network,
+        hidden=_widths(hidden),
+        dropout=dropout,
+        prior=prior,
+        components=components,
+        told=told,
+        beta=beta,
+        warmup_epochs=warmup_epochs,
+        free_bits=free_bits,
+        epochs=epochs,
+        learning_rate=learning_rate,
+    )
+    splits = digits.small() if mnist is None else digits.mnist(mnist)
+    every = max(1, training.fit.epochs // 20)
+    with progress("training") as on_epoch:
+        trained = train(
+            splits,
+            config,
+            training,
+            logs=out / "logs",
+            callbacks=lambda aside: (DigitsMedia(aside, every),),
+            on_epoch=on_epoch,
+        )
+    checkpoint.save(trained, out / FILE_NAME)
+    found = judge(trained.vae, splits.test)
+    print(
+        f"{out / FILE_NAME}: best after {trained.epochs} epochs; {len(splits.test)} digits that it never saw: "
+        f"-ELBO {found.negative_elbo:.2f} nats, NLL {found.nll:.2f} nats (500 samples)."
+    )
+
+
+def _widths(text: str | None) -> tuple[int, ...] | None:
+    from models.config import ConfigError
+
+    try:
+        return None if text is None else tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--hidden takes whole numbers with commas, not '{text}'.") from None

@@ -1,0 +1,79 @@
+"""`glitch-lab explore`: ways through a model's latent space, to a sound file and a picture."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from export.contract import GlitchError
+from models.commands.terminal import progress
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.wav", help="The .wav or .flac file to write.")],
+    way: Annotated[
+        str,
+        typer.Option(help="A walk: linear, spherical, brownian; sweep: each latent; grid: the map; through: a sound."),
+    ] = "linear",
+    sound: Annotated[
+        list[Path] | None,
+        typer.Option(help="A sound to go 'through'; or, given twice or more, to go from each to the next."),
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="How long; else 20 s, or what the way asks for.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="The same in minutes.")] = None,
+    speed: Annotated[float, typer.Option(min=0, max=20, help="Steps of a walk a second.")] = 0.25,
+    radius: Annotated[float, typer.Option(min=0, max=4, help="How far it goes, in standard deviations.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random.")] = 0,
+    controls: Annotated[
+        str, typer.Option(help="The model's controls and other knobs, as pitch=60,loudness=-20,latent/1/bias=1.")
+    ] = "",
+    rate: Annotated[int | None, typer.Option(min=8000, max=384_000, help="Sample rate, Hz; else the model's.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="OUT.png", help="Where the picture goes; else beside the sound.")
+    ] = None,
+    no_picture: Annotated[bool, typer.Option("--no-picture", help="Draw none.")] = False,
+) -> None:
+    """Lead a model through its latent space: what the stage would play, to a sound file and a picture."""
+    if seconds is not None and minutes is not None:
+        raise GlitchError("Both --seconds and --minutes say how long; give one of them.")
+    if picture is not None and no_picture:
+        raise GlitchError("--picture says where a picture goes, and --no-picture that there is none; give one of them.")
+    from models.explore import Wish, explore
+
+    drawn = None if no_picture else picture or out.with_suffix(".png")
+    wish = Wish(
+        way=way,  # type: ignore[arg-type]  # checked where it is gone
+        sounds=tuple(sound or ()),
+        seconds=60.0 * minutes if minutes is not None else seconds,
+        speed=speed,
+        radius=radius,
+        seed=seed,
+        controls=_values(controls),
+        rate=rate,
+    )
+    began = time.monotonic()
+    with progress("exploring") as on_share:
+        made = explore(model, out, wish, picture=drawn, on_share=lambda share: on_share(round(1000 * share), 1000))
+    speedup = made.seconds / (time.monotonic() - began)
+    shown = "" if drawn is None else f", {drawn}"
+    print(f"{out}{shown}: {made.seconds:.1f} s of sound at {made.rate} Hz, {speedup:.1f} times as fast as it plays.")
+    if made.nonfinite:
+        print(f"The model gave no numbers in {made.nonfinite} frames; they are silence, faded.")
+
+
+def _values(text: str) -> dict[str, float]:
+    """Read `name=value` pairs with commas."""
+    found = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = part.partition("=")
+        try:
+            found[name.strip().removeprefix("/")] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals or not name.strip():
+            raise GlitchError(f"--controls takes pairs with commas, as pitch=60,loudness=-20, not '{part}'.")
+    return found

@@ -1,0 +1,1 @@
+"""A VAE of handwritten digits: the smallest that there is to study, and to lead astray."""

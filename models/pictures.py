@@ -1,0 +1,181 @@
+"""Pictures of sounds and of the ways that made them, as PNG files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from export.contract import GlitchError, Latent
+from models.probe import Dimension
+from models.strip import RANGE_DB, Strip, Trail
+from realtime.plane import places
+
+GROUND, INK, LINE = "#111111", "#d8d8d8", "#555555"
+TICKS_HZ = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+DOTS = 100  # an inch
+MOST_LINES = 8
+MOST_LABELS = 24
+
+
+class PictureError(GlitchError):
+    """A picture cannot be written."""
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Refuse a place where no picture can be written.
+
+    Raises
+    ------
+    PictureError
+        It doesn't end in `.png`, or there is no folder for it.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise PictureError(f"A picture is a .png file, and {path} is none; call it {path.with_suffix('.png')}.")
+    if not path.absolute().parent.is_dir() or path.is_dir():
+        raise PictureError(f"Cannot write the picture {path}: there is no folder for it, or it is a folder itself.")
+
+
+def route(path: str | os.PathLike[str], strip: Strip, trail: Trail, latent: Latent, title: str) -> None:
+    """Draw a sound and the way through the latent space that made it: spectrogram, latents, and place on the map."""
+    figure = _figure(13.0, 6.0)
+    grid = figure.add_gridspec(2, 2, width_ratios=(2.4, 1.0), height_ratios=(2.0, 1.0))
+    seconds = strip.samples / strip.rate
+    spectrum = figure.add_subplot(grid[0, 0])
+    _spectrogram(spectrum, strip, title)
+    lines = figure.add_subplot(grid[1, 0])
+    scores = trail.scores
+    time = np.linspace(0.0, seconds, len(scores))
+    for k in range(min(scores.shape[1], MOST_LINES)):
+        lines.plot(time, scores[:, k], linewidth=1.0, label=latent.names[latent.order[k]])
+    lines.set_xlim(0.0, seconds)
+    _inscribe(lines, "", "s", "standard deviations")
+    lines.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=MOST_LINES, fontsize=7, frameon=False, labelcolor=INK)
+    _map(figure.add_subplot(grid[:, 1]), scores, latent)
+    _save(figure, path)
+
+
+def sounds(path: str | os.PathLike[str], columns: Sequence[tuple[str, Sequence[tuple[str, Strip]]]]) -> None:
+    """Draw sounds side by side, and what belongs together one above the other.
+
+    Parameters
+    ----------
+    columns
+        A title for each column, and what stands in it: a caption and a sound each.
+    """
+    rows = max(len(column) for _, column in columns)
+    figure = _figure(3.2 * len(columns) + 0.6, 2.5 * rows)
+    axes = figure.subplots(rows, len(columns), squeeze=False)
+    for x, (title, column) in enumerate(columns):
+        for y in range(rows):
+            if y < len(column):
+                caption, strip = column[y]
+                _spectrogram(axes[y, x], strip, f"{title}, {caption}" if title else caption)
+            else:
+                axes[y, x].set_axis_off()
+    _save(figure, path)
+
+
+def dimensions(path: str | os.PathLike[str], found: Sequence[Dimension]) -> None:
+    """Draw how each latent is used, what it does, and what it does that it should not."""
+    figure = _figure(10.0, 5.0)
+    axes = figure.subplots(3, 1, sharex=True)
+    at = np.arange(1, len(found) + 1)
+    bars: tuple[tuple[str, list[float]], ...] = (
+        ("usage: variance of the encoder's means", [d.usage for d in found]),
+        ("effect of ±2 σ: |Δ log-mel|, dB", [d.effect_db for d in found]),
+        ("level leakage, dB", [d.level_leak_db for d in found]),
+    )
+    for axis, (title, values) in zip(axes, bars, strict=True):
+        axis.bar(at, values, color="#d8576b")
+        _inscribe(axis, title, "", "")
+    _inscribe(axes[-1], bars[-1][0], "latent, the strongest first", "")
+    _save(figure, path)
+
+
+def tiles(path: str | os.PathLike[str], rows: Sequence[tuple[str, NDArray[np.floating]]]) -> None:
+    """Draw rows of small grey pictures, 0 black and 1 white.
+
+    Parameters
+    ----------
+    rows
+        A caption and its pictures [shape=(count, height, width)] each.
+    """
+    columns = max(len(row) for _, row in rows)
+    figure = _figure(0.6 * columns + 1.2, 0.62 * len(rows))
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for y, (caption, row) in enumerate(rows):
+        for x in range(columns):
+            axes[y, x].set_axis_off()
+            if x < len(row):
+                axes[y, x].imshow(row[x], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes[y, 0].text(
+            -0.3, 0.5, caption, transform=axes[y, 0].transAxes, ha="right", va="center", color=INK, fontsize=7
+        )
+    _save(figure, path)
+
+
+def _map(axis: Any, scores: NDArray[np.float64], latent: Latent) -> None:
+    """Draw the way over the map of the training sounds; without a map, over the two strongest latents."""
+    if latent.map:
+        ground = places(latent.map)  # [points, 2]
+        own = np.array([point.latent for point in latent.map])
+        standard = ((own - np.array(latent.mean)) / np.array(latent.std))[:, list(latent.order)]  # [points, latents]
+        known = np.concatenate([standard, np.ones((len(standard), 1))], axis=1)
+        onto = np.linalg.lstsq(known, ground, rcond=None)[0]  # the map is a projection; this is the one
+        way = np.concatenate([scores, np.ones((len(scores), 1))], axis=1) @ onto
+        axis.scatter(ground[:, 0], ground[:, 1], s=5, color=LINE)
+        for k in range(0, len(ground), -(-len(ground) // MOST_LABELS)):
+            axis.annotate(latent.map[k].label, ground[k], fontsize=5, color="#999999")
+        title = "on the map of the training sounds"
+    else:
+        way = np.stack([scores[:, 0], scores[:, 1] if scores.shape[1] > 1 else np.zeros(len(scores))], axis=1)
+        title = "on the two strongest latents"
+    axis.plot(way[:, 0], way[:, 1], color="#f0f0f0", linewidth=0.6, alpha=0.7)
+    axis.scatter(way[:, 0], way[:, 1], c=np.arange(len(way)), cmap="magma", s=4, zorder=3)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.scatter(*way[0], marker="o", s=40, facecolors="none", edgecolors=INK, zorder=4)
+    _inscribe(axis, f"{title}; the ring is where it begins", "", "")
+
+
+def _spectrogram(axis: Any, strip: Strip, title: str) -> None:
+    decibels = strip.decibels()
+    seconds = strip.samples / strip.rate
+    extent = (0.0, seconds, -0.5, decibels.shape[0] - 0.5)
+    axis.imshow(
+        decibels, origin="lower", aspect="auto", cmap="magma", extent=extent, vmin=-RANGE_DB, vmax=0, rasterized=True
+    )
+    ticks = [hz for hz in TICKS_HZ if hz < strip.rate / 2]
+    axis.set_yticks([strip.place_of(hz) for hz in ticks], [f"{hz / 1000:g}" for hz in ticks])
+    _inscribe(axis, title, "s", "kHz")
+
+
+def _inscribe(axis: Any, title: str, along: str, up: str) -> None:
+    axis.set_facecolor("#000000")
+    axis.set_title(title, fontsize=8, color=INK)
+    axis.set_xlabel(along, fontsize=7, color=INK)
+    axis.set_ylabel(up, fontsize=7, color=INK)
+    axis.tick_params(colors=INK, labelsize=6)
+    for spine in axis.spines.values():
+        spine.set_color(LINE)
+
+
+def _figure(wide: float, high: float) -> Figure:
+    """Make a figure so many inches large, without any global state."""
+    return Figure(figsize=(wide, high), dpi=DOTS, facecolor=GROUND, layout="constrained")
+
+
+def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    try:
+        figure.savefig(Path(path), format="png", facecolor=GROUND)
+    except OSError as error:
+        raise PictureError(
+            f"Cannot write the picture {path}: {error.strerror or error}; choose another place."
+        ) from None

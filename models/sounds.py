@@ -1,0 +1,98 @@
+"""Sound files of any rate, channel count and length, read a portion at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from models.data.manifest import DataError
+from realtime.resampler import Resampler
+
+PORTION = 1 << 16  # samples read at once
+
+Audio = NDArray[np.float32]
+
+
+class SoundFile:
+    """An open sound file; beyond its end there is silence, and what is no number in it is silence too.
+
+    Parameters
+    ----------
+    path
+        Anything that libsndfile reads: WAV, FLAC, AIFF, OGG, MP3.
+
+    Attributes
+    ----------
+    rate, channels, frames : int
+        As the file says.
+
+    Raises
+    ------
+    DataError
+        The file is missing, is no sound, or is empty.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = path
+        try:
+            self._file = soundfile.SoundFile(os.fspath(path))
+        except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+            raise DataError(f"Cannot read the sound {path}: {str(error).rstrip('.')}.") from None
+        self.rate, self.channels, self.frames = self._file.samplerate, self._file.channels, self._file.frames
+        if not self.frames:
+            self._file.close()
+            raise DataError(f"The sound {path} is empty; give one that lasts for some time.")
+
+    def read(self, count: int) -> Audio:
+        """Give the next samples [shape=(channels, count)].
+
+        Raises
+        ------
+        DataError
+            The file is broken from here on.
+        """
+        try:
+            audio = self._file.read(count, "float32", always_2d=True, fill_value=0.0)
+        except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+            raise DataError(f"Cannot read the sound {self._path} to its end: {str(error).rstrip('.')}.") from None
+        return np.ascontiguousarray(np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0).T)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def mono(path: str | os.PathLike[str], rate: int) -> Iterator[Audio]:
+    """Read a file as mono at a rate, portion by portion [shape=(samples,)], from its first sample to its last.
+
+    Sample `k` stands for the time `k / rate`, whatever the file's own rate is.
+    """
+    with SoundFile(path) as file:
+        resampler = Resampler(file.rate, rate, 1) if file.rate != rate else None
+        left, given = file.frames, 0
+        while left > 0:
+            count = min(PORTION, left)
+            left -= count
+            audio = file.read(count).mean(axis=0, keepdims=True)  # [1, count]
+            if resampler is not None:
+                audio = resampler.push(audio)
+            given += audio.shape[1]
+            yield audio[0]
+        if resampler is not None:
+            wanted = -(-file.frames * rate // file.rate)
+            late = np.zeros((1, -(-resampler.delay * file.rate // rate) + 1), np.float32)
+            yield resampler.push(late)[0][: max(wanted - given, 0)]

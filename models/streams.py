@@ -1,0 +1,168 @@
+"""A VAE of sound becomes the file that is played: its caches are explicit, its conditions are live controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from export.contract import Card, ContractError, Latent, MapPoint, Method, Provenance
+from export.explicit import explicit
+from export.proof import Proof
+from export.streaming import Layer, forget, whole
+from export.torch_export import TorchMethod
+from export.torch_export import export as export_methods
+from export.weights import Weights
+from models.conditions import tell
+from models.scatter import plane
+from models.vae import Vae
+
+_LEAST_DEVIATION = 1e-4
+
+
+class DecodeStream(nn.Module):
+    """Latent and conditions → what sound is expected; goes on from frame to frame."""
+
+    def __init__(self, vae: Vae) -> None:
+        super().__init__()
+        self.decoder, self.likelihood, self.conditions = vae.decoder, vae.likelihood, vae.conditions
+
+    def forward(self, latent: Tensor, *controls: Tensor) -> Tensor:
+        """[1, latent, frames], [1, 1, frames] each → [1, channels, frames * hop]."""
+        told = {condition.name: value[:, 0] for condition, value in zip(self.conditions, controls, strict=True)}
+        return self.likelihood.mean(self.decoder(tell(self.conditions, told, latent)))
+
+
+class EncodeStream(nn.Module):
+    """Sound → mean of the latent; goes on from hop to hop."""
+
+    def __init__(self, vae: Vae) -> None:
+        super().__init__()
+        self.encoder, self.latent = vae.encoder, vae.latent
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """[1, channels, frames * hop] → [1, latent, frames]."""
+        made: Tensor = self.encoder(audio)[:, : self.latent]
+        return made
+
+
+def methods(vae: Vae) -> dict[str, TorchMethod]:
+    """Make the methods of a model file of a VAE whose encoder and decoder are streaming layers.
+
+    Raises
+    ------
+    ContractError
+        They are not, or their hops differ.
+    """
+    encoder, decoder = vae.encoder, vae.decoder
+    if not isinstance(encoder, Layer) or not isinstance(decoder, Layer):
+        raise ContractError(
+            f"{type(encoder).__name__} and {type(decoder).__name__} don't stream; build the VAE of the networks in "
+            "models.networks.audio, or of other streaming layers."
+        )
+    hop = decoder.gives
+    if decoder.takes != 1 or (encoder.takes, encoder.gives) != (hop, 1):
+        raise ContractError(
+            f"A latent frame must stand for as much sound on either side: the encoder takes {encoder.takes} samples "
+            f"for {encoder.gives}, the decoder gives {decoder.gives} for {decoder.takes}."
+        )
+    if encoder.inputs is None or decoder.outputs != encoder.inputs * vae.likelihood.values:
+        raise ContractError(
+            f"The encoder takes {encoder.inputs} channels, and the decoder gives {decoder.outputs} numbers a sample, "
+            f"{vae.likelihood.values} for each channel were expected."
+        )
+    vae.eval()
+    forget(vae)
+    channels, controls = encoder.inputs, tuple(condition.control() for condition in vae.conditions)
+    given = [torch.full((1, 1, 2), control.default) for control in controls]
+    decode, decoded = explicit(DecodeStream(vae), [torch.zeros(1, vae.latent, 2), *given])
+    encode, encoded = explicit(EncodeStream(vae), torch.zeros(1, channels, 2 * hop))
+    return {
+        "decode": TorchMethod(decode, Method(hop, "audio", channels, decoder.delay, controls=controls), decoded),
+        "encode": TorchMethod(encode, Method(hop, "latent", channels, encoder.delay * hop), encoded),
+    }
+
+
+def write(
+    vae: Vae,
+    out: Path,
+    name: str,
+    *,
+    sample_rate: int,
+    latent: Latent,
+    provenance: Provenance | None = None,
+    bend: Sequence[str] | None = None,
+    weights: Weights = "fp32",
+) -> Proof:
+    """Write a VAE of sound as a streaming model file, once it has proved that it streams.
+
+    Parameters
+    ----------
+    vae
+        The model; its encoder and decoder are streaming layers.
+    out, name
+        The `.onnx` file to write, and what the model is called.
+    sample_rate
+        Of the sound, Hz.
+    latent
+        What is known of the latent space; `describe` finds it out.
+    provenance
+        Where the model comes from.
+    bend, weights
+        See `models.export.export`.
+
+    Raises
+    ------
+    ContractError
+        It doesn't stream, or cannot be written; nothing is written.
+    """
+    return export_methods(
+        out,
+        name=name,
+        sample_rate=sample_rate,
+        methods=methods(vae),
+        latent=latent,
+        card=Card(name, sample_rate, {}, latent, provenance or Provenance()),
+        bend=bend,
+        weights=weights,
+    )
+
+
+@torch.no_grad()
+def describe(vae: Vae, sounds: Iterable[tuple[str, Tensor]]) -> Latent:
+    """Find out where sounds lie in the latent space, and which directions say most about them.
+
+    Parameters
+    ----------
+    vae
+        The model, in `eval()`.
+    sounds
+        Labels, and sounds [channels, frames * hop].
+
+    Returns
+    -------
+    Latent
+        Dimensions in the order of their KL divergence from the standard normal, a point on the map for each label.
+    """
+    frames: dict[str, list[Tensor]] = {}
+    costs = []
+    with whole(vae):
+        for label, audio in sounds:
+            posterior = vae.encode(audio[None])
+            frames.setdefault(label, []).append(posterior.mean[0].T)  # [frames, latent]
+            costs.append(posterior.kl_from_standard()[0].T)
+    means = torch.cat([part for parts in frames.values() for part in parts])  # [all frames, latent]
+    mean, std = means.mean(dim=0), means.std(dim=0, correction=0).clamp(min=_LEAST_DEVIATION)
+    order = torch.argsort(torch.cat(costs).mean(dim=0), descending=True, stable=True).tolist()
+    names = [""] * vae.latent
+    for rank, dimension in enumerate(order):
+        names[dimension] = f"latent {rank + 1}"
+    centres = torch.stack([torch.cat(parts).mean(dim=0) for parts in frames.values()])  # [labels, latent]
+    places = plane((centres - mean) / std)
+    points = tuple(
+        MapPoint(round(x, 4), round(y, 4), label, tuple(round(value, 4) for value in centre))
+        for (x, y), label, centre in zip(places.tolist(), frames, centres.tolist(), strict=True)
+    )
+    return Latent(tuple(names), tuple(mean.tolist()), tuple(std.tolist()), tuple(order), points)
