@@ -22,17 +22,13 @@ class Dense(nn.Module):
         Width of each layer between.
     dropout
         Share of the values between layers that training leaves out.
-    noise
-        Share of what is given that training leaves out.
     """
 
-    def __init__(
-        self, given: Shape, made: Shape, hidden: Sequence[int], *, dropout: float = 0.0, noise: float = 0.0
-    ) -> None:
+    def __init__(self, given: Shape, made: Shape, hidden: Sequence[int], *, dropout: float = 0.0) -> None:
         super().__init__()
         self.made = (made,) if isinstance(made, int) else made
         widths = [given if isinstance(given, int) else math.prod(given), *hidden]
-        stack: list[nn.Module] = [nn.Dropout(noise)] if noise > 0 else []
+        stack: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
             stack += [nn.Linear(inputs, outputs), nn.SiLU()]
             if dropout > 0:

@@ -1,4 +1,6 @@
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -151,6 +153,15 @@ def test_a_decoder_hears_its_conditions_and_misses_none() -> None:
         vae.decode(z, {"pitch": note})
     with pytest.raises(ConditionError, match="must have the shape"):
         vae.decode(z, {"pitch": note[:1], "loudness": level})
+
+
+def test_the_first_example_of_the_documents_runs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "vae.md").read_text()
+    example = text.split("```python")[1].split("```")[0]
+    found: dict[str, Any] = {}
+    exec(compile(example.replace("samples=500", "samples=2"), "docs/vae.md", "exec"), found)
+    assert found["nats"].shape == (100,)
+    assert bool(found["nats"].isfinite().all())
 
 
 def test_the_log_variance_is_kept_where_it_can_be_computed_with() -> None:
