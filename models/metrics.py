@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import pitch
-from models.mel import mel_weights
+from models.transforms.mel import mel_weights
 from realtime.phase import stft_magnitudes
 
 N_FFT = 2048
