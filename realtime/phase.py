@@ -39,7 +39,7 @@ WINDOWS = {"hann": 0.25645, "sqrt_hann": 0.41532, "hamming": 0.29794, "blackman"
 class PhaseSnapshot:
     """All the state of a `PhaseInverter`, to be given back to it or to another with the same settings."""
 
-    settings: tuple[int, int, str, int]
+    settings: tuple[int | str, ...]
     arrays: tuple[np.ndarray, ...]
 
 
@@ -193,7 +193,7 @@ class PhaseInverter:
         for array, kept in zip(self._state, snapshot.arrays, strict=True):
             array[:] = kept
 
-    def _settings(self) -> tuple[int, int, str, int]:
+    def _settings(self) -> tuple[int | str, ...]:
         return self.n_fft, self.hop, self.window, self.lookahead
 
     def _invert_frame(self, block: Array) -> None:

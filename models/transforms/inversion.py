@@ -4,8 +4,8 @@
 quality    an STFT's magnitudes                                        mel bands
 =========  ==========================================================  ===============================
 ``live``   what the stage plays: RTPGHI with a frame of lookahead      what the stage plays
-``good``   PGHI, then 32 rounds of fast Griffin-Lim                    32 rounds in the bands
-``best``   PGHI, then 200 rounds                                       200 rounds in the bands
+``good``   PGHI, then 100 rounds of RAAR                               32 rounds in the bands
+``best``   PGHI, then 300 rounds                                       200 rounds in the bands
 =========  ==========================================================  ===============================
 
 Magnitudes of any other transform with complex coefficients (NSGT) are inverted by fast Griffin-Lim from random phases.
@@ -25,6 +25,7 @@ from export.contract import Spectrum
 from models.transforms.griffin_lim import MOMENTUM, griffin_lim
 from models.transforms.mel import Mel
 from models.transforms.pghi import pghi
+from models.transforms.reflections import raar
 from models.transforms.rtisi import rtisi_la
 from models.transforms.stft import STFT
 from models.transforms.transform import Transform, TransformError
@@ -36,8 +37,10 @@ Quality = Literal["live", "good", "best"]
 Method = Callable[[Tensor, STFT, int | None, int], Tensor]
 """Magnitudes [..., bins, frames], their STFT, length and seed → audio [..., length]."""
 
-ROUNDS: Mapping[Quality, int] = MappingProxyType({"good": 32, "best": 200})
-"""Rounds of fast Griffin-Lim."""
+ROUNDS: Mapping[Quality, int] = MappingProxyType({"good": 100, "best": 300})
+"""Rounds of RAAR, or of Griffin-Lim."""
+MEL_ROUNDS: Mapping[Quality, int] = MappingProxyType({"good": 32, "best": 200})
+"""Rounds for mel bands."""
 
 
 def invert(
@@ -58,8 +61,8 @@ def invert(
     of
         What they are magnitudes of: a model's `Spectrum`, or a transform.
     quality
-        ``live`` is heard as it will be on stage, ``good`` takes a fraction of the sound's duration, ``best`` a few
-        times that of ``good``.
+        ``live`` is heard as it will be on stage; ``good`` takes about half the sound's duration at hop 512, ``best``
+        three times as long.
     method
         One of `METHODS` instead, for an STFT's magnitudes.
     length
@@ -100,7 +103,7 @@ def invert(
         _check(magnitudes, len(of.weights))
         if quality == "live":
             return _mel_live(magnitudes, of, length, seed)
-        return mel_to_audio(magnitudes, of, length, rounds=ROUNDS[quality], seed=seed)
+        return mel_to_audio(magnitudes, of, length, rounds=MEL_ROUNDS[quality], seed=seed)
     if quality == "live":
         raise TransformError(f"A {type(of).__name__} is not inverted live; take the quality good or best.")
     return griffin_lim(magnitudes, of, rounds=ROUNDS[quality], momentum=MOMENTUM, length=length, seed=seed)
@@ -117,6 +120,13 @@ def _pghi(rounds: int) -> Method:
     def method(magnitudes: Tensor, stft: STFT, length: int | None, seed: int) -> Tensor:
         start = pghi(magnitudes, stft.spectrum, seed=seed)
         return griffin_lim(magnitudes, stft, rounds=rounds, momentum=MOMENTUM, start=start, length=length)
+
+    return method
+
+
+def _pghi_raar(rounds: int) -> Method:
+    def method(magnitudes: Tensor, stft: STFT, length: int | None, seed: int) -> Tensor:
+        return raar(magnitudes, stft, pghi(magnitudes, stft.spectrum, seed=seed), rounds=rounds, length=length)
 
     return method
 
@@ -176,13 +186,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "rtpghi0": _rtpghi(0),
         "rtpghi1": _rtpghi(1),
         "rtisi_la": _rtisi_la,
-        "pghi_fast_griffin_lim": _pghi(ROUNDS["good"]),
-        "pghi_fast_griffin_lim_200": _pghi(ROUNDS["best"]),
+        "pghi_fast_griffin_lim": _pghi(32),
+        "pghi_raar": _pghi_raar(ROUNDS["good"]),
+        "pghi_raar_300": _pghi_raar(ROUNDS["best"]),
     }
 )
 """All ways from an STFT's magnitudes to audio, by name."""
 
-QUALITIES: Mapping[Quality, str] = MappingProxyType(
-    {"live": "rtpghi1", "good": "pghi_fast_griffin_lim", "best": "pghi_fast_griffin_lim_200"}
-)
+QUALITIES: Mapping[Quality, str] = MappingProxyType({"live": "rtpghi1", "good": "pghi_raar", "best": "pghi_raar_300"})
 """The method that a quality stands for."""

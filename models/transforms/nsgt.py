@@ -6,8 +6,8 @@ coefficients:
 
     c[k, n] = 2 / hop · 1 / frames · Σ_j X[j] g_k(f_j) e^{2πi j n / frames},
 
-X being the spectrum of the sound, as long as a whole number of hops, and g_k(f_j) the window at bin j. So c[k, n] is the
-band's analytic signal at sample n · hop: a sine of amplitude 1 at a band's own frequency has the magnitude 1 there.
+X being the spectrum of the sound, as long as a whole number of hops, and g_k(f_j) the window at bin j. So c[k, n] is
+the band's analytic signal at sample n · hop: a sine of amplitude 1 at a band's own frequency has the magnitude 1 there.
 
 As long as no band is wider than the rate of its coefficients (the painless case) the bins of a band fall on as many
 places, modulo `frames`, without ever falling on each other, and the transform's frame operator is diagonal: it

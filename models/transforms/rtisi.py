@@ -2,7 +2,8 @@
 
 Griffin and Lim's iteration on the few frames that overlap the one that is due: what has been given stays, the frames
 after it are guessed along with it, and as the window moves on each frame has been iterated many times before its turn
-comes [1]_. Overlapping frames are divided by the windows that are there so far, so that the newest is heard in full.
+comes [1]_. Overlapping frames are divided by the windows that are there so far, so that the newest is heard in full;
+and the iteration goes on in the direction of its last step, as fast Griffin-Lim does (`models.transforms.griffin_lim`).
 
 .. [1] X. Zhu, G. T. Beauregard, L. L. Wyse, "Real-Time Signal Estimation from Modified Short-Time Fourier Transform
    Magnitude Spectra", IEEE TASLP 15(5), 2007.
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.contract import Spectrum
+from models.transforms.griffin_lim import MOMENTUM
 from models.transforms.stft import STFT
 from realtime.phase import analysis_window
+from realtime.propagation import SILENCE
 
-ROUNDS = 8
+ROUNDS = 10
 """Iterations for each frame."""
 
 Array = NDArray[np.float32]
@@ -98,24 +101,30 @@ class LookaheadInverter:
             kept[:-1] = kept[1:]
             kept[-1] = 0
         self._magnitudes[-1] = magnitudes
-        spectra = self._again()  # of the newest frame: what is there of it already
+        spectra = self._impose(self._hear())  # the newest frame's phases are those of what is there of it already
+        before: NDArray[np.complex64] | None = None
         for _ in range(self.rounds):
             self._guessed[:] = np.fft.irfft(spectra, self.n_fft) * self._window
-            spectra = self._again()
+            heard = self._hear()
+            spectra = self._impose(heard if before is None else heard + np.float32(MOMENTUM) * (heard - before))
+            before = heard
         due = spectra[0]
         self._given[: self.n_fft] += np.fft.irfft(due, self.n_fft) * self._window
         self._given[: -self.hop] = self._given[self.hop :]
         self._given[-self.hop :] = 0
         return due
 
-    def _again(self) -> NDArray[np.complex64]:
-        """Spectra of the open frames as they sound together, with the wanted magnitudes [open, bins]."""
+    def _hear(self) -> NDArray[np.complex64]:
+        """Spectra of the open frames as they sound together and with what is given [open, bins]."""
         sound = self._given.copy()
         for k in range(self.open):
             sound[k * self.hop :][: self.n_fft] += self._guessed[k]
         sound *= self._share
-        heard = np.lib.stride_tricks.sliding_window_view(sound, self.n_fft)[:: self.hop]
-        spectra = np.fft.rfft(heard * self._window)
+        frames = np.lib.stride_tricks.sliding_window_view(sound, self.n_fft)[:: self.hop]
+        return np.asarray(np.fft.rfft(frames * self._window), np.complex64)
+
+    def _impose(self, spectra: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """Give spectra [open, bins] the wanted magnitudes; what has no phase is in phase at its frame's centre."""
         level = np.abs(spectra)
-        unit = np.where(level > 1e-12, spectra / np.maximum(level, 1e-12), self._centred)
-        return self._magnitudes * unit
+        unit = np.where(level > SILENCE, spectra / np.maximum(level, np.float32(SILENCE)), self._centred)
+        return np.asarray(self._magnitudes * unit, np.complex64)

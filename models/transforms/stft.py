@@ -91,7 +91,7 @@ class STFT(Transform):
 
 
 def overlap_add(frames: Tensor, hop: int) -> Tensor:
-    """Lay frames over each other, `hop` samples apart, and add: [..., frames, size] → [..., (frames - 1) hop + size]."""
+    """Add frames up, `hop` samples apart: [..., frames, size] → [..., (frames - 1) hop + size]."""
     *batch, count, size = frames.shape
     blocks = -(-size // hop)
     parts = F.pad(frames, (0, blocks * hop - size)).unflatten(-1, (blocks, hop))  # [..., frames, blocks, hop]

@@ -14,8 +14,8 @@ class TransformError(GlitchError):
 class Transform(nn.Module):
     """Audio to coefficients, and coefficients to audio.
 
-    Any number of leading axes is a batch. A frame stands for `hop` samples of audio, and frame 0 for those from sample
-    0 on. Work is done in the type and on the device of what is given; gradients flow both ways unless it says otherwise.
+    Any number of leading axes is a batch. Work is done in the type and on the device of what is given; gradients flow
+    both ways unless it says otherwise.
 
     Attributes
     ----------

@@ -1,9 +1,9 @@
 """nsgt: the nonstationary Gabor transform there and back, whole and sliced, and how far the two agree.
 
 For semitones from 55 Hz on, and mel and Bark bands, at 48 kHz and in float64: ``whole`` and ``sliced`` are the largest
-relative errors, ``norm(back - sound) / norm(sound)``, over noise, three pieces of music (`tests.music`) and 1, 2, 47, 1001
-and 48001 samples of noise; for ``silence`` the largest sample that comes back. At most 1e-12 is asked for. ``redundancy`` is
-the number of coefficients, complex, for each sample.
+relative errors, ``norm(back - sound) / norm(sound)``, over 1, 2, 47, 1001 and 48001 samples of noise and two seconds of
+three pieces of music (`tests.music`); ``silence`` is the largest sample that comes back for it. At most 1e-12 is asked
+for. ``redundancy`` is the number of coefficients, complex, for each sample.
 
 ``agreement_db`` says for semitones from 220 Hz on how far the joined coefficients of slices of so many samples are from
 those of the whole sound, as energy, in dB, on a second of music.

@@ -3,16 +3,16 @@
 Three pieces of music (`tests.music`) at 48 kHz, magnitudes of a Hann window of 2048 samples, hops of 512 and 256. For
 each hop:
 
-- ``NAME_db``: mean over the pieces of the spectral convergence, ``20 log10(norm(abs(STFT(y)) - S) / norm(S))``; lower is
-  better. `rtpghi0` and `rtpghi1` are the stage's, without and with one frame of lookahead; `rtisi_la` looks three frames
-  ahead (seven at hop 256, as far as frames overlap); `griffin_lim` has 100 rounds, `fast_griffin_lim` 32, both from
-  random phases; `pghi` no rounds, `pghi_fast_griffin_lim` 32 and `pghi_fast_griffin_lim_200` 200 rounds after it.
+- ``NAME_db``: mean over the pieces of the spectral convergence, ``20 log10(norm(abs(STFT(y)) - S) / norm(S))``; lower
+  is better. `rtpghi0` and `rtpghi1` are the stage's, without and with one frame of lookahead; `rtisi_la` looks three
+  frames ahead; `griffin_lim` has 100 rounds, `fast_griffin_lim` 32, both from random phases; `pghi` has none,
+  `pghi_fast_griffin_lim` 32 after it, `pghi_raar` 100 of RAAR (quality `good`) and `pghi_raar_300` 300 (`best`).
 - ``NAME_load``: seconds that it takes for a second of sound, median over the pieces; one thread of a core.
 - ``rtpghi0_load``, ``rtpghi1_load``: share of one core that live inversion takes, one frame a push: CPU time of the
   thread over duration of the audio, median over three runs of every piece.
-- ``griffinlim32_db``, ``griffinlim100_db``: the same for ``librosa.griffinlim``, 32 and 100 iterations from random phases
-  (seed 0) with its default momentum of 0.99 (fast Griffin-Lim); ``griffinlim100_plain_db`` without momentum. They hear
-  the whole piece at once.
+- ``griffinlim32_db``, ``griffinlim100_db``: the same for ``librosa.griffinlim``, 32 and 100 iterations from random
+  phases (seed 0) with its default momentum of 0.99 (fast Griffin-Lim); ``griffinlim100_plain_db`` without momentum.
+  They hear the whole piece at once.
 - ``asked_db``: what was asked of some, where something was.
 """
 

@@ -27,7 +27,7 @@ def test_it_comes_as_close_as_librosas(momentum: float) -> None:
         random_state=0,
     )
     ours_db, theirs_db = (spectral_convergence_db(x, magnitudes, STFT_) for x in (ours, torch.from_numpy(theirs)))
-    assert ours_db < theirs_db + 0.5
+    assert ours_db < theirs_db + 1  # each begins with random phases of its own
 
 
 def test_without_momentum_no_round_makes_it_worse() -> None:

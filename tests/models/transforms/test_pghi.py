@@ -20,12 +20,11 @@ def test_a_chirp_has_the_frequency_and_the_delay_that_the_gradients_say() -> Non
     for n in range(20, 70, 7):
         m = int(magnitudes[:, n].argmax())
         hz = over_time[m, n] / (2 * np.pi) * RATE / SPECTRUM.hop
-        assert hz == pytest.approx(frequency[n * SPECTRUM.hop], abs=4)
+        assert hz == pytest.approx(frequency[n * SPECTRUM.hop], abs=12)  # half a bin
         for k in (m - 3, m + 3):  # the chirp crosses a bin when its frequency is that bin's
             late = (k * RATE / SPECTRUM.n_fft - frequency[n * SPECTRUM.hop]) / 12_000 * RATE  # samples after the frame
             told = -(over_frequency[k, n] + np.pi) * SPECTRUM.n_fft / (2 * np.pi)
-            assert np.sign(told) == np.sign(late)
-            assert abs(told) <= abs(late)
+            assert told == pytest.approx(late, abs=60)
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -36,7 +35,8 @@ def test_a_steady_sine_has_its_own_frequency_everywhere_in_its_lobe(window: Wind
     over_time, over_frequency = phase_gradients(magnitudes, spectrum)
     m = int(magnitudes[:, 90].argmax())
     hz = over_time[m - 1 : m + 2, 90] / (2 * np.pi) * RATE / spectrum.hop
-    np.testing.assert_allclose(hz, 1003, atol=3)
+    np.testing.assert_allclose(hz, 1003, atol=16)  # of the 23 to the next bin, because no window here is a Gaussian
+    assert hz[1] == pytest.approx(1003, abs=1)
     np.testing.assert_allclose(over_frequency[m - 1 : m + 2, 90], -np.pi, atol=1e-3)
 
 

@@ -73,7 +73,7 @@ def test_slices_joined_agree_with_the_whole_the_better_the_longer_they_are() -> 
         sliced = SlicedNSGT(EDGES, RATE, slice_length=slice_length)
         joined = sliced.joined(sliced(audio), len(audio))
         errors_db.append(float(20 * torch.log10(torch.linalg.norm(joined - whole) / torch.linalg.norm(whole))))
-    assert errors_db[0] < -20
+    assert errors_db[0] < -15
     assert errors_db[1] < errors_db[0] - 10
     assert errors_db[2] < errors_db[1] - 10
 
