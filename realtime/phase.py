@@ -117,7 +117,14 @@ class PhaseInverter:
         self._drift = np.zeros(self.bins, np.float32)
         self._overlap = np.zeros(n_fft, np.float32)
         self._random = np.zeros(1, np.uint32)
-        self._state = (self._magnitudes, self._logs, self._phasors, self._drift, self._overlap, self._random)
+        self._state: tuple[np.ndarray, ...] = (
+            self._magnitudes,
+            self._logs,
+            self._phasors,
+            self._drift,
+            self._overlap,
+            self._random,
+        )
 
         # What every frame overwrites
         self._frame = np.zeros(self.bins, np.float64)

@@ -42,7 +42,7 @@ class SlicedNSGT(Transform):
 
     Attributes
     ----------
-    slice_length, half : int
+    slice_length, step : int
         Samples of a slice, and from one to the next.
     slice_frames : int
         Frames of a slice.
@@ -76,17 +76,17 @@ class SlicedNSGT(Transform):
                 f"Slices of {slice_length} samples are too short for a hop of {self.hop}; give {8 * self.hop} or more."
             )
         self.slice_length = self.slice_frames * self.hop
-        self.half = self.slice_length // 2
+        self.step = self.slice_length // 2
         window = _tukey(self.slice_length)
         self.register_buffer("window", window, persistent=False)
-        self.register_buffer("dual", window / (window**2 + window.roll(self.half) ** 2), persistent=False)
+        self.register_buffer("dual", window / (window**2 + window.roll(self.step) ** 2), persistent=False)
 
     def forward(self, audio: Tensor) -> Tensor:
         """[..., samples] → complex [..., bands, slices * slice_frames]."""
         length = audio.shape[-1]
-        whole = (self.slices_of(length) + 1) * self.half
-        around = F.pad(audio, (self.half, whole - self.half - length))
-        slices = around.unfold(-1, self.slice_length, self.half) * self.window.to(audio.dtype)  # [..., slices, samples]
+        whole = (self.slices_of(length) + 1) * self.step
+        around = F.pad(audio, (self.step, whole - self.step - length))
+        slices = around.unfold(-1, self.slice_length, self.step) * self.window.to(audio.dtype)  # [..., slices, samples]
         return self.nsgt(slices).transpose(-2, -3).flatten(-2)
 
     def inverse(self, coefficients: Tensor, length: int) -> Tensor:
@@ -99,8 +99,8 @@ class SlicedNSGT(Transform):
         """
         length = self.check_length(coefficients.shape[-1], length)
         slices = self.nsgt.inverse(self.by_slice(coefficients), self.slice_length)  # [..., slices, samples]
-        sound = overlap_add(slices * self.dual.to(slices.dtype), self.half)
-        return sound[..., self.half :][..., :length]
+        sound = overlap_add(slices * self.dual.to(slices.dtype), self.step)
+        return sound[..., self.step :][..., :length]
 
     def analyse(self, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
         """Transform a sound that comes in blocks of any length, each [..., samples].
@@ -114,24 +114,24 @@ class SlicedNSGT(Transform):
         open_: Tensor | None = None
         for block in blocks:
             length += block.shape[-1]
-            open_ = F.pad(block, (self.half, 0)) if open_ is None else torch.cat([open_, block], dim=-1)
+            open_ = F.pad(block, (self.step, 0)) if open_ is None else torch.cat([open_, block], dim=-1)
             while open_.shape[-1] >= self.slice_length:
                 yield self._slice(open_)
-                open_ = open_[..., self.half :]
+                open_ = open_[..., self.step :]
                 given += 1
         if open_ is None:
             return
         for _ in range(self.slices_of(length) - given):
             open_ = F.pad(open_, (0, max(self.slice_length - open_.shape[-1], 0)))
             yield self._slice(open_)
-            open_ = open_[..., self.half :]
+            open_ = open_[..., self.step :]
 
     def synthesise(self, slices: Iterable[Tensor]) -> Iterator[Tensor]:
         """Give audio back from slices as they come, each [..., bands, slice_frames].
 
         Yields
         ------
-        Tensor [shape=(..., half)]
+        Tensor [shape=(..., step)]
             The next samples, half a slice at a time. The last block may reach beyond the end of the sound.
         """
         open_: Tensor | None = None
@@ -139,8 +139,8 @@ class SlicedNSGT(Transform):
             made = self.nsgt.inverse(coefficients, self.slice_length)
             made = made * self.dual.to(made.dtype)
             if open_ is not None:  # before the first slice's middle there was no sound
-                yield open_ + made[..., : self.half]
-            open_ = made[..., self.half :]
+                yield open_ + made[..., : self.step]
+            open_ = made[..., self.step :]
 
     def joined(self, coefficients: Tensor, length: int) -> Tensor:
         """Add overlapping slices up to what the transform of the whole sound would give, nearly (see the module).
@@ -149,17 +149,17 @@ class SlicedNSGT(Transform):
         -------
         Tensor [shape=(..., bands, ceil(length / hop)), complex]
         """
-        parts = coefficients.unflatten(-1, (-1, self.slice_frames))  # [..., bands, slices, frames]
+        parts = self.by_slice(coefficients).transpose(-2, -3)  # [..., bands, slices, frames]
         total = overlap_add(parts, self.slice_frames // 2)
         return total[..., self.slice_frames // 2 :][..., : self.nsgt.frames_of(length)]
 
     def by_slice(self, coefficients: Tensor) -> Tensor:
         """[..., bands, slices * slice_frames] → [..., slices, bands, slice_frames]."""
-        return coefficients.unflatten(-1, (-1, self.slice_frames)).transpose(-2, -3)
+        return coefficients.reshape(*coefficients.shape[:-1], -1, self.slice_frames).transpose(-2, -3)
 
     def slices_of(self, length: int) -> int:
         """Give the number of slices that a sound of `length` samples has."""
-        return max(length - 1, 0) // self.half + 2
+        return max(length - 1, 0) // self.step + 2
 
     def frames_of(self, length: int) -> int:
         """Those of all slices."""
@@ -167,7 +167,7 @@ class SlicedNSGT(Transform):
 
     def length_of(self, frames: int) -> int:
         """From the middle of the first slice to that of the last."""
-        return (frames // self.slice_frames - 1) * self.half
+        return (frames // self.slice_frames - 1) * self.step
 
     def _slice(self, audio: Tensor) -> Tensor:
         taken = audio[..., : self.slice_length]

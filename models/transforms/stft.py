@@ -94,7 +94,7 @@ def overlap_add(frames: Tensor, hop: int) -> Tensor:
     """Add frames up, `hop` samples apart: [..., frames, size] → [..., (frames - 1) hop + size]."""
     *batch, count, size = frames.shape
     blocks = -(-size // hop)
-    parts = F.pad(frames, (0, blocks * hop - size)).unflatten(-1, (blocks, hop))  # [..., frames, blocks, hop]
+    parts = F.pad(frames, (0, blocks * hop - size)).reshape(*batch, count, blocks, hop)  # [..., frames, blocks, hop]
     total = frames.new_zeros(*batch, count + blocks - 1, hop)
     for k in range(blocks):
         total[..., k : k + count, :] += parts[..., k, :]

@@ -100,7 +100,7 @@ def test_a_sound_without_end_is_transformed_as_it_comes(sliced: SlicedNSGT) -> N
             yield noise(1000)
 
     made = list(itertools.islice(sliced.synthesise(sliced.analyse(endless())), 10))
-    assert heard <= 11 * sliced.half + 1000
+    assert heard <= 11 * sliced.step + 1000
     torch.testing.assert_close(torch.cat(made)[:10_000], noise(1000).repeat(10), atol=1e-12, rtol=0)
 
 
