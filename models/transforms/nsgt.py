@@ -8,6 +8,7 @@ coefficients:
 
 X being the spectrum of the sound, as long as a whole number of hops, and g_k(f_j) the window at bin j. So c[k, n] is
 the band's analytic signal at sample n · hop: a sine of amplitude 1 at a band's own frequency has the magnitude 1 there.
+The lowest band lies around 0 Hz and has no analytic signal; it goes on below 0, and its coefficients are real.
 
 As long as no band is wider than the rate of its coefficients (the painless case) the bins of a band fall on as many
 places, modulo `frames`, without ever falling on each other, and the transform's frame operator is diagonal: it
@@ -83,7 +84,7 @@ class NSGT(Transform):
         edges = inside if len(inside) == len(edges) else np.append(inside, nyquist)
         if len(edges) < 3:
             raise TransformError(f"A band needs three edges up to {nyquist:g} Hz, and there are {len(edges)}.")
-        widest = max(edges[1], float((edges[2:] - edges[:-2]).max()), nyquist - edges[-2])
+        widest = max(2 * edges[1], float((edges[2:] - edges[:-2]).max()), nyquist - edges[-2])
         most = int(sample_rate / widest)
         if hop is not None and not 1 <= hop <= most:
             raise TransformError(
@@ -93,13 +94,12 @@ class NSGT(Transform):
         self.centres = np.concatenate([[0.0], edges[1:-1], [nyquist]])
         self.bands = len(self.centres)
         # Corners of each window, Hz: it rises from the first to the second, and falls from the third to the last
-        low, high = [-2.0, -1.0], [3 * nyquist, 4 * nyquist]
         self._corners = np.stack(
             [
-                np.append(low[0], edges[:-1]),
-                np.append(low[1], edges[1:]),
-                np.append(edges[:-1], high[0]),
-                np.append(edges[1:], high[1]),
+                np.append(-edges[1], edges[:-1]),
+                np.append(-edges[0], edges[1:]),
+                np.append(edges[:-1], 3 * nyquist),
+                np.append(edges[1:], 4 * nyquist),
             ]
         )
         self._last: _Layout | None = None
@@ -109,8 +109,10 @@ class NSGT(Transform):
         frames = self.frames_of(audio.shape[-1])
         layout = self._layout(frames, audio.device)
         spectrum = torch.fft.rfft(F.pad(audio, (0, frames * self.hop - audio.shape[-1])))  # [..., bins]
-        passed = spectrum[..., layout.bins] * layout.windows.to(audio.dtype)  # [..., bands, frames]
-        return torch.fft.ifft(passed) * (2 / self.hop)
+        taken = spectrum[..., layout.bins]  # [..., bands, frames]
+        lowest = torch.where(layout.below_zero, taken[..., :1, :].conj(), taken[..., :1, :])
+        taken = torch.cat([lowest, taken[..., 1:, :]], dim=-2)
+        return torch.fft.ifft(taken * layout.windows.to(audio.dtype))
 
     def inverse(self, coefficients: Tensor, length: int) -> Tensor:
         """Complex [..., bands, frames] → [..., length].
@@ -125,7 +127,9 @@ class NSGT(Transform):
             raise TransformError(f"The coefficients have {bands} bands, and the transform has {self.bands}.")
         length = self.check_length(frames, length)
         layout = self._layout(frames, coefficients.device)
-        passed = torch.fft.fft(coefficients) * (self.hop / 2 * layout.duals.to(coefficients.real.dtype))
+        lowest = coefficients[..., :1, :].real.to(coefficients.dtype)
+        coefficients = torch.cat([lowest, coefficients[..., 1:, :]], dim=-2)
+        passed = torch.fft.fft(coefficients) * layout.duals.to(coefficients.real.dtype)  # [..., bands, frames]
         samples = frames * self.hop
         spectrum = coefficients.new_zeros(*batch, samples // 2 + 1)
         spectrum = spectrum.index_add(-1, layout.bins.flatten(), passed.flatten(-2))
@@ -151,26 +155,33 @@ class NSGT(Transform):
         if self._last is None or self._last.bins.shape[1] != frames or self._last.bins.device != device:
             step = self.sample_rate / (frames * self.hop)  # Hz from bin to bin
             count = frames * self.hop // 2 + 1
-            first = np.maximum(np.floor(self._corners[0] / step).astype(np.int64) + 1, 0)[:, None]
+            first = np.floor(self._corners[0] / step).astype(np.int64)[:, None] + 1
             bins = first + (np.arange(frames) - first) % frames  # of the bins from `first` on, that which falls there
             windows = np.where(bins < count, self.windows_at(bins * step), 0.0)
-            bins = np.minimum(bins, count - 1)
-            sums = np.bincount(bins.ravel(), (windows**2).ravel(), count)
-            parts = (torch.from_numpy(part).to(device) for part in (bins, windows, windows / sums[bins]))
-            self._last = _Layout(*parts)
+            below_zero, bins = bins[0] < 0, np.minimum(np.abs(bins), count - 1)
+            once = windows.copy()
+            once[0, below_zero] = 0
+            sums = np.bincount(bins.ravel(), (once**2).ravel(), count)
+            gain = np.full((self.bands, 1), 2 / self.hop)
+            gain[0] = 1 / self.hop
+            parts = (bins, windows * gain, once / sums[bins] / gain, below_zero)
+            self._last = _Layout(*(torch.from_numpy(part).to(device) for part in parts))
         return self._last
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """For each band and place of its short spectrum: which bin lies there, and its window and dual window.
+    """For each band and place of its short spectrum: which bin lies there, and its window and dual window, scaled.
 
     Attributes
     ----------
     bins : Tensor [shape=(bands, frames), int64]
     windows, duals : Tensor [shape=(bands, frames), float64]
+    below_zero : Tensor [shape=(frames,), bool]
+        Where the lowest band hears a bin's mirror image.
     """
 
     bins: Tensor
     windows: Tensor
     duals: Tensor
+    below_zero: Tensor
