@@ -4,8 +4,8 @@ Which spectrum has given bands is open, and few of those that have them are spec
 goes on together with that for its phases. A new frame begins with the shape that the frame before it has come to within
 its bands, and with the phases of RTPGHI (`realtime.phase`). Then this frame and the one that is due are heard together
 with what sounds already, and each bin of what is heard is scaled by what its bands lack; a few times over. What comes
-out is a sound whose bands are nearly the wanted ones, and steady partials find their place within a band in a few
-frames.
+out is a sound whose bands are nearly the wanted ones. Where bands are wider than bins, it says nothing of what lies
+within: partials there are blurred into noise.
 
 See Also
 --------
@@ -25,8 +25,8 @@ __all__ = ["MelInverter", "warm"]
 
 AUDIBLE = 1e-9
 """Power of bands this much below the loudest of their frame is not told from silence."""
-SPREAD = 0.05
-"""Share of the even spectrum in a new frame's: what a partial that sets in grows from."""
+SPREAD = 0.7
+"""Share of the even spectrum in a new frame's. With less of it noise freezes into lines, one in each band."""
 FILLS = 4
 """Steps from that to the wanted bands."""
 

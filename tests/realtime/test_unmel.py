@@ -121,6 +121,16 @@ def test_a_frame_sounds_after_the_delay_that_is_stated() -> None:
     assert energy @ np.arange(len(energy)) / energy.sum() == pytest.approx(10 * 512 + inverter.delay, abs=144)
 
 
+def test_noise_does_not_freeze_into_lines() -> None:
+    weights = librosa.filters.mel(sr=RATE, n_fft=2048, n_mels=128)
+    noise = np.random.default_rng(0).standard_normal(2 * RATE).astype(np.float32)
+    audio = MelInverter(weights, 2048, 512).push(bands_of(noise, weights))
+    power = (stft_magnitudes(audio, 2048, 512)[100:1000, 10:-10] ** 2).mean(axis=1)  # where bands are wider than bins
+    level = 10 * np.log10(power)
+    ripple = level - np.convolve(np.pad(level, 12, mode="edge"), np.ones(25) / 25, mode="valid")
+    assert ripple.std() < 1  # lines make it eight; the noise itself has less than a half
+
+
 @pytest.mark.parametrize("piece", PIECES)
 def test_music_comes_back_nearer_to_its_bands_than_without_listening(piece: str) -> None:
     weights = librosa.filters.mel(sr=RATE, n_fft=2048, n_mels=128)
