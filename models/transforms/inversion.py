@@ -90,7 +90,7 @@ def invert(
     magnitudes = magnitudes.detach()
     if isinstance(of, Spectrum):
         magnitudes = torch.exp(magnitudes) if of.scale == "log" else magnitudes
-        of = STFT(of).to(magnitudes.device)
+        of = STFT(of)
     if isinstance(of, STFT):
         _check(magnitudes, of.spectrum.bins)
         name = method or QUALITIES[quality]

@@ -108,7 +108,7 @@ class Mel(Transform):
 
     def of_power(self, power: Tensor) -> Tensor:
         """Power in each bin [..., bins, frames] → power in each band [..., bands, frames]."""
-        return self.weights.to(power.dtype) @ power
+        return self.weights.to(power) @ power
 
     def inverse(self, coefficients: Tensor, length: int) -> Tensor:
         """Power [..., bands, frames] → [..., length], of good quality; no gradients."""

@@ -107,12 +107,12 @@ class NSGT(Transform):
     def forward(self, audio: Tensor) -> Tensor:
         """[..., samples] → complex [..., bands, frames]."""
         frames = self.frames_of(audio.shape[-1])
-        layout = self._layout(frames, audio.device)
+        layout = self._layout(frames, audio)
         spectrum = torch.fft.rfft(F.pad(audio, (0, frames * self.hop - audio.shape[-1])))  # [..., bins]
         taken = spectrum[..., layout.bins]  # [..., bands, frames]
         lowest = torch.where(layout.below_zero, taken[..., :1, :].conj(), taken[..., :1, :])
         taken = torch.cat([lowest, taken[..., 1:, :]], dim=-2)
-        return torch.fft.ifft(taken * layout.windows.to(audio.dtype))
+        return torch.fft.ifft(taken * layout.windows)
 
     def inverse(self, coefficients: Tensor, length: int) -> Tensor:
         """Complex [..., bands, frames] → [..., length].
@@ -126,10 +126,10 @@ class NSGT(Transform):
         if bands != self.bands:
             raise TransformError(f"The coefficients have {bands} bands, and the transform has {self.bands}.")
         length = self.check_length(frames, length)
-        layout = self._layout(frames, coefficients.device)
+        layout = self._layout(frames, coefficients.real)
         lowest = coefficients[..., :1, :].real.to(coefficients.dtype)
         coefficients = torch.cat([lowest, coefficients[..., 1:, :]], dim=-2)
-        passed = torch.fft.fft(coefficients) * layout.duals.to(coefficients.real.dtype)  # [..., bands, frames]
+        passed = torch.fft.fft(coefficients) * layout.duals  # [..., bands, frames]
         samples = frames * self.hop
         spectrum = coefficients.new_zeros(*batch, samples // 2 + 1)
         spectrum = spectrum.index_add(-1, layout.bins.flatten(), passed.flatten(-2))
@@ -150,9 +150,11 @@ class NSGT(Transform):
         down = np.clip((hz - falls) / (end - falls), 0, 1)
         return np.asarray((np.sin(math.pi / 2 * up) * np.cos(math.pi / 2 * down)) ** 2)
 
-    def _layout(self, frames: int, device: torch.device) -> _Layout:
-        """Where the bins of a sound of so many frames go; the last one made is kept."""
-        if self._last is None or self._last.bins.shape[1] != frames or self._last.bins.device != device:
+    def _layout(self, frames: int, like: Tensor) -> _Layout:
+        """Where the bins of a sound of so many frames go, for tensors like this one; the last one made is kept."""
+        last = self._last
+        kept = None if last is None else (last.bins.shape[1], last.windows.device, last.windows.dtype)
+        if last is None or kept != (frames, like.device, like.dtype):
             step = self.sample_rate / (frames * self.hop)  # Hz from bin to bin
             count = frames * self.hop // 2 + 1
             first = np.floor(self._corners[0] / step).astype(np.int64)[:, None] + 1
@@ -164,9 +166,13 @@ class NSGT(Transform):
             sums = np.bincount(bins.ravel(), (once**2).ravel(), count)
             gain = np.full((self.bands, 1), 2 / self.hop)
             gain[0] = 1 / self.hop
-            parts = (bins, windows * gain, once / sums[bins] / gain, below_zero)
-            self._last = _Layout(*(torch.from_numpy(part).to(device) for part in parts))
-        return self._last
+            last = self._last = _Layout(
+                bins=torch.from_numpy(bins).to(like.device),
+                windows=torch.from_numpy(windows * gain).to(like),
+                duals=torch.from_numpy(once / sums[bins] / gain).to(like),
+                below_zero=torch.from_numpy(below_zero).to(like.device),
+            )
+        return last
 
 
 @dataclass(frozen=True)
@@ -176,7 +182,7 @@ class _Layout:
     Attributes
     ----------
     bins : Tensor [shape=(bands, frames), int64]
-    windows, duals : Tensor [shape=(bands, frames), float64]
+    windows, duals : Tensor [shape=(bands, frames)]
     below_zero : Tensor [shape=(frames,), bool]
         Where the lowest band hears a bin's mirror image.
     """

@@ -61,9 +61,6 @@ class SlicedNSGT(Transform):
     ...     ...
     """
 
-    window: Tensor
-    dual: Tensor
-
     def __init__(
         self, edges: Frequencies, sample_rate: int, *, slice_length: int = 65_536, hop: int | None = None
     ) -> None:
@@ -77,16 +74,15 @@ class SlicedNSGT(Transform):
             )
         self.slice_length = self.slice_frames * self.hop
         self.step = self.slice_length // 2
-        window = _tukey(self.slice_length)
-        self.register_buffer("window", window, persistent=False)
-        self.register_buffer("dual", window / (window**2 + window.roll(self.step) ** 2), persistent=False)
+        self.window = _tukey(self.slice_length)
+        self.dual = self.window / (self.window**2 + self.window.roll(self.step) ** 2)
 
     def forward(self, audio: Tensor) -> Tensor:
         """[..., samples] → complex [..., bands, slices * slice_frames]."""
         length = audio.shape[-1]
         whole = (self.slices_of(length) + 1) * self.step
         around = F.pad(audio, (self.step, whole - self.step - length))
-        slices = around.unfold(-1, self.slice_length, self.step) * self.window.to(audio.dtype)  # [..., slices, samples]
+        slices = around.unfold(-1, self.slice_length, self.step) * self.window.to(audio)  # [..., slices, samples]
         return self.nsgt(slices).transpose(-2, -3).flatten(-2)
 
     def inverse(self, coefficients: Tensor, length: int) -> Tensor:
@@ -99,7 +95,7 @@ class SlicedNSGT(Transform):
         """
         length = self.check_length(coefficients.shape[-1], length)
         slices = self.nsgt.inverse(self.by_slice(coefficients), self.slice_length)  # [..., slices, samples]
-        sound = overlap_add(slices * self.dual.to(slices.dtype), self.step)
+        sound = overlap_add(slices * self.dual.to(slices), self.step)
         return sound[..., self.step :][..., :length]
 
     def analyse(self, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
@@ -137,7 +133,7 @@ class SlicedNSGT(Transform):
         open_: Tensor | None = None
         for coefficients in slices:
             made = self.nsgt.inverse(coefficients, self.slice_length)
-            made = made * self.dual.to(made.dtype)
+            made = made * self.dual.to(made)
             if open_ is not None:  # before the first slice's middle there was no sound
                 yield open_ + made[..., : self.step]
             open_ = made[..., self.step :]
@@ -171,7 +167,7 @@ class SlicedNSGT(Transform):
 
     def _slice(self, audio: Tensor) -> Tensor:
         taken = audio[..., : self.slice_length]
-        coefficients: Tensor = self.nsgt(taken * self.window.to(taken.dtype))
+        coefficients: Tensor = self.nsgt(taken * self.window.to(taken))
         return coefficients
 
 

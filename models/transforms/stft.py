@@ -43,8 +43,6 @@ class STFT(Transform):
     torch.Size([2, 1025, 94])
     """
 
-    window: Tensor
-
     def __init__(self, spectrum: Spectrum) -> None:
         super().__init__()
         if not 1 <= spectrum.hop <= spectrum.n_fft // 2:
@@ -57,13 +55,13 @@ class STFT(Transform):
         except ValueError as error:
             raise TransformError(f"{error}.") from None
         self.spectrum, self.hop, self.n_fft = spectrum, spectrum.hop, spectrum.n_fft
-        self.register_buffer("window", torch.from_numpy(shape), persistent=False)
+        self.window = torch.from_numpy(shape)
 
     def forward(self, audio: Tensor) -> Tensor:
         """[..., samples] → complex [..., bins, 1 + samples // hop]."""
         around = F.pad(audio, (self.n_fft // 2, self.n_fft // 2))
         frames = around.unfold(-1, self.n_fft, self.hop)  # [..., frames, n_fft]
-        return torch.fft.rfft(frames * self.window.to(audio.dtype)).transpose(-1, -2)
+        return torch.fft.rfft(frames * self.window.to(audio)).transpose(-1, -2)
 
     def inverse(self, coefficients: Tensor, length: int) -> Tensor:
         """Complex [..., bins, frames] → [..., length].
@@ -76,7 +74,7 @@ class STFT(Transform):
         count = coefficients.shape[-1]
         length = self.check_length(count, length)
         frames = torch.fft.irfft(coefficients.transpose(-1, -2), self.n_fft)  # [..., frames, n_fft]
-        window = self.window.to(frames.dtype)
+        window = self.window.to(frames)
         sound = overlap_add(frames * window, self.hop)
         power = overlap_add((window**2).expand(count, -1), self.hop)
         return (sound / power.clamp(min=WEAKEST))[..., self.n_fft // 2 :][..., :length]
