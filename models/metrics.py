@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from models import pitch
-from models.mel import mel_weights
+from models.transforms.mel import mel_weights
 from realtime.phase import stft_magnitudes
 
 N_FFT = 2048

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.gaussian import Normal
-from models.mel import mel_weights
+from models.transforms.mel import mel_weights
 
 MEL_BANDS = 128
 DB_PER_NEPER = 8.685889638065035

@@ -39,7 +39,7 @@ WINDOWS = {"hann": 0.25645, "sqrt_hann": 0.41532, "hamming": 0.29794, "blackman"
 class PhaseSnapshot:
     """All the state of a `PhaseInverter`, to be given back to it or to another with the same settings."""
 
-    settings: tuple[int, int, str, int]
+    settings: tuple[int | str, ...]
     arrays: tuple[np.ndarray, ...]
 
 
@@ -117,7 +117,14 @@ class PhaseInverter:
         self._drift = np.zeros(self.bins, np.float32)
         self._overlap = np.zeros(n_fft, np.float32)
         self._random = np.zeros(1, np.uint32)
-        self._state = (self._magnitudes, self._logs, self._phasors, self._drift, self._overlap, self._random)
+        self._state: tuple[np.ndarray, ...] = (
+            self._magnitudes,
+            self._logs,
+            self._phasors,
+            self._drift,
+            self._overlap,
+            self._random,
+        )
 
         # What every frame overwrites
         self._frame = np.zeros(self.bins, np.float64)
@@ -193,7 +200,7 @@ class PhaseInverter:
         for array, kept in zip(self._state, snapshot.arrays, strict=True):
             array[:] = kept
 
-    def _settings(self) -> tuple[int, int, str, int]:
+    def _settings(self) -> tuple[int | str, ...]:
         return self.n_fft, self.hop, self.window, self.lookahead
 
     def _invert_frame(self, block: Array) -> None:

@@ -15,7 +15,15 @@ MAY_IMPORT = {
     "realtime": {"realtime", "export.contract", "export.stepping"},
     "gui": {"gui", "realtime", "export.contract"},
     "models": {
-        *("models", "export", "realtime.phase", "realtime.render", "realtime.library"),
+        *(
+            "models",
+            "export",
+            "realtime.phase",
+            "realtime.propagation",
+            "realtime.unmel",
+            "realtime.render",
+            "realtime.library",
+        ),
         *("realtime.conversion", "realtime.lifeline"),
         # what plays, without the processes that play it
         *("realtime.offline", "realtime.engine", "realtime.walk", "realtime.plane"),

@@ -1,74 +1,99 @@
-"""Phase inversion: spectral convergence of RTPGHI beside Griffin-Lim's, and what it costs live.
+"""phase: inversion of magnitudes by every method, beside librosa's Griffin-Lim, and what it costs live.
 
 Three pieces of music (`tests.music`) at 48 kHz, magnitudes of a Hann window of 2048 samples, hops of 512 and 256. For
 each hop:
 
-- ``rtpghi0_db``, ``rtpghi1_db``: mean over the pieces of the spectral convergence of `realtime.phase.invert` without
-  and with one frame of lookahead, ``20 log10(norm(abs(STFT(y)) - S) / norm(S))``; lower is better.
-- ``griffinlim32_db``: the same for ``librosa.griffinlim``, 32 iterations from random phases (seed 0) with its default
-  momentum of 0.99 (fast Griffin-Lim), which hears the whole piece at once.
-- ``rtpghi0_load``: share of one core that live inversion takes, one frame a push: CPU time of the thread over duration
-  of the audio, median over three runs of every piece.
+- ``NAME_db``: mean over the pieces of the spectral convergence, ``20 log10(norm(abs(STFT(y)) - S) / norm(S))``; lower
+  is better. `rtpghi0` and `rtpghi1` are the stage's, without and with one frame of lookahead; `rtisi_la` looks three
+  frames ahead; `griffin_lim` has 100 rounds, `fast_griffin_lim` 32, both from random phases; `pghi` has none,
+  `pghi_fast_griffin_lim` 32 after it, `pghi_raar` 100 of RAAR (quality `good`) and `pghi_raar_300` 300 (`best`).
+- ``NAME_load``: seconds that it takes for a second of sound, median over the pieces; one thread of a core.
+- ``rtpghi0_load``, ``rtpghi1_load``: share of one core that live inversion takes, one frame a push: CPU time of the
+  thread over duration of the audio, median over three runs of every piece.
+- ``griffinlim32_db``, ``griffinlim100_db``: the same for ``librosa.griffinlim``, 32 and 100 iterations from random
+  phases (seed 0) with its default momentum of 0.99 (fast Griffin-Lim); ``griffinlim100_plain_db`` without momentum.
+  They hear the whole piece at once.
+- ``asked_db``: what was asked of some, where something was.
 """
 
 import statistics
 import time
+from functools import partial
 from typing import Any
 
 import librosa
 import numpy as np
+import torch
 
-from realtime.phase import PhaseInverter, invert, stft_magnitudes, warm
-from tests.music import PIECES, render
+from export.contract import Spectrum
+from models.transforms.inversion import METHODS, invert
+from realtime.phase import PhaseInverter, stft_magnitudes, warm
+from tests.benchmarks._inversion import N_FFT, live_load, pieces, spectral_convergence_db
 
-N_FFT = 2048
 HOPS = (512, 256)
-REPEATS = 3
+LIBROSA = {"griffinlim32": (32, 0.99), "griffinlim100": (100, 0.99), "griffinlim100_plain": (100, 0.0)}
+ASKED = {
+    512: {"rtpghi0": -18.4, "rtpghi1": -20.6, "rtisi_la": -27.0, "pghi_fast_griffin_lim": -32.3},
+    256: {"rtpghi0": -22.6, "pghi_fast_griffin_lim": -34.6},
+}
 
 
 def run() -> dict[str, Any]:
+    torch.set_num_threads(1)
     warm()
+    for method in METHODS:
+        invert(torch.ones(9, 4), Spectrum(16, 4), method=method)
     return {f"hop{hop}": _measure(hop) for hop in HOPS}
 
 
 def describe(result: dict[str, Any]) -> str:
-    lines = ["        RTPGHI(0)  RTPGHI(1)  fast Griffin-Lim 32  RTPGHI(0) live, of one core"]
+    lines = []
     for hop, figures in result.items():
-        causal, ahead, reference = (figures[f"{method}_db"] for method in ("rtpghi0", "rtpghi1", "griffinlim32"))
-        load = 100 * figures["rtpghi0_load"]
-        lines.append(f"{hop}{causal:8.1f} dB{ahead:8.1f} dB{reference:18.1f} dB{load:27.2f} %")
+        lines.append(f"{hop}:")
+        for key, value in figures.items():
+            if not key.endswith("_db") or key == "asked_db":
+                continue
+            name = key.removesuffix("_db")
+            load = figures.get(f"{name}_load")
+            asked = figures["asked_db"].get(name)
+            lines.append(
+                f"  {name:26}{value:7.1f} dB"
+                + (f"{100 * load:9.2f} % of a core" if load is not None else " " * 20)
+                + (f"   asked for {asked:.1f} dB" if asked is not None else "")
+            )
     return "\n".join(lines)
 
 
-def _measure(hop: int) -> dict[str, float]:
-    convergence: dict[str, list[float]] = {"rtpghi0_db": [], "rtpghi1_db": [], "griffinlim32_db": []}
-    loads = []
-    for piece in PIECES:
-        audio, sample_rate = render(piece)
+def _measure(hop: int) -> dict[str, Any]:
+    convergence: dict[str, list[float]] = {name: [] for name in (*METHODS, *LIBROSA)}
+    seconds: dict[str, list[float]] = {name: [] for name in METHODS}
+    spectra = []
+    for _, audio in pieces():
         magnitudes = stft_magnitudes(audio, N_FFT, hop)
-        for lookahead in (0, 1):
-            inverted = invert(magnitudes, N_FFT, hop, lookahead=lookahead, length=len(audio))
-            convergence[f"rtpghi{lookahead}_db"].append(_spectral_convergence_db(inverted, magnitudes, hop))
-        reference = librosa.griffinlim(
-            magnitudes, n_iter=32, hop_length=hop, pad_mode="constant", length=len(audio), random_state=0
-        )
-        convergence["griffinlim32_db"].append(_spectral_convergence_db(reference, magnitudes, hop))
-        loads += [_live_seconds(magnitudes, hop) / (len(audio) / sample_rate) for _ in range(REPEATS)]
-    return {name: statistics.mean(values) for name, values in convergence.items()} | {
-        "rtpghi0_load": statistics.median(loads)
+        spectra.append(magnitudes)
+        for name in METHODS:
+            began = time.thread_time()
+            made = invert(torch.from_numpy(magnitudes), Spectrum(N_FFT, hop), method=name, length=len(audio))
+            seconds[name].append((time.thread_time() - began) / (len(audio) / 48_000))
+            convergence[name].append(spectral_convergence_db(made.numpy(), magnitudes, hop))
+        for name, (rounds, momentum) in LIBROSA.items():
+            reference = librosa.griffinlim(
+                magnitudes,
+                n_iter=rounds,
+                hop_length=hop,
+                pad_mode="constant",
+                length=len(audio),
+                random_state=0,
+                momentum=momentum,
+            )
+            convergence[name].append(spectral_convergence_db(reference, magnitudes, hop))
+    live = {
+        f"rtpghi{ahead}_load": live_load(partial(PhaseInverter, N_FFT, hop, lookahead=ahead), spectra)
+        for ahead in (0, 1)
     }
-
-
-def _spectral_convergence_db(audio: np.ndarray, magnitudes: np.ndarray, hop: int) -> float:
-    error = np.linalg.norm(stft_magnitudes(audio, N_FFT, hop) - magnitudes)
-    return float(20 * np.log10(error / np.linalg.norm(magnitudes)))
-
-
-def _live_seconds(magnitudes: np.ndarray, hop: int) -> float:
-    """CPU time of pushing the frames one by one."""
-    inverter = PhaseInverter(N_FFT, hop)
-    frames = [np.ascontiguousarray(frame[:, np.newaxis]) for frame in magnitudes.T]
-    start = time.thread_time()
-    for frame in frames:
-        inverter.push(frame)
-    return time.thread_time() - start
+    return (
+        {f"{name}_db": statistics.mean(values) for name, values in convergence.items()}
+        | {f"{name}_load": float(np.median(values)) for name, values in seconds.items()}
+        | live
+        | {"asked_db": ASKED[hop]}
+    )

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from models import metrics
-from models.mel import mel_weights
+from models.transforms.mel import mel_weights
 from realtime.phase import invert, stft_magnitudes
 
 RATE = 48_000

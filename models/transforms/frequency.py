@@ -1,0 +1,101 @@
+"""Scales of frequency: where bands lie.
+
+The scales for `models.transforms.nsgt` give edges: the frequencies of all bands in order, with one step of the scale
+beyond the first and the last. Everything below the first edge belongs to one band more, and everything above the last
+edge to another.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models.transforms.transform import TransformError
+
+Frequencies = NDArray[np.float64]
+
+_LINEAR_HZ, _BREAK_HZ, _LOG_STEP = 200 / 3, 1000.0, math.log(6.4) / 27  # Slaney: Hz a mel below 1 kHz, nepers above
+
+
+def hz_to_mel(hz: ArrayLike, *, htk: bool = False) -> Frequencies:
+    """Frequencies in mel, on Slaney's scale (linear up to 1 kHz, then logarithmic) or that of HTK.
+
+    Sources: M. Slaney, Auditory Toolbox, Technical Report 1998-010; S. Young et al., The HTK Book, 5.4.
+    """
+    hz = np.asarray(hz, np.float64)
+    if htk:
+        return np.asarray(2595.0 * np.log10(1 + hz / 700.0))
+    above = _BREAK_HZ / _LINEAR_HZ + np.log(np.maximum(hz, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
+    return np.where(hz < _BREAK_HZ, hz / _LINEAR_HZ, above)
+
+
+def mel_to_hz(mel: ArrayLike, *, htk: bool = False) -> Frequencies:
+    """Undo `hz_to_mel`."""
+    mel = np.asarray(mel, np.float64)
+    if htk:
+        return np.asarray(700.0 * (10 ** (mel / 2595.0) - 1))
+    break_mel = _BREAK_HZ / _LINEAR_HZ
+    return np.where(mel < break_mel, mel * _LINEAR_HZ, _BREAK_HZ * np.exp(_LOG_STEP * (mel - break_mel)))
+
+
+def octaves(low_hz: float, high_hz: float, per_octave: int) -> Frequencies:
+    """Place `per_octave` bands in each octave from `low_hz` on, up to `high_hz`.
+
+    All are as wide as they are high, that is, of one Q. With twelve an octave they are semitones.
+
+    Returns
+    -------
+    np.ndarray [shape=(bands + 2,)]
+        Edges, Hz.
+    """
+    if per_octave < 1:
+        raise TransformError(f"An octave cannot have {per_octave} bands; give 1 or more.")
+    _check(low_hz, high_hz, 2)
+    steps = math.floor(per_octave * math.log2(high_hz / low_hz) + 1e-9)
+    return np.asarray(low_hz * 2.0 ** (np.arange(-1, steps + 2) / per_octave))
+
+
+def constant_q(low_hz: float, high_hz: float, bands: int) -> Frequencies:
+    """Place `bands` bands of one Q evenly from `low_hz` to `high_hz`; edges in Hz [shape=(bands + 2,)]."""
+    _check(low_hz, high_hz, bands)
+    step = math.log(high_hz / low_hz) / (bands - 1)
+    return np.asarray(low_hz * np.exp(step * np.arange(-1, bands + 1)))
+
+
+def mels(low_hz: float, high_hz: float, bands: int, *, htk: bool = False) -> Frequencies:
+    """Place `bands` bands evenly in mel from `low_hz` to `high_hz`; edges in Hz [shape=(bands + 2,)]."""
+    _check(low_hz, high_hz, bands)
+    first, last = hz_to_mel([low_hz, high_hz], htk=htk)
+    return _from_zero(mel_to_hz(_evenly(first, last, bands), htk=htk))
+
+
+def barks(low_hz: float, high_hz: float, bands: int) -> Frequencies:
+    """Place `bands` bands evenly in Bark from `low_hz` to `high_hz`; edges in Hz [shape=(bands + 2,)].
+
+    Source: H. Traunmüller, "Analytical expressions for the tonotopic sensory scale", JASA 88, 1990.
+    """
+    _check(low_hz, high_hz, bands)
+    first, last = (26.81 * hz / (1960.0 + hz) - 0.53 for hz in (low_hz, high_hz))
+    bark = np.minimum(_evenly(first, last, bands), 26.2)  # an endless frequency has 26.28
+    return _from_zero(1960.0 * (bark + 0.53) / (26.28 - bark))
+
+
+def _evenly(first: float, last: float, bands: int) -> Frequencies:
+    """Even steps from first to last, and one beyond each."""
+    step = (last - first) / (bands - 1)
+    return np.asarray(first + step * np.arange(-1, bands + 1))
+
+
+def _from_zero(hz: Frequencies) -> Frequencies:
+    return np.maximum(hz, 0.0)
+
+
+def _check(low_hz: float, high_hz: float, bands: int) -> None:
+    if not 0 < low_hz < high_hz:
+        raise TransformError(
+            f"A scale from {low_hz:g} to {high_hz:g} Hz has no bands; give two rising numbers above 0."
+        )
+    if bands < 2:
+        raise TransformError(f"A scale cannot have {bands} bands; give at least 2.")

@@ -1,0 +1,99 @@
+"""The short-time Fourier transform, centred and unnormalised, as on stage and in librosa and torch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from export.contract import Spectrum
+from models.transforms.transform import Transform, TransformError
+from realtime.phase import analysis_window
+
+WEAKEST = 1e-6
+"""Where the squared windows sum to less than this, there is next to nothing to divide by: the sound fades out there."""
+
+
+class STFT(Transform):
+    """Frames of a sound under a periodic window, frame `n` centred on sample `n * hop`, silence around the sound.
+
+    The inverse overlaps the frames under the same window and divides by the sum of its squares: the sound whose
+    spectrum comes closest, and the very sound where the coefficients are its own. Where the hop is half the window, no
+    frame but the edge of the last one hears what comes after that one's centre, and it fades out.
+
+    Parameters
+    ----------
+    spectrum
+        Length of frame, hop and window. Its scale is another step's matter (`models.transforms.scaling`).
+
+    Raises
+    ------
+    TransformError
+        The length of the frame is odd, or the hop is not 1 to half of it.
+
+    See Also
+    --------
+    export.transforms : the same as layers that stream.
+    realtime.phase.stft_magnitudes : its magnitudes without torch.
+
+    Examples
+    --------
+    >>> stft = STFT(Spectrum(2048, 512))
+    >>> stft(torch.zeros(2, 48000)).shape
+    torch.Size([2, 1025, 94])
+    """
+
+    def __init__(self, spectrum: Spectrum) -> None:
+        super().__init__()
+        if not 1 <= spectrum.hop <= spectrum.n_fft // 2:
+            raise TransformError(
+                f"The hop is {spectrum.hop}; with frames of {spectrum.n_fft} samples it can be 1 to "
+                f"{spectrum.n_fft // 2}, half a frame."
+            )
+        try:
+            shape = analysis_window(spectrum.n_fft, spectrum.window)
+        except ValueError as error:
+            raise TransformError(f"{error}.") from None
+        self.spectrum, self.hop, self.n_fft = spectrum, spectrum.hop, spectrum.n_fft
+        self.window = torch.from_numpy(shape)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """[..., samples] → complex [..., bins, 1 + samples // hop]."""
+        around = F.pad(audio, (self.n_fft // 2, self.n_fft // 2))
+        frames = around.unfold(-1, self.n_fft, self.hop)  # [..., frames, n_fft]
+        return torch.fft.rfft(frames * self.window.to(audio)).transpose(-1, -2)
+
+    def inverse(self, coefficients: Tensor, length: int) -> Tensor:
+        """Complex [..., bins, frames] → [..., length].
+
+        Raises
+        ------
+        TransformError
+            The frames are those of a sound of another length.
+        """
+        count = coefficients.shape[-1]
+        length = self.check_length(count, length)
+        frames = torch.fft.irfft(coefficients.transpose(-1, -2), self.n_fft)  # [..., frames, n_fft]
+        window = self.window.to(frames)
+        sound = overlap_add(frames * window, self.hop)
+        power = overlap_add((window**2).expand(count, -1), self.hop)
+        return (sound / power.clamp(min=WEAKEST))[..., self.n_fft // 2 :][..., :length]
+
+    def frames_of(self, length: int) -> int:
+        """One more than there are whole hops."""
+        return 1 + length // self.hop
+
+    def length_of(self, frames: int) -> int:
+        """From the centre of the first frame to that of the last."""
+        return max(frames - 1, 0) * self.hop
+
+
+def overlap_add(frames: Tensor, hop: int) -> Tensor:
+    """Add frames up, `hop` samples apart: [..., frames, size] → [..., (frames - 1) hop + size]."""
+    *batch, count, size = frames.shape
+    blocks = -(-size // hop)
+    parts = F.pad(frames, (0, blocks * hop - size)).reshape(*batch, count, blocks, hop)  # [..., frames, blocks, hop]
+    total = frames.new_zeros(*batch, count + blocks - 1, hop)
+    for k in range(blocks):
+        total[..., k : k + count, :] += parts[..., k, :]
+    return total.flatten(-2)[..., : (count - 1) * hop + size]

@@ -1,0 +1,90 @@
+"""mel: 128 mel bands to audio, offline and live, beside solving for a spectrum and finding its phases after that.
+
+Three pieces of music (`tests.music`) at 48 kHz, power in 128 mel bands of an STFT of 2048 samples at hop 512 (Hann).
+``NAME_db`` is the mean over the pieces of the mean |Δ log-mel| of what comes back (`models.metrics`: not below −80 dB,
+frames within 60 dB of the loudest); lower is better.
+
+- ``pinv_rtpghi_db``: the bands through the pseudo-inverse of their weights, then RTPGHI(0).
+- ``nnls_rtpghi1_db``: non-negative least squares (``librosa.feature.inverse.mel_to_stft``), then RTPGHI(1).
+- ``nnls_griffinlim32_db``: the same spectrum, then 32 rounds of ``librosa.griffinlim``; what is to be reached offline.
+- ``live_db``: `realtime.unmel`; ``live_load`` is the share of one core that it takes, one frame a push: CPU time of
+  the thread over duration of the audio, median over three runs of every piece. At most 0.05 is asked for.
+- ``good_db``, ``best_db``: `models.transforms.inversion` at these qualities; ``good_load`` and ``best_load`` are
+  seconds that they take for a second of sound, one thread.
+- ``by_piece``: all of this for each piece.
+"""
+
+import statistics
+import time
+from typing import Any
+
+import librosa
+import numpy as np
+import torch
+
+from export.contract import Spectrum
+from models.metrics import log_mel_difference_db
+from models.transforms.inversion import invert
+from models.transforms.mel import Mel
+from realtime import phase, unmel
+from tests.benchmarks._inversion import N_FFT, RATE, live_load, pieces
+
+HOP, BANDS = 512, 128
+
+
+def run() -> dict[str, Any]:
+    torch.set_num_threads(1)
+    phase.warm()
+    unmel.warm()
+    mel = Mel(RATE, Spectrum(N_FFT, HOP), BANDS)
+    by_piece: dict[str, dict[str, float]] = {}
+    spectra = []
+    for name, audio in pieces():
+        bands = mel(torch.from_numpy(audio))
+        spectra.append(bands.numpy())
+        by_piece[name] = _measure(audio, bands, mel)
+    weights = mel.weights.numpy()
+    mean = {
+        key: statistics.mean(figures[key] for figures in by_piece.values()) for key in next(iter(by_piece.values()))
+    }
+    load = live_load(lambda: unmel.MelInverter(weights, N_FFT, HOP), spectra)
+    return mean | {"live_load": load, "by_piece": by_piece}
+
+
+def describe(result: dict[str, Any]) -> str:
+    rows = {
+        "pinv_rtpghi": "pseudo-inverse, RTPGHI(0)",
+        "nnls_rtpghi1": "NNLS, RTPGHI(1)",
+        "live": "live",
+        "nnls_griffinlim32": "NNLS, 32 rounds of librosa's fast Griffin-Lim",
+        "good": "good",
+        "best": "best",
+    }
+    lines = []
+    for key, what in rows.items():
+        load = result.get(f"{key}_load")
+        pieces_db = ", ".join(f"{name} {figures[f'{key}_db']:.2f}" for name, figures in result["by_piece"].items())
+        cost = f"   {100 * load:.1f} % of a core" if load is not None else ""
+        lines.append(f"{what:48}{result[f'{key}_db']:6.2f} dB ({pieces_db}){cost}")
+    return "\n".join(lines)
+
+
+def _measure(audio: np.ndarray, bands: torch.Tensor, mel: Mel) -> dict[str, float]:
+    weights = mel.weights.numpy().astype(np.float64)
+    pinv = np.sqrt(np.maximum(np.linalg.pinv(weights) @ bands.numpy(), 0))
+    nnls = librosa.feature.inverse.mel_to_stft(bands.numpy(), sr=RATE, n_fft=N_FFT, power=2.0)
+    length = len(audio)
+    made = {
+        "pinv_rtpghi": phase.invert(pinv, N_FFT, HOP, length=length),
+        "nnls_rtpghi1": phase.invert(nnls, N_FFT, HOP, lookahead=1, length=length),
+        "nnls_griffinlim32": librosa.griffinlim(
+            nnls, n_iter=32, hop_length=HOP, pad_mode="constant", length=length, random_state=0
+        ),
+        "live": invert(bands, mel, quality="live", length=length).numpy(),
+    }
+    loads = {}
+    for quality in ("good", "best"):
+        began = time.thread_time()
+        made[quality] = invert(bands, mel, quality=quality, length=length).numpy()
+        loads[f"{quality}_load"] = (time.thread_time() - began) / (length / RATE)
+    return {f"{name}_db": log_mel_difference_db(audio, other, RATE) for name, other in made.items()} | loads
