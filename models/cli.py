@@ -5,8 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
+from models.commands.grid import grid
+from models.commands.terminal import command_line, console, progress
+from models.commands.train import train_vae
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from export.proof import Proof
     from models.evaluate import Report
 
-LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "onnxscript")
+LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "onnxscript", "optuna")
 
 app = typer.Typer(
     help="The studio: sounds, training, export.",
@@ -36,7 +36,6 @@ data_app = typer.Typer(help="Sounds to train on.", no_args_is_help=True)
 train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
-console = Console(stderr=True)
 
 
 @app.callback()
@@ -67,8 +66,8 @@ def data_orchestra(
         raise DataError(f"--velocities takes whole numbers with commas, not '{velocities}'.") from None
     names = tuple(part.strip() for part in instruments.split(",")) if instruments else tuple(orchestra.INSTRUMENTS)
     settings = orchestra.Settings(rate=rate, step=step, velocities=levels, instruments=names, soundfont=soundfont)
-    with _progress("rendering") as on_note:
-        made = orchestra.render(out, settings, command=_command(), on_note=on_note)
+    with progress("rendering") as on_note:
+        made = orchestra.render(out, settings, command=command_line(), on_note=on_note)
     held_out = len(made.of_split("held-out"))
     print(f"{len(made.sounds)} notes of {len(names)} instruments in {out}, {held_out} of them held out.")
 
@@ -78,15 +77,17 @@ def data_folder(
     folder: Annotated[Path, typer.Argument(metavar="IN", help="A folder of sounds, or of one folder a label.")],
     out: Annotated[Path, typer.Argument(metavar="OUT_MANIFEST", help="The manifest to write.")],
     held_out: Annotated[float, typer.Option(help="Share of the sounds to hold out.")] = 0.2,
+    hold_out: Annotated[str, typer.Option(help="What is held out: file, label or pitch.")] = "file",
     seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
     licence: Annotated[str, typer.Option(help="Licence of the sounds, for the model's card.")] = "",
 ) -> None:
     """Index any folder of WAV, FLAC, AIFF, OGG and MP3 files."""
     from models.data import folder as folders
+    from models.data import split
 
-    settings = folders.Settings(held_out=held_out, seed=seed)
-    with _progress("reading") as on_file:
-        made = folders.index(folder, out, settings, command=_command(), licence=licence, on_file=on_file)
+    settings = folders.Settings(held_out=held_out, seed=seed, hold_out=split.known(hold_out))
+    with progress("reading") as on_file:
+        made = folders.index(folder, out, settings, command=command_line(), licence=licence, on_file=on_file)
     for entry in made.skipped:
         print(f"skipped {entry.path}: {entry.reason}")
     minutes = sum(sound.seconds for sound in made.sounds) / 60
@@ -97,33 +98,8 @@ def data_folder(
     )
 
 
-@train_app.command("vae")
-def train_vae(
-    data: Annotated[Path, typer.Argument(help="A manifest, or the folder that holds it.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.ckpt, checkpoints and logs.")],
-    config: Annotated[Path | None, typer.Option(help="Settings, a TOML file.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything that is random.")] = None,
-    max_steps: Annotated[int | None, typer.Option(help="Stop after so many steps.")] = None,
-    max_minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last checkpoint stands.")] = False,
-    cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds; else OUT_DIR/features.")] = None,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
-    devices: Annotated[str, typer.Option(help="How many of them.")] = "auto",
-    nodes: Annotated[int, typer.Option(help="Machines that train together (start this on each).")] = 1,
-) -> None:
-    """Train the spectral VAE on the sounds of a manifest."""
-    from models import config as configs
-
-    settings = configs.read(config, seed=seed, max_steps=max_steps, max_minutes=max_minutes)
-    from models.train import MODEL_FILE, Run, train
-
-    run = Run(data, out, cache, resume, accelerator, devices, nodes, _command())
-    with _progress("analysing") as on_sound:
-        made = train(run, settings, on_sound=on_sound)
-    print(
-        f"best of {made.steps} steps: step {made.trained.provenance.steps} (held-out {made.held_out:.3f}); "
-        f"export it: glitch-lab export {shlex.quote(str(out / MODEL_FILE))} NAME.onnx"
-    )
+train_app.command("vae")(train_vae)
+app.command("grid")(grid)
 
 
 BendOption = Annotated[
@@ -259,7 +235,7 @@ def evaluate_command(
     """Measure what a model file makes of held-out and trained sounds: encode, decode, invert, compare."""
     from models import evaluate
 
-    with _progress("evaluating") as on_sound:
+    with progress("evaluating") as on_sound:
         report = evaluate.evaluate(model, data, limit=limit, on_sound=on_sound)
     if json:
         print(report.to_json())
@@ -280,7 +256,7 @@ def render_command(
     from realtime.render import render
 
     began = time.monotonic()
-    with _progress("rendering") as on_share:
+    with progress("rendering") as on_share:
         made = render(take, out, Library(library), lambda share: on_share(round(1000 * share), 1000))
     speed = made.seconds / (time.monotonic() - began)
     print(f"{out}: {made.seconds:.1f} s of sound, {speed:.1f} times as fast as it was played.")
@@ -311,38 +287,6 @@ def main() -> None:
             f"This command needs {error.name}; run: "
             'pip install -e ".[lab]" in a clone, or else pip install "glitch-live[lab]"'
         )
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar with the time to go, driven by calls of (done, total); it closes itself when all is done."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=max(1, min(40, console.width - 40))),  # the rest keeps its width
-        MofNCompleteColumn(),
-        TextColumn("to go"),
-        TimeRemainingColumn(),
-        console=console,
-    )
-    task = bar.add_task(text, total=None)
-
-    def advance(done: int, total: int) -> None:
-        if done == 1:
-            bar.start()
-        bar.update(task, completed=done, total=total)
-        if done == total:
-            bar.stop()
-
-    try:
-        yield advance
-    finally:
-        if bar.live.is_started:  # else stopping would print an empty line
-            bar.stop()
-
-
-def _command() -> str:
-    """Give the command line as it was typed, for provenance."""
-    return shlex.join(["glitch-lab", *sys.argv[1:]])
 
 
 def _print_report(report: Report) -> None:

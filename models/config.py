@@ -12,7 +12,6 @@ from export.contract import GlitchError
 from models.presets import PRESETS
 from models.vae import VaeConfig
 
-
 MOST_STEPS = 10**9
 
 
@@ -26,14 +25,14 @@ class TrainConfig:
 
     A step sees `segments` pieces of `segment_frames` frames. The learning rate rises over `warmup_steps` and falls as a
     cosine until `max_steps`, or until as many steps as `max_minutes` will do: those are counted once, when the training
-    begins. `beta` weighs the KL divergence and `slowness` the movement of the latent from frame to frame; both rise over
-    the first fifth (`beta_warmup`) of the training. Every `check_every` steps the held-out sounds are judged; training
-    stops when that hasn't helped `patience` times. A checkpoint is kept then, and every `keep_minutes`.
+    begins. `beta` weighs the KL divergence and `slowness` the movement of the latent from frame to frame; both rise
+    over the first fifth (`beta_warmup`) of the training. Every `check_every` steps the held-out sounds are judged;
+    training stops when that hasn't helped `patience` times. A checkpoint is kept then, and every `keep_minutes`.
 
     Each piece is changed as it is drawn: in pitch by up to `warp_semitones` and in level by up to `gain_db` either way,
     played up to `stretch` times slower or faster, and heard by the encoder through noise whose level, under that of the
-    sound, goes up to `noise_db`. `prepare` trims sounds and brings them to one loudness before they are analysed; unset,
-    it does so to those of a folder that nobody prepared.
+    sound, goes up to `noise_db`. `prepare` trims sounds and brings them to one loudness before they are analysed;
+    unset, it does so to those of a folder that nobody prepared.
     """
 
     model: VaeConfig = field(default_factory=VaeConfig)
@@ -126,12 +125,28 @@ def read(path: str | os.PathLike[str] | None, *, preset: str | None = None, **ov
     model = base.pop("model", {}) | model
     data = base | _with_steps(data)
     config = TrainConfig(model=VaeConfig(**_checked(VaeConfig, model)), **_checked(TrainConfig, data))
+    check(config)
+    return config
+
+
+def check(config: TrainConfig) -> None:
+    """Check settings that were made elsewhere.
+
+    Raises
+    ------
+    ConfigError
+        Names the setting that is wrong and what it may be.
+    """
+    for settings in (config, config.model):
+        given = {entry.name: getattr(settings, entry.name) for entry in fields(settings)}
+        _checked(
+            type(settings), {name: value for name, value in given.items() if name != "model" and value is not None}
+        )
     shape = config.model
     if shape.n_fft & (shape.n_fft - 1) or shape.n_fft % shape.hop or shape.n_fft < 4 * shape.hop:
         raise ConfigError(
             f"n_fft must be a power of two and at least four whole hops, not {shape.n_fft} with a hop of {shape.hop}."
         )
-    return config
 
 
 def changed(kept: TrainConfig, **overrides: Any) -> TrainConfig:

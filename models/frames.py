@@ -277,8 +277,8 @@ def span(length: int, stretch: float) -> int:
 def hear(shape: Tensor, hiss: Tensor | None) -> Tensor:
     """Put noise beside log-magnitudes of unit energy [..., bins], and bring them to unit energy again.
 
-    A sound's phase doesn't matter to noise that has every phase, so the sound is taken as real: |S + N|² = (S + Re N)² +
-    (Im N)².
+    A sound's phase doesn't matter to noise that has every phase, so the sound is taken as real:
+    |S + N|² = (S + Re N)² + (Im N)².
     """
     if hiss is None:
         return shape

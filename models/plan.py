@@ -1,7 +1,7 @@
 """How many steps a training has: as many as were said, or as many as its minutes will do.
 
-The learning rate and the weights of the loss follow from how far a training is. Were that read off the clock, no training
-could be repeated; so the clock is asked once, when it begins, and the number of steps that comes of it is kept.
+The learning rate and the weights of the loss follow from how far a training is. Were that read off the clock, no
+training could be repeated; so the clock is asked once, when it begins, and the number of steps that follows is kept.
 """
 
 from __future__ import annotations

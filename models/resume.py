@@ -31,8 +31,8 @@ class LastCheckpoint(Checkpoint):
 
     When the steps are over, the held-out sounds are judged once more, so every end is an evaluation. Ctrl-C and SIGTERM
     are obeyed after the step at hand: the file then holds exactly what an uninterrupted training knows at that step. A
-    training that is killed goes on from the file as it was kept last; before there is one, its plan lies beside. Give it
-    after all callbacks whose state belongs into the file.
+    training that is killed goes on from the file as it was kept last; before there is one, its plan lies beside. Give
+    it after all callbacks whose state belongs into the file.
 
     Parameters
     ----------

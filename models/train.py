@@ -21,7 +21,7 @@ from models.checkpoint import CheckpointError, Trained
 from models.config import ConfigError, TrainConfig
 from models.data import manifest
 from models.data.manifest import Manifest
-from models.data.opening import Wanted, open_data
+from models.data.opening import Wanted, open_data, summary
 from models.data.prepare import Preparation
 from models.data.split import HoldOut
 from models.frames import FrameStore
@@ -225,13 +225,8 @@ def _open(
     opened = open_data(wanted, listed, command=run.command, on_file=on_file)
     sounds = opened.sounds
     if before is None and not _joins():
-        for entry in sounds.skipped:
-            tell(f"skipped {entry.path}: {entry.reason}")
-        minutes = sum(sound.seconds for sound in sounds.sounds) / 60
-        tell(
-            f"{len(sounds.sounds)} sounds, {minutes:.1f} min, {len(sounds.labels)} labels, "
-            f"{len(sounds.of_split('held-out'))} held out; {len(sounds.skipped)} files skipped."
-        )
+        for line in summary(sounds):
+            tell(line)
     decided = settings.prepare if before is None else before.settings.prepare
     return sounds, replace(settings, prepare=opened.raw if decided is None else decided)
 

@@ -134,9 +134,7 @@ class VaeTraining(L.LightningModule):
         if self.plan is None:
             made = plan.begin(*most, self._step_seconds)
         else:
-            made = plan.go_on(
-                self.plan, *most, self._step_seconds, done=self.steps_before, seconds=self.seconds_before
-            )
+            made = plan.go_on(self.plan, *most, self._step_seconds, done=self.steps_before, seconds=self.seconds_before)
         self.plan = self.trainer.strategy.broadcast(made)
 
     def on_train_start(self) -> None:
@@ -199,7 +197,7 @@ class VaeTraining(L.LightningModule):
             began = time.perf_counter()
             loss, _ = self._loss(vae, self.frames.draws.draw(len(took)), 0.0)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(vae.parameters(), self.config.clip)
             optimizer.step()
             float(loss.detach())  # waits for a GPU

@@ -32,8 +32,8 @@ class Sound:
     """One audio file, or a piece of one.
 
     `pitch` is a MIDI note number and `velocity` a MIDI velocity, where they are known. A model never trains on a sound
-    of the split "held-out". Where `start` is given, the sound is the piece of `seconds` from there on, and not the whole
-    file.
+    of the split "held-out". Where `start` is given, the sound is the piece of `seconds` from there on, and not the
+    whole file.
     """
 
     path: str

@@ -60,8 +60,7 @@ def open_data(
         There are no sounds that can be used.
     """
     data = wanted.data
-    raw = data.is_dir() and not (data / manifest.FILE_NAME).is_file()
-    if raw:
+    if is_raw(data):
         settings = folder.Settings(wanted.share, wanted.seed, wanted.hold_out or "file")
         return Opened(folder.index(data, listed, settings, command=command, on_file=on_file), raw=True)
     if not data.exists():
@@ -81,3 +80,31 @@ def move(sounds: Manifest, place: Path) -> Manifest:
         replace(sound, path=Path(os.path.relpath(sounds.path_of(sound), place)).as_posix()) for sound in sounds.sounds
     ]
     return replace(sounds, folder=place, sounds=tuple(moved))
+
+
+def open_shared(
+    wanted: Wanted,
+    listed: Path,
+    *,
+    command: str = "",
+    on_file: Callable[[int, int], None] = lambda done, total: None,
+) -> Opened:
+    """Open a data set as `open_data` does, but take what another has listed already as it is."""
+    if listed.is_file():
+        return Opened(manifest.read(listed), raw=is_raw(wanted.data))
+    return open_data(wanted, listed, command=command, on_file=on_file)
+
+
+def is_raw(data: Path) -> bool:
+    """Whether this is a folder without a manifest."""
+    return data.is_dir() and not (data / manifest.FILE_NAME).is_file()
+
+
+def summary(sounds: Manifest) -> list[str]:
+    """Say in lines what a data set is, and which files were skipped."""
+    minutes = sum(sound.seconds for sound in sounds.sounds) / 60
+    return [
+        *(f"skipped {entry.path}: {entry.reason}" for entry in sounds.skipped),
+        f"{len(sounds.sounds)} sounds, {minutes:.1f} min, {len(sounds.labels)} labels, "
+        f"{len(sounds.of_split('held-out'))} held out; {len(sounds.skipped)} files skipped.",
+    ]

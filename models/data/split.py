@@ -10,7 +10,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Literal, cast
+from typing import Literal
 
 from models.data.manifest import DataError, Sound
 
@@ -32,7 +32,7 @@ def known(text: str) -> HoldOut:
     """
     if text not in HOLD_OUT:
         raise DataError(f"What is held out is one of {', '.join(HOLD_OUT)}, not '{text}'.")
-    return cast(HoldOut, text)
+    return text
 
 
 def hold_out(
@@ -116,7 +116,7 @@ def _pitches(sounds: Sequence[Sound], names: Sequence[str], share: float, seed: 
     semitone = {k: str(round(sound.pitch)) for k, sound in enumerate(sounds) if sound.pitch is not None}
     if len(set(semitone.values())) < 2:
         raise DataError(
-            "There are no two pitches among the sounds to tell apart, so none can be held out by pitch; hold out by file."
+            "The sounds have no two pitches to tell apart, so none can be held out by pitch; hold out by file."
         )
     drawn = _lowest(set(semitone.values()), share, seed)
     held = {k for k, pitch in semitone.items() if pitch in drawn}
