@@ -236,7 +236,10 @@ class ProgressLine(L.Callback):
         self.task: TaskID | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Open the line, where there is a terminal to draw on."""
+        """Say how long it will be, and open the line where there is a terminal to draw on."""
+        planned = getattr(pl_module, "plan", None)
+        if trainer.is_global_zero and planned is not None and planned.max_minutes is not None:
+            print(f"{planned.steps} steps, about {planned.max_minutes:g} min", flush=True)
         if not (trainer.is_global_zero and self.console.is_terminal):
             return
         # How far and how long keep their width; the bar needs room to spare, and the figures take what is left.
