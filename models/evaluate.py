@@ -109,7 +109,7 @@ def evaluate(
     chosen = [sound for part in manifest.SPLITS for sound in _evenly(sounds.of_split(part), limit)]
     figures = []
     for sound in chosen:
-        audio = features.load_audio(sounds.path_of(sound), roundtrip.card.sample_rate)
+        audio = features.load_sound(sounds, sound, roundtrip.card.sample_rate)
         figures.append(_figures(roundtrip, audio, sound))
         on_sound(len(figures), len(chosen))
     rows = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ WIDTH, HEIGHT = 480, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 26, 40
 _GOLDEN_ANGLE = 137.508
 _MOST_IN_LEGEND = 16
+_MOST_DOTS = 24
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,10 @@ def curves(lines: Sequence[Curve], *, title: str, x_label: str, y_label: str) ->
     for k, (_, points) in enumerate(kept):
         path = " ".join(f"{frame.x(x):.1f},{frame.y(y):.1f}" for x, y in points)
         drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour(k)}" stroke-width="1.6"/>')
+        if len(points) <= _MOST_DOTS:
+            drawn += [
+                f'<circle cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" r="2.5" fill="{colour(k)}"/>' for x, y in points
+            ]
     return _svg(title, [*_axes(frame, x_label, y_label), *drawn, *_legend([name for name, _ in kept])])
 
 
@@ -87,7 +93,8 @@ def bars(values: Sequence[float], *, title: str, x_label: str, y_label: str) -> 
 
 def colour(number: int) -> str:
     """Give a colour that is unlike those of the numbers before it."""
-    return f"hsl({(210 + number * _GOLDEN_ANGLE) % 360:.0f},65%,45%)"
+    red, green, blue = colorsys.hls_to_rgb((210 + number * _GOLDEN_ANGLE) % 360 / 360, 0.45, 0.65)
+    return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:

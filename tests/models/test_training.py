@@ -50,7 +50,9 @@ def test_training_lowers_the_loss_on_sounds_it_never_saw(training: tuple[Path, T
 def test_tensorboard_gets_losses_pictures_and_sound(training: tuple[Path, Trained]) -> None:
     tags = events(training[0]).Tags()
     assert {"train/loss", "train/kl", "train/beta", "held_out/mel_db"} <= set(tags["scalars"])
-    assert len(tags["images"]) == 4
+    assert len(tags["images"]) == 5
+    assert "latent/map" in tags["images"]
+    assert set(tags["histograms"]) == {f"latent/{k}" for k in range(1, 5)}
     assert len(tags["audio"]) == 8
 
 
