@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from export.proof import Proof
     from models.evaluate import Report
 
-LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "onnxscript", "optuna")
+LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "onnxscript", "optuna", "sqlalchemy")
 
 app = typer.Typer(
     help="The studio: sounds, training, export.",

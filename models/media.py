@@ -70,6 +70,8 @@ class Media(L.Callback):
     def _write_latents(self, logger: TensorBoardLogger, training: VaeTraining, step: int) -> None:
         """Write where held-out sounds lie, on the plane and in each dimension."""
         latents, labels = latentplot.means(training.vae, self.held_out)
+        if not np.isfinite(latents).all():
+            return  # the training has diverged, and says so
         logger.experiment.add_image("latent/map", latentplot.scatter(latents, labels), step)
         for k in range(latents.shape[1]):
             logger.experiment.add_histogram(f"latent/{k + 1}", latents[:, k], step)

@@ -21,7 +21,7 @@ from models.checkpoint import CheckpointError, Trained
 from models.config import ConfigError, TrainConfig
 from models.data import manifest
 from models.data.manifest import Manifest
-from models.data.opening import Wanted, open_data, summary
+from models.data.opening import Wanted, open_data, open_shared, summary
 from models.data.prepare import Preparation
 from models.data.split import HoldOut
 from models.frames import FrameStore
@@ -216,19 +216,18 @@ def _open(
 ) -> tuple[Manifest, TrainConfig]:
     """Open the sounds, those that a training was begun with if there is one, and decide whether to prepare them."""
     listed = run.out / DATA_FILE
-    if before is None and not _joins():
+    first = before is None and not _joins()
+    if first:
         listed.unlink(missing_ok=True)
-    elif listed.is_file():
-        raw = settings.prepare if before is None else before.settings.prepare
-        return manifest.read(listed), replace(settings, prepare=True if raw is None else raw)
-    wanted = Wanted(run.data, run.hold_out, run.share, settings.seed)
-    opened = open_data(wanted, listed, command=run.command, on_file=on_file)
-    sounds = opened.sounds
-    if before is None and not _joins():
-        for line in summary(sounds):
+    hold_out = run.hold_out if before is None else None  # what was held out stays so
+    wanted = Wanted(run.data, hold_out, run.share, settings.seed)
+    opening = open_data if first else open_shared
+    opened = opening(wanted, listed, command=run.command, on_file=on_file)
+    if first:
+        for line in summary(opened.sounds):
             tell(line)
     decided = settings.prepare if before is None else before.settings.prepare
-    return sounds, replace(settings, prepare=opened.raw if decided is None else decided)
+    return opened.sounds, replace(settings, prepare=opened.raw if decided is None else decided)
 
 
 def _stores(
