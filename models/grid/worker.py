@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.config import TrainConfig
@@ -67,6 +67,7 @@ def work(
     opened = open_shared(place.wanted, place.listed, command=place.command, on_file=on_file)
     for line in summary(opened.sounds):
         tell(line)
+    base = replace(base, prepare=opened.raw if base.prepare is None else base.prepare)
     idle = threading.Event()
     while not study.finished():
         attempt = study.next()
