@@ -15,16 +15,19 @@ from rich.console import Console
 
 from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
 from models.commands import digits, evaluate, explore
-from models.commands.terminal import command_line as _command
-from models.commands.terminal import console
-from models.commands.terminal import progress as _progress
+from models.commands.grid import grid
+from models.commands.terminal import command_line, console, progress
+from models.commands.train import train_vae
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
     from export.proof import Proof
 
-LAB_MODULES = ("torch", "lightning", "tensorboard", "scipy", "soxr", "sklearn", "onnxscript", "matplotlib")
+LAB_MODULES = (
+    *("torch", "lightning", "tensorboard", "scipy", "soxr", "sklearn", "onnxscript", "matplotlib"),
+    *("optuna", "sqlalchemy"),
+)
 
 app = typer.Typer(
     help="The studio: sounds, training, export.",
@@ -69,8 +72,8 @@ def data_orchestra(
         raise DataError(f"--velocities takes whole numbers with commas, not '{velocities}'.") from None
     names = tuple(part.strip() for part in instruments.split(",")) if instruments else tuple(orchestra.INSTRUMENTS)
     settings = orchestra.Settings(rate=rate, step=step, velocities=levels, instruments=names, soundfont=soundfont)
-    with _progress("rendering") as on_note:
-        made = orchestra.render(out, settings, command=_command(), on_note=on_note)
+    with progress("rendering") as on_note:
+        made = orchestra.render(out, settings, command=command_line(), on_note=on_note)
     held_out = len(made.of_split("held-out"))
     print(f"{len(made.sounds)} notes of {len(names)} instruments in {out}, {held_out} of them held out.")
 
@@ -80,15 +83,17 @@ def data_folder(
     folder: Annotated[Path, typer.Argument(metavar="IN", help="A folder of sounds, or of one folder a label.")],
     out: Annotated[Path, typer.Argument(metavar="OUT_MANIFEST", help="The manifest to write.")],
     held_out: Annotated[float, typer.Option(help="Share of the sounds to hold out.")] = 0.2,
+    hold_out: Annotated[str, typer.Option(help="What is held out: file, label or pitch.")] = "file",
     seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
     licence: Annotated[str, typer.Option(help="Licence of the sounds, for the model's card.")] = "",
 ) -> None:
     """Index any folder of WAV, FLAC, AIFF, OGG and MP3 files."""
     from models.data import folder as folders
+    from models.data import split
 
-    settings = folders.Settings(held_out=held_out, seed=seed)
-    with _progress("reading") as on_file:
-        made = folders.index(folder, out, settings, command=_command(), licence=licence, on_file=on_file)
+    settings = folders.Settings(held_out=held_out, seed=seed, hold_out=split.known(hold_out))
+    with progress("reading") as on_file:
+        made = folders.index(folder, out, settings, command=command_line(), licence=licence, on_file=on_file)
     for entry in made.skipped:
         print(f"skipped {entry.path}: {entry.reason}")
     minutes = sum(sound.seconds for sound in made.sounds) / 60
@@ -99,33 +104,8 @@ def data_folder(
     )
 
 
-@train_app.command("vae")
-def train_vae(
-    data: Annotated[Path, typer.Argument(help="A manifest, or the folder that holds it.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.ckpt, checkpoints and logs.")],
-    config: Annotated[Path | None, typer.Option(help="Settings, a TOML file.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything that is random.")] = None,
-    max_steps: Annotated[int | None, typer.Option(help="Stop after so many steps.")] = None,
-    max_minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last checkpoint stands.")] = False,
-    cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds; else OUT_DIR/features.")] = None,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
-    devices: Annotated[str, typer.Option(help="How many of them.")] = "auto",
-    nodes: Annotated[int, typer.Option(help="Machines that train together (start this on each).")] = 1,
-) -> None:
-    """Train the spectral VAE on the sounds of a manifest."""
-    from models import config as configs
-
-    settings = configs.read(config, seed=seed, max_steps=max_steps, max_minutes=max_minutes)
-    from models.train import MODEL_FILE, Run, train
-
-    run = Run(data, out, cache, resume, accelerator, devices, nodes, _command())
-    with _progress("analysing") as on_sound:
-        made = train(run, settings, on_sound=on_sound)
-    print(
-        f"best of {made.steps} steps: step {made.trained.provenance.steps} (held-out {made.held_out:.3f}); "
-        f"export it: glitch-lab export {shlex.quote(str(out / MODEL_FILE))} NAME.onnx"
-    )
+train_app.command("vae")(train_vae)
+app.command("grid")(grid)
 
 
 BendOption = Annotated[
@@ -267,7 +247,7 @@ def render_command(
     from realtime.render import render
 
     began = time.monotonic()
-    with _progress("rendering") as on_share:
+    with progress("rendering") as on_share:
         made = render(take, out, Library(library), lambda share: on_share(round(1000 * share), 1000))
     speed = made.seconds / (time.monotonic() - began)
     print(f"{out}: {made.seconds:.1f} s of sound, {speed:.1f} times as fast as it was played.")

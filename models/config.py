@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from export.contract import GlitchError
+from models.presets import PRESETS
 from models.spectral import VaeConfig
+
+MOST_STEPS = 10**9
 
 
 class ConfigError(GlitchError):
@@ -21,9 +24,15 @@ class TrainConfig:
     """How a VAE is trained.
 
     A step sees `segments` pieces of `segment_frames` frames. The learning rate rises over `warmup_steps` and falls as a
-    cosine until `max_steps`, or `max_minutes` if those are over before. `beta` weighs the KL divergence and `slowness`
-    the movement of the latent from frame to frame; both rise over the first fifth (`beta_warmup`) of the training.
-    Every `check_every` steps the held-out sounds are judged; training stops when that hasn't helped `patience` times.
+    cosine until `max_steps`, or until as many steps as `max_minutes` will do: those are counted once, when the training
+    begins. `beta` weighs the KL divergence and `slowness` the movement of the latent from frame to frame; both rise
+    over the first fifth (`beta_warmup`) of the training. Every `check_every` steps the held-out sounds are judged;
+    training stops when that hasn't helped `patience` times. A checkpoint is kept then, and every `keep_minutes`.
+
+    Each piece is changed as it is drawn: in pitch by up to `warp_semitones` and in level by up to `gain_db` either way,
+    played up to `stretch` times slower or faster, and heard by the encoder through noise whose level, under that of the
+    sound, goes up to `noise_db`. `prepare` trims sounds and brings them to one loudness before they are analysed;
+    unset, it does so to those of a folder that nobody prepared.
     """
 
     model: VaeConfig = field(default_factory=VaeConfig)
@@ -40,17 +49,22 @@ class TrainConfig:
     beta_warmup: float = 0.2
     slowness: float = 0.01
     warp_semitones: float = 1.2
+    gain_db: float = 0.0
+    stretch: float = 1.0
+    noise_db: float | None = None
+    prepare: bool | None = None
     check_every: int = 500
     media_every: int = 5_000
     patience: int = 12
+    keep_minutes: float = 2.0
 
 
-_RESUMABLE = {"max_steps", "max_minutes", "check_every", "media_every", "patience"}
+_RESUMABLE = {"max_steps", "max_minutes", "check_every", "media_every", "patience", "keep_minutes"}
 """Settings that may change when a training is resumed."""
 
 _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
-    "max_steps": (1, 10**9),
+    "max_steps": (1, MOST_STEPS),
     "max_minutes": (0.01, 10**6),
     "segments": (1, 65_536),
     "segment_frames": (2, 1024),
@@ -62,9 +76,13 @@ _RANGES: dict[str, tuple[float, float]] = {
     "beta_warmup": (1e-6, 1),
     "slowness": (0, 100),
     "warp_semitones": (0, 12),
+    "gain_db": (0, 40),
+    "stretch": (1, 4),
+    "noise_db": (-120, 0),
     "check_every": (1, 10**9),
     "media_every": (1, 10**9),
     "patience": (1, 10**6),
+    "keep_minutes": (1e-3, 10**4),
     "sample_rate": (8_000, 192_000),
     "n_fft": (64, 16_384),
     "hop": (16, 8_192),
@@ -79,13 +97,17 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 
-def read(path: str | os.PathLike[str] | None, **overrides: Any) -> TrainConfig:
+def read(path: str | os.PathLike[str] | None, *, preset: str | None = None, **overrides: Any) -> TrainConfig:
     """Read settings from a TOML file: those of `TrainConfig` at the top, those of `VaeConfig` under `[model]`.
+
+    Where minutes are given and steps aren't, there are as many steps as the minutes will do.
 
     Parameters
     ----------
     path
         The file, or None for the defaults.
+    preset
+        A name of `models.presets`, whose settings hold where the file says nothing.
     overrides
         Settings that go before the file's; None leaves it be.
 
@@ -94,18 +116,49 @@ def read(path: str | os.PathLike[str] | None, **overrides: Any) -> TrainConfig:
     ConfigError
         Names the setting that is wrong and what it may be.
     """
+    base = _preset(preset)
     data = _toml(Path(path)) if path is not None else {}
     model = data.pop("model", {})
     if not isinstance(model, dict):
         raise ConfigError("'model' must be a table: write [model] and its settings below it.")
     data |= {key: value for key, value in overrides.items() if value is not None}
+    model = base.pop("model", {}) | model
+    data = base | _with_steps(data)
     config = TrainConfig(model=VaeConfig(**_checked(VaeConfig, model)), **_checked(TrainConfig, data))
+    check(config)
+    return config
+
+
+def check(config: TrainConfig) -> None:
+    """Check settings that were made elsewhere.
+
+    Raises
+    ------
+    ConfigError
+        Names the setting that is wrong and what it may be.
+    """
+    for settings in (config, config.model):
+        given = {entry.name: getattr(settings, entry.name) for entry in fields(settings)}
+        _checked(
+            type(settings), {name: value for name, value in given.items() if name != "model" and value is not None}
+        )
     shape = config.model
     if shape.n_fft & (shape.n_fft - 1) or shape.n_fft % shape.hop or shape.n_fft < 4 * shape.hop:
         raise ConfigError(
             f"n_fft must be a power of two and at least four whole hops, not {shape.n_fft} with a hop of {shape.hop}."
         )
-    return config
+
+
+def changed(kept: TrainConfig, **overrides: Any) -> TrainConfig:
+    """Give the settings of a training that goes on, with some changed; None leaves them be.
+
+    Raises
+    ------
+    ConfigError
+        Names the setting that is wrong and what it may be.
+    """
+    data = _with_steps({key: value for key, value in overrides.items() if value is not None})
+    return replace(kept, **_checked(TrainConfig, data))
 
 
 def from_plain(data: dict[str, Any]) -> TrainConfig:
@@ -126,8 +179,22 @@ def check_resumable(before: TrainConfig, now: TrainConfig) -> None:
             if entry.name in _RESUMABLE or entry.name == "model":
                 continue
             old, new = getattr(kind_before, entry.name), getattr(kind_now, entry.name)
-            if old != new:
+            if old != new and not (entry.name == "prepare" and new is None):
                 raise ConfigError(f"The training began with {entry.name} = {old}, not {new}; keep it, or begin anew.")
+
+
+def _preset(name: str | None) -> dict[str, Any]:
+    if name is None:
+        return {}
+    for known, data in PRESETS.items():
+        if name == known:
+            return dict(data)
+    raise ConfigError(f"There is no preset '{name}'; there are {', '.join(PRESETS)}.")
+
+
+def _with_steps(data: dict[str, Any]) -> dict[str, Any]:
+    """Let minutes that are asked for not be cut short by a number of steps that nobody asked for."""
+    return {"max_steps": MOST_STEPS} | data if "max_minutes" in data else data
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -149,6 +216,11 @@ def _checked(kind: type[TrainConfig] | type[VaeConfig], data: dict[str, Any]) ->
     for name, value in data.items():
         if name not in known:
             raise ConfigError(f"There is no setting '{name}'; there are {', '.join(known)}.")
+        if known[name] == "bool | None":
+            if not isinstance(value, bool):
+                raise ConfigError(f"The setting '{name}' must be true or false, not {value!r}.")
+            checked[name] = value
+            continue
         whole = known[name] == "int"
         number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         low, high = _RANGES[name]

@@ -177,7 +177,7 @@ def evaluate(
     beside: dict[str, list[_Figures]] = {name: [] for name in ways}
     usage = Usage()
     for sound in chosen:
-        audio = features.load_audio(sounds.path_of(sound), roundtrip.card.sample_rate)
+        audio = features.load_sound(sounds, sound, roundtrip.card.sample_rate)
         audio, silence = _after_silence(audio, roundtrip)
         latents = roundtrip.latents(audio, 1 + len(audio) // roundtrip.hop)
         usage.add(audio, latents, roundtrip.hop)

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
+import threading
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +25,7 @@ from numpy.typing import NDArray
 
 from models import pitch
 from models.data.manifest import DataError, Manifest, Sound
+from models.data.prepare import Preparation, prepare
 from realtime.phase import stft_magnitudes
 
 LOG_FLOOR = 1e-4
@@ -28,7 +34,8 @@ LOG_FLOOR = 1e-4
 SILENCE_DB = -100.0
 """Loudness that stands for silence, dBFS."""
 
-_VERSION = 1
+_VERSION = 2
+_WORTH_A_WORKER = 8
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,19 @@ class Features:
     loudness: NDArray[np.float32]
 
 
-def load_audio(path: str | os.PathLike[str], rate: int) -> NDArray[np.float32]:
+def load_audio(
+    path: str | os.PathLike[str], rate: int, *, start: float = 0.0, seconds: float | None = None
+) -> NDArray[np.float32]:
     """Read a sound file of any rate and channel count as mono at `rate`, shape [samples].
+
+    Parameters
+    ----------
+    path
+        The file.
+    rate
+        Sample rate to bring it to, Hz.
+    start, seconds
+        Which piece of it to read; else all of it.
 
     Raises
     ------
@@ -73,7 +91,11 @@ def load_audio(path: str | os.PathLike[str], rate: int) -> NDArray[np.float32]:
         The file is missing, is no sound, is empty or holds values that are not finite.
     """
     try:
-        audio, file_rate = soundfile.read(os.fspath(path), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(os.fspath(path)) as file:
+            file_rate = file.samplerate
+            if start:
+                file.seek(min(round(start * file_rate), file.frames))
+            audio = file.read(-1 if seconds is None else round(seconds * file_rate), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
         raise DataError(f"Cannot read the sound {path}: {error}") from None
     if not len(audio):
@@ -82,6 +104,13 @@ def load_audio(path: str | os.PathLike[str], rate: int) -> NDArray[np.float32]:
     if not np.isfinite(mono).all():
         raise DataError(f"The sound {path} holds values that are not finite.")
     return np.asarray(mono if file_rate == rate else soxr.resample(mono, file_rate, rate), np.float32)
+
+
+def load_sound(
+    manifest: Manifest, sound: Sound, rate: int, preparation: Preparation | None = None
+) -> NDArray[np.float32]:
+    """Read a sound of a data set, or the piece that it is, mono at `rate`, prepared if asked, shape [samples]."""
+    return _load(manifest.path_of(sound), sound, rate, preparation)
 
 
 def analyse(audio: NDArray[np.float32], analysis: Analysis, note: float | None = None) -> Features:
@@ -124,6 +153,8 @@ def of_sounds(
     analysis: Analysis,
     cache: Path,
     *,
+    preparation: Preparation | None = None,
+    workers: int = 0,
     on_sound: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Features]:
     """Compute the features of sounds, or read them from the cache.
@@ -135,33 +166,126 @@ def of_sounds(
     analysis
         The spectrum to compute.
     cache
-        Folder that keeps features under a name made of the file's content and the analysis; made if missing.
+        Folder that keeps features under a name made of the file's content and the settings; made if missing.
+    preparation
+        How sounds are trimmed and brought to a loudness before; None takes them as they are.
+    workers
+        Processes that share the analysis of what isn't in the cache; 0 and 1 analyse in this one.
     on_sound
         Called after each sound with how many are done and how many there are.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    features = []
+    content: dict[Path, str] = {}
+    jobs: list[_Job] = []
+    places: dict[Path, list[int]] = {}
     for sound in sounds:
-        features.append(_of_sound(manifest.path_of(sound), sound.pitch, analysis, cache))
-        on_sound(len(features), len(sounds))
-    return features
+        path = manifest.path_of(sound)
+        if path not in content:
+            content[path] = _digest(path)
+        entry = cache / f"{_name(content[path], sound, analysis, preparation)}.npz"
+        places.setdefault(entry, []).append(len(jobs))
+        jobs.append(_Job(path, sound, analysis, preparation, entry))
+    found = [_kept(job.entry) for job in jobs]
+    missing = {job.entry: job for job, features in zip(jobs, found, strict=True) if features is None}
+    done = sum(features is not None for features in found)
+    if done:
+        on_sound(done, len(jobs))
+    for entry in _made(list(missing.values()), workers):
+        for k in places[entry]:
+            found[k] = _kept(entry)
+        done += len(places[entry])
+        on_sound(done, len(jobs))
+    gone = next((job for job, features in zip(jobs, found, strict=True) if features is None), None)
+    if gone is not None:
+        raise DataError(f"The features of {gone.path} were made, but {cache} does not keep them; is the disk full?")
+    return [features for features in found if features is not None]
 
 
-def _of_sound(path: Path, note: float | None, analysis: Analysis, cache: Path) -> Features:
+@dataclass(frozen=True)
+class _Job:
+    """A sound to analyse, and the file that keeps what is found."""
+
+    path: Path
+    sound: Sound
+    analysis: Analysis
+    preparation: Preparation | None
+    entry: Path
+
+
+def _digest(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"Cannot read the sound {path}, which the manifest lists: {error.strerror or error}.") from None
-    settings = json.dumps({**asdict(analysis), "note": note, "version": _VERSION}, sort_keys=True)
-    entry = cache / f"{hashlib.sha256(content + settings.encode()).hexdigest()[:32]}.npz"
+
+
+def _name(content: str, sound: Sound, analysis: Analysis, preparation: Preparation | None) -> str:
+    """Give a name that changes with all that the features depend on."""
+    settings = {
+        **asdict(analysis),
+        "content": content,
+        "note": sound.pitch,
+        "piece": None if sound.start is None else [sound.start, sound.seconds],
+        "preparation": None if preparation is None else asdict(preparation),
+        "version": _VERSION,
+    }
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _kept(entry: Path) -> Features | None:
+    """Read features from the cache; None where they are not there yet, or cut short."""
     try:
         with np.load(entry) as kept:
             return Features(kept["log_magnitude"], kept["pitch"], kept["loudness"])
     except (FileNotFoundError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-        pass  # not analysed yet, or cut short: analyse
-    found = analyse(load_audio(path, analysis.sample_rate), analysis, note)
-    scratch = entry.with_suffix(f".{os.getpid()}.part")
+        return None
+
+
+def _made(jobs: list[_Job], workers: int) -> Iterator[Path]:
+    """Do jobs, in several processes where that is worth their start, and give the entries as they are written."""
+    workers = min(workers, len(jobs) // _WORTH_A_WORKER)
+    if workers < 2:
+        yield from map(_make, jobs)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
+        try:
+            for made in as_completed([pool.submit(_make, job) for job in jobs]):
+                yield made.result()
+        except BrokenProcessPool:
+            raise DataError(
+                "A process that analysed sounds has died, perhaps for lack of memory; give fewer workers."
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _make(job: _Job) -> Path:
+    audio = _load(job.path, job.sound, job.analysis.sample_rate, job.preparation)
+    found = analyse(audio, job.analysis, job.sound.pitch)
+    scratch = job.entry.with_suffix(f".{os.getpid()}.part")
     with scratch.open("wb") as file:
         np.savez(file, log_magnitude=found.log_magnitude, pitch=found.pitch, loudness=found.loudness)
-    os.replace(scratch, entry)
-    return found
+    os.replace(scratch, job.entry)
+    return job.entry
+
+
+def _load(path: Path, sound: Sound, rate: int, preparation: Preparation | None) -> NDArray[np.float32]:
+    if sound.start is None:
+        audio = load_audio(path, rate)
+    else:
+        audio = load_audio(path, rate, start=sound.start, seconds=sound.seconds)
+    return audio if preparation is None else prepare(audio, rate, preparation)
+
+
+def _end_with_parent() -> None:
+    """Leave with the process that asked for the work, however it ends; a pool's processes would wait for ever."""
+    parent = multiprocessing.parent_process()
+
+    def leave() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=leave, daemon=True).start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ ACTIVE_DB = 60.0
 
 LOWEST_SHAPE = -11.5
 """Floor of log-magnitudes of unit energy: −100 dB."""
+
+HISS_RANGE_DB = 40.0
+"""How much softer than the loudest the noise may be that the encoder hears."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +106,31 @@ class FrameStore:
 
     def take_warped(self, index: Tensor, semitones: Tensor) -> Batch:
         """Give frames by number, moved along frequency by `semitones` [...], pitch and all."""
-        log_magnitude = self.log_magnitude[index].float()  # [..., bins]
+        return self._batch(self.log_magnitude[index].float(), self.pitch[index], self.loudness[index], index, semitones)
+
+    def take_drawn(self, draw: Draw) -> Batch:
+        """Give what a step is drawn from: between frames where it is stretched, warped, louder or softer."""
+        index, between = draw.index, draw.between
+        log_magnitude = self.log_magnitude[index].float()  # [segments, frames, bins]
+        pitch, loudness = self.pitch[index], self.loudness[index]
+        if between is not None:
+            after = index + 1
+            log_magnitude = torch.lerp(log_magnitude, self.log_magnitude[after].float(), between[..., None])
+            pitch = torch.lerp(pitch, self.pitch[after], between)
+            loudness = torch.lerp(loudness, self.loudness[after], between)
+        batch = self._batch(log_magnitude, pitch, loudness, index, draw.semitones)
+        if draw.gain_db is None:
+            return batch
+        return replace(batch, loudness=batch.loudness + draw.gain_db)
+
+    def _batch(self, log_magnitude: Tensor, pitch: Tensor, loudness: Tensor, index: Tensor, semitones: Tensor) -> Batch:
         if bool((semitones != 0).any()):
             log_magnitude = warp(log_magnitude, semitones)
-        loudness = self.loudness[index]
         n_fft = 2 * (log_magnitude.shape[-1] - 1)
         level = loudness * LN_10_OVER_20 + math.log(unit_gain(n_fft))  # [...]
         return Batch(
             shape=unit_energy((log_magnitude - level[..., None]).clamp(min=LOWEST_SHAPE)),
-            pitch=self.pitch[index] + semitones,
+            pitch=pitch + semitones,
             loudness=loudness,
             floor=(self.floor[index] - level)[..., None],
         )
@@ -150,26 +169,63 @@ class Draw:
     semitones : Tensor [shape=(segments, frames)]
         By how much each segment is warped.
     noise : Tensor [shape=(segments, frames, latent)]
+    between : Tensor [shape=(segments, frames)], optional
+        How far each frame lies on the way to the next, 0 to 1.
+    gain_db : Tensor [shape=(segments, frames)], optional
+        By how much each segment is louder.
+    hiss : Tensor [shape=(segments, frames, bins, 2)], optional
+        What the encoder hears beside the sound: real and imaginary part, for a sound of unit energy.
     """
 
     index: Tensor
     semitones: Tensor
     noise: Tensor
+    between: Tensor | None = None
+    gain_db: Tensor | None = None
+    hiss: Tensor | None = None
 
 
 class Draws(IterableDataset[Draw]):
     """Draws without end. Draw number k depends on the seed, k and the device's rank alone, so a training that is
     resumed at step k goes on as if it had never stopped.
+
+    Parameters
+    ----------
+    starts
+        Frames at which `span(length, stretch)` frames may be taken.
+    segments, length, latent
+        Pieces a draw, frames a piece, and latents.
+    warp_semitones, gain_db, stretch, noise_db
+        How much pieces are changed; see `models.config.TrainConfig`.
+    bins
+        Magnitudes in a frame, for noise.
+    seed
+        Seed of all draws.
     """
 
     def __init__(
-        self, starts: Tensor, *, segments: int, length: int, latent: int, warp_semitones: float, seed: int
+        self,
+        starts: Tensor,
+        *,
+        segments: int,
+        length: int,
+        latent: int,
+        warp_semitones: float,
+        seed: int,
+        gain_db: float = 0.0,
+        stretch: float = 1.0,
+        noise_db: float | None = None,
+        bins: int = 0,
     ) -> None:
         self.starts = starts
         self.segments = segments
         self.length = length
         self.latent = latent
         self.warp_semitones = warp_semitones
+        self.gain_db = gain_db
+        self.stretch = stretch
+        self.noise_db = noise_db
+        self.bins = bins
         self.seed = seed
         self.rank = 0
         self.first = 0
@@ -180,14 +236,51 @@ class Draws(IterableDataset[Draw]):
         random = torch.Generator().manual_seed(int(seed >> np.uint64(1)))
         start = self.starts[torch.randint(0, len(self.starts), (self.segments,), generator=random)]
         semitones = (2 * torch.rand(self.segments, 1, generator=random) - 1) * self.warp_semitones
+        noise = torch.randn(self.segments, self.length, self.latent, generator=random)
+        # What is asked for seldom comes last, so that it changes nothing of the rest.
+        step = torch.ones(self.segments, 1)
+        if self.stretch > 1:
+            step = self.stretch ** (2 * torch.rand(self.segments, 1, generator=random) - 1)
+        place = torch.arange(self.length) * step  # [segments, frames]
+        gain_db = None
+        if self.gain_db:
+            gain_db = (2 * torch.rand(self.segments, 1, generator=random) - 1) * self.gain_db
         return Draw(
-            index=start[:, None] + torch.arange(self.length),
+            index=start[:, None] + place.floor().long(),
             semitones=semitones.expand(-1, self.length),
-            noise=torch.randn(self.segments, self.length, self.latent, generator=random),
+            noise=noise,
+            between=place.frac() if self.stretch > 1 else None,
+            gain_db=None if gain_db is None else gain_db.expand(-1, self.length),
+            hiss=None if self.noise_db is None else self._hiss(self.noise_db, random),
         )
+
+    def _hiss(self, loudest_db: float, random: torch.Generator) -> Tensor:
+        """Draw white noise, in each piece of another level, as the bins of a spectrum hear it."""
+        level_db = loudest_db - HISS_RANGE_DB * torch.rand(self.segments, generator=random)  # [segments]
+        # Of unit energy, half of the two-sided spectrum sums to 1; the halves of a bin share its power.
+        deviation = torch.exp(level_db * LN_10_OVER_20) / math.sqrt(2 * (self.bins - 1))
+        drawn = torch.randn(self.segments, self.length, self.bins, 2, generator=random)
+        return drawn * deviation[:, None, None, None]
 
     def __iter__(self) -> Iterator[Draw]:
         number = self.first
         while True:
             yield self.draw(number)
             number += 1
+
+
+def span(length: int, stretch: float) -> int:
+    """Give the frames of which a piece of so many may be made when it is played faster."""
+    return length if stretch <= 1 else math.ceil((length - 1) * stretch) + 2
+
+
+def hear(shape: Tensor, hiss: Tensor | None) -> Tensor:
+    """Put noise beside log-magnitudes of unit energy [..., bins], and bring them to unit energy again.
+
+    A sound's phase doesn't matter to noise that has every phase, so the sound is taken as real:
+    |S + N|² = (S + Re N)² + (Im N)².
+    """
+    if hiss is None:
+        return shape
+    power = (torch.exp(shape) + hiss[..., 0]) ** 2 + hiss[..., 1] ** 2
+    return unit_energy(0.5 * torch.log(power + math.exp(2 * LOWEST_SHAPE)))

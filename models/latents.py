@@ -126,17 +126,20 @@ def _map(
     mean: NDArray[np.float32],
     std: NDArray[np.float32],
 ) -> tuple[MapPoint, ...]:
-    """Lay one point a label and pitch on the two directions in which the training set is widest."""
-    groups: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
+    """Lay one point a label and pitch on the two directions in which the training set is widest.
+
+    Sounds whose pitch is unknown are points of their own.
+    """
+    groups: dict[tuple[str, int], list[NDArray[np.float32]]] = defaultdict(list)
     for k, sound in enumerate(sounds):
         mine = latents[number == k]
         if len(mine):
-            label = sound.label if sound.pitch is None else f"{sound.label} {note_name(sound.pitch)}"
-            groups[label].append(mine.mean(axis=0))
-    labels = list(groups)
-    if len(labels) > MAP_POINTS:
-        labels = [labels[int(k)] for k in np.linspace(0, len(labels) - 1, MAP_POINTS)]
-    centres = np.stack([np.mean(groups[label], axis=0) for label in labels])  # [points, latent]
+            key = (sound.label, k) if sound.pitch is None else (f"{sound.label} {note_name(sound.pitch)}", -1)
+            groups[key].append(mine.mean(axis=0))
+    keys = list(groups)
+    if len(keys) > MAP_POINTS:
+        keys = [keys[int(k)] for k in np.linspace(0, len(keys) - 1, MAP_POINTS)]
+    centres = np.stack([np.mean(groups[key], axis=0) for key in keys])  # [points, latent]
     scores = (centres - mean) / std
     _, _, directions = np.linalg.svd(scores - scores.mean(axis=0), full_matrices=False)
     directions *= np.sign(directions.sum(axis=1, keepdims=True) + 1e-12)  # the same way round every time
@@ -145,7 +148,7 @@ def _map(
     plane /= max(float(np.abs(plane).max()), 1e-9)
     return tuple(
         MapPoint(round(float(x), 4), round(float(y), 4), label, tuple(round(float(v), 4) for v in centre))
-        for (x, y), label, centre in zip(plane, labels, centres, strict=True)
+        for (x, y), (label, _), centre in zip(plane, keys, centres, strict=True)
     )
 
 

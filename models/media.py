@@ -1,4 +1,4 @@
-"""What TensorBoard shows and plays of a training: spectrograms and sound, original and model."""
+"""What TensorBoard shows and plays of a training: sounds as they are and as the model has them, and the latents."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models import latentplot
 from models.frames import FrameStore
 from models.objective import DB_PER_NEPER
-from models.spectral import unit_gain
+from models.spectral import SpectralVae, unit_gain
 from models.training import VaeTraining
 from realtime.phase import invert
 
@@ -51,12 +52,14 @@ class Media(L.Callback):
             return
         assert isinstance(pl_module, VaeTraining)
         step, config = trainer.global_step, pl_module.config.model
+        self._write_latents(logger, pl_module, step)
         for k in self.chosen:
             index = torch.from_numpy(np.flatnonzero(self.held_out.sound.numpy() == k))[:_LONGEST_FRAMES]
             sound = self.held_out.sounds[k]
-            name = sound.path.replace("/", " ")
+            piece = "" if sound.start is None else f" {sound.start:.1f} s"
+            name = sound.path.replace("/", " ") + piece
             original = self.held_out.log_magnitude[index].float()
-            made = rebuild(pl_module, self.held_out, index)
+            made = rebuild(pl_module.vae, self.held_out, index)
             picture = torch.cat([_picture(original), _picture(made)], dim=0)  # [2 bins, frames]
             logger.experiment.add_image(name, picture[None], step)
             for kind, spectrum in (("original", original), ("model", made)):
@@ -64,13 +67,23 @@ class Media(L.Callback):
                 clip = torch.from_numpy(np.clip(audio, -1, 1))[None]
                 logger.experiment.add_audio(f"{name} {kind}", clip, step, config.sample_rate)
 
+    def _write_latents(self, logger: TensorBoardLogger, training: VaeTraining, step: int) -> None:
+        """Write where held-out sounds lie, on the plane and in each dimension."""
+        latents, labels = latentplot.means(training.vae, self.held_out)
+        if not np.isfinite(latents).all():
+            return  # the training has diverged, and says so
+        logger.experiment.add_image("latent/map", latentplot.scatter(latents, labels), step)
+        for k in range(latents.shape[1]):
+            logger.experiment.add_histogram(f"latent/{k + 1}", latents[:, k], step)
 
-def rebuild(training: VaeTraining, store: FrameStore, index: Tensor) -> Tensor:
+
+def rebuild(vae: SpectralVae, store: FrameStore, index: Tensor) -> Tensor:
     """Encode and decode frames: their log-magnitudes as the model gives them back, [frames, bins]."""
-    batch = store.take(index).to(training.device)
-    silent = torch.zeros(len(index), training.config.model.latent, device=training.device)
-    made, _, _ = training.vae(batch.shape, batch.pitch, batch.loudness, silent)
-    level = np.log(unit_gain(training.config.model.n_fft)) + batch.loudness / DB_PER_NEPER
+    device = vae.encoder.mean.device
+    batch = store.take(index).to(device)
+    silent = torch.zeros(len(index), vae.config.latent, device=device)
+    made, _, _ = vae(batch.shape, batch.pitch, batch.loudness, silent)
+    level = np.log(unit_gain(vae.config.n_fft)) + batch.loudness / DB_PER_NEPER
     shown: Tensor = (made + level[:, None]).cpu()
     return shown
 

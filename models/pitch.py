@@ -25,6 +25,7 @@ _QUIET = 0.02
 _ONE_SIDED = 0.05
 _MAX_STRETCH = 3e-3
 _MAX_DRIFT_SEMITONES = 0.8
+_FRAMES_AT_ONCE = 1024
 
 
 def note_to_hz(note: NDArray[np.floating] | float) -> Floats:
@@ -127,28 +128,64 @@ def estimate(
     np.ndarray [shape=(1 + samples // hop,)]
         MIDI note numbers.
     """
+    pitch = _dips(audio, rate, hop, lowest_hz, highest_hz, threshold)
+    voiced = np.isfinite(pitch)
+    frames = len(pitch)
+    if not voiced.any():
+        return np.full(frames, float(hz_to_note(np.sqrt(lowest_hz * highest_hz))))
+    steady: Floats = np.interp(np.arange(frames), np.flatnonzero(voiced), pitch[voiced])
+    return np.asarray(median_filter(steady, size=5, mode="nearest"))
+
+
+def steady_note(audio: NDArray[np.floating], rate: int) -> float | None:
+    """Give the pitch of a sound that holds one note, as a MIDI note number; None where it holds none, or several.
+
+    It holds one where four in five of its loud frames (40 dB under the loudest and above) have a pitch within half a
+    semitone of their median.
+
+    Parameters
+    ----------
+    audio : np.ndarray [shape=(samples,)]
+        The sound, mono.
+    rate
+        Its sample rate, Hz.
+    """
+    hop = max(1, rate // 100)
+    pitch = _dips(audio, rate, hop, 50.0, 2000.0, 0.15)
+    blocks = np.pad(np.asarray(audio, np.float64), (hop // 2, 2 * hop))[: len(pitch) * hop].reshape(-1, hop)
+    level = np.sqrt((blocks**2).mean(axis=1))  # [frames]
+    loud = level > 0.01 * max(float(level.max()), 1e-9)
+    if not np.isfinite(pitch[loud]).any():
+        return None
+    middle = float(np.nanmedian(pitch[loud]))
+    with np.errstate(invalid="ignore"):
+        near = np.abs(pitch[loud] - middle) < 0.5
+    return middle if near.mean() >= 0.8 else None
+
+
+def _dips(
+    audio: NDArray[np.floating], rate: int, hop: int, lowest_hz: float, highest_hz: float, threshold: float
+) -> Floats:
+    """YIN frame by frame: MIDI note numbers, not a number where there is no dip below the threshold, [frames]."""
     frames = 1 + len(audio) // hop
     longest, shortest = int(np.ceil(rate / lowest_hz)), max(2, int(rate / highest_hz))
     width = 2 * longest
     padded = np.pad(np.asarray(audio, np.float64), (width // 2, width // 2 + hop))
     windows = sliding_window_view(padded, width)[::hop][:frames]  # [frames, width]
-    normalised = _normalised_difference(windows, longest)  # [frames, longest]
     pitch = np.full(frames, np.nan)
-    silent = windows.std(axis=1) < 1e-5
-    for t in np.flatnonzero(~silent):
-        row = normalised[t]
-        below = np.flatnonzero(row[shortest:] < threshold)
-        if not len(below):
-            continue
-        lag = shortest + int(below[0])
-        while lag + 1 < longest and row[lag + 1] < row[lag]:
-            lag += 1
-        pitch[t] = hz_to_note(rate / (lag + _parabola(row, lag)))
-    voiced = np.isfinite(pitch)
-    if not voiced.any():
-        return np.full(frames, float(hz_to_note(np.sqrt(lowest_hz * highest_hz))))
-    steady: Floats = np.interp(np.arange(frames), np.flatnonzero(voiced), pitch[voiced])
-    return np.asarray(median_filter(steady, size=5, mode="nearest"))
+    for first in range(0, frames, _FRAMES_AT_ONCE):
+        part = windows[first : first + _FRAMES_AT_ONCE]
+        normalised = _normalised_difference(part, longest)  # [part, longest]
+        for t in np.flatnonzero(part.std(axis=1) >= 1e-5):
+            row = normalised[t]
+            below = np.flatnonzero(row[shortest:] < threshold)
+            if not len(below):
+                continue
+            lag = shortest + int(below[0])
+            while lag + 1 < longest and row[lag + 1] < row[lag]:
+                lag += 1
+            pitch[first + t] = hz_to_note(rate / (lag + _parabola(row, lag)))
+    return pitch
 
 
 def _peaks(magnitudes: Floats, guess: Floats, reach: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:

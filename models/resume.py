@@ -1,10 +1,11 @@
-"""What a training is resumed from: `last.ckpt`, kept at every evaluation and whenever a training is interrupted."""
+"""What a training is resumed from: `last.ckpt`, kept at every evaluation, every few minutes, and when interrupted."""
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
+import time
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,7 +15,9 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 from export.contract import GlitchError
+from models import plan
 from models.training import VaeTraining
+from models.writing import put
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -26,14 +29,17 @@ class TrainingError(GlitchError):
 class LastCheckpoint(Checkpoint):
     """Keeps `path` where the training stands, and ends the training in good order.
 
-    When the steps or the minutes are over, the held-out sounds are judged once more, so every end is an evaluation.
-    Ctrl-C and SIGTERM are obeyed after the step at hand: the file then holds exactly what an uninterrupted training
-    knows at that step. Give it after all callbacks whose state belongs into the file.
+    When the steps are over, the held-out sounds are judged once more, so every end is an evaluation. Ctrl-C and SIGTERM
+    are obeyed after the step at hand: the file then holds exactly what an uninterrupted training knows at that step. A
+    training that is killed goes on from the file as it was kept last; before there is one, its plan lies beside. Give
+    it after all callbacks whose state belongs into the file.
 
     Parameters
     ----------
     path
         The checkpoint to keep; it is replaced whole or not at all.
+    keep_minutes
+        How old it may become between evaluations.
 
     Raises
     ------
@@ -41,27 +47,37 @@ class LastCheckpoint(Checkpoint):
         The training was interrupted; the message names the step.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keep_minutes: float = 2.0) -> None:
         self.path = path
+        self.keep_minutes = keep_minutes
+        self._kept_at = time.monotonic()
         self._interrupted = False
         self._before: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Listen to the signals; stop at once if there is nothing left to do."""
+        """Listen to the signals, and keep the plan; stop at once if there is nothing left to do."""
+        assert isinstance(pl_module, VaeTraining)
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) != signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._on_signal)
+        self._kept_at = time.monotonic()
+        if trainer.is_global_zero and not self.path.exists() and pl_module.plan is not None:
+            plan.write(pl_module.plan, asdict(pl_module.config), self.path.parent)
         self._stop_if_over(trainer, pl_module)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
     ) -> None:
-        """Stop when the training is over, or interrupted where no evaluation comes next."""
+        """Stop when the training is over; where no evaluation comes next, keep it if it is time or interrupted."""
         self._stop_if_over(trainer, pl_module)
-        evaluation_next = trainer.should_stop or trainer.global_step % int(trainer.val_check_batch or 1) == 0
-        if _any_process(trainer, self._interrupted) and not evaluation_next:
-            self._save(trainer)
+        if trainer.should_stop or trainer.global_step % int(trainer.val_check_batch or 1) == 0:
+            return
+        due = time.monotonic() - self._kept_at > 60 * self.keep_minutes
+        if not _any_process(trainer, due or self._interrupted):
+            return
+        self._save(trainer)
+        if _any_process(trainer, self._interrupted):
             self._raise_interrupted(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -80,7 +96,7 @@ class LastCheckpoint(Checkpoint):
 
     def _stop_if_over(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, VaeTraining)
-        if _any_process(trainer, pl_module.progress >= 1.0):
+        if pl_module.progress >= 1.0:  # the plan is the same in all processes
             trainer.should_stop = True
 
     def _save(self, trainer: L.Trainer) -> None:
@@ -88,7 +104,8 @@ class LastCheckpoint(Checkpoint):
         scratch = self.path.with_name(f".{self.path.name}.part")
         trainer.save_checkpoint(scratch)
         if trainer.is_global_zero:
-            os.replace(scratch, self.path)
+            put(scratch, self.path)
+        self._kept_at = time.monotonic()
 
     def _raise_interrupted(self, trainer: L.Trainer) -> None:
         raise TrainingError(f"Interrupted at step {trainer.global_step}; go on with --resume.")

@@ -4,37 +4,46 @@ from __future__ import annotations
 
 import datetime
 import logging
-import math
+import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from export.contract import Provenance
-from models import checkpoint, config, features, latents
+from models import checkpoint, config, features, latents, plan
 from models.checkpoint import CheckpointError, Trained
 from models.config import ConfigError, TrainConfig
 from models.data import manifest
-from models.data.manifest import Manifest, Split
+from models.data.manifest import Manifest
+from models.data.opening import Wanted, open_data, open_shared, summary
+from models.data.prepare import Preparation
+from models.data.split import HoldOut
 from models.frames import FrameStore
+from models.judged import Judged, Row
 from models.media import Media
+from models.plan import Plan
 from models.resume import LastCheckpoint, TrainingError
 from models.training import HELD_OUT_LOSS, SETTINGS_KEY, Frames, ProgressLine, VaeTraining
 
 MODEL_FILE = checkpoint.FILE_NAME
+DATA_FILE = "data.json"
+"""The manifest that a training writes of sounds that have none, or are split anew."""
 
 
 @dataclass(frozen=True)
 class Run:
     """Where a training reads and writes, and what it runs on.
 
-    `data` is a manifest or the folder that holds it. `out` receives `model.ckpt` for export, `checkpoints/` to resume
-    from and `logs/` for TensorBoard. `cache` keeps features; None puts it into `out`.
+    `data` is a manifest, the folder that holds it, or any folder of sounds. `out` receives `model.ckpt` for export,
+    `checkpoints/` to resume from and `logs/` for TensorBoard. `cache` keeps features; None puts it into `out`.
+    `hold_out` and `share` choose what is held out; None keeps the split of a manifest, and holds out files of a folder.
+    `workers` is the number of processes that analyse sounds.
     """
 
     data: Path
@@ -45,25 +54,46 @@ class Run:
     devices: str = "auto"
     nodes: int = 1
     command: str = ""
+    hold_out: HoldOut | None = None
+    share: float = 0.2
+    workers: int = 0
 
 
 @dataclass(frozen=True)
 class Result:
     """What came out of a training of so many `steps`: the model as it was when it did best.
 
-    `trained.provenance.steps` says when that was, `held_out` how well it did on the held-out sounds.
+    `trained.provenance.steps` says when that was, `held_out` how well it did on the held-out sounds. `rows` are the
+    figures of each evaluation. `sounds` is what it was trained with, `frames` what was made of them. Where several
+    processes trained together, the `first` of them has written the model.
     """
 
     trained: Trained
     steps: int
     held_out: float
+    rows: tuple[Row, ...]
+    settings: TrainConfig
+    sounds: Manifest
+    frames: Frames
+    first: bool = True
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A training that was begun before: its settings, its plan, and the checkpoint it left, if it came so far."""
+
+    settings: TrainConfig
+    plan: Plan | None
+    checkpoint: Path | None
 
 
 def train(
     run: Run,
     settings: TrainConfig,
     *,
+    on_file: Callable[[int, int], None] = lambda done, total: None,
     on_sound: Callable[[int, int], None] = lambda done, total: None,
+    tell: Callable[[str], None] = lambda line: None,
     show_progress: bool = True,
 ) -> Result:
     """Train a VAE and write its checkpoint.
@@ -74,8 +104,11 @@ def train(
         Where from, where to.
     settings
         How.
-    on_sound
-        Called after each sound is analysed with how many are done and how many there are.
+    on_file, on_sound
+        Called after each file that is read, and each sound that is analysed, with how many are done and how many there
+        are.
+    tell
+        Called with a line on what the data are, and on each file that was skipped.
     show_progress
         Whether to draw a line of progress on the terminal.
 
@@ -86,25 +119,28 @@ def train(
     TrainingError
         The training was interrupted, or diverged.
     """
-    last = run.out / "checkpoints" / "last.ckpt"
-    _check_start(run, settings, last)
-    sounds = manifest.read(run.data)
+    _check_start(run)
+    before = begun(run.out) if run.resume else None
+    if before is not None:
+        config.check_resumable(before.settings, settings)
+    sounds, settings = _open(run, settings, before, on_file, tell)
     L.seed_everything(settings.seed, workers=True, verbose=False)
-    stores = {split: _store(sounds, split, run, settings, on_sound) for split in manifest.SPLITS}
-    frames = Frames(stores["train"], stores["held-out"], settings)
+    frames = Frames(*_stores(sounds, run, settings, on_sound), settings)
     module = VaeTraining(settings, frames)
-    if not run.resume:
+    if before is None or before.checkpoint is None:
         module.fit_scales()
-    best = ModelCheckpoint(dirpath=last.parent, filename="best", monitor=HELD_OUT_LOSS, enable_version_counter=False)
+        module.plan = None if before is None else before.plan
+    judged = Judged()
     stop = EarlyStopping(HELD_OUT_LOSS, patience=settings.patience)
-    media = Media(stores["held-out"], settings.media_every)
+    media = Media(frames.held_out, settings.media_every)
+    last = LastCheckpoint(_last(run.out), settings.keep_minutes)
     with _quiet():
         trainer = L.Trainer(
             accelerator=_accelerator(run.accelerator),
             devices=run.devices,
             num_nodes=run.nodes,
             max_steps=settings.max_steps,
-            callbacks=[stop, media, *([ProgressLine()] if show_progress else []), best, LastCheckpoint(last)],
+            callbacks=[stop, media, *([ProgressLine()] if show_progress else []), judged, last],
             logger=TensorBoardLogger(run.out, name="logs", version=""),
             val_check_interval=min(settings.check_every, settings.max_steps),
             check_val_every_n_epoch=None,
@@ -114,57 +150,109 @@ def train(
             enable_progress_bar=False,
             enable_model_summary=False,
         )
+        checkpoint_path = None if before is None or before.checkpoint is None else str(before.checkpoint)
         try:
-            trainer.fit(module, datamodule=frames, ckpt_path=str(last) if run.resume else None, weights_only=True)
+            trainer.fit(module, datamodule=frames, ckpt_path=checkpoint_path, weights_only=True)
         except SystemExit:  # Lightning's answer to Ctrl-C before the first step
             again = "go on with --resume" if run.resume else "begin again"
             raise TrainingError(f"Interrupted before a step was done; {again}.") from None
-    trained = _finish(module, best, stores["train"], sounds, run, trainer.global_step)
-    checkpoint.save(trained, run.out / MODEL_FILE)
-    held_out = math.nan if best.best_model_score is None else float(best.best_model_score)
-    return Result(trained, trainer.global_step, held_out)
+    steps = trainer.global_step
+    trained = _finish(module, judged, sounds, run, steps)
+    if trainer.is_global_zero:
+        checkpoint.save(trained, run.out / MODEL_FILE)
+    return Result(
+        trained, steps, judged.best, tuple(judged.rows), settings, sounds, frames, first=trainer.is_global_zero
+    )
 
 
-def _check_start(run: Run, settings: TrainConfig, last: Path) -> None:
-    """Refuse to overwrite a training, to resume none, or to resume another one."""
+def begun(out: Path) -> Begun:
+    """Find the training that was begun in a folder.
+
+    Raises
+    ------
+    CheckpointError
+        There is none, or its checkpoint is not of a training of this kind.
+    """
+    last = _last(out)
+    if not last.is_file():
+        planned = plan.read(last.parent)
+        if planned is None:
+            raise CheckpointError(f"There is nothing to resume in {out}; begin without --resume.")
+        return Begun(config.from_plain(planned[1]), planned[0], None)
+    kept = checkpoint.load_plain(last)
+    try:
+        known = kept[SETTINGS_KEY]
+        return Begun(config.from_plain(known["config"]), Plan(**known["plan"]) if known.get("plan") else None, last)
+    except (KeyError, TypeError):
+        raise CheckpointError(f"{last} is not of a training that this program began; begin without --resume.") from None
+
+
+def _last(out: Path) -> Path:
+    return out / "checkpoints" / "last.ckpt"
+
+
+def _check_start(run: Run) -> None:
+    """Refuse to overwrite a training, or what is no folder."""
     for folder in (run.out, *([run.cache] if run.cache else [])):
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"{folder} is a file, and a folder to write to was expected; give another name.")
     if run.devices != "auto" and not (run.devices.isdecimal() and int(run.devices)):
         raise ConfigError(f"The number of devices must be auto or a whole number above 0, not '{run.devices}'.")
-    if not run.resume:
-        if last.exists():
-            raise ConfigError(f"{run.out} already holds a training; give --resume, or another folder.")
-        return
-    if not last.is_file():
-        raise CheckpointError(f"There is nothing to resume in {run.out}; begin without --resume.")
-    kept = checkpoint.load_plain(last)
-    try:
-        before = config.from_plain(kept[SETTINGS_KEY]["config"])
-    except (KeyError, TypeError):
-        raise CheckpointError(f"{last} is not of a training that this program began; begin without --resume.") from None
-    config.check_resumable(before, settings)
+    if not run.resume and _last(run.out).exists() and not _joins():
+        raise ConfigError(f"{run.out} already holds a training; give --resume, or another folder.")
 
 
-def _store(
-    sounds: Manifest, split: Split, run: Run, settings: TrainConfig, on_sound: Callable[[int, int], None]
-) -> FrameStore:
+def _joins() -> bool:
+    """Whether this process was started by another of this machine, to train together with it."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def _open(
+    run: Run,
+    settings: TrainConfig,
+    before: Begun | None,
+    on_file: Callable[[int, int], None],
+    tell: Callable[[str], None],
+) -> tuple[Manifest, TrainConfig]:
+    """Open the sounds, those that a training was begun with if there is one, and decide whether to prepare them."""
+    listed = run.out / DATA_FILE
+    first = before is None and not _joins()
+    if first:
+        listed.unlink(missing_ok=True)
+    hold_out = run.hold_out if before is None else None  # what was held out stays so
+    wanted = Wanted(run.data, hold_out, run.share, settings.seed)
+    opening = open_data if first else open_shared
+    opened = opening(wanted, listed, command=run.command, on_file=on_file)
+    if first:
+        for line in summary(opened.sounds):
+            tell(line)
+    decided = settings.prepare if before is None else before.settings.prepare
+    return opened.sounds, replace(settings, prepare=opened.raw if decided is None else decided)
+
+
+def _stores(
+    sounds: Manifest, run: Run, settings: TrainConfig, on_sound: Callable[[int, int], None]
+) -> tuple[FrameStore, FrameStore]:
+    """Analyse the sounds: frames to train on, and frames to judge by."""
     model = settings.model
-    analysis = features.Analysis(model.sample_rate, model.n_fft, model.hop)
-    chosen = sounds.of_split(split)
-    cache = run.cache or run.out / "features"
-    return FrameStore.of(chosen, features.of_sounds(sounds, chosen, analysis, cache, on_sound=on_sound))
+    chosen = [sounds.of_split(split) for split in manifest.SPLITS]
+    found = features.of_sounds(
+        sounds,
+        [sound for part in chosen for sound in part],
+        features.Analysis(model.sample_rate, model.n_fft, model.hop),
+        run.cache or run.out / "features",
+        preparation=Preparation() if settings.prepare else None,
+        workers=run.workers,
+        on_sound=on_sound,
+    )
+    trained_on = len(chosen[0])
+    return FrameStore.of(chosen[0], found[:trained_on]), FrameStore.of(chosen[1], found[trained_on:])
 
 
-def _finish(
-    module: VaeTraining, best: ModelCheckpoint, store: FrameStore, sounds: Manifest, run: Run, steps: int
-) -> Trained:
+def _finish(module: VaeTraining, judged: Judged, sounds: Manifest, run: Run, steps: int) -> Trained:
     """Take the weights that did best on the held-out sounds, and measure their latent space."""
-    if best.best_model_path:
-        kept = checkpoint.load_plain(best.best_model_path)
-        module.load_state_dict(kept["state_dict"])
-        steps = int(kept["global_step"])
-    vae = module.vae.cpu().eval()
+    steps = judged.give_best(module) or steps
+    vae, store = module.vae.cpu().eval(), module.frames.train
     if not all(bool(value.isfinite().all()) for value in vae.state_dict().values()):
         raise TrainingError("The training diverged: its weights are no longer finite; lower learning_rate.")
     source = sounds.source

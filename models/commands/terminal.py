@@ -27,10 +27,10 @@ def progress(text: str) -> Iterator[Callable[[int, int], None]]:
     task = bar.add_task(text, total=None)
 
     def advance(done: int, total: int) -> None:
-        if done == 1:
+        if not bar.live.is_started and (done == 1 or done < total):
             bar.start()
         bar.update(task, completed=done, total=total)
-        if done == total:
+        if done == total and bar.live.is_started:
             bar.stop()
 
     try:

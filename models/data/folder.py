@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,25 +10,37 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from models.data import manifest
+from models import features
+from models.data import manifest, split
 from models.data.manifest import DataError, Manifest, Skipped, Sound, Source
+from models.data.split import HoldOut
 from models.features import Analysis
+from models.pitch import steady_note
 
 EXTENSIONS = (".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3")
 
 SHORTEST_SECONDS = Analysis().n_fft / Analysis().sample_rate
 """A sound must last for one frame of the analysis at least."""
 
-SMALL_LABEL = 3
-"""Labels of fewer sounds are split together."""
+LONE_PIECES = 5
+"""A folder of a single file is cut into so many pieces at least, so that some can be held out."""
+
+_SHORTEST_PIECE_SECONDS = 0.5
+_LISTENED_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a folder is split: the share of each label that is held out, and the seed of the choice."""
+    """How a folder is split, and what is too long to stay whole.
+
+    `held_out` is the share that is held out, of what `hold_out` says; `seed` that of the choice. Files that last for
+    more than `longest_seconds` are listed in pieces of equal length.
+    """
 
     held_out: float = 0.2
     seed: int = 0
+    hold_out: HoldOut = "file"
+    longest_seconds: float = 30.0
 
 
 def index(
@@ -44,10 +54,10 @@ def index(
 ) -> Manifest:
     """List the sounds in a folder and in those below it, and write their manifest.
 
-    A sound's label is the first folder on its way, or the name of `folder` itself if it lies right there. Of each label
-    of three sounds and more the share is held out, and one at least; smaller labels are split together. Which sounds
-    those are follows from their relative paths and the seed: adding one to such a label moves at most one other of it,
-    and none of another such label, across the split.
+    A sound's label is the first folder on its way, or the name of `folder` itself if it lies right there. What is held
+    out follows from their relative paths and the seed: adding a file to a label of three and more moves at most one
+    other of it, and none of another such label, across the split. Held out by pitch, each sound is listened to, and the
+    pitch of those that hold one note is written down.
 
     Parameters
     ----------
@@ -82,30 +92,40 @@ def index(
     out = out / manifest.FILE_NAME if out.is_dir() or not out.suffix else out
     if out.suffix != ".json":
         raise DataError(f"A manifest is a .json file, and {out} is none; call it {out.with_suffix('.json')}.")
-    sounds: list[Sound] = []
-    places: list[str] = []
+    files: list[Sound] = []
+    places: dict[str, str] = {}
     skipped: list[Skipped] = []
     for done, path in enumerate(paths, 1):
         relative = path.relative_to(folder)
         listed = Path(os.path.relpath(path, out.parent)).as_posix()
         label = relative.parts[0] if len(relative.parts) > 1 else folder.resolve().name
         try:
-            sounds.append(_sound(path, listed, label))
-            places.append(relative.as_posix())
+            files.append(_sound(path, listed, label))
+            places[listed] = relative.as_posix()
         except (soundfile.LibsndfileError, OSError, RuntimeError, ValueError) as error:
             reason = str(error).strip() or type(error).__name__
             skipped.append(Skipped(listed, reason))
         on_file(done, len(paths))
-    if not sounds:
+    if not files:
         first = skipped[0] if skipped else None
         found = (
             f"of {len(skipped)} none can be used ({first.path}: {first.reason})" if first else "there are none there"
         )
         raise DataError(f"No sounds ({', '.join(EXTENSIONS)}) to index in {folder}: {found.removesuffix('.')}.")
+    least = LONE_PIECES if len(files) == 1 else 1
+    sounds = [piece for sound in files for piece in _pieces(sound, settings.longest_seconds, least)]
+    if settings.hold_out == "pitch":
+        sounds = [_with_pitch(sound, out.parent / sound.path) for sound in sounds]
     made = Manifest(
         folder=out.parent,
         source=Source(name=folder.resolve().name, licence=licence, command=command),
-        sounds=_split(sounds, places, settings),
+        sounds=split.hold_out(
+            sounds,
+            by=settings.hold_out,
+            share=settings.held_out,
+            seed=settings.seed,
+            names=[places[sound.path] for sound in sounds],
+        ),
         skipped=tuple(skipped),
     )
     manifest.write(made, out)
@@ -132,20 +152,18 @@ def _sound(path: Path, listed: str, label: str) -> Sound:
     return Sound(path=listed, label=label, seconds=frames / rate, sample_rate=rate, channels=channels, split="train")
 
 
-def _draw(path: str, seed: int) -> float:
-    """Draw a number from 0 to 1 that depends on the path and the seed alone."""
-    digest = hashlib.sha256(f"{seed}:{path}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
+def _pieces(sound: Sound, longest_seconds: float, least: int) -> list[Sound]:
+    """Cut a sound into pieces of equal length, none longer than allowed, and `least` of them if it is long enough."""
+    most = max(1, int(sound.seconds / _SHORTEST_PIECE_SECONDS))
+    count = max(int(np.ceil(sound.seconds / longest_seconds)), min(least, most))
+    if count == 1:
+        return [sound]
+    length = sound.seconds / count
+    return [replace(sound, start=round(k * length, 6), seconds=length) for k in range(count)]
 
 
-def _split(sounds: list[Sound], places: list[str], settings: Settings) -> tuple[Sound, ...]:
-    """Hold out the share of each label, those whose paths draw the lowest numbers; at least one sound trains."""
-    counts = Counter(sound.label for sound in sounds)
-    groups: dict[str | None, list[int]] = {}
-    for k, sound in enumerate(sounds):
-        groups.setdefault(sound.label if counts[sound.label] >= SMALL_LABEL else None, []).append(k)
-    held_out: set[int] = set()
-    for group in groups.values():
-        count = max(1, round(settings.held_out * len(group)))
-        held_out.update(sorted(group, key=lambda k: _draw(places[k], settings.seed))[: min(count, len(group) - 1)])
-    return tuple(replace(sound, split="held-out") if k in held_out else sound for k, sound in enumerate(sounds))
+def _with_pitch(sound: Sound, path: Path) -> Sound:
+    """Write down the pitch of a sound that holds one note; its beginning tells."""
+    rate = Analysis().sample_rate
+    audio = features.load_audio(path, rate, start=sound.start or 0.0, seconds=min(sound.seconds, _LISTENED_SECONDS))
+    return replace(sound, pitch=steady_note(audio, rate))

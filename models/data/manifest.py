@@ -29,10 +29,11 @@ class DataError(GlitchError):
 
 @dataclass(frozen=True)
 class Sound:
-    """One audio file.
+    """One audio file, or a piece of one.
 
     `pitch` is a MIDI note number and `velocity` a MIDI velocity, where they are known. A model never trains on a sound
-    of the split "held-out".
+    of the split "held-out". Where `start` is given, the sound is the piece of `seconds` from there on, and not the
+    whole file.
     """
 
     path: str
@@ -43,6 +44,7 @@ class Sound:
     channels: int = 1
     pitch: float | None = None
     velocity: int | None = None
+    start: float | None = None
 
 
 @dataclass(frozen=True)
@@ -152,12 +154,14 @@ def validate(manifest: Manifest) -> None:
         Names the first sound that is wrong, what was expected and what was found.
     """
     _expect(bool(manifest.sounds), "it lists no sounds.")
-    seen: set[str] = set()
+    seen: set[tuple[str, float | None]] = set()
     for sound in manifest.sounds:
         where = f"the sound '{sound.path}'"
         _expect(bool(sound.path), "a sound has an empty path.")
-        _expect(sound.path not in seen, f"{where} is listed twice.")
-        seen.add(sound.path)
+        _expect((sound.path, sound.start) not in seen, f"{where} is listed twice.")
+        seen.add((sound.path, sound.start))
+        start = sound.start
+        _expect(start is None or start >= 0, f"{where} must start at 0 s or later, not {start}.")
         _expect(bool(sound.label), f"{where} has no label.")
         _expect(sound.split in SPLITS, f"{where} has the split '{sound.split}'; there are {', '.join(SPLITS)}.")
         _expect(sound.seconds > 0, f"{where} must last longer than 0 s, not {sound.seconds}.")

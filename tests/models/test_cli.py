@@ -36,7 +36,7 @@ def assert_one_sentence(run: subprocess.CompletedProcess[str], text: str) -> Non
 def test_help_names_the_commands_and_imports_no_torch() -> None:
     run = glitch_lab("--help")
     assert run.returncode == 0
-    for name in ("data", "train", "export", "evaluate"):
+    for name in ("data", "train", "grid", "export", "evaluate"):
         assert name in run.stdout
     check = "import sys, models.cli; sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0
@@ -74,6 +74,8 @@ def test_every_wrong_input_gets_one_sentence(
     bad = tmp_path / "bad.toml"
     bad.write_text("colour = 1")
     (tmp_path / "mine.onnx").touch()
+    empty = tmp_path / "empty"
+    empty.mkdir()
     data = small_orchestra.folder
     listed = data / "manifest.json"
     for arguments, text in (
@@ -81,7 +83,13 @@ def test_every_wrong_input_gets_one_sentence(
         (("convert", tmp_path / "mine.ts"), f"{tmp_path / 'mine.onnx'} is there already; name the file to write"),
         (("data", "orchestra", tmp_path, "--velocities", "loud"), "whole numbers with commas"),
         (("data", "folder", tmp_path / "nowhere", tmp_path / "m.json"), "no folder"),
-        (("train", "vae", tmp_path, tmp_path / "run"), "no manifest"),
+        (("train", "vae", tmp_path / "nowhere", tmp_path / "run"), "no folder and no manifest"),
+        (("train", "vae", empty, tmp_path / "run"), "there are none there"),
+        (("train", "vae", data, tmp_path / "run", "--preset", "slow"), "no preset 'slow'"),
+        (("train", "vae", data, tmp_path / "run", "--hold-out", "colour"), "file, label, pitch, not 'colour'"),
+        (("grid", data, tmp_path / "run", "--latent", "two"), "--latent takes numbers"),
+        (("grid", data, tmp_path / "run", "--latent", "0"), "'latent' must be a whole number from 1"),
+        (("grid", data, tmp_path / "run", "--storage", "nothing://at/all"), "cannot be opened"),
         (("train", "vae", data, tmp_path / "run", "--config", bad), "no setting 'colour'"),
         (("train", "vae", data, tmp_path / "run", "--resume"), "nothing to resume"),
         (("export", png, tmp_path / "a.onnx"), "is no checkpoint"),
@@ -188,8 +196,10 @@ def test_train_says_which_step_was_best(
     with pytest.raises(SystemExit) as caught:
         main()
     assert not caught.value.code
-    command = f"export it: glitch-lab export {tmp_path / 'run' / 'model.ckpt'} NAME.onnx"
-    assert f"best of 5 steps: step 2 (held-out 0.500); {command}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "best of 5 steps: step 2 (held-out 0.500)" in said
+    assert f"play it: glitch-live {tmp_path / 'run' / 'run.onnx'}" in said
+    assert load(tmp_path / "run" / "run.onnx")[1].provenance.steps == 2
 
 
 def test_evaluate_says_why_a_pitch_error_is_missing(

@@ -47,3 +47,38 @@ def test_a_resumed_training_may_be_longer_but_not_another() -> None:
     config.check_resumable(TrainConfig(max_steps=5), TrainConfig(max_steps=9, max_minutes=3.0))
     with pytest.raises(ConfigError, match="began with seed = 0, not 1"):
         config.check_resumable(TrainConfig(), TrainConfig(seed=1))
+
+
+def test_a_preset_holds_where_neither_file_nor_command_line_says_otherwise(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text("segments = 7\n[model]\nhidden = 99\n")
+    read = config.read(file, preset="fast", max_steps=5)
+    assert (read.segments, read.max_steps, read.model.hidden, read.model.latent) == (7, 5, 99, 8)
+    assert config.read(None, preset="good") == TrainConfig()
+    assert config.read(None, preset="overnight").model.layers == 3
+    with pytest.raises(ConfigError, match="no preset 'slow'; there are fast, good, overnight"):
+        config.read(None, preset="slow")
+
+
+def test_minutes_are_not_cut_short_by_steps_that_nobody_asked_for(tmp_path: Path) -> None:
+    assert config.read(None, preset="fast", max_minutes=600.0).max_steps == config.MOST_STEPS
+    assert config.read(None, max_minutes=600.0, max_steps=9).max_steps == 9
+    (tmp_path / "a.toml").write_text("max_steps = 8")
+    assert config.read(tmp_path / "a.toml", max_minutes=600.0).max_steps == 8
+
+
+def test_settings_are_changed_as_they_are_read() -> None:
+    kept = TrainConfig(seed=3, prepare=True)
+    assert config.changed(kept) == kept
+    assert config.changed(kept, max_steps=9, seed=None) == TrainConfig(seed=3, prepare=True, max_steps=9)
+    with pytest.raises(ConfigError, match="'max_steps' must be a whole number"):
+        config.changed(kept, max_steps=0)
+
+
+def test_whether_sounds_are_prepared_is_yes_or_no_and_may_be_left_open_later(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text("prepare = 1")
+    with pytest.raises(ConfigError, match="'prepare' must be true or false"):
+        config.read(tmp_path / "a.toml")
+    config.check_resumable(TrainConfig(prepare=True), TrainConfig())
+    with pytest.raises(ConfigError, match="began with prepare = True"):
+        config.check_resumable(TrainConfig(prepare=True), TrainConfig(prepare=False))

@@ -1,10 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from models.data.manifest import DataError, Sound
 from models.features import Analysis, Features, analyse
-from models.frames import Draws, FrameStore
+from models.frames import Draws, FrameStore, hear, span
 from models.spectral import half_energy
 
 
@@ -86,3 +88,66 @@ def test_sounds_that_are_too_short_are_said() -> None:
     short = FrameStore.of([sound("a")], [tone(0.01)])
     with pytest.raises(DataError, match="longer"):
         short.starts(50)
+
+
+def changing(store: FrameStore, **how: float) -> Draws:
+    length = span(4, how.get("stretch", 1.0))
+    return Draws(store.starts(length), segments=200, length=4, latent=3, warp_semitones=1.2, seed=0, bins=1025, **how)  # type: ignore[arg-type]
+
+
+def test_what_is_asked_for_changes_nothing_of_the_rest(store: FrameStore) -> None:
+    plain = changing(store).draw(5)
+    loud = changing(store, gain_db=6.0, noise_db=-20.0).draw(5)
+    assert torch.equal(plain.index, loud.index)
+    assert torch.equal(plain.noise, loud.noise)
+    assert plain.gain_db is plain.between is plain.hiss is None
+    before, after = store.take_drawn(plain), store.take_drawn(loud)
+    assert torch.equal(before.shape, store.take_warped(plain.index, plain.semitones).shape)
+    assert torch.equal(before.shape, after.shape)
+    gains = (after.loudness - before.loudness)[:, 0]
+    assert 4 < float(gains.max()) <= 6
+    assert -6 <= float(gains.min()) < -4
+
+
+def test_a_stretched_piece_lies_between_frames_of_its_own_sound(store: FrameStore) -> None:
+    draw = changing(store, stretch=2.0).draw(3)
+    assert draw.between is not None
+    place = draw.index + draw.between
+    speed = (place[:, 3] - place[:, 0]) / 3
+    assert float(speed.min()) < 0.6
+    assert float(speed.max()) > 1.7
+    assert (place[:, 1:] - place[:, :-1]).std(dim=1).max() < 1e-5
+    assert (store.sound[draw.index] == store.sound[draw.index[:, :1]]).all()
+    assert store.active[draw.index + 1].all()
+
+
+def test_a_frame_halfway_is_the_mean_of_its_neighbours(store: FrameStore) -> None:
+    draw = changing(store, stretch=2.0).draw(3)
+    made, flat = store.take_drawn(draw), torch.zeros_like(draw.semitones)
+    assert draw.between is not None
+    first, after = store.take_warped(draw.index, flat), store.take_warped(draw.index + 1, flat)
+    mean = torch.lerp(first.loudness, after.loudness, draw.between)
+    assert torch.allclose(made.loudness, mean, atol=1e-4)
+
+
+@pytest.mark.parametrize("noise_db", [-60.0, -20.0, 0.0])
+def test_noise_is_as_loud_as_it_says(store: FrameStore, noise_db: float) -> None:
+    hiss = changing(store, noise_db=noise_db).draw(0).hiss
+    assert hiss is not None
+    power = (hiss**2).sum(dim=-1).sum(dim=-1)[:, 0]  # [segments]: beside a sound of unit energy
+    level = 10 * torch.log10(power)
+    assert float(level.max()) == pytest.approx(noise_db, abs=1.0)
+    assert float(level.min()) > noise_db - 41
+
+
+def test_the_encoder_hears_sound_and_noise_add_up(store: FrameStore) -> None:
+    shape = store.take(torch.arange(20, 30)).shape
+    assert hear(shape, None) is shape
+    faint = hear(shape, torch.zeros(10, 1025, 2))
+    assert torch.allclose(faint, shape, atol=0.8)
+    hiss = torch.randn(10, 1025, 2) / math.sqrt(2 * 1024)  # as loud as the sound
+    heard = hear(shape, hiss)
+    assert torch.allclose(half_energy(heard), torch.ones(10, 1), atol=1e-3)
+    # The sine keeps half of the energy.
+    peak = (2 * heard[:, 17:22]).exp().sum(dim=1)
+    assert float(peak.mean()) == pytest.approx(0.5, abs=0.1)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,13 @@ def test_a_wrong_manifest_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no sounds"):
         manifest.write(Manifest(tmp_path, Source("x"), ()), tmp_path / "manifest.json")
     assert not list(tmp_path.iterdir())
+
+
+def test_pieces_of_a_file_are_sounds_of_their_own_but_for_the_same_piece(tmp_path: Path) -> None:
+    pieces = [replace(SOUND, start=start) for start in (0.0, 1.5)]
+    made = Manifest(tmp_path, Source("x"), tuple(pieces))
+    manifest.write(made, tmp_path / "manifest.json")
+    assert manifest.read(tmp_path) == made
+    for wrong, text in (([pieces[0]] * 2, "listed twice"), ([replace(SOUND, start=-1.0)], "start at 0 s or later")):
+        with pytest.raises(DataError, match=text):
+            manifest.validate(Manifest(tmp_path, Source("x"), tuple(wrong)))

@@ -61,3 +61,21 @@ def test_noise_gets_a_finite_pitch() -> None:
     prior = pitch.estimate(audio, RATE, HOP)
     assert np.isfinite(prior).all()
     assert np.isfinite(pitch.refine(audio, RATE, prior, HOP)).all()
+
+
+@pytest.mark.parametrize("note", [40.0, 57.3, 81.0])
+@pytest.mark.parametrize("rate", [22_050, 48_000])
+def test_a_sound_that_holds_a_note_is_known_by_it(note: float, rate: int) -> None:
+    time = np.arange(rate) / rate
+    hz = float(pitch.note_to_hz(note))
+    sound = np.exp(-2 * time) * sum(np.sin(2 * np.pi * k * hz * time) / k for k in range(1, 6))
+    silence = np.zeros(rate // 2)
+    assert pitch.steady_note(np.concatenate([silence, sound, silence]), rate) == pytest.approx(note, abs=0.1)
+
+
+def test_a_glide_noise_and_silence_hold_no_note() -> None:
+    time = np.arange(48_000) / 48_000
+    glide = np.sin(2 * np.pi * 200 * (2**time - 1) / np.log(2))
+    noise = np.random.default_rng(0).standard_normal(48_000)
+    for sound in (glide, noise, np.zeros(48_000)):
+        assert pitch.steady_note(sound, 48_000) is None

@@ -50,7 +50,9 @@ def test_training_lowers_the_loss_on_sounds_it_never_saw(training: tuple[Path, T
 def test_tensorboard_gets_losses_pictures_and_sound(training: tuple[Path, Trained]) -> None:
     tags = events(training[0]).Tags()
     assert {"train/loss", "train/kl", "train/beta", "held_out/mel_db"} <= set(tags["scalars"])
-    assert len(tags["images"]) == 4
+    assert len(tags["images"]) == 5
+    assert "latent/map" in tags["images"]
+    assert set(tags["histograms"]) == {f"latent/{k}" for k in range(1, 5)}
     assert len(tags["audio"]) == 8
 
 
@@ -79,6 +81,33 @@ def test_a_resumed_training_ends_with_the_same_weights(
     assert resumed.provenance.steps == whole.provenance.steps == SMALL.max_steps
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+def test_between_evaluations_a_checkpoint_is_kept_when_it_is_time(
+    small_orchestra: Manifest,
+    cache: Path,
+    tmp_path: Path,
+    training: tuple[Path, Trained],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As a kill leaves it that nobody could answer: no signal, no evaluation, only the clock.
+    original = VaeTraining.training_step
+
+    def dies_at_27(self: VaeTraining, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
+        if self.global_step == 27:
+            raise OSError("the power is gone")
+        return original(self, draw, batch_idx)
+
+    monkeypatch.setattr(VaeTraining, "training_step", dies_at_27)
+    often = replace(SMALL, keep_minutes=0.0)
+    with pytest.raises(OSError, match="power is gone"):
+        train(run_into(tmp_path, small_orchestra, cache), often, show_progress=False)
+    monkeypatch.undo()
+    assert kept_step(tmp_path) == 27
+    resumed = train(run_into(tmp_path, small_orchestra, cache, resume=True), SMALL, show_progress=False)
+    assert [row["step"] for row in resumed.rows] == [20, 40]
+    for name, value in training[1].model.state_dict().items():
+        assert torch.equal(value, resumed.trained.model.state_dict()[name]), name
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(

@@ -1,0 +1,73 @@
+"""`glitch-lab grid`: the same training at every point of a grid."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from models.commands.terminal import command_line, progress
+from models.commands.train import name_of
+
+_STORAGE = "grid.journal"
+
+
+def grid(
+    data: Annotated[Path, typer.Argument(help="A folder of sounds, a manifest, or a folder that holds one.")],
+    out: Annotated[
+        Path | None, typer.Argument(metavar="[OUT_DIR]", help="Folder for all trainings; else runs/NAME-grid.")
+    ] = None,
+    latent: Annotated[str | None, typer.Option(help="Numbers of latents to try, with commas.")] = None,
+    capacity: Annotated[str | None, typer.Option(help="Widths of the layers to try, with commas.")] = None,
+    beta: Annotated[str | None, typer.Option(help="Weights of the KL divergence to try, with commas.")] = None,
+    learning_rate: Annotated[str | None, typer.Option(help="Learning rates to try, with commas.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Steps at each point.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="sqlite:///FILE, another database, or a file's path; else OUT_DIR/grid.journal.")
+    ] = None,
+    study: Annotated[str, typer.Option(help="What the study is called in the storage.")] = "grid",
+    grace: Annotated[
+        float, typer.Option(min=1, help="Seconds without a sign of life after which a worker is taken for dead.")
+    ] = 60.0,
+    preset: Annotated[str | None, typer.Option(help="Settings that go together: fast, good or overnight.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings of every point, a TOML file.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every training.")] = None,
+    hold_out: Annotated[str | None, typer.Option(help="What is held out to judge by: file, label or pitch.")] = None,
+    share: Annotated[float, typer.Option("--held-out", help="Share to hold out.")] = 0.2,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
+) -> None:
+    """Train at every point of a grid; start it again, here or on other machines, to share the work or to go on."""
+    from models import config as configs
+    from models.data import split
+    from models.data.opening import Wanted, is_raw
+    from models.grid import points as grids
+    from models.grid import summary
+    from models.grid.study import SharedStudy, open_storage
+    from models.grid.worker import Place, work
+
+    base = configs.read(config, preset=preset, seed=seed, max_steps=max_steps)
+    base = replace(base, prepare=is_raw(data) if base.prepare is None else base.prepare)
+    axes = grids.Axes(
+        latent=grids.axis(latent, base.model.latent, int, "latent"),
+        capacity=grids.axis(capacity, base.model.hidden, int, "capacity"),
+        beta=grids.axis(beta, base.beta, float, "beta"),
+        learning_rate=grids.axis(learning_rate, base.learning_rate, float, "learning-rate"),
+    )
+    points = grids.points(axes)
+    for point in points:
+        configs.check(grids.settings_at(base, point))
+    out = out or Path("runs") / f"{name_of(data)}-grid"
+    held = None if hold_out is None else split.known(hold_out)
+    shared = SharedStudy(open_storage(storage or str(out / _STORAGE)), study, points, asdict(base), grace)
+    place = Place(Wanted(data, held, share, base.seed), out, accelerator, command_line())
+    with progress("reading") as on_file:
+        work(shared, place, base, on_file=on_file, tell=lambda line: print(line, flush=True))
+    found = shared.standings()
+    title = f"{study}: {sum(standing.state == 'done' for standing in found)} of {len(found)} points"
+    Console(width=None if sys.stdout.isatty() else 140).print(summary.terminal_table(found, title))
+    summary.write(found, out, title)
+    print(f"table: {out / summary.TABLE_FILE}; plots: {out / summary.PAGE_FILE}; a folder a point: {out}")

@@ -1,0 +1,85 @@
+"""The points of a grid, and what each changes of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from itertools import product
+from typing import TypeVar
+
+from models.config import ConfigError, TrainConfig
+
+T = TypeVar("T", int, float)
+
+_ENCODER_SHARE = 0.625
+"""Width of the encoder's layers in that of the decoder's, as the settings have it."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The values that are tried: all combinations of them."""
+
+    latent: tuple[int, ...]
+    capacity: tuple[int, ...]
+    beta: tuple[float, ...]
+    learning_rate: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination: number of latents, width of the layers, weight of the KL divergence, learning rate."""
+
+    latent: int
+    capacity: int
+    beta: float
+    learning_rate: float
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return f"latent{self.latent}-capacity{self.capacity}-beta{self.beta:g}-rate{self.learning_rate:g}"
+
+
+AXES = tuple(axis.name for axis in fields(Axes))
+
+
+def points(axes: Axes) -> tuple[Point, ...]:
+    """Give all points of a grid, in the order of its axes.
+
+    Raises
+    ------
+    ConfigError
+        An axis has no value, or one twice.
+    """
+    for name in AXES:
+        values = getattr(axes, name)
+        if not values or len(set(values)) < len(values):
+            raise ConfigError(f"The axis '{name}' needs values, each of them once, not {list(values)}.")
+    return tuple(Point(*values) for values in product(*(getattr(axes, name) for name in AXES)))
+
+
+def settings_at(base: TrainConfig, point: Point) -> TrainConfig:
+    """Give the settings of a training at a point: `base` but for what the point says."""
+    model = replace(
+        base.model,
+        latent=point.latent,
+        hidden=point.capacity,
+        encoder_hidden=max(1, round(_ENCODER_SHARE * point.capacity)),
+    )
+    return replace(base, model=model, beta=point.beta, learning_rate=point.learning_rate)
+
+
+def axis(text: str | None, default: T, kind: Callable[[str], T], name: str) -> tuple[T, ...]:
+    """Read the values of an axis, with commas between them; without any it is one value, the default.
+
+    Raises
+    ------
+    ConfigError
+        A value is no number.
+    """
+    if text is None:
+        return (default,)
+    try:
+        return tuple(kind(part.strip()) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--{name} takes numbers with commas between them, not '{text}'.") from None

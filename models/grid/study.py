@@ -1,0 +1,319 @@
+"""The study that workers share: which points are waiting, worked on, done.
+
+Optuna stores it, in a database or in a file that several machines see. Each attempt at a point is a trial: it waits, is
+taken by one worker, and is completed or fails. A worker that is at it counts up a beat; where the beat stands still for
+longer than the grace, the worker is taken for dead, its trial fails, and the point waits again. Whoever comes back from
+the dead finds its trial failed, and its result is not taken. So each point is completed exactly once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+
+from export.contract import GlitchError
+from models.grid.points import AXES, Point
+
+DEFAULT_STUDY = "grid"
+MOST_ATTEMPTS = 4
+"""Attempts at a point whose workers died, before it is given up."""
+
+_GRID, _BEAT, _ATTEMPT, _REASON, _FIGURES = "grid", "beat", "attempt", "reason", "figures"
+_BROKEN, _TWICE = "broken", "another worker was before"
+_LONGEST_LOCK_SECONDS = 120
+_PAUSES_S = (0.05, 0.1, 0.2, 0.4)
+
+
+class GridError(GlitchError):
+    """A grid cannot be searched this way."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A try at a point, by the worker that took it; `number` counts the trials of the study, `attempt` those here."""
+
+    number: int
+    point: Point
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a point is: `waiting`, `running`, `done` or `failed`; with its figures or the reason."""
+
+    point: Point
+    state: str
+    figures: dict[str, float]
+    reason: str = ""
+
+
+def open_storage(url: str) -> BaseStorage:
+    """Open a storage that workers share.
+
+    Parameters
+    ----------
+    url
+        A database (`sqlite:///FILE`, `postgresql://…`), or the path of a file that is only ever appended to, which
+        works on network drives as well.
+
+    Raises
+    ------
+    GridError
+        It cannot be opened.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        if "://" not in url:
+            Path(url).parent.mkdir(parents=True, exist_ok=True)
+            return JournalStorage(JournalFileBackend(url))
+        if url.startswith("sqlite:///"):
+            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            storage = _database(url, {"connect_args": {"timeout": _LONGEST_LOCK_SECONDS}})
+            _lock_before_reading(storage)
+            return storage
+        return _database(url, {})
+    except (OSError, ImportError, ValueError, StorageInternalError, SQLAlchemyError) as error:
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise GridError(
+            f"The storage {url} cannot be opened ({text}); give sqlite:///FILE, or a file's path."
+        ) from None
+
+
+def _database(url: str, engine: dict[str, Any]) -> RDBStorage:
+    """Open a database; where another worker makes its tables at this very moment, they are there soon."""
+    for pause_s in _PAUSES_S:
+        try:
+            return RDBStorage(url, engine_kwargs=engine)
+        except (OperationalError, IntegrityError, ProgrammingError):
+            time.sleep(pause_s)
+    return RDBStorage(url, engine_kwargs=engine)
+
+
+def _lock_before_reading(storage: RDBStorage) -> None:
+    """Make each transaction of SQLite take the lock at its beginning.
+
+    Else two workers may both read that a trial waits before either writes that it has taken it.
+    """
+
+    def connected(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself
+
+    def begun(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    storage.engine.dispose()
+    event.listen(storage.engine, "connect", connected)
+    event.listen(storage.engine, "begin", begun)
+
+
+class SharedStudy:
+    """A study of the points of a grid, joined by one worker.
+
+    Parameters
+    ----------
+    storage
+        Where it is kept.
+    name
+        What it is called there.
+    points
+        The grid.
+    settings
+        What all trainings have in common, as plain data; like the grid, the same for all who join.
+    grace_s
+        How long a worker's beat may stand still, seconds.
+    clock
+        This worker's own time, seconds.
+
+    Raises
+    ------
+    GridError
+        A study of that name has another grid, or other settings, or is not of a grid.
+    """
+
+    def __init__(
+        self,
+        storage: BaseStorage,
+        name: str,
+        points: Sequence[Point],
+        settings: dict[str, Any],
+        grace_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.storage = storage
+        self.points = tuple(points)
+        self.grace_s = grace_s
+        self.clock = clock
+        self._seen: dict[int, tuple[int, float]] = {}
+        told = json.dumps({"points": [asdict(point) for point in points], "settings": settings}, sort_keys=True)
+        try:
+            self._id = storage.create_new_study([StudyDirection.MINIMIZE], name)
+        except DuplicatedStudyError:
+            self._id = storage.get_study_id_from_name(name)
+            if self._is_told(name, told):
+                return
+        self._fill()
+        storage.set_study_user_attr(self._id, _GRID, told)
+
+    def _is_told(self, name: str, told: str) -> bool:
+        """Whether the study says what it is, and that is the same; who makes one, says so when all points wait."""
+        end = time.monotonic() + self.grace_s
+        while (known := self.storage.get_study_user_attrs(self._id).get(_GRID)) is None and time.monotonic() < end:
+            time.sleep(0.05)
+        if known is None and any(_ATTEMPT not in trial.user_attrs for trial in self._trials()):
+            raise GridError(f"The study '{name}' is not of a grid; give another --study.")
+        if known not in (None, told):
+            raise GridError(
+                f"The study '{name}' was begun with other points or settings; give the same, or another --study."
+            )
+        return known is not None
+
+    def next(self) -> Attempt | None:
+        """Take a point that waits; None when there is none."""
+        self._revive()
+        self._fill()
+        for trial in self._trials(TrialState.WAITING):
+            trial_id = self._trial_id(trial.number)
+            try:
+                if not self.storage.set_trial_state_values(trial_id, TrialState.RUNNING):
+                    continue
+            except UpdateFinishedTrialError:
+                continue
+            if self._earlier(trial):
+                self._end(trial.number, TrialState.FAIL, _TWICE)
+                continue
+            return Attempt(trial.number, _point(trial), int(trial.user_attrs[_ATTEMPT]))
+        return None
+
+    def beat(self, attempt: Attempt, count: int) -> None:
+        """Say that an attempt goes on."""
+        self._tell(attempt.number, _BEAT, count)
+
+    def complete(self, attempt: Attempt, value: float, figures: dict[str, float]) -> bool:
+        """Hand in what an attempt found; False if it was given up meanwhile, and found nothing that counts."""
+        if not self._tell(attempt.number, _FIGURES, figures):
+            return False
+        return self._end(attempt.number, TrialState.COMPLETE, values=[value])
+
+    def fail(self, attempt: Attempt, reason: str, *, again: bool) -> None:
+        """Give an attempt up: because its worker was interrupted (`again`), or because it will fail for others too."""
+        self._end(attempt.number, TrialState.FAIL, reason if again else f"{_BROKEN}: {reason}")
+
+    def finished(self) -> bool:
+        """Whether nothing is left to do or to wait for."""
+        return all(standing.state in ("done", "failed") for standing in self.standings())
+
+    def standings(self) -> list[Standing]:
+        """Say of each point how far it is, in the order of the grid."""
+        trials = self._trials()
+        found = []
+        for point in self.points:
+            mine = [trial for trial in trials if _point(trial) == point]
+            done = [trial for trial in mine if trial.state is TrialState.COMPLETE]
+            if done:
+                found.append(
+                    Standing(point, "done", {"value": float(done[0].values[0]), **done[0].user_attrs[_FIGURES]})
+                )
+            elif any(trial.state is TrialState.RUNNING for trial in mine):
+                found.append(Standing(point, "running", {}))
+            elif _given_up(mine):
+                found.append(Standing(point, "failed", {}, mine[-1].user_attrs.get(_REASON, "its workers died")))
+            else:
+                found.append(Standing(point, "waiting", {}))
+        return found
+
+    def completed(self) -> list[Point]:
+        """Give the point of each completed trial; a point that were there twice would have been done twice."""
+        return [_point(trial) for trial in self._trials(TrialState.COMPLETE)]
+
+    def _revive(self) -> None:
+        """Fail the trials of workers that no longer beat."""
+        now = self.clock()
+        for trial in self._trials(TrialState.RUNNING):
+            beat = int(trial.user_attrs.get(_BEAT, 0))
+            known, since = self._seen.get(trial.number, (None, now))
+            if known != beat:
+                self._seen[trial.number] = (beat, now)  # by this worker's own clock: those of others may be wrong
+            elif now - since > self.grace_s:
+                self._end(trial.number, TrialState.FAIL, "its worker died")
+
+    def _fill(self) -> None:
+        """Let every point wait that is neither done, nor given up, nor being worked on."""
+        trials = self._trials()
+        for point in self.points:
+            mine = [trial for trial in trials if _point(trial) == point]
+            if all(trial.state is TrialState.FAIL for trial in mine) and not _given_up(mine):
+                self._add(point, len(mine))
+
+    def _add(self, point: Point, attempt: int) -> None:
+        values = asdict(point)
+        self.storage.create_new_trial(
+            self._id,
+            create_trial(
+                state=TrialState.WAITING,
+                params=values,
+                distributions={
+                    name: CategoricalDistribution(sorted({getattr(other, name) for other in self.points}))
+                    for name in AXES
+                },
+                user_attrs={_ATTEMPT: attempt},
+            ),
+        )
+
+    def _earlier(self, trial: FrozenTrial) -> bool:
+        """Whether the point of a trial is with an earlier one: two workers may have let it wait at the same time."""
+        return any(
+            other.number < trial.number and other.state is not TrialState.FAIL and _point(other) == _point(trial)
+            for other in self._trials()
+        )
+
+    def _end(
+        self, number: int, state: TrialState, reason: str | None = None, values: Sequence[float] | None = None
+    ) -> bool:
+        """End a trial; False if another worker has ended it before."""
+        if reason is not None and not self._tell(number, _REASON, reason):
+            return False
+        try:
+            return self.storage.set_trial_state_values(self._trial_id(number), state, values)
+        except UpdateFinishedTrialError:
+            return False
+
+    def _tell(self, number: int, key: str, value: Any) -> bool:
+        """Write something about a trial; False if it has ended."""
+        try:
+            self.storage.set_trial_user_attr(self._trial_id(number), key, value)
+        except UpdateFinishedTrialError:
+            return False
+        return True
+
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        return self.storage.get_all_trials(self._id, states=states or None)
+
+    def _trial_id(self, number: int) -> int:
+        return self.storage.get_trial_id_from_study_id_trial_number(self._id, number)
+
+
+def _given_up(mine: Sequence[FrozenTrial]) -> bool:
+    """Whether attempts at a point have failed for good."""
+    reasons = [str(trial.user_attrs.get(_REASON, "")) for trial in mine if trial.state is TrialState.FAIL]
+    tried = [reason for reason in reasons if reason != _TWICE]
+    return len(reasons) == len(mine) and (
+        len(tried) >= MOST_ATTEMPTS or any(reason.startswith(_BROKEN) for reason in tried)
+    )
+
+
+def _point(trial: FrozenTrial) -> Point:
+    return Point(**trial.params)

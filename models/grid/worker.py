@@ -1,0 +1,145 @@
+"""One worker of a grid search: takes points and trains at them until nothing is left."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from models.config import TrainConfig
+from models.data.opening import Wanted, open_shared, summary
+from models.grid.points import Point, settings_at
+from models.grid.study import Attempt, SharedStudy
+from models.resume import TrainingError
+from models.train import DATA_FILE, Result, Run, train
+
+_BEATS_A_GRACE = 5
+_FIGURES = ("held_out/mel_db", "held_out/spectral_convergence_db", "held_out/kl")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker reads and writes: the sounds, and a folder that holds a folder for each point."""
+
+    wanted: Wanted
+    out: Path
+    accelerator: str = "auto"
+    command: str = ""
+    workers: int = 0
+
+    @property
+    def listed(self) -> Path:
+        """The manifest that workers share of sounds that have none."""
+        return self.out / DATA_FILE
+
+
+def work(
+    study: SharedStudy,
+    place: Place,
+    base: TrainConfig,
+    *,
+    on_file: Callable[[int, int], None] = lambda done, total: None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Train at points of a study until all are done, by this worker or others.
+
+    Parameters
+    ----------
+    study
+        The study, joined.
+    place
+        Where the sounds are, and where the trainings go.
+    base
+        Settings of every point, but for what the point says.
+    on_file
+        Called after each sound file that is read with how many are done and how many there are.
+    tell
+        Called with a line whenever a point is begun or done.
+
+    Raises
+    ------
+    TrainingError
+        The worker was interrupted; its point waits for others, who go on where it stood.
+    """
+    opened = open_shared(place.wanted, place.listed, command=place.command, on_file=on_file)
+    for line in summary(opened.sounds):
+        tell(line)
+    base = replace(base, prepare=opened.raw if base.prepare is None else base.prepare)
+    idle = threading.Event()
+    while not study.finished():
+        attempt = study.next()
+        if attempt is None:
+            idle.wait(min(1.0, study.grace_s / _BEATS_A_GRACE))  # others are at the last points; they may die
+            continue
+        tell(f"begun {attempt.point.name}")
+        try:
+            with _beating(study, attempt):
+                made = train(_run(place, attempt), settings_at(base, attempt.point), show_progress=False)
+        except TrainingError as error:
+            interrupted = str(error).startswith("Interrupted")
+            study.fail(attempt, str(error), again=interrupted)
+            if interrupted:
+                raise
+            tell(f"failed {attempt.point.name}: {error}")
+            continue
+        except BaseException as error:
+            study.fail(attempt, str(error) or type(error).__name__, again=True)
+            raise
+        counts = study.complete(attempt, made.held_out, _figures(made))
+        tell(f"done {attempt.point.name}: held-out {made.held_out:.3f}" + ("" if counts else ", too late to count"))
+
+
+def folder_of(out: Path, point: Point, attempt: int) -> Path:
+    """Give the folder of an attempt at a point."""
+    return out / point.name / str(attempt)
+
+
+def _run(place: Place, attempt: Attempt) -> Run:
+    """Begin in a folder of one's own, with the last checkpoint that an attempt before has left, if one did."""
+    out = folder_of(place.out, attempt.point, attempt.attempt)
+    last = Path("checkpoints") / "last.ckpt"
+    for before in range(attempt.attempt - 1, -1, -1):
+        left = folder_of(place.out, attempt.point, before) / last
+        if left.is_file() and not (out / last).is_file():
+            (out / last).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(left, out / last)
+    return Run(
+        place.listed if place.listed.is_file() else place.wanted.data,
+        out,
+        place.out / "features",
+        resume=(out / last).is_file(),
+        accelerator=place.accelerator,
+        devices="1",
+        command=place.command,
+        workers=place.workers,
+    )
+
+
+def _figures(made: Result) -> dict[str, float]:
+    """Give the figures of the evaluation that did best, and what the model is."""
+    best = next(row for row in made.rows if row["step"] == made.trained.provenance.steps)
+    figures = {name.removeprefix("held_out/"): best[name] for name in _FIGURES if name in best}
+    figures |= {"steps": made.steps, "seconds": made.rows[-1]["seconds"]}
+    return {**figures, "parameters": made.trained.model.parameter_count()}
+
+
+@contextmanager
+def _beating(study: SharedStudy, attempt: Attempt) -> Iterator[None]:
+    """Count up the beat of an attempt as long as it is worked on."""
+    over = threading.Event()
+
+    def count() -> None:
+        beats = 1
+        while not over.wait(study.grace_s / _BEATS_A_GRACE):
+            study.beat(attempt, beats)
+            beats += 1
+
+    thread = threading.Thread(target=count, daemon=True)
+    thread.start()
+    with ExitStack() as stack:
+        stack.callback(thread.join)
+        stack.callback(over.set)
+        yield

@@ -1,0 +1,21 @@
+"""Files that are written whole or not at all, whenever the process is killed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under another name, and give it its own when it is on the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
+    scratch.write_bytes(content)
+    put(scratch, path)
+
+
+def put(scratch: Path, path: Path) -> None:
+    """Give a file that was written its name, once its content is on the disk."""
+    with scratch.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(scratch, path)
