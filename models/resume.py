@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 from export.contract import GlitchError
-from models.training import VaeTraining
+from models.paced import Paced
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -79,7 +79,7 @@ class LastCheckpoint(Checkpoint):
         self._restore_signals()
 
     def _stop_if_over(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        assert isinstance(pl_module, VaeTraining)
+        assert isinstance(pl_module, Paced)
         if _any_process(trainer, pl_module.progress >= 1.0):
             trainer.should_stop = True
 

@@ -23,8 +23,9 @@ from models.data import manifest
 from models.data.manifest import Manifest, Split
 from models.frames import FrameStore
 from models.media import Media
+from models.paced import SETTINGS_KEY
 from models.resume import LastCheckpoint, TrainingError
-from models.training import HELD_OUT_LOSS, SETTINGS_KEY, Frames, ProgressLine, VaeTraining
+from models.training import HELD_OUT_LOSS, Frames, ProgressLine, VaeTraining
 
 MODEL_FILE = checkpoint.FILE_NAME
 
@@ -98,7 +99,7 @@ def train(
     best = ModelCheckpoint(dirpath=last.parent, filename="best", monitor=HELD_OUT_LOSS, enable_version_counter=False)
     stop = EarlyStopping(HELD_OUT_LOSS, patience=settings.patience)
     media = Media(stores["held-out"], settings.media_every)
-    with _quiet():
+    with quiet():
         trainer = L.Trainer(
             accelerator=_accelerator(run.accelerator),
             devices=run.devices,
@@ -191,7 +192,7 @@ def _accelerator(name: str) -> str:
     return name
 
 
-class _quiet(warnings.catch_warnings):  # noqa: N801
+class quiet(warnings.catch_warnings):  # noqa: N801
     """Keep Lightning's hints and banners off the terminal."""
 
     def __enter__(self) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
-from dataclasses import asdict
 from typing import Any
 
 import lightning as L
@@ -27,12 +24,11 @@ from models.objective import (
     movement,
     spectral_convergence_db,
 )
+from models.paced import Paced
 from models.vae import SpectralVae
 
 JUDGED_FRAMES = 2_000
 HELD_OUT_LOSS = "held_out/loss"
-SETTINGS_KEY = "glitch_settings"
-_LAST_RATE = 0.005
 _LINE_WIDTH = 90
 _NARROWEST_BAR = 8
 
@@ -67,21 +63,15 @@ class Frames(L.LightningDataModule):
         return DataLoader(parts, batch_size=None)
 
 
-class VaeTraining(L.LightningModule):
-    """Trains a `SpectralVae`.
-
-    All that is random in a step comes with its draw, and the learning rate and the weights of the loss follow from how
-    far the training is; so what a resumed training needs is the weights, the optimizer, the step and the time spent.
-    """
+class VaeTraining(Paced):
+    """Trains a `SpectralVae`."""
 
     def __init__(self, config: TrainConfig, frames: Frames) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.frames = frames
         self.vae = SpectralVae(config.model)
         self.distance = SpectralDistance(config.model.sample_rate, config.model.n_fft)
-        self.seconds_before = 0.0
-        self.began = time.monotonic()
 
     def fit_scales(self) -> None:
         """Give the network the mean and the deviation of its input, from a sample of the training frames."""
@@ -93,39 +83,6 @@ class VaeTraining(L.LightningModule):
         self.vae.encoder.mean.copy_(mean)
         self.vae.encoder.deviation.copy_((shape - mean).std().clamp(min=1e-3))
         self.vae.decoder.floor_mean.copy_(mean - 1.0)
-
-    @property
-    def progress(self) -> float:
-        """How far the training is, 0 to 1: in steps or in time, whichever ends first."""
-        done = self.global_step / self.config.max_steps
-        if self.config.max_minutes is not None:
-            done = max(done, self.seconds / (60 * self.config.max_minutes))
-        return min(1.0, done)
-
-    @property
-    def seconds(self) -> float:
-        """Time spent training, before it was resumed as well."""
-        return self.seconds_before + time.monotonic() - self.began
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW; `on_train_batch_start` sets its learning rate."""
-        config = self.config
-        return torch.optim.AdamW(
-            self.vae.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
-        )
-
-    def on_train_start(self) -> None:
-        """Start the clock."""
-        self.began = time.monotonic()
-
-    def on_train_batch_start(self, batch: Draw, batch_idx: int) -> None:
-        """Set the learning rate."""
-        rise = min(1.0, (self.global_step + 1) / self.config.warmup_steps)
-        fall = 0.5 * (1 + math.cos(math.pi * self.progress)) * (1 - _LAST_RATE) + _LAST_RATE
-        optimizer = self.optimizers()
-        assert isinstance(optimizer, torch.optim.Optimizer | L.pytorch.core.optimizer.LightningOptimizer)
-        for group in optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * rise * fall
 
     def training_step(self, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
         """Warp, encode, decode, compare."""
@@ -154,18 +111,6 @@ class VaeTraining(L.LightningModule):
             "held_out/kl": kl_divergence(mean, log_variance),
         }
         self.log_dict(figures, batch_size=len(index), sync_dist=True)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the settings and the time spent."""
-        checkpoint[SETTINGS_KEY] = {"config": asdict(self.config), "seconds": self.seconds}
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the time spent."""
-        self.seconds_before = float(checkpoint[SETTINGS_KEY]["seconds"])
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Leave draws where the frames lie; what is taken from there moves."""
-        return batch
 
 
 class ProgressLine(L.Callback):
@@ -201,14 +146,14 @@ class ProgressLine(L.Callback):
         """Move it on."""
         if self.display is None or self.task is None or trainer.global_step % 10:
             return
-        assert isinstance(pl_module, VaeTraining)
+        assert isinstance(pl_module, Paced)
         self.display.update(self.task, completed=pl_module.progress, text=_figures(trainer))
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Leave a line behind where there is no terminal to draw on."""
         if self.console.is_terminal or not trainer.is_global_zero:
             return
-        assert isinstance(pl_module, VaeTraining)
+        assert isinstance(pl_module, Paced)
         done, minutes = pl_module.progress, pl_module.seconds / 60
         to_go = minutes * (1 - done) / done
         print(f"{100 * done:3.0f} %  {minutes:.1f} min, {to_go:.1f} to go  {_figures(trainer)}", flush=True)
