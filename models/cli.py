@@ -5,8 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,9 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
+from models.commands import playable
+from models.commands.terminal import console
+from models.commands.terminal import progress as _progress
+from models.commands.terminal import typed as _command
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -36,7 +37,7 @@ data_app = typer.Typer(help="Sounds to train on.", no_args_is_help=True)
 train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
-console = Console(stderr=True)
+train_app.command("playable")(playable.train_playable)
 
 
 @app.callback()
@@ -141,6 +142,7 @@ def export_command(
     bend: BendOption = None,
     list_layers: ListLayers = False,
     weights: Annotated[str, typer.Option(help="fp32; fp16 halves the file, int8 quarters it, at a cost.")] = "fp32",
+    voices: Annotated[int, typer.Option(min=1, help="Of a playable model: how many sound together.")] = 1,
 ) -> None:
     """Make a checkpoint a streaming model file, once it has proved that chunked equals whole."""
     from export.weights import known
@@ -153,7 +155,7 @@ def export_command(
             export(checkpoint, Path(folder) / "listed.onnx")
             _print_layers(*load(Path(folder) / "listed.onnx"))
         return
-    proof = export(checkpoint, _given(out), name=name, bend=_patterns(bend), weights=kind)
+    proof = export(checkpoint, _given(out), name=name, bend=_patterns(bend), weights=kind, voices=voices)
     _print_proof(_given(out), proof)
     if weights != "fp32":
         print(f"{load(_given(out))[1].provenance.notes}.")
@@ -311,38 +313,6 @@ def main() -> None:
             f"This command needs {error.name}; run: "
             'pip install -e ".[lab]" in a clone, or else pip install "glitch-live[lab]"'
         )
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar with the time to go, driven by calls of (done, total); it closes itself when all is done."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=max(1, min(40, console.width - 40))),  # the rest keeps its width
-        MofNCompleteColumn(),
-        TextColumn("to go"),
-        TimeRemainingColumn(),
-        console=console,
-    )
-    task = bar.add_task(text, total=None)
-
-    def advance(done: int, total: int) -> None:
-        if done == 1:
-            bar.start()
-        bar.update(task, completed=done, total=total)
-        if done == total:
-            bar.stop()
-
-    try:
-        yield advance
-    finally:
-        if bar.live.is_started:  # else stopping would print an empty line
-            bar.stop()
-
-
-def _command() -> str:
-    """Give the command line as it was typed, for provenance."""
-    return shlex.join(["glitch-lab", *sys.argv[1:]])
 
 
 def _print_report(report: Report) -> None:

@@ -306,7 +306,9 @@ def _following_rows(address: str, control: Control) -> Iterator[Parameter]:
     if control.rise_ms is None and control.fall_ms is None:
         return
     if control.fall_ms is None or rise == fall:
-        yield row(f"{address}/smoothing", "float", 0, 5000, rise, "ms", "deck", f"Time in which {address} follows a step.")
+        yield row(
+            f"{address}/smoothing", "float", 0, 5000, rise, "ms", "deck", f"Time in which {address} follows a step."
+        )
         return
     for end, time, way in (("/rise", rise, "upwards"), ("/fall", fall, "downwards")):
         text = f"Time in which {address} follows a step {way}."

@@ -34,12 +34,15 @@ class Playable:
 def save(model: Playable, path: str | os.PathLike[str]) -> None:
     """Write a checkpoint, whole or not at all."""
     path = Path(path)
+    weights = {part: getattr(model, part).state_dict() for part in _PARTS}
     data = {
         "kind": KIND,
         "version": VERSION,
         "config": asdict(model.vae.config),
         "instruments": list(model.presets.instruments),
-        "weights": {part: {key: v.detach().cpu() for key, v in getattr(model, part).state_dict().items()} for part in _PARTS},
+        "weights": {
+            part: {key: v.detach().cpu() for key, v in getattr(model, part).state_dict().items()} for part in _PARTS
+        },
         "latent": model.latent.to_plain(),
         "provenance": asdict(model.provenance),
     }

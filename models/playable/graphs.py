@@ -12,7 +12,7 @@ from export.transforms import STFT
 from models.features import LOG_FLOOR
 from models.playable.analysis import SPECTRUM_FFT
 from models.playable.hearing import Hearing
-from models.playable.network import PlayableVae, audible, frequencies
+from models.playable.network import Drawn, PlayableVae, audible, frequencies
 from models.playable.presets import Presets
 from models.playable.synth import State, Synth
 from models.vae import LN_10_OVER_20
@@ -62,8 +62,7 @@ class DecodeGraph(nn.Module):
         controls, states = given[: 2 * self.voices + 1], given[2 * self.voices + 1 :]
         pitch = torch.cat(controls[0:-1:2], dim=1)[0]  # [voices, frames]
         loudness = torch.cat(controls[1:-1:2], dim=1)[0]
-        where = self.coloured(latent[0].T, controls[-1][0, 0], pitch, loudness)  # [voices, frames, latent]
-        drawn = self.vae.decode(where, pitch, loudness)
+        drawn = self.drawn(latent[0].T, controls[-1][0, 0], pitch, loudness)  # [voices, frames, …] each
         # Taken to float32 where frames part: a stream keeps no more of them.
         hz = frequencies(pitch.double(), drawn.stretch).float()  # [voices, frames, HARMONICS]
         gain = (torch.exp(loudness * LN_10_OVER_20) - self.silence).clamp(min=0)[..., None]
@@ -72,6 +71,18 @@ class DecodeGraph(nn.Module):
         together = noise[0] if self.voices == 1 else torch.sqrt((noise**2).sum(dim=0))
         audio, state = self.synth(hz, amplitude, together, State(*states))
         return (audio[None, None], *state.tensors)
+
+    def drawn(self, latent: Tensor, instrument: Tensor, pitch: Tensor, loudness: Tensor) -> Drawn:
+        """Let the networks draw each voice's frames, [voices, frames, …].
+
+        The last frame is drawn twice: a product of a matrix with a single row is rounded in a way of its own, and a
+        stretch that is off by one bit would be another phase before long.
+        """
+        latent = torch.cat([latent, latent[-1:]], dim=0)
+        instrument = torch.cat([instrument, instrument[-1:]], dim=0)
+        pitch, loudness = (torch.cat([told, told[:, -1:]], dim=1) for told in (pitch, loudness))
+        drawn = self.vae.decode(self.coloured(latent, instrument, pitch, loudness), pitch, loudness)
+        return Drawn(drawn.harmonics[:, :-1], drawn.noise[:, :-1], drawn.stretch[:, :-1])
 
     def coloured(self, latent: Tensor, instrument: Tensor, pitch: Tensor, loudness: Tensor) -> Tensor:
         """Move latents [frames, latent] to where the instrument [frames] is at each voice's pitch and loudness."""

@@ -89,9 +89,7 @@ class PlayableVae(nn.Module):
         self.register_buffer("deviation", torch.ones(()))
         self.register_buffer("share", torch.from_numpy(shares(config.sample_rate)).float(), persistent=False)
 
-    def forward(
-        self, features: Drawn, pitch: Tensor, loudness: Tensor, noise: Tensor
-    ) -> tuple[Drawn, Tensor, Tensor]:
+    def forward(self, features: Drawn, pitch: Tensor, loudness: Tensor, noise: Tensor) -> tuple[Drawn, Tensor, Tensor]:
         """Encode, draw a latent with standard normal `noise` [..., latent], decode; give its mean and log-variance."""
         mean, log_variance = self.encode(features, pitch, loudness)
         latent = mean + noise * torch.exp(0.5 * log_variance)

@@ -12,18 +12,18 @@ from models.playable.network import PlayableConfig
 class PlayableSettings:
     """Settings of a training.
 
-    A step sees `segments` pieces of `segment_frames` frames, each as if it were played up to `shift_semitones` higher or
-    lower. The learning rate rises over `warmup_steps` and falls as a cosine until `max_steps`, or `max_minutes` if those
-    are over before. `beta` weighs the KL divergence and `slowness` the movement of the latent from frame to frame; both
-    rise over the first part (`beta_warmup`) of the training. Presets and the encoder that hears sound are fitted to the
-    finished model afterwards, in `fit_steps` each.
+    A step sees `segments` pieces of `segment_frames` frames, each as if it were played up to `shift_semitones` higher
+    or lower. The learning rate rises over `warmup_steps` and falls as a cosine until `max_steps`, or `max_minutes` if
+    those are over before. `beta` weighs the KL divergence and `slowness` the movement of the latent from frame to frame;
+    both rise over the first part (`beta_warmup`) of the training. Presets and the encoder that hears sound are fitted to
+    the finished model afterwards, in `fit_steps` each.
     """
 
     model: PlayableConfig = field(default_factory=PlayableConfig)
     seed: int = 0
     max_steps: int = 20_000
     max_minutes: float | None = None
-    segments: int = 64
+    segments: int = 32
     segment_frames: int = 8
     learning_rate: float = 2e-3
     warmup_steps: int = 100

@@ -75,7 +75,9 @@ class PartialStore:
         harmonics = torch.from_numpy(np.concatenate([each.harmonics for each in found])).float() - level
         noise = torch.from_numpy(np.concatenate([each.noise for each in found])).float() - level
         stretch = np.repeat([float(each.stretch) for each in found], lengths).astype(np.float32)
-        heard = [begin + SPECTRUM_EVERY * np.arange(len(each.spectrum)) for begin, each in zip(begins, found, strict=True)]
+        heard = [
+            begin + SPECTRUM_EVERY * np.arange(len(each.spectrum)) for begin, each in zip(begins, found, strict=True)
+        ]
         store = cls(
             sounds=tuple(sounds),
             harmonics=harmonics.clamp(min=LOWEST_HARMONIC).half(),

@@ -1,7 +1,7 @@
 """Oscillators and filtered noise as a stream: frames of what sounds in, audio out, every memory in sight.
 
-A frame says what sounds at the end of its hop; within the hop amplitudes and frequencies go there in a straight line from
-the frame before. Phases are kept in whole steps of 2⁻²² cycles and added as such, so however many frames come at once,
+A frame says what sounds at the end of its hop; within the hop amplitudes and frequencies go there in a straight line
+from the frame before. Phases are kept in whole steps of 2⁻²² cycles and added as such, so however many frames come at once,
 the same phases come of them. Noise is read from loops, one a band, at places that jump about from frame to frame; the
 pieces overlap. Nothing is drawn by chance: the place that comes next is a state as the phases are.
 
@@ -25,6 +25,7 @@ JUMP = 3181
 """Rows by which the place moves from frame to frame: odd, so that it comes by every row of the loop."""
 
 PIECE_HOPS = 4
+AMPLITUDE, OVERLAP = 2, 4  # places in a state of what still sounds
 NOISE_SEED = 0
 
 

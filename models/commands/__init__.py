@@ -1,0 +1,1 @@
+"""Commands of `glitch-lab`, a module for each family; `models.cli` gives them their names."""
