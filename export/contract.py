@@ -65,8 +65,8 @@ class Control:
     """A live control of a method: a graph input that the host feeds with its default until somebody turns it.
 
     `per_frame` controls take one value a latent frame (pitch, loudness); the others one value a step (bending).
-    `rise_ms` and `fall_ms` are the time constants in which a host lets the value follow a step upwards and downwards; where
-    there is only the first, it counts for both, and None leaves it to the host.
+    `rise_ms` and `fall_ms` are the time constants in which a host lets the value follow a step upwards and downwards;
+    where there is only the first, it counts for both, and None leaves it to the host.
     """
 
     name: str

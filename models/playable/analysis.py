@@ -2,8 +2,8 @@
 
 Frames are centred at multiples of the hop. The pitch is known to the semitone and refined on the sound; a harmonic is
 the peak beside the place that pitch and stiffness give it, without the noise under it; noise is the median between the
-harmonics, into which a vibrato does not leak as it does into a mean. All of it is then brought to the level of the sound under a window
-so short that an onset stays one.
+harmonics, into which a vibrato does not leak as it does into a mean. All of it is then brought to the level that
+the sound has under a window so short that an onset stays one.
 """
 
 from __future__ import annotations

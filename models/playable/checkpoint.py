@@ -40,9 +40,7 @@ def save(model: Playable, path: str | os.PathLike[str]) -> None:
         "version": VERSION,
         "config": asdict(model.vae.config),
         "instruments": list(model.presets.instruments),
-        "weights": {
-            part: {key: v.detach().cpu() for key, v in getattr(model, part).state_dict().items()} for part in _PARTS
-        },
+        "weights": {part: {key: value.cpu() for key, value in found.items()} for part, found in weights.items()},
         "latent": model.latent.to_plain(),
         "provenance": asdict(model.provenance),
     }

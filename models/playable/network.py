@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from models.playable.analysis import HARMONICS, TOP_HZ
 from models.playable.bands import BANDS, shares
-from models.vae import LN_10_OVER_20, mlp, pitch_features
+from models.vae import LN_10_OVER_20, mlp
 
 LOWEST_HARMONIC, LOWEST_NOISE = -10.0, -10.0
 """Nepers under the loudness at which harmonics and noise end."""
@@ -104,7 +104,7 @@ class PlayableVae(nn.Module):
 
     def decode(self, latent: Tensor, pitch: Tensor, loudness: Tensor) -> Drawn:
         """[..., latent], MIDI note numbers [...] and dBFS [...] → what sounds, with an RMS of 1."""
-        told = [pitch_features(pitch, self.config.pitch_waves), scaled(loudness)[..., None]]
+        told = [pitch_waves(pitch, self.config.pitch_waves), scaled(loudness)[..., None]]
         joined = self.decoder(torch.cat([latent, *told], dim=-1)) * self.deviation + self.mean
         harmonics, noise, stretch = joined.split([HARMONICS, BANDS, 1], dim=-1)
         harmonics, noise = harmonics.clamp(max=3.0), noise.clamp(max=3.0)
@@ -117,6 +117,18 @@ class PlayableVae(nn.Module):
     def parameter_count(self) -> int:
         """Number of trained values."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def pitch_waves(pitch: Tensor, waves: int) -> Tensor:
+    """MIDI note numbers [...] → the note in octaves from 64, and sines and cosines of it, [..., 1 + 2 waves].
+
+    All waves of a frame are one run of sines: how a graph rounds a sine may depend on how many stand together, and a
+    frame among others is to be rounded as it is alone.
+    """
+    octave = (pitch[..., None] - 64.0) / 12.0  # [..., 1]
+    turns = torch.tensor([2.0**k * math.pi / 2 for k in range(waves)] * 2, device=pitch.device)
+    ahead = torch.tensor([0.0] * waves + [math.pi / 2] * waves, device=pitch.device)
+    return torch.cat([octave, torch.sin(octave * turns + ahead)], dim=-1)
 
 
 def scaled(loudness: Tensor) -> Tensor:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.playable.network import PlayableVae, scaled
+from models.playable.network import PlayableVae, pitch_waves, scaled
 from models.playable.objective import distance
 from models.playable.store import PartialStore
-from models.vae import mlp, pitch_features
+from models.vae import mlp
 
 HIDDEN = 96
 _BATCH = 512
@@ -34,14 +34,14 @@ class Presets(nn.Module):
     latent
         Size of the latent.
     waves
-        Sines and cosines that tell the pitch; see `models.vae.pitch_features`.
+        Sines and cosines that tell the pitch; see `models.playable.network.pitch_waves`.
     """
 
     lowest: Tensor
     highest: Tensor
     loudest: Tensor
 
-    def __init__(self, instruments: Sequence[str], latent: int, waves: int = 3) -> None:
+    def __init__(self, instruments: Sequence[str], latent: int, waves: int = 4) -> None:
         super().__init__()
         self.instruments = tuple(instruments)
         self.waves = waves
@@ -56,9 +56,10 @@ class Presets(nn.Module):
 
         Beyond an instrument's range the latent stays what it is at the end of it.
         """
-        pitch = torch.minimum(torch.maximum(pitch, weights @ self.lowest), weights @ self.highest)
-        loudness = torch.minimum(loudness.clamp(min=_SOFTEST_DBFS), weights @ self.loudest)
-        told = [pitch_features(pitch, self.waves), scaled(loudness)[..., None]]
+        lowest, highest, loudest = ((weights * ends).sum(dim=-1) for ends in (self.lowest, self.highest, self.loudest))
+        pitch = torch.minimum(torch.maximum(pitch, lowest), highest)
+        loudness = torch.minimum(loudness.clamp(min=_SOFTEST_DBFS), loudest)
+        told = [pitch_waves(pitch, self.waves), scaled(loudness)[..., None]]
         latent: Tensor = self.net(torch.cat([weights, *told], dim=-1))
         return latent
 

@@ -14,9 +14,9 @@ class PlayableSettings:
 
     A step sees `segments` pieces of `segment_frames` frames, each as if it were played up to `shift_semitones` higher
     or lower. The learning rate rises over `warmup_steps` and falls as a cosine until `max_steps`, or `max_minutes` if
-    those are over before. `beta` weighs the KL divergence and `slowness` the movement of the latent from frame to frame;
-    both rise over the first part (`beta_warmup`) of the training. Presets and the encoder that hears sound are fitted to
-    the finished model afterwards, in `fit_steps` each.
+    those are over before. `beta` weighs the KL divergence and `slowness` the movement of the latent from frame to
+    frame; both rise over the first part (`beta_warmup`) of the training. Presets and the encoder that hears sound are
+    fitted to the finished model afterwards, in `fit_steps` each.
     """
 
     model: PlayableConfig = field(default_factory=PlayableConfig)

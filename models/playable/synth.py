@@ -1,9 +1,9 @@
 """Oscillators and filtered noise as a stream: frames of what sounds in, audio out, every memory in sight.
 
 A frame says what sounds at the end of its hop; within the hop amplitudes and frequencies go there in a straight line
-from the frame before. Phases are kept in whole steps of 2⁻²² cycles and added as such, so however many frames come at once,
-the same phases come of them. Noise is read from loops, one a band, at places that jump about from frame to frame; the
-pieces overlap. Nothing is drawn by chance: the place that comes next is a state as the phases are.
+from the frame before. Phases are kept in whole steps of 2⁻²² cycles and added as such, so however many frames come at
+once, the same phases come of them. Noise is read from loops, one a band, at places that jump about from frame to frame;
+the pieces overlap. Nothing is drawn by chance: the count that says the next place is a state as the phases are.
 
 Shapes: `voices` sound together; `count` is the number of frames.
 """
@@ -21,8 +21,8 @@ from models.playable.bands import BANDS, noise_table
 
 STEPS = 1 << 22
 LOOP = 8192
-JUMP = 3181
-"""Rows by which the place moves from frame to frame: odd, so that it comes by every row of the loop."""
+JUMPS = 1021, 3181
+"""Piece n begins at row 1021 n² + 3181 n: the distance of two pieces never stays the same, so no loop is heard."""
 
 PIECE_HOPS = 4
 AMPLITUDE, OVERLAP = 2, 4  # places in a state of what still sounds
@@ -39,8 +39,8 @@ class State:
         In cycles, 0 to 1.
     hz, amplitude : Tensor [shape=(voices, HARMONICS)]
         Of the last frame.
-    place : Tensor [shape=(1,)]
-        Row of the loops at which the next frame's noise begins.
+    count : Tensor [shape=(1,)]
+        Frames so far, round and round in `LOOP`: it says where in the loops the next piece of noise begins.
     overlap : Tensor [shape=((PIECE_HOPS - 1) * hop,)]
         Noise that has begun and goes on.
     """
@@ -48,13 +48,13 @@ class State:
     phase: Tensor
     hz: Tensor
     amplitude: Tensor
-    place: Tensor
+    count: Tensor
     overlap: Tensor
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """All of it, in order."""
-        return self.phase, self.hz, self.amplitude, self.place, self.overlap
+        return self.phase, self.hz, self.amplitude, self.count, self.overlap
 
 
 class Synth(nn.Module):
@@ -98,7 +98,7 @@ class Synth(nn.Module):
             phase=phase.float().expand(bank).clone(),
             hz=torch.zeros(bank),
             amplitude=torch.zeros(bank),
-            place=torch.zeros(1),
+            count=torch.zeros(1),
             overlap=torch.zeros((PIECE_HOPS - 1) * self.hop),
         )
 
@@ -123,8 +123,8 @@ class Synth(nn.Module):
             Where it stands then.
         """
         tones, phase = self._tones(hz, amplitude, state)
-        hiss, place, overlap = self._hiss(noise, state)
-        return tones + hiss, State(phase, hz[:, -1], amplitude[:, -1], place, overlap)
+        hiss, count, overlap = self._hiss(noise, state)
+        return tones + hiss, State(phase, hz[:, -1], amplitude[:, -1], count, overlap)
 
     def _tones(self, hz: Tensor, amplitude: Tensor, state: State) -> tuple[Tensor, Tensor]:
         """Sum the oscillators, [count * hop]; give their phases at the end, too."""
@@ -143,22 +143,21 @@ class Synth(nn.Module):
         return tones.reshape(-1), last.float()
 
     def _hiss(self, noise: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor]:
-        """Overlap pieces of noise, [count * hop]; give the next place and what goes on, too."""
+        """Overlap pieces of noise, [count * hop]; give how many there were and what goes on, too."""
         count, piece = noise.shape[0], PIECE_HOPS * self.hop
         ahead = torch.arange(piece, device=noise.device)
-        moves = torch.cumsum(torch.full_like(noise[:, 0], float(JUMP), dtype=torch.float64), dim=0)  # [count]
-        after = state.place.double() + moves
-        after = after - LOOP * torch.floor(after / LOOP)
-        before = after + (LOOP - JUMP)
-        before = before - LOOP * torch.floor(before / LOOP)
-        rows = (before.long()[:, None] + ahead).reshape(-1)
+        counted = state.count.double() + torch.cumsum(torch.ones_like(noise[:, 0], dtype=torch.float64), dim=0)
+        counted = counted - LOOP * torch.floor(counted / LOOP)  # [count]
+        first = counted * (JUMPS[0] * counted + JUMPS[1])
+        first = first - LOOP * torch.floor(first / LOOP)
+        rows = (first.long()[:, None] + ahead).reshape(-1)
         pieces = self.table.index_select(0, rows).reshape(count, piece, BANDS)
         sounded = (pieces @ noise[:, :, None])[:, :, 0] * self.window  # [count, piece]
         hops = sounded.reshape(count, PIECE_HOPS, self.hop)
         total = torch.cat([state.overlap.reshape(PIECE_HOPS - 1, self.hop), torch.zeros_like(hops[:, 0])], dim=0)
         for k in range(PIECE_HOPS):
             total = total + torch.nn.functional.pad(hops[:, k], (0, 0, k, PIECE_HOPS - 1 - k))
-        return total[:count].reshape(-1), after[-1:].float(), total[count:].reshape(-1)
+        return total[:count].reshape(-1), counted[-1:].float(), total[count:].reshape(-1)
 
 
 def render(synth: Synth, hz: Tensor, amplitude: Tensor, noise: Tensor) -> Tensor:

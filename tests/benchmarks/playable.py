@@ -1,7 +1,7 @@
 """playable: held-out notes of the orchestra through the bundled models, beside what no network could do better.
 
 `{"rows": {…}, "leakage_db", "pre_onset_db", "hop_ms", "eight_hop_ms", "notes"}`; a row has the mean and the
-worst note of Δ log-mel, the mean spectral convergence and that of the worst instrument, the median pitch error, how many
+worst note of Δ log-mel, the mean spectral convergence and the worst instrument's, the median pitch error, how many
 notes have a median over 25 cents, and the share of frames that are:
 
 - `playable`: the playable file encodes the sound and plays it again with the pitch and loudness of its analysis;
