@@ -115,7 +115,7 @@ def analyse(audio: NDArray[np.float32], analysis: Analysis, note: float | None =
         loudness=(loudness * (20 / np.log(10))).astype(np.float32),
         harmonics=np.log(harmonics * gain[:, None] + FLOOR).astype(np.float16),
         noise=np.maximum(noise + np.log(gain)[:, None], np.log(FLOOR) - 3).astype(np.float16),
-        stretch=np.float32(stretch).reshape(()),
+        stretch=np.array(stretch, np.float32),
         spectrum=np.log(np.maximum(spectrum, LOG_FLOOR)).astype(np.float16),
     )
 
