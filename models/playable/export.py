@@ -25,6 +25,7 @@ PITCH_DEFAULT = 57.0
 LOUDEST_DB = -6.0
 LOUDNESS_DEFAULT_DB = -20.0
 ATTACK_MS, RELEASE_MS, GLIDE_MS = 1.0, 60.0, 4.0
+SETTLE_SECONDS = 0.1  # phases never rest, and all else does after a few frames
 
 
 def write(
@@ -67,7 +68,7 @@ def write(
         name=name,
         sample_rate=rate,
         methods={
-            "decode": TorchMethod(graph, decode, graph.synth.rest().tensors),
+            "decode": TorchMethod(graph, decode, graph.synth.rest().tensors, SETTLE_SECONDS),
             "encode": TorchMethod(encode, Method(hop=HOP, output="latent", delay=encode_delay(HOP)), caches),
         },
         latent=latent,

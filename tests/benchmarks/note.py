@@ -2,8 +2,8 @@
 
 `{"median_ms", "p99_ms", "underruns", "hop", "block", "trials"}`: a session on JACK's dummy driver, 48 kHz in blocks of
 64 frames, plays the bundled model from a keyboard that is another client of the server. Keys are struck at random times
-with random velocities of 64 and more, and let go; the time taken is until a callback has written a sample above −60 dBFS
-to the history of the output, which was silent before, read every 50 µs.
+with random velocities of 64 and more, and let go; the time taken is until a callback has written a sample above
+−60 dBFS to the history of the output, which was silent before, read every 50 µs.
 """
 
 from __future__ import annotations
