@@ -108,7 +108,7 @@ def fit(
         latent = presets(weights, frames.pitch, frames.loudness)
         apart = distance(frames, vae.decode(latent, frames.pitch, frames.loudness), vae.config.sample_rate)
         optimizer.zero_grad()
-        apart.total.backward()
+        torch.autograd.backward(apart.total)
         optimizer.step()
         schedule.step()
         on_step(step + 1, steps)

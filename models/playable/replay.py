@@ -85,8 +85,8 @@ class Replay:
         latent = score.latent
         if latent is None:
             latent = np.repeat(np.array(self.card.latent.mean)[:, None], frames, axis=1)
-        told = {"pitch": score.pitch, "loudness": score.loudness, "instrument": score.instrument}
-        return self.play_controls(latent, told)
+        told: dict[str, NDArray[np.floating] | float] = {"pitch": score.pitch, "loudness": score.loudness}
+        return self.play_controls(latent, told | {"instrument": score.instrument})
 
     def play_controls(self, latent: NDArray[np.floating], told: Mapping[str, NDArray[np.floating] | float]) -> Floats:
         """Play latents [latents, frames] with these controls, numbers or [frames], and the others at their defaults."""
