@@ -45,6 +45,7 @@ MOST_TOLD = 64 << 20  # characters of a card
 LONGEST_NAME = 200
 LONGEST_SENTENCE = 500
 MOST_DELAY = 1 << 24
+LONGEST_MS = 60_000.0  # in which a control follows a step
 MOST_CONTROLS, WIDEST = 4096, 65_536  # of a method; values of a control, and latents
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")  # whose operators onnxruntime brings along
 
@@ -64,6 +65,8 @@ class Control:
     """A live control of a method: a graph input that the host feeds with its default until somebody turns it.
 
     `per_frame` controls take one value a latent frame (pitch, loudness); the others one value a step (bending).
+    `rise_ms` and `fall_ms` are the time constants in which a host lets the value follow a step upwards and downwards;
+    where there is only the first, it counts for both, and None leaves it to the host.
     """
 
     name: str
@@ -74,6 +77,8 @@ class Control:
     text: str = ""
     size: int = 1
     per_frame: bool = True
+    rise_ms: float | None = None
+    fall_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -549,6 +554,9 @@ def _validate_method(name: str, method: Method) -> None:
         _expect(valid, f"the control '{control.name}' must be named in letters, digits, '_', '-' and '.'")
         ordered = low < high and low <= control.default <= high
         _expect(ordered, f"the control '{control.name}' must have minimum < maximum and its default between them")
+        times = [time for time in (control.rise_ms, control.fall_ms) if time is not None]
+        timely = all(0 <= time <= LONGEST_MS for time in times)
+        _expect(timely, f"the control '{control.name}' must rise and fall in 0 to {LONGEST_MS:g} ms")
         _expect(1 <= control.size <= WIDEST, f"the control '{control.name}' must have a size of 1 to {WIDEST}")
         _expect_printable(f"what the control '{control.name}' is called", control.unit + control.text)
     _validate_bends(method)

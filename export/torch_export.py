@@ -38,11 +38,15 @@ OURS = "module."  # what `_Flat` puts before the names of a module's weights
 
 @dataclass(frozen=True)
 class TorchMethod:
-    """A module and what it is: `states` are its caches before the first frame, in the order `forward` takes them."""
+    """A module and what it is: `states` are its caches before the first frame, in the order `forward` takes them.
+
+    They are given `settle_seconds` to come to rest; what turns round and round, as phases do, never would.
+    """
 
     module: nn.Module
     method: Method
     states: Sequence[Tensor] = ()
+    settle_seconds: float = SETTLE_SECONDS
 
 
 def export(
@@ -112,7 +116,7 @@ def settle(key: str, part: TorchMethod, latent: Latent) -> list[Tensor]:
     module = part.module.eval()
     inputs = _example(key, part.method, latent, frames=1)
     inputs[0] = torch.tensor(latent.mean).reshape(1, -1, 1) if key == "decode" else torch.zeros_like(inputs[0])
-    steps = int(SETTLE_SECONDS * 48_000 / part.method.hop)
+    steps = int(part.settle_seconds * 48_000 / part.method.hop)
     with torch.no_grad():
         for _ in range(max(steps, 1)):
             _, *following = module(*inputs, *states)

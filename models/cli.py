@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
-from models.commands import digits, evaluate, explore
+from models.commands import digits, evaluate, explore, playable
 from models.commands.grid import grid
 from models.commands.terminal import command_line, console, progress
 from models.commands.train import train_vae
@@ -42,6 +42,7 @@ app.add_typer(train_app, name="train")
 train_app.command("digits")(digits.train_digits)
 app.command("evaluate")(evaluate.command)
 app.command("explore")(explore.command)
+train_app.command("playable")(playable.train_playable)
 
 
 @app.callback()
@@ -123,6 +124,7 @@ def export_command(
     bend: BendOption = None,
     list_layers: ListLayers = False,
     weights: Annotated[str, typer.Option(help="fp32; fp16 halves the file, int8 quarters it, at a cost.")] = "fp32",
+    voices: Annotated[int, typer.Option(min=1, help="Of a playable model: how many sound together.")] = 1,
 ) -> None:
     """Make a checkpoint a streaming model file, once it has proved that chunked equals whole."""
     from export.weights import known
@@ -135,7 +137,7 @@ def export_command(
             export(checkpoint, Path(folder) / "listed.onnx")
             _print_layers(*load(Path(folder) / "listed.onnx"))
         return
-    proof = export(checkpoint, _given(out), name=name, bend=_patterns(bend), weights=kind)
+    proof = export(checkpoint, _given(out), name=name, bend=_patterns(bend), weights=kind, voices=voices)
     _print_proof(_given(out), proof)
     if weights != "fp32":
         print(f"{load(_given(out))[1].provenance.notes}.")

@@ -17,6 +17,8 @@ from export.weights import Weights
 from models import checkpoint, conditions
 from models.checkpoint import Trained
 from models.graphs import DecodeGraph, EncodeGraph, encode_delay
+from models.playable import checkpoint as playable_checkpoint
+from models.playable import export as playable_export
 from models.spectral import VaeConfig
 
 
@@ -27,6 +29,7 @@ def export(
     name: str | None = None,
     bend: Sequence[str] | None = None,
     weights: Weights = "fp32",
+    voices: int = 1,
 ) -> Proof:
     """Write a checkpoint as a streaming model file, once it has proved that it streams.
 
@@ -42,6 +45,8 @@ def export(
         Layers that get live controls, by name or pattern (see `export.bend.bend`); None leaves the model as it is.
     weights
         How they are stored: `fp32`, or smaller as `fp16` or `int8` (see `export.weights.lighter`).
+    voices
+        Of a playable model: how many sound together, each with a pitch and a loudness of its own.
 
     Raises
     ------
@@ -55,7 +60,13 @@ def export(
     if out.suffix.lower() != ".onnx":
         better = out / "NAME.onnx" if out.is_dir() else out.with_suffix(".onnx")
         raise ContractError(f"A model file ends in .onnx, and {out} doesn't; call it {better}.")
-    return write(checkpoint.load(source), out, name or out.stem, bend=bend, weights=weights)
+    called = name or out.stem
+    if playable_checkpoint.is_one(source):
+        made = playable_checkpoint.load(source)
+        return playable_export.write(made, out, called, voices=voices, bend=bend, weights=weights)
+    if voices != 1:
+        raise ContractError("Only a playable model has voices, and this is another one; export it without --voices.")
+    return write(checkpoint.load(source), out, called, bend=bend, weights=weights)
 
 
 def write(

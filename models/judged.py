@@ -8,7 +8,8 @@ from typing import Any
 import lightning as L
 from torch import Tensor
 
-from models.training import HELD_OUT_LOSS, VaeTraining
+from models.paced import HELD_OUT_LOSS
+from models.training import VaeTraining
 
 Row = dict[str, float]
 

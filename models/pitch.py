@@ -59,7 +59,18 @@ def refine(audio: NDArray[np.floating], rate: int, prior: NDArray[np.floating] |
     -------
     np.ndarray [shape=(1 + samples // hop,)]
         MIDI note numbers. Frames too quiet to tell take their neighbours' pitch.
+
+    See Also
+    --------
+    refine_stretched : gives the stretch as well.
     """
+    return refine_stretched(audio, rate, prior, hop)[0]
+
+
+def refine_stretched(
+    audio: NDArray[np.floating], rate: int, prior: NDArray[np.floating] | float, hop: int
+) -> tuple[Floats, float]:
+    """Refine a known pitch as `refine` does, and give the stretch B of f_k = k f0 sqrt(1 + B k²) with it."""
     frames = 1 + len(audio) // hop
     expected = np.broadcast_to(note_to_hz(prior), (frames,))
     lowest = float(np.median(expected))
@@ -75,7 +86,7 @@ def refine(audio: NDArray[np.floating], rate: int, prior: NDArray[np.floating] |
         k = np.arange(1, count + 1)
         guess = f0[:, None] * k * np.sqrt(1 + stretch * k**2)  # [frames, harmonics]
         reach = 1 if count > 6 else int(np.clip(lowest / bin_hz / 2.5, 1, 3))
-        found, height, is_peak = _peaks(magnitudes, guess / bin_hz, reach)
+        found, height, is_peak = peaks(magnitudes, guess / bin_hz, reach)
         found *= bin_hz
         off = np.abs(1200 * np.log2(np.maximum(found, 1e-3) / guess))
         weight = height**0.7 * np.minimum(k, 12) * is_peak * (off < tolerance)
@@ -92,7 +103,7 @@ def refine(audio: NDArray[np.floating], rate: int, prior: NDArray[np.floating] |
         limit = 2 ** (_MAX_DRIFT_SEMITONES / 12)
         f0 = expected * np.clip(median_filter(ratio, size=5, mode="nearest"), 1 / limit, limit)
     smooth = np.convolve(np.pad(f0, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
-    return hz_to_note(smooth)
+    return hz_to_note(smooth), stretch
 
 
 def estimate(
@@ -188,7 +199,7 @@ def _dips(
     return pitch
 
 
-def _peaks(magnitudes: Floats, guess: Floats, reach: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+def peaks(magnitudes: Floats, guess: Floats, reach: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Find the highest bin within `reach` of each guess: exact place in bins, height, and whether it is a peak.
 
     Between bins the place follows from the main lobe of the Hann window: of a lone sine, three neighbouring magnitudes

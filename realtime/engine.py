@@ -83,6 +83,8 @@ class Engine:
         self._frame_rate = frame_rate
         self._controls = tuple(row.address for row in self.table.controls.values())
         self._control_ms = np.array([row.smoothing_ms for row in self.table.controls.values()])
+        followed = {k: self.table.follows(address) for k, address in enumerate(self._controls)}
+        self._follows = {k: pair for k, pair in followed.items() if pair is not None}
         self._smoother = Smoother(self._targets(), frame_rate)
         method = self.decoder.method
         self._bends = Bends(method, frame_rate)
@@ -211,14 +213,21 @@ class Engine:
 
     def _decode(self, heard: np.ndarray | None) -> np.ndarray:
         latent = self.latents.next(self.knobs, heard)
-        time_ms = 0.0 if self.controls_at_once else self._control_ms
-        self._values[self._plain] = self._smoother.next(self._targets(), time_ms)[self._knob_of]
+        targets = self._targets()
+        time_ms = 0.0 if self.controls_at_once else self._follow_ms(targets)
+        self._values[self._plain] = self._smoother.next(targets, time_ms)[self._knob_of]
         if self._bends.next(self.knobs):
             self._values[self._bends.places] = self._bends.now
         return self.decoder.step(latent, self._values)
 
     def _targets(self) -> np.ndarray:
         return np.array([self.knobs[address] for address in self._controls])
+
+    def _follow_ms(self, targets: np.ndarray) -> np.ndarray:
+        """Say in what time each control follows: some rise in another than they fall in."""
+        for k, (rise, fall) in self._follows.items():
+            self._control_ms[k] = self.knobs[rise if targets[k] >= self._smoother.now[k] else fall]
+        return self._control_ms
 
     def _turn(self, row: Parameter, value: float) -> None:
         """Give a knob a value, at once or over the time that was asked for."""

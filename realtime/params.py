@@ -92,6 +92,7 @@ def row(
 
 SEED_LIMIT = float(2**31 - 1)
 SMOOTHING_MS = 30.0  # of latents and live controls
+FOLLOWING = ("/smoothing", "/rise", "/fall")  # ends of the addresses that say how a control follows a step
 BEND_KNOBS = ("scale", "shift", "amount", "seed", "channel")  # of a layer
 SNAPSHOT_BUTTONS = 16
 BENT = "/bend/"  # what the addresses of bent layers begin with
@@ -234,8 +235,25 @@ class Table(Mapping[str, Parameter]):
         return {
             row.address.removeprefix("/"): row
             for row in self.by_index
-            if row.address not in host and not row.address.startswith(others)
+            if row.address not in host and not row.address.startswith(others) and not self._follows(row.address)
         }
+
+    def follows(self, address: str) -> tuple[str, str] | None:
+        """Give the addresses that say in what time a control rises and falls; None where the row alone says it.
+
+        Where there are several voices, all go by what the first one has.
+        """
+        for base in (address, re.sub(r"/\d+$", "", address)):
+            smoothing, rise, fall = (f"{base}{end}" for end in FOLLOWING)
+            if smoothing in self._rows:
+                return smoothing, smoothing
+            if rise in self._rows:
+                return rise, fall
+        return None
+
+    def _follows(self, address: str) -> bool:
+        base, _, end = address.rpartition("/")
+        return f"/{end}" in FOLLOWING and base in self._rows
 
     @property
     def bends(self) -> tuple[Parameter, ...]:
@@ -273,12 +291,28 @@ def _model_rows(card: Card) -> Iterator[Parameter]:
         if bends_layer(control.name):
             continue
         address = f"/{control.name.replace('.', '/')}"
-        if address in taken or f"{address}/".startswith(STAGE):
+        if address in taken or f"{address}/".startswith(STAGE) or address.endswith(FOLLOWING):
             address = f"/model{address}"  # the plain one means something else here
         low, high, default = control.minimum, control.maximum, control.default
-        yield row(address, "float", low, high, default, control.unit, "deck", control.text, smoothing_ms=30)
+        yield row(address, "float", low, high, default, control.unit, "deck", control.text, smoothing_ms=SMOOTHING_MS)
+        if not re.search(r"/\d+$", address):  # all voices follow as the first one does
+            yield from _following_rows(address, control)
     for bend in decode.bends if decode else ():
         yield from _bend_rows(bend, controls[bend.scale], controls[bend.shift])
+
+
+def _following_rows(address: str, control: Control) -> Iterator[Parameter]:
+    rise, fall = (SMOOTHING_MS if time is None else time for time in (control.rise_ms, control.fall_ms))
+    if control.rise_ms is None and control.fall_ms is None:
+        return
+    if control.fall_ms is None or rise == fall:
+        yield row(
+            f"{address}/smoothing", "float", 0, 5000, rise, "ms", "deck", f"Time in which {address} follows a step."
+        )
+        return
+    for end, time, way in (("/rise", rise, "upwards"), ("/fall", fall, "downwards")):
+        text = f"Time in which {address} follows a step {way}."
+        yield row(f"{address}{end}", "float", 0, 5000, time, "ms", "deck", text)
 
 
 def bend_address(layer: str, knob: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.library import bundled_model
+from realtime.library import Library, bundled_model
 from realtime.memory import Registry
 from tests import reference
 
@@ -32,7 +32,8 @@ def _denormals() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Small models that need no torch: `level` shows its latent, `tone` gives magnitudes, `bundled` is the real one."""
+    """Small models that need no torch: `level` shows its latent, `tone` gives magnitudes, `bundled` is the
+    real one, and `spectral` the other one that gives magnitudes."""
     folder = tmp_path_factory.mktemp("models")
     return {
         "level": reference.level_model(folder / "level.onnx"),
@@ -43,6 +44,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "singing": reference.singing_model(folder / "singing.onnx"),
         "humming": reference.singing_model(folder / "humming.onnx", audio=True),
         "bundled": bundled_model(),
+        "spectral": Library(folder).find("orchestra-spectral"),
     }
 
 

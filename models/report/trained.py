@@ -15,12 +15,12 @@ from models import features, metrics
 from models.data.prepare import Preparation
 from models.frames import FrameStore
 from models.media import rebuild
+from models.paced import HELD_OUT_LOSS
 from models.report import charts, pictures
 from models.report.charts import Curve, Point
 from models.report.page import figure, page, paragraph, section, table
 from models.spectral import SpectralVae
 from models.train import Result
-from models.training import HELD_OUT_LOSS
 from models.writing import write_whole
 from realtime.phase import invert
 

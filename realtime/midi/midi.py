@@ -19,10 +19,10 @@ from realtime.midi.combine import ANY, Change, Combiner, Registered
 from realtime.midi.control import Control
 from realtime.midi.learn import Learner
 from realtime.midi.mapping import Mapping, MappingError, MappingFile, read, write
-from realtime.midi.notes import ALL_SOUND_OFF, Action, Notes
+from realtime.midi.notes import ALL_SOUND_OFF, Action, Notes, Role
 from realtime.midi.parse import Message, Parser
 from realtime.midi.ports import Incoming, Ports, PortState
-from realtime.midi.travel import to_position, to_value
+from realtime.midi.travel import to_loudness, to_position, to_value
 from realtime.params import Parameter, ParameterError
 from realtime.priority import prefer_thread
 from realtime.surface import Stage
@@ -136,7 +136,7 @@ class Midi:
         self._closing = threading.Event()
         self._worker = threading.Thread(target=self._run, name="midi", daemon=True)
         self._file = self._read()
-        self._notes = Notes(self._file.notes)
+        self._notes = Notes(self._file.notes, self._voices_of)
         self._controls: dict[Mapping, Control] = {}
         self._by_key: dict[tuple[str, int], list[Control]] = {}
         self._use(self._file)
@@ -329,20 +329,30 @@ class Midi:
 
     def _act(self, actions: Sequence[Action], at: float) -> None:
         """Let a voice play its addresses, so far as the stage has them."""
-        rows, settings = self._stage.addresses, self._notes.settings
+        rows = self._stage.addresses
         for action in actions:
-            address = getattr(settings, action.role)
-            letter = settings.decks.get(str(action.channel))
-            address = f"/{letter}{address}" if letter and address else address
-            row = rows.get(address)
+            row = rows.get(self._address(action.role, action.channel, action.voice))
             if row is not None and row.kind not in ("list", "trigger"):
-                value = row.clip(action.value) if action.role == "pitch" else to_value(row, action.value)
-                self._set(address, value, at)
+                way = {"pitch": lambda row, value: row.clip(value), "loudness": to_loudness}.get(action.role, to_value)
+                self._set(row.address, way(row, action.value), at)
             elif action.role == "gate" and action.value == 0.0:  # without a gate, a note ends by its loudness
-                loudness = f"/{letter}{settings.loudness}" if letter else settings.loudness
-                quiet = rows.get(loudness)
-                if quiet is not None and settings.loudness:
-                    self._set(loudness, to_value(quiet, 0.0), at)
+                quiet = rows.get(self._address("loudness", action.channel, action.voice))
+                if quiet is not None:
+                    self._set(quiet.address, to_value(quiet, 0.0), at)
+
+    def _address(self, role: Role, channel: int, voice: int) -> str:
+        """Say where a voice of a channel plays; empty for nowhere."""
+        address: str = getattr(self._notes.settings, role)
+        letter = self._notes.settings.decks.get(str(channel))
+        end = f"/{voice}" if voice > 1 else ""
+        return f"/{letter}{address}{end}" if letter and address else f"{address}{end}" if address else ""
+
+    def _voices_of(self, channel: int) -> int:
+        """Count the voices that the model of a channel has: those of the pitch."""
+        rows, count = self._stage.addresses, 1
+        while self._address("pitch", channel, count + 1) in rows:
+            count += 1
+        return count
 
     def _panic_in(self, at: float) -> None:
         if abs(at - self._panicked_at) >= PANIC_AGAIN_S:

@@ -33,11 +33,14 @@ class Action:
         Pitch in semitones (a MIDI note number with its bend), else 0 to 1.
     channel
         The channel that it came from; the zone's master in MPE.
+    voice
+        Which voice of the model, from 1 on.
     """
 
     role: Role
     value: float
     channel: int
+    voice: int = 1
 
 
 @dataclass(slots=True)
@@ -50,7 +53,9 @@ class _Channel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class Held:
+    """A note whose key is down, or which the pedal holds."""
+
     note: int
     channel: int
     velocity: float
@@ -60,10 +65,12 @@ class _Held:
 class Voice:
     """One voice, played by one channel or one MPE zone."""
 
+    size = 1
+
     def __init__(self, channel: int, settings: NoteSettings, *, zone: bool = False) -> None:
         self._channel, self._settings, self._zone = channel, settings, zone
         self._channels: dict[int, _Channel] = {}
-        self._held: list[_Held] = []  # oldest first; the last one sounds
+        self._held: list[Held] = []  # oldest first; the last one sounds
 
     @property
     def sounding(self) -> int | None:
@@ -115,7 +122,7 @@ class Voice:
     def _press(self, message: Message) -> list[Action]:
         slurred = any(held.key for held in self._held)
         self._forget(message.number, message.channel)
-        held = _Held(message.number, message.channel, message.value / 127)
+        held = Held(message.number, message.channel, message.value / 127)
         self._held.append(held)
         actions = self._sound(held)
         if not (slurred and self._settings.legato):
@@ -125,7 +132,7 @@ class Voice:
     def _let_go(self, message: Message) -> list[Action]:
         if self._pedal(message.channel):
             self._held = [
-                _Held(one.note, one.channel, one.velocity, False)
+                Held(one.note, one.channel, one.velocity, False)
                 if (one.note, one.channel) == (message.number, message.channel)
                 else one
                 for one in self._held
@@ -165,7 +172,7 @@ class Voice:
     def _pedal(self, number: int) -> bool:
         return self._state(number).pedal or (self._zone and self._state(MASTER).pedal)
 
-    def _sound(self, held: _Held) -> list[Action]:
+    def _sound(self, held: Held) -> list[Action]:
         actions = [Action("pitch", self._pitch(held), self._channel)]
         if self._zone:
             state = self._state(held.channel)
@@ -173,7 +180,7 @@ class Voice:
             actions.append(Action("pressure", state.pressure, self._channel))
         return actions
 
-    def _pitch(self, held: _Held) -> float:
+    def _pitch(self, held: Held) -> float:
         own = self._state(held.channel)
         pitch = held.note + own.bend * own.bend_semitones
         if self._zone and held.channel != MASTER:
@@ -192,10 +199,19 @@ class Voice:
 
 
 class Notes:
-    """Every voice: one for the MPE zone, one for each other channel."""
+    """Every player: one for the MPE zone, one for each other channel.
 
-    def __init__(self, settings: NoteSettings) -> None:
+    Parameters
+    ----------
+    settings
+        How notes are played.
+    voices
+        Says how many voices a channel plays; it is asked with every message, since another model may have more.
+    """
+
+    def __init__(self, settings: NoteSettings, voices: Callable[[int], int] = lambda channel: 1) -> None:
         self.settings = settings
+        self._count = voices
         self._members = settings.members if settings.mpe else 0
         self._voices: dict[int, Voice] = {}
 
@@ -208,7 +224,8 @@ class Notes:
         """Take a message with a channel."""
         if not self._listens(message.channel):
             return []
-        return self._voice(message.channel).feed(message)
+        left, voice = self._voice(message.channel)
+        return left + voice.feed(message)
 
     def registered(self, change: Registered) -> list[Action]:
         """Take a bend range, or the message that opens and closes the MPE zone."""
@@ -221,7 +238,8 @@ class Notes:
             return actions
         if not self._listens(change.channel):
             return []
-        return self._voice(change.channel).registered(change)
+        left, voice = self._voice(change.channel)
+        return left + voice.registered(change)
 
     def all_off(self) -> list[Action]:
         """Let every note go."""
@@ -235,11 +253,23 @@ class Notes:
     def _in_zone(self, channel: int) -> bool:
         return self._members > 0 and channel <= MASTER + self._members
 
-    def _voice(self, channel: int) -> Voice:
+    def _voice(self, channel: int) -> tuple[list[Action], Voice]:
+        """Give who plays for a channel, after what lets the notes go of one with another number of voices."""
         zone = self._in_zone(channel)
         first = MASTER if zone else channel
         if not zone and self.settings.channel is None and str(channel) not in self.settings.decks:
             first = -1  # all the other channels play one voice together
-        if first not in self._voices:
-            self._voices[first] = Voice(channel if first < 0 else first, self.settings, zone=zone)
-        return self._voices[first]
+        told = channel if first < 0 else first
+        size = self._count(told)
+        playing = self._voices.get(first)
+        if playing is not None and playing.size == size:
+            return [], playing
+        self._voices[first] = self._player(told, size, zone)
+        return playing.all_off() if playing is not None else [], self._voices[first]
+
+    def _player(self, channel: int, size: int, zone: bool) -> Voice:
+        from realtime.midi.chord import Chord  # which stands on this module
+
+        if size > 1:
+            return Chord(channel, self.settings, size=size, zone=zone)
+        return Voice(channel, self.settings, zone=zone)

@@ -25,6 +25,17 @@ def to_value(row: Parameter, position: float, span: Range | None = None) -> floa
     return row.clip(low + position * (high - low))
 
 
+def to_loudness(row: Parameter, velocity: float) -> float:
+    """Give the loudness of a note struck with a velocity from 0 to 1.
+
+    An amplitude that goes with the square of the velocity, as General MIDI recommends: 40 log10 dB under the loudest. A
+    loudness in another unit travels its range evenly.
+    """
+    if row.unit != "dBFS" or velocity <= 0.0:
+        return to_value(row, velocity)
+    return row.clip(row.maximum + 40.0 * math.log10(velocity))
+
+
 def to_position(row: Parameter, value: float, span: Range | None = None) -> float:
     """Give the position of a value, from 0 to 1; what lies beyond the way is at its end."""
     low, high = span or (row.minimum, row.maximum)

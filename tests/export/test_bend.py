@@ -75,7 +75,7 @@ def test_layers_are_called_as_the_module_calls_them(reference_model: Path) -> No
 def test_a_dense_models_layers_are_found_in_a_file_that_was_made_before_there_were_bends(
     models: dict[str, Path],
 ) -> None:
-    found = layers(*load(models["bundled"]))
+    found = layers(*load(models["spectral"]))
     assert {layer.kind for layer in found} <= {"Gemm", "MatMul"}
     assert {layer.method for layer in found} == {"decode"}
     assert len({layer.name for layer in found}) == len(found) >= 4

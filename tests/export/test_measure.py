@@ -262,9 +262,9 @@ def test_a_model_that_clicks_at_its_cuts_is_found(tmp_path: Path) -> None:
 
 
 def test_a_summary_says_what_a_model_is(models: dict[str, Path]) -> None:
-    model, card = load(models["bundled"])
-    said = summary(model, card, models["bundled"].stat().st_size)
-    assert (said["name"], said["sample_rate"], said["latent"]["size"]) == ("orchestra", 48_000, 16)
+    model, card = load(models["spectral"])
+    said = summary(model, card, models["spectral"].stat().st_size)
+    assert (said["name"], said["sample_rate"], said["latent"]["size"]) == ("orchestra-spectral", 48_000, 16)
     assert set(said["methods"]) == {"decode", "encode"}
     assert said["file"]["parameters"] > said["methods"]["decode"]["parameters"] > 0.9e6
     assert said["file"]["weights"] == "fp32"

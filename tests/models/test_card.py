@@ -37,10 +37,10 @@ def test_a_card_is_read_in_the_terminal(
     models: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(SystemExit) as done:
-        lab(monkeypatch, "card", models["bundled"])
+        lab(monkeypatch, "card", models["spectral"])
     assert not done.value.code
     out = capsys.readouterr().out
-    assert out.startswith("orchestra: 48000 Hz, 16 latents, 1.48 M parameters as fp32, 6.0 MB, opset 18")
+    assert out.startswith("orchestra-spectral: 48000 Hz, 16 latents, 1.48 M parameters as fp32, 6.0 MB, opset 18")
     for text in ("16 latents → magnitudes", "mono → 16 latents", "any", "pitch", "MIDI note", "24 … 108"):
         assert text in out
     assert "/latent/1 " in out

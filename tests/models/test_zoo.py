@@ -1,4 +1,4 @@
-"""The bundled model keeps what its README promises, on the few notes that a test has time for."""
+"""The bundled spectral model keeps what its README promises, on the few notes that a test has time for."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from models import evaluate, zoo
 from models.data.manifest import Manifest
 from models.evaluate import Report, RoundTrip
 
-ORCHESTRA = Path(zoo.__file__).parent / "orchestra.onnx"
+ORCHESTRA = Path(zoo.__file__).parent / "orchestra-spectral.onnx"
 
 
 @pytest.fixture(scope="module")

@@ -67,8 +67,8 @@ def test_the_graph_itself_gives_the_same_magnitudes_at_every_cut(models: dict[st
     from export.contract import split
     from export.proof import run
 
-    model, card = load(models["bundled"])
-    decoder = Decoder(models["bundled"])
+    model, card = load(models["spectral"])
+    decoder = Decoder(models["spectral"])
     graph = ort.InferenceSession(split(model, "decode").SerializeToString(), providers=["CPUExecutionProvider"])
     controls = controls_for(decoder, 140)
     feeds = {"decode.input": latents_for(decoder, 140)[None].astype(np.float32)}

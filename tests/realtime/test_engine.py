@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from export.contract import load, save
 from realtime.engine import Engine
 from realtime.memory import CAPTURE, GLIDE, RESTORE
 from realtime.state import EngineState, StateError
@@ -213,3 +215,24 @@ def test_controls_reach_the_graph_and_move_smoothly(models: dict[str, Path]) -> 
     play(engine, 100)
     audio = play(engine, 60)[0]
     assert 20 * np.log10(np.sqrt(np.mean(audio**2))) == pytest.approx(-40, abs=2)
+
+
+def test_a_control_rises_and_falls_in_times_of_its_own(models: dict[str, Path], tmp_path: Path) -> None:
+    model, card = load(models["tone"])
+    method = card.method("decode")
+    loudness = replace(method.controls[0], rise_ms=0.0, fall_ms=100.0)
+    path = tmp_path / "envelope.onnx"
+    save(path, model, replace(card, methods={"decode": replace(method, controls=(loudness,))}))
+    engine = Engine(path, 48_000)
+    level = engine.decoder.graph.values
+
+    def turn(address: str, value: float) -> None:
+        engine.apply(engine.table[address].index, value)
+        engine.next()
+
+    turn("/loudness", 0.0)
+    assert level[0] == pytest.approx(0.0)
+    turn("/loudness", -80.0)
+    assert -10 < level[0] < -1, "it falls at once"
+    turn("/loudness/fall", 0.0)
+    assert level[0] == pytest.approx(-80.0)

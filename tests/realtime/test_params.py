@@ -64,3 +64,20 @@ def test_values_are_brought_into_the_range(value: float) -> None:
 def test_an_unknown_address_says_where_the_known_ones_are() -> None:
     with pytest.raises(ParameterError, match="--list-params"):
         table()["/nowhere"]
+
+
+def test_how_a_control_follows_a_step_is_a_knob_where_the_model_says_it() -> None:
+    controls = (
+        Control("pitch", 60, 20, 110, rise_ms=4.0),
+        Control("loudness", -20, -90, -6, rise_ms=1.0, fall_ms=60.0),
+        Control("pitch.2", 60, 20, 110, rise_ms=4.0),
+        Control("vowel", 0, -1, 1),
+        Control("vowel.rise", 0, -1, 1),
+    )
+    rows = table(Card("x", 48_000, {"decode": Method(hop=128, output="audio", controls=controls)}, Latent.plain(1)))
+    assert list(rows.controls) == ["pitch", "loudness", "pitch/2", "vowel", "model/vowel/rise"]
+    assert rows["/pitch/smoothing"].default == 4.0
+    assert (rows["/loudness/rise"].default, rows["/loudness/fall"].default) == (1.0, 60.0)
+    assert rows.follows("/pitch") == rows.follows("/pitch/2") == ("/pitch/smoothing", "/pitch/smoothing")
+    assert rows.follows("/loudness") == ("/loudness/rise", "/loudness/fall")
+    assert rows.follows("/vowel") is None

@@ -1,0 +1,53 @@
+"""`glitch-lab train playable`: harmonics and noise, played by pitch and loudness."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.commands.terminal import command_line, progress
+
+
+def train_playable(
+    data: Annotated[Path, typer.Argument(help="A manifest of single notes, or the folder that holds it.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.ckpt, checkpoints and logs.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is random.")] = 0,
+    max_steps: Annotated[int, typer.Option(min=1, help="Stop after so many steps.")] = 20_000,
+    max_minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes.")] = None,
+    fit_steps: Annotated[int, typer.Option(min=1, help="Steps that presets and hearing are fitted in, each.")] = 3_000,
+    latent: Annotated[int, typer.Option(min=1, help="Number of latents.")] = 8,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last checkpoint stands.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds; else OUT_DIR/features.")] = None,
+) -> None:
+    """Train a model of harmonics and noise that is played by pitch and loudness, on the CPU."""
+    from models.playable.network import PlayableConfig
+    from models.playable.settings import PlayableSettings
+    from models.playable.train import train
+    from models.train import MODEL_FILE, Run
+
+    settings = PlayableSettings(
+        model=PlayableConfig(latent=latent),
+        seed=seed,
+        max_steps=max_steps,
+        max_minutes=max_minutes,
+        fit_steps=fit_steps,
+    )
+    run = Run(data, out, cache, resume, accelerator="cpu", devices="1", command=command_line())
+    with ExitStack() as stack:
+        bars = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if done == 1:
+                bars[what] = stack.enter_context(progress(what))
+            bars[what](done, total)
+
+        made = train(run, settings, tell=tell)
+    print(
+        f"{made.provenance.steps} steps, {made.vae.parameter_count()} weights, presets of "
+        f"{len(made.presets.instruments)} instruments; export it: "
+        f"glitch-lab export {shlex.quote(str(out / MODEL_FILE))} NAME.onnx"
+    )

@@ -1,0 +1,1 @@
+"""The playable model: harmonics and noise, with pitch and loudness in the player's hands."""

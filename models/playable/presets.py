@@ -1,0 +1,116 @@
+"""Instruments by name: a latent for each, that goes with pitch and loudness as the instrument's own sound does.
+
+One latent an instrument would hold for a few notes only: a bassoon's low notes are no clarinet's. So a small network
+gives the latent for an instrument, a pitch and a loudness. It is fitted through the finished decoder, by what is heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.playable.network import PlayableVae, pitch_waves, scaled
+from models.playable.objective import distance
+from models.playable.store import PartialStore
+from models.spectral import mlp
+
+HIDDEN = 96
+_BATCH = 512
+_RATE = 3e-3
+_BEYOND_SEMITONES = 3.0
+_SOFTEST_DBFS = -50.0
+
+
+class Presets(nn.Module):
+    """(Instrument, pitch, loudness) → latent.
+
+    Parameters
+    ----------
+    instruments
+        Their names, in order.
+    latent
+        Size of the latent.
+    waves
+        Sines and cosines that tell the pitch; see `models.playable.network.pitch_waves`.
+    """
+
+    lowest: Tensor
+    highest: Tensor
+    loudest: Tensor
+
+    def __init__(self, instruments: Sequence[str], latent: int, waves: int = 4) -> None:
+        super().__init__()
+        self.instruments = tuple(instruments)
+        self.waves = waves
+        count = len(self.instruments)
+        self.net = mlp(count + 2 + 2 * waves, HIDDEN, latent, 2)
+        self.register_buffer("lowest", torch.zeros(count))
+        self.register_buffer("highest", torch.full((count,), 127.0))
+        self.register_buffer("loudest", torch.zeros(count))
+
+    def forward(self, weights: Tensor, pitch: Tensor, loudness: Tensor) -> Tensor:
+        """Give the latent [..., latent] of instruments mixed by `weights` [..., instruments], which sum to 1.
+
+        Beyond an instrument's range the latent stays what it is at the end of it.
+        """
+        lowest, highest, loudest = ((weights * ends).sum(dim=-1) for ends in (self.lowest, self.highest, self.loudest))
+        pitch = torch.minimum(torch.maximum(pitch, lowest), highest)
+        loudness = torch.minimum(loudness.clamp(min=_SOFTEST_DBFS), loudest)
+        told = [pitch_waves(pitch, self.waves), scaled(loudness)[..., None]]
+        latent: Tensor = self.net(torch.cat([weights, *told], dim=-1))
+        return latent
+
+
+def fit(
+    vae: PlayableVae,
+    store: PartialStore,
+    *,
+    steps: int,
+    seed: int,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> Presets:
+    """Fit presets for the labels of a training set, so that the decoder makes the sound of each.
+
+    Parameters
+    ----------
+    vae
+        The trained model; it stays as it is.
+    store
+        Its training set.
+    steps
+        Of the fit.
+    seed
+        Of the weights and of what is drawn.
+    on_step
+        Called after each step with how many are done and how many there are.
+    """
+    random = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    names = sorted({sound.label for sound in store.sounds})
+    presets = Presets(names, vae.config.latent)
+    number = torch.tensor([names.index(sound.label) for sound in store.sounds])[store.sound]  # [frames]
+    active = torch.nonzero(store.active)[:, 0]
+    for k in range(len(names)):
+        mine = active[number[active] == k]
+        presets.lowest[k] = float(store.pitch[mine].min()) - _BEYOND_SEMITONES
+        presets.highest[k] = float(store.pitch[mine].max()) + _BEYOND_SEMITONES
+        presets.loudest[k] = float(store.loudness[mine].max())
+    optimizer = torch.optim.AdamW(presets.parameters(), _RATE, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    vae.requires_grad_(False)
+    for step in range(steps):
+        index = active[torch.randint(0, len(active), (_BATCH,), generator=random)]
+        frames = store.take(index)
+        weights = F.one_hot(number[index], len(names)).float()
+        latent = presets(weights, frames.pitch, frames.loudness)
+        apart = distance(frames, vae.decode(latent, frames.pitch, frames.loudness), vae.config.sample_rate)
+        optimizer.zero_grad()
+        torch.autograd.backward(apart.total)
+        optimizer.step()
+        schedule.step()
+        on_step(step + 1, steps)
+    vae.requires_grad_(True)
+    return presets.eval()

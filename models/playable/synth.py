@@ -1,0 +1,167 @@
+"""Oscillators and filtered noise as a stream: frames of what sounds in, audio out, every memory in sight.
+
+A frame says what sounds at the end of its hop; within the hop amplitudes and frequencies go there in a straight line
+from the frame before. Phases are kept in whole steps of 2⁻²² cycles and added as such, so however many frames come at
+once, the same phases come of them. Noise is read from loops, one a band, at places that jump about from frame to frame;
+the pieces overlap. Nothing is drawn by chance: the count that says the next place is a state as the phases are.
+
+Shapes: `voices` sound together; `count` is the number of frames.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from models.playable.analysis import HARMONICS
+from models.playable.bands import BANDS, noise_table
+
+STEPS = 1 << 22
+LOOP = 8192
+JUMPS = 1021, 3181
+"""Piece n begins at row 1021 n² + 3181 n: the distance of two pieces never stays the same, so no loop is heard."""
+
+PIECE_HOPS = 4
+AMPLITUDE, OVERLAP = 2, 4  # places in a state of what still sounds
+NOISE_SEED = 0
+
+
+@dataclass(frozen=True)
+class State:
+    """What a synthesiser remembers between two frames.
+
+    Attributes
+    ----------
+    phase : Tensor [shape=(voices, HARMONICS)]
+        In cycles, 0 to 1.
+    hz, amplitude : Tensor [shape=(voices, HARMONICS)]
+        Of the last frame.
+    count : Tensor [shape=(1,)]
+        Frames so far, round and round in `LOOP`: it says where in the loops the next piece of noise begins.
+    overlap : Tensor [shape=((PIECE_HOPS - 1) * hop,)]
+        Noise that has begun and goes on.
+    """
+
+    phase: Tensor
+    hz: Tensor
+    amplitude: Tensor
+    count: Tensor
+    overlap: Tensor
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of it, in order."""
+        return self.phase, self.hz, self.amplitude, self.count, self.overlap
+
+
+class Synth(nn.Module):
+    """Makes sound of harmonics and noise.
+
+    Parameters
+    ----------
+    sample_rate, hop
+        Of the audio, and samples that a frame makes.
+    voices
+        That sound together.
+    """
+
+    table: Tensor
+    within: Tensor
+    rising: Tensor
+    window: Tensor
+
+    def __init__(self, sample_rate: int, hop: int, voices: int = 1) -> None:
+        super().__init__()
+        self.sample_rate, self.hop, self.voices = sample_rate, hop, voices
+        piece = PIECE_HOPS * hop
+        loop = torch.from_numpy(noise_table(sample_rate, LOOP, NOISE_SEED))
+        n = torch.arange(1, hop + 1, dtype=torch.float64)
+        # Cycles after n samples: the phase, and the integral of a frequency that goes from one value to the next.
+        within = torch.stack([torch.ones_like(n), n / sample_rate, n**2 / (2 * hop * sample_rate)])
+        window = torch.hann_window(piece, periodic=True, dtype=torch.float64)
+        self.register_buffer("table", torch.cat([loop, loop[:piece]]), persistent=False)  # [LOOP + piece, BANDS]
+        self.register_buffer("within", (2 * math.pi * within).float(), persistent=False)  # [3, hop]
+        self.register_buffer("rising", (n / hop).float(), persistent=False)  # [hop]
+        power = float((window**2).sum()) / hop  # of pieces that overlap and know nothing of each other
+        self.register_buffer("window", (window / math.sqrt(power)).float(), persistent=False)  # [piece]
+
+    def rest(self) -> State:
+        """Give the state before the first frame: silence."""
+        bank = (self.voices, HARMONICS)
+        # Cosines and sines in turn would peak together; phases far apart keep the crest of a note low.
+        spread = torch.frac(torch.arange(HARMONICS, dtype=torch.float64) * 0.6180339887)
+        phase = torch.floor(spread * STEPS) / STEPS
+        return State(
+            phase=phase.float().expand(bank).clone(),
+            hz=torch.zeros(bank),
+            amplitude=torch.zeros(bank),
+            count=torch.zeros(1),
+            overlap=torch.zeros((PIECE_HOPS - 1) * self.hop),
+        )
+
+    def forward(self, hz: Tensor, amplitude: Tensor, noise: Tensor, state: State) -> tuple[Tensor, State]:
+        """Make the next frames' sound.
+
+        Parameters
+        ----------
+        hz : Tensor [shape=(voices, count, HARMONICS)]
+            Frequencies.
+        amplitude : Tensor [shape=(voices, count, HARMONICS)]
+            0 where nothing is to be heard.
+        noise : Tensor [shape=(count, BANDS)]
+            Deviation of each band's noise; see `models.playable.bands`.
+        state
+            Where the stream stands.
+
+        Returns
+        -------
+        audio : Tensor [shape=(count * hop,)]
+        state : State
+            Where it stands then.
+        """
+        tones, phase = self._tones(hz, amplitude, state)
+        hiss, count, overlap = self._hiss(noise, state)
+        return tones + hiss, State(phase, hz[:, -1], amplitude[:, -1], count, overlap)
+
+    def _tones(self, hz: Tensor, amplitude: Tensor, state: State) -> tuple[Tensor, Tensor]:
+        """Sum the oscillators, [count * hop]; give their phases at the end, too."""
+        hz_before = torch.cat([state.hz[:, None], hz[:, :-1]], dim=1)  # [voices, count, HARMONICS]
+        amplitude_before = torch.cat([state.amplitude[:, None], amplitude[:, :-1]], dim=1)
+        cycles = (hz_before.double() + hz.double()) * (self.hop / (2 * self.sample_rate))
+        steps = torch.floor(cycles * STEPS + 0.5) / STEPS
+        ends = state.phase.double()[:, None] + torch.cumsum(steps, dim=1)
+        phase = (ends - steps) - torch.floor(ends - steps)  # where each frame begins
+        last = ends[:, -1] - torch.floor(ends[:, -1])
+        slope = torch.stack([phase.float(), hz_before, hz - hz_before], dim=-1)  # [voices, count, HARMONICS, 3]
+        waves = torch.sin(slope @ self.within)  # [voices, count, HARMONICS, hop]
+        lines = torch.stack([amplitude_before, amplitude - amplitude_before], dim=2)  # [voices, count, 2, HARMONICS]
+        summed = (lines @ waves).sum(dim=0)  # [count, 2, hop]
+        tones = summed[:, 0] + self.rising * summed[:, 1]  # [count, hop]
+        return tones.reshape(-1), last.float()
+
+    def _hiss(self, noise: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor]:
+        """Overlap pieces of noise, [count * hop]; give how many there were and what goes on, too."""
+        count, piece = noise.shape[0], PIECE_HOPS * self.hop
+        ahead = torch.arange(piece, device=noise.device)
+        counted = state.count.double() + torch.cumsum(torch.ones_like(noise[:, 0], dtype=torch.float64), dim=0)
+        counted = counted - LOOP * torch.floor(counted / LOOP)  # [count]
+        first = counted * (JUMPS[0] * counted + JUMPS[1])
+        first = first - LOOP * torch.floor(first / LOOP)
+        rows = (first.long()[:, None] + ahead).reshape(-1)
+        pieces = self.table.index_select(0, rows).reshape(count, piece, BANDS)
+        sounded = (pieces @ noise[:, :, None])[:, :, 0] * self.window  # [count, piece]
+        hops = sounded.reshape(count, PIECE_HOPS, self.hop)
+        total = torch.cat([state.overlap.reshape(PIECE_HOPS - 1, self.hop), torch.zeros_like(hops[:, 0])], dim=0)
+        for k in range(PIECE_HOPS):
+            total = total + torch.nn.functional.pad(hops[:, k], (0, 0, k, PIECE_HOPS - 1 - k))
+        return total[:count].reshape(-1), counted[-1:].float(), total[count:].reshape(-1)
+
+
+def render(synth: Synth, hz: Tensor, amplitude: Tensor, noise: Tensor) -> Tensor:
+    """Make a whole sound from silence: one voice's [count, HARMONICS], [count, HARMONICS], [count, BANDS] → audio."""
+    begin = replace(synth.rest(), hz=hz[:1])
+    audio, _ = synth(hz[None], amplitude[None], noise, begin)
+    return torch.as_tensor(audio)

@@ -1,0 +1,210 @@
+"""playable: held-out notes of the orchestra through the bundled models, beside what no network could do better.
+
+`{"rows": {…}, "leakage_db", "pre_onset_db", "hop_ms", "eight_hop_ms", "notes"}`; a row has the mean and the
+worst note of Δ log-mel, the mean spectral convergence and the worst instrument's, the median pitch error, how many
+notes have a median over 25 cents, and the share of frames that are:
+
+- `playable`: the playable file encodes the sound and plays it again with the pitch and loudness of its analysis;
+- `told`: the same with latents from the training's own encoder, where `PLAYABLE_CHECKPOINT` names its checkpoint;
+- `preset`: the same with the instrument's preset instead of latents of the sound;
+- `resynthesis`: analysis and resynthesis without a network, the ceiling of these;
+- `spectral`: the spectral file, inverted as on stage; `inversion`: the true magnitudes inverted so, its ceiling.
+
+Leakage is the most by which the level moves when one latent goes from −2 to 2 standard deviations; the pre-onset level
+that of what sounds more than 5 ms before a note begins, against its first 50 ms. `PLAYABLE_DATA` names a folder that
+`glitch-lab data orchestra` has written, else it is rendered; `PLAYABLE_LIMIT` takes so many notes, evenly chosen.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RATE, LEAD = 48_000, 4_800
+FAR_CENTS = 25.0
+Again = Callable[[np.ndarray, Any], np.ndarray]
+
+
+def run() -> dict[str, Any]:
+    """Render the notes, unless they are there, and measure."""
+    if "PLAYABLE_DATA" in os.environ:
+        return measure(Path(os.environ["PLAYABLE_DATA"]))
+    from models.data import orchestra
+
+    with tempfile.TemporaryDirectory() as folder:
+        orchestra.render(Path(folder), orchestra.Settings())
+        return measure(Path(folder))
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Say it in a few lines."""
+    lines = [
+        f"{name}: Δ log-mel {row['mel_db']:.2f} dB (worst note {row['worst_mel_db']:.2f}), "
+        f"convergence {row['sc_db']:.1f} dB (worst instrument {row['worst_sc_db']:.1f}), pitch {row['cents']:.1f} cents"
+        for name, row in result["rows"].items()
+    ]
+    lines.append(
+        f"leakage {result['leakage_db']:.2f} dB, before the onset {result['pre_onset_db']:.0f} dB, "
+        f"{result['hop_ms']:.3f} ms a hop, {result['eight_hop_ms']:.3f} with eight voices"
+    )
+    return "\n".join(lines)
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Measure on the held-out notes of a folder."""
+    import torch
+
+    from export.contract import load
+    from models import features
+    from models.data import manifest
+    from models.playable.replay import Replay
+    from realtime.library import Library
+
+    torch.set_num_threads(1)
+    library = Library()
+    sounds = manifest.read(folder)
+    notes = sounds.of_split("held-out")
+    limit = int(os.environ.get("PLAYABLE_LIMIT", len(notes)))
+    notes = tuple(notes[int(k)] for k in np.linspace(0, len(notes) - 1, min(limit, len(notes))))
+    replay = Replay(*load(library.find("orchestra")))
+    ways = _ways(replay, library)
+    found: dict[str, list[tuple[str, float, float, np.ndarray]]] = defaultdict(list)
+    before = []
+    for note in notes:
+        audio = features.load_audio(sounds.path_of(note), RATE)
+        for name, again in ways.items():
+            found[name].append((note.label, *_figures(audio, again(audio, note), note.pitch)))
+        before.append(_pre_onset_db(replay, audio, note.pitch))
+    return {
+        "rows": {name: _row(each) for name, each in found.items()},
+        "leakage_db": _leakage_db(replay),
+        "pre_onset_db": float(np.mean(before)),
+        "worst_pre_onset_db": float(np.max(before)),
+        "hop_ms": _hop_ms(library.find("orchestra")),
+        "eight_hop_ms": _hop_ms(library.find("orchestra-eight")),
+        "notes": len(notes),
+    }
+
+
+def _ways(replay: Any, library: Any) -> dict[str, Again]:
+    from export.contract import load
+    from models.evaluate import RoundTrip
+    from models.playable import resynthesis
+    from models.playable.analysis import Analysis, analyse
+    from models.playable.replay import Score
+    from models.playable.synth import Synth
+    from realtime.phase import invert, stft_magnitudes
+
+    spectral = RoundTrip(*load(library.find("orchestra-spectral")))
+    synth = Synth(RATE, replay.hop)
+    names = next(control.text for control in replay.decode.controls if control.name == "instrument")
+
+    def preset(audio: np.ndarray, note: Any) -> np.ndarray:
+        told = analyse(audio, Analysis(RATE, replay.hop), note.pitch)
+        number = float(names.partition(f" {note.label}")[0].rpartition(" ")[2])
+        made = replay.play(Score(told.pitch, told.loudness, instrument=number))
+        return np.pad(made, (0, max(0, len(audio) - len(made))))[: len(audio)]
+
+    ways: dict[str, Again] = {
+        "playable": lambda audio, note: replay.again(audio, note.pitch),
+        "preset": preset,
+        "resynthesis": lambda audio, note: resynthesis.again(audio, synth, note.pitch),
+        "spectral": lambda audio, note: spectral(audio, note.pitch),
+        "inversion": lambda audio, note: invert(stft_magnitudes(audio, 2048, 256), 2048, 256, length=len(audio)),
+    }
+    if "PLAYABLE_CHECKPOINT" in os.environ:
+        ways["told"] = _told(replay, os.environ["PLAYABLE_CHECKPOINT"])
+    return ways
+
+
+def _told(replay: Any, checkpoint: str) -> Again:
+    import torch
+
+    from models.playable.analysis import Analysis, analyse
+    from models.playable.checkpoint import load
+    from models.playable.store import PartialStore
+
+    vae = load(checkpoint).vae
+
+    @torch.no_grad()
+    def again(audio: np.ndarray, note: Any) -> np.ndarray:
+        found = analyse(audio, Analysis(RATE, replay.hop), note.pitch)
+        frames = PartialStore.of([note], [found]).take(torch.arange(len(found.pitch)))
+        latent, _ = vae.encode(frames.drawn, frames.pitch, frames.loudness)
+        return np.asarray(replay.again(audio, note.pitch, latent.T.numpy()))
+
+    return again
+
+
+def _figures(audio: np.ndarray, made: np.ndarray, note: float) -> tuple[float, float, np.ndarray]:
+    from models import metrics
+
+    mel, convergence = metrics.log_mel_difference_db(audio, made, RATE), metrics.spectral_convergence_db(audio, made)
+    return mel, convergence, metrics.pitch_errors_cents(audio, made, RATE, note)
+
+
+def _row(figures: list[tuple[str, float, float, np.ndarray]]) -> dict[str, float]:
+    labels = {label for label, *_ in figures}
+    by_label = [np.mean([sc for label, _, sc, _ in figures if label == wanted]) for wanted in labels]
+    mel, convergence = ([figure[k] for figure in figures] for k in (1, 2))
+    medians = np.array([np.median(cents) for *_, cents in figures if len(cents)])
+    joined = np.concatenate([cents for *_, cents in figures])
+    return {
+        "mel_db": float(np.mean(mel)),
+        "worst_mel_db": float(np.max(mel)),
+        "sc_db": float(np.mean(convergence)),
+        "worst_sc_db": float(np.max(by_label)),
+        "cents": float(np.median(joined)),
+        "worst_note_cents": float(medians.max()),
+        "notes_over_25": int((medians > FAR_CENTS).sum()),
+        "frames_over_25": float((joined > FAR_CENTS).mean()),
+    }
+
+
+def _pre_onset_db(replay: Any, audio: np.ndarray, note: float) -> float:
+    """Level of what is heard before a note begins, against that of its first 50 ms."""
+    late = np.concatenate([np.zeros(LEAD, np.float32), audio])
+    begins = int(np.argmax(np.abs(late) > 1e-3 * np.abs(late).max()))
+    made = replay.again(late, note).astype(float)
+    early = made[: begins - RATE // 200]
+    first = made[begins : begins + RATE // 20]
+    return float(10 * np.log10(np.square(early[-RATE // 50 :]).mean() / np.square(first).mean() + 1e-12))
+
+
+def _leakage_db(replay: Any) -> float:
+    """The most by which the level moves over a sweep of one latent, dB."""
+    from models.playable.replay import Score
+
+    latent, frames, moved = replay.card.latent, 800, []
+    for dimension in range(latent.size):
+        for pitch in (48.0, 60.0, 72.0):
+            sweep = np.repeat(np.array(latent.mean)[:, None], frames, axis=1)
+            sweep[dimension] += latent.std[dimension] * np.linspace(-2, 2, frames)
+            audio = replay.play(Score(np.full(frames, pitch), np.full(frames, -20.0), sweep)).astype(float)
+            parts = np.array_split(audio[4 * replay.hop :], 8)
+            moved.append(np.ptp([10 * np.log10(np.square(part).mean()) for part in parts]))
+    return float(np.max(moved))
+
+
+def _hop_ms(path: Path) -> float:
+    """Median cost of a frame of `decode` on one thread, as a deck runs it, in the quietest of ten rounds."""
+    from realtime.decoder import Decoder
+
+    decoder = Decoder(path)
+    decoder.warm()
+    latent, rest, rounds = np.array(decoder.card.latent.mean), decoder.graph.rest, []
+    for _ in range(10):
+        costs = []
+        for _ in range(200):
+            began = time.perf_counter()
+            decoder.step(latent, rest)
+            costs.append(time.perf_counter() - began)
+        rounds.append(np.median(costs))
+    return float(1e3 * np.min(rounds))

@@ -1,0 +1,38 @@
+"""A small playable model, made once for all tests here."""
+
+from pathlib import Path
+
+import pytest
+
+from models.data.manifest import Manifest
+from models.playable.checkpoint import Playable
+from models.playable.export import write
+from models.playable.network import PlayableConfig
+from models.playable.settings import PlayableSettings
+from models.playable.train import train
+from models.train import Run
+
+SMALL = PlayableSettings(
+    model=PlayableConfig(latent=4, hidden=48, hearing=48),
+    max_steps=60,
+    segments=16,
+    segment_frames=4,
+    warmup_steps=10,
+    check_every=30,
+    fit_steps=30,
+)
+
+
+@pytest.fixture(scope="session")
+def playable(small_orchestra: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Playable]:
+    """A folder with a short training in it, and what came out."""
+    out = tmp_path_factory.mktemp("playable")
+    run = Run(small_orchestra.folder, out, accelerator="cpu", devices="1", command="a test")
+    return out, train(run, SMALL, show_progress=False)
+
+
+@pytest.fixture(scope="session")
+def playable_file(playable: tuple[Path, Playable], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("model") / "small.onnx"
+    write(playable[1], out, "small")
+    return out

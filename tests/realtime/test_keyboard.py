@@ -1,0 +1,89 @@
+"""A keyboard on JACK plays the bundled model: notes, velocity, glide, bend, pedal and release, as they are heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.pitch import refine
+from realtime import Session
+from realtime.decks import wait_for
+from realtime.library import Library
+from tests.jack import JackServer
+from tests.realtime.midi.test_ports import Device
+
+RATE, SEEN = 48_000, 12_000
+
+
+@pytest.fixture
+def jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with JackServer(block=256) as server:
+        for key, value in server.environment.items():
+            monkeypatch.setenv(key, value)
+        yield
+
+
+def heard(session: Session) -> np.ndarray:
+    """The last quarter of a second of the output."""
+    history, now = session.segment["history"], session.clock
+    return np.array(history[np.arange(now - SEEN, now) % len(history), 0])
+
+
+def level_db(session: Session) -> float:
+    return float(10 * np.log10(np.mean(np.square(heard(session), dtype=float)) + 1e-12))
+
+
+def sounds_at(session: Session, note: float) -> bool:
+    audio = heard(session)
+    return level_db(session) > -50 and abs(float(np.median(refine(audio, RATE, note, 256)[8:-8])) - note) < 0.1
+
+
+def playing(path: Path, device: Device) -> Session:
+    session = Session(path, midi=["Keyboard"])
+    assert session.midi is not None
+    assert wait_for(lambda: bool(session.midi and session.midi.ports.inputs), 20)
+    session.set("/walk/radius", 0)
+    session.set("/loudness", -90)
+    assert wait_for(lambda: level_db(session) < -80, 10)
+    return session
+
+
+def test_one_voice_plays_what_a_keyboard_does(jack: None) -> None:
+    with Device("Keyboard") as keys, playing(Library().find("orchestra"), keys) as session:
+        keys.say("send 904560")
+        assert wait_for(lambda: sounds_at(session, 69), 10)
+        loud = level_db(session)
+        keys.say("send e07f7f")  # the bend wheel all the way up: two semitones
+        assert wait_for(lambda: sounds_at(session, 71), 10)
+        keys.say("send e00040")
+        session.set("/pitch/smoothing", 300)
+        keys.say("send 905160")  # an octave higher, slurred: a glide
+        assert wait_for(lambda: 69.5 < float(np.median(refine(heard(session)[-4096:], RATE, 75, 256))) < 80.5, 10)
+        assert wait_for(lambda: sounds_at(session, 81), 10)
+        keys.say("send b0407f 805100 804500")  # the pedal holds
+        assert not wait_for(lambda: level_db(session) < -60, 0.6)
+        keys.say("send b04000")
+        assert wait_for(lambda: level_db(session) < -80, 10)
+        session.set("/pitch/smoothing", 0)
+        keys.say("send 904530")
+        assert wait_for(lambda: sounds_at(session, 69) and level_db(session) < loud - 6, 10)
+        keys.say("send 804500")
+        assert wait_for(lambda: level_db(session) < -80, 10)
+
+
+def test_eight_voices_play_a_chord(jack: None) -> None:
+    def partials(notes: tuple[int, ...]) -> list[float]:
+        spectrum = np.abs(np.fft.rfft(heard(session) * np.hanning(SEEN)))
+        places = [round(440 * 2 ** ((note - 69) / 12) * SEEN / RATE) for note in notes]
+        return [float(spectrum[at - 1 : at + 2].max()) for at in places]
+
+    with Device("Keyboard") as keys, playing(Library().find("orchestra-eight"), keys) as session:
+        keys.say("send 903c60 904060 904360")
+        assert wait_for(lambda: min(partials((60, 64, 67))) > 10 * partials((62,))[0] > 0, 10)
+        keys.say("send 804000")
+        assert wait_for(lambda: partials((64,))[0] < 0.1 * min(partials((60, 67))), 10)
+        keys.say("send 803c00 804300")
+        assert wait_for(lambda: level_db(session) < -80, 10)
