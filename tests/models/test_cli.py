@@ -36,7 +36,7 @@ def assert_one_sentence(run: subprocess.CompletedProcess[str], text: str) -> Non
 def test_help_names_the_commands_and_imports_no_torch() -> None:
     run = glitch_lab("--help")
     assert run.returncode == 0
-    for name in ("data", "train", "grid", "export", "evaluate"):
+    for name in ("data", "train", "grid", "export", "evaluate", "explore"):
         assert name in run.stdout
     check = "import sys, models.cli; sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0

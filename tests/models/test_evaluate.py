@@ -187,6 +187,13 @@ def test_the_page_shows_what_was_measured(models: dict[str, Path], notes: Manife
         assert all(f"<td>{cell}</td>" in text for cell in cells)
 
 
+def test_without_sounds_there_is_one_sentence(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["glitch-lab", "evaluate", str(models["singing"])])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert "name their manifest" in str(caught.value.code)
+
+
 def test_a_folder_that_cannot_be_made_is_one_sentence(
     models: dict[str, Path], notes: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
