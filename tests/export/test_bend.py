@@ -185,7 +185,7 @@ def test_what_is_turned_is_heard_in_the_very_hop(layered: Path, tmp_path: Path) 
 def test_every_layer_of_every_kind_of_model_changes_the_sound(
     reference_model: Path, models: dict[str, Path], tmp_path: Path
 ) -> None:
-    for path in (reference_model, models["bundled"]):
+    for path in (reference_model, models["spectral"]):
         bent = Decoder(bent_file(path, tmp_path, "all"))
         latents = latents_for(bent.card, 6)
         still = bent.render(latents)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -41,18 +41,19 @@ def sounds_at(session: Session, note: float) -> bool:
     return level_db(session) > -50 and abs(float(np.median(refine(audio, RATE, note, 256)[8:-8])) - note) < 0.1
 
 
-def playing(path: Path, device: Device) -> Session:
-    session = Session(path, midi=["Keyboard"])
-    assert session.midi is not None
-    assert wait_for(lambda: bool(session.midi and session.midi.ports.inputs), 20)
-    session.set("/walk/radius", 0)
-    session.set("/loudness", -90)
-    assert wait_for(lambda: level_db(session) < -80, 10)
-    return session
+@contextmanager
+def playing(name: str) -> Iterator[tuple[Device, Session]]:
+    """A bundled model that a keyboard is connected to, silent so far."""
+    with Device("Keyboard") as keys, Session(Library().find(name), midi=["Keyboard"]) as session:
+        assert wait_for(lambda: bool(session.midi and session.midi.ports.inputs), 20)
+        session.set("/walk/radius", 0)
+        session.set("/loudness", -90)
+        assert wait_for(lambda: level_db(session) < -80, 10)
+        yield keys, session
 
 
 def test_one_voice_plays_what_a_keyboard_does(jack: None) -> None:
-    with Device("Keyboard") as keys, playing(Library().find("orchestra"), keys) as session:
+    with playing("orchestra") as (keys, session):
         keys.say("send 904560")
         assert wait_for(lambda: sounds_at(session, 69), 10)
         loud = level_db(session)
@@ -80,7 +81,7 @@ def test_eight_voices_play_a_chord(jack: None) -> None:
         places = [round(440 * 2 ** ((note - 69) / 12) * SEEN / RATE) for note in notes]
         return [float(spectrum[at - 1 : at + 2].max()) for at in places]
 
-    with Device("Keyboard") as keys, playing(Library().find("orchestra-eight"), keys) as session:
+    with playing("orchestra-eight") as (keys, session):
         keys.say("send 903c60 904060 904360")
         assert wait_for(lambda: min(partials((60, 64, 67))) > 10 * partials((62,))[0] > 0, 10)
         keys.say("send 804000")

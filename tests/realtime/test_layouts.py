@@ -68,7 +68,7 @@ def test_no_line_is_wider_than_the_page(played: Table) -> None:
 
 def test_the_strongest_latents_come_first() -> None:
     first = pages(tables()["bundled"])[0].lines[0][0]
-    assert [entry.address for entry in first.rows] == [f"/a/latent/{n}" for n in range(1, 17)]
+    assert [entry.address for entry in first.rows] == [f"/a/latent/{n}" for n in range(1, 9)]
 
 
 def test_a_choice_has_the_names_that_its_text_gives() -> None:
