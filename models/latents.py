@@ -90,7 +90,7 @@ def measure(model: SpectralVae, store: FrameStore, seed: int = 0) -> LatentStati
         std=_rounded(std),
         effect_db=_rounded(effect),
         order=tuple(int(k) for k in order),
-        points=_map(store.sounds, store.sound[active].numpy(), latents.numpy(), mean.numpy(), std.numpy()),
+        points=laid_on_map(store.sounds, store.sound[active].numpy(), latents.numpy(), mean.numpy(), std.numpy()),
     )
 
 
@@ -119,7 +119,7 @@ def _effect_db(
     return torch.stack(effects) * DB_PER_NEPER
 
 
-def _map(
+def laid_on_map(
     sounds: tuple[Sound, ...],
     number: NDArray[np.int64],
     latents: NDArray[np.float32],

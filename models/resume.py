@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,7 +15,7 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 from export.contract import GlitchError
 from models import plan
-from models.training import VaeTraining
+from models.paced import Paced
 from models.writing import put
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -56,14 +55,14 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Listen to the signals, and keep the plan; stop at once if there is nothing left to do."""
-        assert isinstance(pl_module, VaeTraining)
+        assert isinstance(pl_module, Paced)
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) != signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._on_signal)
         self._kept_at = time.monotonic()
         if trainer.is_global_zero and not self.path.exists() and pl_module.plan is not None:
-            plan.write(pl_module.plan, asdict(pl_module.config), self.path.parent)
+            plan.write(pl_module.plan, pl_module.plain_settings(), self.path.parent)
         self._stop_if_over(trainer, pl_module)
 
     def on_train_batch_end(
@@ -95,7 +94,7 @@ class LastCheckpoint(Checkpoint):
         self._restore_signals()
 
     def _stop_if_over(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        assert isinstance(pl_module, VaeTraining)
+        assert isinstance(pl_module, Paced)
         if pl_module.progress >= 1.0:  # the plan is the same in all processes
             trainer.should_stop = True
 

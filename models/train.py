@@ -27,9 +27,10 @@ from models.data.split import HoldOut
 from models.frames import FrameStore
 from models.judged import Judged, Row
 from models.media import Media
+from models.paced import SETTINGS_KEY
 from models.plan import Plan
 from models.resume import LastCheckpoint, TrainingError
-from models.training import HELD_OUT_LOSS, SETTINGS_KEY, Frames, ProgressLine, VaeTraining
+from models.training import HELD_OUT_LOSS, Frames, ProgressLine, VaeTraining
 
 MODEL_FILE = checkpoint.FILE_NAME
 DATA_FILE = "data.json"
@@ -134,7 +135,7 @@ def train(
     stop = EarlyStopping(HELD_OUT_LOSS, patience=settings.patience)
     media = Media(frames.held_out, settings.media_every)
     last = LastCheckpoint(_last(run.out), settings.keep_minutes)
-    with _quiet():
+    with quiet():
         trainer = L.Trainer(
             accelerator=_accelerator(run.accelerator),
             devices=run.devices,
@@ -279,7 +280,7 @@ def _accelerator(name: str) -> str:
     return name
 
 
-class _quiet(warnings.catch_warnings):  # noqa: N801
+class quiet(warnings.catch_warnings):  # noqa: N801
     """Keep Lightning's hints and banners off the terminal."""
 
     def __enter__(self) -> None:

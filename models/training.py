@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import math
-import time
-from dataclasses import asdict
 from typing import Any
 
 import lightning as L
@@ -19,7 +15,6 @@ from rich.table import Column
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from models import plan
 from models.config import TrainConfig
 from models.frames import Draw, Draws, FrameStore, hear, span
 from models.objective import (
@@ -29,18 +24,13 @@ from models.objective import (
     movement,
     spectral_convergence_db,
 )
-from models.plan import Plan
+from models.paced import Paced
 from models.vae import SpectralVae
 
 JUDGED_FRAMES = 2_000
 HELD_OUT_LOSS = "held_out/loss"
-SETTINGS_KEY = "glitch_settings"
-_LAST_RATE = 0.005
 _LINE_WIDTH = 90
 _NARROWEST_BAR = 8
-_FEWEST_TRIALS = 6
-_LONGEST_TRIAL_SECONDS = 5.0
-_TRIAL_SHARE = 0.03
 
 
 class Frames(L.LightningDataModule):
@@ -71,34 +61,21 @@ class Frames(L.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Numbers of the frames to judge by."""
-        parts: Any = self.judged()
-        return DataLoader(parts, batch_size=None)
-
-    def judged(self) -> tuple[Tensor, ...]:
-        """Choose the frames to judge by, evenly, in parts [up to 500]."""
         active = np.flatnonzero(self.held_out.active.numpy())
         chosen = active[np.linspace(0, len(active) - 1, min(JUDGED_FRAMES, len(active))).astype(np.int64)]
-        return torch.split(torch.from_numpy(chosen), 500)
+        parts: Any = torch.split(torch.from_numpy(chosen), 500)
+        return DataLoader(parts, batch_size=None)
 
 
-class VaeTraining(L.LightningModule):
-    """Trains a `SpectralVae`.
-
-    All that is random in a step comes with its draw, and the learning rate and the weights of the loss follow from how
-    far the training is in its plan; so what a resumed training needs is the weights, the optimizer, the step and the
-    plan. The time spent is only told.
-    """
+class VaeTraining(Paced):
+    """Trains a `SpectralVae`."""
 
     def __init__(self, config: TrainConfig, frames: Frames) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.frames = frames
         self.vae = SpectralVae(config.model)
         self.distance = SpectralDistance(config.model.sample_rate, config.model.n_fft)
-        self.plan: Plan | None = None
-        self.steps_before = 0
-        self.seconds_before = 0.0
-        self.began = time.monotonic()
 
     def fit_scales(self) -> None:
         """Give the network the mean and the deviation of its input, from a sample of the training frames."""
@@ -111,120 +88,34 @@ class VaeTraining(L.LightningModule):
         self.vae.encoder.deviation.copy_((shape - mean).std().clamp(min=1e-3))
         self.vae.decoder.floor_mean.copy_(mean - 1.0)
 
-    @property
-    def progress(self) -> float:
-        """How far the training is in its plan, 0 to 1."""
-        return 0.0 if self.plan is None else min(1.0, self.global_step / self.plan.steps)
-
-    @property
-    def seconds(self) -> float:
-        """Time spent training, before it was resumed as well."""
-        return self.seconds_before + time.monotonic() - self.began
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW; `on_train_batch_start` sets its learning rate."""
-        config = self.config
-        return torch.optim.AdamW(
-            self.vae.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
-        )
-
-    def on_fit_start(self) -> None:
-        """Make the plan, or keep the one that the training began with; the first process decides for all."""
-        most = (self.config.max_steps, self.config.max_minutes)
-        if self.plan is None:
-            made = plan.begin(*most, self._step_seconds)
-        else:
-            made = plan.go_on(self.plan, *most, self._step_seconds, done=self.steps_before, seconds=self.seconds_before)
-        self.plan = self.trainer.strategy.broadcast(made)
-
-    def on_train_start(self) -> None:
-        """Start the clock."""
-        self.began = time.monotonic()
-
-    def on_train_batch_start(self, batch: Draw, batch_idx: int) -> None:
-        """Set the learning rate."""
-        rise = min(1.0, (self.global_step + 1) / self.config.warmup_steps)
-        fall = 0.5 * (1 + math.cos(math.pi * self.progress)) * (1 - _LAST_RATE) + _LAST_RATE
-        optimizer = self.optimizers()
-        assert isinstance(optimizer, torch.optim.Optimizer | L.pytorch.core.optimizer.LightningOptimizer)
-        for group in optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * rise * fall
-
     def training_step(self, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
         """Change a draw of sounds, encode, decode, compare."""
-        ramp = min(1.0, self.progress / self.config.beta_warmup)
-        loss, parts = self._loss(self.vae, draw, ramp)
-        self.log_dict({f"train/{name}": value.detach() for name, value in parts.items()})
-        self.log("train/beta", self.config.beta * ramp)
-        return loss
-
-    def validation_step(self, index: Tensor, batch_idx: int) -> None:
-        """Judge held-out frames."""
-        self.log_dict(self._judge(self.vae, index), batch_size=len(index), sync_dist=True)
-
-    def _loss(self, vae: SpectralVae, draw: Draw, ramp: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """Give the loss of a draw, and its parts."""
         config = self.config
         batch = self.frames.train.take_drawn(draw).to(self.device)
         heard = hear(batch.shape, None if draw.hiss is None else draw.hiss.to(self.device))
-        made, mean, log_variance = vae(heard, batch.pitch, batch.loudness, draw.noise.to(self.device))
+        made, mean, log_variance = self.vae(heard, batch.pitch, batch.loudness, draw.noise.to(self.device))
         distance = self.distance(batch.shape, made, batch.floor)
+        ramp = min(1.0, self.progress / config.beta_warmup)
         kl, moved = kl_divergence(mean, log_variance), movement(mean)
         loss: Tensor = distance.total + ramp * (config.beta * kl + config.slowness * moved)
         parts = {"loss": loss, "bins": distance.bins, "mel": distance.mel, "amplitude": distance.amplitude}
-        return loss, {**parts, "kl": kl, "movement": moved}
+        self.log_dict({f"train/{key}": value.detach() for key, value in parts.items()})
+        self.log_dict({"train/kl": kl.detach(), "train/movement": moved.detach(), "train/beta": config.beta * ramp})
+        return loss
 
-    def _judge(self, vae: SpectralVae, index: Tensor) -> dict[str, Tensor]:
-        """Give the figures of held-out frames, decoded from the mean of their latent's distribution."""
+    def validation_step(self, index: Tensor, batch_idx: int) -> None:
+        """Judge held-out frames, decoded from the mean of their latent's distribution."""
         batch = self.frames.held_out.take(index).to(self.device)
         silent = torch.zeros(*index.shape, self.config.model.latent, device=self.device)
-        made, mean, log_variance = vae(batch.shape, batch.pitch, batch.loudness, silent)
+        made, mean, log_variance = self.vae(batch.shape, batch.pitch, batch.loudness, silent)
         distance = self.distance(batch.shape, made, batch.floor)
-        return {
+        figures = {
             HELD_OUT_LOSS: distance.total,
             "held_out/mel_db": DB_PER_NEPER * distance.mel,
             "held_out/spectral_convergence_db": spectral_convergence_db(batch.shape, made),
             "held_out/kl": kl_divergence(mean, log_variance),
         }
-
-    def _step_seconds(self) -> float:
-        """Measure how long a step takes, with its share of an evaluation, on a copy that is thrown away."""
-        vae = copy.deepcopy(self.vae)
-        optimizer = torch.optim.AdamW(vae.parameters(), self.config.learning_rate)
-        limit = min(_LONGEST_TRIAL_SECONDS, _TRIAL_SHARE * 60 * (self.config.max_minutes or math.inf))
-        took: list[float] = []
-        while len(took) < _FEWEST_TRIALS or sum(took) < limit:
-            began = time.perf_counter()
-            loss, _ = self._loss(vae, self.frames.draws.draw(len(took)), 0.0)
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            torch.nn.utils.clip_grad_norm_(vae.parameters(), self.config.clip)
-            optimizer.step()
-            float(loss.detach())  # waits for a GPU
-            took.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        with torch.no_grad():
-            for index in self.frames.judged():
-                float(self._judge(vae, index)[HELD_OUT_LOSS])
-        evaluation = time.perf_counter() - began
-        warm = took[len(took) // 3 :]  # the first ones allocate
-        return sum(warm) / len(warm) + evaluation / self.config.check_every
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the settings, the plan and the time spent."""
-        kept = None if self.plan is None else asdict(self.plan)
-        checkpoint[SETTINGS_KEY] = {"config": asdict(self.config), "seconds": self.seconds, "plan": kept}
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the plan and the time spent."""
-        settings = checkpoint[SETTINGS_KEY]
-        self.seconds_before, self.steps_before = float(settings["seconds"]), int(checkpoint["global_step"])
-        if settings.get("plan"):
-            self.plan = Plan(**settings["plan"])
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Leave draws where the frames lie; what is taken from there moves."""
-        return batch
+        self.log_dict(figures, batch_size=len(index), sync_dist=True)
 
 
 class ProgressLine(L.Callback):
@@ -263,14 +154,14 @@ class ProgressLine(L.Callback):
         """Move it on."""
         if self.display is None or self.task is None or trainer.global_step % 10:
             return
-        assert isinstance(pl_module, VaeTraining)
+        assert isinstance(pl_module, Paced)
         self.display.update(self.task, completed=pl_module.progress, text=_figures(trainer))
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Leave a line behind where there is no terminal to draw on."""
         if self.console.is_terminal or not trainer.is_global_zero:
             return
-        assert isinstance(pl_module, VaeTraining)
+        assert isinstance(pl_module, Paced)
         done, minutes = pl_module.progress, pl_module.seconds / 60
         to_go = minutes * (1 - done) / done
         print(f"{100 * done:3.0f} %  {minutes:.1f} min, {to_go:.1f} to go  {_figures(trainer)}", flush=True)
