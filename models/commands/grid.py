@@ -46,7 +46,8 @@ def grid(
     from models.data.opening import Wanted, is_raw
     from models.grid import points as grids
     from models.grid import summary
-    from models.grid.study import SharedStudy, open_storage
+    from models.grid.storage import open_storage
+    from models.grid.study import SharedStudy
     from models.grid.worker import Place, work
 
     base = configs.read(config, preset=preset, seed=seed, max_steps=max_steps)

@@ -12,7 +12,8 @@ import pytest
 
 from models.config import ConfigError, TrainConfig
 from models.grid.points import Axes, Point, axis, points, settings_at
-from models.grid.study import Attempt, GridError, SharedStudy, Standing, open_storage
+from models.grid.storage import GridError, open_storage
+from models.grid.study import Attempt, SharedStudy, Standing
 
 GRID = points(Axes((2, 4), (8, 16), (1e-3, 1e-2), (1e-3,)))
 GRACE_S = 60.0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from models.grid.points import Axes, points
-from models.grid.study import open_storage
+from models.grid.storage import open_storage
 from tests.models.tones import TINY, write_tones
 
 ROOT = Path(__file__).parents[3]
