@@ -34,8 +34,8 @@ def test_held_out_notes_come_back_and_each_label_has_a_preset(replay: Replay, sm
         mel = metrics.log_mel_difference_db(audio, made, RATE)
         figures.append((mel, metrics.spectral_convergence_db(audio, made), cents))
     mel, convergence, cents = np.array(figures).T
-    assert mel.mean() <= 3.5
-    assert convergence.mean() <= -12.0
+    assert mel.max() <= 5.0
+    assert convergence.max() <= -9.0
     assert cents.max() <= 5.0
 
 

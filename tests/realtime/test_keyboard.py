@@ -69,7 +69,7 @@ def test_one_voice_plays_what_a_keyboard_does(jack: None) -> None:
         keys.say("send b04000")
         assert wait_for(lambda: level_db(session) < -80, 10)
         session.set("/pitch/smoothing", 0)
-        keys.say("send 904530")
+        keys.say("send 904518")
         assert wait_for(lambda: sounds_at(session, 69) and level_db(session) < loud - 6, 10)
         keys.say("send 804500")
         assert wait_for(lambda: level_db(session) < -80, 10)
