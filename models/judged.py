@@ -8,8 +8,7 @@ from typing import Any
 import lightning as L
 from torch import Tensor
 
-from models.paced import HELD_OUT_LOSS
-from models.training import VaeTraining
+from models.paced import HELD_OUT_LOSS, Paced
 
 Row = dict[str, float]
 
@@ -37,7 +36,7 @@ class Judged(L.Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note the figures, and the weights if they are the best so far."""
-        assert isinstance(pl_module, VaeTraining)
+        assert isinstance(pl_module, Paced)
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.rows.append({"step": trainer.global_step, "seconds": pl_module.seconds, **figures})
         score = figures[HELD_OUT_LOSS]
