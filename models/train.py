@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import logging
 import os
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +27,7 @@ from models.judged import Judged, Row
 from models.media import Media
 from models.paced import HELD_OUT_LOSS, SETTINGS_KEY
 from models.plan import Plan
+from models.quiet import quiet
 from models.resume import LastCheckpoint, TrainingError
 from models.training import Frames, ProgressLine, VaeTraining
 
@@ -278,13 +277,3 @@ def _accelerator(name: str) -> str:
     if name == "gpu" and not torch.cuda.is_available():
         raise ConfigError("There is no GPU that torch can use here; give --accelerator cpu.")
     return name
-
-
-class quiet(warnings.catch_warnings):  # noqa: N801
-    """Keep Lightning's hints and banners off the terminal."""
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        warnings.simplefilter("ignore")
-        for name in ("lightning.pytorch", "lightning.fabric"):
-            logging.getLogger(name).setLevel(logging.ERROR)

@@ -23,8 +23,9 @@ from models.playable.network import PlayableConfig
 from models.playable.settings import PlayableSettings, checked
 from models.playable.store import PartialStore
 from models.playable.training import Notes, PlayableTraining
+from models.quiet import quiet
 from models.resume import LastCheckpoint, TrainingError
-from models.train import MODEL_FILE, Run, quiet
+from models.train import MODEL_FILE, Run
 from models.training import ProgressLine
 
 Tell = Callable[[str, int, int], None]
