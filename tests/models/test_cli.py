@@ -190,7 +190,7 @@ def test_train_says_which_step_was_best(
 
     monkeypatch.setattr(VaeTraining, "validation_step", worse_and_worse)
     small = tmp_path / "small.toml"
-    small.write_text("check_every = 2\nsegments = 4\n[model]\nlatent = 4\nhidden = 32\nencoder_hidden = 32\n")
+    small.write_text("check_every = 2\nsegments = 4\n[model]\nlatent = 4\nhidden = 64\nharmonics = 24\nbands = 24\n")
     arguments = ("train", "vae", small_orchestra.folder, tmp_path / "run", "--config", small, "--max-steps", "5")
     monkeypatch.setattr(sys, "argv", ["glitch-lab", *map(str, arguments), "--cache", str(cache), "--accelerator=cpu"])
     with pytest.raises(SystemExit) as caught:

@@ -51,10 +51,10 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     place = tmp_path_factory.mktemp("killed")
     sounds, out, settings = write_tones(place / "sounds"), place / "mine", place / "tiny.toml"
     spoil(sounds)
-    settings.write_text(f"keep_minutes = 0.001\n{TINY}")
+    settings.write_text(f"keep_minutes = 0.001\nmax_steps = 80\n{TINY}")
     arguments = ("train", "vae", sounds, out, "--accelerator", "cpu", "--workers", "0")
     lines = []
-    with subprocess.Popen(**command(*arguments, "--minutes", "0.1", "--config", settings)) as process:
+    with subprocess.Popen(**command(*arguments, "--minutes", "5", "--config", settings)) as process:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)
@@ -89,7 +89,7 @@ def test_what_was_skipped_and_how_long_it_takes_is_said(ended: Ended) -> None:
     assert re.search(r"skipped .*broken\.wav: ", ended.first)
     assert re.search(r"skipped .*empty\.wav: It holds no samples\.", ended.first)
     assert "8 sounds, 0.1 min, 2 labels, 2 held out; 2 files skipped." in ended.first
-    assert re.search(r"\d+ steps, about 0\.1 min", ended.first)
+    assert re.search(r"\d+ steps, about 5 min", ended.first)
     assert re.search(r" %  \d+\.\d min, \d+\.\d to go", ended.first)
 
 
