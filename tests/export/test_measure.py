@@ -17,6 +17,7 @@ from export.rest import settled
 from export.stepping import session
 from export.summary import summary
 from export.verify import Verdict, verify
+from realtime.library import Library
 
 HOP = 64
 
@@ -127,8 +128,8 @@ def test_an_impulse_through_a_linear_phase_filter_peaks_in_its_middle(delay: int
     assert found.begins < delay < found.ends
 
 
-def test_a_window_of_audio_is_heard_in_its_middle(models: dict[str, Path]) -> None:
-    model, card = load(models["bundled"])
+def test_a_window_of_audio_is_heard_in_its_middle() -> None:
+    model, card = load(Library().find("orchestra-spectral"))
     method = card.method("encode")
     found = answer_of(model, card, "encode")
     assert abs(found.peak - method.delay) <= method.hop

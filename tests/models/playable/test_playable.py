@@ -116,7 +116,7 @@ def test_what_cannot_be_trained_is_refused(
 def test_any_cut_gives_the_same_output(playable_file: Path, method: str, cuts: list[int]) -> None:
     model, card = load(playable_file)
     session = ort.InferenceSession(split(model, method).SerializeToString(), providers=["CPUExecutionProvider"])
-    feeds = proof._random_input(method, card.method(method), card, np.random.default_rng(0), sum(cuts))
+    feeds = proof.random_input(card, method, sum(cuts), np.random.default_rng(0))
     whole, _ = proof.run(session, method, card.method(method), feeds, [sum(cuts)])
     parts, _ = proof.run(session, method, card.method(method), feeds, cuts)
     assert np.abs(whole - parts).max() <= 1e-5 * max(1.0, float(np.abs(whole).max()))
