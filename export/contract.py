@@ -261,8 +261,8 @@ def loads(data: bytes, name: str = "the model") -> tuple[onnx.ModelProto, Card]:
         model = onnx.ModelProto()
     if data.startswith(b"PK\x03\x04"):
         raise ContractError(
-            f"{name} is a zip archive, not an ONNX file; if it is TorchScript, glitch-live plays it if its name ends "
-            "in .ts, and 'glitch-lab convert' makes a model file of it."
+            f"{name} is a zip archive, not an ONNX file; if it is TorchScript, let its name end in .ts to "
+            "play it, or make a model file of it with 'glitch-lab convert'."
         )
     if not model.graph.node or not model.opset_import:
         raise ContractError(f"{name} is not an ONNX file, or is cut short; export the model again.")

@@ -141,9 +141,12 @@ def main() -> None:
 
 
 def _play(model: Path | None, *, window: bool, seconds: float | None, record: Path | None, **settings: object) -> None:
+    from realtime.recordings import made
     from realtime.session import Session
     from realtime.statusline import StatusLine
 
+    if isinstance(takes := settings["takes"], Path):
+        made(takes)  # a folder that can't be had is said before the show, not after it
     screen = _has_screen()
     settings |= {"window": window and screen, "seconds": seconds, "record": record, "tell": _tell}
     session = Session(model, **settings)  # type: ignore[arg-type]

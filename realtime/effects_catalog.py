@@ -49,7 +49,7 @@ def find(name: str, folder: Path | None = None) -> Effect:
         pedalboard isn't installed; there is no such effect; or the plug-in crashes, hangs or is none.
     """
     if importlib.util.find_spec("pedalboard") is None:
-        raise GlitchError("Effects need pedalboard; run: pip install pedalboard")
+        raise GlitchError("Effects need pedalboard; run: pip install pedalboard.")
     asked = name.strip().lower()
     for effect in BUILT_IN:
         if effect.name.lower() == asked:

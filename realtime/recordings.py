@@ -193,6 +193,8 @@ class Recordings:
                 break
             except (GlitchError, OSError) as error:
                 session.say(str(error))
+                if session.journal.error:  # then there is nothing to be kept elsewhere
+                    return
         else:
             return
         lost = session.journal.lost()

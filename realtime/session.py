@@ -38,7 +38,7 @@ from realtime.params import Parameter, ParameterError
 from realtime.rack import Player, Rack
 from realtime.recall import Recall
 from realtime.record import Recorder, check_path
-from realtime.recordings import Recordings, check_take, made
+from realtime.recordings import Recordings, check_take
 from realtime.status import Status
 from realtime.timing import Timing
 from realtime.watch import DeviceWatch
@@ -152,7 +152,7 @@ class Session:
         self._blocksize, self._latency, self._osc_address = blocksize, latency, osc
         self._query_port, self._midi_names, self._midi_outputs = query_port, midi, midi_outputs
         self._record_path, self._take_path, self._wants_window, self._seed = record, take, window, seed
-        self._takes = made(Path(takes)) if takes is not None else data_folder() / "takes"
+        self._takes = Path(takes) if takes is not None else data_folder() / "takes"
         self._outputs, self._input_device, self._inputs = outputs, input_device, inputs
         self._device_wanted, self._rate_wanted = device, samplerate
         self._closing = threading.Event()

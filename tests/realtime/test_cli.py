@@ -184,7 +184,7 @@ def test_a_kill_leaves_no_orphan_and_the_next_start_removes_what_was_left(models
 
 def test_lists_and_version() -> None:
     parameters = glitch_live("--list-params").stdout
-    for address in ("/latent/16", "/pitch", "/loudness", "/walk/seed", "/panic"):
+    for address in ("/latent/8", "/instrument", "/pitch", "/loudness", "/walk/seed", "/panic"):
         assert address in parameters
     assert re.fullmatch(r"glitch-live \d+\.\d+\.\d+\n", glitch_live("--version").stdout)
     listed = glitch_live("--list-devices")
@@ -196,7 +196,7 @@ def test_check_says_in_one_sentence_whether_the_model_holds() -> None:
     done = glitch_live("--check", "--seconds", "1")
     assert re.search(
         r"orchestra.onnx (holds|is at risk|does not hold) on this machine: a hop costs [\d.]+ ms \(p99.9 [\d.]+, "
-        r"worst [\d.]+\) of the 5.33 ms it may take; .+\.$",
+        r"worst [\d.]+\) of the 2.67 ms it may take; .+\.$",
         done.stdout.strip(),
     )
     assert done.returncode == (0 if " holds on " in done.stdout else 1)

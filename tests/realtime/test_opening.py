@@ -163,7 +163,7 @@ def test_one_that_fails_leaves_nothing(source: Path) -> None:
 def test_without_the_studio_the_sentence_says_how_to_get_it(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest))
-    with pytest.raises(ConversionError, match=r'run: pip install "glitch-live\[lab\]"') as caught:
+    with pytest.raises(ConversionError, match=r'takes PyTorch: pip install -e "\.\[lab\]" in a clone') as caught:
         opened(source)
     assert "\n" not in str(caught.value)
 
@@ -177,7 +177,7 @@ def test_a_studio_that_lacks_a_part_says_so_too(name: str, tmp_path: Path, monke
     (tmp_path / "site" / f"{name}.py").write_text(f"raise ModuleNotFoundError('No module', name={name!r})\n")
     monkeypatch.syspath_prepend(tmp_path / "site")
     good = hostile.good(tmp_path / "model.ts")
-    with pytest.raises(ConversionError, match=r'run: pip install "glitch-live\[lab\]"'):
+    with pytest.raises(ConversionError, match=r'takes PyTorch: pip install -e "\.\[lab\]" in a clone'):
         opened(good)
 
 

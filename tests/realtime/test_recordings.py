@@ -16,6 +16,7 @@ from realtime import Session
 from realtime.decks import wait_for
 from realtime.library import Library
 from realtime.record import RecordError
+from realtime.recordings import made
 from realtime.render import render
 from tests.jack import JackServer
 from tests.realtime.test_live_input import NOISE, RATE, played, without_dc
@@ -224,7 +225,7 @@ def test_a_take_whose_folder_is_gone_is_kept_elsewhere(
 def test_folders_that_take_no_files_are_refused_before_anything_plays(models: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RecordError, match="see --takes"):
-        Session(models["tone"], device="null", takes=tmp_path / "file")
+        made(tmp_path / "file")
     for option in ({"take": "/proc/show.take"}, {"record": "/proc/show.wav"}):
         with pytest.raises(RecordError, match="Cannot write into the folder /proc: .*; choose another"):
             Session(models["tone"], device="null", **option).start()
