@@ -14,7 +14,7 @@ ENOUGH = TICKS_A_QUARTER // 2  # ticks before a tempo is said, and those that sh
 CHANGED = 0.06  # what the last ticks must differ by, to be a new tempo and not jitter
 SLOWEST_BPM, FASTEST_BPM = 20.0, 400.0
 OTHER_TEMPO = 0.25  # by which the median of the gaps must differ for all to begin anew
-LOST = 1.75  # usual gaps, from which on ticks were lost
+LOST = 1.5  # usual gaps, from which on ticks were lost
 LONGEST_GAP_S = 2.0
 SAID_AGAIN = 5e-4  # relative difference worth saying
 

@@ -234,17 +234,26 @@ def test_evaluate_prints_json(model_file: Path, small_orchestra: Manifest) -> No
     assert report["load"] > 0
 
 
-def test_digits_are_trained_and_judged_in_one_command(tmp_path: Path) -> None:
+def test_digits_are_trained_and_judged_in_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "digits"
     run = glitch_lab("train", "digits", out, "--epochs", "2", "--hidden", "32", "--latent", "3", "--prior", "mixture")
     assert run.returncode == 0, run.stderr
     assert (out / "model.ckpt").is_file()
     assert (out / "logs").is_dir()
     assert re.search(r"360 digits that it never saw: -ELBO \d+\.\d\d nats, NLL \d+\.\d\d nats", run.stdout)
-    assert_one_sentence(glitch_lab("train", "digits", out), "already exists and isn't an empty folder")
-    assert_one_sentence(glitch_lab("train", "digits", tmp_path / "a", "--network", "deep"), "no network 'deep'")
-    assert_one_sentence(glitch_lab("train", "digits", tmp_path / "a", "--hidden", "wide"), "--hidden takes")
-    assert_one_sentence(glitch_lab("train", "digits", tmp_path / "a", "--mnist", tmp_path), "train-images-idx3-ubyte")
+    wrong = (
+        ((out,), "already exists and isn't an empty folder"),
+        ((tmp_path / "a", "--network", "deep"), "no network 'deep'"),
+        ((tmp_path / "a", "--hidden", "wide"), "--hidden takes"),
+        ((tmp_path / "a", "--mnist", tmp_path), "train-images-idx3-ubyte"),
+    )
+    for arguments, text in wrong:
+        monkeypatch.setattr(sys, "argv", ["glitch-lab", "train", "digits", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert isinstance(caught.value.code, str)
+        assert text in caught.value.code
+        assert "\n" not in caught.value.code
     assert not (tmp_path / "a").exists()
 
 
