@@ -65,18 +65,34 @@ def data_orchestra(
 ) -> None:
     """Render eleven orchestral instruments, note by note, with FluidSynth."""
     from models.data import orchestra
-    from models.data.manifest import DataError
 
-    try:
-        levels = tuple(int(part) for part in velocities.split(","))
-    except ValueError:
-        raise DataError(f"--velocities takes whole numbers with commas, not '{velocities}'.") from None
+    levels = _velocities(velocities)
     names = tuple(part.strip() for part in instruments.split(",")) if instruments else tuple(orchestra.INSTRUMENTS)
     settings = orchestra.Settings(rate=rate, step=step, velocities=levels, instruments=names, soundfont=soundfont)
     with progress("rendering") as on_note:
         made = orchestra.render(out, settings, command=command_line(), on_note=on_note)
     held_out = len(made.of_split("held-out"))
     print(f"{len(made.sounds)} notes of {len(names)} instruments in {out}, {held_out} of them held out.")
+
+
+@data_app.command("voices")
+def data_voices(
+    out: Annotated[Path, typer.Argument(help="Folder to write the sounds and manifest.json to.")],
+    rate: Annotated[int, typer.Option(help="Sample rate, Hz.")] = 48_000,
+    step: Annotated[int, typer.Option(help="Semitones between notes.")] = 1,
+    velocities: Annotated[str, typer.Option(help="MIDI velocities, with commas.")] = "45,80,115",
+    voices: Annotated[str | None, typer.Option(help="Names with commas; else all four.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of breath, and of how notes differ.")] = 0,
+) -> None:
+    """Synthesise four voices that sing five vowels, note by note."""
+    from models.data import voices as singers
+
+    names = tuple(part.strip() for part in voices.split(",")) if voices else tuple(singers.VOICES)
+    settings = singers.Settings(rate=rate, step=step, velocities=_velocities(velocities), voices=names, seed=seed)
+    with progress("singing") as on_note:
+        made = singers.render(out, settings, command=command_line(), on_note=on_note)
+    held_out = len(made.of_split("held-out"))
+    print(f"{len(made.sounds)} notes of {len(made.labels)} voices and vowels in {out}, {held_out} of them held out.")
 
 
 @data_app.command("folder")
@@ -277,6 +293,15 @@ def main() -> None:
         if debug or (error.name or "").partition(".")[0] not in LAB_MODULES:
             raise
         sys.exit(f'This command needs {error.name}; run: pip install -e ".[lab]" in a clone of glitch-live.')
+
+
+def _velocities(text: str) -> tuple[int, ...]:
+    from models.data.manifest import DataError
+
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise DataError(f"--velocities takes whole numbers with commas, not '{text}'.") from None
 
 
 def _given(out: Path | None) -> Path:

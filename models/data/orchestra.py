@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from models.data import manifest, midi
+from models.data import manifest, midi, notes
 from models.data.manifest import DataError, Manifest, Sound, Source
+from models.data.notes import HELD_SECONDS, NOTE_SECONDS
 
 SOUNDFONTS = (
     Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
@@ -28,8 +29,6 @@ LICENCES = {
 }
 """Licences of soundfonts that are known by their SHA-256."""
 
-NOTE_SECONDS = 1.4
-HELD_SECONDS = 1.0
 _SILENCE_SECONDS = 0.02
 
 
@@ -62,7 +61,7 @@ class Settings:
     """What to render.
 
     `step` is the distance of neighbouring notes in semitones, `gain` FluidSynth's own: at 2.0 the loudest note of
-    FluidR3 peaks below full scale. Held out are the pitches with `pitch % 5 == 2`.
+    FluidR3 peaks below full scale.
     """
 
     rate: int = 48_000
@@ -95,30 +94,16 @@ def render(
         FluidSynth or the soundfont is missing, or a setting is out of range.
     """
     _check(settings)
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file, and a folder to write to was expected; give another name.")
+    notes.check(out, settings.step, settings.velocities)
     soundfont = _find_soundfont(settings.soundfont)
     version = _fluidsynth_version()
     total = sum(len(_notes(INSTRUMENTS[name], settings)) for name in settings.instruments)
     sounds: list[Sound] = []
     for name in settings.instruments:
-        notes = _notes(INSTRUMENTS[name], settings)
-        audio = _synthesise(INSTRUMENTS[name].program, notes, soundfont, settings)
-        (out / name).mkdir(parents=True, exist_ok=True)
-        for (pitch, velocity), samples in zip(notes, audio, strict=True):
-            path = f"{name}/{name}_{pitch}_{velocity}.flac"
-            soundfile.write(out / path, samples, settings.rate, subtype="PCM_24")
-            sounds.append(
-                Sound(
-                    path=path,
-                    label=name,
-                    seconds=len(samples) / settings.rate,
-                    sample_rate=settings.rate,
-                    split="held-out" if pitch % 5 == 2 else "train",
-                    pitch=pitch,
-                    velocity=velocity,
-                )
-            )
+        wanted = _notes(INSTRUMENTS[name], settings)
+        audio = _synthesise(INSTRUMENTS[name].program, wanted, soundfont, settings)
+        for (pitch, velocity), samples in zip(wanted, audio, strict=True):
+            sounds.append(notes.write(out, name, pitch, velocity, samples, settings.rate))
             on_note(len(sounds), total)
     digest = hashlib.sha256(soundfont.read_bytes()).hexdigest()
     source = Source(
@@ -139,10 +124,6 @@ def _check(settings: Settings) -> None:
     if unknown or not settings.instruments:
         wrong = ", ".join(unknown) or "none"
         raise DataError(f"There is no instrument {wrong}; there are {', '.join(INSTRUMENTS)}.")
-    if settings.step < 1:
-        raise DataError(f"The step between notes must be at least 1 semitone, not {settings.step}.")
-    if not settings.velocities or not all(1 <= velocity <= 127 for velocity in settings.velocities):
-        raise DataError("Velocities must be whole numbers from 1 to 127, at least one of them.")
     if not 8_000 <= settings.rate <= 96_000:
         raise DataError(f"FluidSynth renders at 8000 to 96000 Hz, not {settings.rate}.")
 
@@ -169,19 +150,19 @@ def _notes(instrument: Instrument, settings: Settings) -> list[tuple[int, int]]:
 
 
 def _synthesise(
-    program: int, notes: Sequence[tuple[int, int]], soundfont: Path, settings: Settings
+    program: int, wanted: Sequence[tuple[int, int]], soundfont: Path, settings: Settings
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """Render notes one after the other in one run and cut them apart, shape [notes, samples]."""
+    """Render notes one after the other in one run and cut them apart, shape [wanted, samples]."""
     slot = round(NOTE_SECONDS * midi.TICKS_PER_SECOND)
     held = round(HELD_SECONDS * midi.TICKS_PER_SECOND)
     silence = round(_SILENCE_SECONDS * midi.TICKS_PER_SECOND)
     events = [midi.program(0, program)]
-    for k, (pitch, velocity) in enumerate(notes):
+    for k, (pitch, velocity) in enumerate(wanted):
         events += midi.note(k * slot, pitch, velocity, held)
         events.append(midi.all_sound_off((k + 1) * slot - silence))
     with tempfile.TemporaryDirectory() as scratch:
         score, sound = Path(scratch, "notes.mid"), Path(scratch, "notes.wav")
-        score.write_bytes(midi.encode(events, end=(len(notes) + 1) * slot))
+        score.write_bytes(midi.encode(events, end=(len(wanted) + 1) * slot))
         # No reverb, no chorus; rendered to a file, so nothing depends on the machine's speed.
         options = ["-n", "-i", "-q", "-R", "0", "-C", "0", "-g", str(settings.gain), "-r", str(settings.rate)]
         command = ["fluidsynth", *options, "-O", "float", "-F", str(sound), str(soundfont), str(score)]
@@ -194,10 +175,10 @@ def _synthesise(
         audio, _ = soundfile.read(sound, dtype="float32", always_2d=True)
     samples = round(NOTE_SECONDS * settings.rate)
     mono = audio.mean(axis=1)
-    if len(mono) < len(notes) * samples:
-        raise DataError(f"fluidsynth rendered {len(mono)} samples of {len(notes) * samples}; is {soundfont} whole?")
-    apart = mono[: len(notes) * samples].reshape(len(notes), samples)
+    if len(mono) < len(wanted) * samples:
+        raise DataError(f"fluidsynth rendered {len(mono)} samples of {len(wanted) * samples}; is {soundfont} whole?")
+    apart = mono[: len(wanted) * samples].reshape(len(wanted), samples)
     silent = int((np.abs(apart).max(axis=1) == 0).sum())
     if silent:
-        raise DataError(f"{silent} of {len(notes)} notes came out silent; is {soundfont} a General MIDI soundfont?")
+        raise DataError(f"{silent} of {len(wanted)} notes came out silent; is {soundfont} a General MIDI soundfont?")
     return apart

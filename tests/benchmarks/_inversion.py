@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +22,18 @@ def pieces() -> Iterator[tuple[str, np.ndarray]]:
     for name in PIECES:
         audio, _ = render(name)
         yield name, np.array(audio)
+
+
+def notes() -> Iterator[tuple[str, np.ndarray]]:
+    """Name and samples of two notes of each of the orchestra's instruments, one by one and without a room."""
+    from models.data import orchestra
+    from models.features import load_audio
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = orchestra.render(Path(folder), orchestra.Settings(step=12, velocities=(80,)))
+        for label in made.labels:
+            for sound in [sound for sound in made.sounds if sound.label == label][:2]:
+                yield f"{label} {sound.pitch}", np.array(load_audio(made.path_of(sound), RATE))
 
 
 def spectral_convergence_db(audio: np.ndarray, magnitudes: np.ndarray, hop: int) -> float:
