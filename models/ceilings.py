@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from models.playable import resynthesis
+from models.playable.synth import Synth
 from models.roundtrip import Floats, RoundTrip
 from realtime.phase import stft_magnitudes
 
 Ceiling = Callable[[Floats, float | None], Floats]
 """Gives back audio [shape=(samples,)], mono at the model's rate; told its pitch as a MIDI note number where known."""
+
+
+def ceilings(roundtrip: RoundTrip) -> dict[str, Ceiling]:
+    """Give those of a model, by name."""
+    found = dict([true_magnitudes(roundtrip)])
+    told = {control.name for control in roundtrip.decode.controls}
+    if roundtrip.decode.output == "audio" and {"pitch", "loudness"} <= told:
+        found |= [harmonics_and_noise(roundtrip)]
+    return found
 
 
 def true_magnitudes(roundtrip: RoundTrip) -> tuple[str, Ceiling]:
@@ -24,3 +35,9 @@ def true_magnitudes(roundtrip: RoundTrip) -> tuple[str, Ceiling]:
         return roundtrip.inverted(magnitudes)[: len(audio)]
 
     return "true magnitudes", again
+
+
+def harmonics_and_noise(roundtrip: RoundTrip) -> tuple[str, Ceiling]:
+    """Take the very harmonics and noise of a note, and play them as a playable model plays its own."""
+    synth = Synth(roundtrip.card.sample_rate, roundtrip.hop)
+    return "harmonics and noise", lambda audio, note: resynthesis.again(audio, synth, note)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from export.contract import Card, load
 from models import features, metrics, probe
-from models.ceilings import Ceiling, true_magnitudes
+from models.ceilings import ceilings
 from models.data import manifest
 from models.data.manifest import Sound
 from models.probe import Dimension, Usage
@@ -146,7 +146,6 @@ def evaluate(
     data: str | os.PathLike[str],
     *,
     limit: int | None = None,
-    ceilings: Mapping[str, Ceiling] | None = None,
     on_sound: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Evaluate a model file on the sounds of a manifest.
@@ -159,8 +158,6 @@ def evaluate(
         A manifest, or the folder that holds it.
     limit
         At most so many sounds a split, evenly chosen; None takes all.
-    ceilings
-        Ways to make a sound again without a network, by name, beside that by true magnitudes, which is always there.
     on_sound
         Called after each sound with how many are done and how many there are.
 
@@ -170,7 +167,7 @@ def evaluate(
         The file is no such model, or the data cannot be read.
     """
     roundtrip = RoundTrip(*open_model(model))
-    ways: dict[str, Ceiling] = dict([true_magnitudes(roundtrip)]) | dict(ceilings or {})
+    ways = ceilings(roundtrip)
     sounds = manifest.read(data)
     chosen = [sound for part in manifest.SPLITS for sound in _evenly(sounds.of_split(part), limit)]
     figures: list[_Figures] = []

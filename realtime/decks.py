@@ -42,8 +42,6 @@ class DeckProcess:
         Name of the stream segment, for its live input of `inputs` channels.
     effects
         What the sound goes through.
-    ahead
-        Frames to decode ahead of the speaker.
     number
         Counts the decks of a session.
     child
@@ -68,7 +66,6 @@ class DeckProcess:
         inputs: int = 0,
         seed: int = 0,
         effects: Sequence[Effect] = (),
-        ahead: int,
         number: int = 0,
         child: Child | None = None,
     ) -> None:
@@ -77,7 +74,7 @@ class DeckProcess:
         capacity = max(RING, 1 << (8 * hop - 1).bit_length())
         self.segment = Segment.create(Geometry("deck", method.channels, capacity), registry)
         self.state = self.segment["deck"][0]
-        self.state["ahead"], self.state["hop"], self.state["number"] = ahead, hop, number
+        self.state["hop"], self.state["number"] = hop, number
         self.number, self.problems_told = number, 0
         self.told: dict[int, float] = {}
         self.knows: set[int] = set()

@@ -35,6 +35,7 @@ UNKNOWN_BLOCK = 1024  # taken for the block until the device has asked for one
 WIDEN_MS = 1.0  # what an underrun adds
 WIDEST_MS = 250.0
 BRACED_MS = 20.0  # decoded further ahead while a deck starts: more work than a small machine does unnoticed
+BRACED_S = 0.5  # so long after it, too: the deck that went is still being cleared away
 CROSSFADER_MS = 10.0
 RESTART_FADE_MS = 20.0
 BLOCK_TIMEOUT_S = 1.0
@@ -190,6 +191,7 @@ class Rack:
         self._given_up = threading.Event()
         self._asking = threading.Lock()
         self._starts = 0  # of decks, that go on now
+        self._braced_until = 0.0
         self._counted = itertools.count()
         self._tickets: dict[str, int] = {}  # of the load that was asked for last
         self._changing: list[Future[None]] = []
@@ -282,6 +284,9 @@ class Rack:
         """Look after the decks: widen those that come late, mute the hopeless, replace the dead. Never waits."""
         if int(self._stream["largest_block"]) not in (0, int(self._stream["block"])):  # the device asks for another
             self.set_ahead()
+        if self._braced_until and not self._starts and time.monotonic() > self._braced_until:
+            self._braced_until = 0.0
+            self.set_ahead()
         for player in self.players.values():
             process = player.process
             if process is None or player.restarting:
@@ -343,7 +348,7 @@ class Rack:
 
     @contextlib.contextmanager
     def _braced(self) -> Iterator[None]:
-        """Let the decks that play decode further ahead until it is done."""
+        """Let the decks that play decode further ahead until it is done, and a little longer."""
         self._brace(1)
         try:
             yield
@@ -353,6 +358,7 @@ class Rack:
     def _brace(self, more: int) -> None:
         with self._asking:
             self._starts += more
+            self._braced_until = time.monotonic() + BRACED_S
         for player in self.players.values():
             if player.process is not None:
                 self._set_ahead(player, player.process)
@@ -453,10 +459,10 @@ class Rack:
             inputs=self._inputs,
             seed=self._seed,
             effects=player.effects,
-            ahead=int(self._stream["largest_block"] or UNKNOWN_BLOCK) + self._frames(MARGIN_MS),
             number=next(self._numbers),
             child=self._waiting.pop() if self._waiting else None,
         )
+        self._set_ahead(player, process)  # it doesn't play before that much is there
         try:
             process.load()
             states, state = self._known(player.digest), None
@@ -498,7 +504,7 @@ class Rack:
             return
         margin = max(MARGIN_MS, 2.0 * float(process.state["decode_ms"]))
         widest = max(self._frames(WIDEST_MS), 2 * int(process.state["hop"]))
-        if self._starts and not self._inputs:  # live input would be late by as much, and jump
+        if (self._starts or self._braced_until) and not self._inputs:  # live input would be late by as much, and jump
             margin += BRACED_MS
         ahead = max(asked, block + self._frames(margin))
         process.state["ahead"] = max(ahead, min(ahead + self._frames(player.widened_ms), widest))

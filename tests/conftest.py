@@ -12,6 +12,18 @@ from realtime.memory import Registry
 from tests import reference
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let two processes share the tests of the studio, file by file; those of the stage come last, and in one."""
+    items.sort(key=_on_stage)
+    for item in items if config.pluginmanager.hasplugin("xdist") else []:
+        item.add_marker(pytest.mark.xdist_group("stage" if _on_stage(item) else item.path.as_posix()))
+
+
+def _on_stage(item: pytest.Item) -> bool:
+    """Whether a test plays: what it measures would not bear that others work beside it."""
+    return not {"export", "models"} & set(item.path.relative_to(Path(__file__).parent).parts)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep takes, journals and mappings of the tests out of the user's folders."""

@@ -14,7 +14,9 @@ from models.commands.terminal import command_line, progress
 
 def train_playable(
     data: Annotated[Path, typer.Argument(help="A manifest of single notes, or the folder that holds it.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.ckpt, checkpoints and logs.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT_DIR", help="Folder for the model, its page, checkpoints and logs.")
+    ],
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is random.")] = 0,
     max_steps: Annotated[int, typer.Option(min=1, help="Stop after so many steps.")] = 20_000,
     max_minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes.")] = None,
@@ -23,11 +25,12 @@ def train_playable(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last checkpoint stands.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds; else OUT_DIR/features.")] = None,
 ) -> None:
-    """Train a model of harmonics and noise that is played by pitch and loudness, on the CPU."""
+    """Train a model of harmonics and noise, on the CPU; ends with a model file that is played, and a page about it."""
+    from models.playable.complete import complete
     from models.playable.network import PlayableConfig
     from models.playable.settings import PlayableSettings
     from models.playable.train import train
-    from models.train import MODEL_FILE, Run
+    from models.train import Run
 
     settings = PlayableSettings(
         model=PlayableConfig(latent=latent),
@@ -46,8 +49,10 @@ def train_playable(
             bars[what](done, total)
 
         made = train(run, settings, tell=tell)
+        done = complete(made, data, out, on_sound=lambda done, total: tell("judging", done, total))
     print(
         f"{made.provenance.steps} steps, {made.vae.parameter_count()} weights, presets of "
-        f"{len(made.presets.instruments)} instruments; export it: "
-        f"glitch-lab export {shlex.quote(str(out / MODEL_FILE))} NAME.onnx"
+        f"{len(made.presets.instruments)} instruments"
     )
+    print(f"report: {done.page}")
+    print(f"play it: glitch-live {shlex.quote(str(done.model))}")

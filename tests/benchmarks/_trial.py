@@ -268,8 +268,8 @@ class Silence:
 class Stalls:
     """Watches every core for times at which the machine let nobody run, however urgent; and a session for underruns.
 
-    `told` is there after the `with`: the underruns of the decks, and how many of them came within `NEAR_S` of such a
-    time.
+    `told` is there after the `with`: the underruns of the decks since `begin`, and how many of them came within
+    `NEAR_S` of such a time.
     """
 
     NEAR_S = 0.03
@@ -286,9 +286,14 @@ class Stalls:
             for cpu in sorted(os.sched_getaffinity(0))
         ]
         self._underran: list[float] = []
+        self._began = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.told: dict[str, Any] = {}
+
+    def begin(self) -> None:
+        """Count from now on: all that takes part in the trial has been started."""
+        self._began = time.monotonic()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -300,7 +305,9 @@ class Stalls:
         self._stop.set()
         self._thread.join()
         late = [(at, s) for process in self._processes for at, s in json.loads(process.communicate("")[0] or "[]")]
-        near = [any(at - s - self.NEAR_S < when < at + self.NEAR_S for at, s in late) for when in self._underran]
+        late = [(at, s) for at, s in late if at >= self._began]
+        underran = [when for when in self._underran if when >= self._began]
+        near = [any(at - s - self.NEAR_S < when < at + self.NEAR_S for at, s in late) for when in underran]
         self.told = {
             "underruns": len(near),
             "underruns_in_stalls": sum(near),

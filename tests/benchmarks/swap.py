@@ -1,9 +1,10 @@
 """swap: hot swaps between two models while they play, in blocks of 64 and of 100 frames, and every sample of them.
 
 `{"runs": [{"pair", "block", "swaps", "underruns", "underruns_in_stalls", "stalls", "longest_stall_ms",
-"device_underruns", "silent_device_underruns", "largest_jump", "own_jump", "own_jumps", "crossed_jump", "played_jump",
-"own_played_jump", "capture_holes", "silent_ms", "swap_s"}]}`, for each block and each pair of models (`SWAPS`, default
-100, times). A JACK client of its own captures what reaches the speakers, on JACK's dummy driver at 48 kHz.
+"device_underruns", "silent_device_underruns", "own_underruns", "own_seconds", "largest_jump", "own_jump", "own_jumps",
+"crossed_jump", "played_jump", "own_played_jump", "capture_holes", "silent_ms", "swap_s", "seconds"}]}`, for each block
+and each pair of models (`SWAPS`, default 100, times). A JACK client of its own captures what reaches the speakers, on
+JACK's dummy driver at 48 kHz.
 `largest_jump` is the largest step from one sample to the next in all of it; `own_jumps` are the largest that each model
 makes by itself, captured alone for half as long under the same messages, and `own_jump` the larger of them. Two models
 that are crossed over at equal power, neither of them stepping, can add up to `sqrt(a² + b²)` of theirs, `crossed_jump`.
@@ -12,8 +13,9 @@ Where JACK drops a cycle of a client that was woken too late, what is captured s
 
 `stalls` are the times at which a thread more urgent than the decks had to wait for its core for over 2 ms, though
 nothing of ours could keep it waiting; a deck has some 4 ms to spare. `underruns_in_stalls` are the underruns at such
-times. `silent_device_underruns` are those of a stream that plays nothing beside ours: the machine's own. `silent_ms` is
-the longest time without sound, `swap_s` the median time from the request until the old model is gone.
+times, and `own_underruns` those of the models in the `own_seconds` that they play by themselves.
+`silent_device_underruns` are those of a stream that plays nothing beside ours: the machine's own. `silent_ms` is the
+longest time without sound, `swap_s` the median time from the request until the old model is gone.
 """
 
 from __future__ import annotations
@@ -68,13 +70,15 @@ def measure(block: int, names: list[str]) -> dict[str, Any]:
         chord_model(library / "chord.onnx", (220.0, 277.2, 330.1, 466.3))
         chord_model(library / "fifths.onnx", (146.8, 220.3, 329.6, 495.1))
         result = _play(library, names, swaps, 0.0)
-        own_seconds = min(result.pop("seconds") / 2, LONGEST_OWN_S)
+        own_seconds = min(result["seconds"] / 2, LONGEST_OWN_S)
         by_itself = [_play(library, [name], 0, own_seconds) for name in names]
         own = [one["largest_jump"] for one in by_itself]
     return {
         "pair": " and ".join(names),
         "block": block,
         **result,
+        "own_underruns": sum(one["underruns"] for one in by_itself),
+        "own_seconds": round(sum(one["seconds"] for one in by_itself)),
         "own_jump": max(own),
         "own_jumps": own,
         "own_played_jump": max(one["played_jump"] for one in by_itself),
@@ -106,6 +110,7 @@ def _play(library: Path, names: list[str], swaps: int, seconds: float) -> dict[s
         time.sleep(0.5)
         before = session.status()
         silence.begin()
+        stalls.begin()
         hand.start()
         began = time.monotonic()
         try:
@@ -127,19 +132,19 @@ def _play(library: Path, names: list[str], swaps: int, seconds: float) -> dict[s
     assert session.recorder is not None
     played = sf.read(session.recorder.path, always_2d=True)[0]
     result: dict[str, Any] = {
+        **stalls.told,
+        "seconds": round(played_s, 1),
         "largest_jump": round(largest_jump(heard.audio), 5),
         "played_jump": round(float(np.abs(np.diff(played, axis=0)).max()), 5),
     }
     if swaps:
         result |= {
             "swaps": swaps,
-            **stalls.told,
             "device_underruns": status.device_underruns - before.device_underruns,
             "silent_device_underruns": silent,
             "capture_holes": heard.holes,
             "silent_ms": round(1e3 * _longest_run(loud < SILENCE) / heard.rate, 1),
             "swap_s": round(float(np.median(took)), 2),
-            "seconds": played_s,
         }
     return result
 

@@ -56,7 +56,8 @@ def test_any_model_that_encodes_and_decodes_is_evaluated(models: dict[str, Path]
         ("train", "soft", 1),
         ("train", "all", 2),
     ]
-    assert list(report.ceilings) == ["true magnitudes"]
+    played = ["harmonics and noise"] if name == "humming" else []  # it gives audio at a pitch and loudness
+    assert list(report.ceilings) == ["true magnitudes", *played]
     ceiling = report.row("held-out", ceiling="true magnitudes")
     assert ceiling.log_mel_db < 1
     assert ceiling.spectral_convergence_db < -25

@@ -471,7 +471,9 @@ def npm_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("npm") is None or shutil.which("node") is None:
         pytest.skip("Node is not installed")
     folder = tmp_path_factory.mktemp("node")
-    arguments = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, NPM_CLIENT]
+    patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=1000"]
+    quiet = ["--no-audit", "--no-fund", "--ignore-scripts"]
+    arguments = ["npm", "install", *quiet, *patience, "--prefix", folder, NPM_CLIENT]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
     if done.returncode:
         pytest.skip(f"npm cannot install {NPM_CLIENT}: {done.stderr[-200:]}")

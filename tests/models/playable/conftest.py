@@ -6,7 +6,7 @@ import pytest
 
 from models.data.manifest import Manifest
 from models.playable.checkpoint import Playable
-from models.playable.export import write
+from models.playable.complete import Completed, complete
 from models.playable.network import PlayableConfig
 from models.playable.settings import PlayableSettings
 from models.playable.train import train
@@ -32,7 +32,10 @@ def playable(small_orchestra: Manifest, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
-def playable_file(playable: tuple[Path, Playable], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("model") / "small.onnx"
-    write(playable[1], out, "small")
-    return out
+def completed(playable: tuple[Path, Playable], small_orchestra: Manifest) -> Completed:
+    return complete(playable[1], small_orchestra.folder, playable[0])
+
+
+@pytest.fixture(scope="session")
+def playable_file(completed: Completed) -> Path:
+    return completed.model

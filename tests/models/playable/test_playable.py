@@ -20,6 +20,7 @@ from models.features import load_audio
 from models.pitch import refine
 from models.playable import checkpoint
 from models.playable.checkpoint import Playable
+from models.playable.complete import Completed
 from models.playable.export import write
 from models.playable.network import PlayableConfig, PlayableVae, audible, frequencies
 from models.playable.replay import Replay, Score
@@ -67,6 +68,15 @@ def test_training_learns_and_says_where_it_comes_from(playable: tuple[Path, Play
     assert (made.provenance.steps, made.provenance.command) == (60, "a test")
     assert made.provenance.licence.startswith("MIT")
     assert checkpoint.is_one(out)
+
+
+def test_it_ends_with_a_file_to_play_and_a_page_to_look_at(
+    playable: tuple[Path, Playable], completed: Completed
+) -> None:
+    assert completed.model == playable[0] / f"{playable[0].name}.onnx"
+    text = completed.page.read_text()
+    assert "harmonics and noise" in text  # the ceiling that stands beside each figure
+    assert text.count("<audio") >= 4
 
 
 def test_a_training_is_resumed_to_the_weights_it_would_have_had(
