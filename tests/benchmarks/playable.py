@@ -1,18 +1,21 @@
-"""playable: held-out notes of the orchestra through the bundled models, beside what no network could do better.
+"""playable: held-out notes through the bundled models that are played by pitch, beside what no network could do better.
 
-`{"rows": {…}, "leakage_db", "pre_onset_db", "hop_ms", "eight_hop_ms", "notes"}`; a row has the mean and the
-worst note of Δ log-mel, the mean spectral convergence and the worst instrument's, the median pitch error, how many
-notes have a median over 25 cents, and the share of frames that are:
+`{"orchestra": {"rows": {…}, "leakage_db", "pre_onset_db", "worst_pre_onset_db", "hop_ms", "notes"}, "voices": {…},
+"eight_hop_ms"}`; a row has the mean and the worst note of Δ log-mel, the mean spectral convergence and the worst
+label's, the median pitch error, how many notes have a median over 25 cents, and the share of frames that are:
 
 - `playable`: the playable file encodes the sound and plays it again with the pitch and loudness of its analysis;
-- `told`: the same with latents from the training's own encoder, where `PLAYABLE_CHECKPOINT` names its checkpoint;
-- `preset`: the same with the instrument's preset instead of latents of the sound;
+- `told`: the same with latents from the training's own encoder, where `PLAYABLE_RUNS` names a folder with the trainings
+  (`orchestra/model.ckpt` and `voices/model.ckpt`);
+- `preset`: the same with the label's preset instead of latents of the sound;
 - `resynthesis`: analysis and resynthesis without a network, the ceiling of these;
-- `spectral`: the spectral file, inverted as on stage; `inversion`: the true magnitudes inverted so, its ceiling.
+- `spectral`: the spectral file of the orchestra, inverted as on stage; `inversion`: the true magnitudes inverted so,
+  its ceiling.
 
 Leakage is the most by which the level moves when one latent goes from −2 to 2 standard deviations; the pre-onset level
-that of what sounds more than 5 ms before a note begins, against its first 50 ms. `PLAYABLE_DATA` names a folder that
-`glitch-lab data orchestra` has written, else it is rendered; `PLAYABLE_LIMIT` takes so many notes, evenly chosen.
+that of what sounds more than 5 ms before a note begins, against its first 50 ms. `PLAYABLE_DATA` names a folder with
+what `glitch-lab data orchestra` and `data voices` have written (`orchestra/`, `voices/`), else it is rendered;
+`PLAYABLE_LIMIT` takes so many notes of each, evenly chosen.
 """
 
 from __future__ import annotations
@@ -34,47 +37,55 @@ Again = Callable[[np.ndarray, Any], np.ndarray]
 
 def run() -> dict[str, Any]:
     """Render the notes, unless they are there, and measure."""
-    if "PLAYABLE_DATA" in os.environ:
-        return measure(Path(os.environ["PLAYABLE_DATA"]))
-    from models.data import orchestra
+    import torch
 
-    with tempfile.TemporaryDirectory() as folder:
-        orchestra.render(Path(folder), orchestra.Settings())
-        return measure(Path(folder))
+    from models.data import orchestra, voices
+    from realtime.library import Library
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(os.environ.get("PLAYABLE_DATA", scratch))
+        if not (folder / "orchestra").exists():
+            orchestra.render(folder / "orchestra", orchestra.Settings())
+        if not (folder / "voices").exists():
+            voices.render(folder / "voices", voices.Settings())
+        found: dict[str, Any] = {name: measure(folder / name, name) for name in ("orchestra", "voices")}
+    return found | {"eight_hop_ms": _hop_ms(Library().find("orchestra-eight"))}
 
 
 def describe(result: dict[str, Any]) -> str:
     """Say it in a few lines."""
-    lines = [
-        f"{name}: Δ log-mel {row['mel_db']:.2f} dB (worst note {row['worst_mel_db']:.2f}), "
-        f"convergence {row['sc_db']:.1f} dB (worst instrument {row['worst_sc_db']:.1f}), pitch {row['cents']:.1f} cents"
-        for name, row in result["rows"].items()
-    ]
-    lines.append(
-        f"leakage {result['leakage_db']:.2f} dB, before the onset {result['pre_onset_db']:.0f} dB, "
-        f"{result['hop_ms']:.3f} ms a hop, {result['eight_hop_ms']:.3f} with eight voices"
-    )
-    return "\n".join(lines)
+    lines = []
+    for model in ("orchestra", "voices"):
+        found = result[model]
+        lines.append(f"{model}, {found['notes']} notes:")
+        lines += [
+            f"  {name}: Δ log-mel {row['mel_db']:.2f} dB (worst note {row['worst_mel_db']:.2f}), convergence "
+            f"{row['sc_db']:.1f} dB (worst label {row['worst_sc_db']:.1f}), pitch {row['cents']:.1f} cents"
+            for name, row in found["rows"].items()
+        ]
+        lines.append(
+            f"  leakage {found['leakage_db']:.2f} dB, before the onset {found['pre_onset_db']:.0f} dB, "
+            f"{found['hop_ms']:.3f} ms a hop"
+        )
+    return "\n".join([*lines, f"{result['eight_hop_ms']:.3f} ms a hop with eight voices"])
 
 
-def measure(folder: Path) -> dict[str, Any]:
-    """Measure on the held-out notes of a folder."""
-    import torch
-
+def measure(folder: Path, model: str) -> dict[str, Any]:
+    """Measure a bundled model on the held-out notes of a folder."""
     from export.contract import load
     from models import features
     from models.data import manifest
     from models.playable.replay import Replay
     from realtime.library import Library
 
-    torch.set_num_threads(1)
     library = Library()
     sounds = manifest.read(folder)
     notes = sounds.of_split("held-out")
     limit = int(os.environ.get("PLAYABLE_LIMIT", len(notes)))
     notes = tuple(notes[int(k)] for k in np.linspace(0, len(notes) - 1, min(limit, len(notes))))
-    replay = Replay(*load(library.find("orchestra")))
-    ways = _ways(replay, library)
+    replay = Replay(*load(library.find(model)))
+    ways = _ways(replay, model)
     found: dict[str, list[tuple[str, float, float, np.ndarray]]] = defaultdict(list)
     before = []
     for note in notes:
@@ -87,22 +98,21 @@ def measure(folder: Path) -> dict[str, Any]:
         "leakage_db": _leakage_db(replay),
         "pre_onset_db": float(np.mean(before)),
         "worst_pre_onset_db": float(np.max(before)),
-        "hop_ms": _hop_ms(library.find("orchestra")),
-        "eight_hop_ms": _hop_ms(library.find("orchestra-eight")),
+        "hop_ms": _hop_ms(library.find(model)),
         "notes": len(notes),
     }
 
 
-def _ways(replay: Any, library: Any) -> dict[str, Again]:
+def _ways(replay: Any, model: str) -> dict[str, Again]:
     from export.contract import load
     from models.evaluate import RoundTrip
     from models.playable import resynthesis
     from models.playable.analysis import Analysis, analyse
     from models.playable.replay import Score
     from models.playable.synth import Synth
+    from realtime.library import Library
     from realtime.phase import invert, stft_magnitudes
 
-    spectral = RoundTrip(*load(library.find("orchestra-spectral")))
     synth = Synth(RATE, replay.hop)
     names = next(control.text for control in replay.decode.controls if control.name == "instrument")
 
@@ -116,15 +126,17 @@ def _ways(replay: Any, library: Any) -> dict[str, Again]:
         "playable": lambda audio, note: replay.again(audio, note.pitch),
         "preset": preset,
         "resynthesis": lambda audio, note: resynthesis.again(audio, synth, note.pitch),
-        "spectral": lambda audio, note: spectral(audio, note.pitch),
         "inversion": lambda audio, note: invert(stft_magnitudes(audio, 2048, 256), 2048, 256, length=len(audio)),
     }
-    if "PLAYABLE_CHECKPOINT" in os.environ:
-        ways["told"] = _told(replay, os.environ["PLAYABLE_CHECKPOINT"])
+    if model == "orchestra":
+        spectral = RoundTrip(*load(Library().find("orchestra-spectral")))
+        ways["spectral"] = lambda audio, note: spectral(audio, note.pitch)
+    if "PLAYABLE_RUNS" in os.environ:
+        ways["told"] = _told(replay, Path(os.environ["PLAYABLE_RUNS"], model))
     return ways
 
 
-def _told(replay: Any, checkpoint: str) -> Again:
+def _told(replay: Any, checkpoint: Path) -> Again:
     import torch
 
     from models.playable.analysis import Analysis, analyse
