@@ -12,7 +12,7 @@ from export.transforms import STFT
 from models.features import LOG_FLOOR
 from models.playable.analysis import SPECTRUM_FFT
 from models.playable.hearing import Hearing
-from models.playable.network import Drawn, PlayableVae, audible, frequencies
+from models.playable.network import PlayableVae
 from models.playable.presets import Presets
 from models.playable.synth import State, Synth
 from models.spectral import LN_10_OVER_20
@@ -62,27 +62,28 @@ class DecodeGraph(nn.Module):
         controls, states = given[: 2 * self.voices + 1], given[2 * self.voices + 1 :]
         pitch = torch.cat(controls[0:-1:2], dim=1)[0]  # [voices, frames]
         loudness = torch.cat(controls[1:-1:2], dim=1)[0]
-        drawn = self.drawn(latent[0].T, controls[-1][0, 0], pitch, loudness)  # [voices, frames, …] each
-        # Taken to float32 where frames part: a stream keeps no more of them.
-        hz = frequencies(pitch.double(), drawn.stretch).float()  # [voices, frames, HARMONICS]
+        hz, amplitude, noise = self.drawn(latent[0].T, controls[-1][0, 0], pitch, loudness)  # [voices, frames, …] each
         gain = (torch.exp(loudness * LN_10_OVER_20) - self.silence).clamp(min=0)[..., None]
-        amplitude = torch.exp(drawn.harmonics) * audible(hz, self.vae.config.sample_rate) * gain
-        noise = torch.exp(drawn.noise) * gain  # [voices, frames, BANDS]
+        amplitude, noise = amplitude * gain, noise * gain
         together = noise[0] if self.voices == 1 else torch.sqrt((noise**2).sum(dim=0))
         audio, state = self.synth(hz, amplitude, together, State(*states))
         return (audio[None, None], *state.tensors)
 
-    def drawn(self, latent: Tensor, instrument: Tensor, pitch: Tensor, loudness: Tensor) -> Drawn:
-        """Let the networks draw each voice's frames, [voices, frames, …].
+    def drawn(
+        self, latent: Tensor, instrument: Tensor, pitch: Tensor, loudness: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Let the networks draw each voice's frames, [voices, frames, …]: Hz, amplitudes and noise, at a level of 1.
 
         The last frame is drawn twice: a product of a matrix with a single row is rounded in a way of its own, and a
-        stretch that is off by one bit would be another phase before long.
+        stretch that is off by one bit would be another phase before long. Frequencies are taken to float32 where frames
+        part: a stream keeps no more of them.
         """
         latent = torch.cat([latent, latent[-1:]], dim=0)
         instrument = torch.cat([instrument, instrument[-1:]], dim=0)
         pitch, loudness = (torch.cat([told, told[:, -1:]], dim=1) for told in (pitch, loudness))
-        drawn = self.vae.decode(self.coloured(latent, instrument, pitch, loudness), pitch, loudness)
-        return Drawn(drawn.harmonics[:, :-1], drawn.noise[:, :-1], drawn.stretch[:, :-1])
+        drawn, hz, heard = self.vae.placed(self.coloured(latent, instrument, pitch, loudness), pitch, loudness)
+        amplitude, noise = torch.exp(drawn.harmonics) * heard, torch.exp(drawn.noise)
+        return hz[:, :-1], amplitude[:, :-1], noise[:, :-1]
 
     def coloured(self, latent: Tensor, instrument: Tensor, pitch: Tensor, loudness: Tensor) -> Tensor:
         """Move latents [frames, latent] to where the instrument [frames] is at each voice's pitch and loudness."""

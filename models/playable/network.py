@@ -104,15 +104,20 @@ class PlayableVae(nn.Module):
 
     def decode(self, latent: Tensor, pitch: Tensor, loudness: Tensor) -> Drawn:
         """[..., latent], MIDI note numbers [...] and dBFS [...] → what sounds, with an RMS of 1."""
+        return self.placed(latent, pitch, loudness)[0]
+
+    def placed(self, latent: Tensor, pitch: Tensor, loudness: Tensor) -> tuple[Drawn, Tensor, Tensor]:
+        """Decode; give the frequency of each harmonic, too, and how much of it is heard, [..., HARMONICS] each."""
         told = [pitch_waves(pitch, self.config.pitch_waves), scaled(loudness)[..., None]]
         joined = self.decoder(torch.cat([latent, *told], dim=-1)) * self.deviation + self.mean
         harmonics, noise, stretch = joined.split([HARMONICS, BANDS, 1], dim=-1)
         harmonics, noise = harmonics.clamp(max=3.0), noise.clamp(max=3.0)
-        heard = audible(frequencies(pitch, stretch), self.config.sample_rate)
-        power = 0.5 * (torch.exp(2 * harmonics) * heard**2).sum(dim=-1, keepdim=True)
+        hz = frequencies(pitch.double(), stretch).float()
+        heard = audible(hz, self.config.sample_rate)
+        power = 0.5 * ((torch.exp(harmonics) * heard) ** 2).sum(dim=-1, keepdim=True)
         power = power + (torch.exp(2 * noise) * self.share).sum(dim=-1, keepdim=True)
         level = 0.5 * torch.log(power + 1e-12)
-        return Drawn(harmonics - level, noise - level, stretch)
+        return Drawn(harmonics - level, noise - level, stretch), hz, heard
 
     def parameter_count(self) -> int:
         """Number of trained values."""

@@ -153,11 +153,11 @@ class Synth(nn.Module):
         rows = (first.long()[:, None] + ahead).reshape(-1)
         pieces = self.table.index_select(0, rows).reshape(count, piece, BANDS)
         sounded = (pieces @ noise[:, :, None])[:, :, 0] * self.window  # [count, piece]
-        hops = sounded.reshape(count, PIECE_HOPS, self.hop)
-        total = torch.cat([state.overlap.reshape(PIECE_HOPS - 1, self.hop), torch.zeros_like(hops[:, 0])], dim=0)
-        for k in range(PIECE_HOPS):
-            total = total + torch.nn.functional.pad(hops[:, k], (0, 0, k, PIECE_HOPS - 1 - k))
-        return total[:count].reshape(-1), counted[-1:].float(), total[count:].reshape(-1)
+        # Each piece begins a hop after the one before: cut into rows that are a hop too short, each row moves by one.
+        row = (PIECE_HOPS + count - 1) * self.hop
+        shifted = torch.nn.functional.pad(sounded, (0, count * self.hop)).reshape(-1)[: count * row]
+        total = shifted.reshape(count, row).sum(dim=0) + torch.nn.functional.pad(state.overlap, (0, count * self.hop))
+        return total[: count * self.hop], counted[-1:].float(), total[count * self.hop :]
 
 
 def render(synth: Synth, hz: Tensor, amplitude: Tensor, noise: Tensor) -> Tensor:

@@ -1,20 +1,20 @@
 """decode: what a step of one frame costs in ONNX Runtime and in TorchScript, one thread each.
 
-`{"reference": {"onnx_ms", "torchscript_ms", "ratio", "realtime_factor", "load"}, "largest": {…}, "bundled": {…}}`. The
-reference is a causal convolutional decoder of about 300 k parameters at hop 128 (`tests.reference`), held against
-itself traced and frozen. The largest is a TorchScript file of the nn~ kind (`tests.export.scripts.largest`: 4 million
-parameters at hop 2048, a filterbank, noise), saved and loaded as players do, against what it is converted into.
-Beside the bundled file stands the module it was exported from, with weights of the same sizes. The sides step in turns,
-so that a busy machine is busy for all; each steps twice and the second is timed, because a deck has its core's cache to
-itself. Lower quartiles. `load` is the share of one core that a step takes with everything a deck does for it (inversion
-of magnitudes).
+`{"reference": {"onnx_ms", "torchscript_ms", "ratio", "realtime_factor", "load"}, "largest": {…}, "bundled": {…},
+"spectral": {…}}`. The reference is a causal convolutional decoder of about 300 k parameters at hop 128
+(`tests.reference`), held against itself traced and frozen. The largest is a TorchScript file of the nn~ kind
+(`tests.export.scripts.largest`: 4 million parameters at hop 2048, a filterbank, noise), saved and loaded as players do,
+against what it is converted into. Beside the bundled files stand the modules that they were exported from, with weights
+of the same sizes. The sides step in turns, so that a busy machine is busy for all; each steps twice and the second is
+timed, because a deck has its core's cache to itself. Lower quartiles. `load` is the share of one core that a step takes
+with everything a deck does for it (inversion of magnitudes).
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,9 @@ def run() -> dict[str, Any]:
     """Measure both models."""
     import torch
 
-    from realtime.library import bundled_model
-
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
-    result = {"reference": _reference(), "largest": _largest()}
-    if bundled_model().exists():
-        from realtime.decoder import Decoder
-
-        result["bundled"] = _bundled(Decoder(bundled_model()))
-    return result
+    return {"reference": _reference(), "largest": _largest(), "bundled": _bundled(), "spectral": _spectral()}
 
 
 def describe(result: dict[str, Any]) -> str:
@@ -58,9 +51,7 @@ def _reference() -> dict[str, float]:
     module = reference_decoder()
     with tempfile.TemporaryDirectory() as folder:
         decoder = Decoder(export_reference(Path(folder) / "reference.onnx", module))
-    inputs = [torch.randn(1, 16, 1)]
-    frozen = torch.jit.freeze(torch.jit.trace(module, (*inputs, *module.states())))
-    return _compare(decoder, _stepper(frozen, inputs, module.states()))
+    return _beside(decoder, module, [torch.randn(1, 16, 1)], module.states())
 
 
 def _largest() -> dict[str, float]:
@@ -78,16 +69,44 @@ def _largest() -> dict[str, float]:
     return _compare(decoder, partial(script.decode, torch.randn(1, decoder.card.latent.size, 1)))
 
 
-def _bundled(decoder: Any) -> dict[str, float]:
+def _bundled() -> dict[str, float]:
+    import torch
+
+    from models.playable.export import HOP
+    from models.playable.graphs import DecodeGraph
+    from models.playable.network import PlayableConfig, PlayableVae
+    from models.playable.presets import Presets
+    from realtime.decoder import Decoder
+    from realtime.library import Library
+
+    decoder = Decoder(Library().find("orchestra"))
+    size, presets = decoder.card.latent.size, decoder.method.controls[-1].maximum
+    vae = PlayableVae(PlayableConfig(latent=size))
+    module = DecodeGraph(vae, Presets([str(k) for k in range(int(presets))], size), [0.0] * size, HOP, 1).eval()
+    told = [torch.full((1, 1, 1), control.default) for control in decoder.method.controls]
+    return _beside(decoder, module, [torch.randn(1, size, 1), *told], module.synth.rest().tensors)
+
+
+def _spectral() -> dict[str, float]:
     import torch
 
     from models.graphs import DecodeGraph
     from models.spectral import SpectralVae, VaeConfig
+    from realtime.decoder import Decoder
+    from realtime.library import Library
 
+    decoder = Decoder(Library().find("orchestra-spectral"))
+    told = [torch.full((1, 1, 1), control.default) for control in decoder.method.controls]
     module = DecodeGraph(SpectralVae(VaeConfig())).eval()
-    inputs = [torch.randn(1, decoder.card.latent.size, 1), torch.full((1, 1, 1), 60.0), torch.full((1, 1, 1), -20.0)]
-    frozen = torch.jit.freeze(torch.jit.trace(module, inputs))
-    return _compare(decoder, _stepper(frozen, inputs, []))
+    return _beside(decoder, module, [torch.randn(1, decoder.card.latent.size, 1), *told], ())
+
+
+def _beside(decoder: Any, module: Any, inputs: list[Any], states: Sequence[Any]) -> dict[str, float]:
+    """Compare a model with a module, traced and frozen."""
+    import torch
+
+    frozen = torch.jit.freeze(torch.jit.trace(module, (*inputs, *states)))
+    return _compare(decoder, _stepper(frozen, inputs, list(states)))
 
 
 def _stepper(module: Any, inputs: list[Any], states: list[Any]) -> Callable[[], None]:
