@@ -45,6 +45,7 @@ from typing import Literal, get_args
 import numpy as np
 
 LONGEST_S = 120.0
+SAME_PLACE = 1e-9  # frames; many steps of a speed add up to a hair more or less than a whole one
 FARTHEST = 24.0  # what a frame may contribute after overdubs; a fader left off its place adds up on each way round
 
 Mode = Literal["stopped", "recording", "playing"]
@@ -223,6 +224,7 @@ class Loop:
     def _go(self, speed: float) -> None:
         """Go on by a frame, round the loop."""
         to = self._at + speed
+        to = round(to) if abs(to - round(to)) < SAME_PLACE else to
         turns = math.floor(to / self._length)
         at = to - turns * self._length
         if not 0 <= at < self._length:  # a hair before the beginning is rounded onto the end

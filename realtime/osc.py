@@ -36,6 +36,7 @@ __all__ = [
     "number",
 ]
 
+LONGEST_REASON = 300  # characters that are kept of what is wrong with a message
 DEFAULT_PORT = 9000
 RECEIVE_BUFFER = 1 << 21
 LARGEST_PACKET = 65_535
@@ -153,7 +154,7 @@ class Receiver:
 
     def _count_bad(self, reason: str) -> None:
         self.counts.bad += 1
-        self.counts.last_bad = reason[:120]
+        self.counts.last_bad = reason[:LONGEST_REASON]
 
     def _remember(self, data: bytes, address: str) -> None:
         """Know a message of one float or int by its head from now on."""
