@@ -40,21 +40,17 @@ class JackServer:
                 env=self.environment,
                 start_new_session=True,
             )
-            if self._answers(10.0):
+            waited = subprocess.run(
+                ["jack_wait", "-s", self.name, "-w", "-t", "10"],
+                env=self.environment,
+                capture_output=True,
+                check=False,
+            )
+            if waited.returncode == 0 and self._process.poll() is None:
                 return self
             self.__exit__(None, None, None)
             _forget_the_dead()
         raise RuntimeError("jackd does not start; run it by hand to see why")
-
-    def _answers(self, timeout_s: float) -> bool:
-        """Wait until the server takes clients; say whether it does. `jack_wait` would look once a second."""
-        assert self._process is not None
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end and self._process.poll() is None:
-            if any(port.startswith("system:") for port in self.ports()):  # before these it has no driver
-                return True
-            time.sleep(0.02)
-        return False
 
     def ports(self) -> list[str]:
         """List the ports of all clients, by their full names."""
