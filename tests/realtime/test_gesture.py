@@ -108,10 +108,8 @@ def test_an_overdub_at_any_speed_leaves_no_frame_out(seed: int, frames: int, spe
     player.hear(moved, overdub=True)
     player.hold(moved[-1], 1, overdub=False)
     after = player.hold(moved[-1], frames, speed=1.0, play=True)
-    passed, frame = (
-        np.round(abs(speed) * (1 + np.arange(count)), 9),
-        (-np.arange(frames) if back else np.arange(frames)) % frames,
-    )
+    passed = np.round(abs(speed) * (1 + np.arange(count)), 9)  # a place is that of a whole frame if it is that near
+    frame = (-np.arange(frames) if back else np.arange(frames)) % frames
     added = [np.interp(np.arange(frames), passed, moved[:, k] - gesture[-1, k], right=0.0) for k in range(SIZE)]
     assert_allclose(after[frame], gesture[frame] + np.transpose(added), atol=1e-6)
 

@@ -118,7 +118,7 @@ def test_the_models_answer_lies_where_the_dry_way_lies(
             for mix in (0, 1):
                 session.set("/input/mix", mix)
                 wait_for(lambda: session.deck.state["events"] > 5, 0.3)
-                lags[mix] = lag(*undisturbed(session, 1.0)) - int(session.deck.state["input_delay"])
+                lags[mix] = lag(*undisturbed(session, 2.0)) - int(session.deck.state["input_delay"])
         assert abs(lags[1] - lags[0]) <= 128
 
 
