@@ -39,7 +39,8 @@ from realtime.state import EngineState
 CAPTURE_S = 2.0
 INPUT_LATE_MS = 5.0  # live input further behind than it need be is left out, to be near again
 LONGEST_SLEEP = 2e-3
-SHORTEST_SLEEP = 1e-4
+SHORTEST_SLEEP = 2e-4
+SMOOTHING = 0.05  # of what is told, a hop
 
 
 class Deck:
@@ -70,6 +71,7 @@ class Deck:
         """Apply what is due by the next frame, make it and push it."""
         began = time.perf_counter()
         ring, audio_ring = self.segment["ring_index"], self.segment["ring"]
+        self.state["fill"] += SMOOTHING * (rings.fill(ring) - float(self.state["fill"]))
         sounds = int(ring[WRITE]) + int(self.state["play_offset"])
         self.apply_due(sounds + self.engine.hop // 2, sounds)  # each at the frame that begins nearest to it
         given = self._hear(sounds) if self.engine.inputs else None
@@ -134,7 +136,7 @@ class Deck:
     def _tell(self, cost_ms: float) -> None:
         state = self.state
         state["frames"] += 1
-        state["decode_ms"] += 0.05 * (cost_ms - state["decode_ms"])
+        state["decode_ms"] += SMOOTHING * (cost_ms - state["decode_ms"])
         state["worst_ms"] = max(cost_ms, state["worst_ms"] * 0.9999)
         state["nonfinite"] = self.engine.nonfinite
         problems = self.engine.problems
@@ -193,6 +195,7 @@ def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segme
         deck.frame()
     state["priority"] = raise_priority()  # not before: all until now would take time from decks that play
     state["decode_ms"] = state["worst_ms"] = 1e3 * cost  # the first frames load code; they tell nothing
+    state["fill"] = state["ahead"]
     state["ready"] = 1
     say(ready=True)
     threading.Thread(target=_keep_and_know, args=(orders, engine, states), name="states", daemon=True).start()

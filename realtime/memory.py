@@ -28,7 +28,7 @@ import numpy as np
 
 from export.contract import GlitchError
 
-VERSION = 4
+VERSION = 5
 LETTERS = ("a", "b")  # the decks
 MAX_PARAMETERS = 2048  # of a deck, the host's included
 MAX_LATENTS = 256
@@ -133,6 +133,7 @@ DECK = np.dtype(
         ("input_delay", "i8"),  # samples from the live input to the sound that it makes, or itself
         ("events", "i8"),  # events applied
         ("nonfinite", "i8"),  # frames muted because the model gave no numbers
+        ("fill", "f8"),  # frames that were still in the ring when a hop was begun, smoothed
         ("decode_ms", "f8"),  # what a hop costs, smoothed
         ("worst_ms", "f8"),
         ("deadline_ms", "f8"),

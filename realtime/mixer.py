@@ -63,7 +63,7 @@ DC_HZ = 5.0
 PEAK_FALL_DB_PER_S = 20.0
 RMS_MS = 300.0
 OUTPUT_UNDERFLOW = 4  # PortAudio's flag
-LAYOUT = 4  # numba keeps what it has compiled by the date of this file, so it must change with the layout that it reads
+LAYOUT = 5  # numba keeps what it has compiled by the date of this file, so it must change with the layout that it reads
 assert LAYOUT == VERSION
 
 
@@ -234,6 +234,7 @@ def _play(desk: Desk, at: int, frames: int, block: int, clock: int) -> None:
     deck.play_offset = clock - read
     fade_step = 1000.0 / (FADE_MS * desk.stream[0].sample_rate)
     level = math.sin(0.5 * math.pi * slot.gain)
+    dry = -1
     for i in range(frames):
         if slot.gain != slot.target:
             away = slot.target - slot.gain
@@ -248,13 +249,15 @@ def _play(desk: Desk, at: int, frames: int, block: int, clock: int) -> None:
             slot.waiting, slot.fade = 1, 0.0
             deck.underruns += 1
             deck.missing += frames - take
-            _note(desk, clock + i, DRY, at, 0.0, 0.0, read + take)
+            dry = clock + i
         if slot.tail > 0.0 and slot.tail_frame >= 0:
             where = (slot.tail_frame % slot.capacity) * inside
             _spread(bus[i], ring, where, inside, heard, level * slot.tail_level * _smooth(slot.tail))
             slot.tail -= fade_step
             slot.tail_frame -= 1
     store_release(index, READ, read + take)
+    if dry >= 0:  # noted last: a device that dies in between has played what it read, and nothing is missing in the log
+        _note(desk, dry, DRY, at, 0.0, 0.0, read + take)
 
 
 @njit(error_model="numpy", nogil=True, cache=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 import threading
 import time
@@ -30,9 +31,9 @@ from realtime.opening import Opened, opened
 from realtime.output import Output
 from realtime.params import HOST_ROWS, Parameter, Table, table
 
-MARGIN_MS = 3.0  # decoded ahead beyond a block: what a wake-up may be late
+MARGIN_MS = 3.0  # what is decoded ahead lasts at least so long: what a wake-up may be late
 UNKNOWN_BLOCK = 1024  # taken for the block until the device has asked for one
-WIDEN_MS = 1.0  # what an underrun adds
+WIDEN_MS = 1.0  # what an underrun adds, rounded up to whole blocks
 WIDEST_MS = 250.0
 BRACED_MS = 20.0  # decoded further ahead while a deck starts: more work than a small machine does unnoticed
 BRACED_S = 0.5  # so long after it, too: the deck that went is still being cleared away
@@ -269,7 +270,7 @@ class Rack:
                 self._workers.submit(self._again, player)
 
     def set_ahead(self) -> None:
-        """Decode ahead a block, and what a wake-up or two decodes may take, or what was asked for if that is more.
+        """Decode ahead the blocks that are played while a wake-up is late, or two decodes last, or what was asked for.
 
         What underruns have taught comes on top. Locked, it is what was asked for and nothing else.
         """
@@ -503,11 +504,13 @@ class Rack:
             process.state["ahead"] = max(asked, block)
             return
         margin = max(MARGIN_MS, 2.0 * float(process.state["decode_ms"]))
-        widest = max(self._frames(WIDEST_MS), 2 * int(process.state["hop"]))
         if (self._starts or self._braced_until) and not self._inputs:  # live input would be late by as much, and jump
             margin += BRACED_MS
-        ahead = max(asked, block + self._frames(margin))
-        process.state["ahead"] = max(ahead, min(ahead + self._frames(player.widened_ms), widest))
+        widest = max(self._frames(WIDEST_MS), 2 * int(process.state["hop"]))
+        blocks = math.ceil(self._frames(margin) / block)  # a ring that holds n blocks lasts until n callbacks have come
+        wider = math.ceil(self._frames(player.widened_ms) / block)
+        ahead = max(asked, blocks * block)
+        process.state["ahead"] = max(ahead, min(ahead + wider * block, widest))
 
     def _widen(self, player: Player, process: DeckProcess) -> None:
         """Decode further ahead after an underrun; the decks that follow on this letter begin there."""

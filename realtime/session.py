@@ -35,6 +35,7 @@ from realtime.osc import IMMEDIATELY, Counts
 from realtime.osc_surface import OscSurface
 from realtime.output import Output
 from realtime.params import Parameter, ParameterError
+from realtime.priority import answer_promptly
 from realtime.rack import Player, Rack
 from realtime.recall import Recall
 from realtime.record import Recorder, check_path
@@ -423,6 +424,7 @@ class Session:
         self._stack.callback(supervisor.join)
         if told := journal.sweep(self.journal.folder.parent):
             self.say(told)
+        answer_promptly()
 
     def _begin_what_is_timed(self) -> None:
         """Begin recording and take at the first sound, and set the end, so that it comes without a click."""

@@ -71,10 +71,10 @@ def latency_ms(session: Session) -> dict[str, float]:
     per_ms = session.sample_rate / 1000.0
     process = session.player.process
     block = int(session.segment["stream"][0]["block"])
-    hop, ahead, delay = (int(process.state[k]) if process else 0 for k in ("hop", "ahead", "delay"))
+    hop, fill, delay = (float(process.state[k]) if process else 0.0 for k in ("hop", "fill", "delay"))
     return {
-        "wait for the next frame": 0.5 * (hop + block) / per_ms,  # frames are made just after a block was taken
-        "decoded ahead": ahead / per_ms,
+        "wait for the next frame": (0.5 * hop + block) / per_ms,  # frames are begun just after a block was taken
+        "decoded ahead": fill / per_ms,
         "model": delay / per_ms,
         "device": 1000.0 * session.output.latency_s + session.output.periods_untold * block / per_ms,
     }

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from export.contract import GlitchError
 from realtime.midi.frames import EVERY_PORT, LOST, MESSAGE, PORTS, SAY, FrameError, Unpacker, pack
+from realtime.priority import prefer_thread
 
 BACKENDS = ("alsa", "jack", "core", "winmm")
 RESTART_S, LONGEST_RESTART_S = 0.5, 8.0
@@ -177,6 +178,7 @@ class Ports:
 
     def _run(self) -> None:
         """Keep a process running, and read what it says."""
+        prefer_thread()
         wait_s = RESTART_S
         while not self._closing.is_set():
             with self._starting:

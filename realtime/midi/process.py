@@ -30,6 +30,7 @@ from realtime.midi.stamps import Stamps
 from realtime.priority import prefer_thread
 
 POLL_S = 0.001
+EAGER_POLL_S, EAGER_S = 0.00025, 5.0  # while somebody plays, and so long after the last message
 SCAN_S = 0.25
 RETRY_S = 0.5
 LEAVE_S = 0.5
@@ -98,7 +99,7 @@ class Owner:
 
     def run(self) -> None:
         """Carry until the host ends."""
-        next_scan = 0.0
+        next_scan = eager_until = 0.0
         while not _quit.is_set():
             now = time.monotonic()
             if now >= next_scan:
@@ -106,8 +107,10 @@ class Owner:
                 next_scan = now + SCAN_S
             moved = self._fetch()
             self._send()
-            if not moved:
-                time.sleep(POLL_S)
+            if moved:
+                eager_until = now + EAGER_S
+            else:
+                time.sleep(EAGER_POLL_S if now < eager_until else POLL_S)
 
     def close(self) -> None:
         """Take leave of the driver: a JACK server may not survive clients that end without it."""

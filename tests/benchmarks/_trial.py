@@ -268,8 +268,8 @@ class Silence:
 class Stalls:
     """Watches every core for times at which the machine let nobody run, however urgent; and a session for underruns.
 
-    `told` is there after the `with`: the underruns of the decks since `begin`, and how many of them came within
-    `NEAR_S` of such a time.
+    There after the `with`: `told`, the underruns of the decks since `begin`, and how many of them came within `NEAR_S`
+    of such a time; and `late`, these times themselves, each as its end (of `time.monotonic`) and its length in s.
     """
 
     NEAR_S = 0.03
@@ -290,6 +290,7 @@ class Stalls:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.told: dict[str, Any] = {}
+        self.late: list[tuple[float, float]] = []
 
     def begin(self) -> None:
         """Count from now on: all that takes part in the trial has been started."""
@@ -305,7 +306,7 @@ class Stalls:
         self._stop.set()
         self._thread.join()
         late = [(at, s) for process in self._processes for at, s in json.loads(process.communicate("")[0] or "[]")]
-        late = [(at, s) for at, s in late if at >= self._began]
+        late = self.late = [(at, s) for at, s in late if at >= self._began]
         underran = [when for when in self._underran if when >= self._began]
         near = [any(at - s - self.NEAR_S < when < at + self.NEAR_S for at, s in late) for when in underran]
         self.told = {

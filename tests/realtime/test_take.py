@@ -25,7 +25,8 @@ from realtime import Session, rings
 from realtime.journal import CALLBACK, ENTRY, PARTS, Journal, held, left_behind, sweep
 from realtime.library import Library, digest
 from realtime.memory import HISTORY, PLUGGED, RING, Geometry, Registry, Segment
-from realtime.render import TakeError, opened, render, sound
+from realtime.render import render, sound
+from realtime.take import TakeError, opened
 from tests.jack import NEEDED, JackServer
 from tests.realtime.test_session import eventually
 

@@ -1,0 +1,172 @@
+"""A take on disk, read with suspicion: what was done, by whom, and before which frame.
+
+A take is a part of a session's journal, zipped; a session that was killed leaves the journal's folder behind, which is
+read as well. Either may come from anybody, so nothing in it chooses a path, and nothing out of range gets past here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.contract import GlitchError
+from realtime.journal import CALLBACK, ENTRY, FORMAT, PARTS, held
+from realtime.memory import GAIN, GONE, MAX_CHANNELS, PLUGGED, SLOTS
+
+LONGEST_S = 7 * 24 * 3600.0  # a take that says to be longer is none
+SMALLEST_RING, LARGEST_RING = 4096, 1 << 24
+BELONGS = re.compile(r"states/\d{1,18}\.state")  # beside head.json and the PARTS
+# What reading and playing raise where numbers or shapes are none that a session writes.
+ILL_FORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, RuntimeError)
+
+
+class TakeError(GlitchError):
+    """The file is no take, or what it needs isn't there."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """A take that was read.
+
+    Attributes
+    ----------
+    begin, end
+        Samples of the clock between which it was taken.
+    decks
+        What each deck began with, by its number; see `realtime.journal`.
+    entries : np.ndarray [dtype=ENTRY]
+        What was done, in order.
+    lost
+        Events that found no room; with any, the samples will differ.
+    heard_from
+        The sample at which the file of the live input begins.
+    """
+
+    folder: Path
+    sample_rate: float
+    channels: int
+    begin: int
+    end: int
+    decks: dict[int, dict[str, Any]]
+    entries: np.ndarray
+    lost: int
+    heard_from: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return (self.end - self.begin) / self.sample_rate
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[Take]:
+    """Read a take, or the journal that a session left when it was killed.
+
+    Raises
+    ------
+    TakeError
+        It is neither.
+    """
+    path = Path(path)
+    with contextlib.ExitStack() as stack:
+        if path.is_dir():
+            folder = path
+            stack.enter_context(held(folder))
+        else:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="glitch-take-")))
+            _unzip(path, folder)
+        try:
+            take = read(folder)
+        except (OSError, *ILL_FORMED) as error:
+            raise TakeError(f"{path} is no take that can be rendered ({brief(error)}); is it whole?") from None
+        yield take
+
+
+def read(folder: Path) -> Take:
+    """Read the folder of a take or of a journal; what is ill-formed raises one of `ILL_FORMED` or `OSError`."""
+    head = json.loads((folder / "head.json").read_text())
+    if head["format"] != FORMAT:
+        raise TakeError(f"The take has format {head['format']}, and this version reads {FORMAT}; update glitch-live.")
+    raw = (folder / "events.bin").read_bytes()
+    entries = np.frombuffer(raw[: len(raw) // ENTRY.itemsize * ENTRY.itemsize], ENTRY)  # a killed one may end within
+    lines = (folder / "decks.jsonl").read_text().splitlines(keepends=True)
+    decks = [json.loads(line) for line in lines if line.endswith("\n")]
+    take = Take(
+        folder,
+        float(head["sample_rate"]),
+        int(head["channels"]),
+        int(head.get("begin", head.get("began", 0))),
+        int(head["end"] if "end" in head else _heard_until(folder, entries)),
+        {int(deck["number"]): deck for deck in decks},
+        entries,
+        int(head.get("lost", 0)),
+        int(head.get("heard_from", 0)),
+    )
+    _check(take)
+    return take
+
+
+def brief(error: BaseException) -> str:
+    """Say in a few words what went wrong inside."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:200].rstrip('.')}" if text else type(error).__name__
+
+
+def _unzip(path: Path, folder: Path) -> None:
+    """Take out what belongs to a take, and nothing else, to places that nothing in it can choose."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            (folder / "states").mkdir()
+            for info in file.infolist():
+                if info.filename in ("head.json", *PARTS) or BELONGS.fullmatch(info.filename):
+                    with file.open(info) as part, (folder / info.filename).open("wb") as into:
+                        shutil.copyfileobj(part, into)
+    except FileNotFoundError:
+        raise TakeError(f"There is no take {path}; check the path.") from None
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, *ILL_FORMED) as error:
+        raise TakeError(f"{path} is no take ({brief(error)}); '/take' and --take make one.") from None
+
+
+def _heard_until(folder: Path, entries: np.ndarray) -> int:
+    """Say how far a session came that was killed."""
+    clock = int.from_bytes((folder / "clock").read_bytes()[:8], "little")
+    return max(clock, int(entries["sample"].max(initial=0)))
+
+
+def _check(take: Take) -> None:
+    """Refuse what would not end, or lead beyond what there is."""
+    if not 1000 <= take.sample_rate <= 1e6 or not 1 <= take.channels <= MAX_CHANNELS:
+        raise ValueError(f"{take.channels} channels at {take.sample_rate:g} Hz")
+    if not 0 <= take.begin <= take.end <= LONGEST_S * take.sample_rate:
+        raise ValueError(f"it goes from sample {take.begin} to {take.end}")
+    for said in take.decks.values():
+        channels, capacity = int(said["channels"]), int(said["capacity"])
+        if not (1 <= channels <= MAX_CHANNELS and SMALLEST_RING <= capacity <= LARGEST_RING) or said["seed"] < 0:
+            raise ValueError(f"a deck of {channels} channels with a ring of {capacity}")
+        if said["sample_rate"] != take.sample_rate or not 0 <= said["inputs"] <= MAX_CHANNELS:
+            raise ValueError(f"a deck at {said['sample_rate']} Hz with {said['inputs']} inputs")
+        if not all(isinstance(said[name], str) for name in ("model", "digest")):
+            raise ValueError("a deck without a model")
+    entries = take.entries
+    done = entries[entries["source"] == CALLBACK]
+    known = np.isin(done["number"][done["kind"] == PLUGGED], list(take.decks))
+    if not (
+        all(np.isfinite(entries[name]).all() and (np.abs(entries[name]) < 2**53).all() for name in ("value", "over"))
+        and all((entries[name] >= 0).all() for name in ("sample", "number", "over"))
+        and ((done["kind"] >= GAIN) & (done["kind"] <= GONE)).all()
+        and ((done["slot"] >= 0) & (done["slot"] < SLOTS)).all()
+        and known.all()
+    ):
+        raise ValueError("an entry of the log is out of range")
