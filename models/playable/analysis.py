@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 from scipy.signal import oaconvolve
 
 from models import pitch
@@ -41,7 +42,8 @@ _LONG_BELOW_HZ = 185.0
 _MEDIAN_OF_RMS = 0.8326  # the median of a Rayleigh distribution over its root mean square, sqrt(ln 2)
 _NO_NOISE = -13.0
 _MOST_RAISED, _MOST_LOWERED = 1.5, 1e-3
-_VERSION = 1
+_ABOVE_PEAK = 2.0  # how far above the peak of the nearest 5 ms the level may be, between the pulses of a low note
+_VERSION = 2
 
 Floats = NDArray[np.float64]
 
@@ -225,9 +227,14 @@ def _harmonics(magnitudes: Floats, f0: Floats, stretch: float, noise: Floats, ra
 
 
 def _level(audio: NDArray[np.float32], rate: int, hop: int, low: bool) -> Floats:
-    """RMS under a short Hann window around each frame's middle, [frames]."""
+    """RMS under a short Hann window around each frame's middle, [frames].
+
+    The window must hold a period, so that of low notes is long; but where nothing reaches a peak, nothing is heard.
+    """
     size = max(16, round((1024 if low else 512) * rate / 48_000))
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
     square = np.pad(np.asarray(audio, np.float64) ** 2, (size // 2, size // 2 + hop))
     mean = oaconvolve(square, window / window.sum(), mode="valid")[::hop]
-    return np.asarray(np.sqrt(np.maximum(mean[: 1 + len(audio) // hop], 0) + 1e-10))
+    peak = maximum_filter1d(np.abs(audio).astype(np.float64), max(8, round(256 * rate / 48_000)))[::hop]
+    frames = min(1 + len(audio) // hop, len(peak))
+    return np.minimum(np.sqrt(np.maximum(mean[:frames], 0) + 1e-10), _ABOVE_PEAK * peak[:frames] + 1e-5)
