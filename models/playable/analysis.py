@@ -235,6 +235,8 @@ def _level(audio: NDArray[np.float32], rate: int, hop: int, low: bool) -> Floats
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
     square = np.pad(np.asarray(audio, np.float64) ** 2, (size // 2, size // 2 + hop))
     mean = oaconvolve(square, window / window.sum(), mode="valid")[::hop]
-    peak = maximum_filter1d(np.abs(audio).astype(np.float64), max(8, round(256 * rate / 48_000)))[::hop]
-    frames = min(1 + len(audio) // hop, len(peak))
+    peak = maximum_filter1d(np.pad(np.abs(audio).astype(np.float64), (0, hop)), max(8, round(256 * rate / 48_000)))[
+        ::hop
+    ]
+    frames = 1 + len(audio) // hop
     return np.minimum(np.sqrt(np.maximum(mean[:frames], 0) + 1e-10), _ABOVE_PEAK * peak[:frames] + 1e-5)
