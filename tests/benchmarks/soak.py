@@ -1,24 +1,28 @@
 """soak: a long time under a flood: 2,000 OSC messages and 1,000 MIDI messages a second, and a recording.
 
 `{"seconds", "underruns", "device_underruns", "silent_device_underruns", "capture_holes", "longest_silence_ms", "load",
-"memory_first_mb", "memory_end_mb", "memory_ratio", "osc_sent", "osc_lost", "midi_sent", "midi_lost", "midi_coalesced",
-"recorded_s", "recording_lost"}`
+"memory_first_mb", "memory_end_mb", "memory_ratio", "osc_sent", "osc_lost", "midi_sent", "midi_lost",
+"midi_lost_beside", "midi_coalesced", "recorded_s", "recording_lost"}`
 
 The bundled model on JACK's dummy driver at 48 kHz, blocks of 64, for `SOAK_SECONDS` (default 600). OSC comes over UDP;
 MIDI is controls of three bytes at the full rate of a DIN cable, from a port on JACK, mapped to latents. Each sender is
 a process of its own. `silent_device_underruns` are those of a PortAudio stream that plays nothing beside ours: the
 machine's own. Memory is that of all our processes together (proportional set size), after the first minute (or a tenth
-of a shorter run) and at the end. Of MIDI, values that were overtaken by later ones of the same parameter are not lost.
+of a shorter run) and at the end. Of MIDI, values that were overtaken by later ones of the same parameter are not lost;
+`midi_lost_beside` is what JACK's own `jack_midi_dump` missed on the same cable: JACK drops the messages of a cycle for
+each client that was late in it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
@@ -73,11 +77,15 @@ def measure() -> dict[str, Any]:
             for k in range(4):
                 session.midi.map(Mapping(Source("cc", 20 + k), latents[-1 - k], pickup=False))
             midi = session.midi
-            with Flow("midi", DEVICE, MIDI_PER_S) as cable, Flow("osc", session.osc.port, OSC_PER_S, latents) as net:
+            with (
+                Flow("midi", DEVICE, MIDI_PER_S) as cable,
+                _Dump(f"{DEVICE}:out", Path(folder) / "messages") as dump,
+                Flow("osc", session.osc.port, OSC_PER_S, latents) as net,
+            ):
                 eventually(lambda: any(DEVICE in name for name in midi.ports.inputs.values()), "the MIDI port")
                 ear.open()
                 time.sleep(1.0)
-                others = (ear.pid, silence.pid, cable.pid, net.pid)
+                others = (ear.pid, silence.pid, cable.pid, net.pid, dump.pid)
                 silence.begin()
                 before, midi_before = session.status(), midi.counts.messages
                 began = time.monotonic()
@@ -112,10 +120,45 @@ def measure() -> dict[str, Any]:
             "osc_lost": osc_sent - osc_came,
             "midi_sent": midi_sent,
             "midi_lost": midi_sent - midi_came,
+            "midi_lost_beside": midi_sent - dump.count(),
             "midi_coalesced": midi.counts.coalesced,
             "recorded_s": round(recorder.written / RATE, 1),
             "recording_lost": recorder.lost,
         }
+
+
+class _Dump:
+    """JACK's own listener on a cable."""
+
+    NAME = "beside"
+
+    def __init__(self, port: str, into: Path) -> None:
+        self._port, self._into = port, into
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def count(self) -> int:
+        """Give how many messages it got, after the `with`."""
+        with self._into.open() as lines:
+            return sum(1 for _ in lines)
+
+    def __enter__(self) -> Self:
+        with self._into.open("w") as into:
+            self._process = subprocess.Popen(["jack_midi_dump", self.NAME], stdout=into)
+        eventually(lambda: self._connect().returncode == 0, "jack_midi_dump")
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+    def _connect(self) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(["jack_connect", self._port, f"{self.NAME}:input"], check=False, capture_output=True)
 
 
 def _settled(count: Any) -> Any:
