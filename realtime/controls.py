@@ -13,7 +13,8 @@ from export.contract import GlitchError
 from realtime.memory import LETTERS, MUTE_MS
 from realtime.osc import IMMEDIATELY, BadPacketError, number
 from realtime.params import SNAPSHOT_BUTTONS, Parameter, ParameterError, table
-from realtime.rack import Player, addresses
+from realtime.player import Player
+from realtime.rack import addresses
 from realtime.status import SILENT_DB
 
 if TYPE_CHECKING:
@@ -164,8 +165,8 @@ class Controls:
             "/crossfade": lambda place, sample: session.rack.cross(place, sample),  # noqa: PLW0108 - made after this
             "/panic": lambda _value, _sample: self._panic(),
             "/focus": lambda _value, _sample: session.changed(),
-            "/ahead": lambda _value, _sample: session.rack.set_ahead(),
-            "/ahead/lock": lambda _value, _sample: session.rack.set_ahead(),
+            "/ahead": lambda _value, _sample: session.rack.ahead.set_all(),
+            "/ahead/lock": lambda _value, _sample: session.rack.ahead.set_all(),
             "/record": lambda value, _sample: session.recordings.record(bool(value)),
             "/take": lambda value, _sample: session.recordings.take(bool(value)),
             "/morph/x": lambda _value, _sample: session.recall.morph(),

@@ -9,34 +9,28 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from export.contract import Card, GlitchError, load
+from export.contract import GlitchError, load
 from realtime import conversion
+from realtime.ahead import Ahead
 from realtime.child import Child
 from realtime.decks import DeckError, DeckProcess, wait_for
 from realtime.effects import Effect, rows
 from realtime.journal import Journal
 from realtime.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
-from realtime.opening import Opened, opened
+from realtime.opening import opened
 from realtime.output import Output
-from realtime.params import HOST_ROWS, Parameter, Table, table
+from realtime.params import HOST_ROWS, Parameter
+from realtime.player import Loaded, Player
 
-MARGIN_MS = 3.0  # what is decoded ahead lasts at least so long: what a wake-up may be late
-UNKNOWN_BLOCK = 1024  # taken for the block until the device has asked for one
-WIDEN_MS = 1.0  # what an underrun adds, rounded up to whole blocks
-WIDEST_MS = 250.0
-BRACED_MS = 20.0  # decoded further ahead while a deck starts: more work than a small machine does unnoticed
-BRACED_S = 0.5  # so long after it, too: the deck that went is still being cleared away
 CROSSFADER_MS = 10.0
 RESTART_FADE_MS = 20.0
 BLOCK_TIMEOUT_S = 1.0
@@ -52,97 +46,6 @@ TOO_SLOW_S = 2.0  # above its deadline for so long, a deck is muted
 
 class OvertakenError(DeckError):
     """A model was not loaded, because another was asked for after it."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model that has been read, and what its sound shall go through."""
-
-    opened: Opened
-    card: Card
-    effects: tuple[Effect, ...]
-
-    @property
-    def table(self) -> Table:
-        """The knobs that a deck has with it."""
-        return table(self.card, rows(self.effects))
-
-
-class Player:
-    """What a letter plays, and its knobs.
-
-    Attributes
-    ----------
-    values : np.ndarray [shape=(MAX_PARAMETERS,)]
-        The letter's part of the shared array of values, by index of its table. The host's rows stand in each letter's.
-    silenced : str
-        Why the letter is kept silent, or nothing.
-    widened_ms : float
-        What underruns have added to the decode-ahead.
-    """
-
-    def __init__(self, letter: str, values: np.ndarray) -> None:
-        self.letter = letter
-        self.values = values
-        self.table: Table = table()
-        self.opened: Opened | None = None
-        self.card: Card | None = None
-        self.effects: tuple[Effect, ...] = ()
-        self.process: DeckProcess | None = None
-        self.slot = -1
-        self.silenced = ""
-        self.past_underruns = 0
-        self.lock = threading.RLock()  # held while the deck is exchanged
-        self.faders: list[Parameter] = []
-        self.ready_at = 0.0
-        self.quick_deaths = 0
-        self.start_after = 0.0
-        self.slow_since = 0.0
-        self.seen_underruns = 0
-        self.widened_ms = 0.0
-        self.restarting = False
-        self.values[: len(self.table)] = [row.default for row in self.table.by_index]
-
-    @property
-    def source(self) -> Path | None:
-        """The file of its model, as it was named."""
-        return self.opened.source if self.opened is not None else None
-
-    @property
-    def model(self) -> Path | None:
-        """The file that plays."""
-        return self.opened.model if self.opened is not None else None
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the file that plays."""
-        return self.opened.digest if self.opened is not None else ""
-
-    @property
-    def underruns(self) -> int:
-        """Frames that came too late since the session began."""
-        now = int(self.process.state["underruns"]) if self.process is not None else 0
-        return self.past_underruns + now
-
-    def settings(self) -> list[tuple[int, float]]:
-        """What a deck is told when it starts: every knob of the deck that holds a value."""
-        rows = (row for row in self.table.by_index if row.where != "host" and row.kind not in ("trigger", "list"))
-        return [(row.index, float(self.values[row.index])) for row in rows]
-
-    def take(self, loaded: Loaded) -> None:
-        """Turn to another model; knobs of the same address keep their place."""
-        kept = {row.address: float(self.values[row.index]) for row in self.table.by_index}
-        rows = loaded.table
-        stand = [row.clip(kept.get(row.address, row.default)) for row in rows.by_index]
-        self.values[: len(rows)] = stand  # at once, and before the table that it is read by
-        self.table, self.faders = rows, list(rows.latents)
-        self.opened, self.card, self.effects = loaded.opened, loaded.card, loaded.effects
-
-    def set(self, values: Mapping[str, float]) -> None:
-        """Put knobs of the deck somewhere, by address; those that it hasn't are left out."""
-        for address, value in values.items():
-            if address in self.table and self.table[address].where == "deck":
-                self.values[self.table[address].index] = self.table[address].clip(value)
 
 
 class Rack:
@@ -187,12 +90,11 @@ class Rack:
         self.players = {letter: Player(letter, values[k]) for k, letter in enumerate(LETTERS)}
         for player in self.players.values():
             player.values[player.table["/walk/seed"].index] = seed
+        self.ahead = Ahead(self._stream, self.players, sample_rate, inputs, changed)
         self._workers = ThreadPoolExecutor(4 * len(LETTERS), thread_name_prefix="loader")  # most wait for their deck
         self._converters = ThreadPoolExecutor(MOST_CONVERTED, thread_name_prefix="converter")  # they wait for minutes
         self._given_up = threading.Event()
         self._asking = threading.Lock()
-        self._starts = 0  # of decks, that go on now
-        self._braced_until = 0.0
         self._counted = itertools.count()
         self._tickets: dict[str, int] = {}  # of the load that was asked for last
         self._changing: list[Future[None]] = []
@@ -264,35 +166,19 @@ class Rack:
 
     def change_rate(self, sample_rate: float) -> None:
         """Put fresh decks that play at another rate in the place of all."""
-        self.sample_rate = sample_rate
+        self.sample_rate = self.ahead.sample_rate = sample_rate
         for player in self.players.values():
             if player.process is not None:
                 self._workers.submit(self._again, player)
 
-    def set_ahead(self) -> None:
-        """Decode ahead the blocks that are played while a wake-up is late, or two decodes last, or what was asked for.
-
-        What underruns have taught comes on top. Locked, it is what was asked for and nothing else.
-        """
-        block = int(self._stream["largest_block"])
-        self._stream["block"] = block
-        for player in self.players.values():
-            if player.process is not None:
-                self._set_ahead(player, player.process)
-        self._changed()
-
     def supervise(self) -> None:
         """Look after the decks: widen those that come late, mute the hopeless, replace the dead. Never waits."""
-        if int(self._stream["largest_block"]) not in (0, int(self._stream["block"])):  # the device asks for another
-            self.set_ahead()
-        if self._braced_until and not self._starts and time.monotonic() > self._braced_until:
-            self._braced_until = 0.0
-            self.set_ahead()
+        self.ahead.tend()
         for player in self.players.values():
             process = player.process
             if process is None or player.restarting:
                 continue
-            self._widen(player, process)
+            self.ahead.widen(player, process)
             self._hear_problems(player, process)
             self._judge(player, process)
             if not process.alive and time.monotonic() >= player.start_after:
@@ -327,7 +213,7 @@ class Rack:
             _, card = load(named.model)
             card.method("decode")
             kept = player.effects if effects is None else effects
-            with self._braced():
+            with self.ahead.braced():
                 self._cross_to(player, Loaded(named, card, kept), fade_ms, values)
 
     def _must_be_wanted(self, player: Player, model: Path, ticket: int) -> None:
@@ -344,25 +230,8 @@ class Rack:
             if player.opened is None or player.card is None:
                 raise DeckError(f"Deck {player.letter.upper()} plays nothing; load a model on it first.")
             kept = Loaded(player.opened, player.card, effects)
-            with self._braced():
+            with self.ahead.braced():
                 self._cross_to(player, kept, fade_ms, _moved_with_their_effects(player, effects), twin=True)
-
-    @contextlib.contextmanager
-    def _braced(self) -> Iterator[None]:
-        """Let the decks that play decode further ahead until it is done, and a little longer."""
-        self._brace(1)
-        try:
-            yield
-        finally:
-            self._brace(-1)
-
-    def _brace(self, more: int) -> None:
-        with self._asking:
-            self._starts += more
-            self._braced_until = time.monotonic() + BRACED_S
-        for player in self.players.values():
-            if player.process is not None:
-                self._set_ahead(player, player.process)
 
     def _cross_to(
         self,
@@ -432,7 +301,7 @@ class Rack:
 
     def _begin(self, player: Player, slot: int) -> None:
         """Start a fresh deck with a player's knobs, and plug it in."""
-        with self._braced():
+        with self.ahead.braced():
             player.process, player.seen_underruns = self._start(player), 0
         _catch_up(player, player.process)
         self.output.plug(slot, player.process.segment, gain=self._gain(player), ramp_ms=RESTART_FADE_MS)
@@ -463,7 +332,7 @@ class Rack:
             number=next(self._numbers),
             child=self._waiting.pop() if self._waiting else None,
         )
-        self._set_ahead(player, process)  # it doesn't play before that much is there
+        self.ahead.set(player, process)  # it doesn't play before that much is there
         try:
             process.load()
             states, state = self._known(player.digest), None
@@ -480,7 +349,7 @@ class Rack:
         except BaseException:
             process.close()
             raise
-        self._set_ahead(player, process)
+        self.ahead.set(player, process)
         self.players[player.letter].ready_at = time.monotonic()
         return process
 
@@ -496,31 +365,6 @@ class Rack:
             return 0.0
         x = float(player.values[player.table["/crossfade"].index]) if place is None else place
         return 1.0 - x if player.letter == LETTERS[0] else x
-
-    def _set_ahead(self, player: Player, process: DeckProcess) -> None:
-        asked, locked = (int(player.values[player.table[name].index]) for name in ("/ahead", "/ahead/lock"))
-        block = int(self._stream["largest_block"]) or UNKNOWN_BLOCK
-        if asked and locked:
-            process.state["ahead"] = max(asked, block)
-            return
-        margin = max(MARGIN_MS, 2.0 * float(process.state["decode_ms"]))
-        if (self._starts or self._braced_until) and not self._inputs:  # live input would be late by as much, and jump
-            margin += BRACED_MS
-        widest = max(self._frames(WIDEST_MS), 2 * int(process.state["hop"]))
-        blocks = math.ceil(self._frames(margin) / block)  # a ring that holds n blocks lasts until n callbacks have come
-        wider = math.ceil(self._frames(player.widened_ms) / block)
-        ahead = max(asked, blocks * block)
-        process.state["ahead"] = max(ahead, min(ahead + wider * block, widest))
-
-    def _widen(self, player: Player, process: DeckProcess) -> None:
-        """Decode further ahead after an underrun; the decks that follow on this letter begin there."""
-        underruns = int(process.state["underruns"])
-        late = underruns > player.seen_underruns and process.alive  # one that died tells nothing of the machine
-        if late and not player.values[player.table["/ahead/lock"].index]:
-            player.widened_ms = min(player.widened_ms + WIDEN_MS, WIDEST_MS)
-            self._set_ahead(player, process)
-            self._changed()
-        player.seen_underruns = underruns
 
     def _hear_problems(self, player: Player, process: DeckProcess) -> None:
         """Say what a deck tells of its effects."""
@@ -542,9 +386,6 @@ class Rack:
             self._note(f"{name} is muted, since it is {player.silenced}." if slow else f"{name} keeps up again.")
             self.cross()
             self._changed()
-
-    def _frames(self, milliseconds: float) -> int:
-        return int(np.ceil(milliseconds * self.sample_rate / 1000.0))
 
 
 def _moved_with_their_effects(player: Player, effects: tuple[Effect, ...]) -> dict[str, float]:

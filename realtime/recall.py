@@ -25,7 +25,7 @@ from realtime.state import keep
 
 if TYPE_CHECKING:
     from realtime.decks import DeckProcess
-    from realtime.rack import Player
+    from realtime.player import Player
     from realtime.session import Session
 
 KEPT = re.compile(r"[0-9a-f]{32}\..+")  # the files that are ours in the folder of memory

@@ -35,8 +35,9 @@ from realtime.osc import IMMEDIATELY, Counts
 from realtime.osc_surface import OscSurface
 from realtime.output import Output
 from realtime.params import Parameter, ParameterError
+from realtime.player import Player
 from realtime.priority import answer_promptly
-from realtime.rack import Player, Rack
+from realtime.rack import Rack
 from realtime.recall import Recall
 from realtime.record import Recorder, check_path
 from realtime.recordings import Recordings, check_take
@@ -398,7 +399,7 @@ class Session:
         if not wait_for(lambda: self._stream_state["callbacks"] > 1, FIRST_BLOCK_S):
             raise ChildError(f"{self.device} was opened but asks for no sound; is its server running?")
         first.result()
-        self.rack.set_ahead()  # the deck may have been ready before the device told of its block
+        self.rack.ahead.set_all()  # the deck may have been ready before the device told of its block
         self.began = self._first_sound()
         self.journal.tell(began=self.began)
         if self.device.inputs:
