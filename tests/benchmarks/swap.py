@@ -1,10 +1,15 @@
 """swap: hot swaps between two models while they play, in blocks of 64 and of 100 frames, and every sample of them.
 
-`{"runs": [{"pair", "block", "swaps", "underruns", "underruns_in_stalls", "stalls", "longest_stall_ms",
+`{"runs": [{"pair", "block", "ahead", "swaps", "underruns", "underruns_in_stalls", "stalls", "longest_stall_ms",
 "device_underruns", "silent_device_underruns", "own_underruns", "own_seconds", "largest_jump", "own_jump", "own_jumps",
 "crossed_jump", "played_jump", "own_played_jump", "capture_holes", "silent_ms", "swap_s", "seconds"}]}`, for each block
 and each pair of models (`SWAPS`, default 100, times). A JACK client of its own captures what reaches the speakers, on
 JACK's dummy driver at 48 kHz.
+
+Decks are asked to decode `ahead` samples ahead (`/ahead`; `SWAP_AHEAD`, default 1920, 40 ms): longer than a small virtual
+machine stands still now and then, so that what is counted is the swaps' doing. 0 leaves it to the host, which begins
+with 3 ms.
+
 `largest_jump` is the largest step from one sample to the next in all of it; `own_jumps` are the largest that each model
 makes by itself, captured alone for a while under the same messages, and `own_jump` the larger of them. Two models
 that are crossed over at equal power, neither of them stepping, can add up to `sqrt(a² + b²)` of theirs, `crossed_jump`.
@@ -40,6 +45,7 @@ SWAPS = 100
 BLOCKS = (64, 100)
 PAIRS = (("chord", "fifths"), ("orchestra", "chord"))
 GESTURE_S, REST_S = 0.05, 0.15
+AHEAD = 1920
 SETTLED_S = 2.5  # clients of JACK lock their memory as they open, and nobody else runs meanwhile
 LONGEST_OWN_S = 20.0
 SILENCE = 1e-4
@@ -78,6 +84,7 @@ def measure(block: int, names: list[str]) -> dict[str, Any]:
     return {
         "pair": " and ".join(names),
         "block": block,
+        "ahead": number("SWAP_AHEAD", AHEAD),
         **result,
         "own_underruns": sum(one["underruns"] for one in by_itself),
         "own_seconds": round(sum(one["seconds"] for one in by_itself)),
@@ -109,6 +116,7 @@ def _play(library: Path, names: list[str], swaps: int, seconds: float) -> dict[s
         ended = threading.Event()
         hand = threading.Thread(target=_gesture, args=(Sender(session), ended))
         ear.open()
+        session.set("/ahead", number("SWAP_AHEAD", AHEAD))
         time.sleep(SETTLED_S)
         before = session.status()
         silence.begin()
