@@ -259,13 +259,18 @@ def loads(data: bytes, name: str = "the model") -> tuple[onnx.ModelProto, Card]:
         model = onnx.load_model_from_string(data)
     except DecodeError:
         model = onnx.ModelProto()
+    if data.startswith(b"PK\x03\x04") and name.endswith(".ckpt"):
+        raise ContractError(
+            f"{name} is the checkpoint of a training, not a model file; play the .onnx beside it, or make one: "
+            "'glitch-lab export CHECKPOINT OUT.onnx'."
+        )
     if data.startswith(b"PK\x03\x04"):
         raise ContractError(
             f"{name} is a zip archive, not an ONNX file; if it is TorchScript, let its name end in .ts to "
             "play it, or make a model file of it with 'glitch-lab convert'."
         )
     if not model.graph.node or not model.opset_import:
-        raise ContractError(f"{name} is not an ONNX file, or is cut short; export the model again.")
+        raise ContractError(f"{name} is not an ONNX file, or is cut short; give a model file, or export it again.")
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if KEY not in metadata:
         raise ContractError(

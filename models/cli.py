@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import shlex
 import sys
 import time
@@ -45,9 +46,16 @@ app.command("explore")(explore.command)
 train_app.command("playable")(playable.train_playable)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"glitch-lab {importlib.metadata.version('glitch-live')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", callback=_show_version)] = False,
 ) -> None:
     pass  # `main` reads --debug itself: it must hold for errors in the options as well
 
@@ -109,6 +117,8 @@ def data_folder(
     from models.data import split
 
     settings = folders.Settings(held_out=held_out, seed=seed, hold_out=split.known(hold_out))
+    if folders.target(out).suffix == ".json" and folders.target(out).exists():
+        raise GlitchError(f"{folders.target(out)} is there already, and may have been edited; give another name.")
     with progress("reading") as on_file:
         made = folders.index(folder, out, settings, command=command_line(), licence=licence, on_file=on_file)
     for entry in made.skipped:

@@ -120,6 +120,7 @@ def train(
         The training was interrupted, or diverged.
     """
     _check_start(run)
+    accelerator = _accelerator(run.accelerator)
     before = begun(run.out) if run.resume else None
     if before is not None:
         config.check_resumable(before.settings, settings)
@@ -136,7 +137,7 @@ def train(
     last = LastCheckpoint(_last(run.out), settings.keep_minutes)
     with quiet():
         trainer = L.Trainer(
-            accelerator=_accelerator(run.accelerator),
+            accelerator=accelerator,
             devices=run.devices,
             num_nodes=run.nodes,
             max_steps=settings.max_steps,

@@ -131,6 +131,8 @@ class ProgressLine(L.Callback):
         planned = getattr(pl_module, "plan", None)
         if trainer.is_global_zero and planned is not None and planned.max_minutes is not None:
             print(f"{planned.steps} steps, about {planned.max_minutes:g} min", flush=True)
+        if trainer.is_global_zero and planned is not None and trainer.global_step:
+            print(f"going on at step {trainer.global_step} of {planned.steps}", flush=True)
         if not (trainer.is_global_zero and self.console.is_terminal):
             return
         # How far and how long keep their width; the bar needs room to spare, and the figures take what is left.

@@ -30,12 +30,21 @@ class Smoother:
     def __init__(self, targets: np.ndarray, frame_rate: float) -> None:
         self.now = targets.astype(float)
         self._frame_rate = frame_rate
+        self._times = b""
+        self._shares = np.ones(0)
 
     def next(self, targets: np.ndarray, time_ms: np.ndarray | float) -> np.ndarray:
         """Go one frame towards `targets`; a time of 0 goes there at once."""
-        frames = np.maximum(np.asarray(time_ms) * self._frame_rate / 1000.0, 1e-9)
-        self.now += (1.0 - np.exp(-1.0 / frames)) * (targets - self.now)
+        self.now += self._share(np.asarray(time_ms, float)) * (targets - self.now)
         return self.now
+
+    def _share(self, time_ms: np.ndarray) -> np.ndarray:
+        """Say what part of the way is gone in a frame; times seldom change."""
+        times = time_ms.tobytes()
+        if times != self._times:
+            frames = np.maximum(time_ms * self._frame_rate / 1000.0, 1e-9)
+            self._times, self._shares = times, 1.0 - np.exp(-1.0 / frames)
+        return self._shares
 
 
 @dataclass(frozen=True, eq=False)

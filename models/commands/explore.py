@@ -14,7 +14,7 @@ from models.commands.terminal import progress
 
 def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT.wav", help="The .wav or .flac file to write.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.wav", help="The sound file to write: .wav, .flac, .aiff, .caf.")],
     way: Annotated[
         str,
         typer.Option(help="A walk: linear, spherical, brownian; sweep: each latent; grid: the map; through: a sound."),

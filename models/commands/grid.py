@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -48,7 +49,7 @@ def grid(
     from models.grid import summary
     from models.grid.storage import open_storage
     from models.grid.study import SharedStudy
-    from models.grid.worker import Place, work
+    from models.grid.worker import Place, folder_of, work
 
     base = configs.read(config, preset=preset, seed=seed, max_steps=max_steps)
     base = replace(base, prepare=is_raw(data) if base.prepare is None else base.prepare)
@@ -72,3 +73,7 @@ def grid(
     Console(width=None if sys.stdout.isatty() else 140).print(summary.terminal_table(found, title))
     summary.write(found, out, title)
     print(f"table: {out / summary.TABLE_FILE}; plots: {out / summary.PAGE_FILE}; a folder a point: {out}")
+    best = summary.ranked(found)[0]
+    if best.state == "done":
+        folder = shlex.quote(str(folder_of(out, best.point, best.attempt)))
+        print(f"make a model of the best: glitch-lab export {folder} NAME.onnx")

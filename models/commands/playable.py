@@ -19,7 +19,10 @@ def train_playable(
     ],
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is random.")] = 0,
     max_steps: Annotated[int, typer.Option(min=1, help="Stop after so many steps.")] = 20_000,
-    max_minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes.")] = None,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", "--max-minutes", help="Stop after so many minutes; presets and hearing come on top."),
+    ] = None,
     fit_steps: Annotated[int, typer.Option(min=1, help="Steps that presets and hearing are fitted in, each.")] = 3_000,
     latent: Annotated[int, typer.Option(min=1, help="Number of latents.")] = 8,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last checkpoint stands.")] = False,

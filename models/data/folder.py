@@ -89,7 +89,7 @@ def index(
     if not 0 < settings.held_out < 1:
         raise DataError(f"The held-out share must be between 0 and 1, not {settings.held_out:g}.")
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
-    out = out / manifest.FILE_NAME if out.is_dir() or not out.suffix else out
+    out = target(out)
     if out.suffix != ".json":
         raise DataError(f"A manifest is a .json file, and {out} is none; call it {out.with_suffix('.json')}.")
     files: list[Sound] = []
@@ -103,15 +103,14 @@ def index(
             files.append(_sound(path, listed, label))
             places[listed] = relative.as_posix()
         except (soundfile.LibsndfileError, OSError, RuntimeError, ValueError) as error:
-            reason = str(error).strip() or type(error).__name__
-            skipped.append(Skipped(listed, reason))
+            skipped.append(Skipped(listed, _reason(error)))
         on_file(done, len(paths))
     if not files:
         first = skipped[0] if skipped else None
-        found = (
-            f"of {len(skipped)} none can be used ({first.path}: {first.reason})" if first else "there are none there"
-        )
-        raise DataError(f"No sounds ({', '.join(EXTENSIONS)}) to index in {folder}: {found.removesuffix('.')}.")
+        if first is None:
+            raise DataError(f"There are no sounds ({', '.join(EXTENSIONS)}) in {folder}; give the folder they lie in.")
+        reason = first.reason.removesuffix(".")
+        raise DataError(f"Of {len(skipped)} sounds in {folder} none can be used ({first.path}: {reason}).")
     least = LONE_PIECES if len(files) == 1 else 1
     sounds = [piece for sound in files for piece in _pieces(sound, settings.longest_seconds, least)]
     if settings.hold_out == "pitch":
@@ -132,8 +131,21 @@ def index(
     return made
 
 
+def target(out: Path) -> Path:
+    """Say which file a manifest is written to: a folder gets a `manifest.json`."""
+    return out / manifest.FILE_NAME if out.is_dir() or not out.suffix else out
+
+
+def _reason(error: Exception) -> str:
+    """Say what is wrong with a file; its name is said beside it."""
+    said = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
+    return said.strip() or type(error).__name__
+
+
 def _sound(path: Path, listed: str, label: str) -> Sound:
     """Read a file to its end, so that a broken one is found now and not in the middle of a training."""
+    if not path.stat().st_size:
+        raise ValueError("It is empty.")
     frames, peak = 0, 0.0
     with soundfile.SoundFile(path) as file:
         rate, channels = file.samplerate, file.channels

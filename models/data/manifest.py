@@ -20,7 +20,10 @@ Split = Literal["train", "held-out"]
 
 SPLITS: tuple[Split, ...] = ("train", "held-out")
 
-_REMEDY = "make one with 'glitch-lab data folder SOUNDS manifest.json' or 'glitch-lab data orchestra FOLDER'"
+_REMEDY = (
+    "make one with 'glitch-lab data folder SOUNDS manifest.json', 'data orchestra' or 'data voices', or give the "
+    "data.json that a training keeps in its folder"
+)
 
 
 class DataError(GlitchError):

@@ -39,7 +39,7 @@ def check(out: Path, step: int, velocities: tuple[int, ...]) -> None:
     Raises
     ------
     DataError
-        `out` is a file, or a setting is out of range.
+        `out` is a file or holds something already, or a setting is out of range.
     """
     if step < 1:
         raise DataError(f"The step between notes must be at least 1 semitone, not {step}.")
@@ -47,3 +47,5 @@ def check(out: Path, step: int, velocities: tuple[int, ...]) -> None:
         raise DataError("Velocities must be whole numbers from 1 to 127, at least one of them.")
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file, and a folder to write to was expected; give another name.")
+    if out.is_dir() and any(out.iterdir()):
+        raise DataError(f"{out} isn't empty, and notes would be mixed with what lies there; give another name.")

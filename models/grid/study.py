@@ -41,12 +41,16 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a point is: `waiting`, `running`, `done` or `failed`; with its figures or the reason."""
+    """How far a point is: `waiting`, `running`, `done` or `failed`; with its figures or the reason.
+
+    `attempt` is the number of the one that is done.
+    """
 
     point: Point
     state: str
     figures: dict[str, float]
     reason: str = ""
+    attempt: int = 0
 
 
 class SharedStudy:
@@ -153,9 +157,9 @@ class SharedStudy:
             mine = [trial for trial in trials if _point(trial) == point]
             done = [trial for trial in mine if trial.state is TrialState.COMPLETE]
             if done:
-                found.append(
-                    Standing(point, "done", {"value": float(done[0].values[0]), **done[0].user_attrs[_FIGURES]})
-                )
+                told = done[0].user_attrs
+                figures = {"value": float(done[0].values[0]), **told[_FIGURES]}
+                found.append(Standing(point, "done", figures, attempt=told.get(_ATTEMPT, 0)))
             elif any(trial.state is TrialState.RUNNING for trial in mine):
                 found.append(Standing(point, "running", {}))
             elif _given_up(mine):

@@ -63,8 +63,6 @@ class DecodeGraph(nn.Module):
         pitch = torch.cat(controls[0:-1:2], dim=1)[0]  # [voices, frames]
         loudness = torch.cat(controls[1:-1:2], dim=1)[0]
         hz, amplitude, noise = self.drawn(latent[0].T, controls[-1][0, 0], pitch, loudness)  # [voices, frames, …] each
-        gain = (torch.exp(loudness * LN_10_OVER_20) - self.silence).clamp(min=0)[..., None]
-        amplitude, noise = amplitude * gain, noise * gain
         together = noise[0] if self.voices == 1 else torch.sqrt((noise**2).sum(dim=0))
         audio, state = self.synth(hz, amplitude, together, State(*states))
         return (audio[None, None], *state.tensors)
@@ -72,7 +70,7 @@ class DecodeGraph(nn.Module):
     def drawn(
         self, latent: Tensor, instrument: Tensor, pitch: Tensor, loudness: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Let the networks draw each voice's frames, [voices, frames, …]: Hz, amplitudes and noise, at a level of 1.
+        """Let the networks draw each voice's frames, [voices, frames, …]: Hz, amplitudes and noise.
 
         The last frame is drawn twice: a product of a matrix with a single row is rounded in a way of its own, and a
         stretch that is off by one bit would be another phase before long. Frequencies are taken to float32 where frames
@@ -81,8 +79,9 @@ class DecodeGraph(nn.Module):
         latent = torch.cat([latent, latent[-1:]], dim=0)
         instrument = torch.cat([instrument, instrument[-1:]], dim=0)
         pitch, loudness = (torch.cat([told, told[:, -1:]], dim=1) for told in (pitch, loudness))
-        drawn, hz, heard = self.vae.placed(self.coloured(latent, instrument, pitch, loudness), pitch, loudness)
-        amplitude, noise = torch.exp(drawn.harmonics) * heard, torch.exp(drawn.noise)
+        level = (torch.exp(loudness * LN_10_OVER_20) - self.silence).clamp(min=0)[..., None]
+        coloured = self.coloured(latent, instrument, pitch, loudness)
+        hz, amplitude, noise = self.vae.sounding(coloured, pitch, loudness, level)
         return hz[:, :-1], amplitude[:, :-1], noise[:, :-1]
 
     def coloured(self, latent: Tensor, instrument: Tensor, pitch: Tensor, loudness: Tensor) -> Tensor:

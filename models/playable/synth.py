@@ -147,9 +147,8 @@ class Synth(nn.Module):
         count, piece = noise.shape[0], PIECE_HOPS * self.hop
         ahead = torch.arange(piece, device=noise.device)
         counted = state.count.double() + torch.cumsum(torch.ones_like(noise[:, 0], dtype=torch.float64), dim=0)
-        counted = counted - LOOP * torch.floor(counted / LOOP)  # [count]
-        first = counted * (JUMPS[0] * counted + JUMPS[1])
-        first = first - LOOP * torch.floor(first / LOOP)
+        counted = torch.fmod(counted, LOOP)  # [count]
+        first = torch.fmod(counted * (JUMPS[0] * counted + JUMPS[1]), LOOP)
         rows = (first.long()[:, None] + ahead).reshape(-1)
         pieces = self.table.index_select(0, rows).reshape(count, piece, BANDS)
         sounded = (pieces @ noise[:, :, None])[:, :, 0] * self.window  # [count, piece]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ def _summary(result: Result, model: Path, card: Card) -> str:
         ("licence of the sounds", provenance.licence),
         ("date", provenance.date),
         ("command", provenance.command),
-        ("play it", f"glitch-live {model.name}"),
+        ("play it", f"glitch-live {shlex.quote(model.name)}"),
     ]
     return table([row for row in rows if row[1]])
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.contract import GlitchError
 from realtime.midi import feedback
 from realtime.midi.clock import Clock
 from realtime.midi.combine import ANY, Change, Combiner, Registered
@@ -158,6 +159,11 @@ class Midi:
     def ports(self) -> PortState:
         """What is open, and what could be."""
         return self._ports.state
+
+    @property
+    def restarts(self) -> int:
+        """How often the process that owns the ports had to be started again."""
+        return self._ports.restarts
 
     @property
     def mappings(self) -> tuple[Mapping, ...]:
@@ -484,7 +490,7 @@ class Midi:
             return False
         try:
             value = self._stage.get(mapping.target)
-        except ParameterError:
+        except GlitchError:  # a model without it took over just now, or the session closes
             return False
         if control.known is not None and abs(value - control.known) <= 1e-6 * (row.maximum - row.minimum):
             return False

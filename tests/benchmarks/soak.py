@@ -2,7 +2,7 @@
 
 `{"seconds", "underruns", "device_underruns", "silent_device_underruns", "capture_holes", "longest_silence_ms", "load",
 "memory_first_mb", "memory_end_mb", "memory_ratio", "osc_sent", "osc_lost", "midi_sent", "midi_lost",
-"midi_lost_beside", "midi_coalesced", "recorded_s", "recording_lost"}`
+"midi_lost_beside", "midi_restarts", "midi_coalesced", "recorded_s", "recording_lost"}`
 
 The bundled model on JACK's dummy driver at 48 kHz, blocks of 64, for `SOAK_SECONDS` (default 600). OSC comes over UDP;
 MIDI is controls of three bytes at the full rate of a DIN cable, from a port on JACK, mapped to latents. Each sender is
@@ -101,6 +101,7 @@ def measure() -> dict[str, Any]:
             eventually(_settled(lambda: (session.status().osc_messages, midi.counts.messages)), "the senders' last")
             osc_came = session.status().osc_messages - before.osc_messages
             midi_came = midi.counts.messages - midi_before
+            restarts = midi.restarts
             heard = ear.save()
             recorder = session.recorder
         level = np.abs(np.nan_to_num(heard.audio[0], nan=1.0))
@@ -121,6 +122,7 @@ def measure() -> dict[str, Any]:
             "midi_sent": midi_sent,
             "midi_lost": midi_sent - midi_came,
             "midi_lost_beside": midi_sent - dump.count(),
+            "midi_restarts": restarts,
             "midi_coalesced": midi.counts.coalesced,
             "recorded_s": round(recorder.written / RATE, 1),
             "recording_lost": recorder.lost,

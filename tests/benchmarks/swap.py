@@ -6,9 +6,9 @@
 and each pair of models (`SWAPS`, default 100, times). A JACK client of its own captures what reaches the speakers, on
 JACK's dummy driver at 48 kHz.
 
-Decks are asked to decode `ahead` samples ahead (`/ahead`; `SWAP_AHEAD`, default 1920, 40 ms): longer than a small virtual
-machine stands still now and then, so that what is counted is the swaps' doing. 0 leaves it to the host, which begins
-with 3 ms.
+Decks are asked to decode `ahead` samples ahead (`/ahead`; `SWAP_AHEAD`, default 1920, 40 ms): longer than a small
+virtual machine stands still now and then, so that what is counted is the swaps' doing. 0 leaves it to the host, which
+begins with 3 ms.
 
 `largest_jump` is the largest step from one sample to the next in all of it; `own_jumps` are the largest that each model
 makes by itself, captured alone for a while under the same messages, and `own_jump` the larger of them. Two models

@@ -1,10 +1,11 @@
 """take: a minute's take with two decks, walks, a morph, a hot swap and 1,000 events, rendered beside its recording.
 
 `{"seconds", "events", "largest_difference", "times_real_time", "underruns"}`: played on JACK's dummy driver, 48 kHz in
-blocks of 64 frames (on the null device where there is no JACK), the bundled model on both decks, with walks, a morph
-between two snapshots, and deck B swapped for itself halfway. `events` is how many were sent by hand;
-`largest_difference` is between the samples of the recording and of the rendered take; `times_real_time` is how much
-faster than it was played it is rendered, loading and writing included. TAKE_SECONDS sets another length.
+blocks of 64 frames (on the null device where there is no JACK), the bundled model on deck A and the spectral one on
+deck B, which is swapped for the bundled one halfway, with walks, and a morph between two snapshots. `events` is how
+many were sent by hand; `largest_difference` is between the samples of the recording and of the rendered take;
+`times_real_time` is how much faster than it was played it is rendered, loading and writing included. TAKE_SECONDS sets
+another length.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def measure(device: str | None, seconds: float, folder: Path) -> dict[str, Any]:
 
     recording, take, again = (folder / name for name in ("played.wav", "played.take", "again.wav"))
     with Session(device=device, blocksize=BLOCK, record=recording, take=take) as session:
-        session.load(BUNDLED, letter="b").result()
+        session.load("orchestra-spectral", letter="b").result()
         session.set("/crossfade", 0.5)
         session.recall.save("one")
         for letter, kind in (("a", 1), ("b", 2)):

@@ -127,13 +127,19 @@ def test_a_share_that_is_none_is_said(sounds: Path, tmp_path: Path, share: float
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there are none there"):
+    with pytest.raises(DataError, match="There are no sounds"):
         folder.index(tmp_path, tmp_path / "m.json", Settings())
 
 
 def test_a_folder_of_broken_files_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("no sound")
-    with pytest.raises(DataError, match="of 1 none can be used"):
+    with pytest.raises(DataError, match=r"Of 1 sounds in .* none can be used \(a.wav: Format not recognised\)"):
+        folder.index(tmp_path, tmp_path / "m.json", Settings())
+
+
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    with pytest.raises(DataError, match=r"a.wav: It is empty\)"):
         folder.index(tmp_path, tmp_path / "m.json", Settings())
 
 
