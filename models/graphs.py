@@ -42,12 +42,11 @@ class DecodeGraph(nn.Module):
         Tensor [shape=(1, bins, frames)]
             Magnitudes of an unnormalised STFT.
         """
-        # The last frame is decoded twice: a product of a matrix with a single row is rounded in a way of its own.
-        rows, pitch, level = (torch.cat([told, told[-1:]]) for told in (latent[0].T, pitch[0, 0], loudness[0, 0]))
-        shape = self.decoder(rows, pitch, level, LIFT_DB * LN_10_OVER_20)  # [frames + 1, bins]
+        level = loudness[0, 0]  # [frames]
+        shape = self.decoder(latent[0].T, pitch[0, 0], level, LIFT_DB * LN_10_OVER_20)  # [frames, bins]
         silence = math.exp(self.quietest_db * LN_10_OVER_20)
-        gain = self.unit * (torch.exp(level * LN_10_OVER_20) - silence).clamp(min=0)  # [frames + 1]
-        return ((gain[:, None] * torch.exp(shape))[:-1].T[None],)
+        gain = self.unit * (torch.exp(level * LN_10_OVER_20) - silence).clamp(min=0)  # [frames]
+        return ((gain[:, None] * torch.exp(shape)).T[None],)
 
 
 class EncodeGraph(nn.Module):
