@@ -54,6 +54,22 @@ def test_they_are_small_and_say_where_they_come_from() -> None:
         assert (pitches[0].minimum, pitches[0].maximum, pitches[0].unit) == (24, 108, "MIDI note")
 
 
+def test_voices_sing_their_vowels_in_tune() -> None:
+    from models.pitch import refine
+
+    path = ZOO / "voices.onnx"
+    assert path.stat().st_size <= 8_000_000
+    voices = Replay(*load(path))
+    assert voices.card.provenance.licence.startswith("CC0")
+    assert voices.card.provenance.command.startswith("glitch-lab train playable")
+    text = next(control.text for control in voices.decode.controls if control.name == "instrument")
+    for name, note in (("bass-o", 43.0), ("tenor-i", 55.0), ("alto-a", 65.0), ("soprano-u", 74.0)):
+        number = float(text.partition(f" {name}")[0].rpartition(" ")[2])
+        audio = voices.play(Score(np.full(250, note), np.full(250, -25.0), instrument=number))[4_000:]
+        assert 10 * np.log10(np.mean(np.square(audio, dtype=float))) == pytest.approx(-25, abs=1)
+        assert np.median(np.abs(refine(audio, RATE, note, 256)[8:-8] - note)) < 0.05
+
+
 def test_moving_a_latent_changes_the_timbre_and_neither_level_nor_pitch(replay: Replay) -> None:
     from models.pitch import refine
 
