@@ -407,6 +407,7 @@ class Session:
             self._stack.callback(self.journal.deafen)
         self._describe()
         self._begin_what_is_timed()
+        answer_promptly()
         if self._stored is not None:
             self._stored.restore(self)
             self._autosave = self._stored.autosave(self)
@@ -425,7 +426,6 @@ class Session:
         self._stack.callback(supervisor.join)
         if told := journal.sweep(self.journal.folder.parent):
             self.say(told)
-        answer_promptly()
 
     def _begin_what_is_timed(self) -> None:
         """Begin recording and take at the first sound, and set the end, so that it comes without a click."""
