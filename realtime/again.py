@@ -60,10 +60,14 @@ class Again:
             raise TakeError(self._bytes(min(-count, LONGEST_SENTENCE)).decode(errors="replace"))
         return np.frombuffer(self._bytes(4 * self._channels * count), np.float32).reshape(self._channels, count)
 
-    def close(self) -> None:
-        """End the process."""
+    def kill(self) -> None:
+        """End the process at once; what it has made can still be read."""
         self._process.kill()
         self._process.wait()
+
+    def close(self) -> None:
+        """End the process, and let go of it."""
+        self.kill()
         assert self._process.stdout is not None
         self._process.stdout.close()
 
@@ -73,8 +77,8 @@ class Again:
         if len(data) < count:
             code = self._process.wait()
             raise TakeError(
-                f"What plays {self._name} again ended unexpectedly (code {code}); try without the take's effects, or "
-                "look at what it printed."
+                f"What plays {self._name} again ended unexpectedly (code {code}); if a plug-in crashed, what it "
+                "printed stands above; else render once more."
             )
         return data
 

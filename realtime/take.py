@@ -26,7 +26,7 @@ from realtime.journal import CALLBACK, ENTRY, FORMAT, PARTS, held
 from realtime.memory import GAIN, GONE, MAX_CHANNELS, PLUGGED, SLOTS
 
 LONGEST_S = 7 * 24 * 3600.0  # a take that says to be longer is none
-SMALLEST_RING, LARGEST_RING = 4096, 1 << 24
+SMALLEST_RING, LARGEST_RING = 4096, 1 << 24  # rendering fills a ring by as much as the smallest holds
 BELONGS = re.compile(r"states/\d{1,18}\.state")  # beside head.json and the PARTS
 # What reading and playing raise where numbers or shapes are none that a session writes.
 ILL_FORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, RuntimeError)

@@ -17,7 +17,7 @@ Where JACK drops a cycle of a client that was woken too late, what is captured s
 `own_played_jump` are the same of all that our callback played, from a recording.
 
 `stalls` are the times at which a thread more urgent than the decks had to wait for its core for over 2 ms, though
-nothing of ours could keep it waiting; a deck has some 4 ms to spare. `underruns_in_stalls` are the underruns at such
+nothing of ours could keep it waiting. `underruns_in_stalls` are the underruns at such
 times, and `own_underruns` those of the models in the `own_seconds` that they play by themselves; all are counted once
 everything that takes part has been started. `silent_device_underruns` are those of a stream that plays nothing beside
 ours: the machine's own. `silent_ms` is the longest time without sound, `swap_s` the median time from the request until

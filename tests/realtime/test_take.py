@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from export.contract import GlitchError
 from realtime import Session, rings
+from realtime.again import Again
 from realtime.journal import CALLBACK, ENTRY, PARTS, Journal, held, left_behind, sweep
 from realtime.library import Library, digest
 from realtime.memory import HISTORY, PLUGGED, RING, Geometry, Registry, Segment
@@ -310,6 +311,20 @@ def good(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         session.set("/gain", -3)
         wait(session, 0.1)
     return path
+
+
+def test_a_deck_that_dies_while_it_is_rendered_is_said_and_leaves_nothing(good: Path, shelf: Path) -> None:
+    with opened(good) as take:
+        (number,) = take.decks
+        again = Again(take, number, shelf / "level.onnx")
+        try:
+            assert again.read().shape[0] == take.decks[number]["channels"]
+            again.kill()
+            portions = iter(again.read, None)  # what was made before lies in the pipe
+            with pytest.raises(TakeError, match=r"level.onnx again ended unexpectedly \(code"):
+                list(portions)
+        finally:
+            again.close()
 
 
 def parts(take: Path) -> dict[str, bytes]:
