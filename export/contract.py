@@ -6,7 +6,8 @@ method `m` the tensors are
 =======================  ===================================================================================
 `m.input`                latent ``[1, L, frames]`` (decode), audio ``[1, C, frames * hop]`` (encode, transform) or what
                          leads a generator of latents, ``[1, C, frames]`` (prior)
-`m.output`               audio ``[1, C, frames * hop]``, magnitudes ``[1, bins, frames]`` or latent ``[1, L, frames]``
+`m.output`               audio ``[1, C, frames * hop]``, magnitudes ``[1, rows, frames * n]`` (where a hop is n of the
+                         spectrum's) or latent ``[1, L, frames]``
 `m.control.<name>`       a live control: ``[1, size, frames]`` if it is per frame, else ``[1, size, 1]``
 `m.state.<k>`            a cache that goes in, of a fixed shape
 `m.state.<k>.next`       the same cache as it comes out
@@ -47,6 +48,7 @@ LONGEST_SENTENCE = 500
 MOST_DELAY = 1 << 24
 LONGEST_MS = 60_000.0  # in which a control follows a step
 MOST_CONTROLS, WIDEST = 4096, 65_536  # of a method; values of a control, and latents
+MOST_BANDS = 1024  # of a mel spectrum
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")  # whose operators onnxruntime brings along
 
 Window = Literal["hann", "sqrt_hann", "hamming", "blackman"]
@@ -95,18 +97,36 @@ class Bend:
 
 
 @dataclass(frozen=True)
+class MelBands:
+    """Bands of a mel spectrum: triangles of equal area on Slaney's scale, see `export.mel.mel_weights`."""
+
+    bands: int
+    low_hz: float = 0.0
+    high_hz: float | None = None
+
+
+@dataclass(frozen=True)
 class Spectrum:
-    """What a method's magnitudes are: those of an unnormalised STFT with a periodic window, linear or natural log."""
+    """What a method's magnitudes are: those of an unnormalised STFT with a periodic window, linear or natural log.
+
+    With `mel` they are its power in mel bands.
+    """
 
     n_fft: int
     hop: int
     window: Window = "hann"
     scale: Literal["linear", "log"] = "linear"
+    mel: MelBands | None = None
 
     @property
     def bins(self) -> int:
-        """Number of magnitudes in a frame."""
+        """Frequencies of the STFT."""
         return self.n_fft // 2 + 1
+
+    @property
+    def rows(self) -> int:
+        """Numbers that a frame of it has: bins, or bands."""
+        return self.bins if self.mel is None else self.mel.bands
 
 
 @dataclass(frozen=True)
@@ -142,6 +162,13 @@ class Method:
     controls: tuple[Control, ...] = ()
     rest: tuple[np.ndarray, ...] = field(default=(), compare=False)
     measured: Measured | None = None
+
+    @property
+    def gives(self) -> int:
+        """Length of the output for one frame: a hop of audio, as many magnitudes as fit into it, or one latent."""
+        if self.output == "magnitudes" and self.spectrum is not None:
+            return self.hop // self.spectrum.hop
+        return self.hop if self.output == "audio" else 1
 
     @property
     def bends(self) -> tuple[Bend, ...]:
@@ -332,7 +359,7 @@ def validate(model: onnx.ModelProto, card: Card) -> None:
         for k, rest in enumerate(method.rest):
             expected_inputs[f"{name}.state.{k}"] = rest.shape
             expected_outputs[f"{name}.state.{k}.next"] = rest.shape
-        made = _Frames(method.hop if method.output == "audio" else 1)
+        made = _Frames(method.gives)
         expected_outputs[f"{name}.output"] = (1, output_channels(card, name), made)
     _compare("input", inputs, expected_inputs)
     _compare("output", outputs, expected_outputs)
@@ -350,13 +377,13 @@ def input_channels(card: Card, name: str) -> int:
 
 
 def output_channels(card: Card, name: str) -> int:
-    """Size of the middle axis of a method's output: channels, bins or latents."""
+    """Size of the middle axis of a method's output: channels, bins, bands or latents."""
     method = card.method(name)
     if method.output == "latent":
         return card.latent.size
     if method.output == "magnitudes":
         assert method.spectrum is not None
-        return method.spectrum.bins
+        return method.spectrum.rows
     return method.channels
 
 
@@ -366,9 +393,8 @@ def input_samples(card: Card, name: str) -> int:
 
 
 def output_samples(card: Card, name: str) -> int:
-    """Length of a method's output for one frame: a hop of audio, or one."""
-    method = card.method(name)
-    return method.hop if method.output == "audio" else 1
+    """Length of a method's output for one frame: a hop of audio, as many magnitudes as fit into it, or one latent."""
+    return card.method(name).gives
 
 
 def one_frame(model: onnx.ModelProto, name: str) -> bool:
@@ -527,11 +553,11 @@ def _validate_card(card: Card) -> None:
         _expect(len(point.latent) == latent.size, f"the map point '{point.label}' has {len(point.latent)} latents")
     for name, method in card.methods.items():
         _expect(name in METHODS, f"methods.{name} is not known; there are {', '.join(METHODS)}")
-        _validate_method(name, method)
+        _validate_method(name, method, card.sample_rate)
     _expect("decode" not in card.methods or latent.size > 0, "a model that decodes needs at least one latent")
 
 
-def _validate_method(name: str, method: Method) -> None:
+def _validate_method(name: str, method: Method, rate: int) -> None:
     where = f"methods.{name}"
     _expect(1 <= method.hop <= 65_536, f"{where}.hop must be 1 to 65536 samples, not {method.hop}")
     _expect(1 <= method.channels <= 64, f"{where}.channels must be 1 to 64, not {method.channels}")
@@ -543,10 +569,13 @@ def _validate_method(name: str, method: Method) -> None:
         spectrum = method.spectrum
         if spectrum is None:
             raise ContractError(f"{where} gives magnitudes, so {where}.spectrum must say of which STFT")
-        _expect(spectrum.hop == method.hop, f"{where}.spectrum.hop is {spectrum.hop}, and the hop is {method.hop}")
+        whole = spectrum.hop >= 1 and method.hop % spectrum.hop == 0
+        _expect(whole, f"{where}.hop is {method.hop}, which is no multiple of {where}.spectrum.hop, {spectrum.hop}")
         _expect(method.channels == 1, f"{where}.channels must be 1 where the output is magnitudes")
         fits = spectrum.n_fft % 2 == 0 and 2 * spectrum.hop <= spectrum.n_fft <= 65_536
-        _expect(fits, f"{where}.spectrum.n_fft must be even, at most 65536 and at least twice the hop")
+        _expect(fits, f"{where}.spectrum.n_fft must be even, at most 65536 and at least twice the spectrum's hop")
+        if spectrum.mel is not None:
+            _validate_bands(f"{where}.spectrum.mel", spectrum.mel, rate)
     count = len(method.controls)
     _expect(count <= MOST_CONTROLS, f"{where} has {count} controls, and there can be {MOST_CONTROLS}")
     names = [control.name for control in method.controls]
@@ -565,6 +594,12 @@ def _validate_method(name: str, method: Method) -> None:
         _expect(1 <= control.size <= WIDEST, f"the control '{control.name}' must have a size of 1 to {WIDEST}")
         _expect_printable(f"what the control '{control.name}' is called", control.unit + control.text)
     _validate_bends(method)
+
+
+def _validate_bands(where: str, mel: MelBands, rate: int) -> None:
+    high_hz = rate / 2 if mel.high_hz is None else mel.high_hz
+    _expect(1 <= mel.bands <= MOST_BANDS, f"{where}.bands must be 1 to {MOST_BANDS}, not {mel.bands}")
+    _expect(0 <= mel.low_hz < high_hz <= rate / 2, f"{where} must rise, from 0 Hz on and to {rate / 2:g} Hz at most")
 
 
 def _validate_bends(method: Method) -> None:

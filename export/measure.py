@@ -128,7 +128,7 @@ def answer(loaded: ort.InferenceSession, card: Card, name: str, *, seed: int = 0
         order = np.argsort(np.concatenate(lags), kind="stable")
         found = _read(np.concatenate(lags)[order], np.concatenate(energies)[order], probes, method.hop)
         return None if found is None else dataclasses.replace(found, peak=found.peak + method.hop // 2)
-    in_a_hop = method.hop if method.output == "audio" else 1
+    in_a_hop = method.gives
     return _read(lags[0], np.sum(energies, axis=0), in_a_hop, 0)
 
 

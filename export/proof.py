@@ -73,7 +73,7 @@ def _worst(name: str, model: onnx.ModelProto, card: Card, rng: np.random.Generat
     if not np.isfinite(whole).all():
         return Difference(name, f"{name}.output", "whole", float("inf"), int(np.argmin(np.isfinite(whole).all((0, 1)))))
     per_frame = whole.shape[2] // frames
-    if whole.shape[1:] != (output_channels(card, name), frames * _samples(name, method)):
+    if whole.shape[1:] != (output_channels(card, name), frames * method.gives):
         return Difference(name, f"{name}.output", f"whole (it gives {list(whole.shape)})", float("inf"), 0)
     for label, sizes in cuts.items():
         chunked, last = run(session, name, method, feeds, sizes)
@@ -116,10 +116,6 @@ def _slice(key: str, value: np.ndarray, begin: int, size: int, name: str, method
     if key.startswith(f"{name}.control.") and value.shape[2] == 1:
         return value
     return value[:, :, begin * per_frame : (begin + size) * per_frame]
-
-
-def _samples(name: str, method: Method) -> int:
-    return method.hop if method.output == "audio" else 1
 
 
 def random_input(

@@ -97,7 +97,7 @@ def _numbers(part: onnx.ModelProto, card: Card, name: str) -> Check:
             feeds = {f"{name}.input": value[None].astype(np.float32), **_controls(name, method, k, rng)}
             with runs(name):
                 output, states = run(loaded, name, method, feeds, [1] * FRAMES)
-            wanted = output_channels(card, name), FRAMES * (method.hop if method.output == "audio" else 1)
+            wanted = output_channels(card, name), FRAMES * method.gives
             if output.shape[1:] != wanted:
                 shapes = f"{list(output.shape[1:])} where its card says {list(wanted)}"
                 return Check(name, "numbers", False, f"{name}.output of '{name}' has the shape {shapes}")

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from export.mel import mel_weights
 from models import pitch
-from models.transforms.mel import mel_weights
 from realtime.phase import stft_magnitudes
 
 N_FFT = 2048

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from export.mel import mel_weights
 from models.gaussian import Normal
-from models.transforms.mel import mel_weights
 
 MEL_BANDS = 128
 DB_PER_NEPER = 8.685889638065035

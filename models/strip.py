@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.transforms.mel import mel_weights
+from export.mel import mel_weights
 from realtime.phase import analysis_window
 
 BANDS = 160

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.contract import Method, load
+from export.contract import Method, Spectrum, load
+from export.mel import bands_of
 from realtime.graph import Graph
 from realtime.phase import PhaseInverter, PhaseSnapshot
+from realtime.unmel import MelInverter
 
 BARELY = 1e-3  # how far bends are turned to run the graph that has them
 
@@ -49,11 +51,8 @@ class Decoder:
     def __init__(self, path: str | os.PathLike[str], *, seed: int = 0) -> None:
         model, self.card = load(path)
         self.graph = Graph(model, self.card, "decode", path)
-        spectrum = self.method.spectrum
-        self._inverter = None
-        if spectrum is not None:
-            self._inverter = PhaseInverter(spectrum.n_fft, spectrum.hop, window=spectrum.window, seed=seed)
-            self._log = spectrum.scale == "log"
+        self._inverter = inverter_of(self.method.spectrum, self.card.sample_rate, seed)
+        self._log = self.method.spectrum is not None and self.method.spectrum.scale == "log"
 
     @property
     def method(self) -> Method:
@@ -149,3 +148,13 @@ class Decoder:
         self.graph.restore(state.caches)
         if self._inverter is not None and state.phase is not None:
             self._inverter.restore(state.phase)
+
+
+def inverter_of(spectrum: Spectrum | None, sample_rate: int, seed: int) -> PhaseInverter | None:
+    """Make what turns a method's magnitudes into sound; None where it gives sound itself."""
+    if spectrum is None:
+        return None
+    if spectrum.mel is None:
+        return PhaseInverter(spectrum.n_fft, spectrum.hop, window=spectrum.window, seed=seed)
+    weights = bands_of(spectrum, sample_rate)
+    return MelInverter(weights, spectrum.n_fft, spectrum.hop, window=spectrum.window, seed=seed)

@@ -49,7 +49,7 @@ class Graph:
         The same buffer, by control.
     bent : slice or np.ndarray [shape=(bent,)], int
         Where among the values those stand that scale and shift layers.
-    output : np.ndarray [shape=(1, channels, bins or latents, hop or 1)], float32
+    output : np.ndarray [shape=(1, channels, rows or latents, `Method.gives`)], float32
 
     Raises
     ------
@@ -70,8 +70,7 @@ class Graph:
         self._unbent = self.rest[self.bent]
         edges = np.cumsum([0, *(c.size for c in method.controls)])
         self.controls = [self.values[a:b].reshape(1, -1, 1) for a, b in pairwise(edges)]
-        samples = method.hop if method.output == "audio" else 1
-        self.output = np.zeros((1, output_channels(card, name), samples), np.float32)
+        self.output = np.zeros((1, output_channels(card, name), method.gives), np.float32)
         self._caches = [[np.array(rest, np.float32) for rest in method.rest] for _ in range(2)]
         self._now = 0
         sessions = [self.session, session(part.SerializeToString())] if self._unbent.size else [self.session]

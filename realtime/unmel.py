@@ -39,7 +39,7 @@ class MelInverter(PhaseInverter):
     Parameters
     ----------
     weights : np.ndarray [shape=(bands, n_fft // 2 + 1)]
-        Of the power in each bin, not negative; as `models.transforms.mel.mel_weights` or librosa makes them.
+        Of the power in each bin, not negative; as `export.mel.mel_weights` or librosa makes them.
     n_fft, hop, window, seed
         As `realtime.phase.PhaseInverter` takes them.
     rounds

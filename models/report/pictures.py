@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from models.transforms.mel import mel_weights
+from export.mel import mel_weights
 from realtime.phase import stft_magnitudes
 
 RANGE_DB = 80.0

@@ -10,34 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from export.mel import Frequencies, hz_to_mel, mel_to_hz
 from models.transforms.transform import TransformError
-
-Frequencies = NDArray[np.float64]
-
-_LINEAR_HZ, _BREAK_HZ, _LOG_STEP = 200 / 3, 1000.0, math.log(6.4) / 27  # Slaney: Hz a mel below 1 kHz, nepers above
-
-
-def hz_to_mel(hz: ArrayLike, *, htk: bool = False) -> Frequencies:
-    """Frequencies in mel, on Slaney's scale (linear up to 1 kHz, then logarithmic) or that of HTK.
-
-    Sources: M. Slaney, Auditory Toolbox, Technical Report 1998-010; S. Young et al., The HTK Book, 5.4.
-    """
-    hz = np.asarray(hz, np.float64)
-    if htk:
-        return np.asarray(2595.0 * np.log10(1 + hz / 700.0))
-    above = _BREAK_HZ / _LINEAR_HZ + np.log(np.maximum(hz, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
-    return np.where(hz < _BREAK_HZ, hz / _LINEAR_HZ, above)
-
-
-def mel_to_hz(mel: ArrayLike, *, htk: bool = False) -> Frequencies:
-    """Undo `hz_to_mel`."""
-    mel = np.asarray(mel, np.float64)
-    if htk:
-        return np.asarray(700.0 * (10 ** (mel / 2595.0) - 1))
-    break_mel = _BREAK_HZ / _LINEAR_HZ
-    return np.where(mel < break_mel, mel * _LINEAR_HZ, _BREAK_HZ * np.exp(_LOG_STEP * (mel - break_mel)))
 
 
 def octaves(low_hz: float, high_hz: float, per_octave: int) -> Frequencies:

@@ -2,8 +2,8 @@ import librosa
 import numpy as np
 import pytest
 
+from export.mel import mel_weights
 from models import metrics
-from models.transforms.mel import mel_weights
 from realtime.phase import invert, stft_magnitudes
 
 RATE = 48_000

@@ -2,7 +2,8 @@ import librosa
 import numpy as np
 import pytest
 
-from models.transforms.frequency import barks, constant_q, hz_to_mel, mel_to_hz, mels, octaves
+from export.mel import hz_to_mel, mel_to_hz
+from models.transforms.frequency import barks, constant_q, mels, octaves
 from models.transforms.transform import TransformError
 
 HZ = np.linspace(0, 24_000, 500)

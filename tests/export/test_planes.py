@@ -1,0 +1,97 @@
+"""Convolutions over spectrograms: those of torch, causal over the frames, and the same in any cut."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from export.planes import CausalConv2d, ConvTranspose2d
+from export.streaming import Branches, Chain, Layer, StreamingError, forget, whole
+
+TOLERANCE = 1e-5
+
+
+def plane(channels: int, rows: int, frames: int) -> Tensor:
+    return torch.randn(1, channels * rows, frames, generator=torch.Generator().manual_seed(1))
+
+
+def in_cuts(layer: Layer, x: Tensor, cuts: list[int]) -> Tensor:
+    forget(layer)
+    with torch.no_grad():
+        return torch.cat([layer(part) for part in x.split([cut * layer.takes for cut in cuts], dim=2)], dim=2)
+
+
+def at_once(layer: Layer, x: Tensor) -> Tensor:
+    layer.eval()
+    with torch.no_grad(), whole(layer):
+        made: Tensor = layer(x)
+    return made
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    stride=st.tuples(st.integers(1, 2), st.integers(1, 3)),
+    longer=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+    dilation=st.tuples(st.integers(1, 2), st.integers(1, 3)),
+)
+def test_a_convolution_is_that_of_torch_looking_back(
+    stride: tuple[int, int], longer: tuple[int, int], dilation: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    kernel = stride[0] + longer[0], stride[1] + longer[1]
+    layer = CausalConv2d(2, 3, 8, kernel, stride=stride, dilation=dilation)
+    x = plane(2, 8, 12 * stride[1])
+    made = at_once(layer, x)
+    assert made.shape == (1, 3 * 8 // stride[0], 12)
+    around = dilation[0] * (kernel[0] - 1) + 1 - stride[0]
+    above, before = around // 2, dilation[1] * (kernel[1] - 1) + 1 - stride[1]
+    padded = F.pad(x.reshape(1, 2, 8, -1), (before, 0, above, around - above))
+    with torch.no_grad():
+        reference = F.conv2d(padded, layer.conv.weight, layer.conv.bias, stride, dilation=dilation)
+    torch.testing.assert_close(made, reference.reshape(made.shape), atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(in_cuts(layer, x, [1, 4, 2, 5]), made, atol=TOLERANCE, rtol=0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(stride=st.tuples(st.integers(1, 2), st.integers(1, 3)), longer=st.tuples(st.integers(0, 3), st.integers(0, 3)))
+def test_a_transposed_convolution_is_that_of_torch_cut_to_its_rows(
+    stride: tuple[int, int], longer: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    kernel = stride[0] + longer[0], stride[1] + longer[1]
+    layer = ConvTranspose2d(2, 3, 4, kernel, stride=stride)
+    x = plane(2, 4, 12)
+    made = at_once(layer, x)
+    assert made.shape == (1, 3 * 4 * stride[0], 12 * stride[1])
+    with torch.no_grad():
+        full = F.conv_transpose2d(x.reshape(1, 2, 4, 12), layer.conv.weight, layer.conv.bias, stride)
+    first = longer[0] // 2
+    reference = full[:, :, first : first + 4 * stride[0], : 12 * stride[1]].reshape(made.shape)
+    torch.testing.assert_close(made, reference, atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(in_cuts(layer, x, [1, 4, 2, 5]), made, atol=TOLERANCE, rtol=0)
+
+
+def test_a_net_that_narrows_and_widens_streams_without_delay() -> None:
+    torch.manual_seed(0)
+    down = CausalConv2d(1, 4, 8, (4, 4), stride=(2, 2))
+    up = ConvTranspose2d(4, 2, 4, (4, 4), stride=(2, 2))
+    net = Chain(
+        Branches(Chain(channels=8), Chain(down, nn.LeakyReLU(0.2), up), join="concatenate"),
+        CausalConv2d(3, 1, 8, (3, 3)),
+    )
+    assert (net.delay, net.takes, net.gives) == (0, 2, 2)
+    x = plane(1, 8, 24)
+    made = at_once(net, x)
+    torch.testing.assert_close(in_cuts(net, x, [1, 4, 2, 5]), made, atol=TOLERANCE, rtol=0)
+    changed = x.clone()
+    changed[:, :, 12:] += 1
+    torch.testing.assert_close(at_once(net, changed)[:, :, :12], made[:, :, :12], atol=TOLERANCE, rtol=0)
+
+
+def test_rows_and_kernels_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(StreamingError, match="multiple of the stride"):
+        CausalConv2d(1, 1, 7, (4, 4), stride=(2, 2))
+    with pytest.raises(StreamingError, match="at least as long"):
+        ConvTranspose2d(1, 1, 4, (1, 4), stride=(2, 2))

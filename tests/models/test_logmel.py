@@ -1,0 +1,42 @@
+"""Mel spectra as generators see them: one scale, undone exactly, and the same in any cut."""
+
+import numpy as np
+import torch
+
+from export.streaming import forget, whole
+from models.logmel import Heard, LogMel
+
+SCALE = LogMel()
+
+
+def test_what_is_between_floor_and_ceiling_comes_back() -> None:
+    power = torch.logspace(-4.9, 3.9, 50, dtype=torch.float64)
+    scaled = SCALE.of_power(power)
+    assert float(scaled.min()) > -1
+    assert float(scaled.max()) < 1
+    torch.testing.assert_close(torch.exp(SCALE.to_log_power(scaled)), power, rtol=1e-6, atol=0)
+
+
+def test_what_is_beyond_is_the_floor_or_the_ceiling() -> None:
+    assert SCALE.of_power(torch.tensor([0.0, 1e9])).tolist() == [-1, 1]
+
+
+def test_sound_is_heard_alike_in_any_cut() -> None:
+    heard = Heard(SCALE).eval()
+    sound = 0.1 * torch.randn(1, 1, 40 * SCALE.hop, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        with whole(heard):
+            once = heard(sound)
+        forget(heard)
+        parts = torch.cat([heard(part) for part in sound.split([SCALE.hop * n for n in (1, 7, 30, 2)], dim=2)], dim=2)
+    torch.testing.assert_close(parts, once, atol=1e-5, rtol=0)
+
+
+def test_a_tone_is_seen_in_the_band_that_holds_it() -> None:
+    heard = Heard(SCALE).eval()
+    time = torch.arange(60 * SCALE.hop) / SCALE.sample_rate
+    with torch.no_grad(), whole(heard):
+        seen = heard(torch.sin(2 * torch.pi * 1000 * time)[None, None])[0, :, 30]
+    band = int(seen.argmax())
+    bins = np.flatnonzero(heard.weights[band].numpy())
+    assert bins.min() * SCALE.sample_rate / SCALE.n_fft < 1000 < bins.max() * SCALE.sample_rate / SCALE.n_fft
