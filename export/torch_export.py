@@ -28,6 +28,7 @@ from export.explicit import Explicit
 from export.measure import measure
 from export.proof import Proof, prove
 from export.recurrent import as_operators
+from export.single import one_at_a_time
 from export.weights import Weights, lighter
 
 SETTLE_SECONDS = 10.0
@@ -102,6 +103,8 @@ def export(
     if bend is not None:
         model, whole = bending.bend(model, whole, bend)
     proof = prove(model, whole, seed=seed)
+    if not proof.holds and one_at_a_time(model, whole, proof):
+        proof = prove(model, whole, seed=seed)
     if not proof.holds:
         raise ContractError(f"{name} does not stream, and was not written: {proof.failure()}")
     save(path, model, measure(model, whole, proof=proof))

@@ -53,6 +53,7 @@ FILE_CALLS = (
     "mkdir,mkdirat,rmdir,link,linkat,symlink,symlinkat,truncate"
 )
 CALL = re.compile(r"(\d+) +([\d.]+) (?:<\.\.\. )?(\w+)(.*?)(?: = (-?\d+)(?:<(.*?)>)?(?: .*)?)?$")
+UNFINISHED, RESUMED = "<unfinished ...>", " resumed>"
 TARGETS = ("/latent/1", "/latent/2", "/smoothing", "/walk/speed", "/walk/kind", "/crossfade", "/gain", "/reset")
 OUTSIDE = "secret"
 
@@ -401,19 +402,33 @@ def _outside(folder: Path, began: float, ended: float, opened: list[str]) -> lis
 
 def _calls(trace: Path, began: float, ended: float) -> Iterator[tuple[str, bool]]:
     """Read strace's notes: paths that a call succeeded on, and whether it could change them."""
+    waiting: dict[str, tuple[str, str]] = {}  # by thread: what strace had to note before it knew how it ended
     with trace.open(errors="replace") as lines:
         for line in lines:
             found = CALL.match(line.rstrip())
-            if not found or not began <= float(found[2]) <= ended or (found[5] or "0").startswith("-"):
+            if not found:
                 continue
-            call, text = found[3], found[4]
-            writes = not call.startswith("open") or bool(re.search(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC", text))
-            quoted = re.search(r'"((?:[^"\\]|\\.)*)"', text)
-            if found[6] and found[6].startswith("/"):
-                yield found[6], writes
-            elif quoted:
-                where = re.search(r"<(/[^>]*)>, \"", text)
-                yield os.path.realpath(os.path.join(where[1] if where else os.getcwd(), quoted[1])), writes
+            thread, at, call, text, result, opened = found.groups()
+            if text.endswith(UNFINISHED):
+                waiting[thread] = call, text.removesuffix(UNFINISHED)
+                continue
+            if RESUMED in text and thread in waiting:
+                text = waiting.pop(thread)[1] + text
+            if began <= float(at) <= ended and not (result or "0").startswith("-"):
+                yield from _path(call, text, opened)
+    for call, text in waiting.values():
+        yield from _path(call, text, None)
+
+
+def _path(call: str, text: str, opened: str | None) -> Iterator[tuple[str, bool]]:
+    """Read the path off a call, and whether it could change what is there."""
+    writes = not call.startswith("open") or bool(re.search(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC", text))
+    quoted = re.search(r'"((?:[^"\\]|\\.)*)"', text)
+    if opened and opened.startswith("/"):
+        yield opened, writes
+    elif quoted:
+        where = re.search(r"<(/[^>]*)>, \"", text)
+        yield os.path.realpath(os.path.join(where[1] if where else os.getcwd(), quoted[1])), writes
 
 
 def _ours(folder: Path, path: str, writes: bool) -> bool:
