@@ -1,0 +1,186 @@
+"""The three networks: what turns spectra into others, what tells these from true ones, what keeps pairs apart.
+
+The generator is a U-Net that looks back only, so on stage it goes on from frame to frame and knows no borders. It says by
+how much its output differs from its input, and begins by changing nothing. The other two are used in training only, and
+see a whole spectrogram.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from export.planes import CausalConv2d, ConvTranspose2d
+from export.streaming import Branches, Chain, Residual
+from models.config import ConfigError
+
+KEPT = 0.95  # of the input's range, so that what is at the floor or the ceiling can still be moved
+_SLOPE = 0.2
+_QUIET = 1e-3
+_JUDGES = (16, 32, 48, 64)
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """What turns one spectrogram into another.
+
+    Attributes
+    ----------
+    bands
+        Rows of the spectrogram.
+    widths
+        Channels of each level of the U-Net, the outermost first; each halves the rows.
+    paced
+        Levels, from the outermost on, that halve the frames as well.
+    last
+        Channels of the outermost level on its way back.
+    reach
+        Distances, in frames of the innermost level, over which its residual blocks look back.
+    """
+
+    bands: int = 128
+    widths: tuple[int, ...] = (16, 32, 48, 64)
+    paced: int = 2
+    last: int = 8
+    reach: tuple[int, ...] = (1, 2)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built.
+
+        Raises
+        ------
+        ConfigError
+            Rows cannot be halved so often, or a number is out of range.
+        """
+        if not self.widths or min(*self.widths, self.last, self.bands) < 1 or min(self.reach, default=1) < 1:
+            raise ConfigError("A generator needs at least one level, and at least one channel in each.")
+        if self.bands % 2 ** len(self.widths):
+            raise ConfigError(f"{len(self.widths)} levels cannot halve {self.bands} bands that often.")
+        if not 0 <= self.paced <= len(self.widths):
+            raise ConfigError(f"0 to {len(self.widths)} levels can halve the frames, not {self.paced}.")
+
+    @property
+    def pace(self) -> int:
+        """Frames that it takes at a time."""
+        return int(2**self.paced)
+
+
+def generator(config: GeneratorConfig) -> Chain:
+    """Build what turns spectra [batch, bands, frames] from -1 to 1 into others."""
+    bands = config.bands
+    change = CausalConv2d(1 + config.last, 1, bands, (3, 3))
+    nn.init.zeros_(change.conv.weight)
+    assert change.conv.bias is not None
+    nn.init.zeros_(change.conv.bias)
+    body = Chain(_FromSilence(), _level(config, 0, 1, bands), change, channels=bands)
+    return Chain(Branches(Chain(_Opened(), channels=bands), body, join="sum"), nn.Tanh())
+
+
+def _level(config: GeneratorConfig, depth: int, inputs: int, rows: int) -> Branches:
+    """Build a level of the U-Net and all that lie within: [inputs * rows] → [(inputs + made) * rows]."""
+    width, within = config.widths[depth], rows // 2
+    stride = (2, 2 if depth < config.paced else 1)
+    kernel = (4, 4 if depth < config.paced else 3)
+    down = [CausalConv2d(inputs, width, rows, kernel, stride=stride), Evened(width, within), nn.LeakyReLU(_SLOPE)]
+    if depth + 1 < len(config.widths):
+        inner: nn.Module = _level(config, depth + 1, width, within)
+        back = width + _made(config, depth + 1)
+    else:
+        inner, back = Chain(*(_block(width, within, reach) for reach in config.reach), channels=width * within), width
+    made = _made(config, depth)
+    up = ConvTranspose2d(back, made, within, (4, 4 if depth < config.paced else 2), stride=stride)
+    way = Chain(*down, inner, up, Evened(made, rows), nn.LeakyReLU(_SLOPE))
+    return Branches(Chain(channels=inputs * rows), way, join="concatenate", channels=inputs * rows)
+
+
+def _made(config: GeneratorConfig, depth: int) -> int:
+    return config.last if depth == 0 else config.widths[depth - 1]
+
+
+def _block(width: int, rows: int, reach: int) -> Residual:
+    first = CausalConv2d(width, width, rows, (3, 3), dilation=(1, reach))
+    return Residual(first, Evened(width, rows), nn.LeakyReLU(_SLOPE), CausalConv2d(width, width, rows, (3, 1)))
+
+
+class Evened(nn.Module):
+    """Brings the channels at each place, a row of a frame, to a mean square of 1; rows learn an offset of their own.
+
+    Nothing is averaged over time or over a batch, so it is the same in any cut.
+    """
+
+    def __init__(self, channels: int, rows: int) -> None:
+        super().__init__()
+        self.channels, self.rows = channels, rows
+        self.in_channels = channels * rows
+        self.gain = nn.Parameter(torch.ones(channels, 1, 1))
+        self.offset = nn.Parameter(torch.zeros(channels, rows, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, channels * rows, frames] → the same."""
+        plane = x.unflatten(1, (self.channels, self.rows))
+        power = plane.square().mean(dim=1, keepdim=True)  # [batch, 1, rows, frames]
+        return (plane * torch.rsqrt(power + _QUIET) * self.gain + self.offset).flatten(1, 2)
+
+
+class _FromSilence(nn.Module):
+    """Counts from silence on, so that what convolutions take for nothing is silence."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 1
+
+
+class _Opened(nn.Module):
+    """What `tanh` brings back to nearly what it was."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.atanh(KEPT * x.clamp(-1, 1))
+
+
+class Discriminator(nn.Module):
+    """Says of each region of a spectrogram how much it is like those of the target: [batch, bands, frames] → logits."""
+
+    def __init__(self, *, spectral: bool) -> None:
+        super().__init__()
+        self.trunk = _trunk(spectral=spectral)
+        last = nn.Conv2d(_JUDGES[-1], 1, 3, padding=1)
+        self.last = spectral_norm(last) if spectral else last
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, bands, frames] → [batch, regions]."""
+        made: Tensor = self.last(self.trunk(x[:, None]))  # [batch, 1, bands / 16, frames / 16]
+        return made.flatten(1)
+
+
+class Siamese(nn.Module):
+    """What a spectrogram is about, as a vector: [batch, bands, frames] → [batch, size]."""
+
+    def __init__(self, bands: int, frames: int, size: int) -> None:
+        super().__init__()
+        self.trunk = _trunk(spectral=False)
+        self.last = nn.Conv2d(_JUDGES[-1], _JUDGES[-1], 4, 2, 1)
+        self.told = nn.Linear(_JUDGES[-1] * (bands // 32) * (frames // 32), size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, bands, frames] → [batch, size]."""
+        deep = F.leaky_relu(self.last(self.trunk(x[:, None])), _SLOPE)  # [batch, channels, bands / 32, frames / 32]
+        made: Tensor = self.told(deep.flatten(1))
+        return made
+
+
+def _trunk(*, spectral: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    inputs = 1
+    for width in _JUDGES:
+        conv = nn.Conv2d(inputs, width, 4, 2, 1)
+        layers += [spectral_norm(conv) if spectral else conv, nn.LeakyReLU(_SLOPE)]
+        inputs = width
+    return nn.Sequential(*layers)
+
+
+def parameters(module: nn.Module) -> int:
+    """Count the weights."""
+    return sum(weight.numel() for weight in module.parameters())
