@@ -20,7 +20,7 @@ def data_pair(
         Path | None, typer.Option(help="A General MIDI soundfont; else FluidR3 of the system.")
     ] = None,
 ) -> None:
-    """Make two domains of sounds that differ in nothing but what makes them: plucked strings and brass, or dogs and cars."""
+    """Make two domains of sounds that differ in what makes them: plucked strings and brass, or dogs and cars."""
     from typing import cast
 
     from models.data import pairs

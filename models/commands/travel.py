@@ -16,7 +16,9 @@ def train_travel(
     source: Annotated[Path, typer.Argument(metavar="SOURCE_FOLDER", help="Sounds of what comes in live.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET_FOLDER", help="Sounds of what it is turned into.")],
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder for the model, its page, pictures, logs.")],
-    preset: Annotated[str, typer.Option(help="halves or thirds, as published; notes keeps pitch and rhythm.")] = "notes",
+    preset: Annotated[
+        str, typer.Option(help="halves or thirds, as published; notes keeps pitch and rhythm.")
+    ] = "notes",
     steps: Annotated[int | None, typer.Option(min=1, help="Stop after so many steps.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes.")] = None,
     low_memory: Annotated[bool, typer.Option("--low-memory", help="Hold four spectrograms at a time.")] = False,

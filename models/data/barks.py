@@ -1,8 +1,8 @@
 """Dog barks and car horns out of nothing but numbers, so that what is made of them belongs to nobody else.
 
 A bark is a glottis in pulses, its pitch thrown up and down again within a fifth of a second, rough with jitter and
-breath, through the resonances of a short tract. A horn is two reeds, a third or so apart, each a stack of harmonics with
-the resonances of a trumpet-like shell; both begin and end within hundredths of a second.
+breath, through the resonances of a short tract. A horn is two reeds, a third or so apart, each a stack of harmonics
+with the resonances of a trumpet-like shell; both begin and end within hundredths of a second.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ LICENCE = "CC0 (synthesised by glitch-lab data pair)"
 CLIP_SECONDS = 2.0
 _RMS_DB = -20.0
 _HISS = 1e-4
+_ROUGH_S = 0.004  # between two changes of a bark's pitch
 
 
 def bark(rate: int, random: np.random.Generator) -> NDArray[np.float32]:
@@ -58,9 +59,8 @@ def horn(rate: int, random: np.random.Generator) -> NDArray[np.float32]:
 def _one_bark(hz: float, size: float, length: float, rate: int, random: np.random.Generator) -> Floats:
     time = np.arange(round(length * rate)) / rate
     bend = 1 + 0.5 * np.sin(np.pi * (time / length) ** 0.7) - 0.35 * time / length
-    rough = np.interp(time, np.arange(0, length + 0.004, 0.004), random.normal(1, 0.05, round(length / 0.004) + 2)[
-        : len(np.arange(0, length + 0.004, 0.004))
-    ])
+    knots = np.arange(0, length + _ROUGH_S, _ROUGH_S)
+    rough = np.interp(time, knots, random.normal(1, 0.05, len(knots)))
     phase = np.cumsum(hz * bend * rough / rate)
     pulses = np.maximum(0, np.cos(2 * np.pi * phase)) ** 8 - 0.12
     breath = 0.25 * random.standard_normal(len(time))

@@ -38,7 +38,8 @@ def draw(seconds: float, lowest: int, highest: int, random: np.random.Generator)
     beat = 60 / random.uniform(84, 140)
     pitches = _scale(lowest, highest, random)
     place = int(random.integers(len(pitches)))
-    now, notes = 0.05, []
+    now = 0.05
+    notes: list[Note] = []
     while True:
         length = beat * float(random.choice(_BEATS, p=_CHANCES))
         if now + length > seconds:

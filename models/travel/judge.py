@@ -1,4 +1,4 @@
-"""How well a generator does on sounds that it never saw: is it the target that is heard, and does it keep the rhythm?"""
+"""How a generator does on sounds that it never saw: is it the target that is heard, and does it keep the rhythm?"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The three networks: what turns spectra into others, what tells these from true ones, what keeps pairs apart.
 
-The generator is a U-Net that looks back only, so on stage it goes on from frame to frame and knows no borders. It says by
-how much its output differs from its input, and begins by changing nothing. The other two are used in training only, and
-see a whole spectrogram.
+The generator is a U-Net that looks back only, so on stage it goes on from frame to frame and knows no borders. It says
+by how much its output differs from its input, and begins by changing nothing. The other two are used in training only,
+and see a whole spectrogram.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from export.planes import CausalConv2d, ConvTranspose2d
-from export.streaming import Branches, Chain, Residual
+from export.streaming import Branches, Chain, Layer, Residual
 from models.config import ConfigError
 
 KEPT = 0.95  # of the input's range, so that what is at the floor or the ceiling can still be moved
@@ -36,8 +36,6 @@ class GeneratorConfig:
         Channels of each level of the U-Net, the outermost first; each halves the rows.
     paced
         Levels, from the outermost on, that halve the frames as well.
-    last
-        Channels of the outermost level on its way back.
     reach
         Distances, in frames of the innermost level, over which its residual blocks look back.
     """
@@ -45,7 +43,6 @@ class GeneratorConfig:
     bands: int = 128
     widths: tuple[int, ...] = (16, 32, 48, 64)
     paced: int = 2
-    last: int = 8
     reach: tuple[int, ...] = (1, 2)
 
     def __post_init__(self) -> None:
@@ -56,7 +53,7 @@ class GeneratorConfig:
         ConfigError
             Rows cannot be halved so often, or a number is out of range.
         """
-        if not self.widths or min(*self.widths, self.last, self.bands) < 1 or min(self.reach, default=1) < 1:
+        if not self.widths or min(*self.widths, self.bands) < 1 or min(self.reach, default=1) < 1:
             raise ConfigError("A generator needs at least one level, and at least one channel in each.")
         if self.bands % 2 ** len(self.widths):
             raise ConfigError(f"{len(self.widths)} levels cannot halve {self.bands} bands that often.")
@@ -71,34 +68,39 @@ class GeneratorConfig:
 
 def generator(config: GeneratorConfig) -> Chain:
     """Build what turns spectra [batch, bands, frames] from -1 to 1 into others."""
-    bands = config.bands
-    change = CausalConv2d(1 + config.last, 1, bands, (3, 3))
+    bands, (width, *_) = config.bands, config.widths
+    kernel, stride = _outermost(config)
+    back = width + (width if len(config.widths) > 1 else 0)
+    change = ConvTranspose2d(back, 1, bands // 2, kernel, stride=stride)
     nn.init.zeros_(change.conv.weight)
     assert change.conv.bias is not None
     nn.init.zeros_(change.conv.bias)
-    body = Chain(_FromSilence(), _level(config, 0, 1, bands), change, channels=bands)
+    first = CausalConv2d(1, width, bands, kernel, stride=stride)
+    body = Chain(_FromSilence(), first, nn.LeakyReLU(_SLOPE), _within(config, 0), change, channels=bands)
     return Chain(Branches(Chain(_Opened(), channels=bands), body, join="sum"), nn.Tanh())
 
 
-def _level(config: GeneratorConfig, depth: int, inputs: int, rows: int) -> Branches:
-    """Build a level of the U-Net and all that lie within: [inputs * rows] → [(inputs + made) * rows]."""
-    width, within = config.widths[depth], rows // 2
-    stride = (2, 2 if depth < config.paced else 1)
-    kernel = (4, 4 if depth < config.paced else 3)
-    down = [CausalConv2d(inputs, width, rows, kernel, stride=stride), Evened(width, within), nn.LeakyReLU(_SLOPE)]
-    if depth + 1 < len(config.widths):
-        inner: nn.Module = _level(config, depth + 1, width, within)
-        back = width + _made(config, depth + 1)
-    else:
-        inner, back = Chain(*(_block(width, within, reach) for reach in config.reach), channels=width * within), width
-    made = _made(config, depth)
-    up = ConvTranspose2d(back, made, within, (4, 4 if depth < config.paced else 2), stride=stride)
-    way = Chain(*down, inner, up, Evened(made, rows), nn.LeakyReLU(_SLOPE))
-    return Branches(Chain(channels=inputs * rows), way, join="concatenate", channels=inputs * rows)
+def _within(config: GeneratorConfig, depth: int) -> Layer:
+    """Build what lies within a level of the U-Net: [width * rows] → [2 * width * rows], innermost [width * rows]."""
+    width, rows = config.widths[depth], config.bands // 2 ** (depth + 1)
+    if depth + 1 == len(config.widths):
+        return Chain(*(_block(width, rows, reach) for reach in config.reach), channels=width * rows)
+    wider, paced = config.widths[depth + 1], depth + 1 < config.paced
+    stride = (2, 2 if paced else 1)
+    down = CausalConv2d(width, wider, rows, (4, 4 if paced else 3), stride=stride)
+    back = wider if depth + 2 == len(config.widths) else 2 * wider
+    up = ConvTranspose2d(back, width, rows // 2, (4, 4 if paced else 2), stride=stride)
+    way = Chain(
+        *(down, Evened(wider, rows // 2), nn.LeakyReLU(_SLOPE)),
+        _within(config, depth + 1),
+        *(up, Evened(width, rows), nn.LeakyReLU(_SLOPE)),
+    )
+    return Branches(Chain(channels=width * rows), way, join="concatenate", channels=width * rows)
 
 
-def _made(config: GeneratorConfig, depth: int) -> int:
-    return config.last if depth == 0 else config.widths[depth - 1]
+def _outermost(config: GeneratorConfig) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Kernel and stride of the outermost level."""
+    return ((4, 4), (2, 2)) if config.paced else ((4, 3), (2, 1))
 
 
 def _block(width: int, rows: int, reach: int) -> Residual:
@@ -121,7 +123,7 @@ class Evened(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, channels * rows, frames] → the same."""
-        plane = x.unflatten(1, (self.channels, self.rows))
+        plane = x.reshape(len(x), self.channels, self.rows, x.shape[2])
         power = plane.square().mean(dim=1, keepdim=True)  # [batch, 1, rows, frames]
         return (plane * torch.rsqrt(power + _QUIET) * self.gain + self.offset).flatten(1, 2)
 

@@ -52,7 +52,7 @@ def cuts(frames: int, parts: int, pace: int) -> list[int]:
 
 def made_apart(generator: nn.Module, x: Tensor, lengths: Sequence[int]) -> Tensor:
     """Make each part of spectra by itself, as if nothing had been before it, and join them: [batch, bands, frames]."""
-    parts = x.split(list(lengths), dim=2)
+    parts = torch.split(x, list(lengths), dim=2)
     if len(set(lengths)) > 1:
         return torch.cat([generator(part) for part in parts], dim=2)
     return torch.cat(generator(torch.cat(parts)).chunk(len(parts)), dim=2)

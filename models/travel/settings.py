@@ -86,6 +86,8 @@ class TravelSettings:
         if not 1 <= self.parts <= self.frames // self.model.pace:
             raise ConfigError(f"{self.frames} frames can be made in 1 to {self.frames // self.model.pace} parts.")
         if self.portion < 2 or self.batch % self.portion:
-            raise ConfigError(f"A step of {self.batch} is made of portions of equal size, 2 at least, not {self.portion}.")
+            raise ConfigError(
+                f"A step of {self.batch} is made of portions of equal size, 2 at least, not {self.portion}."
+            )
         if min(self.max_steps, self.check_every, self.vector) < 1 or not self.learning_rate > 0:
             raise ConfigError("Steps, vectors and the learning rate must be above 0.")

@@ -112,8 +112,9 @@ class Batch:
     def portions(self, size: int) -> Iterator[Batch]:
         """Give it in parts of equal size."""
         fields = (self.source, self.source_mask, self.target, self.target_mask)
-        for number, part in enumerate(zip(*(value.split(size) for value in fields), strict=True)):
-            yield Batch(*part, seed=self.seed + number)
+        parts = zip(*(torch.split(value, size) for value in fields), strict=True)
+        for number, (source, source_mask, target, target_mask) in enumerate(parts):
+            yield Batch(source, source_mask, target, target_mask, self.seed + number)
 
 
 class Draws(IterableDataset[Batch]):
@@ -132,8 +133,8 @@ class Draws(IterableDataset[Batch]):
     def draw(self, step: int) -> Batch:
         """Draw what a step sees."""
         random = np.random.default_rng([self.settings.seed, self.salt, step])
-        drawn = [part for domain in self.domains for part in self._draw(domain, random)]
-        return Batch(*drawn, seed=int(random.integers(2**62)))
+        (source, source_mask), (target, target_mask) = (self._draw(domain, random) for domain in self.domains)
+        return Batch(source, source_mask, target, target_mask, int(random.integers(2**62)))
 
     def _draw(self, domain: Spectra, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         settings = self.settings
@@ -143,7 +144,7 @@ class Draws(IterableDataset[Batch]):
         for sound in random.choice(len(lengths), size=settings.batch, p=lengths / lengths.sum()):
             last = max(0, int(lengths[sound]) - settings.frames // _LEAST_SHARE)
             latest = max(0, int(lengths[sound]) - settings.frames)
-            start = int(min(random.integers(last + 1), latest if random.random() < 0.75 else last))
+            start = min(int(random.integers(last + 1)), latest if random.random() < 0.75 else last)
             piece, mask = domain.window(int(sound), start, settings.frames)
             louder = random.uniform(-settings.level_db, settings.level_db) / half
             silent = piece <= -1

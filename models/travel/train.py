@@ -39,9 +39,9 @@ PICTURES = "pictures"
 class TravelRun:
     """Where a training reads and writes, and what it runs on.
 
-    `source` and `target` are manifests, folders that hold one, or any folders of sounds. `out` receives `model.ckpt` for
-    export, `checkpoints/` to resume from, `pictures/`, and `logs/` for TensorBoard. `cache` keeps spectra; None puts them
-    into `out`.
+    `source` and `target` are manifests, folders that hold one, or any folders of sounds. `out` receives `model.ckpt`
+    for export, `checkpoints/` to resume from, `pictures/`, and `logs/` for TensorBoard. `cache` keeps spectra; None
+    puts them into `out`.
     """
 
     source: Path

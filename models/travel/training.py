@@ -168,8 +168,9 @@ class TravelTraining(L.LightningModule):
     @torch.no_grad()
     def _average(self) -> None:
         share = min(self.settings.average, (1 + self.global_step) / (10 + self.global_step))
-        now = list(self.networks.generator.parameters())
-        torch._foreach_lerp_(list(self.averaged.parameters()), now, 1 - share)
+        averaged: list[Tensor] = list(self.averaged.parameters())
+        now: list[Tensor] = list(self.networks.generator.parameters())
+        torch._foreach_lerp_(averaged, now, 1 - share)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Judge held-out spectra."""
@@ -194,8 +195,8 @@ class TravelTraining(L.LightningModule):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Bring spectra to the networks."""
-        fields = (batch.source, batch.source_mask, batch.target, batch.target_mask)
-        return Batch(*(value.to(device) for value in fields), seed=batch.seed)
+        source, target = batch.source.to(device), batch.target.to(device)
+        return Batch(source, batch.source_mask.to(device), target, batch.target_mask.to(device), batch.seed)
 
     def _step_seconds(self) -> float:
         """Measure how long a step takes, on a copy that is thrown away."""
