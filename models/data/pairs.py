@@ -83,16 +83,18 @@ def render(
         raise DataError(f"A domain lasts longer than 0 minutes, not {settings.minutes:g}.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out} isn't an empty folder, and sounds would be mixed with what lies there.")
-    made = []
+    made: list[Manifest] = []
     names = settings.kind.split("-")
-    for place, name in enumerate(names):
+    domains = [_domain(settings, place) for place in range(len(names))]
+    total, done = sum(count for _, count, _ in domains), 0
+    for name, (takes, _, source) in zip(names, domains, strict=True):
         sounds: list[Sound] = []
-        takes, total, source = _domain(settings, place)
         numbers: dict[str, int] = {}
         for label, audio in takes:
             number = numbers[label] = numbers.get(label, 0) + 1
             sounds.append(_write(out / name, label, number, audio, settings.rate))
-            on_sound(place * total + len(sounds), len(names) * total)
+            done += 1
+            on_sound(done, total)
         told = Source(f"{settings.kind}, {name}", source.licence, command, *_rest(source))
         made.append(Manifest(out / name, told, tuple(sounds)))
         manifest.write(made[-1], out / name / manifest.FILE_NAME)

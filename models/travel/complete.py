@@ -10,7 +10,7 @@ import soundfile
 from models.page import Page
 from models.travel import export
 from models.travel.judge import Verdict, judge
-from models.travel.media import draw, pairs, sound
+from models.travel.media import draw, pairs, sound, turned
 from models.travel.settings import TravelSettings
 from models.travel.train import PICTURES, Trained
 
@@ -46,7 +46,8 @@ def complete(made: Trained, settings: TravelSettings, out: Path) -> Completed:
     name, model = out.resolve().name, made.model
     file = out / f"{name}.onnx"
     export.write(model, file, name)
-    verdict = judge(model.generator, made.train, made.held, settings)
+    pairs_held = [turned(model.generator, value) for value in made.held[0].values]
+    verdict = judge(pairs_held, made.held[1].values, made.train, settings)
     shown = pairs(model.generator, made.held[0], model.scale)
     draw(out / f"{name}.png", shown, "made")
     page = Page(f"{name}: one sound turned into another")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,6 @@ from scipy.signal import find_peaks
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.travel.media import turned
 from models.travel.settings import TravelSettings
 from models.travel.store import Draws, Spectra
 
@@ -46,34 +46,33 @@ class Verdict:
 
 
 def judge(
-    generator: nn.Module,
+    turned: Sequence[tuple[Tensor, Tensor]],
+    target: Sequence[Tensor],
     train: tuple[Spectra, Spectra],
-    held: tuple[Spectra, Spectra],
     settings: TravelSettings,
     *,
     seed: int = 0,
 ) -> Verdict:
-    """Judge a generator by held-out sounds.
+    """Judge by held-out sounds.
 
     Parameters
     ----------
-    generator
-        What is judged.
-    train, held
-        Source and target: what the classifier learns from, and what it judges.
+    turned
+        Spectrograms [bands, frames] of the source domain, each before and after.
+    target
+        Those of the target domain, to see what the classifier is worth.
+    train
+        Source and target: what the classifier learns from.
     settings
         Those of the training.
     seed
         Of the classifier; the generator was trained against another one.
     """
     classifier = fit(train, settings, seed=seed)
-    frames, spectra = settings.frames, [turned(generator, value) for value in held[0].values]
-    sources, made = [before for before, _ in spectra], [after for _, after in spectra]
-    of_source, of_target, of_made = (
-        shares(classifier, clips(list(values), frames)) for values in (sources, held[1].values, made)
-    )
+    spectra = [before for before, _ in turned], list(target), [after for _, after in turned]
+    of_source, of_target, of_made = (shares(classifier, clips(values, settings.frames)) for values in spectra)
     rate = settings.scale.sample_rate / settings.scale.hop
-    found = [(onsets(before, rate), onsets(after, rate)) for before, after in spectra]
+    found = [(onsets(before, rate), onsets(after, rate)) for before, after in turned]
     hits = sum(matched(before, after, TOLERANCE_S) for before, after in found)
     count = sum(len(before) + len(after) for before, after in found)
     right = float(torch.cat([1 - of_source, of_target]).mean())

@@ -21,7 +21,8 @@ from models.config import ConfigError
 KEPT = 0.95  # of the input's range, so that what is at the floor or the ceiling can still be moved
 _SLOPE = 0.2
 _QUIET = 1e-3
-_JUDGES = (16, 32, 48, 64)
+_WIDTHS = (16, 32, 48, 64)
+_MIDDLE, _SPREAD = -0.6, 0.45  # of spectra, about: networks learn sooner from what lies around 0
 
 
 @dataclass(frozen=True)
@@ -143,17 +144,20 @@ class _Opened(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Says of each region of a spectrogram how much it is like those of the target: [batch, bands, frames] → logits."""
+    """Says of each region of a spectrogram how much it is like those of the target: [batch, bands, frames] → logits.
+
+    `spectral` divides its weights by their spectral norm; else what its layers give is normed for each spectrogram.
+    """
 
     def __init__(self, *, spectral: bool) -> None:
         super().__init__()
-        self.trunk = _trunk(spectral=spectral)
-        last = nn.Conv2d(_JUDGES[-1], 1, 3, padding=1)
+        self.trunk = _trunk(spectral=spectral, normed=not spectral)
+        last = nn.Conv2d(_WIDTHS[-1], 1, 3, padding=1)
         self.last = spectral_norm(last) if spectral else last
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, bands, frames] → [batch, regions]."""
-        made: Tensor = self.last(self.trunk(x[:, None]))  # [batch, 1, bands / 16, frames / 16]
+        made: Tensor = self.last(self.trunk(_centred(x)))  # [batch, 1, bands / 16, frames / 16]
         return made.flatten(1)
 
 
@@ -162,23 +166,31 @@ class Siamese(nn.Module):
 
     def __init__(self, bands: int, frames: int, size: int) -> None:
         super().__init__()
-        self.trunk = _trunk(spectral=False)
-        self.last = nn.Conv2d(_JUDGES[-1], _JUDGES[-1], 4, 2, 1)
-        self.told = nn.Linear(_JUDGES[-1] * (bands // 32) * (frames // 32), size)
+        self.trunk = _trunk()
+        self.last = nn.Conv2d(_WIDTHS[-1], _WIDTHS[-1], 4, 2, 1)
+        self.told = nn.Linear(_WIDTHS[-1] * (bands // 32) * (frames // 32), size)
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, bands, frames] → [batch, size]."""
-        deep = F.leaky_relu(self.last(self.trunk(x[:, None])), _SLOPE)  # [batch, channels, bands / 32, frames / 32]
+        deep = F.leaky_relu(self.last(self.trunk(_centred(x))), _SLOPE)  # [batch, channels, bands / 32, frames / 32]
         made: Tensor = self.told(deep.flatten(1))
         return made
 
 
-def _trunk(*, spectral: bool) -> nn.Sequential:
+def _centred(x: Tensor) -> Tensor:
+    """[batch, bands, frames] → [batch, 1, bands, frames]."""
+    return (x[:, None] - _MIDDLE) / _SPREAD
+
+
+def _trunk(*, spectral: bool = False, normed: bool = False) -> nn.Sequential:
     layers: list[nn.Module] = []
     inputs = 1
-    for width in _JUDGES:
+    for width in _WIDTHS:
         conv = nn.Conv2d(inputs, width, 4, 2, 1)
-        layers += [spectral_norm(conv) if spectral else conv, nn.LeakyReLU(_SLOPE)]
+        layers.append(spectral_norm(conv) if spectral else conv)
+        if normed and layers[1:]:
+            layers.append(nn.GroupNorm(1, width))
+        layers.append(nn.LeakyReLU(_SLOPE))
         inputs = width
     return nn.Sequential(*layers)
 

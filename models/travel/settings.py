@@ -30,6 +30,8 @@ class TravelSettings:
         within a portion.
     learning_rate, beta1
         Of Adam. The rate falls to a tenth over the second half.
+    eager
+        How many times faster than the others the discriminator learns.
     adversarial, spectral
         The discriminator's loss, and whether its weights are divided by their spectral norm.
     vector, margin
@@ -56,6 +58,7 @@ class TravelSettings:
     batch: int = 16
     portion: int = 16
     learning_rate: float = 2e-4
+    eager: float = 1.0
     beta1: float = 0.5
     adversarial: Adversarial = "logistic"
     spectral: bool = True

@@ -71,7 +71,7 @@ class Travel(nn.Module):
         total = adversarial + settings.content * (moved + kept)
         parts = {"adversarial": adversarial, "travel": moved, "margin": kept}
         if settings.identity:
-            few = max(1, len(batch.target) // 2)  # enough of them, at half the cost
+            few = max(1, len(batch.target) // 4)  # enough of them, at a quarter of the cost
             target, mask = batch.target[:few], batch.target_mask[:few]
             same = (self.make(target, mask) - target).abs().mean()
             total = total + settings.identity * same
@@ -113,8 +113,11 @@ class TravelTraining(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam, one for all three: the networks are moved at the same moment."""
-        settings = self.settings
-        return torch.optim.Adam(self.networks.parameters(), settings.learning_rate, betas=(settings.beta1, 0.999))
+        settings, networks = self.settings, self.networks
+        others = [*networks.generator.parameters(), *networks.siamese.parameters()]
+        judges = {"params": list(networks.discriminator.parameters()), "eager": settings.eager}
+        groups: list[dict[str, Any]] = [{"params": others, "eager": 1.0}, judges]
+        return torch.optim.Adam(groups, settings.learning_rate, betas=(settings.beta1, 0.999))
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches from where the training stands."""
@@ -145,7 +148,7 @@ class TravelTraining(L.LightningModule):
         assert isinstance(optimizer, L.pytorch.core.optimizer.LightningOptimizer)
         fall = 1 - (1 - _LAST_RATE) * max(0.0, 2 * self.progress - 1)
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * fall
+            group["lr"] = settings.learning_rate * fall * group["eager"]
         optimizer.zero_grad()
         share = settings.portion / settings.batch
         for portion in batch.portions(settings.portion):

@@ -59,7 +59,9 @@ def test_it_begins_by_changing_nothing_and_stays_in_range() -> None:
     assert at_once(NET, 10 * X).abs().max() <= 1
 
 
-@pytest.mark.parametrize("config", [GeneratorConfig(bands=32, widths=(4,)), GeneratorConfig(32, (4, 4), paced=0)])
+@pytest.mark.parametrize(
+    "config", [GeneratorConfig(bands=32, widths=(4,), paced=1), GeneratorConfig(32, (4, 4), paced=0)]
+)
 def test_other_shapes_stream_too(config: GeneratorConfig) -> None:
     net = awake(config)
     whole_run = at_once(net, X)
