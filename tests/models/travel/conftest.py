@@ -20,7 +20,7 @@ TINY = TravelSettings(
     portion=4,
     vector=8,
     identity=0.5,
-    max_steps=12,
+    max_steps=14,
     check_every=5,
 )
 
