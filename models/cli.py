@@ -15,10 +15,11 @@ import typer
 from rich.console import Console
 
 from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
-from models.commands import digits, evaluate, explore, playable
+from models.commands import digits, evaluate, explore, pair, playable
 from models.commands.grid import grid
 from models.commands.terminal import command_line, console, progress
 from models.commands.train import train_vae
+from models.commands.travel import train_travel
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -44,6 +45,7 @@ train_app.command("digits")(digits.train_digits)
 app.command("evaluate")(evaluate.command)
 app.command("explore")(explore.command)
 train_app.command("playable")(playable.train_playable)
+data_app.command("pair")(pair.data_pair)
 
 
 def _show_version(wanted: bool) -> None:
@@ -132,6 +134,7 @@ def data_folder(
 
 
 train_app.command("vae")(train_vae)
+train_app.command("travel")(train_travel)
 app.command("grid")(grid)
 
 

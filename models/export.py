@@ -20,6 +20,8 @@ from models.graphs import DecodeGraph, EncodeGraph, encode_delay
 from models.playable import checkpoint as playable_checkpoint
 from models.playable import export as playable_export
 from models.spectral import VaeConfig
+from models.travel import checkpoint as travel_checkpoint
+from models.travel import export as travel_export
 
 
 def export(
@@ -64,6 +66,8 @@ def export(
     if playable_checkpoint.is_one(source):
         made = playable_checkpoint.load(source)
         return playable_export.write(made, out, called, voices=voices, bend=bend, weights=weights)
+    if voices == 1 and travel_checkpoint.is_one(source):
+        return travel_export.write(travel_checkpoint.load(source), out, called, bend=bend, weights=weights)
     if voices != 1:
         raise ContractError("Only a playable model has voices, and this is another one; export it without --voices.")
     return write(checkpoint.load(source), out, called, bend=bend, weights=weights)

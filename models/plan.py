@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from models.writing import write_whole
 
@@ -27,6 +27,27 @@ class Plan:
     steps: int
     max_steps: int
     max_minutes: float | None = None
+
+
+@runtime_checkable
+class Planned(Protocol):
+    """A training that follows a plan, as what goes on beside it sees it."""
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan, once it is made."""
+
+    @property
+    def progress(self) -> float:
+        """How far it is in its plan, 0 to 1."""
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training, before it was resumed as well."""
+
+    @property
+    def settings_told(self) -> dict[str, Any]:
+        """Its settings as plain data."""
 
 
 def begin(max_steps: int, max_minutes: float | None, step_seconds: Callable[[], float]) -> Plan:

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 from export.contract import GlitchError
 from models import plan
-from models.paced import Paced
+from models.plan import Planned
 from models.writing import put
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -55,7 +55,7 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Listen to the signals, and keep the plan; stop at once if there is nothing left to do."""
-        assert isinstance(pl_module, Paced)
+        assert isinstance(pl_module, Planned)
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) != signal.SIG_IGN:
@@ -94,7 +94,7 @@ class LastCheckpoint(Checkpoint):
         self._restore_signals()
 
     def _stop_if_over(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        assert isinstance(pl_module, Paced)
+        assert isinstance(pl_module, Planned)
         if pl_module.progress >= 1.0:  # the plan is the same in all processes
             trainer.should_stop = True
 

@@ -25,6 +25,7 @@ from models.objective import (
     spectral_convergence_db,
 )
 from models.paced import HELD_OUT_LOSS, Paced
+from models.plan import Planned
 from models.spectral import SpectralVae
 
 JUDGED_FRAMES = 2_000
@@ -156,14 +157,14 @@ class ProgressLine(L.Callback):
         """Move it on."""
         if self.display is None or self.task is None or trainer.global_step % 10:
             return
-        assert isinstance(pl_module, Paced)
+        assert isinstance(pl_module, Planned)
         self.display.update(self.task, completed=pl_module.progress, text=_figures(trainer))
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Leave a line behind where there is no terminal to draw on."""
         if self.console.is_terminal or not trainer.is_global_zero:
             return
-        assert isinstance(pl_module, Paced)
+        assert isinstance(pl_module, Planned)
         done, minutes = pl_module.progress, pl_module.seconds / 60
         to_go = minutes * (1 - done) / done
         print(f"{100 * done:3.0f} %  {minutes:.1f} min, {to_go:.1f} to go  {_figures(trainer)}", flush=True)

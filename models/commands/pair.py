@@ -1,0 +1,35 @@
+"""`glitch-lab data pair`: two domains of sounds, to turn one into the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.commands.terminal import command_line, progress
+
+
+def data_pair(
+    out: Annotated[Path, typer.Argument(help="Folder to write the two domains to.")],
+    kind: Annotated[str, typer.Option(help="plucked-brass, or barks-horns.")] = "plucked-brass",
+    minutes: Annotated[float, typer.Option(help="Minutes of each domain.")] = 6.0,
+    rate: Annotated[int, typer.Option(help="Sample rate, Hz.")] = 48_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of melodies, and of how clips differ.")] = 0,
+    soundfont: Annotated[
+        Path | None, typer.Option(help="A General MIDI soundfont; else FluidR3 of the system.")
+    ] = None,
+) -> None:
+    """Make two domains of sounds that differ in what makes them: plucked strings and brass, or dogs and cars."""
+    from typing import cast
+
+    from models.data import pairs
+
+    settings = pairs.Settings(cast(pairs.Kind, kind), minutes, rate, seed, soundfont)
+    with progress("rendering") as on_sound:
+        made = pairs.render(out, settings, command=command_line(), on_sound=on_sound)
+    for domain in made:
+        lasts = sum(sound.seconds for sound in domain.sounds) / 60
+        held_out = len(domain.of_split("held-out"))
+        print(f"{domain.folder}: {len(domain.sounds)} sounds, {lasts:.1f} min, {held_out} of them held out.")
+    print(f"train on them: glitch-lab train travel {made[0].folder} {made[1].folder} --out RUN")

@@ -1,0 +1,96 @@
+"""The checkpoint of a generator, with all that its export needs, as plain data."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from export.contract import Provenance
+from export.streaming import Chain
+from models.checkpoint import FILE_NAME, CheckpointError, load_plain
+from models.config import ConfigError
+from models.logmel import LogMel
+from models.travel.networks import GeneratorConfig, generator
+
+KIND = "glitch-lab travel"
+VERSION = 1
+_MOST_BANDS = 4096
+
+
+@dataclass(frozen=True)
+class Traveller:
+    """A trained generator, and what is known of it; it was trained to make `parts` of so many frames by themselves."""
+
+    generator: Chain
+    config: GeneratorConfig
+    scale: LogMel
+    parts: tuple[int, ...]
+    provenance: Provenance
+
+
+def save(model: Traveller, path: str | os.PathLike[str]) -> None:
+    """Write a checkpoint, whole or not at all."""
+    path = Path(path)
+    data = {
+        "kind": KIND,
+        "version": VERSION,
+        "config": asdict(model.config),
+        "scale": asdict(model.scale),
+        "parts": list(model.parts),
+        "weights": {key: value.detach().cpu() for key, value in model.generator.state_dict().items()},
+        "provenance": asdict(model.provenance),
+    }
+    scratch = path.with_name(f".{path.name}.part")
+    torch.save(data, scratch)
+    os.replace(scratch, path)
+
+
+def load(path: str | os.PathLike[str]) -> Traveller:
+    """Read a checkpoint, or the `model.ckpt` in a training's folder; nothing in the file is executed.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing, cut short, or something else.
+    """
+    path = Path(path)
+    path = path / FILE_NAME if path.is_dir() else path
+    data = load_plain(path)
+    if data.get("kind") != KIND or data.get("version") != VERSION:
+        raise CheckpointError(
+            f"{path} is not a '{KIND}' checkpoint of version {VERSION}; give the model.ckpt that "
+            "'glitch-lab train travel' wrote."
+        )
+    try:
+        config, scale = config_of(data["config"]), LogMel(**data["scale"])
+        _check_shapes(config, data["weights"])
+        made = generator(config)
+        made.load_state_dict(data["weights"])
+        parts = tuple(int(part) for part in data["parts"])
+        provenance = Provenance(**data["provenance"])
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError, ConfigError) as error:
+        text = str(error).splitlines()[0]
+        raise CheckpointError(f"{path} contradicts itself ({text}); train the model again.") from None
+    return Traveller(made.eval(), config, scale, parts, provenance)
+
+
+def is_one(path: str | os.PathLike[str]) -> bool:
+    """Say whether a file that is there is a generator's checkpoint, or another one; raises as `load` does."""
+    path = Path(path)
+    return load_plain(path / FILE_NAME if path.is_dir() else path).get("kind") == KIND
+
+
+def config_of(plain: dict[str, Any]) -> GeneratorConfig:
+    """Undo `dataclasses.asdict`."""
+    return GeneratorConfig(**{**plain, "widths": tuple(plain["widths"]), "reach": tuple(plain["reach"])})
+
+
+def _check_shapes(config: GeneratorConfig, weights: dict[str, torch.Tensor]) -> None:
+    """Make sure that a model is no larger than its weights, before memory is taken for it."""
+    held = sum(value.numel() for value in weights.values())
+    if len(config.widths) > len(weights) or config.bands > _MOST_BANDS or max(config.widths) ** 2 > held:
+        raise ValueError("its weights are not of the size that its settings say")

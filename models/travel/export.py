@@ -1,0 +1,97 @@
+"""A generator becomes the file that is played: live sound in, mel spectra of another one out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from export.contract import Card, Latent, Method
+from export.explicit import explicit
+from export.proof import Proof
+from export.torch_export import TorchMethod
+from export.torch_export import export as export_methods
+from export.weights import Weights
+from models.logmel import Heard, LogMel
+from models.travel.checkpoint import Traveller
+
+SETTLE_SECONDS = 4.0
+
+
+class TransformStream(nn.Module):
+    """Sound → what it is turned into, as natural logarithms of the power in mel bands."""
+
+    def __init__(self, generator: nn.Module, scale: LogMel) -> None:
+        super().__init__()
+        self.heard, self.generator, self.scale = Heard(scale), generator, scale
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """[1, 1, frames * hop] → [1, bands, frames * hop / scale.hop]."""
+        return self.scale.to_log_power(self.generator(self.heard(audio)))
+
+
+def delay(scale: LogMel) -> int:
+    """Samples by which the middle of a frame's window lags the start of the hop that it stands for."""
+    return scale.n_fft // 2 - scale.hop
+
+
+def method(model: Traveller) -> Method:
+    """Describe `transform`: a step takes as many frames of the spectrum as the generator does."""
+    scale = model.scale
+    hop = model.config.pace * scale.hop
+    return Method(hop, "magnitudes", delay=delay(scale), spectrum=scale.spectrum)
+
+
+def write(
+    model: Traveller,
+    out: Path,
+    name: str,
+    *,
+    bend: Sequence[str] | None = None,
+    weights: Weights = "fp32",
+) -> Proof:
+    """Write a generator as a streaming model file, once it has proved that it streams.
+
+    Parameters
+    ----------
+    model
+        As a training made it.
+    out, name
+        The `.onnx` file to write, and what the model is called.
+    bend, weights
+        See `models.export.export`.
+
+    Raises
+    ------
+    ContractError
+        It doesn't hold what the format promises; nothing is written.
+    """
+    told, scale = method(model), model.scale
+    stream, caches = explicit(TransformStream(model.generator, scale), torch.zeros(1, 1, 2 * told.hop))
+    provenance = replace(model.provenance, notes=f"{model.provenance.notes} {notes(model)}".strip())
+    latent = Latent.plain(0)
+    return export_methods(
+        out,
+        name=name,
+        sample_rate=scale.sample_rate,
+        methods={"transform": TorchMethod(stream, told, caches, SETTLE_SECONDS)},
+        latent=latent,
+        card=Card(name, scale.sample_rate, {}, latent, provenance),
+        bend=bend,
+        weights=weights,
+    )
+
+
+def notes(model: Traveller) -> str:
+    """Say what a player wants to know of the time that it takes."""
+    told, rate = method(model), model.scale.sample_rate
+    parts = " and ".join(str(part) for part in model.parts)
+    how = f"in parts of {parts} frames" if len(model.parts) > 1 else "at once"
+    return (
+        f"A step takes {told.hop} samples ({1000 * told.hop / rate:.1f} ms) for {told.gives} frames; no look-ahead; "
+        f"the analysis lags by {told.delay} samples ({1000 * told.delay / rate:.1f} ms); inversion comes on top. "
+        f"Trained on spectrograms of {sum(model.parts)} frames, made {how}."
+    )

@@ -1,0 +1,200 @@
+"""The three networks: what turns spectra into others, what tells these from true ones, what keeps pairs apart.
+
+The generator is a U-Net that looks back only, so on stage it goes on from frame to frame and knows no borders. It says
+by how much its output differs from its input, and begins by changing nothing. The other two are used in training only,
+and see a whole spectrogram.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from export.planes import CausalConv2d, ConvTranspose2d
+from export.streaming import Branches, Chain, Layer, Residual
+from models.config import ConfigError
+
+KEPT = 0.95  # of the input's range, so that what is at the floor or the ceiling can still be moved
+_SLOPE = 0.2
+_QUIET = 1e-3
+_WIDTHS = (16, 32, 48, 64)
+_MIDDLE, _SPREAD = -0.6, 0.45  # of spectra, about: networks learn sooner from what lies around 0
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """What turns one spectrogram into another.
+
+    Attributes
+    ----------
+    bands
+        Rows of the spectrogram.
+    widths
+        Channels of each level of the U-Net, the outermost first; each halves the rows.
+    paced
+        Levels, from the outermost on, that halve the frames as well.
+    reach
+        Distances, in frames of the innermost level, over which its residual blocks look back.
+    """
+
+    bands: int = 128
+    widths: tuple[int, ...] = (16, 32, 48, 64)
+    paced: int = 2
+    reach: tuple[int, ...] = (1, 2)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built.
+
+        Raises
+        ------
+        ConfigError
+            Rows cannot be halved so often, or a number is out of range.
+        """
+        if not self.widths or min(*self.widths, self.bands) < 1 or min(self.reach, default=1) < 1:
+            raise ConfigError("A generator needs at least one level, and at least one channel in each.")
+        if self.bands % 2 ** len(self.widths):
+            raise ConfigError(f"{len(self.widths)} levels cannot halve {self.bands} bands that often.")
+        if not 0 <= self.paced <= len(self.widths):
+            raise ConfigError(f"0 to {len(self.widths)} levels can halve the frames, not {self.paced}.")
+
+    @property
+    def pace(self) -> int:
+        """Frames that it takes at a time."""
+        return int(2**self.paced)
+
+
+def generator(config: GeneratorConfig) -> Chain:
+    """Build what turns spectra [batch, bands, frames] from -1 to 1 into others."""
+    bands, (width, *_) = config.bands, config.widths
+    kernel, stride = _outermost(config)
+    back = width + (width if len(config.widths) > 1 else 0)
+    change = ConvTranspose2d(back, 1, bands // 2, kernel, stride=stride)
+    nn.init.zeros_(change.conv.weight)
+    assert change.conv.bias is not None
+    nn.init.zeros_(change.conv.bias)
+    first = CausalConv2d(1, width, bands, kernel, stride=stride)
+    body = Chain(_FromSilence(), first, nn.LeakyReLU(_SLOPE), _within(config, 0), change, channels=bands)
+    return Chain(Branches(Chain(_Opened(), channels=bands), body, join="sum"), nn.Tanh())
+
+
+def _within(config: GeneratorConfig, depth: int) -> Layer:
+    """Build what lies within a level of the U-Net: [width * rows] → [2 * width * rows], innermost [width * rows]."""
+    width, rows = config.widths[depth], config.bands // 2 ** (depth + 1)
+    if depth + 1 == len(config.widths):
+        return Chain(*(_block(width, rows, reach) for reach in config.reach), channels=width * rows)
+    wider, paced = config.widths[depth + 1], depth + 1 < config.paced
+    stride = (2, 2 if paced else 1)
+    down = CausalConv2d(width, wider, rows, (4, 4 if paced else 3), stride=stride)
+    back = wider if depth + 2 == len(config.widths) else 2 * wider
+    up = ConvTranspose2d(back, width, rows // 2, (4, 4 if paced else 2), stride=stride)
+    way = Chain(
+        *(down, Evened(wider, rows // 2), nn.LeakyReLU(_SLOPE)),
+        _within(config, depth + 1),
+        *(up, Evened(width, rows), nn.LeakyReLU(_SLOPE)),
+    )
+    return Branches(Chain(channels=width * rows), way, join="concatenate", channels=width * rows)
+
+
+def _outermost(config: GeneratorConfig) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Kernel and stride of the outermost level."""
+    return ((4, 4), (2, 2)) if config.paced else ((4, 3), (2, 1))
+
+
+def _block(width: int, rows: int, reach: int) -> Residual:
+    first = CausalConv2d(width, width, rows, (3, 3), dilation=(1, reach))
+    return Residual(first, Evened(width, rows), nn.LeakyReLU(_SLOPE), CausalConv2d(width, width, rows, (3, 1)))
+
+
+class Evened(nn.Module):
+    """Brings the channels at each place, a row of a frame, to a mean square of 1; rows learn an offset of their own.
+
+    Nothing is averaged over time or over a batch, so it is the same in any cut.
+    """
+
+    def __init__(self, channels: int, rows: int) -> None:
+        super().__init__()
+        self.channels, self.rows = channels, rows
+        self.in_channels = channels * rows
+        self.gain = nn.Parameter(torch.ones(channels, 1, 1))
+        self.offset = nn.Parameter(torch.zeros(channels, rows, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, channels * rows, frames] → the same."""
+        plane = x.reshape(len(x), self.channels, self.rows, x.shape[2])
+        power = plane.square().mean(dim=1, keepdim=True)  # [batch, 1, rows, frames]
+        return (plane * torch.rsqrt(power + _QUIET) * self.gain + self.offset).flatten(1, 2)
+
+
+class _FromSilence(nn.Module):
+    """Counts from silence on, so that what convolutions take for nothing is silence."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 1
+
+
+class _Opened(nn.Module):
+    """What `tanh` brings back to nearly what it was."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.atanh(KEPT * x.clamp(-1, 1))
+
+
+class Discriminator(nn.Module):
+    """Says of each region of a spectrogram how much it is like those of the target: [batch, bands, frames] → logits.
+
+    `spectral` divides its weights by their spectral norm; else what its layers give is normed for each spectrogram.
+    """
+
+    def __init__(self, *, spectral: bool) -> None:
+        super().__init__()
+        self.trunk = _trunk(spectral=spectral, normed=not spectral)
+        last = nn.Conv2d(_WIDTHS[-1], 1, 3, padding=1)
+        self.last = spectral_norm(last) if spectral else last
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, bands, frames] → [batch, regions]."""
+        made: Tensor = self.last(self.trunk(_centred(x)))  # [batch, 1, bands / 16, frames / 16]
+        return made.flatten(1)
+
+
+class Siamese(nn.Module):
+    """What a spectrogram is about, as a vector: [batch, bands, frames] → [batch, size]."""
+
+    def __init__(self, bands: int, frames: int, size: int) -> None:
+        super().__init__()
+        self.trunk = _trunk()
+        self.last = nn.Conv2d(_WIDTHS[-1], _WIDTHS[-1], 4, 2, 1)
+        self.told = nn.Linear(_WIDTHS[-1] * (bands // 32) * (frames // 32), size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, bands, frames] → [batch, size]."""
+        deep = F.leaky_relu(self.last(self.trunk(_centred(x))), _SLOPE)  # [batch, channels, bands / 32, frames / 32]
+        made: Tensor = self.told(deep.flatten(1))
+        return made
+
+
+def _centred(x: Tensor) -> Tensor:
+    """[batch, bands, frames] → [batch, 1, bands, frames]."""
+    return (x[:, None] - _MIDDLE) / _SPREAD
+
+
+def _trunk(*, spectral: bool = False, normed: bool = False) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    inputs = 1
+    for width in _WIDTHS:
+        conv = nn.Conv2d(inputs, width, 4, 2, 1)
+        layers.append(spectral_norm(conv) if spectral else conv)
+        if normed and layers[1:]:
+            layers.append(nn.GroupNorm(1, width))
+        layers.append(nn.LeakyReLU(_SLOPE))
+        inputs = width
+    return nn.Sequential(*layers)
+
+
+def parameters(module: nn.Module) -> int:
+    """Count the weights."""
+    return sum(weight.numel() for weight in module.parameters())

@@ -1,0 +1,66 @@
+"""The bundled transformation keeps what its README promises, on phrases that it never saw."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from export.contract import load
+from export.stepping import Steps, session
+from models import zoo
+from models.data import pairs
+from models.features import load_audio
+from models.logmel import Heard
+from models.travel.judge import Verdict, judge
+from models.travel.presets import preset
+from models.travel.store import Spectra, hear, of_split
+
+ZOO = Path(zoo.__file__).parent
+NAME = "plucked-to-brass"
+SETTINGS = preset("notes")
+
+
+@pytest.fixture(scope="module")
+def verdict(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
+    """Other melodies than those of the training, on the same instruments; through the file, a step at a time."""
+    folder = tmp_path_factory.mktemp("pair")
+    source, target = pairs.render(folder / "sounds", pairs.Settings(minutes=3.5, seed=1))
+    model, card = load(ZOO / f"{NAME}.onnx")
+    steps = Steps(session(model.SerializeToString()), card, "transform")
+    scale, heard = SETTINGS.scale, Heard(SETTINGS.scale)
+    turned = []
+    for sound in source.of_split("held-out"):
+        audio = load_audio(source.path_of(sound), scale.sample_rate)
+        audio = np.pad(audio, (0, -len(audio) % card.method("transform").hop))
+        made = []
+        for block in audio.reshape(-1, card.method("transform").hop):
+            steps.input[:] = block
+            steps.run()
+            made.append(torch.from_numpy(steps.output[0].copy()))
+        turned.append((hear(audio, heard), scale.of_power(torch.exp(torch.cat(made, dim=1)))))
+    train = [of_split(domain, "train", scale, folder / "cache") for domain in (source, target)]
+    held: Spectra = of_split(target, "held-out", scale, folder / "cache")
+    return judge(turned, held.values, (train[0], train[1]), SETTINGS)
+
+
+@pytest.mark.timeout(600)
+def test_what_was_plucked_is_taken_for_brass(verdict: Verdict) -> None:
+    assert verdict.known >= 0.9
+    assert verdict.untouched <= 0.3
+    assert verdict.target >= 0.8
+
+
+def test_notes_begin_where_they_began(verdict: Verdict) -> None:
+    assert verdict.onsets >= 0.7
+
+
+def test_it_is_small_and_says_where_it_comes_from() -> None:
+    path = ZOO / f"{NAME}.onnx"
+    assert path.stat().st_size <= 8_000_000
+    _, card = load(path)
+    method = card.method("transform")
+    assert (card.name, method.hop, method.output, method.gives) == (NAME, 2048, "magnitudes", 4)
+    assert card.provenance.licence.startswith("MIT (FluidR3")
+    assert card.provenance.command.startswith("glitch-lab train travel")
+    assert "no look-ahead" in card.provenance.notes

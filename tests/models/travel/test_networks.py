@@ -1,0 +1,89 @@
+"""The generator changes nothing at first, looks back only, and gives the same in any cut."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from export.streaming import Chain, forget, whole
+from models.config import ConfigError
+from models.travel.networks import KEPT, Discriminator, GeneratorConfig, Siamese, generator, parameters
+from models.travel.presets import PRESETS
+
+
+def awake(config: GeneratorConfig) -> Chain:
+    """A generator that does something."""
+    torch.manual_seed(0)
+    made = generator(config)
+    with torch.no_grad():
+        for weight in made.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    return made.eval()
+
+
+SMALL = GeneratorConfig(bands=32, widths=(4, 6, 8))
+NET = awake(SMALL)
+X = torch.rand(1, 32, 48, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def at_once(net: nn.Module, x: Tensor) -> Tensor:
+    with torch.no_grad(), whole(net):
+        made: Tensor = net(x)
+    return made
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+def test_any_cut_gives_the_same_frames(cuts: list[int]) -> None:
+    lengths = [4 * cut for cut in cuts]
+    x = X[:, :, : sum(lengths)]
+    forget(NET)
+    with torch.no_grad():
+        parts = torch.cat([NET(part) for part in torch.split(x, lengths, dim=2)], dim=2)
+    torch.testing.assert_close(parts, at_once(NET, x), atol=1e-5, rtol=0)
+
+
+def test_it_looks_back_only_and_waits_for_nothing() -> None:
+    assert (NET.takes, NET.gives, NET.delay) == (4, 4, 0)
+    changed = X.clone()
+    changed[:, :, 24:] *= -1
+    before, after = at_once(NET, X), at_once(NET, changed)
+    torch.testing.assert_close(before[:, :, :24], after[:, :, :24], atol=1e-6, rtol=0)
+    assert (before[:, :, 24:] - after[:, :, 24:]).abs().max() > 0.1
+
+
+def test_it_begins_by_changing_nothing_and_stays_in_range() -> None:
+    fresh = generator(SMALL)
+    torch.testing.assert_close(fresh(X), KEPT * X, atol=1e-6, rtol=0)
+    assert at_once(NET, 10 * X).abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    "config", [GeneratorConfig(bands=32, widths=(4,), paced=1), GeneratorConfig(32, (4, 4), paced=0)]
+)
+def test_other_shapes_stream_too(config: GeneratorConfig) -> None:
+    net = awake(config)
+    whole_run = at_once(net, X)
+    forget(net)
+    with torch.no_grad():
+        parts = torch.cat([net(part) for part in torch.split(X, 4, dim=2)], dim=2)
+    torch.testing.assert_close(parts, whole_run, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_small_enough_for_the_stage(name: str) -> None:
+    assert parameters(generator(PRESETS[name].model)) <= 1_000_000
+
+
+def test_shapes_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ConfigError, match="cannot halve 40 bands"):
+        GeneratorConfig(bands=40, widths=(4, 4, 4, 4))
+    with pytest.raises(ConfigError, match="0 to 1 levels"):
+        GeneratorConfig(widths=(4,), paced=2)
+
+
+def test_judges_see_whole_spectra() -> None:
+    x = torch.rand(3, 32, 64)
+    assert Discriminator(spectral=True)(x).shape == (3, 2 * 4)
+    assert Siamese(32, 64, 10)(x).shape == (3, 10)

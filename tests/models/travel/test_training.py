@@ -1,0 +1,186 @@
+"""Two folders of sounds, one command, a kill in the middle: what comes out plays, and is what it would have been."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from export.contract import load
+from models import checkpoint as checkpoints
+from models.config import ConfigError
+from models.data import manifest
+from models.export import export
+from models.logmel import Heard
+from models.travel import checkpoint
+from models.travel.complete import complete
+from models.travel.judge import matched, onsets
+from models.travel.presets import preset
+from models.travel.store import Draws, Spectra, hear, of_split
+from models.travel.train import Trained, TravelRun, settings_of, train
+from models.travel.training import Travel, TravelTraining
+from tests.models.travel.conftest import TINY
+
+ROOT = Path(__file__).parents[3]
+Made = tuple[Path, Trained]
+
+
+def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
+    trained: Made, domains: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "killed"
+    code = (
+        "import sys; from pathlib import Path; from models.travel.train import TravelRun, train;"
+        "from tests.models.travel.conftest import TINY; a = [Path(p) for p in sys.argv[1:]];"
+        "train(TravelRun(*a, accelerator='cpu'), TINY)"
+    )
+    arguments = [sys.executable, "-c", code, *map(str, (*domains, out))]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(arguments, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        told = (line for line in process.stdout if " to go " in line)
+        next(told), next(told)  # the first evaluation is kept by then
+        process.kill()
+    assert not (out / "model.ckpt").exists()
+    stood = int(checkpoints.load_plain(out / "checkpoints" / "last.ckpt")["global_step"])
+    assert 0 < stood < TINY.max_steps
+    again = train(TravelRun(*domains, out, resume=True, accelerator="cpu"), TINY, show_progress=False)
+    assert settings_of(out) == TINY
+    for name, value in trained[1].model.generator.state_dict().items():
+        assert torch.equal(value, again.model.generator.state_dict()[name]), name
+    with pytest.raises(ConfigError, match="already holds a training"):
+        train(TravelRun(*domains, out), TINY, show_progress=False)
+    with pytest.raises(ConfigError, match="other settings"):
+        train(TravelRun(*domains, out, resume=True), replace(TINY, seed=1), show_progress=False)
+
+
+def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tmp_path: Path) -> None:
+    from export.contract import input_samples
+    from export.stepping import Steps, session
+
+    out, made = trained
+    export(out, tmp_path / "tiny.onnx")
+    model, card = load(tmp_path / "tiny.onnx")
+    method = card.method("transform")
+    assert (method.hop, method.output, method.gives, method.delay) == (4 * 128, "magnitudes", 4, 256 - 128)
+    assert method.spectrum == TINY.scale.spectrum
+    assert card.latent.size == 0
+    assert "no look-ahead" in card.provenance.notes
+    assert "parts of 16 and 16 frames" in card.provenance.notes
+    sound = 0.1 * np.random.default_rng(0).standard_normal(40 * method.hop).astype(np.float32)
+    steps = Steps(session(model.SerializeToString()), card, "transform")
+    heard = []
+    for block in sound.reshape(-1, input_samples(card, "transform")):
+        steps.input[:] = block
+        steps.run()
+        heard.append(steps.output[0].copy())
+    frames = hear(sound, Heard(TINY.scale))
+    with torch.no_grad():
+        made.model.generator.train()
+        wanted = TINY.scale.to_log_power(made.model.generator(frames[None]))[0].numpy()
+        made.model.generator.eval()
+    settled = 80  # frames; the stream begins at rest, and not at nothing
+    assert np.abs(np.concatenate(heard, axis=1) - wanted)[:, settled:].max() < 1e-3
+
+
+def test_a_page_tells_what_came_of_it(trained: Made) -> None:
+    out, made = trained
+    done = complete(made, TINY, out)
+    text = done.page.read_text()
+    assert text.count("<audio") >= 2
+    assert "onsets that are kept" in text
+    assert (out / "pictures" / "step-000010.png").is_file()
+    assert 0 <= done.verdict.onsets <= 1
+    assert done.verdict.known > 0.5
+    assert done.model.is_file()
+
+
+def test_a_checkpoint_comes_back(trained: Made) -> None:
+    out, made = trained
+    again = checkpoint.load(out)
+    assert (again.config, again.scale, again.parts) == (TINY.model, TINY.scale, (16, 16))
+    assert again.provenance == made.model.provenance
+    assert again.provenance.steps == TINY.max_steps
+
+
+def test_portions_ask_for_what_they_ask_for_by_themselves(trained: Made) -> None:
+    torch.manual_seed(0)
+    few = replace(TINY, portion=2)
+    networks, batch = Travel(few), Draws(*trained[1].train, few).draw(0)
+    whole = TravelTraining(few, trained[1].train, trained[1].held)
+    assert whole.networks.settings.portion == 2
+    portions = list(batch.portions(2))
+    assert len(portions) == 2
+    assert torch.equal(torch.cat([part.source for part in portions]), batch.source)
+    for part in portions:
+        losses = {whose: loss for whose, loss, _ in networks.losses(part)}
+        assert set(losses) == {"discriminator", "generator"}
+        assert all(bool(loss.isfinite()) for loss in losses.values())
+
+
+def test_low_memory_trains(domains: tuple[Path, Path], tmp_path: Path) -> None:
+    settings = replace(TINY, portion=2, max_steps=3, check_every=3, stitching=False)
+    made = train(TravelRun(*domains, tmp_path / "low", accelerator="cpu"), settings, show_progress=False)
+    assert made.model.parts == (32,)
+
+
+def test_the_generators_loss_leaves_the_discriminator_where_it_is(trained: Made) -> None:
+    torch.manual_seed(0)
+    module = TravelTraining(TINY, trained[1].train, trained[1].held)
+    networks, batch = module.networks, Draws(*trained[1].train, TINY).draw(0)
+    module.manual_backward = lambda loss, inputs: torch.autograd.backward(loss, inputs=inputs)  # type: ignore
+    grads = {}
+    for whose, loss, _ in networks.losses(batch):
+        networks.zero_grad()
+        module._back(whose, loss)
+        grads[whose] = {name.split(".")[0] for name, w in networks.named_parameters() if w.grad is not None}
+    assert grads == {"discriminator": {"discriminator"}, "generator": {"generator", "siamese"}}
+
+
+def test_presets_are_what_was_published() -> None:
+    halves, thirds = preset("halves"), preset("thirds")
+    assert (halves.parts, halves.vector, halves.margin, halves.batch, halves.content) == (2, 1000, 10, 16, 10)
+    assert (halves.learning_rate, halves.beta1) == (2e-4, 0.5)
+    assert (thirds.parts, thirds.adversarial, thirds.spectral) == (3, "hinge", True)
+    assert (thirds.identity, thirds.margin, thirds.vector) == (0.5, 2, 128)
+    assert preset("halves", low_memory=True, seed=3).portion == 4
+    with pytest.raises(ConfigError, match="no preset 'quarters'; there are halves"):
+        preset("quarters")
+    with pytest.raises(ConfigError, match="portions of equal size"):
+        preset("halves", portion=3)
+
+
+def test_spectra_are_made_once_and_short_ones_are_masked(domains: tuple[Path, Path], tmp_path: Path) -> None:
+    from models.data.opening import Wanted, open_data
+
+    sounds = open_data(Wanted(domains[0]), tmp_path / "low.json").sounds
+    told: list[int] = []
+    first = of_split(sounds, "train", TINY.scale, tmp_path / "cache", lambda done, total: told.append(done))
+    again = of_split(sounds, "train", TINY.scale, tmp_path / "cache", lambda done, total: told.append(done))
+    assert told == list(range(1, len(sounds.of_split("train")) + 1))
+    assert all(torch.equal(a, b) for a, b in zip(first.values, again.values, strict=True))
+    with pytest.raises(manifest.DataError, match="no sounds of the split"):
+        of_split(replace(sounds, sounds=sounds.of_split("train")), "held-out", TINY.scale, tmp_path)
+    short = Spectra((torch.zeros(32, 10),), ("short",))
+    piece, mask = short.window(0, 4, 32)
+    assert (mask.sum(), float(piece[:, 6:].max())) == (6, -1)
+    draws = Draws(short, first, TINY)
+    once, twice = draws.draw(3), draws.draw(3)
+    assert torch.equal(once.source, twice.source)
+    assert not torch.equal(once.target, draws.draw(4).target)
+
+
+def test_onsets_are_found_and_matched() -> None:
+    spectrum = torch.full((32, 200), -1.0)
+    for start in (20, 60, 130):
+        spectrum[4:12, start : start + 30] = 0.5
+    found = onsets(spectrum, 100.0)
+    np.testing.assert_allclose(found, [0.2, 0.6, 1.3], atol=0.02)
+    assert matched(found, found + 0.03, 0.05) == 3
+    assert matched(found, found + 0.2, 0.05) == 0
