@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
-from models.commands import digits, evaluate, explore, playable
+from models.commands import dcgan, digits, evaluate, explore, playable, textures
 from models.commands.grid import grid
 from models.commands.terminal import command_line, console, progress
 from models.commands.train import train_vae
@@ -41,6 +41,8 @@ train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
 train_app.command("digits")(digits.train_digits)
+train_app.command("dcgan")(dcgan.train_dcgan)
+data_app.command("textures")(textures.data_textures)
 app.command("evaluate")(evaluate.command)
 app.command("explore")(explore.command)
 train_app.command("playable")(playable.train_playable)

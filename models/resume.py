@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 from export.contract import GlitchError
 from models import plan
-from models.paced import Paced
+from models.plan import Plan
 from models.writing import put
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -23,6 +23,21 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 class TrainingError(GlitchError):
     """A training came to no good end."""
+
+
+@runtime_checkable
+class Planned(Protocol):
+    """A training that knows its plan, and how far it is in it."""
+
+    plan: Plan | None
+
+    @property
+    def progress(self) -> float:
+        """How far, 0 to 1."""
+
+    @property
+    def settings_told(self) -> dict[str, Any]:
+        """The settings as plain data."""
 
 
 class LastCheckpoint(Checkpoint):
@@ -55,7 +70,7 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Listen to the signals, and keep the plan; stop at once if there is nothing left to do."""
-        assert isinstance(pl_module, Paced)
+        assert isinstance(pl_module, Planned)
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) != signal.SIG_IGN:
@@ -94,7 +109,7 @@ class LastCheckpoint(Checkpoint):
         self._restore_signals()
 
     def _stop_if_over(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        assert isinstance(pl_module, Paced)
+        assert isinstance(pl_module, Planned)
         if pl_module.progress >= 1.0:  # the plan is the same in all processes
             trainer.should_stop = True
 

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from models.data import manifest, midi, notes
+from models.data import fluidsynth, manifest, midi, notes
 from models.data.manifest import DataError, Manifest, Sound, Source
 from models.data.notes import HELD_SECONDS, NOTE_SECONDS
-
-SOUNDFONTS = (
-    Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
-    Path("/usr/share/soundfonts/FluidR3_GM.sf2"),
-    Path("/usr/share/sounds/sf2/default-GM.sf2"),
-)
-"""Where systems keep a General MIDI soundfont; the first that is there is used."""
-
-LICENCES = {
-    "74594e8f4250680adf590507a306655a299935343583256f3b722c48a1bc1cb0": "MIT (FluidR3 GM, 2000-2002, 2008 Frank Wen)"
-}
-"""Licences of soundfonts that are known by their SHA-256."""
 
 _SILENCE_SECONDS = 0.02
 
@@ -95,8 +78,8 @@ def render(
     """
     _check(settings)
     notes.check(out, settings.step, settings.velocities)
-    soundfont = _find_soundfont(settings.soundfont)
-    version = _fluidsynth_version()
+    soundfont = fluidsynth.find_soundfont(settings.soundfont)
+    version = fluidsynth.version()
     total = sum(len(_notes(INSTRUMENTS[name], settings)) for name in settings.instruments)
     sounds: list[Sound] = []
     for name in settings.instruments:
@@ -105,10 +88,10 @@ def render(
         for (pitch, velocity), samples in zip(wanted, audio, strict=True):
             sounds.append(notes.write(out, name, pitch, velocity, samples, settings.rate))
             on_note(len(sounds), total)
-    digest = hashlib.sha256(soundfont.read_bytes()).hexdigest()
+    licence, digest = fluidsynth.licence(soundfont)
     source = Source(
         name="orchestra",
-        licence=LICENCES.get(digest, "that of the soundfont"),
+        licence=licence,
         command=command,
         tool=version,
         soundfont=soundfont.name,
@@ -124,24 +107,7 @@ def _check(settings: Settings) -> None:
     if unknown or not settings.instruments:
         wrong = ", ".join(unknown) or "none"
         raise DataError(f"There is no instrument {wrong}; there are {', '.join(INSTRUMENTS)}.")
-    if not 8_000 <= settings.rate <= 96_000:
-        raise DataError(f"FluidSynth renders at 8000 to 96000 Hz, not {settings.rate}.")
-
-
-def _find_soundfont(wanted: Path | None) -> Path:
-    for path in (wanted,) if wanted else SOUNDFONTS:
-        if path.is_file():
-            return path
-    if wanted:
-        raise DataError(f"There is no soundfont {wanted}; check the path.")
-    raise DataError("No General MIDI soundfont was found; install the package fluid-soundfont-gm or give --soundfont.")
-
-
-def _fluidsynth_version() -> str:
-    if shutil.which("fluidsynth") is None:
-        raise DataError("The program fluidsynth was not found; install the package fluidsynth.")
-    lines = subprocess.run(["fluidsynth", "--version"], check=False, capture_output=True, text=True).stdout.splitlines()
-    return lines[0] if lines else "FluidSynth"
+    fluidsynth.check_rate(settings.rate)
 
 
 def _notes(instrument: Instrument, settings: Settings) -> list[tuple[int, int]]:
@@ -160,21 +126,9 @@ def _synthesise(
     for k, (pitch, velocity) in enumerate(wanted):
         events += midi.note(k * slot, pitch, velocity, held)
         events.append(midi.all_sound_off((k + 1) * slot - silence))
-    with tempfile.TemporaryDirectory() as scratch:
-        score, sound = Path(scratch, "notes.mid"), Path(scratch, "notes.wav")
-        score.write_bytes(midi.encode(events, end=(len(wanted) + 1) * slot))
-        # No reverb, no chorus; rendered to a file, so nothing depends on the machine's speed.
-        options = ["-n", "-i", "-q", "-R", "0", "-C", "0", "-g", str(settings.gain), "-r", str(settings.rate)]
-        command = ["fluidsynth", *options, "-O", "float", "-F", str(sound), str(soundfont), str(score)]
-        run = subprocess.run(command, check=False, capture_output=True, text=True)
-        # It exits with 0 after playing another soundfont than the one it could not load.
-        if "Failed to load" in run.stderr or "not a SoundFont" in run.stderr:
-            raise DataError(f"{soundfont} is no soundfont, or is cut short; give a General MIDI soundfont (.sf2).")
-        if run.returncode or not sound.is_file():
-            raise DataError(f"fluidsynth failed on {soundfont}: {run.stderr.strip() or 'it wrote no sound'}.")
-        audio, _ = soundfile.read(sound, dtype="float32", always_2d=True)
+    score = midi.encode(events, end=(len(wanted) + 1) * slot)
+    mono = fluidsynth.play(score, soundfont, settings.rate, gain=settings.gain)
     samples = round(NOTE_SECONDS * settings.rate)
-    mono = audio.mean(axis=1)
     if len(mono) < len(wanted) * samples:
         raise DataError(f"fluidsynth rendered {len(mono)} samples of {len(wanted) * samples}; is {soundfont} whole?")
     apart = mono[: len(wanted) * samples].reshape(len(wanted), samples)

@@ -1,0 +1,112 @@
+"""FluidSynth: a score in, a sound out, with a General MIDI soundfont of the system."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from models.data.manifest import DataError
+
+SOUNDFONTS = (
+    Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
+    Path("/usr/share/soundfonts/FluidR3_GM.sf2"),
+    Path("/usr/share/sounds/sf2/default-GM.sf2"),
+)
+"""Where systems keep a General MIDI soundfont; the first that is there is used."""
+
+LICENCES = {
+    "74594e8f4250680adf590507a306655a299935343583256f3b722c48a1bc1cb0": "MIT (FluidR3 GM, 2000-2002, 2008 Frank Wen)"
+}
+"""Licences of soundfonts that are known by their SHA-256."""
+
+LOWEST_RATE, HIGHEST_RATE = 8_000, 96_000
+
+
+def find_soundfont(wanted: Path | None) -> Path:
+    """Give the soundfont that is asked for, or the system's.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    """
+    for path in (wanted,) if wanted else SOUNDFONTS:
+        if path.is_file():
+            return path
+    if wanted:
+        raise DataError(f"There is no soundfont {wanted}; check the path.")
+    raise DataError("No General MIDI soundfont was found; install the package fluid-soundfont-gm or give --soundfont.")
+
+
+def licence(soundfont: Path) -> tuple[str, str]:
+    """Give the licence of a soundfont, and the SHA-256 that it is known by."""
+    digest = hashlib.sha256(soundfont.read_bytes()).hexdigest()
+    return LICENCES.get(digest, "that of the soundfont"), digest
+
+
+def version() -> str:
+    """Say which FluidSynth is there.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    """
+    if shutil.which("fluidsynth") is None:
+        raise DataError("The program fluidsynth was not found; install the package fluidsynth.")
+    lines = subprocess.run(["fluidsynth", "--version"], check=False, capture_output=True, text=True).stdout.splitlines()
+    return lines[0] if lines else "FluidSynth"
+
+
+def check_rate(rate: int) -> None:
+    """Refuse a rate that FluidSynth doesn't render at."""
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise DataError(f"FluidSynth renders at {LOWEST_RATE} to {HIGHEST_RATE} Hz, not {rate}.")
+
+
+def play(score: bytes, soundfont: Path, rate: int, *, gain: float, reverb: bool = False) -> NDArray[np.float32]:
+    """Play a MIDI file, to the end of its last sound.
+
+    It is rendered to a file, so nothing depends on the machine's speed.
+
+    Parameters
+    ----------
+    score
+        The MIDI file.
+    soundfont, rate
+        What plays it, and at how many Hz.
+    gain
+        FluidSynth's own.
+    reverb
+        Whether it sounds in a room; there is no chorus.
+
+    Returns
+    -------
+    audio : np.ndarray [shape=(samples,)]
+        Both channels' mean.
+
+    Raises
+    ------
+    DataError
+        It fails, or the soundfont is none.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        notes, sound = Path(scratch, "notes.mid"), Path(scratch, "notes.wav")
+        notes.write_bytes(score)
+        options = ["-n", "-i", "-q", "-R", str(int(reverb)), "-C", "0", "-g", str(gain), "-r", str(rate)]
+        command = ["fluidsynth", *options, "-O", "float", "-F", str(sound), str(soundfont), str(notes)]
+        run = subprocess.run(command, check=False, capture_output=True, text=True)
+        # It exits with 0 after playing another soundfont than the one it could not load.
+        if "Failed to load" in run.stderr or "not a SoundFont" in run.stderr:
+            raise DataError(f"{soundfont} is no soundfont, or is cut short; give a General MIDI soundfont (.sf2).")
+        if run.returncode or not sound.is_file():
+            raise DataError(f"fluidsynth failed on {soundfont}: {run.stderr.strip() or 'it wrote no sound'}.")
+        audio, _ = soundfile.read(sound, dtype="float32", always_2d=True)
+    return np.asarray(audio.mean(axis=1), np.float32)
