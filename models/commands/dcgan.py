@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +21,9 @@ def train_dcgan(
             "folder of sounds, or their manifest, for an endless generator.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the model, its page, a picture an epoch, checkpoints and logs.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the model, its page, a picture an epoch, checkpoints and logs.")
+    ],
     steps: Annotated[int | None, typer.Option("--steps", "--max-steps", min=1, help="Stop after so many.")] = None,
     minutes: Annotated[
         float | None,
@@ -52,7 +54,7 @@ def train_dcgan(
     from models.dcgan.train import Run, before_of, train
 
     settings = before_of(out) if resume else DcganSettings()
-    given = {
+    given: dict[str, Any] = {
         "max_steps": steps,
         "max_minutes": minutes,
         "seed": seed,

@@ -16,7 +16,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from models.data import fluidsynth, manifest, midi
-from models.data.manifest import DataError, Manifest, Sound, Source
+from models.data.manifest import DataError, Manifest, Sound, Source, Split
 
 SCALE = (2, 3, 7, 9, 10)
 """Pitch classes: D, E flat, G, A, B flat."""
@@ -105,8 +105,8 @@ def render(
             path = f"{name}/{name}_{k + 1:02d}.flac"
             (out / name).mkdir(parents=True, exist_ok=True)
             soundfile.write(out / path, audio, settings.rate, subtype="PCM_24")
-            held = "held-out" if k == count - 1 else "train"
-            sounds.append(Sound(path, name, len(audio) / settings.rate, settings.rate, held))
+            split: Split = "held-out" if k == count - 1 else "train"
+            sounds.append(Sound(path, name, len(audio) / settings.rate, settings.rate, split))
             on_piece(len(sounds), count * len(settings.textures))
     licence, digest = fluidsynth.licence(soundfont)
     source = Source("textures", licence, command, tool, soundfont.name, digest)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from export.contract import MapPoint
 from export.layers import CausalConv1d
+from export.streaming import whole
 from models.dcgan.endless import CONTEXT, FRAMES, EndlessGenerator
 from models.dcgan.forms import Spectra
 from models.latents import LatentStatistics
@@ -80,11 +81,9 @@ def still(generator: EndlessGenerator, places: Tensor) -> Tensor:
     -------
     Tensor [shape=(count, 128, FRAMES)]
     """
-    from export.streaming import whole
-
     generator.eval()
     with whole(generator):
-        parts = [generator(part[:, :, None].expand(-1, -1, CONTEXT + 1)) for part in places.split(_AT_ONCE)]
+        parts = [generator(part[:, :, None].expand(-1, -1, CONTEXT + 1)) for part in torch.split(places, _AT_ONCE)]
     return torch.cat(parts)[:, :, -FRAMES:]
 
 
@@ -120,5 +119,4 @@ def _pieces(form: Spectra, random: torch.Generator) -> tuple[Tensor, list[str]]:
 
 
 def _first(generator: EndlessGenerator) -> CausalConv1d:
-    first = next(layer for layer in generator.layers if isinstance(layer, CausalConv1d))
-    return first
+    return next(layer for layer in generator.layers if isinstance(layer, CausalConv1d))

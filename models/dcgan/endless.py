@@ -41,7 +41,8 @@ class PlaneNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise."""
-        made: Tensor = self.norm(x.unflatten(1, (self.channels, x.shape[1] // self.channels)))
+        batch, width, frames = x.shape
+        made: Tensor = self.norm(x.reshape(batch, self.channels, width // self.channels, frames))
         return made.flatten(1, 2)
 
 
@@ -57,9 +58,7 @@ class EndlessGenerator(Chain):
         ]
         for k, (kernel, stride) in enumerate(zip(_KERNELS, _STRIDES, strict=True)):
             last = k == len(_KERNELS) - 1
-            layers.append(
-                ConvTranspose2d(channels[k], channels[k + 1], ROWS << k, kernel, stride=stride, bias=last)
-            )
+            layers.append(ConvTranspose2d(channels[k], channels[k + 1], ROWS << k, kernel, stride=stride, bias=last))
             layers += [nn.Tanh()] if last else [PlaneNorm(channels[k + 1]), nn.ReLU()]
         super().__init__(*layers)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from models.data import cifar, digits, opening
 from models.data.manifest import DataError, Manifest, Sound, Source
 from models.data.opening import Wanted
 from models.dcgan import chunks
-from models.dcgan.endless import CONTEXT, FRAMES, EndlessGenerator, EndlessJudge
+from models.dcgan.endless import FRAMES, EndlessGenerator, EndlessJudge
 from models.dcgan.pictures import PictureGenerator, PictureJudge, padded
 from models.dcgan.settings import DcganSettings
 from models.digits.media import grid
@@ -118,9 +119,7 @@ class Spectra:
         self.settings, self.source, self.scale = settings, source, scale
         self.frames = torch.cat(self.spectra, dim=1)  # [128, all frames]
         sizes = np.cumsum([0, *(one.shape[1] for one in self.spectra)])
-        self.starts = torch.from_numpy(
-            np.concatenate([np.arange(a, b - self.length + 1) for a, b in zip(sizes, sizes[1:], strict=False)])
-        )
+        self.starts = torch.from_numpy(np.concatenate([np.arange(a, b - self.length + 1) for a, b in pairwise(sizes)]))
 
     @property
     def epoch_steps(self) -> int:
@@ -166,7 +165,7 @@ def panel(spectra: Tensor, columns: int = 4) -> Tensor:
     upright = nn.functional.pad(spectra.flip(1).cpu(), (0, 2, 0, 2), value=0.5)  # [count, bands + 2, frames + 2]
     missing = -len(upright) % columns
     upright = nn.functional.pad(upright, (0, 0, 0, 0, 0, missing), value=0.5)
-    rows = [torch.cat(list(row), dim=1) for row in upright.split(columns)]
+    rows = [torch.cat(list(row), dim=1) for row in torch.split(upright, columns)]
     return torch.cat(rows)[None].repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
 
 
@@ -221,8 +220,3 @@ def _heard(heard: Heard, sounds: Manifest, sound: Sound) -> Tensor:
     if not bool(made.isfinite().all()):
         raise GlitchError(f"The spectrum of {sound.path} isn't finite; look at the file.")
     return made
-
-
-def length_of_context() -> int:
-    """Frames of the spectrum that are made of a chunk's context, and thrown away."""
-    return CONTEXT * FRAMES

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from models.config import ConfigError
 
+FEWEST_CHUNK = 4
+"""Latent frames of a chunk, at least: the judge looks at 32 frames of a spectrum at once."""
+
 
 @dataclass(frozen=True)
 class DcganSettings:
@@ -70,8 +73,9 @@ def checked(settings: DcganSettings) -> DcganSettings:
     ConfigError
         Names the first one that is out of range.
     """
-    for name in ("latent", "filters", "batch", "chunk", "max_steps"):
+    for name in ("latent", "filters", "batch", "max_steps"):
         _expect(getattr(settings, name) >= 1, f"{name} must be at least 1, not {getattr(settings, name)}")
+    _expect(settings.chunk >= FEWEST_CHUNK, f"chunk must be at least {FEWEST_CHUNK}, not {settings.chunk}")
     _expect(settings.batch >= 2, "batch must be at least 2, since batch norm looks at all of them together")
     _expect(0 < settings.learning_rate < 1, f"learning_rate must be between 0 and 1, not {settings.learning_rate:g}")
     _expect(0 <= settings.label_noise < 0.5, f"label_noise must be 0 to 0.5, not {settings.label_noise:g}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
@@ -131,9 +131,11 @@ def before_of(out: Path) -> DcganSettings:
     else:
         found = (plans.read(last.parent) or (None, {}))[1]
     try:
-        return replace(DcganSettings(), **found) if found else DcganSettings(**{"none": None})
+        if "stitching" in found:
+            return DcganSettings(**found)
     except TypeError:
-        raise CheckpointError(f"There is no training of a DCGAN to resume in {out}; begin without --resume.") from None
+        pass
+    raise CheckpointError(f"There is no training of a DCGAN to resume in {out}; begin without --resume.")
 
 
 def _finish(module: DcganTraining, run: Run) -> TrainedDcgan:

@@ -75,9 +75,7 @@ class DcganTraining(L.LightningModule):
         if self.plan is None:
             self.plan = plan.begin(*most, self._turn_seconds)
         else:
-            self.plan = plan.go_on(
-                self.plan, *most, self._turn_seconds, done=self.turns, seconds=self.seconds_before
-            )
+            self.plan = plan.go_on(self.plan, *most, self._turn_seconds, done=self.turns, seconds=self.seconds_before)
 
     def on_train_start(self) -> None:
         """Start the clock."""
