@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from export.proof import Proof
 
 LAB_MODULES = (
-    *("torch", "lightning", "tensorboard", "scipy", "soxr", "sklearn", "onnxscript", "matplotlib"),
+    *("torch", "lightning", "tensorboard", "scipy", "soxr", "sklearn", "onnxscript", "matplotlib", "PIL"),
     *("optuna", "sqlalchemy"),
 )
 

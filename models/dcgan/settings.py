@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from models.config import ConfigError
 
+WIDEST = 512
 FEWEST_CHUNK = 4
 """Latent frames of a chunk, at least: the judge looks at 32 frames of a spectrum at once."""
 
@@ -75,6 +76,8 @@ def checked(settings: DcganSettings) -> DcganSettings:
     """
     for name in ("latent", "filters", "batch", "max_steps"):
         _expect(getattr(settings, name) >= 1, f"{name} must be at least 1, not {getattr(settings, name)}")
+    for name in ("latent", "filters"):
+        _expect(getattr(settings, name) <= WIDEST, f"{name} must be at most {WIDEST}, not {getattr(settings, name)}")
     _expect(settings.chunk >= FEWEST_CHUNK, f"chunk must be at least {FEWEST_CHUNK}, not {settings.chunk}")
     _expect(settings.batch >= 2, "batch must be at least 2, since batch norm looks at all of them together")
     _expect(0 < settings.learning_rate < 1, f"learning_rate must be between 0 and 1, not {settings.learning_rate:g}")

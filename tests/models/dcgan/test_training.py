@@ -119,6 +119,17 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(digits: Pat
     assert len(list((out / "epochs").glob("*.png"))) == 3
 
 
+def test_a_checkpoint_that_contradicts_itself_is_said(digits: Path, tmp_path: Path) -> None:
+    data = load_plain(digits / "model.ckpt")
+    for change in ({"picture": [1, 1 << 20]}, {"settings": data["settings"] | {"filters": 9}}, {"weights": {}}):
+        torch.save(data | change, tmp_path / "model.ckpt")
+        with pytest.raises(CheckpointError, match="contradicts itself"):
+            checkpoint.load(tmp_path)
+    with pytest.raises(CheckpointError, match="not a 'glitch-lab dcgan' checkpoint"):
+        torch.save({"kind": "another"}, tmp_path / "model.ckpt")
+        checkpoint.load(tmp_path)
+
+
 def test_another_training_is_neither_overwritten_nor_resumed(digits: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="already holds a training"):
         train(Run("digits", digits), SMALL, show=False)
