@@ -20,7 +20,7 @@ from models.dcgan.walks import sounding, spectrum_of, stroll
 
 FOLDER, ANIMATION = "epochs", "epochs.gif"
 WALK_S = 8.0
-_MOST_FRAMES, _FRAME_MS, _LAST_MS = 60, 120, 2_000
+_MOST_FRAMES, _COLOURS, _FRAME_MS, _LAST_MS = 40, 32, 150, 2_000
 _SOUNDS_EVERY = 10  # epochs
 
 
@@ -82,7 +82,7 @@ def animate(folder: Path, out: Path) -> Path | None:
     if not files:
         return None
     chosen = sorted({int(k) for k in np.linspace(0, len(files) - 1, min(_MOST_FRAMES, len(files)))})
-    frames = [Image.open(files[k]).convert("P", palette=Image.Palette.ADAPTIVE) for k in chosen]
+    frames = [Image.open(files[k]).convert("P", palette=Image.Palette.ADAPTIVE, colors=_COLOURS) for k in chosen]
     lasting = [_FRAME_MS] * (len(frames) - 1) + [_LAST_MS]
     frames[0].save(out, save_all=True, append_images=frames[1:], duration=lasting, loop=0, optimize=True)
     return out
