@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
-from models.commands import digits, evaluate, explore, pair, playable
+from models.commands import dcgan, digits, evaluate, explore, pair, playable, textures
 from models.commands.grid import grid
 from models.commands.terminal import command_line, console, progress
 from models.commands.train import train_vae
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from export.proof import Proof
 
 LAB_MODULES = (
-    *("torch", "lightning", "tensorboard", "scipy", "soxr", "sklearn", "onnxscript", "matplotlib"),
+    *("torch", "lightning", "tensorboard", "scipy", "soxr", "sklearn", "onnxscript", "matplotlib", "PIL"),
     *("optuna", "sqlalchemy"),
 )
 
@@ -42,6 +42,8 @@ train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
 train_app.command("digits")(digits.train_digits)
+train_app.command("dcgan")(dcgan.train_dcgan)
+data_app.command("textures")(textures.data_textures)
 app.command("evaluate")(evaluate.command)
 app.command("explore")(explore.command)
 train_app.command("playable")(playable.train_playable)

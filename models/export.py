@@ -16,6 +16,8 @@ from export.torch_export import export as export_methods
 from export.weights import Weights
 from models import checkpoint, conditions
 from models.checkpoint import Trained
+from models.dcgan import checkpoint as dcgan_checkpoint
+from models.dcgan import export as dcgan_export
 from models.graphs import DecodeGraph, EncodeGraph, encode_delay
 from models.playable import checkpoint as playable_checkpoint
 from models.playable import export as playable_export
@@ -66,10 +68,12 @@ def export(
     if playable_checkpoint.is_one(source):
         made = playable_checkpoint.load(source)
         return playable_export.write(made, out, called, voices=voices, bend=bend, weights=weights)
-    if voices == 1 and travel_checkpoint.is_one(source):
-        return travel_export.write(travel_checkpoint.load(source), out, called, bend=bend, weights=weights)
     if voices != 1:
         raise ContractError("Only a playable model has voices, and this is another one; export it without --voices.")
+    if travel_checkpoint.is_one(source):
+        return travel_export.write(travel_checkpoint.load(source), out, called, bend=bend, weights=weights)
+    if dcgan_checkpoint.is_one(source):
+        return dcgan_export.write(dcgan_checkpoint.load(source), out, called, bend=bend, weights=weights)
     return write(checkpoint.load(source), out, called, bend=bend, weights=weights)
 
 

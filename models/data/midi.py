@@ -1,4 +1,4 @@
-"""Standard MIDI files, as far as rendering single notes needs them."""
+"""Standard MIDI files, as far as rendering notes needs them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ class Event:
     message: bytes
 
 
-def program(tick: int, number: int) -> Event:
-    """Choose the General MIDI program `number` (0 to 127) on channel 1."""
-    return Event(tick, bytes([0xC0, number]))
+def program(tick: int, number: int, channel: int = 0) -> Event:
+    """Choose the General MIDI program `number` (0 to 127) on a channel, counted from 0."""
+    return Event(tick, bytes([0xC0 + channel, number]))
 
 
-def note(tick: int, pitch: int, velocity: int, ticks: int) -> tuple[Event, Event]:
-    """Play a note on channel 1 for so many ticks."""
-    return Event(tick, bytes([0x90, pitch, velocity])), Event(tick + ticks, bytes([0x80, pitch, 0]))
+def note(tick: int, pitch: int, velocity: int, ticks: int, channel: int = 0) -> tuple[Event, Event]:
+    """Play a note for so many ticks."""
+    on, off = bytes([0x90 + channel, pitch, velocity]), bytes([0x80 + channel, pitch, 0])
+    return Event(tick, on), Event(tick + ticks, off)
 
 
 def all_sound_off(tick: int) -> Event:

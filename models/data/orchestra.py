@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from models.data import manifest, midi, notes
-from models.data import soundfont as fonts
+from models.data import fluidsynth, manifest, midi, notes
 from models.data.manifest import DataError, Manifest, Sound, Source
 from models.data.notes import HELD_SECONDS, NOTE_SECONDS
-from models.data.soundfont import play
 
 _SILENCE_SECONDS = 0.02
 
@@ -80,8 +78,8 @@ def render(
     """
     _check(settings)
     notes.check(out, settings.step, settings.velocities)
-    soundfont = fonts.find(settings.soundfont)
-    version = fonts.version()
+    soundfont = fluidsynth.find_soundfont(settings.soundfont)
+    version = fluidsynth.version()
     total = sum(len(_notes(INSTRUMENTS[name], settings)) for name in settings.instruments)
     sounds: list[Sound] = []
     for name in settings.instruments:
@@ -90,7 +88,7 @@ def render(
         for (pitch, velocity), samples in zip(wanted, audio, strict=True):
             sounds.append(notes.write(out, name, pitch, velocity, samples, settings.rate))
             on_note(len(sounds), total)
-    licence, digest = fonts.licence(soundfont)
+    licence, digest = fluidsynth.licence(soundfont)
     source = Source(
         name="orchestra",
         licence=licence,
@@ -109,8 +107,7 @@ def _check(settings: Settings) -> None:
     if unknown or not settings.instruments:
         wrong = ", ".join(unknown) or "none"
         raise DataError(f"There is no instrument {wrong}; there are {', '.join(INSTRUMENTS)}.")
-    if not 8_000 <= settings.rate <= 96_000:
-        raise DataError(f"FluidSynth renders at 8000 to 96000 Hz, not {settings.rate}.")
+    fluidsynth.check_rate(settings.rate)
 
 
 def _notes(instrument: Instrument, settings: Settings) -> list[tuple[int, int]]:
@@ -129,7 +126,8 @@ def _synthesise(
     for k, (pitch, velocity) in enumerate(wanted):
         events += midi.note(k * slot, pitch, velocity, held)
         events.append(midi.all_sound_off((k + 1) * slot - silence))
-    mono = play(events, (len(wanted) + 1) * slot, soundfont, rate=settings.rate, gain=settings.gain)
+    score = midi.encode(events, end=(len(wanted) + 1) * slot)
+    mono = fluidsynth.play(score, soundfont, settings.rate, gain=settings.gain)
     samples = round(NOTE_SECONDS * settings.rate)
     if len(mono) < len(wanted) * samples:
         raise DataError(f"fluidsynth rendered {len(mono)} samples of {len(wanted) * samples}; is {soundfont} whole?")

@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from models.data import barks, manifest, midi, phrases, soundfont
+from models.data import barks, fluidsynth, manifest, midi, phrases
 from models.data.manifest import DataError, Manifest, Sound, Source
 from models.data.midi import TICKS_PER_SECOND
 from models.data.orchestra import Instrument
@@ -108,9 +108,9 @@ def _domain(settings: Settings, place: int) -> tuple[Iterator[Take], int, Source
         return _clips(place, count, settings), count, Source("", barks.LICENCE)
     instruments = (PLUCKED, BRASS)[place]
     count = max(2, round(60 * settings.minutes / (PHRASE_SECONDS + TAIL_SECONDS) / len(instruments)))
-    font = soundfont.find(settings.soundfont)
-    licence, digest = soundfont.licence(font)
-    source = Source("", licence, "", soundfont.version(), font.name, digest)
+    font = fluidsynth.find_soundfont(settings.soundfont)
+    licence, digest = fluidsynth.licence(font)
+    source = Source("", licence, "", fluidsynth.version(), font.name, digest)
     return _played(place, count, font, settings), count * len(instruments), source
 
 
@@ -136,7 +136,7 @@ def _played(place: int, count: int, font: Path, settings: Settings) -> Iterator[
                 start = number * slot + round(note.start * TICKS_PER_SECOND)
                 events += midi.note(start, note.pitch, note.velocity, max(1, round(note.held * TICKS_PER_SECOND)))
             events.append(midi.all_sound_off((number + 1) * slot - 2))
-        audio = soundfont.play(events, (count + 1) * slot, font, rate=settings.rate, gain=_GAIN)
+        audio = fluidsynth.play(midi.encode(events, end=(count + 1) * slot), font, settings.rate, gain=_GAIN)
         if len(audio) < count * samples:
             raise DataError(f"fluidsynth rendered {len(audio)} samples of {count * samples}; is {font} whole?")
         for part in audio[: count * samples].reshape(count, samples):

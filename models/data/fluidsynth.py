@@ -1,4 +1,4 @@
-"""General MIDI soundfonts: where they are, what they may be used for, and how FluidSynth plays a score with them."""
+"""FluidSynth: a score in, a sound out, with a General MIDI soundfont of the system."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from models.data import midi
 from models.data.manifest import DataError
-from models.data.midi import Event
 
 SOUNDFONTS = (
     Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
@@ -29,9 +26,11 @@ LICENCES = {
 }
 """Licences of soundfonts that are known by their SHA-256."""
 
+LOWEST_RATE, HIGHEST_RATE = 8_000, 96_000
 
-def find(wanted: Path | None = None) -> Path:
-    """Find the soundfont that was asked for, or one of the system's.
+
+def find_soundfont(wanted: Path | None) -> Path:
+    """Give the soundfont that is asked for, or the system's.
 
     Raises
     ------
@@ -47,13 +46,13 @@ def find(wanted: Path | None = None) -> Path:
 
 
 def licence(soundfont: Path) -> tuple[str, str]:
-    """Give a soundfont's licence, as far as it is known, and its SHA-256."""
+    """Give the licence of a soundfont, and the SHA-256 that it is known by."""
     digest = hashlib.sha256(soundfont.read_bytes()).hexdigest()
     return LICENCES.get(digest, "that of the soundfont"), digest
 
 
 def version() -> str:
-    """Say which FluidSynth there is.
+    """Say which FluidSynth is there.
 
     Raises
     ------
@@ -66,33 +65,43 @@ def version() -> str:
     return lines[0] if lines else "FluidSynth"
 
 
-def play(events: Sequence[Event], end: int, soundfont: Path, *, rate: int, gain: float) -> NDArray[np.float32]:
-    """Play a score without reverb and chorus; nothing depends on the machine's speed.
+def check_rate(rate: int) -> None:
+    """Refuse a rate that FluidSynth doesn't render at."""
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise DataError(f"FluidSynth renders at {LOWEST_RATE} to {HIGHEST_RATE} Hz, not {rate}.")
+
+
+def play(score: bytes, soundfont: Path, rate: int, *, gain: float, reverb: bool = False) -> NDArray[np.float32]:
+    """Play a MIDI file, to the end of its last sound.
+
+    It is rendered to a file, so nothing depends on the machine's speed.
 
     Parameters
     ----------
-    events, end
-        The score, and the tick at which it ends.
-    soundfont
-        What it is played with.
-    rate, gain
-        Hz, and FluidSynth's own level.
+    score
+        The MIDI file.
+    soundfont, rate
+        What plays it, and at how many Hz.
+    gain
+        FluidSynth's own.
+    reverb
+        Whether it sounds in a room; there is no chorus.
 
     Returns
     -------
     audio : np.ndarray [shape=(samples,)]
-        Mono.
+        Both channels' mean.
 
     Raises
     ------
     DataError
-        FluidSynth failed, or cannot read the soundfont.
+        It fails, or the soundfont is none.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        score, sound = Path(scratch, "notes.mid"), Path(scratch, "notes.wav")
-        score.write_bytes(midi.encode(events, end=end))
-        options = ["-n", "-i", "-q", "-R", "0", "-C", "0", "-g", str(gain), "-r", str(rate)]
-        command = ["fluidsynth", *options, "-O", "float", "-F", str(sound), str(soundfont), str(score)]
+        notes, sound = Path(scratch, "notes.mid"), Path(scratch, "notes.wav")
+        notes.write_bytes(score)
+        options = ["-n", "-i", "-q", "-R", str(int(reverb)), "-C", "0", "-g", str(gain), "-r", str(rate)]
+        command = ["fluidsynth", *options, "-O", "float", "-F", str(sound), str(soundfont), str(notes)]
         run = subprocess.run(command, check=False, capture_output=True, text=True)
         # It exits with 0 after playing another soundfont than the one it could not load.
         if "Failed to load" in run.stderr or "not a SoundFont" in run.stderr:

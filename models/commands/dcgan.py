@@ -1,0 +1,77 @@
+"""`glitch-lab train dcgan`: pictures out of noise, or sound that goes on for ever."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from models.commands.terminal import command_line
+
+
+def train_dcgan(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="digits|FOLDER|CIFAR_PATH",
+            help="'digits' for scikit-learn's, a folder of MNIST's files, CIFAR-10's folder or one of its files; or a "
+            "folder of sounds, or their manifest, for an endless generator.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the model, its page, a picture an epoch, checkpoints and logs.")
+    ],
+    steps: Annotated[int | None, typer.Option("--steps", "--max-steps", min=1, help="Stop after so many.")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", "--max-minutes", help="Train for as many steps as so many minutes will do."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last checkpoint stands.")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all that is random; else 0.")] = None,
+    filters: Annotated[int | None, typer.Option(min=1, max=512, help="Of the outermost layers; else 64.")] = None,
+    batch: Annotated[int | None, typer.Option(min=2, max=4096, help="Examples in a step; else 64.")] = None,
+    latent: Annotated[int | None, typer.Option(min=1, max=512, help="Numbers an example is made of; else 100.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=1e-8, max=0.1, help="Of Adam, 2e-4 unless said; 1e-4 calms a restless training.")
+    ] = None,
+    label_noise: Annotated[
+        float | None, typer.Option(min=0, max=0.49, help="Share of the judge's labels that are exchanged; else none.")
+    ] = None,
+    no_stitching: Annotated[
+        bool, typer.Option("--no-stitching", help="Of sound: make and judge each chunk alone, to hear what that does.")
+    ] = False,
+    bf16: Annotated[
+        bool, typer.Option("--bf16", help="Compute in bfloat16: twice as fast where the processor can.")
+    ] = False,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "cpu",
+) -> None:
+    """Train two networks against each other; ends with a page, and of sound with a model file that plays."""
+    from models.dcgan.complete import complete
+    from models.dcgan.settings import DcganSettings
+    from models.dcgan.train import Run, before_of, train
+
+    settings = before_of(out) if resume else DcganSettings()
+    given: dict[str, Any] = {
+        "max_steps": steps,
+        "max_minutes": minutes,
+        "seed": seed,
+        "filters": filters,
+        "batch": batch,
+        "latent": latent,
+        "shared": None if latent is None else min(settings.shared, latent * 36 // 100),
+        "learning_rate": learning_rate,
+        "label_noise": label_noise,
+        "stitching": False if no_stitching else None,
+        "bf16": True if bf16 else None,
+    }
+    settings = replace(settings, **{name: value for name, value in given.items() if value is not None})
+    run = Run(data, out, resume, accelerator, command_line())
+    result = train(run, settings)
+    done = complete(result, out)
+    print(f"{result.steps} steps in {result.minutes:.0f} min; {out / 'model.ckpt'}")
+    print(f"report: {done.page}")
+    if done.model is not None:
+        print(f"play it: glitch-live {shlex.quote(str(done.model))}")

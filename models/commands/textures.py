@@ -1,0 +1,32 @@
+"""`glitch-lab data textures`: music without beginning and end to train generators on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.commands.terminal import command_line, progress
+
+
+def data_textures(
+    out: Annotated[Path, typer.Argument(help="Folder to write the sounds and manifest.json to.")],
+    minutes: Annotated[float, typer.Option(help="Of each texture.")] = 2.5,
+    textures: Annotated[str | None, typer.Option(help="Names with commas; else choir, glass, bells and drops.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the notes.")] = 0,
+    rate: Annotated[int, typer.Option(help="Sample rate, Hz.")] = 48_000,
+    soundfont: Annotated[
+        Path | None, typer.Option(help="A General MIDI soundfont; else FluidR3 of the system.")
+    ] = None,
+) -> None:
+    """Render textures with FluidSynth: notes of one scale that come at random, for as long as you like."""
+    from models.data import textures as played
+
+    names = tuple(part.strip() for part in textures.split(",")) if textures else tuple(played.TEXTURES)
+    settings = played.Settings(rate=rate, minutes=minutes, textures=names, seed=seed, soundfont=soundfont)
+    with progress("rendering") as on_piece:
+        made = played.render(out, settings, command=command_line(), on_piece=on_piece)
+    total = sum(sound.seconds for sound in made.sounds) / 60
+    held_out = len(made.of_split("held-out"))
+    print(f"{len(made.sounds)} pieces, {total:.1f} min of {', '.join(names)} in {out}, {held_out} of them held out.")

@@ -1,0 +1,122 @@
+"""Which way to turn the latents of an endless generator so that the first of them do the most.
+
+In a normal distribution all directions are alike, and so a single latent of a hundred does next to nothing. The latents
+can be turned, though, without anybody noticing: what is drawn stays normal. So they are turned such that each direction
+changes the sound independently of the others, and the strongest comes first: to the eigenvectors of the mean of JᵀJ,
+where J says how the spectrum follows the latents. Source: Wang and Ponce, "The Geometry of Deep Generative Image Models
+and its Applications" (ICLR 2021), with J from finite differences.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from export.contract import MapPoint
+from export.layers import CausalConv1d
+from export.streaming import whole
+from models.dcgan.endless import CONTEXT, FRAMES, EndlessGenerator
+from models.dcgan.forms import Spectra
+from models.latents import LatentStatistics
+from models.logmel import LogMel
+from models.scatter import plane
+
+POINTS = 96
+"""Of the map."""
+
+_PLACES, _STEP = 48, 0.5
+_AT_ONCE = 400
+_LISTENED = 4_000  # pieces of the training sounds that the map's points are compared with
+
+
+@torch.no_grad()
+def turned(generator: torch.nn.Module, scale: LogMel, seed: int = 0) -> None:
+    """Turn the latents of a generator, in place: the first layer takes them in another basis from then on."""
+    assert isinstance(generator, EndlessGenerator)
+    first = _first(generator)
+    latent = first.conv.in_channels
+    places = torch.randn(_PLACES, latent, generator=torch.Generator().manual_seed(seed))
+    total = torch.zeros(latent, latent, dtype=torch.float64)
+    for place in places:
+        moved = torch.cat([place + _STEP * torch.eye(latent), place - _STEP * torch.eye(latent)])
+        up, down = still(generator, moved).flatten(1).double().chunk(2)  # [latent, 128 * FRAMES] each
+        slope = (up - down) / (2 * _STEP)
+        total += slope @ slope.T
+    _, directions = torch.linalg.eigh(total)  # columns, the weakest first
+    directions = directions.flip(1).float()
+    louder = torch.stack([still(generator, sign * directions.T).mean(dim=(1, 2)) for sign in (1, -1)])  # [2, latent]
+    directions = directions * torch.where(louder[0] >= louder[1], 1.0, -1.0)
+    first.conv.weight.copy_((first.conv.weight[:, :, 0] @ directions)[:, :, None])
+
+
+@torch.no_grad()
+def measure(generator: torch.nn.Module, form: Spectra, seed: int = 0) -> LatentStatistics:
+    """Say what each latent does, and lay sounds on a map: each is called after the training sound next to it."""
+    assert isinstance(generator, EndlessGenerator)
+    latent, half_db = form.settings.latent, (form.scale.ceiling_db - form.scale.floor_db) / 2
+    random = torch.Generator().manual_seed(seed)
+    places = torch.randn(_PLACES, latent, generator=random)
+    plain = still(generator, places)
+    effects = []
+    for k in range(latent):
+        step = torch.zeros(latent)
+        step[k] = 1.0
+        moved = still(generator, torch.cat([places + step, places - step]))
+        effects.append(half_db * float((moved - plain.repeat(2, 1, 1)).abs().mean()))
+    order = sorted(range(latent), key=lambda k: -effects[k])
+    return LatentStatistics(
+        mean=(0.0,) * latent,
+        std=(1.0,) * latent,
+        effect_db=tuple(round(effect, 4) for effect in effects),
+        order=tuple(order),
+        points=_map(generator, form, random),
+    )
+
+
+def still(generator: EndlessGenerator, places: Tensor) -> Tensor:
+    """Hold latents [count, latent] until nothing moves any more: the latent frame that then comes over and over.
+
+    Returns
+    -------
+    Tensor [shape=(count, 128, FRAMES)]
+    """
+    generator.eval()
+    with whole(generator):
+        parts = [generator(part[:, :, None].expand(-1, -1, CONTEXT + 1)) for part in torch.split(places, _AT_ONCE)]
+    return torch.cat(parts)[:, :, -FRAMES:]
+
+
+def _map(generator: EndlessGenerator, form: Spectra, random: torch.Generator) -> tuple[MapPoint, ...]:
+    """Lay held sounds on the two directions in which their spectra are widest."""
+    places = torch.randn(POINTS, form.settings.latent, generator=random)
+    heard = still(generator, places).mean(dim=2)  # [points, 128]
+    pieces, labels = _pieces(form, random)
+    nearest = torch.cdist(heard, pieces).argmin(dim=1)
+    laid = plane(heard).numpy()
+    counts: dict[str, int] = {}
+    points = []
+    for k in range(POINTS):
+        label = labels[int(nearest[k])]
+        counts[label] = counts.get(label, 0) + 1
+        own = tuple(round(float(value), 4) for value in places[k])
+        x, y = (round(float(value), 4) for value in laid[k])
+        points.append(MapPoint(x, y, f"{label} {counts[label]}", own))
+    return tuple(points)
+
+
+def _pieces(form: Spectra, random: torch.Generator) -> tuple[Tensor, list[str]]:
+    """Choose short pieces of the training sounds: their mean spectra [pieces, 128], and their labels."""
+    lengths = np.array([one.shape[1] for one in form.spectra], float)
+    count = min(_LISTENED, int(lengths.sum()) // FRAMES)
+    found, labels = [], []
+    for k, one in enumerate(form.spectra):
+        mine = max(1, round(count * lengths[k] / lengths.sum()))
+        starts = torch.randint(0, one.shape[1] - FRAMES + 1, (mine,), generator=random)
+        found += [one[:, at : at + FRAMES].mean(dim=1) for at in starts.tolist()]
+        labels += [form.labels[k]] * mine
+    return torch.stack(found), labels
+
+
+def _first(generator: EndlessGenerator) -> CausalConv1d:
+    return next(layer for layer in generator.layers if isinstance(layer, CausalConv1d))

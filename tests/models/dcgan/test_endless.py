@@ -1,0 +1,126 @@
+"""A generator without end: chunks that are made apart are what the stream would have made."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from export.streaming import forget, whole
+from models.data.manifest import DataError, Source
+from models.dcgan import chunks
+from models.dcgan.directions import measure, still, turned
+from models.dcgan.endless import BANDS, CONTEXT, FRAMES, EndlessGenerator, EndlessJudge, start
+from models.dcgan.forms import Spectra
+from models.dcgan.game import seeded
+from models.dcgan.settings import DcganSettings
+from models.logmel import LogMel
+
+LATENT, CHUNK = 12, 3
+
+
+@pytest.fixture
+def generator() -> EndlessGenerator:
+    """One that has something to say: with the weights that a training begins with, all would be near zero."""
+    made = EndlessGenerator(LATENT, 4)
+    for weight in made.parameters():
+        torch.nn.init.normal_(weight, 0.0, 0.2, generator=seeded(0, weight.numel()))
+    return made.eval()
+
+
+def test_two_chunks_made_apart_are_what_the_stream_makes(generator: EndlessGenerator) -> None:
+    way = chunks.ways(2, LATENT, 4, CHUNK, seeded(0))
+    with torch.no_grad():
+        with whole(generator):
+            stitched = chunks.apart(generator, way, CHUNK)
+        assert stitched.shape == (2, BANDS, 2 * CHUNK * FRAMES)
+        for one, made in zip(way, stitched, strict=True):
+            forget(generator)
+            streamed = torch.cat([generator(one[None, :, n : n + 1]) for n in range(one.shape[1])], dim=2)
+            torch.testing.assert_close(made, streamed[0, :, CONTEXT * FRAMES :], atol=1e-5, rtol=0)
+    assert float(stitched.std()) > 0.05
+
+
+def test_without_context_a_chunk_begins_otherwise(generator: EndlessGenerator) -> None:
+    way = chunks.ways(1, LATENT, 4, CHUNK, seeded(0))
+    with torch.no_grad(), whole(generator):
+        known = chunks.apart(generator, way, CHUNK)[:, :, :FRAMES]
+        alone = generator(way[:, :, CONTEXT:])[:, :, :FRAMES]
+    assert float((known - alone).abs().max()) > 0.01
+
+
+def test_neighbours_share_latents_and_meet_at_the_border() -> None:
+    shared = 4
+    way = chunks.ways(64, LATENT, shared, 16, seeded(0))
+    assert way.shape == (64, LATENT, CONTEXT + 32)
+    assert torch.equal(way[:, :shared], way[:, :shared, :1].expand(-1, -1, CONTEXT + 32))
+    steps = way[:, shared:].diff(dim=2).abs().amax(dim=(0, 1))
+    border = CONTEXT + 16  # of the two chunks; the way stands still there, and doesn't jump
+    assert float(steps[border - 1]) < 0.3 * float(steps.max())
+
+
+def test_lone_chunks_hold_still_and_share_nothing() -> None:
+    z = chunks.lone(8, LATENT, CHUNK, seeded(0))
+    assert torch.equal(z, z[:, :, :1].expand(-1, -1, CHUNK))
+    assert torch.unique(z[:, 0, 0]).numel() == 8
+
+
+@pytest.mark.parametrize("frames", [32, 64])
+def test_the_judge_looks_at_a_chunk_or_at_two(frames: int) -> None:
+    judge = EndlessJudge(4)
+    start(judge, seeded(0))
+    logits = judge(torch.zeros(3, BANDS, frames))
+    assert logits.shape == (3, frames // 16 - 1)
+
+
+def test_the_judge_sees_whether_all_are_the_same() -> None:
+    judge = EndlessJudge(4).eval()
+    start(judge, seeded(0))
+    spectra = torch.rand(4, BANDS, 32, generator=seeded(1))
+    same = spectra[:1].expand(4, -1, -1)
+    with torch.no_grad():
+        assert float((judge(spectra)[0] - judge(same)[0]).abs().max()) > 0
+
+
+def test_turned_latents_draw_the_same_and_the_first_do_the_most(generator: EndlessGenerator) -> None:
+    first = generator.layers[0].conv.weight  # type: ignore[union-attr]
+    before = (first[:, :, 0] @ first[:, :, 0].T).clone()
+    turned(generator, LogMel())
+    after = first[:, :, 0] @ first[:, :, 0].T
+    torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)  # so what is drawn has the same distribution
+    form = tones(DcganSettings(latent=LATENT, shared=4, chunk=2, batch=2))
+    known = measure(generator, form)
+    strongest = [known.effect_db[k] for k in known.order]
+    assert strongest == sorted(strongest, reverse=True)
+    assert set(known.order[:3]) <= set(range(6))
+    assert strongest[0] > 2 * strongest[-1]
+    assert {point.label.split()[0] for point in known.points} <= {"low", "high"}
+    point = torch.tensor(known.points[0].latent)
+    assert still(generator, point[None]).shape == (1, BANDS, FRAMES)
+
+
+def tones(settings: DcganSettings) -> Spectra:
+    """Two spectra: one has only low bands, the other only high ones."""
+    low, high = -torch.ones(BANDS, 100), -torch.ones(BANDS, 100)
+    low[:40], high[80:] = 0.0, 0.0
+    return Spectra([low, high], ["low", "high"], settings, Source("tones"), LogMel())
+
+
+def test_pieces_never_reach_from_one_sound_into_the_next() -> None:
+    form = tones(DcganSettings(chunk=4))
+    pieces = form.real(200, seeded(0))
+    assert pieces.shape == (200, BANDS, 8 * FRAMES)
+    lowest, highest = pieces[:, 0], pieces[:, -1]
+    assert ((lowest == 0).all(dim=1) ^ (highest == 0).all(dim=1)).all()
+
+
+def test_sounds_that_are_too_short_or_silent_are_said() -> None:
+    settings = DcganSettings(chunk=4)
+    with pytest.raises(DataError, match="longer than the 0.7 s"):
+        Spectra([torch.zeros(BANDS, 63), -torch.ones(BANDS, 500)], ["a", "b"], settings, Source("x"), LogMel())
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    from models.dcgan.forms import opened
+
+    with pytest.raises(DataError, match="no folder and no manifest"):
+        opened(str(tmp_path / "nothing"), DcganSettings(), tmp_path / "data.json")

@@ -1,0 +1,175 @@
+"""Trainings of a DCGAN from beginning to end, with a kill in between, and what they leave."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from export.contract import ContractError, load
+from export.verify import verify
+from models import export
+from models.checkpoint import CheckpointError, load_plain
+from models.config import ConfigError
+from models.dcgan import checkpoint
+from models.dcgan.complete import complete
+from models.dcgan.forms import Pictures, opened
+from models.dcgan.game import Game
+from models.dcgan.settings import DcganSettings, checked
+from models.dcgan.train import Run, train
+from realtime.decoder import Decoder
+from tests.models.tones import tone
+
+ROOT = Path(__file__).parents[3]
+SMALL = DcganSettings(filters=8, batch=64, max_steps=66, average=0.9)
+TINY = DcganSettings(latent=20, filters=4, batch=4, shared=6, max_steps=5, average=0.5)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of three epochs of digits."""
+    out = tmp_path_factory.mktemp("dcgan") / "digits"
+    complete(train(Run("digits", out), SMALL, show=False), out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tones") / "sounds"
+    for label, hz in (("low", 220.0), ("high", 880.0)):
+        (folder / label).mkdir(parents=True)
+        for k in range(5):
+            soundfile.write(folder / label / f"{k}.wav", tone(48_000, hz * 2 ** (k / 12), seconds=1.5), 48_000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def endless(tones: Path) -> Path:
+    """The folder of a few steps on sounds."""
+    out = tones.parent / "endless"
+    complete(train(Run(str(tones), out, command="a test"), TINY, show=False), out)
+    return out
+
+
+def test_what_is_made_comes_to_look_like_what_is_real() -> None:
+    settings = replace(SMALL, learning_rate=2e-3)
+    form = opened("digits", settings, Path("none"))
+    assert isinstance(form, Pictures)
+    game = Game(form, settings)
+    before = alike(game, form)
+    optimizers = game.optimizers()
+    turns = [game.turn(optimizers, k) for k in range(60)]
+    assert float(turns[10]["judge"]) < float(turns[0]["judge"])
+    assert abs(before) < 0.4
+    assert alike(game, form) > 0.7
+
+
+def alike(game: Game, form: Pictures) -> float:
+    """Correlation of the mean picture that is made with the mean of the real ones."""
+    means = torch.stack([pictures.mean(dim=0).flatten() for pictures in (game.made(game.fixed()), form.pictures)])
+    return float(torch.corrcoef(means)[0, 1])
+
+
+def test_every_epoch_leaves_a_picture_of_the_same_latents(digits: Path) -> None:
+    pictures = sorted((digits / "epochs").glob("*.png"))
+    assert [file.name for file in pictures] == ["00001.png", "00002.png", "00003.png"]
+    first, last = (np.asarray(Image.open(pictures[k])) for k in (0, -1))
+    assert first.shape == last.shape
+    assert not np.array_equal(first, last)
+    with Image.open(digits / "epochs.gif") as animation:
+        assert animation.n_frames == 3  # type: ignore[attr-defined]
+    logs = EventAccumulator(str(digits / "logs")).Reload()
+    assert len(logs.Images("the same latents")) == 3
+    assert "train/judge" in logs.Tags()["scalars"]
+    assert "made.png" in (digits / "index.html").read_text()
+
+
+def test_pictures_are_no_model_file(digits: Path, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="makes pictures"):
+        export.export(digits / "model.ckpt", tmp_path / "digits.onnx")
+
+
+def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(digits: Path, tmp_path: Path) -> None:
+    out = tmp_path / "killed"
+    program = (
+        "from pathlib import Path; from models.dcgan.train import *; "
+        f"train(Run('digits', Path({str(out)!r})), DcganSettings(**{vars(SMALL) | {'keep_minutes': 0.0}!r}))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, text=True, stdout=subprocess.PIPE, env=os.environ | {"LANG": "C"}
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # the first epoch is over
+        process.kill()
+    killed_at = load_plain(out / "checkpoints" / "last.ckpt")["glitch_settings"]["turns"]
+    assert 0 < killed_at < SMALL.max_steps
+    train(Run("digits", out, resume=True), SMALL, show=False)
+    again, once = checkpoint.load(out), checkpoint.load(digits)
+    for name, value in once.generator.state_dict().items():
+        assert torch.equal(value, again.generator.state_dict()[name]), name
+    assert len(list((out / "epochs").glob("*.png"))) == 3
+
+
+def test_a_checkpoint_that_contradicts_itself_is_said(digits: Path, tmp_path: Path) -> None:
+    data = load_plain(digits / "model.ckpt")
+    for change in ({"picture": [1, 1 << 20]}, {"settings": data["settings"] | {"filters": 9}}, {"weights": {}}):
+        torch.save(data | change, tmp_path / "model.ckpt")
+        with pytest.raises(CheckpointError, match="contradicts itself"):
+            checkpoint.load(tmp_path)
+    torch.save({"kind": "another"}, tmp_path / "model.ckpt")
+    with pytest.raises(CheckpointError, match="not a 'glitch-lab dcgan' checkpoint"):
+        checkpoint.load(tmp_path)
+
+
+def test_another_training_is_neither_overwritten_nor_resumed(digits: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="already holds a training"):
+        train(Run("digits", digits), SMALL, show=False)
+    with pytest.raises(ConfigError, match="began with filters = 8"):
+        train(Run("digits", digits, resume=True), replace(SMALL, filters=9), show=False)
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        train(Run("digits", tmp_path / "none", resume=True), SMALL, show=False)
+
+
+@pytest.mark.parametrize(("name", "value"), [("batch", 1), ("filters", 0), ("label_noise", 0.6), ("shared", 101)])
+def test_settings_that_cannot_be_are_named(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=name):
+        checked(replace(DcganSettings(), **{name: value}))  # type: ignore[arg-type]
+
+
+def test_sounds_become_a_model_that_plays_without_end(endless: Path) -> None:
+    model = endless / "endless.onnx"
+    assert verify(model).holds
+    _, card = load(model)
+    decode = card.method("decode")
+    assert (decode.hop, decode.gives, card.sample_rate) == (4096, 8, 48_000)
+    assert decode.spectrum is not None
+    assert decode.spectrum.rows == 128
+    assert card.latent.size == 20
+    assert card.latent.names[card.latent.order[0]] == "texture 1"
+    assert len(card.latent.map) == 96
+    assert "Chunks of 4 latent frames, context 1" in card.provenance.notes
+    walk = np.cumsum(np.random.default_rng(0).normal(0, 0.1, (20, 40)), axis=1).astype(np.float32)
+    audio = Decoder(model).render(walk)
+    assert audio.shape == (1, 40 * 4096)
+    assert np.isfinite(audio).all()
+    for part in np.split(audio[0, 8192:], 19):
+        assert np.abs(part).max() > 1e-5
+    assert "walk-1.wav" in (endless / "index.html").read_text()
+
+
+def test_without_stitching_chunks_are_judged_alone(tones: Path, tmp_path: Path) -> None:
+    out = tmp_path / "alone"
+    settings = replace(TINY, stitching=False, bf16=True, max_steps=2)
+    result = train(Run(str(tones), out), settings, show=False)
+    assert result.form.length == 4 * 8  # type: ignore[union-attr]
+    export.export(out, tmp_path / "alone.onnx")
+    assert "no context: each made and judged alone" in load(tmp_path / "alone.onnx")[1].provenance.notes

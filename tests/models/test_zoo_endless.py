@@ -1,0 +1,58 @@
+"""The bundled endless generator keeps what its README promises: it sounds wherever it is led, and has no seams."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.contract import load
+from models import zoo
+from realtime.decoder import Decoder
+from realtime.walk import Walk
+
+MODEL = Path(zoo.__file__).parent / "endless.onnx"
+UNCONSTRAINED = Path(__file__).parents[1] / "benchmarks" / "stitching" / "endless-unconstrained.onnx"
+
+
+@pytest.mark.parametrize("path", [MODEL, UNCONSTRAINED])
+def test_it_is_small_fast_and_says_where_it_comes_from(path: Path) -> None:
+    assert path.stat().st_size <= 8_000_000
+    _, card = load(path)
+    assert card.name == path.stem
+    assert card.provenance.licence.startswith("MIT (FluidR3")
+    assert card.provenance.command.startswith("glitch-lab train dcgan")
+    assert card.latent.size == 100
+    assert len(card.latent.map) == 96
+    measured = card.method("decode").measured
+    assert measured is not None
+    assert measured.real_time is not None
+    assert measured.real_time > 8
+
+
+@pytest.mark.parametrize(("speed", "radius"), [(0.5, 1.0), (4.0, 1.0), (0.5, 0.5), (0.0, 0.0)])
+def test_it_sounds_wherever_it_is_led(speed: float, radius: float) -> None:
+    decoder = Decoder(MODEL)
+    latent = decoder.card.latent
+    walk = Walk(latent.size, 48_000 / decoder.hop, seed=3)
+    way = np.stack([walk.next(speed, radius) for _ in range(120)], axis=1)  # 10 s
+    latents = np.zeros_like(way)
+    latents[list(latent.order)] = way
+    audio = decoder.render(latents.astype(np.float32))[0, decoder.hop :]
+    levels = 20 * np.log10([np.sqrt(np.mean(part**2)) for part in np.array_split(audio, 20)])
+    assert levels.min() > -45
+    assert levels.max() < -8
+    assert np.abs(audio).max() < 1
+
+
+def test_different_places_sound_different() -> None:
+    decoder = Decoder(MODEL)
+    heard = []
+    for point in decoder.card.latent.map[:24]:
+        decoder.reset()
+        for _ in range(4):
+            decoder.graph.input[0, :, 0] = point.latent
+            decoder.graph.run()
+        heard.append(decoder.graph.output[0].mean(axis=1) * 10 / np.log(10))  # dB, [bands]
+    between = np.array(heard)[:, None] - np.array(heard)[None]
+    apart = np.abs(between).mean(axis=2)[np.triu_indices(len(heard), 1)]
+    assert np.median(apart) > 3
