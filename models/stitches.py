@@ -1,8 +1,8 @@
 """How well stitches are hidden: figures of what sounds where one chunk ends and the next begins.
 
-Every figure compares borders with places that are none: of the same sound, of what it was to be, or of its source. Where
-they come out alike, nobody can tell where the borders are. A border is a sample number. What is 60 dB under the rest says
-nothing: borders in silence are left out.
+Every figure compares borders with places that are none: of the same sound, of what it was to be, or of its source.
+Where they come out alike, nobody can tell where the borders are. A border is a sample number. What is 60 dB under the
+rest says nothing: borders in silence are left out.
 
 See Also
 --------

@@ -1,8 +1,8 @@
 """Whether style was transferred: to which of two domains a sound is put, and whether what happened in it still happens.
 
-A classifier learns to tell two domains apart by the spectra of their sounds, and is tried on sounds that it hasn't heard:
-only one that knows may judge. Then it says how many transformed sounds it takes for the target's. Onsets say whether
-the notes of the source are still there.
+A classifier learns to tell two domains apart by the spectra of their sounds, and is tried on sounds that it hasn't
+heard: only one that knows may judge. Then it says how many transformed sounds it takes for the target's. Onsets say
+whether the notes of the source are still there.
 
 Sounds must all have come the same way, or the way is what is told apart: where what is transformed comes back from mel
 bands, send the sounds of both domains through mel bands too.

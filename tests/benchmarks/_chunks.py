@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime as ort
 
 from export.contract import AUDIO_IN, Card, Method, Spectrum, load, split
-from realtime.decoder import inverter_of
+from export.mel import bands_of
 from realtime.graph import Graph
 from realtime.params import table
 from realtime.unmel import MelInverter
@@ -125,7 +125,7 @@ class ChunkModel:
         """Generate each chunk by itself, invert it by itself, and set the sounds end to end."""
         wanted = self._spectra(given, self.chunk // self.method.hop)
         size = self.chunk // self.spectrum.hop
-        parts = [self._inverted(wanted[:, k : k + size]) for k in range(0, wanted.shape[1], size)]
+        parts = [self.inverted(wanted[:, k : k + size]) for k in range(0, wanted.shape[1], size)]
         return Played(wanted, np.concatenate(parts), self._borders(wanted.shape[1], 0.0))
 
     def delayed(self, given: np.ndarray, shift: int) -> np.ndarray:
@@ -136,6 +136,15 @@ class ChunkModel:
         else:
             before = np.repeat(np.array(self.card.latent.mean, np.float32)[:, None], shift // step, axis=1)
         return self.streamed(np.concatenate([before, given], axis=1)).audio
+
+    def inverted(self, wanted: np.ndarray) -> np.ndarray:
+        """Give the sound of power in bands [bands, frames] on one running phase; frame k is centred at k * hop."""
+        spectrum = self.spectrum
+        weights = bands_of(spectrum, self.rate)
+        inverter = MelInverter(weights, spectrum.n_fft, spectrum.hop, window=spectrum.window)
+        after = np.zeros((len(wanted), -(-inverter.delay // self.spectrum.hop)), np.float32)
+        audio = inverter.push(np.concatenate([wanted, after], axis=1))
+        return audio[inverter.delay : inverter.delay + wanted.shape[1] * spectrum.hop]
 
     @property
     def _step(self) -> int:
@@ -168,14 +177,7 @@ class ChunkModel:
 
     def _running(self, wanted: np.ndarray) -> Played:
         """Invert on one running phase: chunks meet between two frames."""
-        return Played(wanted, self._inverted(wanted), self._borders(wanted.shape[1], -0.5))
-
-    def _inverted(self, wanted: np.ndarray) -> np.ndarray:
-        inverter = inverter_of(self.spectrum, self.rate, 0)
-        assert isinstance(inverter, MelInverter)
-        after = np.zeros((len(wanted), -(-inverter.delay // self.spectrum.hop)), np.float32)
-        audio = inverter.push(np.concatenate([wanted, after], axis=1))
-        return audio[inverter.delay : inverter.delay + wanted.shape[1] * self.spectrum.hop]
+        return Played(wanted, self.inverted(wanted), self._borders(wanted.shape[1], -0.5))
 
     def _borders(self, frames: int, frame: float) -> list[int]:
         """Give the samples at which chunks begin, `frame` frames after their first is centred."""
