@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -19,6 +18,8 @@ from realtime.walk import Walk
 
 CHUNK_FRAMES = 64
 """Frames of the spectrum in a chunk: 0.68 s at 48 kHz and hop 512, what was generated apart in training."""
+PASS_S = 30.0
+"""What the unchunked pass takes at once."""
 
 
 @dataclass(frozen=True)
@@ -98,28 +99,28 @@ class ChunkModel:
         return self._running(self._spectra(given, 0))
 
     def whole(self, given: np.ndarray) -> Played:
-        """Run the network once over all of it."""
+        """Run the network over half a minute at once, and on from there: more at once takes gigabytes."""
         given = self._in_hops(given)
-        part = split(self._model, self.name)
         settings = ort.SessionOptions()
         settings.intra_op_num_threads = 1
         settings.log_severity_level = 3
-        session = ort.InferenceSession(part.SerializeToString(), settings, providers=["CPUExecutionProvider"])
-        frames = given.shape[1] // self._step
-        feeds: dict[str, Any] = {f"{self.name}.input": given[None]}
-        for k, rest in enumerate(self.method.rest):
-            feeds[f"{self.name}.state.{k}"] = np.asarray(rest, np.float32)
-        for control in self.method.controls:
-            length = frames if control.per_frame else 1
-            name = f"{self.name}.control.{control.name}"
-            feeds[name] = np.full((1, control.size, length), control.default, np.float32)
-        taken = {value.name for value in session.get_inputs()}
-        output = session.run([f"{self.name}.output"], {name: feeds[name] for name in feeds if name in taken})[0]
-        return self._running(self._linear(output[0]))
+        part = split(self._model, self.name).SerializeToString()
+        session = ort.InferenceSession(part, settings, providers=["CPUExecutionProvider"])
+        asked = [f"{self.name}.output", *(f"{self.name}.state.{k}.next" for k in range(len(self.method.rest)))]
+        states = [np.asarray(rest, np.float32) for rest in self.method.rest]
+        length = max(round(PASS_S * self.rate / self.method.hop), 1) * self._step
+        made = []
+        for begin in range(0, given.shape[1], length):
+            output, *states = session.run(asked, self._feeds(given[:, begin : begin + length], states))
+            made.append(output[0])
+        return self._running(self._linear(np.concatenate(made, axis=1)))
 
-    def apart(self, given: np.ndarray) -> Played:
-        """Generate each chunk by itself, from silence; analysis and phase go on."""
-        return self._running(self._spectra(given, self.chunk // self.method.hop))
+    def apart(self, given: np.ndarray, context: int = 0) -> Played:
+        """Generate each chunk by itself, from zeros; analysis and phase go on.
+
+        `context` is of a generator: so many latents before its chunk go in first, and what they give is thrown away.
+        """
+        return self._running(self._spectra(given, self.chunk // self.method.hop, context))
 
     def naive(self, given: np.ndarray) -> Played:
         """Generate each chunk by itself, invert it by itself, and set the sounds end to end."""
@@ -155,7 +156,17 @@ class ChunkModel:
         missing = -given.shape[1] % self._step
         return np.pad(np.asarray(given, np.float32), ((0, 0), (0, missing)))
 
-    def _spectra(self, given: np.ndarray, every: int) -> np.ndarray:
+    def _feeds(self, given: np.ndarray, states: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Give what goes in for many frames at once: controls rest."""
+        feeds = {f"{self.name}.input": given[None]}
+        feeds |= {f"{self.name}.state.{k}": state for k, state in enumerate(states)}
+        for control in self.method.controls:
+            frames = given.shape[1] // self._step if control.per_frame else 1
+            name = f"{self.name}.control.{control.name}"
+            feeds[name] = np.full((1, control.size, frames), control.default, np.float32)
+        return feeds
+
+    def _spectra(self, given: np.ndarray, every: int, context: int = 0) -> np.ndarray:
         """Give power in bands [bands, frames], the network's memory wiped `every` so many hops; 0 is never."""
         graph, given = self._graph, self._in_hops(given)
         graph.reset()
@@ -163,6 +174,9 @@ class ChunkModel:
         for hop, begin in enumerate(range(0, given.shape[1], self._step)):
             if every and hop % every == 0:
                 graph.restore(tuple(self._wiped(graph.snapshot())))
+                for before in range(max(hop - context, 0), hop):
+                    graph.input[0] = given[:, before : before + 1]
+                    graph.run()
             graph.input[0] = given[:, begin : begin + self._step]
             graph.run()
             made.append(graph.output[0].copy())

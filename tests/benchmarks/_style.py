@@ -13,8 +13,8 @@ from tests.benchmarks._chunks import ChunkModel
 SEED = 1
 """Of the phrases; models are trained on those of seed 0."""
 PAIR = "plucked-brass"
-MOST_CLIPS = 40
-"""Of each domain to learn from, and half as many to be tried on."""
+MOST_CLIPS = 30
+"""Of each domain to learn from, and as many to be tried on."""
 
 
 class Domains:
@@ -37,7 +37,8 @@ class Domains:
         places = [Path(named, name) for name in PAIR.split("-")] if named else _rendered(folder / "data", seconds, rate)
         listed = [folder / f"{place.name}.json" for place in places]
         self.rate = rate
-        self.clips = [clips_of(place, rate, where) for place, where in zip(places, listed, strict=True)]
+        read = [clips_of(place, rate, where) for place, where in zip(places, listed, strict=True)]
+        self.clips = [_halved([*known, *held_out]) for known, held_out in read]  # the models know none of them
 
     def source(self, seconds: float) -> np.ndarray:
         """Give phrases of the source one after the other, of all instruments in turn [shape=(1, samples)]."""
@@ -52,17 +53,12 @@ def style(model: ChunkModel, domains: Domains) -> dict[str, Any]:
     """Let a judge of both domains say where what is transformed belongs."""
     from models.transferred import judge, onset_f
 
-    def some(clips: list[np.ndarray], most: int) -> list[np.ndarray]:
-        return [clips[k] for k in np.random.default_rng(SEED).permutation(len(clips))[:most]]
-
-    def returned(clips: list[np.ndarray], most: int) -> list[np.ndarray]:
-        return [through_bands(model, clip) for clip in some(clips, most)]
+    def returned(clips: list[np.ndarray]) -> list[np.ndarray]:
+        return [through_bands(model, clip) for clip in clips[:MOST_CLIPS]]
 
     (known, held_out), (other, other_held_out) = domains.clips
-    asked, before = some(held_out, MOST_CLIPS // 2), returned(held_out, MOST_CLIPS // 2)
-    source = returned(known, MOST_CLIPS), before
-    target = returned(other, MOST_CLIPS), returned(other_held_out, MOST_CLIPS // 2)
-    knows = judge(source, target, model.rate)
+    asked, before = held_out[:MOST_CLIPS], returned(held_out)
+    knows = judge((returned(known), before), (returned(other), returned(other_held_out)), model.rate)
     after = [model.streamed(clip[None]).audio for clip in asked]
 
     def figures(made: list[np.ndarray], lag: int) -> dict[str, float]:
@@ -88,6 +84,12 @@ def through_bands(model: ChunkModel, clip: np.ndarray) -> np.ndarray:
     spectrum = model.spectrum
     magnitudes = stft_magnitudes(clip, spectrum.n_fft, spectrum.hop, spectrum.window)
     return model.inverted(bands_of(spectrum, model.rate) @ magnitudes**2)[: len(clip)]
+
+
+def _halved(clips: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Clips that a judge learns from, and as many to try it on."""
+    order = np.random.default_rng(SEED).permutation(len(clips))
+    return [clips[k] for k in order[::2]], [clips[k] for k in order[1::2]]
 
 
 def _rendered(folder: Path, seconds: float, rate: int) -> list[Path]:

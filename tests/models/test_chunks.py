@@ -105,3 +105,11 @@ def test_chunks_of_naive_know_nothing_of_each_other(folder: Path) -> None:
     at = 3 * model.chunk
     assert np.array_equal(model.naive(first).audio[at:], model.naive(other).audio[at:])
     assert not np.array_equal(model.streamed(first).audio[at:], model.streamed(other).audio[at:])
+
+
+def test_a_generator_that_is_told_all_that_it_remembers_is_not_cut_at_all(folder: Path) -> None:
+    model = ChunkModel(generator(folder / "told.onnx"))
+    latents = model.led(4)
+    apart, streamed = model.apart(latents, context=3).wanted, model.streamed(latents).wanted
+    assert np.array_equal(apart[:, 8:], streamed[:, 8:])
+    assert not np.allclose(np.log(model.apart(latents).wanted[:, 8:]), np.log(streamed[:, 8:]), atol=1e-2)
