@@ -1,0 +1,208 @@
+"""A chunk model played in every form: as on stage, unchunked, in chunks that know nothing of each other, and worse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from export.contract import AUDIO_IN, Card, Method, Spectrum, load, split
+from export.mel import bands_of
+from realtime.graph import Graph
+from realtime.params import table
+from realtime.unmel import MelInverter
+from realtime.walk import Walk
+
+CHUNK_FRAMES = 64
+"""Frames of the spectrum in a chunk: 0.68 s at 48 kHz and hop 512, what was generated apart in training."""
+PASS_S = 30.0
+"""What the unchunked pass takes at once."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a form gave.
+
+    Attributes
+    ----------
+    wanted : np.ndarray [shape=(bands, frames)]
+        Power in bands.
+    audio : np.ndarray [shape=(frames * hop,)]
+        Frame k of the wanted is centred at sample k * hop.
+    borders
+        Where chunks meet, or would.
+    """
+
+    wanted: np.ndarray
+    audio: np.ndarray
+    borders: Sequence[int]
+
+
+class ChunkModel:
+    """A method that gives mel bands: `transform`, or else `decode`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._model, self.card = load(path)
+        found = method_of(self.card)
+        if found is None:
+            raise RuntimeError(f"{path} gives no mel bands; name models that do in STITCH_MODELS")
+        self.name: str = found
+        self._graph = Graph(self._model, self.card, self.name, path)
+        self._graph.values[:] = self._graph.rest
+        assert self.method.spectrum is not None
+        self.spectrum: Spectrum = self.method.spectrum
+
+    @property
+    def method(self) -> Method:
+        """What the card says of it."""
+        return self.card.method(self.name)
+
+    @property
+    def rate(self) -> int:
+        """Of the sound, Hz."""
+        return self.card.sample_rate
+
+    @property
+    def hears(self) -> bool:
+        """Whether sound goes in, and not a latent."""
+        return self.name in AUDIO_IN
+
+    @property
+    def chunk(self) -> int:
+        """Samples of a chunk, whole hops."""
+        hops = max(round(CHUNK_FRAMES * self.spectrum.hop / self.method.hop), 1)
+        return hops * self.method.hop
+
+    @property
+    def lag(self) -> int:
+        """Samples by which `Played.audio` is later than what went in."""
+        return self.method.delay
+
+    def led(self, seconds: float, seed: int = 0) -> np.ndarray:
+        """Give latents as a walk at the stage's defaults leads them [shape=(latents, frames)]."""
+        latent, frame_rate = self.card.latent, self.rate / self.method.hop
+        default = {row.address: row.default for row in table(self.card, []).by_index}
+        walk = Walk(latent.size, frame_rate, seed)
+        speed, radius = float(default["/walk/speed"]), float(default["/walk/radius"])
+        scores = np.stack([walk.next(speed, radius) for _ in range(round(seconds * frame_rate))], axis=1)
+        given = np.empty_like(scores)
+        for rank, dimension in enumerate(latent.order):
+            given[dimension] = latent.mean[dimension] + latent.std[dimension] * scores[rank]
+        return given.astype(np.float32)
+
+    def streamed(self, given: np.ndarray) -> Played:
+        """Play a hop at a time, as the stage does."""
+        return self._running(self._spectra(given, 0))
+
+    def whole(self, given: np.ndarray) -> Played:
+        """Run the network over half a minute at once, and on from there: more at once takes gigabytes."""
+        given = self._in_hops(given)
+        settings = ort.SessionOptions()
+        settings.intra_op_num_threads = 1
+        settings.log_severity_level = 3
+        part = split(self._model, self.name).SerializeToString()
+        session = ort.InferenceSession(part, settings, providers=["CPUExecutionProvider"])
+        asked = [f"{self.name}.output", *(f"{self.name}.state.{k}.next" for k in range(len(self.method.rest)))]
+        states = [np.asarray(rest, np.float32) for rest in self.method.rest]
+        length = max(round(PASS_S * self.rate / self.method.hop), 1) * self._step
+        made = []
+        for begin in range(0, given.shape[1], length):
+            output, *states = session.run(asked, self._feeds(given[:, begin : begin + length], states))
+            made.append(output[0])
+        return self._running(self._linear(np.concatenate(made, axis=1)))
+
+    def apart(self, given: np.ndarray, context: int = 0) -> Played:
+        """Generate each chunk by itself, from zeros; analysis and phase go on.
+
+        `context` is of a generator: so many latents before its chunk go in first, and what they give is thrown away.
+        """
+        return self._running(self._spectra(given, self.chunk // self.method.hop, context))
+
+    def naive(self, given: np.ndarray) -> Played:
+        """Generate each chunk by itself, invert it by itself, and set the sounds end to end."""
+        wanted = self._spectra(given, self.chunk // self.method.hop)
+        size = self.chunk // self.spectrum.hop
+        parts = [self.inverted(wanted[:, k : k + size]) for k in range(0, wanted.shape[1], size)]
+        return Played(wanted, np.concatenate(parts), self._borders(wanted.shape[1], 0.0))
+
+    def delayed(self, given: np.ndarray, shift: int) -> np.ndarray:
+        """Play something that comes so many samples later, as the stage does."""
+        step = 1 if self.hears else self.method.hop
+        if self.hears:
+            before = np.zeros((1, shift), np.float32)
+        else:
+            before = np.repeat(np.array(self.card.latent.mean, np.float32)[:, None], shift // step, axis=1)
+        return self.streamed(np.concatenate([before, given], axis=1)).audio
+
+    def inverted(self, wanted: np.ndarray) -> np.ndarray:
+        """Give the sound of power in bands [bands, frames] on one running phase; frame k is centred at k * hop."""
+        spectrum = self.spectrum
+        weights = bands_of(spectrum, self.rate)
+        inverter = MelInverter(weights, spectrum.n_fft, spectrum.hop, window=spectrum.window)
+        after = np.zeros((len(wanted), -(-inverter.delay // self.spectrum.hop)), np.float32)
+        audio = inverter.push(np.concatenate([wanted, after], axis=1))
+        return audio[inverter.delay : inverter.delay + wanted.shape[1] * spectrum.hop]
+
+    @property
+    def _step(self) -> int:
+        """What goes in for one frame."""
+        return self.method.hop if self.hears else 1
+
+    def _in_hops(self, given: np.ndarray) -> np.ndarray:
+        missing = -given.shape[1] % self._step
+        return np.pad(np.asarray(given, np.float32), ((0, 0), (0, missing)))
+
+    def _feeds(self, given: np.ndarray, states: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Give what goes in for many frames at once: controls rest."""
+        feeds = {f"{self.name}.input": given[None]}
+        feeds |= {f"{self.name}.state.{k}": state for k, state in enumerate(states)}
+        for control in self.method.controls:
+            frames = given.shape[1] // self._step if control.per_frame else 1
+            name = f"{self.name}.control.{control.name}"
+            feeds[name] = np.full((1, control.size, frames), control.default, np.float32)
+        return feeds
+
+    def _spectra(self, given: np.ndarray, every: int, context: int = 0) -> np.ndarray:
+        """Give power in bands [bands, frames], the network's memory wiped `every` so many hops; 0 is never."""
+        graph, given = self._graph, self._in_hops(given)
+        graph.reset()
+        made = []
+        for hop, begin in enumerate(range(0, given.shape[1], self._step)):
+            if every and hop % every == 0:
+                graph.restore(tuple(self._wiped(graph.snapshot())))
+                for before in range(max(hop - context, 0), hop):
+                    graph.input[0] = given[:, before : before + 1]
+                    graph.run()
+            graph.input[0] = given[:, begin : begin + self._step]
+            graph.run()
+            made.append(graph.output[0].copy())
+        return self._linear(np.concatenate(made, axis=1))
+
+    def _wiped(self, caches: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Zero all caches but that of the analysis, which holds sound: its middle axis is 1."""
+        return [cache if self.hears and cache.ndim == 3 and cache.shape[1] == 1 else 0 * cache for cache in caches]
+
+    def _linear(self, output: np.ndarray) -> np.ndarray:
+        return np.exp(output) if self.spectrum.scale == "log" else output.copy()
+
+    def _running(self, wanted: np.ndarray) -> Played:
+        """Invert on one running phase: chunks meet between two frames."""
+        return Played(wanted, self.inverted(wanted), self._borders(wanted.shape[1], -0.5))
+
+    def _borders(self, frames: int, frame: float) -> list[int]:
+        """Give the samples at which chunks begin, `frame` frames after their first is centred."""
+        size = self.chunk // self.spectrum.hop
+        return [round((k + frame) * self.spectrum.hop) for k in range(size, frames, size)]
+
+
+def method_of(card: Card) -> str | None:
+    """Give the method that gives mel bands."""
+    for name in ("transform", "decode"):
+        method = card.methods.get(name)
+        if method is not None and method.spectrum is not None and method.spectrum.mel is not None:
+            return name
+    return None

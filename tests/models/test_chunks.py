@@ -1,0 +1,115 @@
+"""The forms in which the benchmark of stitches plays a chunk model are what they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from export.contract import Latent, Method
+from export.explicit import explicit
+from export.planes import CausalConv2d, ConvTranspose2d
+from export.streaming import Chain
+from export.torch_export import TorchMethod, export
+from models.logmel import Heard, LogMel
+from tests.benchmarks._chunks import ChunkModel
+
+SCALE = LogMel(bands=32)
+HOP = 2048
+
+
+class Turned(nn.Module):
+    """What a network gives, as the logarithm of the power."""
+
+    def __init__(self, *parts: nn.Module) -> None:
+        super().__init__()
+        self.parts = nn.Sequential(*parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return SCALE.to_log_power(self.parts(x).clamp(-1, 1))
+
+
+def transform(path: Path, frames: int) -> Path:
+    """Export a transform whose network looks at so many frames."""
+    torch.manual_seed(0)
+    network = CausalConv2d(1, 1, SCALE.bands, (1, frames))
+    nn.init.constant_(network.conv.weight, 1 / frames)
+    module, states = explicit(Turned(Heard(SCALE), network), torch.zeros(1, 1, 2 * HOP))
+    method = Method(HOP, "magnitudes", delay=512, spectrum=SCALE.spectrum)
+    part = TorchMethod(module, method, states, 1.0)
+    export(path, name=path.stem, sample_rate=48_000, methods={"transform": part}, latent=Latent.plain(1))
+    return path
+
+
+def generator(path: Path) -> Path:
+    """Export a generator whose frames overlap."""
+    torch.manual_seed(0)
+    network = Chain(
+        ConvTranspose2d(2, 4, 1, (8, 4), stride=(8, 2)),
+        nn.LeakyReLU(0.2),
+        ConvTranspose2d(4, 1, 8, (4, 4), stride=(4, 2)),
+    )
+    module, states = explicit(Turned(network), torch.zeros(1, 2, 2))
+    part = TorchMethod(module, Method(HOP, "magnitudes", spectrum=SCALE.spectrum), states, 1.0)
+    export(path, name=path.stem, sample_rate=48_000, methods={"decode": part}, latent=Latent.plain(2))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+def noise(seconds: float) -> np.ndarray:
+    return 0.1 * np.random.default_rng(0).normal(size=(1, round(seconds * 48_000))).astype(np.float32)
+
+
+@pytest.mark.parametrize("make", [lambda path: transform(path, 5), generator])
+def test_what_is_played_a_hop_at_a_time_is_the_unchunked_pass(make, folder: Path) -> None:  # type: ignore[no-untyped-def]
+    model = ChunkModel(make(folder / "whole.onnx"))
+    given = noise(4) if model.hears else model.led(4)
+    streamed, whole = model.streamed(given), model.whole(given)
+    np.testing.assert_allclose(np.log(streamed.wanted), np.log(whole.wanted), atol=1e-4)
+    assert streamed.borders == whole.borders
+    assert np.diff(streamed.borders).tolist() == [model.chunk] * (len(streamed.borders) - 1)
+
+
+def test_apart_wipes_the_network_and_not_the_analysis(folder: Path) -> None:
+    forgetful = ChunkModel(transform(folder / "forgetful.onnx", 1))
+    assert np.array_equal(forgetful.apart(noise(4)).wanted, forgetful.streamed(noise(4)).wanted)
+    remembers = ChunkModel(transform(folder / "remembers.onnx", 5))
+    apart, streamed = remembers.apart(noise(4)).wanted, remembers.streamed(noise(4)).wanted
+    changed = np.flatnonzero(np.abs(np.log(apart / streamed)).max(axis=0) > 1e-3)
+    size = remembers.chunk // SCALE.hop
+    assert set(range(1, apart.shape[1] // size)) <= set((changed // size).tolist())
+    assert (changed % size).max() < 4
+
+
+def test_audio_of_every_form_is_in_time_with_its_bands(folder: Path) -> None:
+    model = ChunkModel(transform(folder / "late.onnx", 1))
+    click = np.zeros((1, 3 * 48_000), np.float32)
+    click[0, 60_000] = 1
+    for played in (model.streamed(click), model.apart(click), model.naive(click)):
+        assert len(played.audio) == played.wanted.shape[1] * SCALE.hop
+        loudest = int(np.abs(played.audio).argmax())
+        assert abs(loudest - (60_000 + model.lag)) < SCALE.hop
+
+
+def test_chunks_of_naive_know_nothing_of_each_other(folder: Path) -> None:
+    model = ChunkModel(transform(folder / "naive.onnx", 1))
+    first, other = noise(4), noise(4)
+    other[0, : 2 * model.chunk] *= 0.1
+    at = 3 * model.chunk
+    assert np.array_equal(model.naive(first).audio[at:], model.naive(other).audio[at:])
+    assert not np.array_equal(model.streamed(first).audio[at:], model.streamed(other).audio[at:])
+
+
+def test_a_generator_that_is_told_all_that_it_remembers_is_not_cut_at_all(folder: Path) -> None:
+    model = ChunkModel(generator(folder / "told.onnx"))
+    latents = model.led(4)
+    apart, streamed = model.apart(latents, context=3).wanted, model.streamed(latents).wanted
+    assert np.array_equal(apart[:, 8:], streamed[:, 8:])
+    assert not np.allclose(np.log(model.apart(latents).wanted[:, 8:]), np.log(streamed[:, 8:]), atol=1e-2)
