@@ -12,6 +12,7 @@ from scipy.signal import find_peaks
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.transferred import matched
 from models.travel.settings import TravelSettings
 from models.travel.store import Draws, Spectra
 
@@ -124,17 +125,3 @@ def onsets(spectrum: Tensor, rate: float) -> NDArray[np.float64]:
     least = _STEEP * float(smooth.max(initial=1e-9))
     found, _ = find_peaks(smooth, height=least, prominence=least / 2, distance=max(1, round(_APART_S * rate)))
     return np.asarray(found / rate, np.float64)
-
-
-def matched(before: NDArray[np.float64], after: NDArray[np.float64], tolerance: float) -> int:
-    """Count the onsets that have a counterpart of their own; both in order of time."""
-    found = first = second = 0
-    while first < len(before) and second < len(after):
-        apart = after[second] - before[first]
-        if abs(apart) <= tolerance:
-            found, first, second = found + 1, first + 1, second + 1
-        elif apart < 0:
-            second += 1
-        else:
-            first += 1
-    return found
