@@ -33,7 +33,7 @@ class LogMel:
         Mel bands, from `low_hz` up to half the rate.
     floor_db, ceiling_db
         Power in a band, relative to 1: what is below the floor is taken for it, and so is what is above the ceiling.
-        With the defaults a sine at full scale has +27 to +39 dB in its band, and white noise of -40 dBFS has -25 in each.
+        With the defaults a sine at full scale has +27 to +39 dB in its band, and white noise of -40 dBFS -25 in each.
     """
 
     sample_rate: int = 48_000
