@@ -74,7 +74,7 @@ class CausalConv2d(Layer):
         return self._convolve(x)
 
     def _convolve(self, x: Tensor) -> Tensor:
-        plane = F.pad(x.unflatten(1, (self.channels, self.rows)), (0, 0, *self.above))
+        plane = F.pad(x.unflatten(1, (self.channels, self.rows)), (0, 0, *self.above))  # type: ignore[no-untyped-call]
         made: Tensor = self.conv(plane)
         return made.flatten(1, 2)
 
@@ -129,7 +129,7 @@ class ConvTranspose2d(Layer):
 
     def _spread(self, x: Tensor) -> Tensor:
         """Convolve without the bias, which must not be added twice where portions overlap."""
-        plane = x.unflatten(1, (self.channels, self.rows))
+        plane = x.unflatten(1, (self.channels, self.rows))  # type: ignore[no-untyped-call]
         made = F.conv_transpose2d(plane, self.conv.weight, None, self.conv.stride)
         return made[:, :, self.cut : self.cut + self.high].flatten(1, 2)
 

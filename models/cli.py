@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
-from models.commands import digits, evaluate, explore, playable
+from models.commands import digits, evaluate, explore, generate, playable, transform
 from models.commands.grid import grid
 from models.commands.terminal import command_line, console, progress
 from models.commands.train import train_vae
@@ -43,6 +43,8 @@ app.add_typer(train_app, name="train")
 train_app.command("digits")(digits.train_digits)
 app.command("evaluate")(evaluate.command)
 app.command("explore")(explore.command)
+app.command("generate")(generate.command)
+app.command("transform")(transform.command)
 train_app.command("playable")(playable.train_playable)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,6 +49,8 @@ class Engine:
         Channels of the live input; 0 is none.
     effects
         What the sound goes through, in this order.
+    method
+        `decode` or `transform`, where it is not to be what the model is played by.
 
     Attributes
     ----------
@@ -73,11 +76,13 @@ class Engine:
         seed: int = 0,
         inputs: int = 0,
         effects: Sequence[Effect] = (),
+        method: str | None = None,
     ) -> None:
         card = load(path)[1]
-        transforms = card.played == "transform"
+        name = method or card.played
+        transforms = name == "transform"
         self.decoder: Sounding = (Transformer if transforms else Decoder)(path, seed=seed)
-        self.table: Table = table(card, rows(effects))
+        self.table: Table = table(replace(card, methods={name: card.method(name)}), rows(effects))
         self.sample_rate = sample_rate
         self.channels, self.inputs = self.decoder.channels, inputs
         self.frames = self.nonfinite = 0
@@ -93,11 +98,11 @@ class Engine:
         followed = {k: self.table.follows(address) for k, address in enumerate(self._controls)}
         self._follows = {k: pair for k, pair in followed.items() if pair is not None}
         self._smoother = Smoother(self._targets(), frame_rate)
-        method = self.decoder.method
-        self._bends = Bends(method, frame_rate)
+        told = self.decoder.method
+        self._bends = Bends(told, frame_rate)
         self._values = self.decoder.graph.rest.copy()  # of all controls
         self._plain = run_of(np.delete(np.arange(self._values.size), self._bends.places))  # those that bend nothing
-        plain = [control for control in method.controls if not bends_layer(control.name)]
+        plain = [control for control in told.controls if not bends_layer(control.name)]
         self._knob_of = np.repeat(np.arange(len(plain)), [control.size for control in plain])
         faders = {
             "manual": self.table.latents,

@@ -55,6 +55,8 @@ class Freeze:
             share = 0.5 * np.pi * np.minimum((self._faded + np.arange(1, count + 1)) / self._fade, 1.0)
             heard = (self._give(self._from) * np.cos(share) + heard * np.sin(share)).astype(np.float32)
             self._faded = min(self._faded + count, self._fade)
+            if self._faded == self._fade:
+                self._from = [LIVE, 0]  # it may be of what is not kept any more
         return heard
 
     def snapshot(self) -> tuple[np.ndarray, ...]:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "export": {"export"},
-    "realtime": {"realtime", "export.contract", "export.stepping"},
+    "realtime": {"realtime", "export.contract", "export.mel", "export.stepping"},
     "gui": {"gui", "realtime", "export.contract"},
     "models": {
         *(
@@ -24,7 +24,7 @@ MAY_IMPORT = {
             "realtime.render",
             "realtime.library",
         ),
-        *("realtime.conversion", "realtime.lifeline"),
+        *("realtime.conversion", "realtime.lifeline", "realtime.hops"),
         # what plays, without the processes that play it
         *("realtime.offline", "realtime.engine", "realtime.walk", "realtime.plane"),
         *("realtime.graph", "realtime.encoder", "realtime.resampler", "realtime.record", "realtime.growing"),

@@ -77,6 +77,16 @@ def test_a_state_goes_on_in_another_as_it_would_have() -> None:
     np.testing.assert_array_equal(heard(one, rest, asked), heard(other, rest, asked))
 
 
+def test_a_state_from_any_moment_is_one() -> None:
+    one, asked = Freeze(1, RATE), {3: (True, 100.0), 9: (True, 500.0), 15: (False, 500.0), 20: (True, 20.0)}
+    now = (False, 250.0)
+    for k in range(40):
+        now = asked.get(k, now)
+        one.hear(NOISE[:, k * HOP : (k + 1) * HOP])
+        one.next(*now)
+        Freeze(1, RATE).restore(one.snapshot())
+
+
 @pytest.mark.parametrize(
     "state",
     [
