@@ -254,6 +254,23 @@ class Card:
             has = ", ".join(self.methods)
             raise ContractError(f"The model '{self.name}' has no method '{name}'; it has: {has}.") from None
 
+    @property
+    def played(self) -> str:
+        """Name of the method that the stage plays: `decode`, or `transform` where there is none.
+
+        Raises
+        ------
+        ContractError
+            It has neither.
+        """
+        for name in ("decode", "transform"):
+            if name in self.methods:
+                return name
+        has = ", ".join(self.methods)
+        raise ContractError(
+            f"The model '{self.name}' has neither 'decode' nor 'transform', so it cannot be played; it has: {has}."
+        )
+
 
 def load(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Card]:
     """Read and check a model file.

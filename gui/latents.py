@@ -14,6 +14,7 @@ from realtime.params import Parameter, Table
 
 _FEW = 4  # controls of the model that stay at hand, however many latents there are
 _ALWAYS = {"WALK": ("/walk/radius", "/walk/speed"), "OUT": ("/gain",)}
+_LIVE = {"HEARD": ("/freeze", "/freeze/length", "/feedback", "/input/mix"), "OUT": ("/gain",)}
 
 
 class Bank(QWidget):
@@ -31,7 +32,7 @@ class Bank(QWidget):
         controls = [(row, name.split(".")[-1]) for name, row in table.controls.items() if row.kind == "float"]
         at_hand = {
             title: [(table[address], address.rsplit("/", 1)[1]) for address in addresses if address in table]
-            for title, addresses in _ALWAYS.items()
+            for title, addresses in (_LIVE if "/freeze" in table else _ALWAYS).items()
         }
         if len(controls) <= _FEW:
             at_hand = {"MODEL": controls, **at_hand}

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
-from models.commands import dcgan, digits, evaluate, explore, pair, playable, textures
+from models.commands import dcgan, digits, evaluate, explore, generate, pair, playable, textures, transform
 from models.commands.grid import grid
 from models.commands.terminal import command_line, console, progress
 from models.commands.train import train_vae
@@ -46,6 +46,8 @@ train_app.command("dcgan")(dcgan.train_dcgan)
 data_app.command("textures")(textures.data_textures)
 app.command("evaluate")(evaluate.command)
 app.command("explore")(explore.command)
+app.command("generate")(generate.command)
+app.command("transform")(transform.command)
 train_app.command("playable")(playable.train_playable)
 data_app.command("pair")(pair.data_pair)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +17,14 @@ from typing import Literal, get_args
 from export.contract import Card, GlitchError, load
 from models import routes
 from models.heard import hear
+from models.knobs import turn_named
+from models.output import written
 from models.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
 from models.sounds import Audio
 from models.strip import Strip, Trail
 from realtime.engine import Engine
-from realtime.growing import GrowingFile
 from realtime.offline import Offline
-from realtime.record import RecordError, check_path
+from realtime.record import check_path
 
 Way = Literal["linear", "spherical", "brownian", "sweep", "grid", "through"]
 WAYS: tuple[Way, ...] = get_args(Way)
@@ -144,7 +144,7 @@ def ready(model: str | os.PathLike[str], route: Route, rate: float, wish: Wish) 
     for address, value in route.knobs.items():
         routes.turn(engine, address, value)
     for name, value in wish.controls.items():
-        routes.turn(engine, _address(engine, name), value)
+        turn_named(engine, name, value)
     route.begin(engine)
     engine.settle()
     return engine
@@ -160,32 +160,6 @@ def heard(engine: Engine, route: Route, samples: int) -> Iterator[Audio]:
         late -= min(late, len(audio))
         samples -= len(wanted)
         yield wanted
-
-
-@contextlib.contextmanager
-def written(path: Path, rate: int, channels: int) -> Iterator[GrowingFile]:
-    """Write a sound file, whole or not at all; one that is there already is replaced.
-
-    Raises
-    ------
-    RecordError
-        Its name is none for a sound, or it cannot be written.
-    """
-    check_path(path)
-    scratch = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
-    try:
-        file = GrowingFile(scratch, rate, channels)
-        try:
-            yield file
-        finally:
-            file.close()
-        os.replace(scratch, path)
-    except OSError as error:
-        raise RecordError(
-            f"Cannot write {path}: {error.strerror or error}; free some space, or choose another place."
-        ) from None
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _route(model: str | os.PathLike[str], card: Card, wish: Wish) -> Route:
@@ -238,15 +212,3 @@ def _seconds(wish: Wish, route: Route) -> float:
         return WALK_S if wish.seconds is None else wish.seconds
     assert isinstance(route, SweepRoute | GridRoute | MorphRoute | ThroughRoute)
     return route.seconds
-
-
-def _address(engine: Engine, name: str) -> str:
-    """Find the knob of a deck that a name stands for."""
-    address = f"/{name.strip().removeprefix('/')}"
-    if address in engine.table and engine.table[address].where != "host" and engine.table[address].kind != "list":
-        return address
-    known = ", ".join(engine.table.controls) or "none"
-    raise ExploreError(
-        f"The model '{engine.decoder.card.name}' has no control '{name}'; its own are: {known}. "
-        "'glitch-live --list-params' lists all knobs."
-    )

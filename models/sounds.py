@@ -26,11 +26,15 @@ class SoundFile:
     ----------
     path
         Anything that libsndfile reads: WAV, FLAC, AIFF, OGG, MP3.
+    empty
+        Whether it may be.
 
     Attributes
     ----------
     rate, channels, frames : int
         As the file says.
+    subtype : str
+        How its samples are kept, as libsndfile calls it.
 
     Raises
     ------
@@ -38,14 +42,15 @@ class SoundFile:
         The file is missing, is no sound, or is empty.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, empty: bool = False) -> None:
         self._path = path
         try:
             self._file = soundfile.SoundFile(os.fspath(path))
         except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
             raise DataError(f"Cannot read the sound {path}: {str(error).rstrip('.')}.") from None
         self.rate, self.channels, self.frames = self._file.samplerate, self._file.channels, self._file.frames
-        if not self.frames:
+        self.subtype = str(self._file.subtype)
+        if not self.frames and not empty:
             self._file.close()
             raise DataError(f"The sound {path} is empty; give one that lasts for some time.")
 

@@ -16,6 +16,7 @@ SAFE_SHARE = 0.7  # of the deadline that the rare slow hop may take
 RECOMMENDED_BLOCKS = (64, 128, 256, 512, 1024)
 WAKE_MS = 1.5
 BARELY_BENT = 1.001
+HEARD = 0.1  # the level of the noise that a model hears which transforms live input
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,10 @@ def measure(path: str | os.PathLike[str], *, sample_rate: float | None = None, s
     """
     from export.contract import load
 
-    rate = sample_rate or load(path)[1].sample_rate
-    engine = Engine(path, rate)
+    card = load(path)[1]
+    rate = sample_rate or card.sample_rate
+    engine = Engine(path, rate, inputs=1 if card.played == "transform" else 0)
+    noise = HEARD * np.random.default_rng(0).standard_normal((1, engine.hop + 1), np.float32)
     for row in engine.table.bends:  # a model costs most when it is bent
         if row.address.endswith("/scale"):
             engine.apply(row.index, BARELY_BENT)
@@ -85,7 +88,7 @@ def measure(path: str | os.PathLike[str], *, sample_rate: float | None = None, s
     try:
         for _ in range(max(int(seconds / deadline), 10)):
             began = time.perf_counter()
-            engine.next()
+            engine.next(noise[:, : engine.wanted] if engine.inputs else None)
             costs.append(time.perf_counter() - began)
             due = max(due + deadline, began)
             time.sleep(max(0.0, due - time.perf_counter()))

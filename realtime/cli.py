@@ -193,8 +193,11 @@ def _greeting(session: object) -> str:
     osc = f"OSC on {session.osc.host}:{session.osc.port}" if session.osc else "no OSC"
     if session.osc and session.osc.query:
         osc += f", OSCQuery on port {session.osc.query.port}"
-    size = session.card.latent.size
-    knobs = f"/latent/1 to /latent/{size}" if size > 1 else "/latent/1"
+    if session.card.played == "transform":
+        knobs = "/freeze, /feedback, /input/mix"
+    else:
+        size = session.card.latent.size
+        knobs = f"/latent/1 to /latent/{size}" if size > 1 else "/latent/1"
     priority = int(session.deck.state["priority"])
     granted = f"real-time priority {priority}" if priority else "no real-time priority: see the README on limits"
     return f"{why}Playing {session.card.name} on {where}, {granted}. {osc}: {knobs}; Ctrl-C ends."

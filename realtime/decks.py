@@ -69,7 +69,7 @@ class DeckProcess:
         number: int = 0,
         child: Child | None = None,
     ) -> None:
-        method = card.method("decode")
+        method = card.method(card.played)
         hop = math.ceil(method.hop * sample_rate / card.sample_rate)
         capacity = max(RING, 1 << (8 * hop - 1).bit_length())
         self.segment = Segment.create(Geometry("deck", method.channels, capacity), registry)

@@ -1,8 +1,9 @@
 """What a deck plays, without the process around it: events in, audio out.
 
-The engine holds the knobs of one deck, makes latent frames from them, decodes, guards against what is not a number,
-brings the model's rate to the stream's, adds the live input and runs the effects. The deck process runs it against the
-clock; tests and rendering run it as fast as it goes, and get the same samples.
+The engine holds the knobs of one deck, makes latent frames from them and decodes, or lets a model transform the live
+input; guards against what is not a number, brings the model's rate to the stream's, adds the live input and runs the
+effects. The deck process runs it against the clock; tests and rendering run it as fast as it goes, and get the same
+samples.
 """
 
 from __future__ import annotations
@@ -10,23 +11,27 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from export.contract import bends_layer
+from export.contract import Card, Latent, bends_layer, load
 from realtime.bends import Bends
 from realtime.decoder import Decoder
+from realtime.dry import DryWay
 from realtime.effects import Chain, Effect, rows
 from realtime.encoder import Encoder
 from realtime.graph import run_of
+from realtime.guard import Guard, rise
+from realtime.hops import Hops
+from realtime.intake import Intake
 from realtime.latents import Latents, Smoother
 from realtime.memory import CAPTURE, GLIDE, RESTORE
 from realtime.params import Parameter, Table, table
 from realtime.resampler import Resampler
+from realtime.sounding import Sounding
 from realtime.state import EngineState
-
-SILENT_DB = -80.0
-INPUT_MEMORY = 1 << 17  # samples of the live input that are kept, for the dry way
+from realtime.transformer import Transformer
 
 
 class Engine:
@@ -44,11 +49,15 @@ class Engine:
         Channels of the live input; 0 is none.
     effects
         What the sound goes through, in this order.
+    method
+        `decode` or `transform`, where it is not to be what the model is played by.
 
     Attributes
     ----------
+    decoder : Sounding
+        What sounds: the model's `decode`, or its `transform` where it has none.
     frames : int
-        Latent frames made so far.
+        Latent frames, or hops of live input, made so far.
     nonfinite : int
         Frames in which the model gave no numbers; they fade to silence, and the model goes back to rest.
     taken : int
@@ -67,17 +76,20 @@ class Engine:
         seed: int = 0,
         inputs: int = 0,
         effects: Sequence[Effect] = (),
+        method: str | None = None,
     ) -> None:
-        self.decoder = Decoder(path, seed=seed)
-        card = self.decoder.card
-        self.table: Table = table(card, rows(effects))
+        card = load(path)[1]
+        name = method or card.played
+        transforms = name == "transform"
+        self.decoder: Sounding = (Transformer if transforms else Decoder)(path, seed=seed)
+        self.table: Table = table(replace(card, methods={name: card.method(name)}), rows(effects))
         self.sample_rate = sample_rate
         self.channels, self.inputs = self.decoder.channels, inputs
         self.frames = self.nonfinite = 0
         self.states: dict[int, EngineState] = {}
         self.controls_at_once = False
         frame_rate = card.sample_rate / self.decoder.hop
-        self.latents = Latents(card.latent, frame_rate, seed)
+        self.latents = Latents(Latent.plain(0) if transforms else card.latent, frame_rate, seed)
         self.knobs = {row.address: row.default for row in self.table.by_index}
         self.knobs["/walk/seed"] = seed
         self._frame_rate = frame_rate
@@ -86,11 +98,11 @@ class Engine:
         followed = {k: self.table.follows(address) for k, address in enumerate(self._controls)}
         self._follows = {k: pair for k, pair in followed.items() if pair is not None}
         self._smoother = Smoother(self._targets(), frame_rate)
-        method = self.decoder.method
-        self._bends = Bends(method, frame_rate)
+        told = self.decoder.method
+        self._bends = Bends(told, frame_rate)
         self._values = self.decoder.graph.rest.copy()  # of all controls
         self._plain = run_of(np.delete(np.arange(self._values.size), self._bends.places))  # those that bend nothing
-        plain = [control for control in method.controls if not bends_layer(control.name)]
+        plain = [control for control in told.controls if not bends_layer(control.name)]
         self._knob_of = np.repeat(np.arange(len(plain)), [control.size for control in plain])
         faders = {
             "manual": self.table.latents,
@@ -102,13 +114,14 @@ class Engine:
         self._glide_ms = 0.0
         self._glides: dict[str, tuple[Parameter, float, float, int, int]] = {}
         self._restoring: EngineState | None = None
-        self._guard = _Guard(self.channels)
+        self._guard = Guard(self.channels)
         self._ratio = sample_rate / card.sample_rate
         self._resampler = None
         if self._ratio != 1.0:
             self._resampler = Resampler(card.sample_rate, sample_rate, self.channels)
-        encoder = Encoder(path, sample_rate, inputs) if inputs and "encode" in card.methods else None
-        self._input = _Input(inputs, self.channels, encoder) if inputs else None
+        self._intake = Intake(self.channels, self.decoder.hop, card.sample_rate) if transforms else None
+        self._ears = self._listening(path, card) if inputs else None
+        self._dry = DryWay(inputs, self.channels, self._dry_delay + 2 * self.hop) if inputs else None
         self.chain = Chain(effects, sample_rate, self.channels) if effects else None
         self._effect_rows = frozenset(row.address for row in rows(effects))
         self.taken = 0
@@ -131,10 +144,23 @@ class Engine:
 
     @property
     def _dry_delay(self) -> int:
-        if self._input is None:
+        """Samples by which the answer lags the input: until it is heard, in the model, until it is sound again."""
+        if not self.inputs:
             return 0
-        heard = self._input.encoder.delay if self._input.encoder else 0
-        return heard + round(self.decoder.delay * self._ratio)
+        heard = 0
+        if self._ears is not None:
+            heard = self._ears.lag if isinstance(self._ears, Encoder) else self._ears.delay
+        return round((heard + self.decoder.delay) * self._ratio)
+
+    def _listening(self, path: str | os.PathLike[str], card: Card) -> Encoder | Hops | None:
+        """Make what hears the live input: a latent frame of it, or a hop, for each frame; None where nothing does."""
+        behind = self.decoder.delay
+        if self._intake is not None:
+            inside, hop = self.decoder.channels, self.decoder.hop
+            return Hops(
+                self.sample_rate, self.inputs, model_rate=card.sample_rate, inside=inside, hop=hop, behind=behind
+            )
+        return Encoder(path, self.sample_rate, self.inputs, behind=behind) if "encode" in card.methods else None
 
     @property
     def problems(self) -> list[str]:
@@ -162,15 +188,18 @@ class Engine:
     def snapshot(self) -> EngineState:
         """Copy what the next frame goes on from."""
         controls = np.concatenate([self._smoother.now, self._bends.now])
-        return EngineState(self.decoder.snapshot(), self.latents.snapshot(), controls)
+        heard = self._intake.snapshot() if self._intake is not None else ()
+        return EngineState(self.decoder.snapshot(), self.latents.snapshot(), controls, heard)
 
     def reset(self) -> None:
         """Bring the model to rest; the next frame goes over from what would have been to what is."""
-        state = self.snapshot()
-        before = self.decoder.snapshot()
-        self.decoder.reset()
-        self._restoring = EngineState(self.decoder.snapshot(), state.latents, state.controls)
-        self.decoder.restore(before)
+        before = self.snapshot()
+        self._rest()
+        rest = self.snapshot()
+        self._restoring = EngineState(rest.decoder, before.latents, before.controls, rest.heard)
+        self.decoder.restore(before.decoder)
+        if self._intake is not None:
+            self._intake.restore(before.heard)
 
     def settle(self, state: EngineState | None = None) -> None:
         """Let every knob be where it points, without a glide, or go on from a state: before the first frame."""
@@ -187,46 +216,61 @@ class Engine:
         """
         self._glide()
         heard = None
-        if self._input is not None:
+        if self._dry is not None:
             assert given is not None
             self.taken += given.shape[1]
-            heard = self._input.push(given, self.knobs["/input/gain"])
-        audio = self._decode(heard)
+            given = self._dry.push(given, self.knobs["/input/gain"])
+            heard = self._ears.push(given) if self._ears is not None else None
+        if self._intake is not None:
+            self._intake.hear(heard)
+        audio = self._sound(heard)
         if self._restoring is not None:  # both what would have been and what is: the one fades into the other
             self._restore(self._restoring)
             self._restoring = None
-            risen = _rise(audio.shape[1])
-            audio = audio * (1 - risen) + self._decode(heard) * risen
+            risen = rise(audio.shape[1])
+            audio = audio * (1 - risen) + self._sound(heard) * risen
         self.frames += 1
         sound = bool(np.isfinite(audio).all())
         if not sound:
             self.nonfinite += 1
-            self.decoder.reset()
+            self._rest()
         out = self._guard.pass_on(audio if sound else None, self.decoder.hop)
         if self._resampler is not None:
             out = self._resampler.push(out)
-        if self._input is not None:
-            out = self._input.mix(out, self.knobs["/input/mix"], self._dry_delay)
+        if self._dry is not None:
+            out = self._dry.mix(out, self.knobs["/input/mix"], self._dry_delay)
         if self.chain is not None and out.shape[1]:
             out = self.chain.process(out)
         return np.ascontiguousarray(out, np.float32)
 
-    def _decode(self, heard: np.ndarray | None) -> np.ndarray:
-        latent = self.latents.next(self.knobs, heard)
+    def _sound(self, heard: np.ndarray | None) -> np.ndarray:
+        """Make a frame from where the knobs, the sources and the model are."""
+        latent = self.latents.next(self.knobs, heard) if self._intake is None else None
         targets = self._targets()
         time_ms = 0.0 if self.controls_at_once else self._follow_ms(targets)
         self._values[self._plain] = self._smoother.next(targets, time_ms)[self._knob_of]
         if self._bends.next(self.knobs):
             self._values[self._bends.places] = self._bends.now
-        return self.decoder.step(latent, self._values)
+        if self._intake is None:
+            assert latent is not None
+            return self.decoder.step(latent, self._values)
+        made = self.decoder.step(self._intake.next(self.knobs), self._values)
+        self._intake.keep(made)
+        return made
+
+    def _rest(self) -> None:
+        """Bring the model to rest, and let it not hear again what it has made."""
+        self.decoder.reset()
+        if self._intake is not None:
+            self._intake.reset()
 
     def _targets(self) -> np.ndarray:
         return np.array([self.knobs[address] for address in self._controls])
 
     def _follow_ms(self, targets: np.ndarray) -> np.ndarray:
         """Say in what time each control follows: some rise in another than they fall in."""
-        for k, (rise, fall) in self._follows.items():
-            self._control_ms[k] = self.knobs[rise if targets[k] >= self._smoother.now[k] else fall]
+        for k, (up, down) in self._follows.items():
+            self._control_ms[k] = self.knobs[up if targets[k] >= self._smoother.now[k] else down]
         return self._control_ms
 
     def _turn(self, row: Parameter, value: float) -> None:
@@ -268,71 +312,5 @@ class Engine:
         self.latents.restore(state.latents)
         self._smoother.now[:] = state.controls[: self._smoother.now.size]
         self._bends.restore(state.controls[self._smoother.now.size :])
-
-
-class _Input:
-    """The live input's two ways: through the model's `encode`, and dry, as late as the model's answer is."""
-
-    def __init__(self, inputs: int, channels: int, encoder: Encoder | None) -> None:
-        self.encoder = encoder
-        self._channels = channels
-        self._memory = np.zeros((inputs, INPUT_MEMORY), np.float32)
-        self._heard = self._given = 0
-        self._gain: float | None = None
-        self._mix: float | None = None
-
-    def push(self, audio: np.ndarray, gain_db: float) -> np.ndarray | None:
-        """Take audio [shape=(inputs, samples)], and give the latent that it makes."""
-        gain = 10 ** (gain_db / 20) if gain_db > SILENT_DB else 0.0
-        audio = (audio * _ramp(gain if self._gain is None else self._gain, gain, audio.shape[1])).astype(np.float32)
-        self._gain = gain
-        at = (self._heard + np.arange(audio.shape[1])) % INPUT_MEMORY
-        self._memory[:, at] = audio
-        self._heard += audio.shape[1]
-        return self.encoder.push(audio) if self.encoder is not None else None
-
-    def mix(self, wet: np.ndarray, mix: float, behind: int) -> np.ndarray:
-        """Add the dry input to what the model gives [shape=(channels, samples)], at equal power."""
-        count = wet.shape[1]
-        before = mix if self._mix is None else self._mix
-        self._mix = mix
-        index = self._given - behind + np.arange(count)
-        self._given += count
-        if before == mix == 1.0:
-            return wet
-        dry = self._memory[:, index % INPUT_MEMORY] * (index >= 0)
-        dry = dry.mean(axis=0, keepdims=True) if self._channels == 1 else dry[np.arange(self._channels) % len(dry)]
-        share = 0.5 * np.pi * _ramp(before, mix, count)
-        return np.asarray(wet * np.sin(share) + dry * np.cos(share))
-
-
-def _ramp(begin: float, end: float, count: int) -> np.ndarray:
-    return begin + (end - begin) * (np.arange(1, count + 1) / max(count, 1))
-
-
-def _rise(count: int) -> np.ndarray:
-    """Go from 0 to 1 with neither a step nor a corner."""
-    t = np.arange(count, dtype=np.float32) / count
-    return t * t * (3 - 2 * t)
-
-
-class _Guard:
-    """Keeps a break in the model from becoming a step in the sound.
-
-    A hop that is missing becomes a fade from the last sample to silence; the hop after it fades in.
-    """
-
-    def __init__(self, channels: int) -> None:
-        self._last = np.zeros((channels, 1), np.float32)
-        self._closed = False
-
-    def pass_on(self, audio: np.ndarray | None, frames: int) -> np.ndarray:
-        if audio is None:
-            out = self._last * (1 - _rise(frames))
-            self._closed = True
-        elif self._closed:
-            out, self._closed = audio * _rise(frames), False
-        else:
-            out = audio
-        self._last = out[:, -1:] if not self._closed else np.zeros_like(self._last)
-        return out
+        if self._intake is not None:
+            self._intake.restore(state.heard)

@@ -25,7 +25,7 @@ FORMATS = {
     ".caf": ("CAF", "FLOAT"),
 }
 AIFF_BYTES = (1 << 32) - (1 << 12)  # its sizes have 32 bits
-FLOAT_BYTES = 4
+SAMPLE_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1}
 
 UPDATE_HEADER_NOW = 0x1060
 RF64_AUTO_DOWNGRADE = 0x1210
@@ -47,6 +47,9 @@ class GrowingFile:
         In Hz.
     channels
         How many.
+    subtype
+        How samples are kept, as libsndfile calls it: one of `SAMPLE_BYTES`, and what FLAC can hold. None takes that of
+        `FORMATS`.
 
     Raises
     ------
@@ -56,10 +59,11 @@ class GrowingFile:
         It cannot be made.
     """
 
-    def __init__(self, path: Path, sample_rate: int, channels: int) -> None:
+    def __init__(self, path: Path, sample_rate: int, channels: int, subtype: str | None = None) -> None:
         self.path = path
-        self._format, subtype = FORMATS[path.suffix.lower()]
-        self._frame_bytes = channels * FLOAT_BYTES
+        self._format, usual = FORMATS[path.suffix.lower()]
+        subtype = subtype or usual
+        self._frame_bytes = channels * SAMPLE_BYTES.get(subtype, 1)
         self.frames = 0
         self._disk = _Disk(path)
         try:

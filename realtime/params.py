@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from export.contract import Bend, Card, Control, GlitchError, bends_layer
+from export.contract import Bend, Card, Control, GlitchError, Method, bends_layer
 from realtime.memory import MAX_LATENTS, MAX_PARAMETERS
 
 Kind = Literal["float", "int", "bool", "trigger", "list"]
@@ -178,6 +178,23 @@ DECK_ROWS = (
     ),
 )
 
+TRANSFORM_ROWS = (
+    row("/freeze", "bool", 0, 1, 0, "", "deck", "Let the model go on hearing what it heard last, round and round."),
+    row("/freeze/length", "float", 20, 2000, 250, "ms", "deck", "How much of it that is.", curve="log"),
+    row(
+        "/feedback",
+        "float",
+        0,
+        1,
+        0,
+        "",
+        "deck",
+        "How much of what the model made last is added to what it hears.",
+        smoothing_ms=30,
+    ),
+)
+"""What decks have beside that where their model transforms the live input."""
+
 
 class Table(Mapping[str, Parameter]):
     """The parameters of a session, by address. Their order, and so their index, depends on the model alone."""
@@ -230,7 +247,7 @@ class Table(Mapping[str, Parameter]):
     @property
     def controls(self) -> dict[str, Parameter]:
         """The model's own live controls, by their name in the card."""
-        host = {row.address for row in (*HOST_ROWS, *DECK_ROWS)} | {"/latent"}
+        host = {row.address for row in (*HOST_ROWS, *DECK_ROWS, *TRANSFORM_ROWS)} | {"/latent"}
         others = ("/latent/", "/fx/", BENT)
         return {
             row.address.removeprefix("/"): row
@@ -270,6 +287,10 @@ def table(card: Card | None = None, effects: Iterable[Parameter] = ()) -> Table:
 
 
 def _model_rows(card: Card) -> Iterator[Parameter]:
+    if card.played == "transform":
+        yield from TRANSFORM_ROWS
+        yield from _control_rows(card.method("transform"))
+        return
     size = card.latent.size
     if size > MAX_LATENTS:
         raise ParameterError(f"The model '{card.name}' has {size} latents, and {MAX_LATENTS} can be played.")
@@ -284,9 +305,13 @@ def _model_rows(card: Card) -> Iterator[Parameter]:
         yield row(f"/latent/{k + 1}/bias", "float", -6, 6, 0, "", "deck", f"Is added to {of}")
         time = f"Time in which latent {k + 1} follows a step; -1 is /smoothing."
         yield row(f"/latent/{k + 1}/smoothing", "float", -1, 5000, -1, "ms", "deck", time)
-    taken = {row.address for row in (*HOST_ROWS, *DECK_ROWS)}
-    decode = card.methods.get("decode")
-    controls = decode.controls if decode else ()
+    yield from _control_rows(card.method("decode"))
+
+
+def _control_rows(method: Method) -> Iterator[Parameter]:
+    """Give the rows of a method's own live controls, and of its layers."""
+    taken = {row.address for row in (*HOST_ROWS, *DECK_ROWS, *TRANSFORM_ROWS)}
+    controls = method.controls
     for control in controls:
         if bends_layer(control.name):
             continue
@@ -297,7 +322,7 @@ def _model_rows(card: Card) -> Iterator[Parameter]:
         yield row(address, "float", low, high, default, control.unit, "deck", control.text, smoothing_ms=SMOOTHING_MS)
         if not re.search(r"/\d+$", address):  # all voices follow as the first one does
             yield from _following_rows(address, control)
-    for bend in decode.bends if decode else ():
+    for bend in method.bends:
         yield from _bend_rows(bend, controls[bend.scale], controls[bend.shift])
 
 

@@ -45,7 +45,7 @@ class Plane:
 
     def __init__(self, latent: Latent) -> None:
         order = np.array(latent.order, int)
-        own = np.array([point.latent for point in latent.map], float).reshape(-1, latent.size)
+        own = np.array([point.latent for point in latent.map], float).reshape(len(latent.map), latent.size)
         self._scores = ((own - np.array(latent.mean)) / np.array(latent.std))[:, order]  # [points, latents]
         self._x, self._y = np.ascontiguousarray(places(latent.map).T)
         self._wide, self._high = len(set(self._x)) > 1, len(set(self._y)) > 1

@@ -42,6 +42,10 @@ MOST_EFFECTS = 16
 MOST_CHANGES = 16  # of effects, that wait
 MOST_CONVERTED = 8  # models that are opened or wait to be converted, beside the rest
 TOO_SLOW_S = 2.0  # above its deadline for so long, a deck is muted
+DEAF = (
+    "The model '{name}' transforms live input, and there is none, so it hears silence; start glitch-live with "
+    "--input default, or with --input and a device that --list-devices names."
+)
 
 
 class OvertakenError(DeckError):
@@ -211,7 +215,8 @@ class Rack:
         with player.lock:
             self._must_be_wanted(player, model, ticket)
             _, card = load(named.model)
-            card.method("decode")
+            if card.played == "transform" and not self._inputs:
+                self._note(DEAF.format(name=card.name))
             kept = player.effects if effects is None else effects
             with self.ahead.braced():
                 self._cross_to(player, Loaded(named, card, kept), fade_ms, values)

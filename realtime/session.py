@@ -148,7 +148,7 @@ class Session:
         self._model = Path(model or kept or bundled_model()).absolute()
         playable = opened(self._model, tell=tell or self.say).model
         self._card = load(playable)[1]  # what is no model is refused before anything starts
-        self._card.method("decode")
+        self._card.method(self._card.played)
         self._effects = self._effects_of(fx)
         self.seconds = seconds
         self._blocksize, self._latency, self._osc_address = blocksize, latency, osc
@@ -338,7 +338,7 @@ class Session:
         try:
             self.output = Output()
             self._stack.callback(self.output.close)
-            channels = self._card.method("decode").channels
+            channels = self._card.method(self._card.played).channels
             self.device = self.output.choose(
                 self._device_wanted,
                 self._rate_wanted,

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from export.contract import GlitchError
-from realtime.decoder import DecoderState
 from realtime.latents import LatentsState
 from realtime.phase import PhaseSnapshot
+from realtime.sounding import SoundingState
 
 MAGIC = b"glitch state 1\n"
 LARGEST_HEAD = 1 << 20
@@ -31,17 +31,30 @@ class StateError(GlitchError):
 
 @dataclass(frozen=True)
 class EngineState:
-    """What an engine goes on from: the decoder's caches and phase, the latents' sources, the controls on their way."""
+    """What an engine goes on from.
 
-    decoder: DecoderState
+    Attributes
+    ----------
+    decoder
+        The model's caches and phase.
+    latents
+        The latents' sources.
+    controls
+        The controls on their way.
+    heard
+        What a transform hears beside the live input (`realtime.intake.Intake`); nothing for a model that decodes.
+    """
+
+    decoder: SoundingState
     latents: LatentsState
     controls: np.ndarray
+    heard: tuple[np.ndarray, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Write it down."""
         told, sources = self.latents.pack()
         phase = self.decoder.phase
-        parts = (self.decoder.caches, phase.arrays if phase else (), tuple(sources), (self.controls,))
+        parts = (self.decoder.caches, phase.arrays if phase else (), tuple(sources), (self.controls,), self.heard)
         head = {
             "parts": [[[str(array.dtype), list(array.shape)] for array in part] for part in parts],
             "phase": list(phase.settings) if phase else None,
@@ -82,12 +95,13 @@ class EngineState:
                 arrays.append(np.frombuffer(data, kind, count, at).reshape(shape).copy())
                 at += count * kind.itemsize
             parts.append(tuple(arrays))
-        caches, phase, sources, (controls,) = parts
+        caches, phase, sources, (controls,), *heard = parts  # there was no last part once
         inverter = None
         if head["phase"] is not None:
             n_fft, hop, window, lookahead = head["phase"]
             inverter = PhaseSnapshot((int(n_fft), int(hop), str(window), int(lookahead)), phase)
-        return cls(DecoderState(caches, inverter), LatentsState.unpack(head["latents"], list(sources)), controls)
+        latents = LatentsState.unpack(head["latents"], list(sources))
+        return cls(SoundingState(caches, inverter), latents, controls, heard[0] if heard else ())
 
 
 def keep(folder: Path, data: bytes) -> str:

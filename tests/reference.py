@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from export.contract import Card, Control, Latent, Method, Provenance, Spectrum, save
+from export.contract import Card, Control, Latent, MelBands, Method, Provenance, Spectrum, save
+from export.mel import bands_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -81,36 +82,137 @@ def echo_model(path: Path, *, hop: int = 128) -> Path:
     return _save(path, graph, Card("echo", RATE, methods, Latent.plain(1)))
 
 
-def tone_model(path: Path, *, frequency: float = 1000.0, n_fft: int = 2048, hop: int = 256) -> Path:
-    """Write a model of magnitudes: one steady tone, its level told by the control `loudness` in dBFS."""
+def tone_model(
+    path: Path, *, frequency: float = 1000.0, n_fft: int = 2048, hop: int = 256, frames: int = 1, bands: int = 0
+) -> Path:
+    """Write a model of magnitudes: one steady tone, its level told by the control `loudness` in dBFS.
+
+    A step gives several `frames` of the spectrum, where that is asked for, and power in mel `bands`.
+    """
+    mel = MelBands(bands) if bands else None
+    spectrum = Spectrum(n_fft, hop, mel=mel)
     bins = n_fft // 2 + 1
     offset = np.arange(bins) - frequency * n_fft / RATE
     lobe = np.sinc(offset) + 0.5 * (np.sinc(offset - 1) + np.sinc(offset + 1))  # a Hann window's main lobe, peak 1
     lobe = np.where(np.abs(offset) < 2, np.abs(lobe), 0) * n_fft / 4 * np.sqrt(2)
+    if bands:
+        lobe = bands_of(spectrum, RATE) @ lobe**2
     nodes = [
         helper.make_node("Mul", ["decode.control.loudness", "nepers"], ["log"]),
         helper.make_node("Exp", ["log"], ["gain"]),
         helper.make_node("Mul", ["gain", "lobe"], ["tone"]),
         helper.make_node("ReduceSum", ["decode.input", "axis"], ["sum"]),
         helper.make_node("Mul", ["sum", "nothing"], ["none"]),
-        helper.make_node("Add", ["tone", "none"], ["decode.output"]),
+        helper.make_node("Add", ["tone", "none"], ["column"]),
+        helper.make_node("Unsqueeze", ["column", "last"], ["column4"]),
+        helper.make_node("Expand", ["column4", "columns"], ["held"]),
+        helper.make_node("Reshape", ["held", "flat"], ["decode.output"]),
     ]
     constants = {
-        "nepers": np.array(np.log(10) / 20, np.float32),
-        "lobe": lobe.reshape(1, bins, 1).astype(np.float32),
+        "nepers": np.array(np.log(10) / (10 if bands else 20), np.float32),
+        "lobe": lobe.reshape(1, -1, 1).astype(np.float32),
         "axis": np.array([1]),
         "nothing": np.array(0, np.float32),
+        "last": np.array([3]),
+        "columns": np.array([1, 1, 1, frames]),
+        "flat": np.array([1, spectrum.rows, -1]),
     }
     graph = helper.make_graph(
         nodes,
         "tone",
         [_float("decode.input", [1, 2, "frames"]), _float("decode.control.loudness", [1, 1, "frames"])],
-        [_float("decode.output", [1, bins, "frames"])],
+        [_float("decode.output", [1, spectrum.rows, "columns_out"])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     loudness = Control("loudness", default=-12.0, minimum=-80.0, maximum=0.0, unit="dB", text="Level of the tone.")
-    method = Method(hop=hop, output="magnitudes", spectrum=Spectrum(n_fft, hop), controls=(loudness,))
+    method = Method(hop=frames * hop, output="magnitudes", spectrum=spectrum, controls=(loudness,))
     return _save(path, graph, Card("tone", RATE, {"decode": method}, Latent.plain(2)))
+
+
+def passing_model(
+    path: Path, *, hop: int = 128, gain: float = 1.0, delay: int = 48, channels: int = 1, rate: int = RATE
+) -> Path:
+    """Write a model that transforms: what it hears comes back `delay` later, times `gain` and the control `level`."""
+    nodes = [
+        helper.make_node("Concat", ["transform.state.0", "transform.input"], ["joined"], axis=2),
+        helper.make_node("Slice", ["joined", "back", "end", "time"], ["transform.state.0.next"]),
+        helper.make_node("Slice", ["joined", "first", "back", "time"], ["late"]),
+        helper.make_node("Mul", ["late", "gain"], ["louder"]),
+        helper.make_node("Mul", ["louder", "transform.control.level"], ["transform.output"]),
+    ]
+    constants = {
+        "first": np.array([0]),
+        "back": np.array([-delay]),
+        "end": np.array([2**31]),
+        "time": np.array([2]),
+        "gain": np.array(gain, np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "passing",
+        [
+            _float("transform.input", [1, channels, "samples_in"]),
+            _float("transform.control.level", [1, 1, 1]),
+            _float("transform.state.0", [1, channels, delay]),
+        ],
+        [
+            _float("transform.output", [1, channels, "samples"]),
+            _float("transform.state.0.next", [1, channels, delay]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    level = Control("level", 1.0, 0.0, 1.0, text="How loud it comes back.", per_frame=False)
+    rest = (np.zeros((1, channels, delay), np.float32),)
+    method = Method(hop=hop, output="audio", channels=channels, delay=delay, controls=(level,), rest=rest)
+    return _save(path, graph, Card("passing", rate, {"transform": method}, Latent.plain(0)))
+
+
+def spectral_model(
+    path: Path, *, n_fft: int = 512, hop: int = 128, frames: int = 1, bands: int = 0, rate: int = RATE
+) -> Path:
+    """Write a model that transforms: the magnitudes of what it hears, or mel `bands`; several frames a step."""
+    spectrum = Spectrum(n_fft, hop, mel=MelBands(bands) if bands else None)
+    n = np.arange(n_fft)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * n / n_fft)
+    angle = 2 * np.pi * np.arange(spectrum.bins)[:, None] * n / n_fft
+    kernel = np.concatenate([np.cos(angle), np.sin(angle)]) * window
+    nodes = [
+        helper.make_node("Concat", ["transform.state.0", "transform.input"], ["joined"], axis=2),
+        helper.make_node("Slice", ["joined", "back", "end", "time"], ["transform.state.0.next"]),
+        helper.make_node("Conv", ["joined", "kernel"], ["parts"], strides=[hop]),  # [1, 2 * bins, frames]
+        helper.make_node("Mul", ["parts", "parts"], ["squares"]),
+        helper.make_node("Reshape", ["squares", "pairs"], ["paired"]),  # [1, 2, bins, frames]
+        helper.make_node("ReduceSum", ["paired", "pair"], ["power"], keepdims=0),
+        helper.make_node("MatMul", ["bands", "power"], ["transform.output"])
+        if bands
+        else helper.make_node("Sqrt", ["power"], ["transform.output"]),
+    ]
+    constants = {
+        "back": np.array([hop - n_fft]),
+        "end": np.array([2**31]),
+        "time": np.array([2]),
+        "kernel": kernel[:, None].astype(np.float32),
+        "pairs": np.array([1, 2, spectrum.bins, -1]),
+        "pair": np.array([1]),
+    }
+    if bands:
+        constants["bands"] = bands_of(spectrum, rate)[None]
+    past = [1, 1, n_fft - hop]
+    graph = helper.make_graph(
+        nodes,
+        "spectral",
+        [_float("transform.input", [1, 1, "samples_in"]), _float("transform.state.0", past)],
+        [_float("transform.output", [1, spectrum.rows, "columns"]), _float("transform.state.0.next", past)],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    method = Method(
+        hop=frames * hop,
+        output="magnitudes",
+        delay=n_fft // 2 - hop,
+        spectrum=spectrum,
+        rest=(np.zeros(past, np.float32),),
+    )
+    return _save(path, graph, Card("spectral", rate, {"transform": method}, Latent.plain(0)))
 
 
 def singing_model(path: Path, *, audio: bool = False, n_fft: int = 2048, hop: int = 256) -> Path:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "export": {"export"},
-    "realtime": {"realtime", "export.contract", "export.stepping"},
+    "realtime": {"realtime", "export.contract", "export.mel", "export.stepping"},
     "gui": {"gui", "realtime", "export.contract"},
     "models": {
         *(
@@ -24,7 +24,7 @@ MAY_IMPORT = {
             "realtime.render",
             "realtime.library",
         ),
-        *("realtime.conversion", "realtime.lifeline"),
+        *("realtime.conversion", "realtime.lifeline", "realtime.hops"),
         # what plays, without the processes that play it
         *("realtime.offline", "realtime.engine", "realtime.walk", "realtime.plane"),
         *("realtime.graph", "realtime.encoder", "realtime.resampler", "realtime.record", "realtime.growing"),
@@ -66,9 +66,9 @@ def test_the_window_needs_nothing_that_plays() -> None:
 
 
 def test_every_parameter_is_in_the_documents() -> None:
-    from realtime.params import DECK_ROWS, HOST_ROWS
+    from realtime.params import DECK_ROWS, HOST_ROWS, TRANSFORM_ROWS
 
     text = (ROOT / "docs" / "osc.md").read_text()
-    for row in (*HOST_ROWS, *DECK_ROWS):
+    for row in (*HOST_ROWS, *DECK_ROWS, *TRANSFORM_ROWS):
         assert f"`{row.address}`" in text, row.address
         assert row.text in text, row.address

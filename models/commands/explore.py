@@ -43,6 +43,7 @@ def command(
     if picture is not None and no_picture:
         raise GlitchError("--picture says where a picture goes, and --no-picture that there is none; give one of them.")
     from models.explore import Wish, explore
+    from models.knobs import named
 
     drawn = None if no_picture else picture or out.with_suffix(".png")
     wish = Wish(
@@ -52,7 +53,7 @@ def command(
         speed=speed,
         radius=radius,
         seed=seed,
-        controls=_values(controls),
+        controls=named(controls),
         rate=rate,
     )
     began = time.monotonic()
@@ -63,17 +64,3 @@ def command(
     print(f"{out}{shown}: {made.seconds:.1f} s of sound at {made.rate} Hz, {speedup:.1f} times as fast as it plays.")
     if made.nonfinite:
         print(f"The model gave no numbers in {made.nonfinite} frames; they are silence, faded.")
-
-
-def _values(text: str) -> dict[str, float]:
-    """Read `name=value` pairs with commas."""
-    found = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, value = part.partition("=")
-        try:
-            found[name.strip().removeprefix("/")] = float(value)
-        except ValueError:
-            equals = ""
-        if not equals or not name.strip():
-            raise GlitchError(f"--controls takes pairs with commas, as pitch=60,loudness=-20, not '{part}'.")
-    return found

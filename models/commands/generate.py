@@ -1,0 +1,48 @@
+"""`glitch-lab generate`: sound without end from a model, to a file."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.commands.terminal import progress
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file that decodes.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The sound file to write: .wav, .flac, .aiff, .caf.")],
+    minutes: Annotated[float, typer.Option(help="How long.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random.")] = 0,
+    walk: Annotated[str, typer.Option(help="How it wanders: linear, spherical or brownian.")] = "linear",
+    speed: Annotated[float, typer.Option(min=0, max=20, help="Steps of the walk a second.")] = 0.25,
+    radius: Annotated[float, typer.Option(min=0, max=4, help="How far it goes, in standard deviations.")] = 1.0,
+    controls: Annotated[
+        str, typer.Option(help="The model's controls and other knobs, as pitch=60,latent/1/bias=1.")
+    ] = "",
+    rate: Annotated[int | None, typer.Option(min=8000, max=384_000, help="Sample rate, Hz; else the model's.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+) -> None:
+    """Let a model wander by itself for any time: the sound that the stage plays with the same seed and knobs."""
+    from models.generated import Wish, generate
+    from models.knobs import named
+
+    wish = Wish(
+        minutes=minutes,
+        walk=walk,
+        speed=speed,
+        radius=radius,
+        seed=seed,
+        controls=named(controls),
+        rate=rate,
+        force=force,
+    )
+    began = time.monotonic()
+    with progress("generating") as on_share:
+        made = generate(model, out, wish, on_share=lambda share: on_share(round(1000 * share), 1000))
+    times = made.seconds / (time.monotonic() - began)
+    print(f"{out}: {made.seconds:.1f} s of sound at {made.rate} Hz, {times:.1f} times as fast as it plays.")
+    if made.nonfinite:
+        print(f"The model gave no numbers in {made.nonfinite} frames; they are silence, faded.")

@@ -1,0 +1,178 @@
+"""A method of a model that sounds, made to stream: what a frame stands for goes in, a hop of audio comes out.
+
+Used by the deck that plays, by `--check`, by evaluation and by tests, so that all of them hear the same samples.
+
+See Also
+--------
+realtime.decoder, realtime.transformer : the two methods that sound.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.contract import Method, Spectrum, load
+from export.mel import bands_of
+from realtime.graph import Graph
+from realtime.phase import PhaseInverter, PhaseSnapshot
+from realtime.unmel import MelInverter
+
+BARELY = 1e-3  # how far bends are turned to run the graph that has them
+
+
+@dataclass(frozen=True)
+class SoundingState:
+    """All that a method remembers, copied: bring it back with `Sounding.restore`."""
+
+    caches: tuple[np.ndarray, ...]
+    phase: PhaseSnapshot | None
+
+
+class Sounding:
+    """Runs a method one frame a step, and inverts magnitudes and mel bands on one running phase.
+
+    Parameters
+    ----------
+    path
+        The model file.
+    name
+        `decode` or `transform`.
+    seed
+        Of the phase where magnitudes say nothing of it.
+
+    Raises
+    ------
+    ContractError
+        The file is no model, lacks the method, or the graph gives other shapes than its card says.
+
+    See Also
+    --------
+    realtime.graph.Graph : why a step is always one frame.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], name: str, *, seed: int = 0) -> None:
+        model, self.card = load(path)
+        self.graph = Graph(model, self.card, name, path)
+        self._inverter = inverter_of(self.method.spectrum, self.card.sample_rate, seed)
+        self._log = self.method.spectrum is not None and self.method.spectrum.scale == "log"
+
+    @property
+    def method(self) -> Method:
+        """What the card says of it."""
+        return self.graph.method
+
+    @property
+    def hop(self) -> int:
+        """Samples a frame makes, at the model's rate."""
+        return self.method.hop
+
+    @property
+    def channels(self) -> int:
+        """Channels of the audio."""
+        return self.method.channels
+
+    @property
+    def delay(self) -> int:
+        """Samples, at the model's rate, by which the sound lags what goes in: the graph's delay and the inversion's."""
+        return self.method.delay + (self._inverter.delay if self._inverter else 0)
+
+    @property
+    def idle(self) -> np.ndarray:
+        """What goes in while nothing happens [shape=`graph.input.shape[1:]`]."""
+        raise NotImplementedError
+
+    def step(self, given: np.ndarray, controls: np.ndarray) -> np.ndarray:
+        """Make one frame's sound.
+
+        Parameters
+        ----------
+        given : np.ndarray [shape=(latents,) or (channels, hop)]
+            A latent in the model's own order and scale, or a hop of audio.
+        controls : np.ndarray [shape=(values,)]
+            The values of the model's controls in the order of its card, as many of each as its size.
+
+        Returns
+        -------
+        audio : np.ndarray [shape=(channels, hop)], float32
+            A buffer of its own; non-finite where the model gave no numbers (`reset` brings it to rest).
+        """
+        self.graph.input[0] = given.reshape(self.graph.input.shape[1:])
+        self.graph.values[:] = controls
+        self.graph.run()
+        output = self.graph.output[0]
+        if self._inverter is None:
+            return output.copy()
+        if not np.isfinite(output).all():
+            return np.full((1, self.hop), np.nan, np.float32)
+        return self._inverter.push(np.exp(output) if self._log else output)[None]
+
+    def render(self, given: np.ndarray, controls: np.ndarray | None = None) -> np.ndarray:
+        """Make the sound of many frames.
+
+        Parameters
+        ----------
+        given : np.ndarray [shape=(latents, frames) or (channels, frames * hop)]
+            Latents, or audio.
+        controls : np.ndarray [shape=(values, frames)]
+            None takes the defaults.
+
+        Returns
+        -------
+        audio : np.ndarray [shape=(channels, frames * hop)], float32
+        """
+        wide = self.graph.input.shape[2]
+        frames = given.shape[1] // wide
+        if controls is None:
+            controls = np.repeat(self.graph.rest[:, None], frames, axis=1)
+        parts = [self.step(given[:, n * wide : (n + 1) * wide], controls[:, n]) for n in range(frames)]
+        return np.concatenate(parts, axis=1) if parts else np.zeros((self.channels, 0), np.float32)
+
+    def warm(self, frames: int = 32) -> float:
+        """Make some frames and forget them, so that nothing is slow for being first; give the cost of one in s.
+
+        Bends are turned for some, so that they can be turned at any time.
+        """
+        before = self.snapshot()
+        given, controls = self.idle, self.graph.rest
+        turned = controls.copy()
+        turned[self.graph.bent] += BARELY
+        for _ in range(frames if self.method.bends else 0):
+            self.step(given, turned)
+        began = time.perf_counter()
+        for n in range(2 * frames):
+            if n == frames:
+                began = time.perf_counter()
+            self.step(given, controls)
+        cost = (time.perf_counter() - began) / frames
+        self.restore(before)
+        return cost
+
+    def reset(self) -> None:
+        """Bring caches and phase to the rest state."""
+        self.graph.reset()
+        if self._inverter is not None:
+            self._inverter.reset()
+
+    def snapshot(self) -> SoundingState:
+        """Copy all that is remembered between frames."""
+        return SoundingState(self.graph.snapshot(), self._inverter.snapshot() if self._inverter else None)
+
+    def restore(self, state: SoundingState) -> None:
+        """Go on from where `snapshot` was taken."""
+        self.graph.restore(state.caches)
+        if self._inverter is not None and state.phase is not None:
+            self._inverter.restore(state.phase)
+
+
+def inverter_of(spectrum: Spectrum | None, sample_rate: int, seed: int) -> PhaseInverter | None:
+    """Make what turns a method's magnitudes into sound; None where it gives sound itself."""
+    if spectrum is None:
+        return None
+    if spectrum.mel is None:
+        return PhaseInverter(spectrum.n_fft, spectrum.hop, window=spectrum.window, seed=seed)
+    weights = bands_of(spectrum, sample_rate)
+    return MelInverter(weights, spectrum.n_fft, spectrum.hop, window=spectrum.window, seed=seed)

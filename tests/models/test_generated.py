@@ -1,0 +1,63 @@
+"""Sound without end, to a file: the stage's own, for as long as asked."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from export.contract import GlitchError
+from models.explore import Wish as Way
+from models.explore import explore
+from models.generated import Wish, generate
+from tests import reference
+from tests.models.test_transformed import glitch_lab
+
+
+@pytest.mark.parametrize("walk", ["linear", "spherical", "brownian"])
+def test_it_is_the_walk_that_explore_and_the_stage_go(models: dict[str, Path], tmp_path: Path, walk: str) -> None:
+    generate(models["bundled"], tmp_path / "one.wav", Wish(0.05, walk, speed=2.0, seed=3))
+    explore(models["bundled"], tmp_path / "two.wav", Way(walk, seconds=3.0, speed=2.0, seed=3))  # type: ignore[arg-type]
+    one, two = (sf.read(tmp_path / name, dtype="float32")[0] for name in ("one.wav", "two.wav"))
+    assert len(one) == 3 * 48_000
+    assert np.abs(one).max() > 0.01
+    np.testing.assert_array_equal(one, two)
+
+
+def test_a_generator_of_long_chunks_ends_on_the_sample(tmp_path: Path) -> None:
+    model = reference.level_model(tmp_path / "chunks.onnx", hop=30_000)
+    made = generate(model, tmp_path / "out.flac", Wish(0.05, rate=44_100))
+    info = sf.info(tmp_path / "out.flac")
+    assert (info.frames, info.samplerate, made.rate) == (3 * 44_100, 44_100, 44_100)
+
+
+@pytest.mark.parametrize(
+    ("model", "wish", "says"),
+    [
+        ("passing", Wish(1), "has no method 'decode'"),
+        ("level", Wish(0), "longer than 0 and at most 1440 minutes"),
+        ("level", Wish(1, "crooked"), "There is no walk 'crooked'"),
+        ("level", Wish(1, controls={"colour": 1.0}), "no control 'colour'"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_leaves_nothing(
+    models: dict[str, Path], tmp_path: Path, model: str, wish: Wish, says: str
+) -> None:
+    with pytest.raises(GlitchError, match=says):
+        generate(models[model], tmp_path / "out.wav", wish)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_writes_and_replaces_nothing_unasked(models: dict[str, Path], tmp_path: Path) -> None:
+    command = ["generate", models["level"], tmp_path / "out.wav", "--minutes", "0.02", "--walk", "spherical"]
+    done = subprocess.run(glitch_lab(*command), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "1.2 s of sound" in done.stdout
+    again = subprocess.run(glitch_lab(*command), capture_output=True, text=True)
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
+    forced = subprocess.run(glitch_lab(*command, "--force"), capture_output=True, text=True)
+    assert forced.returncode == 0, forced.stderr
