@@ -21,7 +21,7 @@ from gui.host import Host
 from gui.viewmodel import DASH
 from realtime.memory import RING, Geometry, Segment
 from tests.gui.standin import RATE, StandIn, tone
-from tests.reference import layered_model, level_model, tone_model
+from tests.reference import layered_model, level_model, passing_model, tone_model
 
 
 def look(window: Window, frames: int = 40) -> None:
@@ -95,6 +95,18 @@ def test_the_models_own_controls_have_faders(application: QApplication, tmp_path
         window = Window(host)
         assert "/loudness" in window.bank.faders
         assert window.bank.models["/loudness"].value == -12
+        window.close()
+        host.close()
+
+
+def test_a_model_that_transforms_has_faders_for_what_it_hears(application: QApplication, tmp_path: Path) -> None:
+    with StandIn(passing_model(tmp_path / "passing.onnx"), tmp_path / "notes") as standin:
+        host = Host(standin.name)
+        window = Window(host)
+        faders = {"/freeze", "/freeze/length", "/feedback", "/input/mix", "/gain", "/level"}
+        assert set(window.bank.faders) == faders
+        window.show()
+        look(window)
         window.close()
         host.close()
 
