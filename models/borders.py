@@ -30,7 +30,9 @@ STEP_FRAMES, SMEARED_FRAMES = 4, 2
 """What lies before a place is compared with what comes after it, over so many frames each, that don't see across it."""
 
 
-def detected(sounds: Sequence[tuple[Audio, Sequence[int]]], rate: int, *, seed: int = 0) -> Told:
+def detected(
+    sounds: Sequence[tuple[Audio, Sequence[int]]], rate: int, *, grid: int | None = None, seed: int = 0
+) -> Told:
     """Train a classifier to hear borders, and try it on what it hasn't heard.
 
     Parameters
@@ -39,6 +41,10 @@ def detected(sounds: Sequence[tuple[Audio, Sequence[int]]], rate: int, *, seed: 
         Audio [shape=(samples,)] and where its borders are.
     rate
         Sample rate, Hz.
+    grid
+        Places that are no border are whole multiples of so many samples away from one, a multiple of `MEL_HOP`: a
+        network that takes several frames at a time may treat each of them in its own way, and that is no border. None
+        takes any place.
     seed
         Of the places that are no borders, and of the folds.
 
@@ -53,17 +59,18 @@ def detected(sounds: Sequence[tuple[Audio, Sequence[int]]], rate: int, *, seed: 
     StitchError
         Too few borders can be heard, or they lie too near to each other.
     """
-    heard = [_examples(audio, borders, rate) for audio, borders in sounds]
+    step = 1 if grid is None else max(grid // MEL_HOP, 1)
+    heard = [_examples(audio, borders, rate, step) for audio, borders in sounds]
     areas = [_area(heard, np.random.default_rng((seed, k))) for k in range(REPEATS)]
     area, borders = float(np.mean(areas)), sum(len(at) for _, at, _ in heard)
     return Told(area, _deviation(area, borders, OTHERS * borders), borders)
 
 
-def _examples(audio: Audio, borders: Sequence[int], rate: int) -> tuple[Floats, np.ndarray, np.ndarray]:
+def _examples(audio: Audio, borders: Sequence[int], rate: int, step: int) -> tuple[Floats, np.ndarray, np.ndarray]:
     """Features of all frames, the frames that are borders, and those that are none."""
     features = _features(audio, rate)
     at, elsewhere = places(heard_frames(audio, len(features)), in_frames(borders), PATCH_FRAMES)
-    return features, at, elsewhere
+    return features, at, elsewhere[(elsewhere - at[0]) % step == 0]
 
 
 def _area(heard: Sequence[tuple[Floats, np.ndarray, np.ndarray]], rng: np.random.Generator) -> float:

@@ -99,7 +99,7 @@ def convergence_db(
     frames = min(made.shape[1], wanted.shape[1])
     near = np.zeros(frames, bool)
     for border in borders:
-        k = round(border / spectrum.hop)
+        k = int(np.floor(border / spectrum.hop + 0.5))
         near[max(k - around, 0) : max(k + around + 1, 0)] = True
     if not near.any():
         raise StitchError("No border lies within the sound; give borders as sample numbers of it.")
@@ -249,7 +249,7 @@ def log_mel(audio: Audio, rate: int) -> Floats:
 
 def in_frames(borders: Sequence[int]) -> list[int]:
     """Give the frames of `log_mel` at borders."""
-    return [round(border / MEL_HOP) for border in borders]
+    return [int(np.floor(border / MEL_HOP + 0.5)) for border in borders]
 
 
 def heard_frames(audio: Audio, frames: int) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from export.contract import AUDIO_IN, Card, Method, Spectrum, load, split
 from export.mel import bands_of
 from realtime.graph import Graph
 from realtime.params import table
+from realtime.phase import analysis_window
 from realtime.unmel import MelInverter
 from realtime.walk import Walk
 
@@ -126,17 +127,16 @@ class ChunkModel:
         """Generate each chunk by itself, invert it by itself, and set the sounds end to end."""
         wanted = self._spectra(given, self.chunk // self.method.hop)
         size = self.chunk // self.spectrum.hop
-        parts = [self.inverted(wanted[:, k : k + size]) for k in range(0, wanted.shape[1], size)]
+        parts = [self._by_itself(wanted[:, k : k + size]) for k in range(0, wanted.shape[1], size)]
         return Played(wanted, np.concatenate(parts), self._borders(wanted.shape[1], 0.0))
 
-    def delayed(self, given: np.ndarray, shift: int) -> np.ndarray:
+    def delayed(self, given: np.ndarray, shift: int) -> Played:
         """Play something that comes so many samples later, as the stage does."""
-        step = 1 if self.hears else self.method.hop
         if self.hears:
             before = np.zeros((1, shift), np.float32)
         else:
-            before = np.repeat(np.array(self.card.latent.mean, np.float32)[:, None], shift // step, axis=1)
-        return self.streamed(np.concatenate([before, given], axis=1)).audio
+            before = np.repeat(np.array(self.card.latent.mean, np.float32)[:, None], shift // self.method.hop, axis=1)
+        return self.streamed(np.concatenate([before, given], axis=1))
 
     def inverted(self, wanted: np.ndarray) -> np.ndarray:
         """Give the sound of power in bands [bands, frames] on one running phase; frame k is centred at k * hop."""
@@ -192,6 +192,22 @@ class ChunkModel:
     def _running(self, wanted: np.ndarray) -> Played:
         """Invert on one running phase: chunks meet between two frames."""
         return Played(wanted, self.inverted(wanted), self._borders(wanted.shape[1], -0.5))
+
+    def _by_itself(self, wanted: np.ndarray) -> np.ndarray:
+        """Invert a chunk before and after which there is nothing: its ends are as loud as the rest of it."""
+        n_fft, hop = self.spectrum.n_fft, self.spectrum.hop
+        power = analysis_window(n_fft, self.spectrum.window) ** 2
+        length = wanted.shape[1] * hop
+        there, always = np.zeros(length + n_fft), np.zeros(length + n_fft)
+        for begin in range(-n_fft, length + n_fft, hop):
+            left, right = max(begin, 0), min(begin + n_fft, len(always))
+            if right > left:
+                always[left:right] += power[left - begin : right - begin]
+                if 0 <= begin < length:
+                    there[left:right] += power[left - begin : right - begin]
+        heard = slice(n_fft // 2, n_fft // 2 + length)
+        gain = always[heard] / np.maximum(there[heard], 0.01)
+        return np.asarray(self.inverted(wanted) * gain, np.float32)
 
     def _borders(self, frames: int, frame: float) -> list[int]:
         """Give the samples at which chunks begin, `frame` frames after their first is centred."""

@@ -105,6 +105,14 @@ def test_borders_are_found_where_only_the_timbre_steps() -> None:
     assert detected([(sound, BORDERS)], RATE).value > 0.8
 
 
+def test_a_grid_that_goes_through_all_of_a_sound_is_no_border() -> None:
+    every = 4 * 512
+    sound = hiss() * (1 + 0.5 * (np.arange(LENGTH) % every < every // 4))
+    assert detected([(sound, BORDERS)], RATE).value > 0.8
+    assert detected([(sound, BORDERS)], RATE, grid=every).value <= LIKE_GUESSING
+    assert detected([(naive(), BORDERS)], RATE, grid=every).value > 0.95
+
+
 def test_a_sound_changes_as_much_as_its_source_where_nothing_was_done_to_it() -> None:
     assert flux_ratio(plucks(), plucks(), BORDERS, RATE).value == pytest.approx(1)
     own = flux_ratio(plucks(), None, BORDERS, RATE)
