@@ -25,7 +25,11 @@ from models.scatter import plane
 POINTS = 96
 """Of the map."""
 
+HOME, AROUND = 0.5, 0.9
+"""Standard deviations at which the middle of what is played is looked for, and by which it is left."""
+
 _PLACES, _STEP = 48, 0.5
+_HOMES = 256
 _AT_ONCE = 400
 _LISTENED = 4_000  # pieces of the training sounds that the map's points are compared with
 
@@ -66,8 +70,8 @@ def measure(generator: torch.nn.Module, form: Spectra, seed: int = 0) -> LatentS
         effects.append(half_db * float((moved - plain.repeat(2, 1, 1)).abs().mean()))
     order = sorted(range(latent), key=lambda k: -effects[k])
     return LatentStatistics(
-        mean=(0.0,) * latent,
-        std=(1.0,) * latent,
+        mean=tuple(round(float(value), 4) for value in _home(generator, form, random)),
+        std=(AROUND,) * latent,
         effect_db=tuple(round(effect, 4) for effect in effects),
         order=tuple(order),
         points=_map(generator, form, random),
@@ -85,6 +89,14 @@ def still(generator: EndlessGenerator, places: Tensor) -> Tensor:
     with whole(generator):
         parts = [generator(part[:, :, None].expand(-1, -1, CONTEXT + 1)) for part in torch.split(places, _AT_ONCE)]
     return torch.cat(parts)[:, :, -FRAMES:]
+
+
+def _home(generator: EndlessGenerator, form: Spectra, random: torch.Generator) -> Tensor:
+    """Find where the stage is to begin, [latent]: in the very middle there is hardly a sound, and a little way off,
+    where it is most like the mean of the training sounds, there is."""
+    places = HOME * torch.randn(_HOMES, form.settings.latent, generator=random)
+    heard = still(generator, places).mean(dim=2)  # [homes, 128]
+    return places[int((heard - form.frames.mean(dim=1)).abs().mean(dim=1).argmin())]
 
 
 def _map(generator: EndlessGenerator, form: Spectra, random: torch.Generator) -> tuple[MapPoint, ...]:
