@@ -16,7 +16,8 @@ Of each form:
 - ``border_sc_db``: spectral convergence within two frames of borders, of what sounds from the bands that the form gave;
   ``whole_sc_db`` that of the unchunked pass at the same places; ``border_off_db`` what sounds, from the bands of the
   unchunked pass.
-- ``jump_db``: peak of the second difference at borders over that elsewhere; ``border_auc``: area under the curve of a
+- ``jump_db``: peak of the second difference at borders over that elsewhere, and ``jump_whole_db`` the same in the
+  unchunked pass, where what is not 0 is the music's doing; ``border_auc``: area under the curve of a
   classifier that was trained to hear borders (½ is guessing) among any places, ``border_auc_on_grid`` among places
   where a hop of the model begins as well; with their standard error. As many ``borders`` count.
 - ``flux_ratio``: change at borders over change elsewhere, beside the same of the source; for a generator, beside that
@@ -201,6 +202,7 @@ def _figures(model: ChunkModel, played: Played, whole: Played, heard: np.ndarray
         "whole_sc_db": convergence(whole.audio, whole.wanted),
         "border_off_db": convergence(played.audio, whole.wanted),
         **as_figures(jump, area, even, flux),
+        "jump_whole_db": round(jump_db(whole.audio, played.borders).value, 3),
     }
 
 
