@@ -16,7 +16,8 @@ Of each form:
 - ``border_sc_db``: spectral convergence within two frames of borders, of what sounds from the bands that the form gave;
   ``whole_sc_db`` that of the unchunked pass at the same places; ``border_off_db`` what sounds, from the bands of the
   unchunked pass.
-- ``jump_db``: peak of the second difference at borders over that elsewhere; ``border_auc``: area under the curve of a
+- ``jump_db``: peak of the second difference at borders over that elsewhere, and ``jump_whole_db`` the same in the
+  unchunked pass, where what is not 0 is the music's doing; ``border_auc``: area under the curve of a
   classifier that was trained to hear borders (½ is guessing) among any places, ``border_auc_on_grid`` among places
   where a hop of the model begins as well; with their standard error. As many ``borders`` count.
 - ``flux_ratio``: change at borders over change elsewhere, beside the same of the source; for a generator, beside that
@@ -102,11 +103,8 @@ def describe(result: dict[str, Any]) -> str:
         forms = {"as played": figures} | {key: figures[key] for key in FORMS}
         for form, f in forms.items():
             if f is not None:
-                lines.append(
-                    f"  {form:14} SC {f['border_sc_db']:6.1f} dB (whole {f['whole_sc_db']:6.1f}), jump "
-                    f"{f['jump_db']:5.2f} ± {f['jump_error_db']:.2f} dB, detector {f['border_auc']:.3f} ± "
-                    f"{f['border_auc_error']:.3f} ({f['border_auc_on_grid']:.3f} on its grid), flux {f['flux_ratio']:.2f}"
-                )
+                sc = f"SC {f['border_sc_db']:6.1f} dB (whole {f['whole_sc_db']:6.1f})"
+                lines.append(f"  {form:14} {sc}, {_of_borders(f)}")
     if style := result.get("style"):
         lines.append(
             f"style of {style['model']}: the judge knows {100 * style['accuracy']:.0f} % of {style['clips']} clips; "
@@ -118,16 +116,18 @@ def describe(result: dict[str, Any]) -> str:
     for name, f in result["live"].items():
         lines.append(
             f"live, {name}: {f['seconds']:.0f} s, {f['underruns']} underruns, {f['underruns_in_stalls']} of them when "
-            f"the machine stood still, {f['device_underruns']} of the device ({f['silent_device_underruns']} of silence); "
-            f"load {100 * f['load']:.0f} %"
+            f"the machine stood still, {f['device_underruns']} of the device ({f['silent_device_underruns']} of "
+            f"silence); load {100 * f['load']:.0f} %"
         )
-        lines += [
-            f"  {what:14} jump {told['jump_db']:5.2f} ± {told['jump_error_db']:.2f} dB, detector "
-            f"{told['border_auc']:.3f} ± {told['border_auc_error']:.3f} ({told['border_auc_on_grid']:.3f} on its grid), flux {told['flux_ratio']:.2f}"
-            for what in ("captured", "played")
-            if (told := f[what]) is not None
-        ]
+        lines += [f"  {what:14} {_of_borders(f[what])}" for what in ("captured", "played") if f[what] is not None]
     return "\n".join(lines)
+
+
+def _of_borders(f: dict[str, Any]) -> str:
+    return (
+        f"jump {f['jump_db']:5.2f} ± {f['jump_error_db']:.2f} dB, detector {f['border_auc']:.3f} ± "
+        f"{f['border_auc_error']:.3f} ({f['border_auc_on_grid']:.3f} on its grid), flux {f['flux_ratio']:.2f}"
+    )
 
 
 def _models() -> list[Path]:
@@ -165,9 +165,9 @@ def _equivariance(model: ChunkModel, given: np.ndarray) -> dict[str, float]:
     usual = np.sqrt(model.delayed(given, 0).wanted)
     errors = []
     for shift in frames:
-        late = np.sqrt(model.delayed(given, shift).wanted)[:, shift // hop :][:, : usual.shape[1]]
-        middle = slice(usual.shape[1] // 4, -(usual.shape[1] // 4))
-        errors.append(np.square(late - usual)[:, middle].sum() / np.square(usual[:, middle]).sum())
+        late = np.sqrt(model.delayed(given, shift).wanted)[:, shift // hop :]
+        middle = slice(usual.shape[1] // 4, usual.shape[1] * 3 // 4)
+        errors.append(np.square(late[:, middle] - usual[:, middle]).sum() / np.square(usual[:, middle]).sum())
     return {
         "equivariance_db": round(10 * float(np.log10(np.mean(errors) + 1e-12)), 2),
         "equivariance_heard_db": round(
@@ -202,6 +202,7 @@ def _figures(model: ChunkModel, played: Played, whole: Played, heard: np.ndarray
         "whole_sc_db": convergence(whole.audio, whole.wanted),
         "border_off_db": convergence(played.audio, whole.wanted),
         **as_figures(jump, area, even, flux),
+        "jump_whole_db": round(jump_db(whole.audio, played.borders).value, 3),
     }
 
 
