@@ -13,7 +13,7 @@ from models.commands.terminal import command_line, progress
 def data_pair(
     out: Annotated[Path, typer.Argument(help="Folder to write the two domains to.")],
     kind: Annotated[str, typer.Option(help="plucked-brass, or barks-horns.")] = "plucked-brass",
-    minutes: Annotated[float, typer.Option(help="Minutes of each domain.")] = 6.0,
+    minutes: Annotated[float, typer.Option(help="Minutes of each domain.")] = 8.0,
     rate: Annotated[int, typer.Option(help="Sample rate, Hz.")] = 48_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of melodies, and of how clips differ.")] = 0,
     soundfont: Annotated[

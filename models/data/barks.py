@@ -60,7 +60,7 @@ def _one_bark(hz: float, size: float, length: float, rate: int, random: np.rando
     time = np.arange(round(length * rate)) / rate
     bend = 1 + 0.5 * np.sin(np.pi * (time / length) ** 0.7) - 0.35 * time / length
     knots = np.arange(0, length + _ROUGH_S, _ROUGH_S)
-    rough = np.interp(time, knots, random.normal(1, 0.05, len(knots)))
+    rough = np.interp(time, knots, random.normal(1, 0.05, round(length / _ROUGH_S) + 2)[: len(knots)])
     phase = np.cumsum(hz * bend * rough / rate)
     pulses = np.maximum(0, np.cos(2 * np.pi * phase)) ** 8 - 0.12
     breath = 0.25 * random.standard_normal(len(time))

@@ -50,7 +50,7 @@ class Settings:
     """What to make: `minutes` of each domain, at `rate` Hz; `seed` is that of all that is drawn."""
 
     kind: Kind = "plucked-brass"
-    minutes: float = 6.0
+    minutes: float = 8.0
     rate: int = 48_000
     seed: int = 0
     soundfont: Path | None = None

@@ -33,7 +33,8 @@ class TravelSettings:
     eager
         How many times faster than the others the discriminator learns.
     adversarial, spectral
-        The discriminator's loss, and whether its weights are divided by their spectral norm.
+        The discriminator's loss, and whether its weights are divided by their spectral norm; else its layers are
+        normed over the batch.
     vector, margin
         Size of the siamese network's vectors, and how far apart, squared, they are kept.
     content
