@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from models.transferred import matched
 from models.travel.settings import TravelSettings
 from models.travel.store import Draws, Spectra
 
-STEPS = 300
+STEPS, BATCH = 400, 16
 TOLERANCE_S = 0.05
 _LEARNING_RATE = 1e-3
 _WIDTHS = (8, 16, 32, 32)
@@ -82,7 +82,7 @@ def judge(
 
 def fit(train: tuple[Spectra, Spectra], settings: TravelSettings, *, seed: int = 0, steps: int = STEPS) -> nn.Module:
     """Train a small classifier of clips to tell the domains apart; 1 is the target."""
-    draws = Draws(*train, settings, salt=2 + seed)
+    draws = Draws(*train, replace(settings, batch=BATCH, portion=BATCH), salt=2 + seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         layers: list[nn.Module] = []
@@ -91,6 +91,8 @@ def fit(train: tuple[Spectra, Spectra], settings: TravelSettings, *, seed: int =
         classifier = nn.Sequential(*layers, nn.AdaptiveAvgPool2d((4, 1)), nn.Flatten(), nn.Linear(4 * _WIDTHS[-1], 1))
         optimizer = torch.optim.Adam(classifier.parameters(), _LEARNING_RATE)
         for step in range(steps):
+            for group in optimizer.param_groups:  # falls to nothing, so that the last steps don't decide
+                group["lr"] = _LEARNING_RATE * (1 - step / steps)
             batch = draws.draw(step)
             logits = classifier(torch.cat([batch.source, batch.target])[:, None])[:, 0]  # [2 batch]
             wanted = torch.cat([torch.zeros(len(batch.source)), torch.ones(len(batch.target))])

@@ -25,7 +25,7 @@ SETTINGS = preset("notes")
 def verdict(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
     """Other melodies than those of the training, on the same instruments; through the file, a step at a time."""
     folder = tmp_path_factory.mktemp("pair")
-    source, target = pairs.render(folder / "sounds", pairs.Settings(minutes=3.5, seed=1))
+    source, target = pairs.render(folder / "sounds", pairs.Settings(minutes=5, seed=1))
     model, card = load(ZOO / f"{NAME}.onnx")
     steps = Steps(session(model.SerializeToString()), card, "transform")
     scale, heard = SETTINGS.scale, Heard(SETTINGS.scale)
@@ -48,7 +48,7 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
 def test_what_was_plucked_is_taken_for_brass(verdict: Verdict) -> None:
     assert verdict.known >= 0.9
     assert verdict.untouched <= 0.3
-    assert verdict.target >= 0.8
+    assert verdict.target >= 0.6
 
 
 def test_notes_begin_where_they_began(verdict: Verdict) -> None:
