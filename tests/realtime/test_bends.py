@@ -182,8 +182,8 @@ def test_a_model_is_checked_as_it_is_when_it_is_bent(layered: dict[str, Path], m
     rested: list[bool] = []
     following = Engine.next
 
-    def spied(engine: Engine) -> np.ndarray:
-        audio = following(engine)
+    def spied(engine: Engine, given: np.ndarray | None) -> np.ndarray:
+        audio = following(engine, given)
         rested.append(engine.decoder.graph.at_rest)
         return audio
 
