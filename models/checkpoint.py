@@ -34,7 +34,6 @@ class Trained:
 
 def save(trained: Trained, path: str | os.PathLike[str]) -> None:
     """Write a checkpoint, whole or not at all."""
-    path = Path(path)
     data = {
         "kind": KIND,
         "version": VERSION,
@@ -43,9 +42,7 @@ def save(trained: Trained, path: str | os.PathLike[str]) -> None:
         "latent": trained.latent.to_plain(),
         "provenance": asdict(trained.provenance),
     }
-    scratch = path.with_name(f".{path.name}.part")
-    torch.save(data, scratch)
-    os.replace(scratch, path)
+    write_plain(data, path)
 
 
 def load(path: str | os.PathLike[str]) -> Trained:
@@ -56,13 +53,7 @@ def load(path: str | os.PathLike[str]) -> Trained:
     CheckpointError
         The file is missing, cut short, or something else.
     """
-    path = Path(path)
-    path = path / FILE_NAME if path.is_dir() else path
-    data = load_plain(path)
-    if data.get("kind") != KIND or data.get("version") != VERSION:
-        raise CheckpointError(
-            f"{path} is not a '{KIND}' checkpoint of version {VERSION}; give the model.ckpt that a training wrote."
-        )
+    path, data = read_plain(path, KIND, VERSION, "give the model.ckpt that a training wrote")
     try:
         config = VaeConfig(**data["config"])
         _check_shapes(config, data["weights"])
@@ -74,6 +65,30 @@ def load(path: str | os.PathLike[str]) -> Trained:
         text = str(error).splitlines()[0]
         raise CheckpointError(f"{path} contradicts itself ({text}); train the model again.") from None
     return Trained(model.eval(), latent, provenance)
+
+
+def write_plain(data: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write plain data, whole or not at all."""
+    path = Path(path)
+    scratch = path.with_name(f".{path.name}.part")
+    torch.save(data, scratch)
+    os.replace(scratch, path)
+
+
+def read_plain(path: str | os.PathLike[str], kind: str, version: int, remedy: str) -> tuple[Path, dict[str, Any]]:
+    """Read the plain data of a kind, from a file or from `model.ckpt` in a folder; give the file's path as well.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing, cut short, or of another kind or version; `remedy` is what to do then.
+    """
+    path = Path(path)
+    path = path / FILE_NAME if path.is_dir() else path
+    data = load_plain(path)
+    if data.get("kind") != kind or data.get("version") != version:
+        raise CheckpointError(f"{path} is not a '{kind}' checkpoint of version {version}; {remedy}.")
+    return path, data
 
 
 def load_plain(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from export.contract import Provenance
@@ -41,7 +40,6 @@ class TrainedDcgan:
 
 def save(trained: TrainedDcgan, path: str | os.PathLike[str]) -> None:
     """Write a checkpoint, whole or not at all."""
-    path = Path(path)
     data = {
         "kind": KIND,
         "version": VERSION,
@@ -51,9 +49,7 @@ def save(trained: TrainedDcgan, path: str | os.PathLike[str]) -> None:
         "latent": None if trained.latent is None else trained.latent.to_plain(),
         "provenance": asdict(trained.provenance),
     }
-    scratch = path.with_name(f".{path.name}.part")
-    torch.save(data, scratch)
-    os.replace(scratch, path)
+    checkpoint.write_plain(data, path)
 
 
 def load(path: str | os.PathLike[str]) -> TrainedDcgan:
@@ -64,13 +60,7 @@ def load(path: str | os.PathLike[str]) -> TrainedDcgan:
     CheckpointError
         The file is missing, cut short, or something else.
     """
-    path = Path(path)
-    path = path / checkpoint.FILE_NAME if path.is_dir() else path
-    data = checkpoint.load_plain(path)
-    if data.get("kind") != KIND or data.get("version") != VERSION:
-        raise CheckpointError(
-            f"{path} is not a '{KIND}' checkpoint of version {VERSION}; 'glitch-lab train dcgan' writes one."
-        )
+    path, data = checkpoint.read_plain(path, KIND, VERSION, "'glitch-lab train dcgan' writes one")
     try:
         settings = checked(DcganSettings(**data["settings"]))
         picture = None if data["picture"] is None else (int(data["picture"][0]), int(data["picture"][1]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,7 +30,6 @@ class TrainedDigits:
 
 def save(trained: TrainedDigits, path: str | os.PathLike[str]) -> None:
     """Write a checkpoint, whole or not at all."""
-    path = Path(path)
     data = {
         "kind": KIND,
         "version": VERSION,
@@ -40,9 +38,7 @@ def save(trained: TrainedDigits, path: str | os.PathLike[str]) -> None:
         "data": trained.data,
         "epochs": trained.epochs,
     }
-    scratch = path.with_name(f".{path.name}.part")
-    torch.save(data, scratch)
-    os.replace(scratch, path)
+    checkpoint.write_plain(data, path)
 
 
 def load(path: str | os.PathLike[str]) -> TrainedDigits:
@@ -53,13 +49,7 @@ def load(path: str | os.PathLike[str]) -> TrainedDigits:
     CheckpointError
         The file is missing, cut short, or something else.
     """
-    path = Path(path)
-    path = path / checkpoint.FILE_NAME if path.is_dir() else path
-    data = checkpoint.load_plain(path)
-    if data.get("kind") != KIND or data.get("version") != VERSION:
-        raise CheckpointError(
-            f"{path} is not a '{KIND}' checkpoint of version {VERSION}; 'glitch-lab train digits' writes one."
-        )
+    path, data = checkpoint.read_plain(path, KIND, VERSION, "'glitch-lab train digits' writes one")
     try:
         config = _config(data["config"])
         with torch.device("meta"):  # so that no memory is taken for what the weights don't fill

@@ -6,10 +6,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-
 from export.contract import Provenance
-from models.checkpoint import FILE_NAME, CheckpointError, load_plain
+from models.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain
 from models.latents import LatentStatistics
 from models.playable.hearing import Hearing
 from models.playable.network import PlayableConfig, PlayableVae
@@ -33,7 +31,6 @@ class Playable:
 
 def save(model: Playable, path: str | os.PathLike[str]) -> None:
     """Write a checkpoint, whole or not at all."""
-    path = Path(path)
     weights = {part: getattr(model, part).state_dict() for part in _PARTS}
     data = {
         "kind": KIND,
@@ -44,9 +41,7 @@ def save(model: Playable, path: str | os.PathLike[str]) -> None:
         "latent": model.latent.to_plain(),
         "provenance": asdict(model.provenance),
     }
-    scratch = path.with_name(f".{path.name}.part")
-    torch.save(data, scratch)
-    os.replace(scratch, path)
+    write_plain(data, path)
 
 
 def load(path: str | os.PathLike[str]) -> Playable:
@@ -57,14 +52,7 @@ def load(path: str | os.PathLike[str]) -> Playable:
     CheckpointError
         The file is missing, cut short, or something else.
     """
-    path = Path(path)
-    path = path / FILE_NAME if path.is_dir() else path
-    data = load_plain(path)
-    if data.get("kind") != KIND or data.get("version") != VERSION:
-        raise CheckpointError(
-            f"{path} is not a '{KIND}' checkpoint of version {VERSION}; give the model.ckpt that "
-            "'glitch-lab train playable' wrote."
-        )
+    path, data = read_plain(path, KIND, VERSION, "give the model.ckpt that 'glitch-lab train playable' wrote")
     try:
         config = PlayableConfig(**data["config"])
         vae = PlayableVae(config)

@@ -11,7 +11,7 @@ import torch
 
 from export.contract import Provenance
 from export.streaming import Chain
-from models.checkpoint import FILE_NAME, CheckpointError, load_plain
+from models.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain
 from models.config import ConfigError
 from models.logmel import LogMel
 from models.travel.networks import GeneratorConfig, generator
@@ -34,7 +34,6 @@ class Traveller:
 
 def save(model: Traveller, path: str | os.PathLike[str]) -> None:
     """Write a checkpoint, whole or not at all."""
-    path = Path(path)
     data = {
         "kind": KIND,
         "version": VERSION,
@@ -44,9 +43,7 @@ def save(model: Traveller, path: str | os.PathLike[str]) -> None:
         "weights": {key: value.detach().cpu() for key, value in model.generator.state_dict().items()},
         "provenance": asdict(model.provenance),
     }
-    scratch = path.with_name(f".{path.name}.part")
-    torch.save(data, scratch)
-    os.replace(scratch, path)
+    write_plain(data, path)
 
 
 def load(path: str | os.PathLike[str]) -> Traveller:
@@ -57,14 +54,7 @@ def load(path: str | os.PathLike[str]) -> Traveller:
     CheckpointError
         The file is missing, cut short, or something else.
     """
-    path = Path(path)
-    path = path / FILE_NAME if path.is_dir() else path
-    data = load_plain(path)
-    if data.get("kind") != KIND or data.get("version") != VERSION:
-        raise CheckpointError(
-            f"{path} is not a '{KIND}' checkpoint of version {VERSION}; give the model.ckpt that "
-            "'glitch-lab train travel' wrote."
-        )
+    path, data = read_plain(path, KIND, VERSION, "give the model.ckpt that 'glitch-lab train travel' wrote")
     try:
         config, scale = config_of(data["config"]), LogMel(**data["scale"])
         _check_shapes(config, data["weights"])

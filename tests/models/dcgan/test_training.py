@@ -105,7 +105,11 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(digits: Pat
         f"train(Run('digits', Path({str(out)!r})), DcganSettings(**{vars(SMALL) | {'keep_minutes': 0.0}!r}))"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, text=True, stdout=subprocess.PIPE, env=os.environ | {"LANG": "C", "OMP_NUM_THREADS": "1"}
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"LANG": "C", "OMP_NUM_THREADS": "1"},
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()  # the first epoch is over
