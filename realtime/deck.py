@@ -56,6 +56,11 @@ class Deck:
         self._waiting: list[tuple[int, int, int, float]] = []  # (sample, arrival, parameter, value), sorted
         self._arrivals = 0
 
+    def warm(self) -> None:
+        """Compile, or load, what the first event calls: compiling takes longer than is decoded ahead."""
+        scratch = np.zeros_like(self.segment["done_index"]), np.zeros_like(self.segment["done"])
+        rings.push_done(*scratch, 0, 0, 0, 0.0)
+
     def run(self) -> None:
         """Play until the host says stop."""
         state, ring = self.state, self.segment["ring_index"]
@@ -130,7 +135,7 @@ class Deck:
     def _note(self, sounds: int, parameter: int, value: float) -> None:
         """Tell the host what was done, and before which frame."""
         done, frame = self.segment["done"], self.engine.frames
-        if not rings.push_done(self.segment["done_index"], done, frame, sounds, parameter, value):
+        if not rings.push_done(self.segment["done_index"], done, frame, sounds, parameter, float(value)):
             self.state["lost_done"] += 1
 
     def _tell(self, cost_ms: float) -> None:
@@ -191,6 +196,7 @@ def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segme
     gc.disable()
     sys.setswitchinterval(1e-4)  # the thread below may not keep the decoder waiting
     deck = Deck(engine, segment, stream)
+    deck.warm()
     while rings.fill(segment["ring_index"]) < state["ahead"]:
         deck.frame()
     state["priority"] = raise_priority()  # not before: all until now would take time from decks that play
