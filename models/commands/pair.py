@@ -32,4 +32,4 @@ def data_pair(
         lasts = sum(sound.seconds for sound in domain.sounds) / 60
         held_out = len(domain.of_split("held-out"))
         print(f"{domain.folder}: {len(domain.sounds)} sounds, {lasts:.1f} min, {held_out} of them held out.")
-    print(f"train on them: glitch-lab train travel {made[0].folder} {made[1].folder} --out RUN")
+    print(f"train on them: glitch-lab train travel {made[0].folder} {made[1].folder} OUT_DIR")

@@ -15,7 +15,7 @@ from models.commands.terminal import command_line, progress
 def train_travel(
     source: Annotated[Path, typer.Argument(metavar="SOURCE_FOLDER", help="Sounds of what comes in live.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET_FOLDER", help="Sounds of what it is turned into.")],
-    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder for the model, its page, pictures, logs.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for the model, its page, pictures, logs.")],
     preset: Annotated[
         str, typer.Option(help="halves or thirds, as published; notes keeps pitch and rhythm.")
     ] = "notes",
@@ -25,7 +25,7 @@ def train_travel(
     no_stitching: Annotated[bool, typer.Option("--no-stitching", help="Make each spectrogram at once.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last checkpoint stands.")] = False,
     seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of everything that is random.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds; else RUN/spectra.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds; else OUT_DIR/spectra.")] = None,
     accelerator: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
     """Train what turns one folder of sounds into the other, with borders that are not heard."""

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from export.contract import MapPoint
 from export.layers import CausalConv1d
-from export.streaming import whole
-from models.dcgan.endless import CONTEXT, FRAMES, EndlessGenerator
+from models.dcgan.endless import CONTEXT, EndlessGenerator, led
 from models.dcgan.forms import Spectra
 from models.latents import LatentStatistics
 from models.logmel import LogMel
@@ -24,6 +23,9 @@ from models.scatter import plane
 
 POINTS = 96
 """Of the map."""
+
+HELD = 8
+"""Frames for which latents are held, to be looked at: grain makes each a little different."""
 
 HOME, AROUND = 0.5, 0.9
 """Standard deviations at which the middle of what is played is looked for, and by which it is left."""
@@ -39,19 +41,20 @@ def turned(generator: torch.nn.Module, scale: LogMel, seed: int = 0) -> None:
     """Turn the latents of a generator, in place: the first layer takes them in another basis from then on."""
     assert isinstance(generator, EndlessGenerator)
     first = _first(generator)
-    latent = first.conv.in_channels
+    latent = generator.latent
     places = torch.randn(_PLACES, latent, generator=torch.Generator().manual_seed(seed))
     total = torch.zeros(latent, latent, dtype=torch.float64)
     for place in places:
         moved = torch.cat([place + _STEP * torch.eye(latent), place - _STEP * torch.eye(latent)])
-        up, down = still(generator, moved).flatten(1).double().chunk(2)  # [latent, 128 * FRAMES] each
+        up, down = still(generator, moved).flatten(1).double().chunk(2)  # [latent, 128 * HELD] each
         slope = (up - down) / (2 * _STEP)
         total += slope @ slope.T
     _, directions = torch.linalg.eigh(total)  # columns, the weakest first
     directions = directions.flip(1).float()
     louder = torch.stack([still(generator, sign * directions.T).mean(dim=(1, 2)) for sign in (1, -1)])  # [2, latent]
     directions = directions * torch.where(louder[0] >= louder[1], 1.0, -1.0)
-    first.conv.weight.copy_((first.conv.weight[:, :, 0] @ directions)[:, :, None])
+    of_latents = first.conv.weight[:, :latent, 0]
+    of_latents.copy_(of_latents @ directions)
 
 
 @torch.no_grad()
@@ -79,16 +82,14 @@ def measure(generator: torch.nn.Module, form: Spectra, seed: int = 0) -> LatentS
 
 
 def still(generator: EndlessGenerator, places: Tensor) -> Tensor:
-    """Hold latents [count, latent] until nothing moves any more: the latent frame that then comes over and over.
+    """Hold latents [count, latent] until only grain moves: the frames that then come.
 
     Returns
     -------
-    Tensor [shape=(count, 128, FRAMES)]
+    Tensor [shape=(count, 128, HELD)]
     """
-    generator.eval()
-    with whole(generator):
-        parts = [generator(part[:, :, None].expand(-1, -1, CONTEXT + 1)) for part in torch.split(places, _AT_ONCE)]
-    return torch.cat(parts)[:, :, -FRAMES:]
+    parts = [led(generator, part[:, :, None].expand(-1, -1, CONTEXT + HELD)) for part in torch.split(places, _AT_ONCE)]
+    return torch.cat(parts)[:, :, -HELD:]
 
 
 def _home(generator: EndlessGenerator, form: Spectra, random: torch.Generator) -> Tensor:
@@ -120,12 +121,12 @@ def _map(generator: EndlessGenerator, form: Spectra, random: torch.Generator) ->
 def _pieces(form: Spectra, random: torch.Generator) -> tuple[Tensor, list[str]]:
     """Choose short pieces of the training sounds: their mean spectra [pieces, 128], and their labels."""
     lengths = np.array([one.shape[1] for one in form.spectra], float)
-    count = min(_LISTENED, int(lengths.sum()) // FRAMES)
+    count = min(_LISTENED, int(lengths.sum()) // HELD)
     found, labels = [], []
     for k, one in enumerate(form.spectra):
         mine = max(1, round(count * lengths[k] / lengths.sum()))
-        starts = torch.randint(0, one.shape[1] - FRAMES + 1, (mine,), generator=random)
-        found += [one[:, at : at + FRAMES].mean(dim=1) for at in starts.tolist()]
+        starts = torch.randint(0, one.shape[1] - HELD + 1, (mine,), generator=random)
+        found += [one[:, at : at + HELD].mean(dim=1) for at in starts.tolist()]
         labels += [form.labels[k]] * mine
     return torch.stack(found), labels
 

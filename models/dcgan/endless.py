@@ -1,9 +1,13 @@
-"""The generator of sound: latent frames to mel spectra by transposed convolutions that stream, and its judge.
+"""The generator of sound: latents to mel spectra, a frame at a time, by transposed convolutions that stream; its judge.
 
-A latent frame becomes 8 frames of a spectrum, 85 ms at 48 kHz. Rows are doubled by each of four layers, from 8 to the
-128 bands, and time by the first three. The first two layers don't reach from one latent frame into the next, so no more
-than one frame of the past is heard in a new one: a chunk that begins at zeros, with one latent frame of context whose
-output is thrown away, is to the last bit what the stream would have made there.
+Rows are doubled by each of four layers, from 8 to the 128 bands; frames are never stretched, so every frame is made in
+the same way, and none can be told from its neighbours by when it was made. Three of the layers look back, over
+`CONTEXT` frames in all: a chunk that begins at zeros, with so many frames of context whose output is thrown away, is to
+rounding what the stream would have made there.
+
+Beside its latents a frame is given `GRAIN` numbers of noise, fresh ones each frame: what changes from frame to frame in
+breath and in a bow has to come from somewhere. In training they are drawn with the latents. A model file holds a loop
+of them, and a count that says where in it the stream stands.
 """
 
 from __future__ import annotations
@@ -14,21 +18,25 @@ from torch.nn import functional as F
 
 from export.layers import CausalConv1d
 from export.planes import ConvTranspose2d
-from export.streaming import Chain
-
-CONTEXT = 1
-"""Latent frames before a chunk that it depends on."""
+from export.streaming import Chain, Layer, whole
 
 ROWS = 8
 """Of the first layer; four times doubled they are the bands."""
 
 BANDS = 16 * ROWS
-FRAMES = 8
-"""Frames of the spectrum that a latent frame becomes."""
+GRAIN = 32
+"""Numbers of noise that a frame is given."""
 
 SLOPE = 0.2
-_KERNELS = ((4, 2), (4, 4), (4, 4), (4, 3))  # over rows and frames
-_STRIDES = ((2, 2), (2, 2), (2, 2), (2, 1))
+_KERNELS = ((4, 1), (4, 3), (4, 3), (4, 3))  # over rows and frames
+_STRIDE = (2, 1)
+
+CONTEXT = sum(frames - 1 for _, frames in _KERNELS)
+"""Frames before a chunk that it depends on."""
+
+LOOP = 4096
+"""Frames of noise that a model file holds, 44 s at 48 kHz and a hop of 512."""
+_GRAIN_SEED = 0
 
 
 class PlaneNorm(nn.Module):
@@ -47,20 +55,59 @@ class PlaneNorm(nn.Module):
 
 
 class EndlessGenerator(Chain):
-    """Latents [batch, latent, frames] → spectra from -1 to 1, [batch, 128, 8 * frames]; streams in `eval()`."""
+    """Latents and grain [batch, latent + GRAIN, frames] → spectra from -1 to 1, [batch, 128, frames]; streams."""
 
     def __init__(self, latent: int, filters: int) -> None:
         channels = [8 * filters, 4 * filters, 2 * filters, filters, 1]
         layers: list[nn.Module] = [
-            CausalConv1d(latent, channels[0] * ROWS, 1, bias=False),
+            CausalConv1d(latent + GRAIN, channels[0] * ROWS, 1, bias=False),
             PlaneNorm(channels[0]),
             nn.ReLU(),
         ]
-        for k, (kernel, stride) in enumerate(zip(_KERNELS, _STRIDES, strict=True)):
+        for k, kernel in enumerate(_KERNELS):
             last = k == len(_KERNELS) - 1
-            layers.append(ConvTranspose2d(channels[k], channels[k + 1], ROWS << k, kernel, stride=stride, bias=last))
+            layers.append(ConvTranspose2d(channels[k], channels[k + 1], ROWS << k, kernel, stride=_STRIDE, bias=last))
             layers += [nn.Tanh()] if last else [PlaneNorm(channels[k + 1]), nn.ReLU()]
         super().__init__(*layers)
+        self.latent = latent
+
+
+class Grain(Layer):
+    """The noise of a stream, round and round: any tensor [batch, channels, frames] → [batch, GRAIN, frames]."""
+
+    count: Tensor
+    loop: Tensor
+
+    def __init__(self) -> None:
+        super().__init__(outputs=GRAIN)
+        random = torch.Generator().manual_seed(_GRAIN_SEED)
+        self.register_buffer("loop", torch.randn(LOOP, GRAIN, generator=random))
+        self.keep("count", 1)
+
+    def offline(self, x: Tensor) -> Tensor:
+        """Begin with the first frame of the loop."""
+        return self._from(torch.zeros_like(self.count), x)[0]
+
+    def stream(self, x: Tensor) -> Tensor:
+        """Go on from where the stream stands."""
+        made, count = self._from(self.count, x)
+        self.carry("count", count)
+        return made
+
+    def _from(self, count: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        places = count + torch.cumsum(torch.ones_like(x[0, 0]), dim=0)  # [frames], from 1 on
+        places = torch.fmod(places, LOOP)
+        made = self.loop.index_select(0, places.long()).T[None]  # [1, GRAIN, frames]
+        return made.expand(x.shape[0], -1, -1), places[-1:]
+
+
+@torch.no_grad()
+def led(generator: EndlessGenerator, way: Tensor) -> Tensor:
+    """Make the spectra of ways [batch, latent, frames] in one piece, with the grain of the stage: [batch, 128, frames]."""
+    generator.eval()
+    with whole(generator):
+        made: Tensor = generator(torch.cat([way, Grain().to(way.device).offline(way)], dim=1))
+    return made
 
 
 class EndlessJudge(nn.Module):

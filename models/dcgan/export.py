@@ -9,28 +9,32 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from export.contract import Card, ContractError, Latent, Method
+from export.contract import Card, ContractError, Control, Latent, Method
 from export.explicit import explicit
 from export.proof import Proof
-from export.streaming import Chain, forget
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from export.weights import Weights
 from models.dcgan.checkpoint import TrainedDcgan
-from models.dcgan.endless import CONTEXT, FRAMES, EndlessGenerator
+from models.dcgan.endless import CONTEXT, EndlessGenerator, Grain
 from models.logmel import LogMel
 
 
-class ToLogPower(nn.Module):
-    """What the generator gives, from -1 to 1 → the natural logarithm of the power in each band."""
+GRAIN_CONTROL = Control("grain", 1.0, 0.0, 2.0, text="How much frames differ by chance: breath, rustle, bow; 0 is smooth.")
+_SETTLE_SECONDS = 1.0  # the count of the grain never rests
 
-    def __init__(self, scale: LogMel) -> None:
+
+class EndlessStream(nn.Module):
+    """Latents and how much grain there is → natural logarithms of the power in mel bands."""
+
+    def __init__(self, generator: EndlessGenerator, scale: LogMel) -> None:
         super().__init__()
-        self.scale = scale
+        self.grain, self.generator, self.scale = Grain(), generator, scale
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Scale."""
-        return self.scale.to_log_power(x)
+    def forward(self, latent: Tensor, grain: Tensor) -> Tensor:
+        """[1, latent, frames] and [1, 1, frames] → [1, 128, frames]."""
+        made: Tensor = self.generator(torch.cat([latent, grain * self.grain(latent)], dim=1))
+        return self.scale.to_log_power(made)
 
 
 def write(
@@ -63,11 +67,9 @@ def write(
     generator, scale = trained.generator, scale or LogMel()
     if not isinstance(generator, EndlessGenerator) or trained.latent is None:
         raise ContractError("This DCGAN makes pictures, and a model file plays sound; train one on a folder of sounds.")
-    stream = Chain(generator, ToLogPower(scale)).eval()
-    forget(stream)
-    decode, caches = explicit(stream, torch.zeros(1, trained.settings.latent, 2))
-    forget(stream)
-    method = Method(hop=FRAMES * scale.hop, output="magnitudes", spectrum=scale.spectrum)
+    example = torch.zeros(1, trained.settings.latent, 2), torch.ones(1, 1, 2)
+    decode, caches = explicit(EndlessStream(generator, scale).eval(), example)
+    method = Method(scale.hop, "magnitudes", controls=(GRAIN_CONTROL,), spectrum=scale.spectrum)
     latent = named(trained.latent.to_contract())
     told = f"{trained.provenance.notes} {streaming_notes(trained)}"
     provenance = replace(trained.provenance, notes=told)
@@ -75,7 +77,7 @@ def write(
         out,
         name=name,
         sample_rate=scale.sample_rate,
-        methods={"decode": TorchMethod(decode, method, caches)},
+        methods={"decode": TorchMethod(decode, method, caches, _SETTLE_SECONDS)},
         latent=latent,
         card=Card(name, scale.sample_rate, {}, latent, provenance),
         bend=bend,
@@ -91,7 +93,7 @@ def streaming_notes(trained: TrainedDcgan) -> str:
         context = f"context {CONTEXT}"
     else:
         shares, context = "each made and judged alone", "no context"
-    return f"Chunks of {settings.chunk} latent frames, {context}: {shares}. Delay 0."
+    return f"Chunks of {settings.chunk} frames, {context}: {shares}. Delay 0."
 
 
 def named(latent: Latent) -> Latent:

@@ -18,7 +18,7 @@ from models.data import cifar, digits, opening
 from models.data.manifest import DataError, Manifest, Sound, Source
 from models.data.opening import Wanted
 from models.dcgan import chunks
-from models.dcgan.endless import FRAMES, EndlessGenerator, EndlessJudge
+from models.dcgan.endless import EndlessGenerator, EndlessJudge
 from models.dcgan.pictures import PictureGenerator, PictureJudge, padded
 from models.dcgan.settings import DcganSettings
 from models.digits.media import grid
@@ -110,7 +110,7 @@ class Spectra:
     def __init__(
         self, spectra: list[Tensor], labels: list[str], settings: DcganSettings, source: Source, scale: LogMel
     ) -> None:
-        self.length = (2 if settings.stitching else 1) * settings.chunk * FRAMES
+        self.length = (2 if settings.stitching else 1) * settings.chunk
         kept = [k for k, one in enumerate(spectra) if one.shape[1] >= self.length and float(one.max()) > _QUIETEST]
         if not kept:
             seconds = self.length * scale.hop / scale.sample_rate

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from models.config import ConfigError
 
 WIDEST = 512
-FEWEST_CHUNK = 4
-"""Latent frames of a chunk, at least: the judge looks at 32 frames of a spectrum at once."""
+FEWEST_CHUNK = 32
+"""Frames of a chunk, at least: the judge looks at so many at once."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class DcganSettings:
     Attributes
     ----------
     latent
-        Numbers that a picture, or a latent frame of sound, is made of.
+        Numbers that a picture, or a frame of sound, is made of.
     filters
         Channels of the layers next to the picture; each further one has twice as many, up to eight times.
     batch
@@ -37,7 +37,7 @@ class DcganSettings:
     shared
         Of sound: how many of the latents stay as they are over neighbouring chunks; the others go from place to place.
     chunk
-        Of sound: latent frames of a chunk.
+        Of sound: frames of a chunk.
     bf16
         Whether networks compute in bfloat16: twice as fast where the processor can, and slower where it cannot.
     max_steps, max_minutes
@@ -58,7 +58,7 @@ class DcganSettings:
     average: float = 0.995
     stitching: bool = True
     shared: int = 36
-    chunk: int = 4
+    chunk: int = 32
     bf16: bool = False
     max_steps: int = 20_000
     max_minutes: float | None = None

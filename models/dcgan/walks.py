@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from export.streaming import forget, whole
-from models.dcgan.endless import FRAMES
+from models.dcgan.endless import EndlessGenerator, led
 from models.logmel import LogMel
 from realtime.unmel import MelInverter
 from realtime.walk import Walk
@@ -18,20 +17,15 @@ SPEED, RADIUS = 0.5, 1.0
 
 def stroll(latent: int, scale: LogMel, seconds: float, *, seed: int = 1, speed: float = SPEED) -> Tensor:
     """Walk as on stage, [1, latent, frames]."""
-    rate = scale.sample_rate / (scale.hop * FRAMES)
+    rate = scale.sample_rate / scale.hop
     walk = Walk(latent, rate, seed)
     way = [walk.next(speed, RADIUS) for _ in range(max(1, round(seconds * rate)))]
     return torch.from_numpy(np.stack(way, axis=1).astype(np.float32))[None]
 
 
-@torch.no_grad()
-def spectrum_of(generator: nn.Module, way: Tensor) -> Tensor:
-    """Make the spectrum of a way [1, latent, frames] in one piece, [128, 8 * frames]."""
-    generator.eval()
-    forget(generator)
-    with whole(generator):
-        made: Tensor = generator(way)
-    return made[0]
+def spectrum_of(generator: EndlessGenerator, way: Tensor) -> Tensor:
+    """Make the spectrum of a way [1, latent, frames] in one piece, [128, frames]."""
+    return led(generator, way)[0]
 
 
 def sounding(spectrum: Tensor, scale: LogMel) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""The three networks: what turns spectra into others, what tells these from true ones, what keeps pairs apart.
+"""The networks: what turns spectra into others, what tells these from true ones, what keeps pairs apart.
 
 The generator is a U-Net that looks back only, so on stage it goes on from frame to frame and knows no borders. It says
-by how much its output differs from its input, and begins by changing nothing. The other two are used in training only,
+by how much its output differs from its input, and begins by changing nothing. The others are used in training only,
 and see a whole spectrogram.
 """
 
@@ -22,6 +22,8 @@ KEPT = 0.95  # of the input's range, so that what is at the floor or the ceiling
 _SLOPE = 0.2
 _QUIET = 1e-3
 _WIDTHS = (16, 32, 48, 64)
+_TOLD = 64  # numbers that a spectrogram's description becomes
+_INAUDIBLE = -0.9  # a frame that has no band above
 _MIDDLE, _SPREAD = -0.6, 0.45  # of spectra, about: networks learn sooner from what lies around 0
 
 
@@ -160,6 +162,41 @@ class Discriminator(nn.Module):
         """[batch, bands, frames] → [batch, regions]."""
         made: Tensor = self.last(self.trunk(_centred(x)))  # [batch, 1, bands / 16, frames / 16]
         return made.flatten(1)
+
+
+class Gist(nn.Module):
+    """Says of a spectrogram on the whole how much it is like those of the target: [batch, bands, frames] → [batch, 1].
+
+    Of each band beside the others it is told mean and deviation, and by how much it rises and falls; no place, no note,
+    no level. What no region shows by itself, bands that are all a little too loud or notes that all die too soon, it
+    hears.
+    """
+
+    def __init__(self, bands: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            spectral_norm(nn.Linear(4 * bands, _TOLD)), nn.LeakyReLU(_SLOPE), spectral_norm(nn.Linear(_TOLD, 1))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, bands, frames] → [batch, 1]."""
+        made: Tensor = self.layers(described(x))
+        return made
+
+
+def described(x: Tensor) -> Tensor:
+    """Describe spectra where something can be heard, the level taken out: [batch, bands, frames] → [batch, 4 * bands].
+
+    Mean, deviation, rise and fall of each band, all of about the same size.
+    """
+    heard = (x.amax(dim=1, keepdim=True) > _INAUDIBLE).to(x)  # [batch, 1, frames]
+    count = heard.sum(dim=2).clamp(min=1)  # [batch, 1]
+    beside = (x - x.mean(dim=1, keepdim=True)) * heard
+    mean = beside.sum(dim=2) / count  # [batch, bands]
+    apart = ((beside - mean[:, :, None]) * heard).square().sum(dim=2) / count
+    change = x.diff(dim=2) * heard[:, :, 1:]
+    rise, fall = (F.relu(way).sum(dim=2) / count for way in (change, -change))
+    return torch.cat([2 * mean, 4 * torch.sqrt(apart + 1e-6), 20 * rise, 20 * fall], dim=1)
 
 
 class Siamese(nn.Module):

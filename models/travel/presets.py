@@ -13,19 +13,21 @@ PRESETS = {
     "halves": TravelSettings(),
     "thirds": TravelSettings(parts=3, adversarial="hinge", vector=128, margin=2.0, identity=0.5),
     "notes": TravelSettings(
-        model=GeneratorConfig(widths=(16, 24, 32, 48)),
+        model=GeneratorConfig(widths=(16, 24, 32, 48), paced=0, reach=(1, 2, 4, 8)),
         batch=8,
         portion=8,
         learning_rate=5e-4,
         eager=2.0,
         adversarial="hinge",
         vector=128,
+        gist=1.0,
         margin=2.0,
         identity=1.0,
     ),
 }
-"""`halves` and `thirds` as they were published, for sounds that may change altogether; `notes` is quick on a CPU, and
-keeps pitch and rhythm."""
+"""`halves` and `thirds` as they were published, for sounds that may change altogether; `notes` is quick on a CPU, keeps
+pitch and rhythm, and takes every frame by itself: a generator that halves time treats some frames otherwise than
+others, and that can be heard."""
 
 LOW_MEMORY = 4
 

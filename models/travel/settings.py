@@ -35,6 +35,8 @@ class TravelSettings:
     adversarial, spectral
         The discriminator's loss, and whether its weights are divided by their spectral norm; else its layers are
         normed over the batch.
+    gist
+        Weight of a second discriminator that is told of each spectrogram only what it is like on the whole; 0 is none.
     vector, margin
         Size of the siamese network's vectors, and how far apart, squared, they are kept.
     content
@@ -63,6 +65,7 @@ class TravelSettings:
     beta1: float = 0.5
     adversarial: Adversarial = "logistic"
     spectral: bool = True
+    gist: float = 0.0
     vector: int = 1000
     margin: float = 10.0
     content: float = 10.0

@@ -156,7 +156,7 @@ def _check_start(run: TravelRun, settings: TravelSettings, last: Path) -> plan.P
         return None
     if before is None:
         raise CheckpointError(f"There is nothing to resume in {run.out}; begin without --resume.")
-    kept = ("model", "scale", "parts", "stitching", "batch", "portion", "vector", "spectral", "seed")
+    kept = ("model", "scale", "parts", "stitching", "batch", "portion", "vector", "spectral", "gist", "seed")
     if any(getattr(before, name) != getattr(settings, name) for name in kept):
         raise ConfigError(f"The training in {run.out} began with other settings or another seed; keep them.")
     return found[0] if found and not last.is_file() else None

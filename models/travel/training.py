@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from models import plan
 from models.paced import HELD_OUT_LOSS, SETTINGS_KEY
 from models.plan import Plan
-from models.travel.networks import Discriminator, Siamese, generator
+from models.travel.networks import Discriminator, Gist, Siamese, generator
 from models.travel.objective import cuts, judging, made_apart, margin, masked, passing, transformation
 from models.travel.settings import TravelSettings
 from models.travel.store import Batch, Draws, Spectra
@@ -28,13 +28,15 @@ _JUDGED = 2  # batches of held-out spectra
 
 
 class Travel(nn.Module):
-    """The three networks, and the losses of a batch."""
+    """The networks, and the losses of a batch."""
 
     def __init__(self, settings: TravelSettings) -> None:
         super().__init__()
         self.settings = settings
         self.generator = generator(settings.model)
-        self.discriminator = Discriminator(spectral=settings.spectral)
+        self.discriminators = nn.ModuleList([Discriminator(spectral=settings.spectral)])
+        if settings.gist:
+            self.discriminators.append(Gist(settings.scale.bands))
         self.siamese = Siamese(settings.scale.bands, settings.frames, settings.vector)
 
     @property
@@ -48,24 +50,28 @@ class Travel(nn.Module):
         return masked(made_apart(self.generator, x, self.lengths), mask)
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-        """Give the discriminator's loss, then that of the other two; each with its parts by name.
+        """Give the discriminators' loss, then that of the other two; each with its parts by name.
 
         Between the two, what the first leaves in the graph may be freed.
         """
         settings = self.settings
         random = torch.Generator(device=batch.source.device).manual_seed(batch.seed)
 
-        def seen(x: Tensor) -> Tensor:
+        def seen(x: Tensor) -> list[Tensor]:
             noise = torch.randn(x.shape, generator=random, device=x.device)
-            logits: Tensor = self.discriminator(x + settings.noise * noise)
-            return logits
+            regions, *gist = self.discriminators
+            return [regions(x + settings.noise * noise), *(judge(x) for judge in gist)]
 
+        weights = (1.0, settings.gist)
         made = self.make(batch.source, batch.source_mask)
         true, false = seen(batch.target), seen(made.detach())
-        judged = judging(true, false, settings.adversarial)
-        yield "discriminator", judged, {"discriminator": judged, "true": true.mean(), "false": false.mean()}
+        found = [judging(a, b, settings.adversarial) for a, b in zip(true, false, strict=True)]
+        judged = torch.stack([weight * loss for weight, loss in zip(weights, found, strict=False)]).sum()
+        told = {"discriminator": found[0], "true": true[0].mean(), "false": false[0].mean()}
+        yield "discriminator", judged, told | ({"gist": found[1]} if settings.gist else {})
 
-        adversarial = passing(seen(made), settings.adversarial)
+        passes = [passing(logits, settings.adversarial) for logits in seen(made)]
+        adversarial = torch.stack([weight * loss for weight, loss in zip(weights, passes, strict=False)]).sum()
         before, after = self.siamese(batch.source), self.siamese(made)
         moved, kept = transformation(before, after), margin(before, settings.margin)
         total = adversarial + settings.content * (moved + kept)
@@ -80,7 +86,7 @@ class Travel(nn.Module):
 
 
 class TravelTraining(L.LightningModule):
-    """Trains the three networks; a step moves all of them.
+    """Trains the networks; a step moves all of them.
 
     All that is random in a step comes with its batch, so a training that is resumed is the same training.
     """
@@ -112,10 +118,10 @@ class TravelTraining(L.LightningModule):
         return asdict(self.settings)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam, one for all three: the networks are moved at the same moment."""
+        """Adam, one for all: the networks are moved at the same moment."""
         settings, networks = self.settings, self.networks
         others = [*networks.generator.parameters(), *networks.siamese.parameters()]
-        judges = {"params": list(networks.discriminator.parameters()), "eager": settings.eager}
+        judges = {"params": list(networks.discriminators.parameters()), "eager": settings.eager}
         groups: list[dict[str, Any]] = [{"params": others, "eager": 1.0}, judges]
         return torch.optim.Adam(groups, settings.learning_rate, betas=(settings.beta1, 0.999))
 
@@ -160,11 +166,11 @@ class TravelTraining(L.LightningModule):
         return None
 
     def _back(self, whose: str, loss: Tensor) -> None:
-        """Find out where a loss wants the networks to go; the generator's leaves the discriminator where it is."""
+        """Find out where a loss wants the networks to go; the generator's leaves the discriminators where they are."""
         mine = [
             weight
             for name, weight in self.networks.named_parameters()
-            if (name.startswith("discriminator")) == (whose == "discriminator")
+            if name.startswith("discriminators") == (whose == "discriminator")
         ]
         self.manual_backward(loss, inputs=mine)
 
@@ -178,9 +184,9 @@ class TravelTraining(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Judge held-out spectra."""
         self.networks.train()  # whole spectra, and there is nothing else that it changes here but spectral norms
-        kept = copy.deepcopy(self.networks.discriminator.state_dict())
+        kept = copy.deepcopy(self.networks.discriminators.state_dict())
         parts = {name: value for _, _, found in self.networks.losses(batch) for name, value in found.items()}
-        self.networks.discriminator.load_state_dict(kept)
+        self.networks.discriminators.load_state_dict(kept)
         self.log_dict({f"held_out/{name}": value for name, value in parts.items()}, batch_size=len(batch.source))
         assert HELD_OUT_LOSS in {f"held_out/{name}" for name in parts}
 

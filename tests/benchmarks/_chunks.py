@@ -79,6 +79,11 @@ class ChunkModel:
         return hops * self.method.hop
 
     @property
+    def every_frame_alike(self) -> bool:
+        """Whether the network takes a frame at a time, so that none is treated otherwise than its neighbours."""
+        return self.method.hop == self.spectrum.hop
+
+    @property
     def lag(self) -> int:
         """Samples by which `Played.audio` is later than what went in."""
         return self.method.delay
@@ -117,7 +122,7 @@ class ChunkModel:
         return self._running(self._linear(np.concatenate(made, axis=1)))
 
     def apart(self, given: np.ndarray, context: int = 0) -> Played:
-        """Generate each chunk by itself, from zeros; analysis and phase go on.
+        """Generate each chunk by itself, from zeros; analysis, phase and what counts frames go on.
 
         `context` is of a generator: so many latents before its chunk go in first, and what they give is thrown away.
         """
@@ -171,9 +176,12 @@ class ChunkModel:
         graph, given = self._graph, self._in_hops(given)
         graph.reset()
         made = []
+        before_it = graph.snapshot()
         for hop, begin in enumerate(range(0, given.shape[1], self._step)):
+            if every and (hop + context) % every == 0:
+                before_it = graph.snapshot()
             if every and hop % every == 0:
-                graph.restore(tuple(self._wiped(graph.snapshot())))
+                graph.restore(tuple(self._wiped(before_it)))
                 for before in range(max(hop - context, 0), hop):
                     graph.input[0] = given[:, before : before + 1]
                     graph.run()
@@ -183,8 +191,12 @@ class ChunkModel:
         return self._linear(np.concatenate(made, axis=1))
 
     def _wiped(self, caches: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Zero all caches but that of the analysis, which holds sound: its middle axis is 1."""
-        return [cache if self.hears and cache.ndim == 3 and cache.shape[1] == 1 else 0 * cache for cache in caches]
+        """Zero all caches but that of the analysis, which holds sound (its middle axis is 1), and counts of frames."""
+
+        def stays(cache: np.ndarray) -> bool:
+            return cache.size == 1 or (self.hears and cache.ndim == 3 and cache.shape[1] == 1)
+
+        return [cache if stays(cache) else 0 * cache for cache in caches]
 
     def _linear(self, output: np.ndarray) -> np.ndarray:
         return np.exp(output) if self.spectrum.scale == "log" else output.copy()

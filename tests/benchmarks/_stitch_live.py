@@ -95,7 +95,9 @@ def _figures(audio: np.ndarray, model: ChunkModel) -> dict[str, Any] | None:
 
     jump = mean([jump_db(part, borders) for part, borders in sounds])
     flux = mean([flux_ratio(part, None, borders, rate) for part, borders in sounds])
-    return as_figures(jump, detected(sounds, rate), detected(sounds, rate, grid=model.method.hop), flux)
+    area = detected(sounds, rate)
+    even = area if model.every_frame_alike else detected(sounds, rate, grid=model.method.hop)
+    return as_figures(jump, area, even, flux)
 
 
 if __name__ == "__main__":

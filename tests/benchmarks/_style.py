@@ -77,13 +77,20 @@ def style(model: ChunkModel, domains: Domains) -> dict[str, Any]:
 
 
 def through_bands(model: ChunkModel, clip: np.ndarray) -> np.ndarray:
-    """Take a clip to the model's mel bands and back, as what is transformed comes back."""
+    """Take a clip to the model's mel bands and back, as what is transformed comes back.
+
+    Generators see no band below the floor of their scale, and none comes out of them; so none does here.
+    """
+    import torch
+
     from export.mel import bands_of
+    from models.logmel import LogMel
     from realtime.phase import stft_magnitudes
 
-    spectrum = model.spectrum
+    spectrum, scale = model.spectrum, LogMel()
     magnitudes = stft_magnitudes(clip, spectrum.n_fft, spectrum.hop, spectrum.window)
-    return model.inverted(bands_of(spectrum, model.rate) @ magnitudes**2)[: len(clip)]
+    seen = scale.of_power(torch.from_numpy(bands_of(spectrum, model.rate) @ magnitudes**2))
+    return model.inverted(torch.exp(scale.to_log_power(seen)).numpy().astype(np.float32))[: len(clip)]
 
 
 def _halved(clips: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:

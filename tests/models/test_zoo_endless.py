@@ -7,6 +7,8 @@ import pytest
 
 from export.contract import load
 from models import zoo
+from models.dcgan.directions import HELD
+from models.dcgan.endless import CONTEXT
 from realtime.decoder import Decoder
 from realtime.walk import Walk
 
@@ -34,7 +36,7 @@ def test_it_sounds_wherever_it_is_led(speed: float, radius: float) -> None:
     decoder = Decoder(MODEL)
     latent = decoder.card.latent
     walk = Walk(latent.size, 48_000 / decoder.hop, seed=3)
-    way = np.stack([walk.next(speed, radius) for _ in range(120)], axis=1)  # 10 s
+    way = np.stack([walk.next(speed, radius) for _ in range(940)], axis=1)  # 10 s
     scores = np.zeros_like(way)
     scores[list(latent.order)] = way
     latents = np.array(latent.mean)[:, None] + np.array(latent.std)[:, None] * scores
@@ -50,10 +52,12 @@ def test_different_places_sound_different() -> None:
     heard = []
     for point in decoder.card.latent.map[:24]:
         decoder.reset()
-        for _ in range(4):
+        frames = []
+        for _ in range(CONTEXT + HELD):
             decoder.graph.input[0, :, 0] = point.latent
             decoder.graph.run()
-        heard.append(decoder.graph.output[0].mean(axis=1) * 10 / np.log(10))  # dB, [bands]
+            frames.append(decoder.graph.output[0, :, 0].copy())
+        heard.append(np.mean(frames[-HELD:], axis=0) * 10 / np.log(10))  # dB, [bands]
     between = np.array(heard)[:, None] - np.array(heard)[None]
     apart = np.abs(between).mean(axis=2)[np.triu_indices(len(heard), 1)]
     assert np.median(apart) > 3

@@ -60,7 +60,7 @@ def test_it_is_small_and_says_where_it_comes_from() -> None:
     assert path.stat().st_size <= 8_000_000
     _, card = load(path)
     method = card.method("transform")
-    assert (card.name, method.hop, method.output, method.gives) == (NAME, 2048, "magnitudes", 4)
+    assert (card.name, method.hop, method.output, method.gives) == (NAME, 512, "magnitudes", 1)
     assert card.provenance.licence.startswith("MIT (FluidR3")
     assert card.provenance.command.startswith("glitch-lab train travel")
     assert "no look-ahead" in card.provenance.notes

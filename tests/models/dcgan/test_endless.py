@@ -8,14 +8,14 @@ import torch
 from export.streaming import forget, whole
 from models.data.manifest import DataError, Source
 from models.dcgan import chunks
-from models.dcgan.directions import measure, still, turned
-from models.dcgan.endless import BANDS, CONTEXT, FRAMES, EndlessGenerator, EndlessJudge, start
+from models.dcgan.directions import HELD, measure, still, turned
+from models.dcgan.endless import BANDS, CONTEXT, GRAIN, LOOP, EndlessGenerator, EndlessJudge, Grain, start
 from models.dcgan.forms import Spectra
 from models.dcgan.game import seeded
 from models.dcgan.settings import DcganSettings
 from models.logmel import LogMel
 
-LATENT, CHUNK = 12, 3
+LATENT, CHUNK = 12, 16
 
 
 @pytest.fixture
@@ -32,36 +32,56 @@ def test_two_chunks_made_apart_are_what_the_stream_makes(generator: EndlessGener
     with torch.no_grad():
         with whole(generator):
             stitched = chunks.apart(generator, way, CHUNK)
-        assert stitched.shape == (2, BANDS, 2 * CHUNK * FRAMES)
+        assert stitched.shape == (2, BANDS, 2 * CHUNK)
         for one, made in zip(way, stitched, strict=True):
             forget(generator)
             streamed = torch.cat([generator(one[None, :, n : n + 1]) for n in range(one.shape[1])], dim=2)
-            torch.testing.assert_close(made, streamed[0, :, CONTEXT * FRAMES :], atol=1e-5, rtol=0)
+            torch.testing.assert_close(made, streamed[0, :, CONTEXT:], atol=1e-5, rtol=0)
     assert float(stitched.std()) > 0.05
 
 
 def test_without_context_a_chunk_begins_otherwise(generator: EndlessGenerator) -> None:
     way = chunks.ways(1, LATENT, 4, CHUNK, seeded(0))
     with torch.no_grad(), whole(generator):
-        known = chunks.apart(generator, way, CHUNK)[:, :, :FRAMES]
-        alone = generator(way[:, :, CONTEXT:])[:, :, :FRAMES]
+        known = chunks.apart(generator, way, CHUNK)[:, :, :CONTEXT]
+        alone = generator(way[:, :, CONTEXT:])[:, :, :CONTEXT]
     assert float((known - alone).abs().max()) > 0.01
 
 
 def test_neighbours_share_latents_and_meet_at_the_border() -> None:
     shared = 4
-    way = chunks.ways(64, LATENT, shared, 16, seeded(0))
-    assert way.shape == (64, LATENT, CONTEXT + 32)
-    assert torch.equal(way[:, :shared], way[:, :shared, :1].expand(-1, -1, CONTEXT + 32))
-    steps = way[:, shared:].diff(dim=2).abs().amax(dim=(0, 1))
-    border = CONTEXT + 16  # of the two chunks; the way stands still there, and doesn't jump
+    way = chunks.ways(64, LATENT, shared, CHUNK, seeded(0))
+    assert way.shape == (64, LATENT + GRAIN, CONTEXT + 2 * CHUNK)
+    assert torch.equal(way[:, :shared], way[:, :shared, :1].expand(-1, -1, CONTEXT + 2 * CHUNK))
+    steps = way[:, shared:LATENT].diff(dim=2).abs().amax(dim=(0, 1))
+    border = CONTEXT + CHUNK  # of the two chunks; the way stands still there, and doesn't jump
     assert float(steps[border - 1]) < 0.3 * float(steps.max())
 
 
 def test_lone_chunks_hold_still_and_share_nothing() -> None:
-    z = chunks.lone(8, LATENT, CHUNK, seeded(0))
+    z = chunks.lone(8, LATENT, CHUNK, seeded(0))[:, :LATENT]
     assert torch.equal(z, z[:, :, :1].expand(-1, -1, CHUNK))
     assert torch.unique(z[:, 0, 0]).numel() == 8
+
+
+def test_grain_differs_from_frame_to_frame_and_comes_round() -> None:
+    grain, way = Grain().eval(), torch.zeros(1, LATENT, 40)
+    streamed = torch.cat([grain(part) for part in torch.split(way, [1, 7, 32], dim=2)], dim=2)
+    assert torch.equal(streamed, Grain().offline(way))
+    assert float(streamed.std()) == pytest.approx(1, abs=0.1)
+    assert torch.unique(streamed[0, 0]).numel() == 40
+    forget(grain)
+    again = grain(torch.zeros(1, LATENT, LOOP + 40))
+    assert torch.equal(again[:, :, :40], again[:, :, -40:])
+
+
+def test_frames_are_made_alike_whenever_they_are_made(generator: EndlessGenerator) -> None:
+    """A walk that comes a frame later gives the same spectrum a frame later: nothing happens every so many frames."""
+    way = chunks.ways(1, LATENT, 4, CHUNK, seeded(0))
+    later = torch.cat([way[:, :, :1], way], dim=2)
+    with torch.no_grad(), whole(generator):
+        usual, late = generator(way), generator(later)
+    torch.testing.assert_close(late[:, :, 1 + CONTEXT :], usual[:, :, CONTEXT:], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("frames", [32, 64])
@@ -82,12 +102,12 @@ def test_the_judge_sees_whether_all_are_the_same() -> None:
 
 
 def test_turned_latents_draw_the_same_and_the_first_do_the_most(generator: EndlessGenerator) -> None:
-    first = generator.layers[0].conv.weight  # type: ignore[union-attr]
-    before = (first[:, :, 0] @ first[:, :, 0].T).clone()
+    first = generator.layers[0].conv.weight[:, :LATENT, 0]  # type: ignore[union-attr, index]
+    before = (first @ first.T).clone()
     turned(generator, LogMel())
-    after = first[:, :, 0] @ first[:, :, 0].T
+    after = first @ first.T
     torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)  # so what is drawn has the same distribution
-    form = tones(DcganSettings(latent=LATENT, shared=4, chunk=2, batch=2))
+    form = tones(DcganSettings(latent=LATENT, shared=4, chunk=16, batch=2))
     known = measure(generator, form)
     strongest = [known.effect_db[k] for k in known.order]
     assert strongest == sorted(strongest, reverse=True)
@@ -95,7 +115,7 @@ def test_turned_latents_draw_the_same_and_the_first_do_the_most(generator: Endle
     assert strongest[0] > 2 * strongest[-1]
     assert {point.label.split()[0] for point in known.points} <= {"low", "high"}
     point = torch.tensor(known.points[0].latent)
-    assert still(generator, point[None]).shape == (1, BANDS, FRAMES)
+    assert still(generator, point[None]).shape == (1, BANDS, HELD)
 
 
 def tones(settings: DcganSettings) -> Spectra:
@@ -106,15 +126,15 @@ def tones(settings: DcganSettings) -> Spectra:
 
 
 def test_pieces_never_reach_from_one_sound_into_the_next() -> None:
-    form = tones(DcganSettings(chunk=4))
+    form = tones(DcganSettings(chunk=32))
     pieces = form.real(200, seeded(0))
-    assert pieces.shape == (200, BANDS, 8 * FRAMES)
+    assert pieces.shape == (200, BANDS, 64)
     lowest, highest = pieces[:, 0], pieces[:, -1]
     assert ((lowest == 0).all(dim=1) ^ (highest == 0).all(dim=1)).all()
 
 
 def test_sounds_that_are_too_short_or_silent_are_said() -> None:
-    settings = DcganSettings(chunk=4)
+    settings = DcganSettings(chunk=32)
     with pytest.raises(DataError, match="longer than the 0.7 s"):
         Spectra([torch.zeros(BANDS, 63), -torch.ones(BANDS, 500)], ["a", "b"], settings, Source("x"), LogMel())
 

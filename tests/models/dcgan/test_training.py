@@ -154,16 +154,17 @@ def test_sounds_become_a_model_that_plays_without_end(endless: Path) -> None:
     assert verify(model).holds
     _, card = load(model)
     decode = card.method("decode")
-    assert (decode.hop, decode.gives, card.sample_rate) == (4096, 8, 48_000)
+    assert (decode.hop, decode.gives, card.sample_rate) == (512, 1, 48_000)
+    assert [control.name for control in decode.controls] == ["grain"]
     assert decode.spectrum is not None
     assert decode.spectrum.rows == 128
     assert card.latent.size == 20
     assert card.latent.names[card.latent.order[0]] == "texture 1"
     assert len(card.latent.map) == 96
-    assert "Chunks of 4 latent frames, context 1" in card.provenance.notes
-    walk = np.cumsum(np.random.default_rng(0).normal(0, 0.1, (20, 40)), axis=1).astype(np.float32)
+    assert "Chunks of 32 frames, context 6" in card.provenance.notes
+    walk = np.cumsum(np.random.default_rng(0).normal(0, 0.1, (20, 320)), axis=1).astype(np.float32)
     audio = Decoder(model).render(walk)
-    assert audio.shape == (1, 40 * 4096)
+    assert audio.shape == (1, 320 * 512)
     assert np.isfinite(audio).all()
     for part in np.split(audio[0, 8192:], 19):
         assert np.abs(part).max() > 1e-5
@@ -174,6 +175,6 @@ def test_without_stitching_chunks_are_judged_alone(tones: Path, tmp_path: Path) 
     out = tmp_path / "alone"
     settings = replace(TINY, stitching=False, bf16=True, max_steps=2)
     result = train(Run(str(tones), out), settings, show=False)
-    assert result.form.length == 4 * 8  # type: ignore[union-attr]
+    assert result.form.length == 32  # type: ignore[union-attr]
     export.export(out, tmp_path / "alone.onnx")
     assert "no context: each made and judged alone" in load(tmp_path / "alone.onnx")[1].provenance.notes

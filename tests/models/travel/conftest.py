@@ -19,6 +19,7 @@ TINY = TravelSettings(
     batch=4,
     portion=4,
     vector=8,
+    gist=0.5,
     identity=0.5,
     max_steps=14,
     check_every=5,

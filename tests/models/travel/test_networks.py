@@ -8,7 +8,16 @@ from torch import Tensor, nn
 
 from export.streaming import Chain, forget, whole
 from models.config import ConfigError
-from models.travel.networks import KEPT, Discriminator, GeneratorConfig, Siamese, generator, parameters
+from models.travel.networks import (
+    KEPT,
+    Discriminator,
+    GeneratorConfig,
+    Gist,
+    Siamese,
+    described,
+    generator,
+    parameters,
+)
 from models.travel.presets import PRESETS
 
 
@@ -69,6 +78,43 @@ def test_other_shapes_stream_too(config: GeneratorConfig) -> None:
     with torch.no_grad():
         parts = torch.cat([net(part) for part in torch.split(X, 4, dim=2)], dim=2)
     torch.testing.assert_close(parts, whole_run, atol=1e-5, rtol=0)
+
+
+def test_a_generator_that_takes_every_frame_by_itself_treats_all_alike() -> None:
+    """What comes a frame later comes out a frame later, and not otherwise: nothing happens every so many frames."""
+    net = awake(GeneratorConfig(bands=32, widths=(4, 6, 8), paced=0))
+    assert (net.takes, net.gives) == (1, 1)
+    silence = torch.full((1, 32, 40), -1.0)
+    usual, late = (at_once(net, torch.cat([silence[:, :, :lead], X], dim=2)) for lead in (39, 40))
+    torch.testing.assert_close(late[:, :, 40:], usual[:, :, 39:], atol=1e-5, rtol=0)
+
+
+def test_a_description_is_of_bands_beside_each_other_and_of_no_level_and_no_place() -> None:
+    x = 0.5 * X[:, :, :20]
+    silence = torch.full((1, 32, 8), -1.0)
+    here, later = (torch.cat(parts, dim=2) for parts in ([x, silence, silence], [silence, x, silence]))
+    told = described(here)
+    assert told.shape == (1, 4 * 32)
+    means = slice(0, 2 * 32)  # and deviations; a sound that begins later rises, too
+    torch.testing.assert_close(described(later)[:, means], told[:, means], atol=1e-5, rtol=0)
+    torch.testing.assert_close(described(x + 0.1)[:, means], described(x)[:, means], atol=1e-5, rtol=0)
+    tilted = x + torch.linspace(-0.2, 0.2, 32)[:, None]
+    assert float((described(tilted) - described(x)).abs().max()) > 0.2
+
+
+def test_a_gist_learns_what_no_place_shows() -> None:
+    torch.manual_seed(0)
+    plain = torch.rand(16, 32, 32) - 0.5
+    tilted = plain + torch.linspace(-0.1, 0.1, 32)[:, None]
+    gist = Gist(32)
+    optimizer = torch.optim.Adam(gist.parameters(), 5e-3)
+    for _ in range(60):
+        loss = nn.functional.softplus(-gist(tilted)).mean() + nn.functional.softplus(gist(plain)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    fresh = torch.rand(16, 32, 32) - 0.5
+    assert float((gist(fresh + torch.linspace(-0.1, 0.1, 32)[:, None]) > gist(fresh)).float().mean()) > 0.9
 
 
 @pytest.mark.parametrize("name", PRESETS)
