@@ -23,7 +23,9 @@ def train_dcgan(
     ],
     out: Annotated[
         Path,
-        typer.Argument(metavar="OUT_DIR", help="Folder for the model, its page, a picture an epoch, checkpoints, logs."),
+        typer.Argument(
+            metavar="OUT_DIR", help="Folder for the model, its page, a picture an epoch, checkpoints, logs."
+        ),
     ],
     steps: Annotated[int | None, typer.Option("--steps", "--max-steps", min=1, help="Stop after so many.")] = None,
     minutes: Annotated[

@@ -54,7 +54,7 @@ def apart(generator: EndlessGenerator, way: Tensor, chunk: int) -> Tensor:
 
 
 def lone(count: int, latent: int, chunk: int, random: torch.Generator) -> Tensor:
-    """Draw latents for chunks that know nothing of each other, each its own all along: [count, latent + GRAIN, chunk]."""
+    """Draw latents and grain for chunks that know nothing of each other: [count, latent + GRAIN, chunk]."""
     z = torch.randn(count, latent, 1, generator=random) * _radius(count, random)
     return with_grain(z.expand(-1, -1, chunk), random)
 

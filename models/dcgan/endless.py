@@ -103,7 +103,7 @@ class Grain(Layer):
 
 @torch.no_grad()
 def led(generator: EndlessGenerator, way: Tensor) -> Tensor:
-    """Make the spectra of ways [batch, latent, frames] in one piece, with the grain of the stage: [batch, 128, frames]."""
+    """Make the spectra [batch, 128, frames] of ways [batch, latent, frames] in one piece, with the stage's grain."""
     generator.eval()
     with whole(generator):
         made: Tensor = generator(torch.cat([way, Grain().to(way.device).offline(way)], dim=1))

@@ -19,8 +19,8 @@ from models.dcgan.checkpoint import TrainedDcgan
 from models.dcgan.endless import CONTEXT, EndlessGenerator, Grain
 from models.logmel import LogMel
 
-
-GRAIN_CONTROL = Control("grain", 1.0, 0.0, 2.0, text="How much frames differ by chance: breath, rustle, bow; 0 is smooth.")
+_GRAIN_TEXT = "How much frames differ by chance: breath, rustle, bow; 0 is smooth."
+GRAIN_CONTROL = Control("grain", 1.0, 0.0, 2.0, text=_GRAIN_TEXT)
 _SETTLE_SECONDS = 1.0  # the count of the grain never rests
 
 

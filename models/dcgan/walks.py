@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.dcgan.endless import EndlessGenerator, led
 from models.logmel import LogMel
@@ -23,8 +23,9 @@ def stroll(latent: int, scale: LogMel, seconds: float, *, seed: int = 1, speed: 
     return torch.from_numpy(np.stack(way, axis=1).astype(np.float32))[None]
 
 
-def spectrum_of(generator: EndlessGenerator, way: Tensor) -> Tensor:
+def spectrum_of(generator: nn.Module, way: Tensor) -> Tensor:
     """Make the spectrum of a way [1, latent, frames] in one piece, [128, frames]."""
+    assert isinstance(generator, EndlessGenerator)
     return led(generator, way)[0]
 
 
