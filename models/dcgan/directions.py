@@ -27,11 +27,11 @@ POINTS = 96
 HELD = 8
 """Frames for which latents are held, to be looked at: grain makes each a little different."""
 
-HOME, AROUND = 0.5, 0.9
+HOME, AROUND = 0.5, 0.75
 """Standard deviations at which the middle of what is played is looked for, and by which it is left."""
 
 _PLACES, _STEP = 48, 0.5
-_HOMES = 256
+_HOMES, _NEIGHBOURS = 31, 64
 _AT_ONCE = 400
 _LISTENED = 4_000  # pieces of the training sounds that the map's points are compared with
 
@@ -93,11 +93,20 @@ def still(generator: EndlessGenerator, places: Tensor) -> Tensor:
 
 
 def _home(generator: EndlessGenerator, form: Spectra, random: torch.Generator) -> Tensor:
-    """Find where the stage is to begin, [latent]: in the very middle there is hardly a sound, and a little way off,
-    where it is most like the mean of the training sounds, there is."""
-    places = HOME * torch.randn(_HOMES, form.settings.latent, generator=random)
-    heard = still(generator, places).mean(dim=2)  # [homes, 128]
-    return places[int((heard - form.frames.mean(dim=1)).abs().mean(dim=1).argmin())]
+    """Find where the stage is to begin, [latent]: around it no walk falls silent.
+
+    Music has silences, and so have its latents. Of some places about the centre this is the one from where the quietest
+    that is played is the loudest.
+    """
+    around = AROUND * torch.randn(_NEIGHBOURS, form.settings.latent, generator=random)
+    homes = torch.cat([torch.zeros_like(around[:1]), HOME * torch.randn(_HOMES, around.shape[1], generator=random)])
+    quietest = [float(_level_db(still(generator, home + around), form.scale).min()) for home in homes]
+    return homes[int(np.argmax(quietest))]
+
+
+def _level_db(spectra: Tensor, scale: LogMel) -> Tensor:
+    """Give the levels of spectra [count, 128, frames], dB: [count]."""
+    return 10 * torch.log10(torch.exp(scale.to_log_power(spectra)).sum(dim=1).mean(dim=1))
 
 
 def _map(generator: EndlessGenerator, form: Spectra, random: torch.Generator) -> tuple[MapPoint, ...]:
