@@ -32,7 +32,8 @@ onsets (``onset_f``, 50 ms): ``before``, through mel bands and back, and ``after
 ``live``: `STITCH_LIVE_SECONDS` (default 300) on JACK's dummy driver at 48 kHz, blocks of 64; 0 leaves it out. Figures
 of borders of what a client of JACK ``captured``, from the parts in which it missed no cycle (None where these are too
 short), and of what our callback ``played``, from a recording. A transform hears the phrases from another client.
-Underruns are explained in `swap`.
+Underruns and decoding ahead (`STITCH_AHEAD`) are explained in `swap`; latencies are those before the decks are asked to
+decode further ahead.
 
 `STITCH_MODELS` names other model files, separated by colons; `STITCH_DATA` a folder with the two domains (else they are
 rendered); counterparts lie beside a model that is named so, too.
