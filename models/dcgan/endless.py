@@ -6,8 +6,8 @@ the same way, and none can be told from its neighbours by when it was made. Thre
 rounding what the stream would have made there.
 
 Beside its latents a frame is given `GRAIN` numbers of noise, fresh ones each frame: what changes from frame to frame in
-breath and in a bow has to come from somewhere. In training they are drawn with the latents. A model file holds a loop
-of them, and a count that says where in it the stream stands.
+breath and in a bow has to come from somewhere. In training they are drawn with the latents. A model file holds two
+loops of them, whose sum comes round in half a day, and a count that says where the stream stands.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _STRIDE = (2, 1)
 CONTEXT = sum(frames - 1 for _, frames in _KERNELS)
 """Frames before a chunk that it depends on."""
 
-LOOP = 4096
-"""Frames of noise that a model file holds, 44 s at 48 kHz and a hop of 512."""
+LOOPS = 2039, 2029
+"""Frames of the loops of noise that a model file holds; primes, so that what they add up to doesn't come round soon."""
 _GRAIN_SEED = 0
 
 
@@ -73,19 +73,21 @@ class EndlessGenerator(Chain):
 
 
 class Grain(Layer):
-    """The noise of a stream, round and round: any tensor [batch, channels, frames] → [batch, GRAIN, frames]."""
+    """The noise of a stream: any tensor [batch, channels, frames] → [batch, GRAIN, frames]."""
 
     count: Tensor
-    loop: Tensor
+    first: Tensor
+    second: Tensor
 
     def __init__(self) -> None:
         super().__init__(outputs=GRAIN)
         random = torch.Generator().manual_seed(_GRAIN_SEED)
-        self.register_buffer("loop", torch.randn(LOOP, GRAIN, generator=random))
+        for name, frames in zip(("first", "second"), LOOPS, strict=True):
+            self.register_buffer(name, torch.randn(frames, GRAIN, generator=random) / len(LOOPS) ** 0.5)
         self.keep("count", 1)
 
     def offline(self, x: Tensor) -> Tensor:
-        """Begin with the first frame of the loop."""
+        """Begin where the loops begin."""
         return self._from(torch.zeros_like(self.count), x)[0]
 
     def stream(self, x: Tensor) -> Tensor:
@@ -96,9 +98,11 @@ class Grain(Layer):
 
     def _from(self, count: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         places = count + torch.cumsum(torch.ones_like(x[0, 0]), dim=0)  # [frames], from 1 on
-        places = torch.fmod(places, LOOP)
-        made = self.loop.index_select(0, places.long()).T[None]  # [1, GRAIN, frames]
-        return made.expand(x.shape[0], -1, -1), places[-1:]
+        parts = [
+            loop.index_select(0, torch.fmod(places, len(loop)).long()) for loop in (self.first, self.second)
+        ]  # [frames, GRAIN] each
+        made = (parts[0] + parts[1]).T[None]  # [1, GRAIN, frames]
+        return made.expand(x.shape[0], -1, -1), torch.fmod(places[-1:], LOOPS[0] * LOOPS[1])
 
 
 @torch.no_grad()

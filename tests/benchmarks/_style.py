@@ -13,7 +13,9 @@ from tests.benchmarks._chunks import ChunkModel
 SEED = 1
 """Of the phrases; models are trained on those of seed 0."""
 PAIR = "plucked-brass"
-MOST_CLIPS = 30
+SECONDS = 600
+"""Of each domain: with half of it, a judge puts one clip of seven on the wrong side."""
+MOST_CLIPS = 40
 """Of each domain to learn from, and as many to be tried on."""
 
 
@@ -24,17 +26,15 @@ class Domains:
     ----------
     folder
         Where they are rendered, unless `STITCH_DATA` names a folder that holds both.
-    seconds
-        Of each domain.
     rate
         Sample rate, Hz.
     """
 
-    def __init__(self, folder: Path, seconds: float, rate: int) -> None:
+    def __init__(self, folder: Path, rate: int) -> None:
         from models.transferred import clips_of
 
         named = os.environ.get("STITCH_DATA")
-        places = [Path(named, name) for name in PAIR.split("-")] if named else _rendered(folder / "data", seconds, rate)
+        places = [Path(named, name) for name in PAIR.split("-")] if named else _rendered(folder / "data", rate)
         listed = [folder / f"{place.name}.json" for place in places]
         self.rate = rate
         read = [clips_of(place, rate, where) for place, where in zip(places, listed, strict=True)]
@@ -99,8 +99,8 @@ def _halved(clips: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]
     return [clips[k] for k in order[::2]], [clips[k] for k in order[1::2]]
 
 
-def _rendered(folder: Path, seconds: float, rate: int) -> list[Path]:
+def _rendered(folder: Path, rate: int) -> list[Path]:
     from models.data import pairs
 
-    made = pairs.render(folder, pairs.Settings(PAIR, seconds / 60, rate, SEED))
+    made = pairs.render(folder, pairs.Settings(PAIR, SECONDS / 60, rate, SEED))
     return [domain.folder for domain in made]

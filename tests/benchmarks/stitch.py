@@ -78,7 +78,7 @@ def run() -> dict[str, Any]:
             model = ChunkModel(path)
             heard = None
             if model.hears:
-                domains = domains or Domains(Path(folder), seconds, RATE)
+                domains = domains or Domains(Path(folder), RATE)
                 heard = domains.source(seconds)
             if offline:
                 result[path.stem] = _measure(model, heard, seconds)
