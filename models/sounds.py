@@ -44,6 +44,10 @@ class SoundFile:
 
     def __init__(self, path: str | os.PathLike[str], *, empty: bool = False) -> None:
         self._path = path
+        if not os.path.exists(path):
+            raise DataError(f"There is no sound file {path}; check its name and folder.")
+        if not os.path.getsize(path) and os.path.isfile(path):
+            raise DataError(f"The file {path} is empty; give one that holds sound.")
         try:
             self._file = soundfile.SoundFile(os.fspath(path))
         except (soundfile.LibsndfileError, OSError, RuntimeError) as error:

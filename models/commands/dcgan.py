@@ -73,6 +73,7 @@ def train_dcgan(
     settings = replace(settings, **{name: value for name, value in given.items() if value is not None})
     run = Run(data, out, resume, accelerator, command_line())
     result = train(run, settings)
+    print("trained; writing its page, and of sound a model file, which takes a minute or two", flush=True)
     done = complete(result, out)
     print(f"{result.steps} steps in {result.minutes:.0f} min; {out / 'model.ckpt'}")
     print(f"report: {done.page}")

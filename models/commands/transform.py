@@ -31,6 +31,9 @@ def command(
     with progress("transforming") as on_share:
         made = transform(model, sound, out, wish, on_share=lambda share: on_share(round(1000 * share), 1000))
     speed = made.seconds / (time.monotonic() - began)
+    if not made.seconds:
+        print(f"{out}: empty, as {sound} is.")
+        return
     print(f"{out}: {made.seconds:.1f} s of sound at {made.rate} Hz, {speed:.1f} times as fast as it plays.")
     if made.over_db:
         print(

@@ -54,7 +54,8 @@ def train_travel(
             bars[what](done, total)
 
         made = train(run, settings, tell=tell)
-        done = complete(made, settings, out)
+    print("trained; proving the model file, judging it and writing its page, which takes a minute or two", flush=True)
+    done = complete(made, settings, out)
     for what, value in rows(done.verdict):
         print(f"{what}: {value}")
     print(f"{made.model.provenance.steps} steps; report: {done.page}")

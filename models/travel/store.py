@@ -22,7 +22,7 @@ from models.travel.settings import TravelSettings
 from models.writing import write_whole
 
 _VERSION = 1
-_LEAST_SHARE = 4
+LEAST_SHARE = 4
 """A spectrogram holds a quarter of its frames of a sound at least; what lies beyond its end is masked."""
 
 
@@ -142,7 +142,7 @@ class Draws(IterableDataset[Batch]):
         half = (settings.scale.ceiling_db - settings.scale.floor_db) / 2
         pieces, masks = [], []
         for sound in random.choice(len(lengths), size=settings.batch, p=lengths / lengths.sum()):
-            last = max(0, int(lengths[sound]) - settings.frames // _LEAST_SHARE)
+            last = max(0, int(lengths[sound]) - settings.frames // LEAST_SHARE)
             latest = max(0, int(lengths[sound]) - settings.frames)
             start = min(int(random.integers(last + 1)), latest if random.random() < 0.75 else last)
             piece, mask = domain.window(int(sound), start, settings.frames)

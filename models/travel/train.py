@@ -15,7 +15,7 @@ from models import checkpoint as checkpoints
 from models import plan
 from models.checkpoint import FILE_NAME, CheckpointError
 from models.config import ConfigError
-from models.data.manifest import SPLITS, Manifest
+from models.data.manifest import SPLITS, DataError, Manifest
 from models.data.opening import Wanted, open_shared
 from models.logmel import LogMel
 from models.paced import SETTINGS_KEY
@@ -26,7 +26,7 @@ from models.travel import checkpoint
 from models.travel.checkpoint import Traveller, config_of
 from models.travel.media import TravelMedia
 from models.travel.settings import TravelSettings
-from models.travel.store import Spectra, of_split
+from models.travel.store import LEAST_SHARE, Spectra, of_split
 from models.travel.training import TravelTraining
 
 Tell = Callable[[str, int, int], None]
@@ -97,6 +97,8 @@ def train(
     ]
     found = {split: [_spectra(sounds, split, run, settings.scale, tell) for sounds in domains] for split in SPLITS}
     trained, held = (tuple(found[split]) for split in SPLITS)
+    for sounds, spectra in zip(domains, trained, strict=True):
+        _must_last(sounds, spectra, settings)
     L.seed_everything(settings.seed, workers=True, verbose=False)
     module = TravelTraining(settings, (trained[0], trained[1]), (held[0], held[1]))
     module.plan = resumed
@@ -172,6 +174,14 @@ def _spectra(sounds: Manifest, split: str, run: TravelRun, scale: LogMel, tell: 
         cache,
         lambda done, total: tell(f"analysing {name}, {split}", done, total),
     )
+
+
+def _must_last(sounds: Manifest, spectra: Spectra, settings: TravelSettings) -> None:
+    """Refuse a domain of which a spectrogram would hold next to nothing."""
+    least, scale = settings.frames // LEAST_SHARE, settings.scale
+    if all(value.shape[1] < least for value in spectra.values):
+        seconds = least * scale.hop / scale.sample_rate
+        raise DataError(f"No sound of '{sounds.source.name}' lasts {seconds:.2f} s; give it longer ones.")
 
 
 def _finish(module: TravelTraining, domains: list[Manifest], run: TravelRun, steps: int) -> Traveller:

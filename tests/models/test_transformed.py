@@ -177,7 +177,8 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(models: dict[str, Pa
     ("model", "given", "out", "wish", "says"),
     [
         ("level", "in.wav", "out.wav", Wish(), "has no 'transform', and not both 'encode' and 'decode'"),
-        ("passing", "missing.wav", "out.wav", Wish(), "Cannot read the sound .*missing.wav"),
+        ("passing", "missing.wav", "out.wav", Wish(), "There is no sound file .*missing.wav"),
+        ("passing", "nothing.wav", "out.wav", Wish(), "nothing.wav is empty"),
         ("passing", "text.wav", "out.wav", Wish(), "Cannot read the sound .*text.wav"),
         ("passing", "in.wav", "out.txt", Wish(), "ends in .wav, .flac"),
         ("passing", "in.wav", "nowhere/out.wav", Wish(), "there is no folder for it"),
@@ -192,6 +193,7 @@ def test_what_cannot_be_is_one_sentence_and_leaves_nothing(
     sf.write(tmp_path / "in.wav", noise(1000), RATE)
     sf.write(tmp_path / "many.wav", noise(100, 12), RATE)
     (tmp_path / "text.wav").write_text("not a sound")
+    (tmp_path / "nothing.wav").touch()
     before = sorted(tmp_path.iterdir())
     with pytest.raises(GlitchError, match=says) as caught:
         transform(models[model], tmp_path / given, tmp_path / out, wish)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from export.contract import load
@@ -141,6 +142,14 @@ def test_the_generators_loss_leaves_the_discriminator_where_it_is(trained: Made)
         module._back(whose, loss)
         grads[whose] = {name.split(".")[0] for name, w in networks.named_parameters() if w.grad is not None}
     assert grads == {"discriminator": {"discriminators"}, "generator": {"generator", "siamese"}}
+
+
+def test_sounds_that_are_all_too_short_are_said(domains: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "short").mkdir()
+    for k in range(5):
+        soundfile.write(tmp_path / "short" / f"{k}.wav", np.full(800, 0.1), 16_000)
+    with pytest.raises(manifest.DataError, match="No sound of 'short' lasts 0.06 s"):
+        train(TravelRun(domains[0], tmp_path / "short", tmp_path / "out", accelerator="cpu"), TINY)
 
 
 def test_presets_are_what_was_published() -> None:
