@@ -80,8 +80,8 @@ def is_back(session: Session) -> bool:
 
 
 def test_everything_comes_back(opened: Open, shelf: Path, show: Path) -> None:
+    assert not show.exists()
     with opened(shelf / "level.onnx") as session:
-        assert not show.exists()
         prepare(session)
         eventually(show.exists)
     states = sorted(show.with_name("show.json.states").iterdir())
