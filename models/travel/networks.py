@@ -168,7 +168,7 @@ class Gist(nn.Module):
     """Says of a spectrogram on the whole how much it is like those of the target: [batch, bands, frames] → [batch, 1].
 
     Of each band beside the others it is told mean and deviation, and by how much it rises and falls; no place, no note,
-    no level. What no region shows by itself, bands that are all a little too loud or notes that all die too soon, it
+    no level. What no region shows by itself, a spectrum that tilts a little or notes that all die too soon, it
     hears.
     """
 
