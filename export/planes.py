@@ -3,6 +3,11 @@
 A spectrogram streams as any signal does, see `export.streaming`: `[batch, channels * rows, frames]`, where a channel's
 rows, the frequencies, lie together. Over the rows a layer looks to both sides, with zeros around; over the frames it
 looks back only, so nothing waits, and a stride of two takes two frames at a time.
+
+A stage makes a frame a step, and most of such a step is moving numbers about. So a stream is convolved upright, with
+the rows of a frame side by side: what is kept is laid before it in long runs, and a kernel finds a whole row of places
+to fill. And a transposed convolution is there an ordinary one, that makes the rows and frames between two others as
+channels: it keeps a few frames of what goes in, and adds nothing up. The numbers are those of `offline` but for rounding.
 """
 
 from __future__ import annotations
@@ -60,27 +65,34 @@ class CausalConv2d(Layer):
         self.before = dilation[1] * (kernel[1] - 1) + 1 - stride[1]
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, dilation=dilation, groups=groups, bias=bias)
         if self.before:
-            self.keep("past", 1, inputs * rows, self.before)
+            self.keep("past", 1, inputs, self.before, rows)
 
     def offline(self, x: Tensor) -> Tensor:
         """Convolve a spectrogram with silence before it."""
-        return self._convolve(F.pad(x, (self.before, 0)))
+        plane = x.reshape(x.shape[0], self.channels, self.rows, -1)
+        made: Tensor = self.conv(F.pad(plane, (self.before, 0, *self.above)))
+        return made.flatten(1, 2)
 
     def stream(self, x: Tensor) -> Tensor:
         """Convolve what is kept and the next frames."""
+        plane = upright(x, self.channels, self.rows)
         if self._kept:
-            x = torch.cat([self.past, x], dim=2)
-            self.carry("past", x[:, :, x.shape[2] - self.before :])
-        return self._convolve(x)
-
-    def _convolve(self, x: Tensor) -> Tensor:
-        plane = F.pad(x.reshape(x.shape[0], self.channels, self.rows, -1), (0, 0, *self.above))
-        made: Tensor = self.conv(plane)
-        return made.flatten(1, 2)
+            plane = torch.cat([self.past, plane], dim=2)
+            self.carry("past", plane[:, :, -self.before :])
+        conv = self.conv
+        made = F.conv2d(
+            F.pad(plane, self.above),
+            conv.weight.transpose(2, 3),
+            conv.bias,
+            stride=conv.stride[::-1],
+            dilation=conv.dilation[::-1],
+            groups=conv.groups,
+        )
+        return made.transpose(2, 3).flatten(1, 2)
 
 
 class ConvTranspose2d(Layer):
-    """A transposed convolution that gives `stride` rows and frames for each; the frames that overlap are kept.
+    """A transposed convolution that gives `stride` rows and frames for each.
 
     Parameters
     ----------
@@ -93,7 +105,7 @@ class ConvTranspose2d(Layer):
         The kernel is shorter than the stride.
     """
 
-    overlap: Tensor
+    past: Tensor
 
     def __init__(
         self,
@@ -108,32 +120,41 @@ class ConvTranspose2d(Layer):
         if kernel[0] < stride[0] or kernel[1] < stride[1]:
             raise StreamingError(f"The kernel {kernel} must be at least as long as the stride {stride}.")
         super().__init__(gives=stride[1], inputs=inputs * rows, outputs=outputs * rows * stride[0])
-        self.channels, self.rows, self.pace = inputs, rows, stride[1]
-        self.high, self.longer = rows * stride[0], kernel[1] - stride[1]
+        self.channels, self.rows, self.high = inputs, rows, rows * stride[0]
         self.cut = (kernel[0] - stride[0]) // 2  # rows that reach beyond the lowest
+        self.before = -(-kernel[1] // stride[1]) - 1  # frames that still reach into the next
         self.conv = nn.ConvTranspose2d(inputs, outputs, kernel, stride=stride, bias=bias)
-        if self.longer:
-            self.keep("overlap", 1, outputs * self.high, self.longer)
+        if self.before:
+            self.keep("past", 1, inputs, self.before, rows)
 
     def offline(self, x: Tensor) -> Tensor:
         """Give `stride` frames for each, from the first on."""
-        return self._biased(self._spread(x)[:, :, : x.shape[2] * self.pace])
+        made: Tensor = self.conv(x.reshape(x.shape[0], self.channels, self.rows, -1))
+        return made[:, :, self.cut : self.cut + self.high, : x.shape[2] * self.gives].flatten(1, 2)
 
     def stream(self, x: Tensor) -> Tensor:
-        """Add what is kept to what the next frames spread to, and keep what reaches beyond them."""
-        made, length = self._spread(x), x.shape[2] * self.pace
+        """Convolve what is kept and the next frames, and lay out what is made between two of them."""
+        plane = upright(x, self.channels, self.rows)
         if self._kept:
-            made = torch.cat([made[:, :, : self.longer] + self.overlap, made[:, :, self.longer :]], dim=2)
-            self.carry("overlap", made[:, :, length:])
-        return self._biased(made[:, :, :length])
+            plane = torch.cat([self.past, plane], dim=2)
+            self.carry("past", plane[:, :, -self.before :])
+        (high, wide), kernel = self.conv.stride, self._kernel()
+        above = -(-self.cut // high)  # rows that the highest of a place looks up to
+        bias = None if self.conv.bias is None else self.conv.bias.repeat_interleave(high * wide)
+        made = F.conv2d(F.pad(plane, (kernel.shape[3] - 1 - above, above)), kernel, bias)
+        parts = made.reshape(1, -1, high, wide, x.shape[2], self.rows)  # [1, outputs, high, wide, frames, rows]
+        return parts.permute(0, 1, 5, 2, 4, 3).reshape(1, self.outputs or 0, -1)
 
-    def _spread(self, x: Tensor) -> Tensor:
-        """Convolve without the bias, which must not be added twice where portions overlap."""
-        plane = x.reshape(x.shape[0], self.channels, self.rows, -1)
-        made = F.conv_transpose2d(plane, self.conv.weight, None, self.conv.stride)
-        return made[:, :, self.cut : self.cut + self.high].flatten(1, 2)
+    def _kernel(self) -> Tensor:
+        """Give what makes rows and frames of a place from those around [outputs * high * wide, inputs, frames, rows]."""
+        (high, wide), (tall, long) = self.conv.stride, self.conv.kernel_size
+        first = -self.cut % high  # rows of a place that lie above the kernel's first
+        frames, rows = self.before + 1, -(-(first + tall) // high)
+        around = (0, frames * wide - long, first, rows * high - first - tall)
+        parts = F.pad(self.conv.weight, around).reshape(*self.conv.weight.shape[:2], rows, high, frames, wide)
+        return parts.flip(2, 4).permute(1, 3, 5, 0, 4, 2).flatten(0, 2)
 
-    def _biased(self, x: Tensor) -> Tensor:
-        if self.conv.bias is None:
-            return x
-        return x + self.conv.bias.repeat_interleave(self.high)[:, None]
+
+def upright(x: Tensor, channels: int, rows: int) -> Tensor:
+    """[batch, channels * rows, frames] → [batch, channels, frames, rows]."""
+    return x.reshape(x.shape[0], channels, rows, -1).transpose(2, 3)

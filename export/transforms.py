@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from export.contract import Window
+from export.fourier import RealFourier, columns
 from export.streaming import Layer, StreamingError, waits
 
 WEAKEST = 1e-3
@@ -45,6 +46,7 @@ class STFT(Layer):
         self.n_fft, self.hop, self.blocks = n_fft, hop, -(-past // hop) + 1
         self.first = (self.blocks - 1) * hop - past  # of a frame's blocks, the sample that its window begins at
         self.register_buffer("window", periodic(window, n_fft), persistent=False)
+        self.fourier = RealFourier(n_fft) if columns(n_fft) else None
         if self.blocks > 1:
             self.keep("past", 1, channels, (self.blocks - 1) * hop)
 
@@ -70,6 +72,8 @@ class STFT(Layer):
         count = hops.shape[2] - (self.blocks - 1)
         laid = torch.cat([hops[:, :, k : k + count] for k in range(self.blocks)], dim=3)
         framed = laid[:, :, :, self.first : self.first + self.n_fft] * self.window  # [batch, channels, frames, n_fft]
+        if self.streams and self.fourier is not None:
+            return self.fourier(framed).transpose(2, 3).reshape(batch, self.outputs or 0, count)
         spectrum = torch.view_as_real(torch.fft.rfft(framed))  # [batch, channels, frames, bins, 2]
         return spectrum.permute(0, 1, 4, 3, 2).reshape(batch, self.outputs or 0, count)
 

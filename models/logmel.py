@@ -88,7 +88,7 @@ class Heard(Layer):
     def offline(self, x: Tensor) -> Tensor:
         """Run over a whole sound."""
         real, imaginary = self.stft(x).chunk(2, dim=1)  # [batch, bins, frames] each
-        return self.scale.of_power(torch.einsum("kb,nbt->nkt", self.weights, real**2 + imaginary**2))
+        return self.scale.of_power(torch.einsum("kb,nbt->nkt", self.weights, real * real + imaginary * imaginary))
 
     def stream(self, x: Tensor) -> Tensor:
         """Run over the next portion."""

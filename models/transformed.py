@@ -200,7 +200,7 @@ class _Way:
             told = self._following.at(self.engine.frames - self._late / self.engine.decoder.hop)
             routes.tell(self.engine, told, self._fixed)
         made = self.engine.next(hop)
-        return made if self._together else made.mean(axis=0, keepdims=True)
+        return made if self._together or len(made) == 1 else made.mean(axis=0, keepdims=True)
 
 
 class _Mixer:

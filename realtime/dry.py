@@ -31,8 +31,9 @@ class DryWay:
     def push(self, audio: np.ndarray, gain_db: float) -> np.ndarray:
         """Take audio [shape=(inputs, samples)], and give it at its level."""
         gain = 10 ** (gain_db / 20) if gain_db > SILENT_DB else 0.0
-        audio = (audio * _ramp(gain if self._gain is None else self._gain, gain, audio.shape[1])).astype(np.float32)
-        self._gain = gain
+        before, self._gain = self._gain, gain
+        level = gain if before in (None, gain) else _ramp(before, gain, audio.shape[1])
+        audio = np.multiply(audio, level, dtype=np.float64).astype(np.float32)
         at = (self._heard + np.arange(audio.shape[1])) % self._memory.shape[1]
         self._memory[:, at] = audio
         self._heard += audio.shape[1]
@@ -43,10 +44,11 @@ class DryWay:
         count = wet.shape[1]
         before = mix if self._mix is None else self._mix
         self._mix = mix
-        index = self._given - behind + np.arange(count)
+        first = self._given - behind
         self._given += count
         if before == mix == 1.0:
             return wet
+        index = first + np.arange(count)
         dry = mixed(self._memory[:, index % self._memory.shape[1]] * (index >= 0), self._channels)
         share = 0.5 * np.pi * _ramp(before, mix, count)
         return np.asarray(wet * np.sin(share) + dry * np.cos(share))

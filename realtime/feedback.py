@@ -35,6 +35,8 @@ class Feedback:
 
     def next(self, amount: float) -> np.ndarray:
         """Give what is added to the next hop [shape=(channels, hop)]; `amount` goes from 0 to 1, and is followed."""
+        if amount == self._amount == 0.0:
+            return np.zeros_like(self._last)
         way = self._step * np.arange(1, self._last.shape[1] + 1)
         ramp = self._amount + np.clip(amount - self._amount, -way, way)
         self._amount = float(ramp[-1])

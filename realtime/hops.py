@@ -61,6 +61,8 @@ class Hops:
 
 def mixed(audio: np.ndarray, channels: int) -> np.ndarray:
     """Bring audio to other channels: the mean for mono, else as many as there are, round and round."""
+    if channels == len(audio):
+        return audio
     if channels == 1:
         return audio.mean(axis=0, keepdims=True)
     return audio[np.arange(channels) % len(audio)]

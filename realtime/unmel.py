@@ -150,26 +150,15 @@ class MelInverter(PhaseInverter):
             self._hear()
             for spectrum, wanted in zip(self._spectra, self._wanted[::-1], strict=True):
                 towards(spectrum, wanted, *self._filters, self._heard, self._gains, self._power)
-        np.fft.irfft(self._spectra, self.n_fft, out=self._grains)
-        self._grains *= self._shape
-        self._overlap += self._grains[0]
-        np.multiply(self._overlap[: self.hop], self._level, out=block)
-        self._overlap[: -self.hop] = self._overlap[self.hop :]
-        self._overlap[-self.hop :] = 0
+        np.fft.irfft(self._spectra[0], self.n_fft, out=self._grains[0])
+        release(self._grains[0], self._shape, self._overlap, self._level, block)
         settle(self._spectra[0], self._magnitudes[1], self._logs[1], self._phasors)
         settle(self._spectra[1], self._magnitudes[0], self._logs[0], self._next_phasors)
 
     def _hear(self) -> None:
         """Spectra of both frames as they sound together and with what sounds already."""
         np.fft.irfft(self._spectra, self.n_fft, out=self._grains)
-        self._grains *= self._shape
-        self._sound[: self.n_fft] = self._overlap
-        self._sound[self.n_fft :] = 0
-        self._sound[: self.n_fft] += self._grains[0]
-        self._sound[self.hop :] += self._grains[1]
-        self._sound *= self._known
-        np.multiply(self._sound[: self.n_fft], self._shape, out=self._grains[0])
-        np.multiply(self._sound[self.hop :], self._shape, out=self._grains[1])
+        overlay(self._grains, self._shape, self._overlap, self._known, self._sound)
         np.fft.rfft(self._grains, out=self._spectra)
 
 
@@ -186,6 +175,38 @@ def _span(row: npt.NDArray[np.float32]) -> tuple[int, int]:
 
 # Below, arrays are float32; `weights` and `shares` have the shape (bands, bins), `spans` says where a band's are not 0.
 # `shares` are the weights over their sum at each bin. `heard` [bands], `gains` and `power` [bins] are scratch.
+
+
+@_compiled
+def overlay(grains: Array, shape: Array, overlap: Array, known: Array, sound: Array) -> None:
+    """Lay two frames, a hop apart, on what sounds already, and cut both out of it again.
+
+    `grains` [shape=(2, n_fft)] are without the window, and come out with it. `sound` [shape=(n_fft + hop,)] is scratch.
+    """
+    size, hop = shape.shape[0], sound.shape[0] - shape.shape[0]
+    for n in range(size):
+        sound[n] = overlap[n] + grains[0, n] * shape[n]
+    sound[size:] = 0
+    for n in range(size):
+        sound[hop + n] += grains[1, n] * shape[n]
+    for n in range(size + hop):
+        sound[n] *= known[n]
+    for n in range(size):
+        grains[0, n] = sound[n] * shape[n]
+        grains[1, n] = sound[hop + n] * shape[n]
+
+
+@_compiled
+def release(grain: Array, shape: Array, overlap: Array, level: Array, block: Array) -> None:
+    """Add a frame to what sounds already, and give the hop that is whole."""
+    size, hop = overlap.shape[0], block.shape[0]
+    for n in range(size):
+        overlap[n] += grain[n] * shape[n]
+    for n in range(hop):
+        block[n] = overlap[n] * level[n]
+    for n in range(size - hop):
+        overlap[n] = overlap[n + hop]
+    overlap[size - hop :] = 0
 
 
 @_compiled

@@ -127,8 +127,8 @@ class Evened(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[batch, channels * rows, frames] → the same."""
         plane = x.reshape(len(x), self.channels, self.rows, x.shape[2])
-        power = plane.square().mean(dim=1, keepdim=True)  # [batch, 1, rows, frames]
-        return (plane * torch.rsqrt(power + _QUIET) * self.gain + self.offset).flatten(1, 2)
+        power = (plane * plane).mean(dim=1, keepdim=True)  # [batch, 1, rows, frames]
+        return (plane / torch.sqrt(power + _QUIET) * self.gain + self.offset).flatten(1, 2)
 
 
 class _FromSilence(nn.Module):

@@ -1,0 +1,79 @@
+"""A real Fourier transform as two products with small matrices.
+
+onnxruntime takes for the `DFT` of one frame as long as for a dozen convolutions. Where the length has two factors, the
+samples are laid out as a table; its columns are transformed, turned, and then its rows (Cooley and Tukey, "An algorithm
+for the machine calculation of complex Fourier series", Mathematics of Computation 19, 1965). Half of the columns'
+frequencies say all of a real signal.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+FEWEST = 4  # with fewer columns the matrices are as large as that of a plain transform
+
+
+class RealFourier(nn.Module):
+    """Samples [..., size] → real parts of the bins 0 to `size / 2`, then imaginary ones, [..., size + 2].
+
+    Parameters
+    ----------
+    size
+        As `columns` takes it.
+    """
+
+    down: Tensor
+    turns: Tensor
+    along: Tensor
+    order: Tensor
+    signs: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        wide = columns(size)
+        if not wide:
+            raise ValueError(f"a length of {size} has no factors that are worth it")
+        self.size, self.wide, self.tall = size, wide, size // wide
+        half = self.tall // 2 + 1  # frequencies of a column
+        place, column = torch.arange(self.tall), torch.arange(wide)
+        cosine, sine = _turns(torch.outer(place[:half], place), self.tall)  # [half, tall]
+        down = torch.stack([cosine, -sine, -sine, -cosine], dim=1)  # real, imaginary, and both turned by a right angle
+        cosine, sine = _turns(torch.outer(place[:half], column), size)  # [half, wide]
+        turns = torch.stack([cosine, cosine, sine, sine], dim=1)
+        cosine, sine = _turns(torch.outer(column, column), wide)  # [wide, wide]
+        along = torch.stack([torch.cat([cosine, -sine], dim=1), torch.cat([sine, cosine], dim=1)] * 2)
+        bins = torch.arange(size // 2 + 1)
+        first, second = bins % self.tall, bins // self.tall
+        upper = first >= half  # the mirror of a frequency that is there
+        first, second = torch.where(upper, self.tall - first, first), torch.where(upper, wide - 1 - second, second)
+        order = first * 2 * wide + second
+        ones = torch.ones(len(bins))
+        self.register_buffer("down", down.reshape(4 * half, self.tall), persistent=False)
+        self.register_buffer("turns", turns.reshape(half, 4 * wide), persistent=False)
+        self.register_buffer("along", along.reshape(4 * wide, 2 * wide), persistent=False)
+        self.register_buffer("order", torch.cat([order, order + wide]), persistent=False)
+        self.register_buffer("signs", torch.cat([ones, torch.where(upper, -ones, ones)]), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform."""
+        before = x.shape[:-1]
+        table = x.reshape(*before, self.tall, self.wide)
+        turned = (self.down @ table).reshape(*before, -1, 4 * self.wide) * self.turns  # [..., half, 4 * wide]
+        return (turned @ self.along).flatten(-2).index_select(-1, self.order) * self.signs
+
+
+def columns(size: int) -> int:
+    """Give the columns of a table of so many samples; 0 where its length has no factors that are worth it."""
+    for wide in range(math.isqrt(size // 2), FEWEST - 1, -1):
+        if size % (2 * wide) == 0:
+            return wide
+    return 0
+
+
+def _turns(parts: Tensor, whole: int) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of such parts of a turn."""
+    angles = (parts % whole).double() * (2 * math.pi / whole)
+    return torch.cos(angles).float(), torch.sin(angles).float()
