@@ -49,6 +49,7 @@ PARAMETERS = "parameters."  # what the exporter puts before a module's own names
 RECURRENT = ("GRU", "LSTM", "RNN")
 
 _ENDS = re.compile(r"[._](weight|weight_[vg]|weight_[ih]h_l\d+|original\d|parametrizations|kernel)$")
+_FIXED = re.compile(r"\bfourier\.")  # products that nobody trained
 _NAMELESS = re.compile(r"(inner\W|val_|_?(lifted_)?tensor_constant|_param_constant|t_|permute_|transpose_)?\d*")
 
 
@@ -179,9 +180,8 @@ def _of_method(method: str, part: onnx.ModelProto) -> Iterator[Layer]:
         if seen is None:
             continue
         weight, channels, shape = seen
-        tensor = tensors.with_bias(node.output[0], channels)
-        if tensors.is_float(tensor):
-            root = tensors.root(weight)
+        tensor, root = tensors.with_bias(node.output[0], channels), tensors.root(weight)
+        if tensors.is_float(tensor) and not _FIXED.search(root):
             origins.setdefault(root, node.name.rpartition("/")[0])
             found.setdefault((root, node.op_type, channels, shape), []).append(tensor)
     taken: set[str] = set()

@@ -1,13 +1,12 @@
 """Convolutions over spectrograms that stream: over frequency and time at once, strided in both where asked.
 
-A spectrogram streams as any signal does, see `export.streaming`: `[batch, channels * rows, frames]`, where a channel's
-rows, the frequencies, lie together. Over the rows a layer looks to both sides, with zeros around; over the frames it
-looks back only, so nothing waits, and a stride of two takes two frames at a time.
+Among them a spectrogram stands upright, `[batch, channels, frames, rows]`: its frames are a stream as any other, see
+`export.streaming`, and the rows of a frame, its frequencies, lie side by side. A stage makes a frame a step, and most
+of such a step is moving numbers about; so what is kept lies before what comes in long runs, and a kernel finds a whole
+row of places to fill. `Stand` and `Lie` lead there and back, to `[batch, channels * rows, frames]`.
 
-A stage makes a frame a step, and most of such a step is moving numbers about. So a stream is convolved upright, with
-the rows of a frame side by side: what is kept is laid before it in long runs, and a kernel finds a whole row of places
-to fill. And a transposed convolution is there an ordinary one, that makes the rows and frames between two others as
-channels: it keeps a few frames of what goes in, and adds nothing up. The numbers are those of `offline` but for rounding.
+Over the rows a layer looks to both sides, with zeros around; over the frames it looks back only, so nothing waits, and
+a stride of two takes two frames at a time. Kernels, strides and weights are told, and kept, rows first.
 """
 
 from __future__ import annotations
@@ -19,8 +18,39 @@ from torch.nn import functional as F
 from export.streaming import Layer, StreamingError
 
 
+class Stand(Layer):
+    """[batch, channels * rows, frames] → [batch, channels, frames, rows]."""
+
+    def __init__(self, channels: int, rows: int) -> None:
+        super().__init__(inputs=channels * rows, outputs=channels)
+        self.channels, self.rows = channels, rows
+
+    def offline(self, x: Tensor) -> Tensor:
+        """Turn it."""
+        return x.reshape(x.shape[0], self.channels, self.rows, -1).transpose(2, 3)
+
+    def stream(self, x: Tensor) -> Tensor:
+        """Turn it."""
+        return self.offline(x)
+
+
+class Lie(Layer):
+    """[batch, channels, frames, rows] → [batch, channels * rows, frames]."""
+
+    def __init__(self, channels: int, rows: int) -> None:
+        super().__init__(inputs=channels, outputs=channels * rows)
+
+    def offline(self, x: Tensor) -> Tensor:
+        """Turn it."""
+        return x.transpose(2, 3).flatten(1, 2)
+
+    def stream(self, x: Tensor) -> Tensor:
+        """Turn it."""
+        return self.offline(x)
+
+
 class CausalConv2d(Layer):
-    """A convolution over rows and frames: [batch, inputs * rows, frames] → [batch, outputs * rows', frames / stride].
+    """A convolution over rows and frames: [batch, inputs, frames, rows] → [batch, outputs, frames / stride, rows'].
 
     Parameters
     ----------
@@ -58,9 +88,8 @@ class CausalConv2d(Layer):
                 f"A kernel of {kernel} with a stride of {stride} doesn't fit {rows} rows: they must be a multiple of "
                 "the stride, and the kernel at least as long as it."
             )
-        super().__init__(takes=stride[1], inputs=inputs * rows, outputs=outputs * rows // stride[0])
+        super().__init__(takes=stride[1], inputs=inputs, outputs=outputs)
         around = dilation[0] * (kernel[0] - 1) + 1 - stride[0]
-        self.channels, self.rows = inputs, rows
         self.above = (around // 2, around - around // 2)
         self.before = dilation[1] * (kernel[1] - 1) + 1 - stride[1]
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, dilation=dilation, groups=groups, bias=bias)
@@ -69,30 +98,32 @@ class CausalConv2d(Layer):
 
     def offline(self, x: Tensor) -> Tensor:
         """Convolve a spectrogram with silence before it."""
-        plane = x.reshape(x.shape[0], self.channels, self.rows, -1)
-        made: Tensor = self.conv(F.pad(plane, (self.before, 0, *self.above)))
-        return made.flatten(1, 2)
+        return self._convolve(F.pad(x, (0, 0, self.before, 0)))
 
     def stream(self, x: Tensor) -> Tensor:
         """Convolve what is kept and the next frames."""
-        plane = upright(x, self.channels, self.rows)
         if self._kept:
-            plane = torch.cat([self.past, plane], dim=2)
-            self.carry("past", plane[:, :, -self.before :])
+            x = torch.cat([self.past, x], dim=2)
+            self.carry("past", x[:, :, -self.before :])
+        return self._convolve(x)
+
+    def _convolve(self, x: Tensor) -> Tensor:
         conv = self.conv
-        made = F.conv2d(
-            F.pad(plane, self.above),
+        return F.conv2d(
+            F.pad(x, self.above),
             conv.weight.transpose(2, 3),
             conv.bias,
             stride=conv.stride[::-1],
             dilation=conv.dilation[::-1],
             groups=conv.groups,
         )
-        return made.transpose(2, 3).flatten(1, 2)
 
 
 class ConvTranspose2d(Layer):
     """A transposed convolution that gives `stride` rows and frames for each.
+
+    A stream has an ordinary one in its place, that makes the rows and frames between two others as channels: it keeps a
+    few frames of what goes in, and adds nothing up. The numbers are the same but for rounding.
 
     Parameters
     ----------
@@ -119,8 +150,8 @@ class ConvTranspose2d(Layer):
     ) -> None:
         if kernel[0] < stride[0] or kernel[1] < stride[1]:
             raise StreamingError(f"The kernel {kernel} must be at least as long as the stride {stride}.")
-        super().__init__(gives=stride[1], inputs=inputs * rows, outputs=outputs * rows * stride[0])
-        self.channels, self.rows, self.high = inputs, rows, rows * stride[0]
+        super().__init__(gives=stride[1], inputs=inputs, outputs=outputs)
+        self.high = rows * stride[0]
         self.cut = (kernel[0] - stride[0]) // 2  # rows that reach beyond the lowest
         self.before = -(-kernel[1] // stride[1]) - 1  # frames that still reach into the next
         self.conv = nn.ConvTranspose2d(inputs, outputs, kernel, stride=stride, bias=bias)
@@ -129,32 +160,28 @@ class ConvTranspose2d(Layer):
 
     def offline(self, x: Tensor) -> Tensor:
         """Give `stride` frames for each, from the first on."""
-        made: Tensor = self.conv(x.reshape(x.shape[0], self.channels, self.rows, -1))
-        return made[:, :, self.cut : self.cut + self.high, : x.shape[2] * self.gives].flatten(1, 2)
+        conv, frames = self.conv, x.shape[2] * self.gives
+        made = F.conv_transpose2d(x, conv.weight.transpose(2, 3), conv.bias, stride=conv.stride[::-1])
+        return made[:, :, :frames, self.cut : self.cut + self.high]
 
     def stream(self, x: Tensor) -> Tensor:
         """Convolve what is kept and the next frames, and lay out what is made between two of them."""
-        plane = upright(x, self.channels, self.rows)
+        frames = x.shape[2] * self.gives
         if self._kept:
-            plane = torch.cat([self.past, plane], dim=2)
-            self.carry("past", plane[:, :, -self.before :])
+            x = torch.cat([self.past, x], dim=2)
+            self.carry("past", x[:, :, -self.before :])
         (high, wide), kernel = self.conv.stride, self._kernel()
         above = -(-self.cut // high)  # rows that the highest of a place looks up to
-        bias = None if self.conv.bias is None else self.conv.bias.repeat_interleave(high * wide)
-        made = F.conv2d(F.pad(plane, (kernel.shape[3] - 1 - above, above)), kernel, bias)
-        parts = made.reshape(1, -1, high, wide, x.shape[2], self.rows)  # [1, outputs, high, wide, frames, rows]
-        return parts.permute(0, 1, 5, 2, 4, 3).reshape(1, self.outputs or 0, -1)
+        bias = None if self.conv.bias is None else self.conv.bias.repeat_interleave(wide * high)
+        made = F.conv2d(F.pad(x, (kernel.shape[3] - 1 - above, above)), kernel, bias)
+        parts = made.reshape(1, -1, wide, high, *made.shape[2:]).permute(0, 1, 4, 2, 5, 3)
+        return parts.reshape(1, -1, frames, self.high)
 
     def _kernel(self) -> Tensor:
-        """Give what makes rows and frames of a place from those around [outputs * high * wide, inputs, frames, rows]."""
+        """Give what makes the frames and rows of a place from those around: [outputs * ..., inputs, frames, rows]."""
         (high, wide), (tall, long) = self.conv.stride, self.conv.kernel_size
         first = -self.cut % high  # rows of a place that lie above the kernel's first
         frames, rows = self.before + 1, -(-(first + tall) // high)
         around = (0, frames * wide - long, first, rows * high - first - tall)
         parts = F.pad(self.conv.weight, around).reshape(*self.conv.weight.shape[:2], rows, high, frames, wide)
-        return parts.flip(2, 4).permute(1, 3, 5, 0, 4, 2).flatten(0, 2)
-
-
-def upright(x: Tensor, channels: int, rows: int) -> Tensor:
-    """[batch, channels * rows, frames] → [batch, channels, frames, rows]."""
-    return x.reshape(x.shape[0], channels, rows, -1).transpose(2, 3)
+        return parts.flip(2, 4).permute(1, 5, 3, 0, 4, 2).flatten(0, 2)

@@ -8,7 +8,8 @@ what `offline` gives, `delay` samples later; both agree as soon as the stream ha
 Layers lie in `export.layers` and `export.transforms`; `Chain`, `Branches` and `Residual` add their delays up and make
 parallel ways equally late. `export.explicit.explicit` makes of any of it what `export.torch_export` writes to a file.
 
-Shapes: `[batch, channels, samples]`; a stream has a batch of one.
+Shapes: `[batch, channels, samples]`, and where a sample has rows of its own, as in `export.planes`, `[batch, channels,
+samples, rows]`; a stream has a batch of one.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Layer(nn.Module, ABC):
 
     def _check(self, x: Tensor) -> None:
         kind = type(self).__name__
-        if x.dim() != 3 or self.inputs not in (None, x.shape[1]):
+        if x.dim() not in (3, 4) or self.inputs not in (None, x.shape[1]):
             wanted = "channels" if self.inputs is None else str(self.inputs)
             raise StreamingError(f"{kind} takes [batch, {wanted}, samples], and was given {list(x.shape)}.")
         if x.shape[2] % self.takes:

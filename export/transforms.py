@@ -69,13 +69,13 @@ class STFT(Layer):
         """Cut [batch, channels, (frames + blocks - 1) * hop] into frames, and transform each."""
         batch, channels, _ = x.shape
         hops = x.reshape(batch, channels, -1, self.hop)
-        count = hops.shape[2] - (self.blocks - 1)
-        laid = torch.cat([hops[:, :, k : k + count] for k in range(self.blocks)], dim=3)
+        later = self.blocks - 1
+        laid = torch.cat([hops[:, :, k : k - later or None] for k in range(self.blocks)], dim=3)
         framed = laid[:, :, :, self.first : self.first + self.n_fft] * self.window  # [batch, channels, frames, n_fft]
         if self.streams and self.fourier is not None:
-            return self.fourier(framed).transpose(2, 3).reshape(batch, self.outputs or 0, count)
+            return self.fourier(framed).transpose(2, 3).reshape(batch, self.outputs or 0, -1)
         spectrum = torch.view_as_real(torch.fft.rfft(framed))  # [batch, channels, frames, bins, 2]
-        return spectrum.permute(0, 1, 4, 3, 2).reshape(batch, self.outputs or 0, count)
+        return spectrum.permute(0, 1, 4, 3, 2).reshape(batch, self.outputs or 0, -1)
 
 
 class OverlapAdd(Layer):

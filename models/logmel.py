@@ -56,14 +56,19 @@ class LogMel:
 
     def of_power(self, power: Tensor) -> Tensor:
         """Power in bands [...] → [...], from -1 to 1."""
-        decibel = 10 * torch.log10(power.clamp(min=1e-12))
-        middle, half = (self.ceiling_db + self.floor_db) / 2, (self.ceiling_db - self.floor_db) / 2
-        return ((decibel - middle) / half).clamp(-1, 1)
+        middle, half = self._span
+        return (torch.log(power.clamp(min=1e-12)) / half - middle / half).clamp(-1, 1)
 
     def to_log_power(self, scaled: Tensor) -> Tensor:
         """From -1 to 1 [...] → natural logarithm of the power [...], as the card says it."""
+        middle, half = self._span
+        return scaled * half + middle
+
+    @property
+    def _span(self) -> tuple[float, float]:
+        """Middle between floor and ceiling, and the way from there to both, as logarithms of the power."""
         middle, half = (self.ceiling_db + self.floor_db) / 2, (self.ceiling_db - self.floor_db) / 2
-        return (scaled * half + middle) * NEPERS_OF_POWER
+        return middle * NEPERS_OF_POWER, half * NEPERS_OF_POWER
 
 
 class Heard(Layer):

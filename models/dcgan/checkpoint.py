@@ -18,7 +18,7 @@ from models.dcgan.settings import DcganSettings, checked
 from models.latents import LatentStatistics
 
 KIND = "glitch-lab dcgan"
-VERSION = 1
+VERSION = 2
 LARGEST = 256
 """Height and width of a picture, at most."""
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from export.layers import CausalConv1d
-from export.planes import ConvTranspose2d
+from export.planes import ConvTranspose2d, Lie, Stand
 from export.streaming import Chain, Layer, whole
 
 ROWS = 8
@@ -39,19 +39,21 @@ LOOPS = 2039, 2029
 _GRAIN_SEED = 0
 
 
-class PlaneNorm(nn.Module):
-    """Batch norm of each channel over all its rows and frames: [batch, channels * rows, frames], the same shape."""
+class PlaneNorm(Layer):
+    """Batch norm of each channel over all its rows and frames: [batch, channels, frames, rows], the same shape."""
 
     def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.channels = channels
+        super().__init__(inputs=channels, outputs=channels)
         self.norm = nn.BatchNorm2d(channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def offline(self, x: Tensor) -> Tensor:
         """Normalise."""
-        batch, width, frames = x.shape
-        made: Tensor = self.norm(x.reshape(batch, self.channels, width // self.channels, frames))
-        return made.flatten(1, 2)
+        made: Tensor = self.norm(x)
+        return made
+
+    def stream(self, x: Tensor) -> Tensor:
+        """Normalise as was learned."""
+        return self.offline(x)
 
 
 class EndlessGenerator(Chain):
@@ -61,6 +63,7 @@ class EndlessGenerator(Chain):
         channels = [8 * filters, 4 * filters, 2 * filters, filters, 1]
         layers: list[nn.Module] = [
             CausalConv1d(latent + GRAIN, channels[0] * ROWS, 1, bias=False),
+            Stand(channels[0], ROWS),
             PlaneNorm(channels[0]),
             nn.ReLU(),
         ]
@@ -68,7 +71,7 @@ class EndlessGenerator(Chain):
             last = k == len(_KERNELS) - 1
             layers.append(ConvTranspose2d(channels[k], channels[k + 1], ROWS << k, kernel, stride=_STRIDE, bias=last))
             layers += [nn.Tanh()] if last else [PlaneNorm(channels[k + 1]), nn.ReLU()]
-        super().__init__(*layers)
+        super().__init__(*layers, Lie(1, BANDS))
         self.latent = latent
 
 

@@ -17,7 +17,7 @@ from models.logmel import LogMel
 from models.travel.networks import GeneratorConfig, generator
 
 KIND = "glitch-lab travel"
-VERSION = 1
+VERSION = 2
 _MOST_BANDS = 4096
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from export.planes import CausalConv2d, ConvTranspose2d
+from export.planes import CausalConv2d, ConvTranspose2d, Lie, Stand
 from export.streaming import Branches, Chain, Layer, Residual
 from models.config import ConfigError
 
@@ -79,15 +79,15 @@ def generator(config: GeneratorConfig) -> Chain:
     assert change.conv.bias is not None
     nn.init.zeros_(change.conv.bias)
     first = CausalConv2d(1, width, bands, kernel, stride=stride)
-    body = Chain(_FromSilence(), first, nn.LeakyReLU(_SLOPE), _within(config, 0), change, channels=bands)
-    return Chain(Branches(Chain(_Opened(), channels=bands), body, join="sum"), nn.Tanh())
+    body = Chain(_FromSilence(), first, nn.LeakyReLU(_SLOPE), _within(config, 0), change, channels=1)
+    return Chain(Stand(1, bands), Branches(Chain(_Opened(), channels=1), body, join="sum"), nn.Tanh(), Lie(1, bands))
 
 
 def _within(config: GeneratorConfig, depth: int) -> Layer:
-    """Build what lies within a level of the U-Net: [width * rows] → [2 * width * rows], innermost [width * rows]."""
+    """Build what lies within a level of the U-Net: twice as many channels come out as go in, innermost as many."""
     width, rows = config.widths[depth], config.bands // 2 ** (depth + 1)
     if depth + 1 == len(config.widths):
-        return Chain(*(_block(width, rows, reach) for reach in config.reach), channels=width * rows)
+        return Chain(*(_block(width, rows, reach) for reach in config.reach), channels=width)
     wider, paced = config.widths[depth + 1], depth + 1 < config.paced
     stride = (2, 2 if paced else 1)
     down = CausalConv2d(width, wider, rows, (4, 4 if paced else 3), stride=stride)
@@ -98,7 +98,7 @@ def _within(config: GeneratorConfig, depth: int) -> Layer:
         _within(config, depth + 1),
         *(up, Evened(width, rows), nn.LeakyReLU(_SLOPE)),
     )
-    return Branches(Chain(channels=width * rows), way, join="concatenate", channels=width * rows)
+    return Branches(Chain(channels=width), way, join="concatenate", channels=width)
 
 
 def _outermost(config: GeneratorConfig) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -111,24 +111,25 @@ def _block(width: int, rows: int, reach: int) -> Residual:
     return Residual(first, Evened(width, rows), nn.LeakyReLU(_SLOPE), CausalConv2d(width, width, rows, (3, 1)))
 
 
-class Evened(nn.Module):
+class Evened(Layer):
     """Brings the channels at each place, a row of a frame, to a mean square of 1; rows learn an offset of their own.
 
     Nothing is averaged over time or over a batch, so it is the same in any cut.
     """
 
     def __init__(self, channels: int, rows: int) -> None:
-        super().__init__()
-        self.channels, self.rows = channels, rows
-        self.in_channels = channels * rows
+        super().__init__(inputs=channels, outputs=channels)
         self.gain = nn.Parameter(torch.ones(channels, 1, 1))
-        self.offset = nn.Parameter(torch.zeros(channels, rows, 1))
+        self.offset = nn.Parameter(torch.zeros(channels, 1, rows))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[batch, channels * rows, frames] → the same."""
-        plane = x.reshape(len(x), self.channels, self.rows, x.shape[2])
-        power = (plane * plane).mean(dim=1, keepdim=True)  # [batch, 1, rows, frames]
-        return (plane / torch.sqrt(power + _QUIET) * self.gain + self.offset).flatten(1, 2)
+    def offline(self, x: Tensor) -> Tensor:
+        """[batch, channels, frames, rows] → the same."""
+        power = (x * x).mean(dim=1, keepdim=True)
+        return x / torch.sqrt(power + _QUIET) * self.gain + self.offset
+
+    def stream(self, x: Tensor) -> Tensor:
+        """[1, channels, frames, rows] → the same."""
+        return self.offline(x)
 
 
 class _FromSilence(nn.Module):

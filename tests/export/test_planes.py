@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.planes import CausalConv2d, ConvTranspose2d
+from export.planes import CausalConv2d, ConvTranspose2d, Lie, Stand
 from export.streaming import Branches, Chain, Layer, StreamingError, forget, whole
 
 TOLERANCE = 1e-5
 
 
 def plane(channels: int, rows: int, frames: int) -> Tensor:
-    return torch.randn(1, channels * rows, frames, generator=torch.Generator().manual_seed(1))
+    return torch.randn(1, channels, frames, rows, generator=torch.Generator().manual_seed(1))
 
 
 def in_cuts(layer: Layer, x: Tensor, cuts: list[int]) -> Tensor:
@@ -44,13 +44,13 @@ def test_a_convolution_is_that_of_torch_looking_back(
     layer = CausalConv2d(2, 3, 8, kernel, stride=stride, dilation=dilation)
     x = plane(2, 8, 12 * stride[1])
     made = at_once(layer, x)
-    assert made.shape == (1, 3 * 8 // stride[0], 12)
+    assert made.shape == (1, 3, 12, 8 // stride[0])
     around = dilation[0] * (kernel[0] - 1) + 1 - stride[0]
     above, before = around // 2, dilation[1] * (kernel[1] - 1) + 1 - stride[1]
-    padded = F.pad(x.reshape(1, 2, 8, -1), (before, 0, above, around - above))
+    padded = F.pad(x.transpose(2, 3), (before, 0, above, around - above))
     with torch.no_grad():
         reference = F.conv2d(padded, layer.conv.weight, layer.conv.bias, stride, dilation=dilation)
-    torch.testing.assert_close(made, reference.reshape(made.shape), atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(made, reference.transpose(2, 3), atol=TOLERANCE, rtol=0)
     torch.testing.assert_close(in_cuts(layer, x, [1, 4, 2, 5]), made, atol=TOLERANCE, rtol=0)
 
 
@@ -64,11 +64,11 @@ def test_a_transposed_convolution_is_that_of_torch_cut_to_its_rows(
     layer = ConvTranspose2d(2, 3, 4, kernel, stride=stride)
     x = plane(2, 4, 12)
     made = at_once(layer, x)
-    assert made.shape == (1, 3 * 4 * stride[0], 12 * stride[1])
+    assert made.shape == (1, 3, 12 * stride[1], 4 * stride[0])
     with torch.no_grad():
-        full = F.conv_transpose2d(x.reshape(1, 2, 4, 12), layer.conv.weight, layer.conv.bias, stride)
+        full = F.conv_transpose2d(x.transpose(2, 3), layer.conv.weight, layer.conv.bias, stride)
     first = longer[0] // 2
-    reference = full[:, :, first : first + 4 * stride[0], : 12 * stride[1]].reshape(made.shape)
+    reference = full[:, :, first : first + 4 * stride[0], : 12 * stride[1]].transpose(2, 3)
     torch.testing.assert_close(made, reference, atol=TOLERANCE, rtol=0)
     torch.testing.assert_close(in_cuts(layer, x, [1, 4, 2, 5]), made, atol=TOLERANCE, rtol=0)
 
@@ -78,16 +78,26 @@ def test_a_net_that_narrows_and_widens_streams_without_delay() -> None:
     down = CausalConv2d(1, 4, 8, (4, 4), stride=(2, 2))
     up = ConvTranspose2d(4, 2, 4, (4, 4), stride=(2, 2))
     net = Chain(
-        Branches(Chain(channels=8), Chain(down, nn.LeakyReLU(0.2), up), join="concatenate"),
+        Stand(1, 8),
+        Branches(Chain(channels=1), Chain(down, nn.LeakyReLU(0.2), up), join="concatenate"),
         CausalConv2d(3, 1, 8, (3, 3)),
+        Lie(1, 8),
     )
-    assert (net.delay, net.takes, net.gives) == (0, 2, 2)
-    x = plane(1, 8, 24)
+    assert (net.inputs, net.outputs, net.delay, net.takes, net.gives) == (8, 8, 0, 2, 2)
+    x = plane(1, 8, 24)[0].transpose(1, 2)
     made = at_once(net, x)
     torch.testing.assert_close(in_cuts(net, x, [1, 4, 2, 5]), made, atol=TOLERANCE, rtol=0)
     changed = x.clone()
     changed[:, :, 12:] += 1
     torch.testing.assert_close(at_once(net, changed)[:, :, :12], made[:, :, :12], atol=TOLERANCE, rtol=0)
+
+
+def test_what_stands_up_and_lies_down_is_what_it_was() -> None:
+    x = torch.randn(2, 3 * 4, 5)
+    upright = Stand(3, 4)(x)
+    assert upright.shape == (2, 3, 5, 4)
+    assert torch.equal(upright[0, 1, 2], x[0, 4:8, 2])  # the rows of a channel's frame
+    assert torch.equal(Lie(3, 4)(upright), x)
 
 
 def test_rows_and_kernels_that_do_not_fit_are_refused() -> None:

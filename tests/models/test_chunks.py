@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from export.contract import Latent, Method
 from export.explicit import explicit
 from export.mel import bands_of
-from export.planes import CausalConv2d, ConvTranspose2d
+from export.planes import CausalConv2d, ConvTranspose2d, Lie, Stand
 from export.streaming import Chain
 from export.torch_export import TorchMethod, export
 from models.dcgan.endless import CONTEXT, EndlessGenerator
@@ -43,7 +43,8 @@ def transform(path: Path, frames: int) -> Path:
     torch.manual_seed(0)
     network = CausalConv2d(1, 1, SCALE.bands, (1, frames))
     nn.init.constant_(network.conv.weight, 1 / frames)
-    module, states = explicit(Turned(Heard(SCALE), network), torch.zeros(1, 1, 2 * HOP))
+    parts = Heard(SCALE), Stand(1, SCALE.bands), network, Lie(1, SCALE.bands)
+    module, states = explicit(Turned(*parts), torch.zeros(1, 1, 2 * HOP))
     method = Method(HOP, "magnitudes", delay=512, spectrum=SCALE.spectrum)
     part = TorchMethod(module, method, states, 1.0)
     export(path, name=path.stem, sample_rate=48_000, methods={"transform": part}, latent=Latent.plain(1))
@@ -54,9 +55,11 @@ def generator(path: Path) -> Path:
     """Export a generator whose frames overlap."""
     torch.manual_seed(0)
     network = Chain(
+        Stand(2, 1),
         ConvTranspose2d(2, 4, 1, (8, 4), stride=(8, 2)),
         nn.LeakyReLU(0.2),
         ConvTranspose2d(4, 1, 8, (4, 4), stride=(4, 2)),
+        Lie(1, 32),
     )
     module, states = explicit(Turned(network), torch.zeros(1, 2, 2))
     part = TorchMethod(module, Method(HOP, "magnitudes", spectrum=SCALE.spectrum), states, 1.0)

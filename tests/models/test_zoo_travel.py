@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from export.bend import layers
 from export.contract import load
 from export.stepping import Steps, session
 from models import zoo
@@ -64,3 +65,10 @@ def test_it_is_small_and_says_where_it_comes_from() -> None:
     assert card.provenance.licence.startswith("MIT (FluidR3")
     assert card.provenance.command.startswith("glitch-lab train travel")
     assert "no look-ahead" in card.provenance.notes
+
+
+def test_what_can_be_bent_of_it_is_what_was_learned() -> None:
+    """The analysis multiplies by matrices as well."""
+    found = [layer.name for layer in layers(*load(ZOO / f"{NAME}.onnx"))]
+    assert len(found) == 16
+    assert all(name.startswith("generator.") for name in found)

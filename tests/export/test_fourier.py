@@ -1,0 +1,30 @@
+"""A transform as two products is that of torch."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from export.fourier import FEWEST, RealFourier, columns
+
+SIZES = [size for size in range(2 * FEWEST**2, 700) if columns(size)]
+
+
+@given(st.sampled_from([*SIZES, 1024, 2048, 4096]))
+def test_it_is_the_transform_of_torch(size: int) -> None:
+    x = torch.randn(2, 3, size, generator=torch.Generator().manual_seed(size))
+    bins = torch.fft.rfft(x)
+    expected = torch.cat([bins.real, bins.imag], dim=2)
+    difference = RealFourier(size)(x) - expected
+    assert float(difference.abs().max()) < 2e-6 * float(expected.abs().max())
+
+
+def test_a_length_is_laid_out_nearly_as_tall_as_its_frequencies_are_wide() -> None:
+    assert [columns(size) for size in (2048, 512, 1000, 96, 32)] == [32, 16, 20, 6, 4]
+
+
+@pytest.mark.parametrize("size", [1, 16, 26, 101, 1031])
+def test_a_length_without_factors_is_left_to_others(size: int) -> None:
+    assert columns(size) == 0
+    with pytest.raises(ValueError, match="no factors"):
+        RealFourier(size)
