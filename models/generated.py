@@ -80,6 +80,11 @@ def generate(
     if not 0 < wish.minutes <= LONGEST_MINUTES:
         raise GenerateError(f"It lasts longer than 0 and at most {LONGEST_MINUTES:.0f} minutes, not {wish.minutes:g}.")
     card = load(model)[1]
+    if "decode" not in card.methods and "transform" in card.methods:
+        raise GenerateError(
+            f"The model '{card.name}' makes no sound by itself: it transforms sound; 'glitch-lab transform' sends a "
+            "file through it."
+        )
     card.method("decode")
     rate = wish.rate or card.sample_rate
     route = WalkRoute(wish.walk, wish.speed, wish.radius)

@@ -51,7 +51,7 @@ def check_new(path: Path, *, force: bool) -> None:
     GlitchError
         Says why.
     """
-    check_path(path)
+    check_path(path, "write")
     if path.exists() and not force:
         raise GlitchError(f"{path} is there already; give another name, or --force to replace it.")
 

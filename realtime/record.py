@@ -215,8 +215,8 @@ class Recorder:
         self._finished.set()
 
 
-def check_path(path: str | os.PathLike[str]) -> None:
-    """Refuse what no recording can be called.
+def check_path(path: str | os.PathLike[str], doing: str = "record to") -> None:
+    """Refuse what no recording can be called; `doing` is what cannot be done then.
 
     Raises
     ------
@@ -225,10 +225,10 @@ def check_path(path: str | os.PathLike[str]) -> None:
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
-        raise RecordError(f"Cannot record to '{path}': give a name that ends in {', '.join(FORMATS)}.")
+        raise RecordError(f"Cannot {doing} '{path}': give a name that ends in {', '.join(FORMATS)}.")
     if not os.path.isdir(path.absolute().parent) or os.path.isdir(path):
         raise RecordError(
-            f"Cannot record to '{path}': there is no folder for it, or it is a folder itself; choose another name."
+            f"Cannot {doing} '{path}': there is no folder for it, or it is a folder itself; choose another name."
         )
     check_folder(path.absolute().parent)
 

@@ -51,7 +51,7 @@ def render(
         The take cannot be read, a model is missing, or the file cannot be written.
     """
     out = Path(out)
-    check_path(out)
+    check_path(out, "write")
     scratch = out.with_name(f".{secrets.token_hex(4)}.{out.name}")
     with opened(path) as take:
         try:

@@ -531,7 +531,8 @@ class Session:
         bad, unknown = (number - before for number, before in zip(wrong, self._wrong[0], strict=True))
         said = [counts.last_bad] * (bad > 0) + [f"there is no address {counts.last_unknown}"] * (unknown > 0)
         more = bad + unknown - len(said)
-        self.say(f"OSC: {'; '.join(said)}{f' ({more} more were wrong)' if more else ''}.")
+        told = "; ".join(one.removesuffix(".") for one in said)
+        self.say(f"OSC: {told}{f' ({more} more were wrong)' if more else ''}.")
         self._wrong = (wrong, now + NOTE_EVERY_S)
 
     def _describe(self) -> None:

@@ -110,7 +110,7 @@ def index(
         if first is None:
             raise DataError(f"There are no sounds ({', '.join(EXTENSIONS)}) in {folder}; give the folder they lie in.")
         reason = first.reason.removesuffix(".")
-        raise DataError(f"Of {len(skipped)} sounds in {folder} none can be used ({first.path}: {reason}).")
+        raise DataError(f"None of the sounds in {folder} can be used; of {first.path}: {reason}.")
     least = LONE_PIECES if len(files) == 1 else 1
     sounds = [piece for sound in files for piece in _pieces(sound, settings.longest_seconds, least)]
     if settings.hold_out == "pitch":

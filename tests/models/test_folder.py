@@ -133,13 +133,13 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
 
 def test_a_folder_of_broken_files_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("no sound")
-    with pytest.raises(DataError, match=r"Of 1 sounds in .* none can be used \(a.wav: Format not recognised\)"):
+    with pytest.raises(DataError, match=r"None of the sounds in .* can be used; of a.wav: Format not recognised\."):
         folder.index(tmp_path, tmp_path / "m.json", Settings())
 
 
 def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
-    with pytest.raises(DataError, match=r"a.wav: It is empty\)"):
+    with pytest.raises(DataError, match=r"a.wav: It is empty\."):
         folder.index(tmp_path, tmp_path / "m.json", Settings())
 
 

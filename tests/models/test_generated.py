@@ -37,7 +37,7 @@ def test_a_generator_of_long_chunks_ends_on_the_sample(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "wish", "says"),
     [
-        ("passing", Wish(1), "has no method 'decode'"),
+        ("passing", Wish(1), "makes no sound by itself: it transforms sound; 'glitch-lab transform' sends"),
         ("level", Wish(0), "longer than 0 and at most 1440 minutes"),
         ("level", Wish(1, "crooked"), "There is no walk 'crooked'"),
         ("level", Wish(1, controls={"colour": 1.0}), "no control 'colour'"),
