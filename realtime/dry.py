@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime.hops import mixed
+from realtime.hops import go_round, mixed
 
 SILENT_DB = -80.0
 LEAST_MEMORY = 1 << 14  # samples
@@ -34,8 +34,7 @@ class DryWay:
         before, self._gain = self._gain, gain
         level = gain if before in (None, gain) else _ramp(before, gain, audio.shape[1])
         audio = np.multiply(audio, level, dtype=np.float64).astype(np.float32)
-        at = (self._heard + np.arange(audio.shape[1])) % self._memory.shape[1]
-        self._memory[:, at] = audio
+        go_round(self._memory, self._heard, audio)
         self._heard += audio.shape[1]
         return audio
 

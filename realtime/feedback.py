@@ -30,13 +30,14 @@ class Feedback:
         self._pole = 1.0 - 2.0 * np.pi * DC_HZ / sample_rate
         self._step = 1000.0 / (RISE_MS * sample_rate)
         self._last = np.zeros((channels, hop), np.float32)
+        self._silence = np.zeros((channels, hop), np.float32)
         self._filter = np.zeros((channels, 2))  # what went in and came out last
         self._amount = 0.0
 
     def next(self, amount: float) -> np.ndarray:
         """Give what is added to the next hop [shape=(channels, hop)]; `amount` goes from 0 to 1, and is followed."""
         if amount == self._amount == 0.0:
-            return np.zeros_like(self._last)
+            return self._silence
         way = self._step * np.arange(1, self._last.shape[1] + 1)
         ramp = self._amount + np.clip(amount - self._amount, -way, way)
         self._amount = float(ramp[-1])

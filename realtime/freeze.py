@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from realtime.hops import go_round
+
 SHORTEST_MS, LONGEST_MS = 20.0, 2000.0
 FADE_MS = 10.0
 LIVE = 0  # the length of a source that is no loop
@@ -39,9 +41,7 @@ class Freeze:
 
     def hear(self, audio: np.ndarray) -> None:
         """Take the live sound [shape=(channels, samples)] of the next frame, once."""
-        size = self._memory.shape[1]
-        at = (self._heard + np.arange(audio.shape[1]))[-size:] % size
-        self._memory[:, at] = audio[:, -size:]
+        go_round(self._memory, self._heard, audio)
         self._heard += audio.shape[1]
         self._now = audio
 

@@ -66,3 +66,14 @@ def mixed(audio: np.ndarray, channels: int) -> np.ndarray:
     if channels == 1:
         return audio.mean(axis=0, keepdims=True)
     return audio[np.arange(channels) % len(audio)]
+
+
+def go_round(memory: np.ndarray, at: int, audio: np.ndarray) -> None:
+    """Write audio from sample `at` of a stream on into a memory that goes round [shape=(channels, size)]."""
+    size, count = memory.shape[1], audio.shape[1]
+    if count > size:
+        audio, at, count = audio[:, -size:], at + count - size, size
+    first = at % size
+    room = min(size - first, count)
+    memory[:, first : first + room] = audio[:, :room]
+    memory[:, : count - room] = audio[:, room:]

@@ -148,8 +148,7 @@ class MelInverter(PhaseInverter):
 
         for _ in range(self.rounds):
             self._hear()
-            for spectrum, wanted in zip(self._spectra, self._wanted[::-1], strict=True):
-                towards(spectrum, wanted, *self._filters, self._heard, self._gains, self._power)
+            towards(self._spectra, self._wanted, *self._filters, self._heard, self._gains, self._power)
         np.fft.irfft(self._spectra[0], self.n_fft, out=self._grains[0])
         release(self._grains[0], self._shape, self._overlap, self._level, block)
         settle(self._spectra[0], self._magnitudes[1], self._logs[1], self._phasors)
@@ -267,7 +266,7 @@ def correct(
 
 @_compiled
 def towards(
-    spectrum: np.ndarray,
+    spectra: np.ndarray,
     wanted: Array,
     weights: Array,
     shares: Array,
@@ -276,13 +275,15 @@ def towards(
     gains: Array,
     power: Array,
 ) -> None:
-    """Bring a spectrum (complex64 [shape=(bins,)]) nearer to its bands."""
-    for m in range(power.shape[0]):
-        power[m] = spectrum[m].real * spectrum[m].real + spectrum[m].imag * spectrum[m].imag
-    correct(wanted, weights, shares, spans, heard, gains, power)
-    for m in range(power.shape[0]):
-        gain = np.sqrt(gains[m])
-        spectrum[m] = complex(gain * spectrum[m].real, gain * spectrum[m].imag)
+    """Bring the spectra of both frames (complex64 [shape=(2, bins)], the older first) nearer to their bands."""
+    for k in range(2):
+        spectrum = spectra[k]
+        for m in range(power.shape[0]):
+            power[m] = spectrum[m].real * spectrum[m].real + spectrum[m].imag * spectrum[m].imag
+        correct(wanted[1 - k], weights, shares, spans, heard, gains, power)
+        for m in range(power.shape[0]):
+            gain = np.sqrt(gains[m])
+            spectrum[m] = complex(gain * spectrum[m].real, gain * spectrum[m].imag)
 
 
 @_compiled
