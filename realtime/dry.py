@@ -32,8 +32,11 @@ class DryWay:
         """Take audio [shape=(inputs, samples)], and give it at its level."""
         gain = 10 ** (gain_db / 20) if gain_db > SILENT_DB else 0.0
         before, self._gain = self._gain, gain
-        level = gain if before in (None, gain) else _ramp(before, gain, audio.shape[1])
-        audio = np.multiply(audio, level, dtype=np.float64).astype(np.float32)
+        if before not in (None, gain):
+            audio = audio * _ramp(before, gain, audio.shape[1])
+        elif gain != 1.0:
+            audio = audio * np.float64(gain)
+        audio = np.asarray(audio, np.float32)
         go_round(self._memory, self._heard, audio)
         self._heard += audio.shape[1]
         return audio

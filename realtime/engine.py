@@ -246,9 +246,10 @@ class Engine:
     def _sound(self, heard: np.ndarray | None) -> np.ndarray:
         """Make a frame from where the knobs, the sources and the model are."""
         latent = self.latents.next(self.knobs, heard) if self._intake is None else None
-        targets = self._targets()
-        time_ms = 0.0 if self.controls_at_once else self._follow_ms(targets)
-        self._values[self._plain] = self._smoother.next(targets, time_ms)[self._knob_of]
+        if self._controls:
+            targets = self._targets()
+            time_ms = 0.0 if self.controls_at_once else self._follow_ms(targets)
+            self._values[self._plain] = self._smoother.next(targets, time_ms)[self._knob_of]
         if self._bends.next(self.knobs):
             self._values[self._bends.places] = self._bends.now
         if self._intake is None:

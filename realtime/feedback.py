@@ -31,7 +31,7 @@ class Feedback:
         self._step = 1000.0 / (RISE_MS * sample_rate)
         self._last = np.zeros((channels, hop), np.float32)
         self._silence = np.zeros((channels, hop), np.float32)
-        self._filter = np.zeros((channels, 2))  # what went in and came out last
+        self._memory = np.zeros((channels, 2))  # what went in and came out last
         self._amount = 0.0
 
     def next(self, amount: float) -> np.ndarray:
@@ -41,23 +41,21 @@ class Feedback:
         way = self._step * np.arange(1, self._last.shape[1] + 1)
         ramp = self._amount + np.clip(amount - self._amount, -way, way)
         self._amount = float(ramp[-1])
-        return np.asarray(ramp * self._last, np.float32)
+        return np.asarray(ramp * np.tanh(self._last), np.float32)
 
     def keep(self, made: np.ndarray) -> None:
         """Take what the model gave [shape=(channels, hop)]; what is no number is forgotten."""
-        if not np.isfinite(made).all():
+        if not _filter(made, self._memory, self._pole, self._last):
             self.clear()
-            return
-        _limit(made, self._filter, self._pole, self._last)
 
     def clear(self) -> None:
         """Forget what the model gave."""
         self._last[:] = 0.0
-        self._filter[:] = 0.0
+        self._memory[:] = 0.0
 
     def snapshot(self) -> tuple[np.ndarray, ...]:
         """Copy all that is remembered between frames."""
-        return self._last.copy(), self._filter.copy(), np.array([self._amount])
+        return self._last.copy(), self._memory.copy(), np.array([self._amount])
 
     def restore(self, state: Sequence[np.ndarray]) -> None:
         """Go on from where `snapshot` was taken.
@@ -68,20 +66,24 @@ class Feedback:
             It is that of another model, or none.
         """
         last, memory, amount = state
-        fits = last.shape == self._last.shape and memory.shape == self._filter.shape and amount.shape == (1,)
+        fits = last.shape == self._last.shape and memory.shape == self._memory.shape and amount.shape == (1,)
         if not (fits and all(np.isfinite(part).all() for part in state) and 0.0 <= amount[0] <= 1.0):
             raise ValueError("what was fed back doesn't fit the model")
-        self._last[:], self._filter[:], self._amount = np.clip(last, -1.0, 1.0), memory, float(amount[0])
+        self._last[:], self._memory[:], self._amount = last, memory, float(amount[0])
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
-def _limit(made: np.ndarray, memory: np.ndarray, pole: float, out: np.ndarray) -> None:
-    """Take the DC from `made`, and bring it softly within -1 and 1."""
+def _filter(made: np.ndarray, memory: np.ndarray, pole: float, out: np.ndarray) -> bool:
+    """Take the DC from `made`; say whether all of it were numbers."""
     for c in range(made.shape[0]):
         before, now = memory[c, 0], memory[c, 1]
         for k in range(made.shape[1]):
-            sample = min(max(float(made[c, k]), -LOUDEST), LOUDEST)
+            sample = float(made[c, k])
+            if not np.isfinite(sample):
+                return False
+            sample = min(max(sample, -LOUDEST), LOUDEST)
             now = sample - before + pole * now
             before = sample
-            out[c, k] = np.tanh(now)
+            out[c, k] = now
         memory[c, 0], memory[c, 1] = before, now
+    return True

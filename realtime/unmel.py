@@ -19,7 +19,17 @@ import numpy.typing as npt
 from numba import njit
 
 from realtime.phase import PhaseInverter
-from realtime.propagation import CEILING, SILENCE, TOLERANCE, Array, causal_delays, centred_delays, compose, enter
+from realtime.propagation import (
+    CEILING,
+    SILENCE,
+    TOLERANCE,
+    Array,
+    causal_delays,
+    centred_delays,
+    compose,
+    enter,
+    integrate,
+)
 
 __all__ = ["MelInverter", "warm"]
 
@@ -90,6 +100,7 @@ class MelInverter(PhaseInverter):
         self._sound = np.zeros(n_fft + hop, np.float32)
         self._spectra: np.ndarray = np.zeros((2, self.bins), np.complex64)
         self._grains: np.ndarray = np.zeros((2, n_fft), np.float32)
+        self._given = np.zeros(self.bands)
         self._heard = np.zeros(self.bands, np.float32)
         self._gains = np.zeros(self.bins, np.float32)
         self._power = np.zeros(self.bins, np.float32)
@@ -126,9 +137,7 @@ class MelInverter(PhaseInverter):
             )
         audio = np.empty(bands.shape[1] * self.hop, np.float32)
         for index in range(bands.shape[1]):
-            self._wanted[1] = self._wanted[0]
-            power = bands[:, index].astype(np.float64)
-            self._wanted[0] = np.where((power > 0) & (power < CEILING**2), power, 0)
+            self._given[:] = bands[:, index]
             self._invert_frame(audio[index * self.hop : (index + 1) * self.hop])
         return audio
 
@@ -136,23 +145,39 @@ class MelInverter(PhaseInverter):
         return (*super()._settings(), self.bands)
 
     def _invert_frame(self, block: Array) -> None:
-        begin(self._wanted[0], self._magnitudes[0], *self._filters, self._heard, self._gains, self._power)
-        np.sqrt(self._power, out=self._frame)
-        enter(self._frame, self._magnitudes, self._logs)
-        centred_delays(self._logs, self._delay_scale, self._delay_limit, self._delays)
-        self._integrate(1, self._phasors, self._drift)
-        causal_delays(self._logs, self._delay_scale, self._delay_limit, self._impulse_curvature, self._delays)
-        self._integrate(0, self._next_phasors, self._next_drift)
-        compose(self._magnitudes[1], self._phasors, self._spectra[0])
-        compose(self._magnitudes[0], self._next_phasors, self._spectra[1])
-
+        begin(
+            self._given,
+            self._wanted,
+            self._magnitudes,
+            self._logs,
+            *self._filters,
+            self._heard,
+            self._gains,
+            self._power,
+        )
+        draw(
+            self._magnitudes,
+            self._logs,
+            self._delays,
+            self._delay_scale,
+            self._delay_limit,
+            self._impulse_curvature,
+            self._advance,
+            self._drift_scale,
+            self._phasors,
+            self._drift,
+            self._next_phasors,
+            self._next_drift,
+            self._levels,
+            self._random,
+            self._spectra,
+        )
         for _ in range(self.rounds):
             self._hear()
             towards(self._spectra, self._wanted, *self._filters, self._heard, self._gains, self._power)
         np.fft.irfft(self._spectra[0], self.n_fft, out=self._grains[0])
         release(self._grains[0], self._shape, self._overlap, self._level, block)
-        settle(self._spectra[0], self._magnitudes[1], self._logs[1], self._phasors)
-        settle(self._spectra[1], self._magnitudes[0], self._logs[0], self._next_phasors)
+        settle(self._spectra, self._magnitudes, self._logs, self._phasors, self._next_phasors)
 
     def _hear(self) -> None:
         """Spectra of both frames as they sound together and with what sounds already."""
@@ -210,8 +235,10 @@ def release(grain: Array, shape: Array, overlap: Array, level: Array, block: Arr
 
 @_compiled
 def begin(
+    given: np.ndarray,
     wanted: Array,
-    previous: Array,
+    magnitudes: Array,
+    logs: Array,
     weights: Array,
     shares: Array,
     spans: npt.NDArray[np.int64],
@@ -219,21 +246,61 @@ def begin(
     gains: Array,
     power: Array,
 ) -> None:
-    """Power of a new frame from its bands and the magnitudes of the frame before."""
+    """Enter a new frame: its bands, made safe, before those of the last in `wanted` [shape=(2, bands)]; and magnitudes
+    that have them, found from those of the frame before."""
+    for b in range(given.shape[0]):
+        wanted[1, b] = wanted[0, b]
+        wanted[0, b] = given[b] if 0 < given[b] < CEILING**2 else 0.0
     for m in range(power.shape[0]):
-        power[m] = previous[m] * previous[m]
-    correct(wanted, weights, shares, spans, heard, gains, power)
+        power[m] = magnitudes[0, m] * magnitudes[0, m]
+    correct(wanted[0], weights, shares, spans, heard, gains, power)
     for m in range(power.shape[0]):
         power[m] *= np.float32(1 - SPREAD)
-    for b in range(wanted.shape[0]):
+    for b in range(wanted.shape[1]):
         total = np.float32(0)
         for m in range(spans[b, 0], spans[b, 1]):
             total += weights[b, m]
-        level = np.float32(SPREAD) * wanted[b] / total if total > 0 else np.float32(0)
+        level = np.float32(SPREAD) * wanted[0, b] / total if total > 0 else np.float32(0)
         for m in range(spans[b, 0], spans[b, 1]):
             power[m] += shares[b, m] * level
     for _ in range(FILLS):
-        correct(wanted, weights, shares, spans, heard, gains, power)
+        correct(wanted[0], weights, shares, spans, heard, gains, power)
+    for m in range(power.shape[0]):
+        power[m] = np.sqrt(power[m])
+    enter(power, magnitudes, logs)
+
+
+@_compiled
+def draw(
+    magnitudes: Array,
+    logs: Array,
+    delays: Array,
+    delay_scale: np.float32,
+    delay_limit: np.float32,
+    impulse_curvature: np.float32,
+    advance: Array,
+    drift_scale: np.float32,
+    phasors: Array,
+    drift: Array,
+    next_phasors: Array,
+    next_drift: Array,
+    levels: Array,
+    random: np.ndarray,
+    spectra: np.ndarray,
+) -> None:
+    """Give the frame that is due and the new one their phases: complex64 [shape=(2, bins)], the older first."""
+    centred_delays(logs, delay_scale, delay_limit, delays)
+    integrate(
+        *(magnitudes[1], magnitudes[2], logs[1], delays, advance, drift_scale),
+        *(phasors, drift, phasors, drift, levels, random),
+    )
+    causal_delays(logs, delay_scale, delay_limit, impulse_curvature, delays)
+    integrate(
+        *(magnitudes[0], magnitudes[1], logs[0], delays, advance, drift_scale),
+        *(phasors, drift, next_phasors, next_drift, levels, random),
+    )
+    compose(magnitudes[1], phasors, spectra[0])
+    compose(magnitudes[0], next_phasors, spectra[1])
 
 
 @_compiled
@@ -287,17 +354,19 @@ def towards(
 
 
 @_compiled
-def settle(spectrum: np.ndarray, magnitudes: Array, logs: Array, phasors: Array) -> None:
-    """Keep what a frame has come to: magnitudes and their logarithms, as `enter` has them, and phasors."""
-    loudest = np.float32(0)
-    for m in range(magnitudes.shape[0]):
-        level = np.sqrt(spectrum[m].real * spectrum[m].real + spectrum[m].imag * spectrum[m].imag)
-        level = min(level, np.float32(CEILING)) if level >= SILENCE else np.float32(0)
-        magnitudes[m] = level
-        loudest = max(loudest, level)
-        if level > 0:
-            phasors[0, m] = spectrum[m].real / level
-            phasors[1, m] = spectrum[m].imag / level
-    floor = max(np.float32(TOLERANCE) * loudest, np.float32(SILENCE))
-    for m in range(magnitudes.shape[0]):
-        logs[m] = np.log(max(magnitudes[m], floor) * np.float32(1 / SILENCE))
+def settle(spectra: np.ndarray, magnitudes: Array, logs: Array, phasors: Array, next_phasors: Array) -> None:
+    """Keep what both frames have come to: magnitudes and their logarithms, as `enter` has them, and phasors."""
+    for k in range(2):
+        spectrum, row, kept = spectra[k], magnitudes[1 - k], next_phasors if k else phasors
+        loudest = np.float32(0)
+        for m in range(row.shape[0]):
+            level = np.sqrt(spectrum[m].real * spectrum[m].real + spectrum[m].imag * spectrum[m].imag)
+            level = min(level, np.float32(CEILING)) if level >= SILENCE else np.float32(0)
+            row[m] = level
+            loudest = max(loudest, level)
+            if level > 0:
+                kept[0, m] = spectrum[m].real / level
+                kept[1, m] = spectrum[m].imag / level
+        floor = max(np.float32(TOLERANCE) * loudest, np.float32(SILENCE))
+        for m in range(row.shape[0]):
+            logs[1 - k, m] = np.log(max(row[m], floor) * np.float32(1 / SILENCE))

@@ -6,22 +6,33 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from realtime.library import Library, bundled_model
 from realtime.memory import Registry
 from tests import reference
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let two processes share the tests of the studio, file by file; those of the stage come last, and in one."""
-    items.sort(key=_on_stage)
-    for item in items if config.pluginmanager.hasplugin("xdist") else []:
-        item.add_marker(pytest.mark.xdist_group("stage" if _on_stage(item) else item.path.as_posix()))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of the studio come first and those of the stage last."""
+    items.sort(key=lambda item: _on_stage(item.nodeid))
 
 
-def _on_stage(item: pytest.Item) -> bool:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Let processes share the tests of the studio, file by file, and only one have those of the stage."""
+    return _Shared(config, log)
+
+
+class _Shared(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return "stage" if _on_stage(nodeid) else nodeid.split("::", maxsplit=1)[0]
+
+
+def _on_stage(nodeid: str) -> bool:
     """Whether a test plays: what it measures would not bear that others work beside it."""
-    return not {"export", "models"} & set(item.path.relative_to(Path(__file__).parent).parts)
+    return not nodeid.startswith(("tests/export/", "tests/models/"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -139,7 +139,10 @@ class JackClient:
 
 def _forget_the_dead() -> None:
     """Empty JACK's registry, where servers that were killed keep their slot of eight, if no server lives."""
-    lives = any(process.info["name"] in ("jackd", "jackdbus") for process in psutil.process_iter(["name"]))
+    lives = any(
+        process.info["name"] in ("jackd", "jackdbus") and process.info["status"] != psutil.STATUS_ZOMBIE
+        for process in psutil.process_iter(["name", "status"])
+    )
     if not lives:
         for left in Path("/dev/shm").glob("jack*"):
             if left.is_file():
