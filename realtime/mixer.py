@@ -456,6 +456,7 @@ class Mixer:
         self.desk = Desk(*(segment[name] for name in Desk._fields))
         sizes = (*segment["history"].shape, segment.geometry.inputs)
         self.addresses = np.array([*(segment.address(name) for name in Desk._fields), *sizes], np.int64)
+        _welcome(self.desk, int(stream["clock"]))  # the decks of a device that died are gone before this one plays
 
     def process(self, out: np.ndarray, frames: int, given: np.ndarray | None = None) -> None:
         """Play a block from Python: the null device, offline rendering and tests."""

@@ -294,6 +294,18 @@ def test_the_log_tells_what_became_of_a_deck(bench: Bench) -> None:
     assert kinds == [(0, PLUGGED), (0, OPENED), (500, DRY), (1280, OPENED), (1344, GONE)]
 
 
+def test_a_deck_whose_device_died_is_gone_before_it_is_plugged_in_again(bench: Bench) -> None:
+    bench.push(tone(2 * AHEAD))
+    bench.play(AHEAD)
+    bench.stream["slots"]["active"] = 0
+    again = Mixer(bench.stream, RATE, bench.channels)
+    again.plug(0, bench.deck)
+    bench.mixer = again
+    bench.play(64)
+    kinds = [(sample, kind) for sample, kind, _ in log(bench)]
+    assert kinds == [(0, PLUGGED), (0, OPENED), (AHEAD, GONE), (AHEAD, PLUGGED), (AHEAD, OPENED)]
+
+
 def test_a_deck_that_is_plugged_in_and_faded_at_once_is_noted_before_the_fade(registry: Registry) -> None:
     bench = Bench(registry)
     bench.mixer.command(FADE, 0.5, over=100, sample=32)
