@@ -97,8 +97,12 @@ class _Deck:
         self._engine = Engine(model, said["sample_rate"], seed=said["seed"], inputs=said["inputs"], effects=effects)
         if said["state"] is not None:
             self._learn(int(said["state"]))
+        table = self._engine.table
+        self._knobs = [table[address].index if address in table else None for address in said["knobs"]]
+        if gone := sorted(set(said["knobs"]) - table.keys()):
+            print(f"{model.name} has no {', '.join(gone)} in this version, which is left out.", file=sys.stderr)
         for parameter, value in said["values"]:
-            self._engine.apply(int(parameter), float(value))
+            self._turn(int(parameter), float(value))
         self._engine.settle(self._engine.states.get(said["state"]))
 
     def portion(self) -> np.ndarray:
@@ -118,8 +122,14 @@ class _Deck:
                 self._hearing.jump(int(entry["value"]))
             elif entry["kind"] == RESTORE:  # only noted by a deck that knew the state
                 self._learn(int(entry["value"]))
-            self._engine.apply(int(entry["kind"]), float(entry["value"]))
+            self._turn(int(entry["kind"]), float(entry["value"]))
             self._next += 1
+
+    def _turn(self, kind: int, value: float) -> None:
+        """Act as the deck did; a knob may have another number now than it had in the take."""
+        parameter = kind if kind < 0 else self._knobs[kind]
+        if parameter is not None:
+            self._engine.apply(parameter, value)
 
     def _learn(self, number: int) -> None:
         """Give the engine a state that it hasn't captured itself."""

@@ -189,6 +189,8 @@ def _greeting(session: object) -> str:
 
     assert isinstance(session, Session)
     where = f"{session.device} at {session.sample_rate:.0f} Hz"
+    if session.device.inputs:
+        where += f", hearing {session.device.input}"
     why = f"{session.device.why} Playing to nowhere, in time.\n" if session.device.why else ""
     osc = f"OSC on {session.osc.host}:{session.osc.port}" if session.osc else "no OSC"
     if session.osc and session.osc.query:

@@ -91,7 +91,8 @@ class Engine:
         frame_rate = card.sample_rate / self.decoder.hop
         self.latents = Latents(Latent.plain(0) if transforms else card.latent, frame_rate, seed)
         self.knobs = {row.address: row.default for row in self.table.by_index}
-        self.knobs["/walk/seed"] = seed
+        if "/walk/seed" in self.knobs:
+            self.knobs["/walk/seed"] = seed
         self._frame_rate = frame_rate
         self._controls = tuple(row.address for row in self.table.controls.values())
         self._control_ms = np.array([row.smoothing_ms for row in self.table.controls.values()])
@@ -203,7 +204,8 @@ class Engine:
 
     def settle(self, state: EngineState | None = None) -> None:
         """Let every knob be where it points, without a glide, or go on from a state: before the first frame."""
-        self.latents.jump(self.knobs)
+        if self._intake is None:
+            self.latents.jump(self.knobs)
         self._smoother.now[:] = self._targets()
         self._bends.jump(self.knobs)
         if state is not None:

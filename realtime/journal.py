@@ -5,7 +5,7 @@ session that was killed leaves it behind, and `glitch-lab render` makes its soun
 
 ===================  ================================================================================================
 `head.json`          rate, channels, seed, and the clock at the first sound
-`decks.jsonl`        a line a deck: number, letter, model, digest, effects, and what it began with
+`decks.jsonl`        a line a deck: number, letter, model, digest, effects, its knobs, and what it began with
 `events.bin`         `ENTRY` after `ENTRY`: what was done, by whom, before which frame or at which sample
 `states/`            the states that decks were given
 `journal.input.wav`  the live input, where there was one
@@ -24,7 +24,7 @@ import shutil
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ from realtime.record import Recorder
 if TYPE_CHECKING:
     from realtime.decks import DeckProcess
 
-FORMAT = 1
+FORMAT = 2
 CALLBACK = -1  # in the place of a deck's number
 FULL = (errno.ENOSPC, errno.EDQUOT)
 POLL_S = 0.05
@@ -53,7 +53,7 @@ EMPTY_S = 60.0  # a journal without a deck that is older was never begun
 ENTRY = np.dtype(
     [
         ("source", "<i4"),  # a deck's number, or CALLBACK
-        ("kind", "<i4"),  # a deck's parameter, or a command
+        ("kind", "<i4"),  # one of the deck's knobs, or a command
         ("slot", "<i4"),
         ("number", "<i8"),  # a deck's frame; the callback's number of a deck, or frame of its ring
         ("sample", "<i8"),  # of the clock, at which it acted
@@ -137,11 +137,12 @@ class Journal:
         process: DeckProcess,
         letter: str,
         digest: str,
+        knobs: Iterable[str],
         values: Sequence[tuple[int, float]],
         states: Sequence[tuple[int, Path]],
         state: int | None,
     ) -> None:
-        """Note a deck that is about to begin, and follow it."""
+        """Note a deck that is about to begin, and follow it; `knobs` are its addresses by their numbers."""
         self._decks[process.number] = process
         if self.error:
             return
@@ -149,7 +150,8 @@ class Journal:
             self.know(number, path)
         with self._survive(), self._lock:
             said = {key: process.order[key] for key in ("model", "sample_rate", "seed", "inputs", "effects")}
-            said |= {"number": process.number, "letter": letter, "digest": digest, "values": list(values)}
+            said |= {"number": process.number, "letter": letter, "digest": digest}
+            said |= {"knobs": list(knobs), "values": list(values)}
             geometry = process.segment.geometry
             said |= {"channels": geometry.channels, "capacity": geometry.capacity, "state": state}
             with (self.folder / "decks.jsonl").open("a") as file:

@@ -143,6 +143,13 @@ HOST_ROWS = (
 
 DECK_ROWS = (
     row("/reset", "trigger", 0, 1, 0, "", "deck", "Bring the model's caches and the phase to rest, without a pop."),
+    row("/input/gain", "float", -80, 24, 0, "dB", "deck", "Level of the live input; -80 is silence.", smoothing_ms=30),
+    row(
+        "/input/mix", "float", 0, 1, 1, "", "deck", "From the live input itself (0) to the model (1).", smoothing_ms=30
+    ),
+)
+
+LATENT_ROWS = (
     row("/smoothing", "float", 0, 5000, 30, "ms", "deck", "Time in which a latent follows a step.", curve="linear"),
     row("/walk/speed", "float", 0, 20, 0.25, "Hz", "deck", "Steps a second of the walk through the latent space."),
     row("/walk/radius", "float", 0, 4, 1.0, "", "deck", "How far the walk goes, in standard deviations; 0 is off."),
@@ -172,11 +179,8 @@ DECK_ROWS = (
     row("/loop/amount", "float", 0, 2, 1, "", "deck", "How much of the loop is played."),
     row("/loop/clear", "trigger", 0, 1, 0, "", "deck", "Forget the loop."),
     row("/input/amount", "float", 0, 2, 0, "", "deck", "How much of the live input's latent is played."),
-    row("/input/gain", "float", -80, 24, 0, "dB", "deck", "Level of the live input; -80 is silence.", smoothing_ms=30),
-    row(
-        "/input/mix", "float", 0, 1, 1, "", "deck", "From the live input itself (0) to the model (1).", smoothing_ms=30
-    ),
 )
+"""What decks have beside that where their model is played by latents."""
 
 TRANSFORM_ROWS = (
     row("/freeze", "bool", 0, 1, 0, "", "deck", "Let the model go on hearing what it heard last, round and round."),
@@ -193,7 +197,10 @@ TRANSFORM_ROWS = (
         smoothing_ms=30,
     ),
 )
-"""What decks have beside that where their model transforms the live input."""
+"""And where it transforms the live input."""
+
+STAGE_ROWS = (*HOST_ROWS, *DECK_ROWS, *LATENT_ROWS, *TRANSFORM_ROWS)
+"""All that are no model's own."""
 
 
 class Table(Mapping[str, Parameter]):
@@ -247,7 +254,7 @@ class Table(Mapping[str, Parameter]):
     @property
     def controls(self) -> dict[str, Parameter]:
         """The model's own live controls, by their name in the card."""
-        host = {row.address for row in (*HOST_ROWS, *DECK_ROWS, *TRANSFORM_ROWS)} | {"/latent"}
+        host = {row.address for row in STAGE_ROWS} | {"/latent"}
         others = ("/latent/", "/fx/", BENT)
         return {
             row.address.removeprefix("/"): row
@@ -279,11 +286,11 @@ class Table(Mapping[str, Parameter]):
 
 
 def table(card: Card | None = None, effects: Iterable[Parameter] = ()) -> Table:
-    """Make the table for a model and the rows of its effects; without them, only the rows that every session has."""
-    rows: list[Parameter] = [*HOST_ROWS, *DECK_ROWS]
-    if card is not None:
-        rows += _model_rows(card)
-    return Table((*rows, *effects))
+    """Make the table for a model and the rows of its effects; without a model, of what any has that latents play."""
+    rows = (*HOST_ROWS, *DECK_ROWS)
+    if card is None:
+        return Table((*rows, *LATENT_ROWS, *effects))
+    return Table((*rows, *_model_rows(card), *effects))
 
 
 def _model_rows(card: Card) -> Iterator[Parameter]:
@@ -294,6 +301,7 @@ def _model_rows(card: Card) -> Iterator[Parameter]:
     size = card.latent.size
     if size > MAX_LATENTS:
         raise ParameterError(f"The model '{card.name}' has {size} latents, and {MAX_LATENTS} can be played.")
+    yield from LATENT_ROWS
     yield row("/latent", "list", -6, 6, 0, "", "deck", "Several latents at once, from the first on.")
     for k, dimension in enumerate(card.latent.order):
         name = card.latent.names[dimension]
@@ -310,7 +318,7 @@ def _model_rows(card: Card) -> Iterator[Parameter]:
 
 def _control_rows(method: Method) -> Iterator[Parameter]:
     """Give the rows of a method's own live controls, and of its layers."""
-    taken = {row.address for row in (*HOST_ROWS, *DECK_ROWS, *TRANSFORM_ROWS)}
+    taken = {row.address for row in STAGE_ROWS}
     controls = method.controls
     for control in controls:
         if bends_layer(control.name):

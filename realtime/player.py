@@ -63,6 +63,7 @@ class Player:
         self.seen_underruns = 0
         self.widened_ms = 0.0
         self.restarting = False
+        self._stood: dict[str, float] = {}  # where knobs were that models before this one had
         self.values[: len(self.table)] = [row.default for row in self.table.by_index]
 
     @property
@@ -92,10 +93,10 @@ class Player:
         return [(row.index, float(self.values[row.index])) for row in rows]
 
     def take(self, loaded: Loaded) -> None:
-        """Turn to another model; knobs of the same address keep their place."""
-        kept = {row.address: float(self.values[row.index]) for row in self.table.by_index}
+        """Turn to another model; knobs of the same address keep their place, over models that don't have them too."""
+        self._stood |= {row.address: float(self.values[row.index]) for row in self.table.by_index}
         rows = loaded.table
-        stand = [row.clip(kept.get(row.address, row.default)) for row in rows.by_index]
+        stand = [row.clip(self._stood.get(row.address, row.default)) for row in rows.by_index]
         self.values[: len(rows)] = stand  # at once, and before the table that it is read by
         self.table, self.faders = rows, list(rows.latents)
         self.opened, self.card, self.effects = loaded.opened, loaded.card, loaded.effects

@@ -346,10 +346,8 @@ class Rack:
                 states = [*states, (state, self._journal.scratch(f"{state}.state"))]
                 twin_of.capture(state)
                 twin_of.keep(state, states[-1][1])
-            settings = (
-                player.settings()
-            )  # once: somebody may be turning them, and the journal tells what the deck was told
-            self._journal.deck(process, player.letter, player.digest, settings, states, state)
+            settings = player.settings()  # once: they may be turned now, and the journal tells what the deck was told
+            self._journal.deck(process, player.letter, player.digest, player.table, settings, states, state)
             process.play(settings, [(number, str(path)) for number, path in states], state)
         except BaseException:
             process.close()

@@ -464,8 +464,8 @@ class Session:
         """Let walks that keep time begin with the beginning of the piece."""
         if not running or quarters != 0.0:
             return
-        for letter in LETTERS:
-            if self.get(f"/{letter}/walk/beats") > 0:
+        for letter, player in self.rack.players.items():
+            if "/walk/beats" in player.table and self.get(f"/{letter}/walk/beats") > 0:
                 self.set(f"/{letter}/walk/seed", self.get(f"/{letter}/walk/seed"))
 
     def _first_sound(self) -> int:

@@ -113,9 +113,9 @@ def choose(wanted: str | int | None, sample_rate: float) -> Device:
 def choose_input(wanted: str | int, output: Device) -> Device:
     """Find an input by index or a part of its name; `""` takes the default one.
 
-    Beside the null device there is the null input, which is silent.
+    Beside the null device there is only the null input, which is silent.
     """
-    if output.index is None:
+    if output.index is None and wanted in ("", NULL):
         return Device(None, NULL, MAX_CHANNELS, output.sample_rate)
     found = devices("input")
     if wanted == "":
@@ -123,7 +123,13 @@ def choose_input(wanted: str | int, output: Device) -> Device:
         if not chosen:
             raise DeviceError("This machine has no audio input; plug one in, or start without --input.")
         return chosen[0]
-    return _find(wanted, found, "input")
+    source = _find(wanted, found, "input")
+    if output.index is None:
+        raise DeviceError(
+            f"{source.name} cannot be heard while nothing but the null device plays; choose an output with --device, "
+            "or leave --input out."
+        )
+    return source
 
 
 def named(name: str, kind: Kind, sample_rate: float) -> Device | None:

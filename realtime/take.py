@@ -98,7 +98,8 @@ def read(folder: Path) -> Take:
     """Read the folder of a take or of a journal; what is ill-formed raises one of `ILL_FORMED` or `OSError`."""
     head = json.loads((folder / "head.json").read_text())
     if head["format"] != FORMAT:
-        raise TakeError(f"The take has format {head['format']}, and this version reads {FORMAT}; update glitch-live.")
+        remedy = "render it with the version that made it" if head["format"] < FORMAT else "update glitch-live"
+        raise TakeError(f"The take has format {head['format']}, and this version reads {FORMAT}; {remedy}.")
     raw = (folder / "events.bin").read_bytes()
     entries = np.frombuffer(raw[: len(raw) // ENTRY.itemsize * ENTRY.itemsize], ENTRY)  # a killed one may end within
     lines = (folder / "decks.jsonl").read_text().splitlines(keepends=True)

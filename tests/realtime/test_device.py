@@ -88,6 +88,8 @@ def test_a_model_sounds_on_the_channels_that_were_chosen_and_on_no_other(
         (["--input", "default", "--inputs", "3"], "has input channels 1 to 2, not 3."),
         (["--inputs", "1"], "--inputs chooses channels of an input; name one with --input."),
         (["--input", "nothing"], "'nothing' is not an input device here"),
+        (["--device", "null", "--input", "nothing"], "'nothing' is not an input device here"),
+        (["--device", "null", "--input", "system"], "cannot be heard while nothing but the null device plays"),
     ],
 )
 def test_a_choice_that_the_device_has_not_is_one_sentence(

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from export.contract import Latent, MapPoint
 from realtime.latents import Latents, LatentsError, LatentsState
-from realtime.params import DECK_ROWS, HOST_ROWS
+from realtime.params import HOST_ROWS, LATENT_ROWS
 from realtime.plane import Plane
 from realtime.walk import Walk
 
@@ -30,7 +30,7 @@ OWN = Latent(
     ),
 )
 RATE = 100.0
-DEFAULTS = {row.address: row.default for row in (*HOST_ROWS, *DECK_ROWS)}
+DEFAULTS = {row.address: row.default for row in (*HOST_ROWS, *LATENT_ROWS)}
 HEARD = np.array([12.0, 17.0, 33.0], np.float32)  # in scores by importance: 1, 2, -1.5
 
 

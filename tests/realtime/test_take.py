@@ -362,8 +362,32 @@ def test_what_is_no_take_is_refused_in_a_sentence(good: Path, shelf: Path, tmp_p
     for name in ("head.json", "events.bin", "decks.jsonl"):
         left = {key: data for key, data in whole.items() if key != name}
         assert "is it whole?" in refused(packed(tmp_path / "left.take", left), shelf)
-    later = whole | {"head.json": whole["head.json"].replace(b'"format": 1', b'"format": 99')}
-    assert "format 99" in refused(packed(tmp_path / "later.take", later), shelf)
+    for number, remedy in ((99, "update glitch-live"), (1, "the version that made it")):
+        other = whole | {"head.json": whole["head.json"].replace(b'"format": 2', b'"format": %d' % number)}
+        said = refused(packed(tmp_path / "other.take", other), shelf)
+        assert f"format {number}" in said
+        assert remedy in said
+
+
+def test_a_take_of_another_table_is_played_by_the_names_of_its_knobs(good: Path, shelf: Path, tmp_path: Path) -> None:
+    """A version that numbers knobs in another way, and has one that is gone today."""
+    whole = parts(good)
+    deck = json.loads(whole["decks.jsonl"])
+    knobs = deck["knobs"]
+    number = {address: k for k, address in enumerate(["/wobble", *reversed(knobs)])}
+    values = [[number[knobs[k]], value] for k, value in deck["values"]] + [[number["/wobble"], 0.5]]
+    entries = np.frombuffer(whole["events.bin"], ENTRY).copy()
+    turned = (entries["source"] == deck["number"]) & (entries["kind"] >= 0)
+    assert turned.any()
+    entries["kind"][turned] = [number[knobs[k]] for k in entries["kind"][turned]]
+    told = {"decks.jsonl": json.dumps(deck | {"knobs": list(number), "values": values}).encode() + b"\n"}
+    other = packed(tmp_path / "other.take", whole | told | {"events.bin": entries.tobytes()})
+    made = []
+    for take in (good, other):
+        with opened(take) as read:
+            made.append(np.concatenate(list(sound(read, Library(shelf)))))
+    assert np.abs(made[0]).max() > 0.01
+    np.testing.assert_array_equal(*made)
 
 
 def changed(whole: dict[str, bytes], **values: float) -> dict[str, bytes]:
@@ -522,7 +546,7 @@ def test_the_journal_keeps_up_with_many_events_and_holds_nobody_up(tmp_path: Pat
     stream = Segment.create(Geometry("stream", 1, HISTORY), registry)
     deck, journal = Told(), Journal(tmp_path, pytest.fail)
     journal.start(stream, sample_rate=RATE, channels=1)
-    journal.deck(deck, "a", "", [], [], None)  # type: ignore[arg-type]
+    journal.deck(deck, "a", "", [], [], [], None)  # type: ignore[arg-type]
     pushed, longest, began = 0, 0.0, time.perf_counter()
     rings.push_done(deck.segment["done_index"], deck.segment["done"], 0, 0, 1, 0.0)
     while (now := time.perf_counter() - began) < 2.0:

@@ -16,6 +16,7 @@ from realtime.commands import readings
 from realtime.decks import wait_for
 from realtime.effects import find
 from realtime.library import Library
+from realtime.params import ParameterError
 from realtime.render import render
 from tests import reference
 from tests.jack import JackServer
@@ -152,11 +153,25 @@ def test_without_an_input_it_plays_and_says_so_in_one_sentence(models: dict[str,
         assert session.latents.size
 
 
+def test_knobs_of_latents_come_back_with_a_model_that_has_them(models: dict[str, Path], shelf: Path) -> None:
+    turned = {"/walk/radius": 2.0, "/walk/seed": 7.0, "/latent/1": 1.5}
+    with Session(models["tone"], device="null", library=shelf) as session:
+        for address, value in turned.items():
+            session.set(address, value)
+        session.load("passing").result(30)
+        for address in turned:
+            with pytest.raises(ParameterError, match=f"no parameter {address}"):
+                session.set(address, 0)
+        session.load("tone").result(30)
+        assert {address: session.get(address) for address in turned} == turned
+
+
 def test_the_command_takes_it(models: dict[str, Path], tmp_path: Path) -> None:
     playing = Playing("--headless", "--model", models["passing"], "--input", "default")
     playing.process.terminate()
     assert playing.process.wait(30) == 0
     assert "/feedback" in playing.greeting
+    assert ", hearing " in playing.greeting
     assert not playing.gone(10)
     listed = glitch_live("--model", models["passing"], "--list-params")
     assert "/freeze/length" in listed.stdout

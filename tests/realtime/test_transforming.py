@@ -10,7 +10,7 @@ import pytest
 from export.contract import load
 from realtime.engine import Engine
 from realtime.memory import CAPTURE, RESTORE
-from realtime.params import TRANSFORM_ROWS, table
+from realtime.params import LATENT_ROWS, TRANSFORM_ROWS, table
 from realtime.state import EngineState
 from tests import reference
 
@@ -37,6 +37,7 @@ def test_the_table_has_what_is_played_and_no_latents(models: dict[str, Path]) ->
     assert {row.address for row in TRANSFORM_ROWS} <= set(rows)
     assert not rows.latents
     assert "/latent" not in rows
+    assert not {row.address for row in LATENT_ROWS} & set(rows), "knobs that do nothing"
     assert list(rows.controls) == ["level"]
     decodes = table(load(models["bundled"])[1])
     assert not {row.address for row in TRANSFORM_ROWS} & set(decodes)
