@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
+
+from realtime.compiled import compiled
 
 DC_HZ = 10.0
 LOUDEST = 8.0  # what is louder goes into the filter as if it were so loud, or it would ring for long
@@ -72,7 +73,7 @@ class Feedback:
         self._last[:], self._memory[:], self._amount = last, memory, float(amount[0])
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _filter(made: np.ndarray, memory: np.ndarray, pole: float, out: np.ndarray) -> bool:
     """Take the DC from `made`; say whether all of it were numbers."""
     for c in range(made.shape[0]):

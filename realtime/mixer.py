@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from numba import cfunc, from_dtype, njit
+from numba import from_dtype
 from numba import types as numba_types
 from numba.extending import intrinsic
 
+from realtime.compiled import callback, compiled
 from realtime.memory import (
     COMMAND,
     COMMANDS,
@@ -46,7 +47,6 @@ from realtime.memory import (
     SLOTS,
     STREAM,
     STRETCH,
-    VERSION,
     WRITE,
     Segment,
 )
@@ -63,8 +63,6 @@ DC_HZ = 5.0
 PEAK_FALL_DB_PER_S = 20.0
 RMS_MS = 300.0
 OUTPUT_UNDERFLOW = 4  # PortAudio's flag
-LAYOUT = 5  # numba keeps what it has compiled by the date of this file, so it must change with the layout that it reads
-assert LAYOUT == VERSION
 
 
 def _pointer(kind: Any) -> Any:
@@ -121,18 +119,18 @@ class Desk(NamedTuple):
     input: np.ndarray
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _smooth(t: float) -> float:
     return t * t * (3.0 - 2.0 * t)
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _note(desk: Desk, sample: int, kind: int, slot: int, value: float, over: float, number: int) -> None:
     if not push_command(desk.log_index, desk.log, sample, kind, slot, value, over, number):
         desk.stream[0].lost_log += 1
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _take_commands(desk: Desk) -> None:
     """Sort what has come into what waits: by sample, and among equals by arrival."""
     stream = desk.stream[0]
@@ -154,7 +152,7 @@ def _take_commands(desk: Desk) -> None:
     store_release(desk.command_index, READ, read + count)
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _welcome(desk: Desk, clock: int) -> None:
     """Note decks that have been plugged in or unplugged since this was done last."""
     for k in range(SLOTS):
@@ -168,7 +166,7 @@ def _welcome(desk: Desk, clock: int) -> None:
             _note(desk, clock, GONE, k, 0.0, 0.0, 0)
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _obey(desk: Desk, clock: int) -> None:
     """Do what is due at this sample."""
     stream = desk.stream[0]
@@ -194,7 +192,7 @@ def _obey(desk: Desk, clock: int) -> None:
         stream.pending -= due
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _spread(bus: np.ndarray, ring: np.ndarray, where: int, inside: int, heard: int, weight: float) -> None:
     """Add a deck's frame to a frame of the bus: mono to both sides, more channels folded onto those that are heard."""
     if inside == 1:
@@ -210,7 +208,7 @@ def _spread(bus: np.ndarray, ring: np.ndarray, where: int, inside: int, heard: i
             bus[c % heard] += weight * ring[where + c]
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _play(desk: Desk, at: int, frames: int, block: int, clock: int) -> None:
     """Add what one deck has to the bus of its letter, and never step.
 
@@ -260,7 +258,7 @@ def _play(desk: Desk, at: int, frames: int, block: int, clock: int) -> None:
         _note(desk, dry, DRY, at, 0.0, 0.0, read + take)
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _hear(given: np.ndarray, frames: int, desk: Desk, clock: int) -> None:
     """Keep the live input, and measure it."""
     channels, length = desk.stream[0].inputs, desk.input.shape[0]
@@ -280,13 +278,13 @@ def _hear(given: np.ndarray, frames: int, desk: Desk, clock: int) -> None:
     desk.stream[0].input_clock = clock + frames
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _meter(meter: Any, peak: float, power: float, seconds: float) -> None:
     meter.peak = max(peak, meter.peak * 10.0 ** (-PEAK_FALL_DB_PER_S * seconds / 20.0))
     meter.power += (1.0 - math.exp(-1000.0 * seconds / RMS_MS)) * (power - meter.power)
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _master(out: np.ndarray, desk: Desk, frames: int, clock: int) -> bool:
     """Sum the decks into `out` [shape=(frames * channels,)], bring the sum into shape; say whether it was limited."""
     stream = desk.stream[0]
@@ -334,7 +332,7 @@ def _master(out: np.ndarray, desk: Desk, frames: int, clock: int) -> bool:
     return limited
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def mix(out: np.ndarray, given: np.ndarray, frames: int, desk: Desk) -> None:
     """Play one block into `out` [shape=(frames * channels,)], interleaved; `given` is the live input, likewise."""
     stream = desk.stream[0]
@@ -385,7 +383,7 @@ _PA_CALLBACK = types.intc(
 )
 
 
-@cfunc(_PA_CALLBACK, error_model="numpy", cache=True)
+@callback(_PA_CALLBACK)
 def portaudio_callback(given: Any, output: Any, frames: int, _time: Any, flags: int, user_data: Any) -> int:
     """Play a block for PortAudio; `user_data` is `Mixer.addresses`."""
     at = carray(user_data, (19,))
@@ -497,7 +495,7 @@ class Mixer:
         self._decks.pop(slot, None)
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _activate(slots: np.ndarray, at: int) -> None:
     _release()
     slots[at].active = 1

@@ -5,7 +5,8 @@ Arrays are float32 [shape=(bins,)] unless it says otherwise; nothing here alloca
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from realtime.compiled import compiled
 
 Array = npt.NDArray[np.float32]
 
@@ -14,10 +15,8 @@ SILENCE = 1e-12  # a magnitude below it is 0; a sine at full scale has n_fft / 4
 CEILING = 1e10  # a magnitude above it is cut to it, so that squares fit in float32
 OVERSHOOT = 0.5  # how far beyond the projection a frame is leaned, as a share of the way to it
 
-_compiled = njit(nogil=True, cache=True, error_model="numpy")
 
-
-@_compiled
+@compiled
 def enter(frame: np.ndarray, magnitudes: Array, logs: Array) -> None:
     """Move the rows of magnitudes and logs [shape=(3, bins)] one back and put the new frame, made safe, in front."""
     loudest = np.float32(0)
@@ -33,7 +32,7 @@ def enter(frame: np.ndarray, magnitudes: Array, logs: Array) -> None:
         logs[0, m] = np.log(max(magnitudes[0, m], floor) * np.float32(1 / SILENCE))  # 0 is silence
 
 
-@_compiled
+@compiled
 def centred_delays(logs: Array, scale: np.float32, limit: np.float32, delays: Array) -> None:
     """Group delay of the middle frame, in the measure of `integrate`, from the frames on both sides.
 
@@ -45,7 +44,7 @@ def centred_delays(logs: Array, scale: np.float32, limit: np.float32, delays: Ar
         delays[m] = min(max(delay, -limit), limit)
 
 
-@_compiled
+@compiled
 def causal_delays(
     logs: Array, scale: np.float32, limit: np.float32, impulse_curvature: np.float32, delays: Array
 ) -> None:
@@ -62,7 +61,7 @@ def causal_delays(
         delays[m] = min(max(delay, -limit), limit)
 
 
-@_compiled
+@compiled
 def integrate(
     here: Array,
     before: Array,
@@ -159,7 +158,7 @@ def integrate(
             phasors[0, m], phasors[1, m] = rotate(phasors[0, m - 1], phasors[1, m - 1], re, im)
 
 
-@_compiled
+@compiled
 def step(twice_delay: np.float32) -> tuple[np.float32, np.float32]:
     """Phasor from one bin to the next, for the sum of both bins' delays.
 
@@ -171,32 +170,38 @@ def step(twice_delay: np.float32) -> tuple[np.float32, np.float32]:
     return (delay * delay - np.float32(1)) * norm, np.float32(2) * delay * norm
 
 
-@_compiled
+@compiled
 def rotate(re: np.float32, im: np.float32, by_re: np.float32, by_im: np.float32) -> tuple[np.float32, np.float32]:
     """Turn a phasor by another: the product of two complex numbers."""
     return re * by_re - im * by_im, re * by_im + im * by_re
 
 
-@_compiled
+@compiled
 def random_phasor(random: np.ndarray) -> tuple[np.float32, np.float32]:
-    """A phasor of any angle; Marsaglia's 32-bit xorshift."""
+    """A phasor of any angle."""
+    angle = drawn(random) * np.float32(2 * np.pi)
+    return np.cos(angle), np.sin(angle)
+
+
+@compiled
+def drawn(random: np.ndarray) -> np.float32:
+    """A number between 0 and 1, never 0; Marsaglia's 32-bit xorshift."""
     state = random[0]
     state ^= state << np.uint32(13)
     state ^= state >> np.uint32(17)
     state ^= state << np.uint32(5)
     random[0] = state
-    angle = np.float32(state) * np.float32(2 * np.pi / 2**32)
-    return np.cos(angle), np.sin(angle)
+    return np.float32(random[0]) * np.float32(2.0**-32)  # numba counts `state` in more bits
 
 
-@_compiled
+@compiled
 def compose(magnitudes: Array, phasors: Array, spectrum: np.ndarray) -> None:
     """Give magnitudes their phasors [shape=(2, bins)]: the complex spectrum."""
     for m in range(magnitudes.shape[0]):
         spectrum[m] = complex(magnitudes[m] * phasors[0, m], magnitudes[m] * phasors[1, m])
 
 
-@_compiled
+@compiled
 def lean(analysed: np.ndarray, magnitudes: Array, phasors: Array) -> None:
     """Turn phasors towards, and a little past, the phases of what would sound (complex64 [shape=(bins,)])."""
     for m in range(magnitudes.shape[0]):
@@ -209,7 +214,7 @@ def lean(analysed: np.ndarray, magnitudes: Array, phasors: Array) -> None:
             phasors[1, m] = im / np.sqrt(power)
 
 
-@_compiled
+@compiled
 def add_windowed(grain: Array, shape: Array, overlap: Array) -> None:
     """Add a frame's samples, windowed, to the open audio, all from their first sample on."""
     for i in range(grain.shape[0]):

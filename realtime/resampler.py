@@ -9,7 +9,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-from numba import njit
+
+from realtime.compiled import compiled
 
 CROSSINGS = 32  # of the sinc, to each side: 20 kHz passes at 44.1 kHz
 BETA = 9.0  # of the Kaiser window: what is folded back stays 90 dB below
@@ -64,7 +65,7 @@ class Resampler:
         return out
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _interpolate(
     held: np.ndarray, first: int, rest: int, table: np.ndarray, up: int, down: int, out: np.ndarray
 ) -> None:

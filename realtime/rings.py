@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from realtime.compiled import compiled
 from realtime.memory import READ, WRITE
 
 
@@ -45,13 +46,13 @@ def _store_release(_typing: Any, indices: Any, at: Any, value: Any) -> Any:
 store_release: Any = intrinsic(_store_release)
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def fill(indices: np.ndarray) -> int:
     """Give the number of frames in the ring."""
     return load_acquire(indices, WRITE) - load_acquire(indices, READ)
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def push_audio(indices: np.ndarray, ring: np.ndarray, channels: int, audio: np.ndarray) -> bool:
     """Append audio [shape=(channels, frames)], all of it or, where it doesn't fit, none."""
     frames = audio.shape[1]
@@ -67,7 +68,7 @@ def push_audio(indices: np.ndarray, ring: np.ndarray, channels: int, audio: np.n
     return True
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def push_event(indices: np.ndarray, events: np.ndarray, sample: int, parameter: int, value: float) -> bool:
     """Append an event, or say that the ring is full."""
     write = indices[WRITE]
@@ -81,7 +82,7 @@ def push_event(indices: np.ndarray, events: np.ndarray, sample: int, parameter: 
     return True
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def push_events(indices: np.ndarray, events: np.ndarray, batch: np.ndarray) -> bool:
     """Append events that the reader sees together: all of them, or, where they don't fit, none."""
     write = indices[WRITE]
@@ -93,7 +94,7 @@ def push_events(indices: np.ndarray, events: np.ndarray, batch: np.ndarray) -> b
     return True
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def pop_events(indices: np.ndarray, events: np.ndarray, into: np.ndarray) -> int:
     """Move entries of any kind out of their ring, in order, as many as `into` holds; give their number."""
     read = indices[READ]
@@ -104,7 +105,7 @@ def pop_events(indices: np.ndarray, events: np.ndarray, into: np.ndarray) -> int
     return count
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def push_done(indices: np.ndarray, done: np.ndarray, frame: int, sample: int, parameter: int, value: float) -> bool:
     """Note what a deck did before a frame, or say that the log is full."""
     write = indices[WRITE]
@@ -119,7 +120,7 @@ def push_done(indices: np.ndarray, done: np.ndarray, frame: int, sample: int, pa
     return True
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def push_command(
     indices: np.ndarray,
     commands: np.ndarray,
@@ -145,7 +146,7 @@ def push_command(
     return True
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def clear(indices: np.ndarray) -> None:
     """Forget all entries of a ring; the reader's to call."""
     store_release(indices, READ, load_acquire(indices, WRITE))

@@ -2,10 +2,10 @@
 
 Which spectrum has given bands is open, and few of those that have them are spectra of a sound. So the search for one
 goes on together with that for its phases. A new frame begins with the shape that the frame before it has come to within
-its bands, and with the phases of RTPGHI (`realtime.phase`). Then this frame and the one that is due are heard together
-with what sounds already, and each bin of what is heard is scaled by what its bands lack; a few times over. What comes
-out is a sound whose bands are nearly the wanted ones. Where bands are wider than bins, it says nothing of what lies
-within: partials there are blurred into noise.
+its bands and with noise of its own, and with the phases of RTPGHI (`realtime.phase`). Then this frame and the one that
+is due are heard together with what sounds already, and each bin of what is heard is scaled by what its bands lack; a
+few times over. What comes out is a sound whose bands are nearly the wanted ones. Where bands are wider than bins, it
+says nothing of what lies within: partials there are blurred into noise.
 
 See Also
 --------
@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from realtime.compiled import compiled
 from realtime.phase import PhaseInverter
 from realtime.propagation import (
     CEILING,
@@ -27,6 +27,7 @@ from realtime.propagation import (
     causal_delays,
     centred_delays,
     compose,
+    drawn,
     enter,
     integrate,
 )
@@ -36,11 +37,10 @@ __all__ = ["MelInverter", "warm"]
 AUDIBLE = 1e-9
 """Power of bands this much below the loudest of their frame is not told from silence."""
 SPREAD = 0.7
-"""Share of the even spectrum in a new frame's. With less of it noise freezes into lines, one in each band."""
+"""Share of noise in a new frame's spectrum. With less of it noise freezes into lines, one in each band. Its power in a
+bin is drawn, as that of noise is: an even spectrum is one of a pulse, and a pulse in each frame is a buzz."""
 FILLS = 4
 """Steps from that to the wanted bands."""
-
-_compiled = njit(nogil=True, cache=True, error_model="numpy")
 
 
 class MelInverter(PhaseInverter):
@@ -154,6 +154,7 @@ class MelInverter(PhaseInverter):
             self._heard,
             self._gains,
             self._power,
+            self._random,
         )
         draw(
             self._magnitudes,
@@ -201,7 +202,7 @@ def _span(row: npt.NDArray[np.float32]) -> tuple[int, int]:
 # `shares` are the weights over their sum at each bin. `heard` [bands], `gains` and `power` [bins] are scratch.
 
 
-@_compiled
+@compiled
 def overlay(grains: Array, shape: Array, overlap: Array, known: Array, sound: Array) -> None:
     """Lay two frames, a hop apart, on what sounds already, and cut both out of it again.
 
@@ -220,7 +221,7 @@ def overlay(grains: Array, shape: Array, overlap: Array, known: Array, sound: Ar
         grains[1, n] = sound[hop + n] * shape[n]
 
 
-@_compiled
+@compiled
 def release(grain: Array, shape: Array, overlap: Array, level: Array, block: Array) -> None:
     """Add a frame to what sounds already, and give the hop that is whole."""
     size, hop = overlap.shape[0], block.shape[0]
@@ -233,7 +234,7 @@ def release(grain: Array, shape: Array, overlap: Array, level: Array, block: Arr
     overlap[size - hop :] = 0
 
 
-@_compiled
+@compiled
 def begin(
     given: np.ndarray,
     wanted: Array,
@@ -245,6 +246,7 @@ def begin(
     heard: Array,
     gains: Array,
     power: Array,
+    random: np.ndarray,
 ) -> None:
     """Enter a new frame: its bands, made safe, before those of the last in `wanted` [shape=(2, bands)]; and magnitudes
     that have them, found from those of the frame before."""
@@ -254,15 +256,16 @@ def begin(
     for m in range(power.shape[0]):
         power[m] = magnitudes[0, m] * magnitudes[0, m]
     correct(wanted[0], weights, shares, spans, heard, gains, power)
-    for m in range(power.shape[0]):
-        power[m] *= np.float32(1 - SPREAD)
+    gains[:] = 0
     for b in range(wanted.shape[1]):
         total = np.float32(0)
         for m in range(spans[b, 0], spans[b, 1]):
             total += weights[b, m]
         level = np.float32(SPREAD) * wanted[0, b] / total if total > 0 else np.float32(0)
         for m in range(spans[b, 0], spans[b, 1]):
-            power[m] += shares[b, m] * level
+            gains[m] += shares[b, m] * level
+    for m in range(power.shape[0]):
+        power[m] = np.float32(1 - SPREAD) * power[m] - gains[m] * np.log(drawn(random))
     for _ in range(FILLS):
         correct(wanted[0], weights, shares, spans, heard, gains, power)
     for m in range(power.shape[0]):
@@ -270,7 +273,7 @@ def begin(
     enter(power, magnitudes, logs)
 
 
-@_compiled
+@compiled
 def draw(
     magnitudes: Array,
     logs: Array,
@@ -303,7 +306,7 @@ def draw(
     compose(magnitudes[0], next_phasors, spectra[1])
 
 
-@_compiled
+@compiled
 def correct(
     wanted: Array,
     weights: Array,
@@ -331,7 +334,7 @@ def correct(
         power[m] *= gains[m]
 
 
-@_compiled
+@compiled
 def towards(
     spectra: np.ndarray,
     wanted: Array,
@@ -353,7 +356,7 @@ def towards(
             spectrum[m] = complex(gain * spectrum[m].real, gain * spectrum[m].imag)
 
 
-@_compiled
+@compiled
 def settle(spectra: np.ndarray, magnitudes: Array, logs: Array, phasors: Array, next_phasors: Array) -> None:
     """Keep what both frames have come to: magnitudes and their logarithms, as `enter` has them, and phasors."""
     for k in range(2):

@@ -121,7 +121,9 @@ def mel_to_audio(
     audio : Tensor [shape=(..., length)]
     """
     weights, floor = mel.weights.to(bands), _floor(bands)
-    power = fill(bands, weights)
+    start = even(bands, weights)
+    drawn = torch.empty_like(start).exponential_(generator=torch.Generator().manual_seed(seed))
+    power = fill(bands, weights, start=start * drawn)
 
     def project(spectrum: Tensor) -> Tensor:
         power = spectrum.real**2 + spectrum.imag**2

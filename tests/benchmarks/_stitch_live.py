@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,11 @@ from tests.jack import JackClient, JackServer
 BLOCK = 64
 AHEAD = 1920
 SETTLED_S = 3.0
+POLL_S = 0.25
 LEAST_CHUNKS = 12
 """Parts of the capture that have fewer tell too little, and are left out."""
+PROBE = 512
+"""Samples by which a piece of the capture is found in the recording."""
 
 
 def measure(path: Path, sound: np.ndarray, seconds: float) -> dict[str, Any]:
@@ -57,11 +61,12 @@ def measure(path: Path, sound: np.ndarray, seconds: float) -> dict[str, Any]:
             before = session.status()
             silence.begin()
             stalls.begin()
-            time.sleep(seconds)
+            places = _watched(session, model, seconds)
             after, silent = session.status(), silence.since()
         heard = ear.save()
         assert session.recorder is not None
-        played = sf.read(session.recorder.path, dtype="float32", always_2d=True)[0][-round(seconds * RATE) :, 0]
+        played = sf.read(session.recorder.path, dtype="float32", always_2d=True)[0][before.clock - session.began :, 0]
+    played, borders = played[: after.clock - before.clock], places - before.clock
     return {
         **stalls.told,
         "seconds": seconds,
@@ -72,24 +77,65 @@ def measure(path: Path, sound: np.ndarray, seconds: float) -> dict[str, Any]:
         "latency_ms": round(unhurried.total_ms, 1),
         "input_latency_ms": told.get("/latency/input"),
         "capture_holes": heard.holes,
-        "captured": _figures(heard.audio[0], model),
-        "played": _figures(played, model),
+        "captured": _figures(_found(heard.audio[0], played, LEAST_CHUNKS * model.chunk), played, borders, model),
+        "played": _figures([(0, len(played))], played, borders, model),
     }
 
 
-def _figures(audio: np.ndarray, model: ChunkModel) -> dict[str, Any] | None:
-    """Ask for borders in the parts that have no holes; None where these are too short."""
+def _watched(session: Any, model: ChunkModel, seconds: float) -> np.ndarray:
+    """Let it play, and give the samples of the clock at which chunks began, but for those near something late."""
+    state, hop = session.deck.state, model.spectrum.hop
+    behind = int(state["delay"]) - model.method.delay - hop // 2  # of the sound, as the inversion lags
+    looks = [(session.clock, int(state["play_offset"]))]
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        time.sleep(POLL_S)
+        looks.append((session.clock, int(state["play_offset"])))
+    places: list[int] = []
+    for (begin, offset), (end, other) in pairwise(looks):
+        if offset == other:  # of frames of the deck's ring on the clock
+            first = -(-(begin - offset - behind) // model.chunk)
+            places += range(offset + behind + first * model.chunk, end, model.chunk)
+    return np.array(places)
+
+
+def _found(captured: np.ndarray, played: np.ndarray, least: int) -> list[tuple[int, int]]:
+    """Find what was captured in the recording: pieces of it that another program has heard sample for sample."""
+    there = np.concatenate([[False], ~np.isnan(captured), [False]])
+    pieces = []
+    for begin, end in np.flatnonzero(there[1:] != there[:-1]).reshape(-1, 2).tolist():
+        at = begin
+        while end - at >= least:
+            probe = captured[at : at + PROBE]
+            starts = np.flatnonzero(played[: len(played) - PROBE] == probe[0]) if probe.any() else ()
+            start = next((k for k in starts if np.array_equal(played[k : k + PROBE], probe)), None)
+            if start is None:
+                at += BLOCK
+                continue
+            length = min(end - at, len(played) - start)
+            other = np.flatnonzero(played[start : start + length] != captured[at : at + length])
+            length = int(other[0]) if len(other) else length
+            if length >= least:
+                pieces.append((int(start), int(start) + length))
+            at += length
+    return pieces
+
+
+def _figures(
+    pieces: list[tuple[int, int]], played: np.ndarray, borders: np.ndarray, model: ChunkModel
+) -> dict[str, Any] | None:
+    """Ask for borders in pieces of what was played; None where there are none."""
     from models.borders import detected
     from models.stitches import Told, flux_ratio, jump_db
     from tests.benchmarks.stitch import as_figures
 
-    chunk, rate = model.chunk, model.rate
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], np.isnan(audio), [True]]).astype(np.int8)))
-    spans = [(begin, end) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
-    parts = [audio[begin:end] for begin, end in spans if end - begin >= LEAST_CHUNKS * chunk]
-    if not parts:
+    rate = model.rate
+    if not pieces:
         return None
-    sounds = [(part, list(range(chunk, len(part), chunk))) for part in parts]
+    inside = [(borders > begin) & (borders < end) for begin, end in pieces]
+    sounds = [
+        (played[begin:end], (borders[here] - begin).tolist()) for (begin, end), here in zip(pieces, inside, strict=True)
+    ]
 
     def mean(values: list[Told]) -> Told:
         weights = np.array([value.borders for value in values], float) / sum(value.borders for value in values)

@@ -11,6 +11,8 @@ frames within 60 dB of the loudest); lower is better.
   the thread over duration of the audio, median over three runs of every piece. At most 0.05 is asked for.
 - ``good_db``, ``best_db``: `models.transforms.inversion` at these qualities; ``good_load`` and ``best_load`` are
   seconds that they take for a second of sound, one thread.
+- ``buzz_db``: of white noise through each of them, how much what is sharp goes up and down with the frames
+  (`models.metrics.buzz_db`); ``noise`` is the noise itself.
 - ``by_piece``: all of this for each piece.
 """
 
@@ -23,13 +25,14 @@ import numpy as np
 import torch
 
 from export.contract import Spectrum
-from models.metrics import log_mel_difference_db
+from models.metrics import buzz_db, log_mel_difference_db
 from models.transforms.inversion import invert
 from models.transforms.mel import Mel
 from realtime import phase, unmel
 from tests.benchmarks._inversion import N_FFT, RATE, live_load, pieces
 
 HOP, BANDS = 512, 128
+NOISE_S = 20
 
 
 def run() -> dict[str, Any]:
@@ -48,7 +51,7 @@ def run() -> dict[str, Any]:
         key: statistics.mean(figures[key] for figures in by_piece.values()) for key in next(iter(by_piece.values()))
     }
     load = live_load(lambda: unmel.MelInverter(weights, N_FFT, HOP), spectra)
-    return mean | {"live_load": load, "by_piece": by_piece}
+    return mean | {"live_load": load, "buzz_db": _buzz(mel), "by_piece": by_piece}
 
 
 def describe(result: dict[str, Any]) -> str:
@@ -65,15 +68,27 @@ def describe(result: dict[str, Any]) -> str:
         load = result.get(f"{key}_load")
         pieces_db = ", ".join(f"{name} {figures[f'{key}_db']:.2f}" for name, figures in result["by_piece"].items())
         cost = f"   {100 * load:.1f} % of a core" if load is not None else ""
-        lines.append(f"{what:48}{result[f'{key}_db']:6.2f} dB ({pieces_db}){cost}")
+        buzz = f"   buzz {result['buzz_db'][key]:.1f} dB"
+        lines.append(f"{what:48}{result[f'{key}_db']:6.2f} dB ({pieces_db}){buzz}{cost}")
     return "\n".join(lines)
 
 
 def _measure(audio: np.ndarray, bands: torch.Tensor, mel: Mel) -> dict[str, float]:
+    made, loads = _inverted(bands, mel, len(audio))
+    return {f"{name}_db": log_mel_difference_db(audio, other, RATE) for name, other in made.items()} | loads
+
+
+def _buzz(mel: Mel) -> dict[str, float]:
+    noise = (0.1 * np.random.default_rng(0).standard_normal(NOISE_S * RATE)).astype(np.float32)
+    made, _ = _inverted(mel(torch.from_numpy(noise)), mel, len(noise))
+    return {name: round(buzz_db(audio[RATE:-RATE]), 2) for name, audio in {"noise": noise, **made}.items()}
+
+
+def _inverted(bands: torch.Tensor, mel: Mel, length: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Make sound of bands in every way, and say what some of them cost."""
     weights = mel.weights.numpy().astype(np.float64)
     pinv = np.sqrt(np.maximum(np.linalg.pinv(weights) @ bands.numpy(), 0))
     nnls = librosa.feature.inverse.mel_to_stft(bands.numpy(), sr=RATE, n_fft=N_FFT, power=2.0)
-    length = len(audio)
     made = {
         "pinv_rtpghi": phase.invert(pinv, N_FFT, HOP, length=length),
         "nnls_rtpghi1": phase.invert(nnls, N_FFT, HOP, lookahead=1, length=length),
@@ -87,4 +102,4 @@ def _measure(audio: np.ndarray, bands: torch.Tensor, mel: Mel) -> dict[str, floa
         began = time.thread_time()
         made[quality] = invert(bands, mel, quality=quality, length=length).numpy()
         loads[f"{quality}_load"] = (time.thread_time() - began) / (length / RATE)
-    return {f"{name}_db": log_mel_difference_db(audio, other, RATE) for name, other in made.items()} | loads
+    return made, loads

@@ -82,3 +82,11 @@ def test_what_comes_before_an_onset_is_measured_where_it_is_not_masked() -> None
     assert found is not None
     assert found < -100
     assert metrics.pre_onset_db(tone(220)[4_800:], tone(220)[4_800:], RATE) is None
+
+
+def test_buzz_is_what_goes_up_and_down_with_the_frames() -> None:
+    noise = np.random.default_rng(0).standard_normal(20 * RATE)
+    assert metrics.buzz_db(noise) < 0.3
+    swell = np.sqrt(1 + 0.5 * np.cos(2 * np.pi * np.arange(len(noise)) / 512))
+    assert metrics.buzz_db(noise * swell) == pytest.approx(10 * np.log10(1.5 / 0.5), abs=0.3)
+    assert metrics.buzz_db(noise * swell, 500) < 0.3, "it goes with other frames"

@@ -6,6 +6,7 @@ import librosa
 import numpy as np
 import pytest
 
+from models.metrics import buzz_db
 from realtime import phase, unmel
 from realtime.phase import PhaseInverter, stft_magnitudes
 from realtime.unmel import MelInverter
@@ -110,6 +111,12 @@ def test_a_sine_stays_at_its_frequency_where_bands_are_as_narrow_as_bins() -> No
     spectrum = np.abs(np.fft.rfft(steady * np.blackman(RATE)))
     assert np.argmax(spectrum) == pytest.approx(440, abs=6)
     assert np.sqrt(2 * np.mean(steady**2)) == pytest.approx(1, abs=0.15)
+
+
+def test_noise_does_not_buzz_at_the_rate_of_the_frames() -> None:
+    weights = librosa.filters.mel(sr=RATE, n_fft=2048, n_mels=128)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(20 * RATE)
+    assert buzz_db(MelInverter(weights, 2048, 512).push(bands_of(noise, weights))[RATE:]) < 1.5
 
 
 def test_a_frame_sounds_after_the_delay_that_is_stated() -> None:

@@ -3,6 +3,7 @@ import pytest
 import scipy.optimize
 import torch
 
+from models.metrics import buzz_db
 from models.transforms.mel import Mel
 from models.transforms.unmel import even, fill, mel_to_audio, nnls
 from tests.models.transforms.sounds import RATE, SPECTRUM, music
@@ -56,6 +57,11 @@ def test_a_sound_is_found_whose_bands_are_nearly_the_wanted_ones(piece: str) -> 
     few, many = (off_db(MEL(mel_to_audio(bands, MEL, len(audio), rounds=rounds)), bands) for rounds in (0, 32))
     assert many < 1.5
     assert many < 0.5 * few
+
+
+def test_noise_does_not_buzz_at_the_rate_of_the_frames() -> None:
+    noise = 0.1 * torch.randn(10 * RATE, generator=torch.Generator().manual_seed(0))
+    assert buzz_db(mel_to_audio(MEL(noise), MEL).numpy()) < 1.0
 
 
 def test_silence_stays_silent_and_a_batch_keeps_its_shape() -> None:
