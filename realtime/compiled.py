@@ -44,32 +44,31 @@ def callback(signature: Any) -> Callable[[Callable[..., Any]], Any]:
     return compile_it
 
 
-def folder() -> Path:
-    """Say where compiled code is kept: in NUMBA_CACHE_DIR, else beside the files where one may write there."""
-    if config.CACHE_DIR:
-        base = Path(config.CACHE_DIR)
-    elif os.access(HERE, os.W_OK):
-        base = HERE / "__pycache__"
-    else:
-        base = data_folder() / "compiled"
+def _made() -> Path:
+    """Make the folder: in NUMBA_CACHE_DIR, else beside the files, or where what is the user's lies."""
     code = hashlib.sha256()
     for path in sorted(HERE.glob("*.py")):
         code.update(path.read_bytes())
-    return base / f"{NAME}{code.hexdigest()[:16]}"
+    name = f"{NAME}{code.hexdigest()[:16]}"
+    bases = [Path(config.CACHE_DIR)] if config.CACHE_DIR else [HERE / "__pycache__", data_folder() / "compiled"]
+    for base in bases:
+        with contextlib.suppress(OSError):
+            (base / name).mkdir(parents=True, exist_ok=True)
+            os.utime(base / name)  # so that others see that it is used
+            _tidy(base)
+            return base / name
+    return bases[-1] / name
 
 
-def _used(kept: Path) -> Path:
-    """Note that a folder is used, and remove those that are not any more."""
-    with contextlib.suppress(OSError):
-        kept.mkdir(parents=True, exist_ok=True)
-        os.utime(kept)
-        for other in kept.parent.glob(f"{NAME}*"):
-            if time.time() - other.stat().st_mtime > OLD_S:
-                shutil.rmtree(other, ignore_errors=True)
-    return kept
+def _tidy(base: Path) -> None:
+    """Remove what nobody has used for long."""
+    for kept in base.glob(f"{NAME}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - kept.stat().st_mtime > OLD_S:
+                shutil.rmtree(kept)
 
 
-_folder = _used(folder())
+_folder = _made()
 
 
 @contextlib.contextmanager

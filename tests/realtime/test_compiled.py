@@ -66,3 +66,15 @@ def test_code_of_other_versions_is_removed_when_nobody_uses_it(program: Path) ->
     os.utime(old, (time.time() - 100_000,) * 2)
     assert hits(program) == 0
     assert old not in kept(program)
+
+
+def test_where_nobody_may_write_beside_the_files_it_is_kept_with_what_is_the_users(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (program / "realtime" / "__pycache__").write_text("no folder can be made here")
+    monkeypatch.setenv("XDG_DATA_HOME", str(program / "data"))
+    monkeypatch.setenv("APPDATA", str(program / "data"))
+    monkeypatch.setenv("HOME", str(program))
+    assert hits(program) == 0
+    assert hits(program) == 1
+    assert list(program.rglob("compiled/glitch-live-*"))
