@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ from realtime import params
 from realtime.memory import DECK
 from realtime.params import Parameter
 from tests.gui.standin import StandIn, tone
+
+Watch = Callable[[], Telemetry]
 
 LATENT = Parameter("/latent/1", "float", -6, 6, 0, "", "linear", 30, "deck", "A latent.")
 SPEED = Parameter("/speed", "float", 0.01, 100, 1, "Hz", "log", 0, "deck", "A speed.")
@@ -131,14 +134,23 @@ def test_values_are_written_short(row: Parameter, value: float, text: str) -> No
     assert value_text(row, value) == text
 
 
-def telemetry_of(standin: StandIn) -> Telemetry:
-    host = Host(standin.name)
-    host.refresh(0.0)
-    return Telemetry(host)
+@pytest.fixture
+def watch(application: QApplication, standin: StandIn) -> Iterator[Watch]:
+    """Give what begins to watch the stand-in."""
+    hosts: list[Host] = []
+
+    def begin() -> Telemetry:
+        hosts.append(Host(standin.name))
+        hosts[-1].refresh(0.0)
+        return Telemetry(hosts[-1])
+
+    yield begin
+    for host in hosts:
+        host.close()
 
 
-def test_levels_hold_their_peak_and_then_fall(application: QApplication, standin: StandIn) -> None:
-    telemetry, meters = telemetry_of(standin), standin.segment["meters"]
+def test_levels_hold_their_peak_and_then_fall(standin: StandIn, watch: Watch) -> None:
+    telemetry, meters = watch(), standin.segment["meters"]
     meters["peak"], meters["power"] = 0.5, 0.125
     telemetry.poll_levels(0.0)
     meters["peak"], meters["power"] = 0.05, 0.00125
@@ -154,8 +166,8 @@ def test_levels_hold_their_peak_and_then_fall(application: QApplication, standin
     assert telemetry.levels.value[0].hold == -26.0
 
 
-def test_clipping_stays_lit_for_a_while(application: QApplication, standin: StandIn) -> None:
-    telemetry, meters = telemetry_of(standin), standin.segment["meters"]
+def test_clipping_stays_lit_for_a_while(standin: StandIn, watch: Watch) -> None:
+    telemetry, meters = watch(), standin.segment["meters"]
     meters["peak"] = 1.0
     telemetry.poll_levels(0.0)
     meters["peak"] = 0.1
@@ -165,8 +177,8 @@ def test_clipping_stays_lit_for_a_while(application: QApplication, standin: Stan
     assert not telemetry.levels.value[0].clipped
 
 
-def test_the_limiter_at_work_is_told(application: QApplication, standin: StandIn) -> None:
-    telemetry = telemetry_of(standin)
+def test_the_limiter_at_work_is_told(standin: StandIn, watch: Watch) -> None:
+    telemetry = watch()
     telemetry.poll_levels(0.0)
     assert not telemetry.limiting.value
     standin.stream["limited"] = 5
@@ -177,8 +189,8 @@ def test_the_limiter_at_work_is_told(application: QApplication, standin: StandIn
 
 
 @pytest.mark.parametrize("garbage", [math.nan, math.inf, -math.inf, -1.0])
-def test_a_meter_without_a_number_shows_none(application: QApplication, standin: StandIn, garbage: float) -> None:
-    telemetry = telemetry_of(standin)
+def test_a_meter_without_a_number_shows_none(standin: StandIn, watch: Watch, garbage: float) -> None:
+    telemetry = watch()
     standin.segment["meters"]["peak"] = garbage
     standin.segment["meters"]["power"] = garbage
     telemetry.poll_levels(0.0)
@@ -199,17 +211,17 @@ def test_a_meter_without_a_number_shows_none(application: QApplication, standin:
     ],
 )
 def test_load_is_a_share_of_the_deadline(
-    application: QApplication, standin: StandIn, decode: float, worst: float, deadline: float, expected: Load
+    standin: StandIn, watch: Watch, decode: float, worst: float, deadline: float, expected: Load
 ) -> None:
     deck = standin.deck["deck"]
     deck["decode_ms"], deck["worst_ms"], deck["deadline_ms"] = decode, worst, deadline
-    telemetry = telemetry_of(standin)
+    telemetry = watch()
     telemetry.poll_figures(0.0)
     assert telemetry.load.value == expected
 
 
-def test_underruns_add_up_across_a_restart_of_the_deck(application: QApplication, standin: StandIn) -> None:
-    telemetry, deck = telemetry_of(standin), standin.deck["deck"]
+def test_underruns_add_up_across_a_restart_of_the_deck(standin: StandIn, watch: Watch) -> None:
+    telemetry, deck = watch(), standin.deck["deck"]
     for count in (3, 5, 1):  # 5 in all, then a fresh deck that had one
         deck["underruns"] = count
         telemetry.poll_figures(float(count))
@@ -224,8 +236,8 @@ def test_underruns_add_up_across_a_restart_of_the_deck(application: QApplication
     assert telemetry.underruns.value.total == 1
 
 
-def test_messages_are_counted_by_the_second(application: QApplication, standin: StandIn) -> None:
-    telemetry = telemetry_of(standin)
+def test_messages_are_counted_by_the_second(standin: StandIn, watch: Watch) -> None:
+    telemetry = watch()
     for k in range(21):
         standin.stream["osc_messages"] = 50 * k
         telemetry.poll_figures(0.25 * k)
@@ -250,9 +262,9 @@ def test_latency_takes_what_makes_sense(info: object, expected: Latency) -> None
     assert latency(info) == expected
 
 
-def test_a_description_that_says_nothing_gives_dashes(application: QApplication, standin: StandIn) -> None:
+def test_a_description_that_says_nothing_gives_dashes(standin: StandIn, watch: Watch) -> None:
     standin.segment.write_info({})
-    telemetry = telemetry_of(standin)
+    telemetry = watch()
     telemetry.poll_figures(0.0)
     assert telemetry.identity.value.model == DASH
     assert telemetry.identity.value.device == DASH
@@ -263,8 +275,8 @@ def test_every_field_of_a_deck_that_is_read_exists() -> None:
     assert {"decode_ms", "worst_ms", "deadline_ms", "underruns", "missing"} <= set(DECK.names or ())
 
 
-def test_the_time_of_a_recording_goes_by_the_clock(application: QApplication, standin: StandIn) -> None:
-    telemetry = telemetry_of(standin)
+def test_the_time_of_a_recording_goes_by_the_clock(standin: StandIn, watch: Watch) -> None:
+    telemetry = watch()
     telemetry.poll_figures(0.0)
     assert telemetry.recorded_s.value is None
     standin.set("/record", 1)
