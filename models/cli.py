@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import shlex
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -276,11 +280,14 @@ def render_command(
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT.wav", help="The .wav or .flac file to write.")],
     library: Annotated[Path | None, typer.Option(help="Folder of models that are not where they were.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
     """Make the sound of a take again, sample for sample, faster than it was played."""
+    from models.output import check_new
     from realtime.library import Library
     from realtime.render import render
 
+    check_new(out, force=force)
     began = time.monotonic()
     with progress("rendering") as on_share:
         made = render(take, out, Library(library), lambda share: on_share(round(1000 * share), 1000))
@@ -295,7 +302,8 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        app(arguments)
+        with _tidy_to_the_end():
+            app(arguments)
     except GlitchError as error:
         if debug:
             raise
@@ -310,6 +318,20 @@ def main() -> None:
         if debug or (error.name or "").partition(".")[0] not in LAB_MODULES:
             raise
         sys.exit(f'This command needs {error.name}; run: pip install -e ".[lab]" in a clone of glitch-live.')
+
+
+@contextlib.contextmanager
+def _tidy_to_the_end() -> Iterator[None]:
+    """Let a request to end be an exception, so that what is half done is put away."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _velocities(text: str) -> tuple[int, ...]:

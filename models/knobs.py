@@ -37,14 +37,18 @@ def turn_named(engine: Engine, name: str, value: float) -> None:
     Raises
     ------
     KnobError
-        The deck has none of that name.
+        The deck has none of that name, or it doesn't go so far.
     """
     address = f"/{name.strip().removeprefix('/')}"
     there = address in engine.table
     if not there or engine.table[address].where == "host" or engine.table[address].kind == "list":
-        known = ", ".join(engine.table.controls) or "none"
+        known = ", ".join(engine.table.controls)
         raise KnobError(
-            f"The model '{engine.decoder.card.name}' has no control '{name}'; its own are: {known}. "
-            "'glitch-live --list-params' lists all knobs."
+            f"The model '{engine.decoder.card.name}' has no control '{name}'; "
+            f"{f'its own are: {known}' if known else 'it has none of its own'}. "
+            "'glitch-live --model FILE --list-params' lists all knobs."
         )
+    row = engine.table[address]
+    if not row.minimum <= value <= row.maximum:
+        raise KnobError(f"{address} goes from {row.minimum:g} to {row.maximum:g}, so it cannot be {value:g}.")
     turn(engine, address, value)

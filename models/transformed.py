@@ -175,7 +175,7 @@ class _Way:
         """Take the next samples of the file [shape=(channels, samples)] and give what is ready of the answer."""
         if self._to is not None:
             audio = self._to.resample_chunk(audio.T, last=last).T
-        after = self._skip + self.engine.decoder.hop + SPARE if last else 0
+        after = self.engine.input_delay + self.engine.decoder.hop + SPARE if last else 0
         held = np.concatenate([self._held, audio, np.zeros((len(audio), after), np.float32)], axis=1)
         parts, at = [np.zeros((len(audio), 0), np.float32)], 0
         while at + (wanted := self.engine.wanted) <= held.shape[1]:

@@ -52,6 +52,16 @@ def test_every_length_comes_back_sample_for_sample(models: dict[str, Path], tmp_
     np.testing.assert_array_equal(through(models["passing"], sound, tmp_path), sound)
 
 
+@pytest.mark.parametrize("samples", [20_000, 32_768, 32_769, 36_000, 80_000])
+def test_a_sound_goes_on_to_its_last_sample(models: dict[str, Path], tmp_path: Path, samples: int) -> None:
+    """However it is cut into blocks, and however late the model's answer is."""
+    sound = noise(samples)
+    longer = through(models["resonant"], np.concatenate([sound, np.zeros((2000, 1), np.float32)]), tmp_path)
+    made = through(models["resonant"], sound, tmp_path)
+    assert np.abs(made[-64:]).max() > 0.01
+    np.testing.assert_array_equal(made, longer[:samples])
+
+
 @pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 44_100, 96_000, 192_000])
 def test_every_rate_comes_back_in_its_place(models: dict[str, Path], tmp_path: Path, rate: int) -> None:
     sound = tones(rate)
@@ -234,7 +244,8 @@ finally: print("torch" in sys.modules)"""
     assert done.stdout.strip().endswith("False"), done.stdout + done.stderr
 
 
-def test_interrupted_it_leaves_nothing(models: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_nothing(models: dict[str, Path], tmp_path: Path, number: int) -> None:
     sf.write(tmp_path / "in.wav", noise(RATE * 600), RATE)
     process = subprocess.Popen(
         glitch_lab("transform", models["resonant"], tmp_path / "in.wav", tmp_path / "out.wav"),
@@ -244,7 +255,7 @@ def test_interrupted_it_leaves_nothing(models: dict[str, Path], tmp_path: Path) 
     end = time.monotonic() + 60
     while not list(tmp_path.glob(".*out.wav")) and time.monotonic() < end:
         os.sched_yield()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.wait(30) != 0
     assert "Traceback" not in process.stderr.read()  # type: ignore[union-attr]
     assert [path.name for path in tmp_path.iterdir()] == ["in.wav"]
