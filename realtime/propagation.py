@@ -184,6 +184,13 @@ def random_phasor(random: np.ndarray) -> tuple[np.float32, np.float32]:
 
 
 @compiled
+def scatter(phasors: Array, random: np.ndarray) -> None:
+    """Give every bin a phasor of any angle."""
+    for m in range(phasors.shape[1]):
+        phasors[0, m], phasors[1, m] = random_phasor(random)
+
+
+@compiled
 def drawn(random: np.ndarray) -> np.float32:
     """A number between 0 and 1, never 0; Marsaglia's 32-bit xorshift."""
     state = random[0]

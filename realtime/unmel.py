@@ -30,6 +30,7 @@ from realtime.propagation import (
     drawn,
     enter,
     integrate,
+    scatter,
 )
 
 __all__ = ["MelInverter", "warm"]
@@ -156,6 +157,8 @@ class MelInverter(PhaseInverter):
             self._power,
             self._random,
         )
+        if not self._phasors[1].any():  # as `reset` leaves it
+            self._go_on()
         draw(
             self._magnitudes,
             self._logs,
@@ -179,6 +182,12 @@ class MelInverter(PhaseInverter):
         np.fft.irfft(self._spectra[0], self.n_fft, out=self._grains[0])
         release(self._grains[0], self._shape, self._overlap, self._level, block)
         settle(self._spectra, self._magnitudes, self._logs, self._phasors, self._next_phasors)
+
+    def _go_on(self) -> None:
+        """Let the first frame go on from one like it, at any phases: with none before it, it would be a pulse."""
+        for rows in (self._wanted, self._magnitudes, self._logs):
+            rows[1:] = rows[0]
+        scatter(self._phasors, self._random)
 
     def _hear(self) -> None:
         """Spectra of both frames as they sound together and with what sounds already."""

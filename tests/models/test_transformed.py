@@ -194,6 +194,8 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(models: dict[str, Pa
         ("passing", "in.wav", "nowhere/out.wav", Wish(), "there is no folder for it"),
         ("passing", "in.wav", "out.wav", Wish(mix=2.0), "--mix goes from 0"),
         ("passing", "in.wav", "out.wav", Wish(controls={"colour": 1.0}), "no control 'colour'; its own are: level"),
+        ("resonant", "in.wav", "out.wav", Wish(controls={"colour": 1.0}), "'colour'; it has none of its own"),
+        ("passing", "in.wav", "out.wav", Wish(controls={"feedback": 9.0}), "/feedback goes from 0 to 1, so"),
         ("passing", "many.wav", "out.flac", Wish(), "Cannot write .*out.flac"),
     ],
 )

@@ -351,4 +351,4 @@ def test_nothing_is_left_to_compile_once_it_is_warm(kind: str) -> None:
     for lookahead in (0, 1):
         PhaseInverter(512, 100, window="hamming", lookahead=lookahead).push(np.ones((257, 3), kind)[:, ::2])
     assert [len(kernel.signatures) for kernel in kernels] == compiled
-    assert sum(compiled) >= len(compiled) - 4  # helpers are compiled into their callers
+    assert sum(compiled) >= len(compiled) - 5  # helpers are compiled into their callers

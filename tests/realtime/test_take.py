@@ -313,6 +313,17 @@ def good(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_the_command_replaces_nothing_unasked(good: Path, shelf: Path, tmp_path: Path) -> None:
+    (out := tmp_path / "precious.wav").write_bytes(b"mine")
+    command = [sys.executable, "-m", "models.cli", "render", str(good), str(out), "--library", str(shelf)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "precious.wav is there already; give another name, or --force to replace it." in done.stderr
+    assert out.read_bytes() == b"mine"
+    subprocess.run([*command, "--force"], check=True, capture_output=True, timeout=60)
+    assert sf.info(out).frames > 1000
+
+
 def test_a_deck_that_dies_while_it_is_rendered_is_said_and_leaves_nothing(good: Path, shelf: Path) -> None:
     with opened(good) as take:
         (number,) = take.decks

@@ -119,6 +119,16 @@ def test_noise_does_not_buzz_at_the_rate_of_the_frames() -> None:
     assert buzz_db(MelInverter(weights, 2048, 512).push(bands_of(noise, weights))[RATE:]) < 1.5
 
 
+def test_noise_begins_without_a_click() -> None:
+    weights = librosa.filters.mel(sr=RATE, n_fft=2048, n_mels=128)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(RATE)
+    inverter = MelInverter(weights, 2048, 512)
+    for _ in range(2):
+        sharp = np.abs(np.diff(inverter.push(bands_of(noise, weights)[:, 4:]).astype(np.float64), 2))
+        assert sharp[:4096].max() < 1.2 * sharp[8192:].max()
+        inverter.reset()
+
+
 def test_a_frame_sounds_after_the_delay_that_is_stated() -> None:
     weights = librosa.filters.mel(sr=RATE, n_fft=2048, n_mels=128)
     click = np.zeros(20 * 512)
