@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import shlex
-import signal
 import sys
 import time
-from collections.abc import Iterator
 from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +17,7 @@ from rich.console import Console
 from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
 from models.commands import dcgan, digits, evaluate, explore, generate, pair, playable, textures, transform
 from models.commands.grid import grid
-from models.commands.terminal import command_line, console, progress
+from models.commands.terminal import command_line, console, ended_tidily, progress
 from models.commands.train import train_vae
 from models.commands.travel import train_travel
 
@@ -302,7 +298,7 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        with _tidy_to_the_end():
+        with ended_tidily():
             app(arguments)
     except GlitchError as error:
         if debug:
@@ -318,20 +314,6 @@ def main() -> None:
         if debug or (error.name or "").partition(".")[0] not in LAB_MODULES:
             raise
         sys.exit(f'This command needs {error.name}; run: pip install -e ".[lab]" in a clone of glitch-live.')
-
-
-@contextlib.contextmanager
-def _tidy_to_the_end() -> Iterator[None]:
-    """Let a request to end be an exception, so that what is half done is put away."""
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _velocities(text: str) -> tuple[int, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -43,3 +45,17 @@ def progress(text: str) -> Iterator[Callable[[int, int], None]]:
 def command_line() -> str:
     """Give the command line as it was typed, for provenance."""
     return shlex.join(["glitch-lab", *sys.argv[1:]])
+
+
+@contextmanager
+def ended_tidily() -> Iterator[None]:
+    """Let a request to end be an exception, so that what is half done is put away."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
