@@ -17,7 +17,7 @@ from export.contract import GlitchError
 from gui import style
 from gui.app import Window
 from gui.host import Host
-from realtime.lifeline import when_parent_ends
+from realtime.ipc.lifeline import when_parent_ends
 
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 

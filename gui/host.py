@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from export.contract import GlitchError
-from realtime.memory import LETTERS, MAX_PARAMETERS, Segment
+from realtime.ipc.memory import LETTERS, MAX_PARAMETERS, Segment
 
 REFRESH_S = 1.0
 
@@ -45,7 +45,7 @@ class Host:
     Attributes
     ----------
     stream, meters, values, history : np.ndarray
-        As `realtime.memory` describes them.
+        As `realtime.ipc.memory` describes them.
     info : dict
         The session's description, read again once a second.
     decks : dict[str, View]

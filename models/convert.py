@@ -24,7 +24,7 @@ from typing import Any
 
 from export.contract import GlitchError
 from realtime.conversion import ANSWER
-from realtime.lifeline import when_parent_ends
+from realtime.ipc.lifeline import when_parent_ends
 
 NICENESS = 10
 BIGGEST_FILE = 4 << 30  # bytes that it may write

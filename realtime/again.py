@@ -20,12 +20,12 @@ import numpy as np
 import soundfile as sf
 
 from export.contract import GlitchError
-from realtime.child import apart
 from realtime.effects import Effect
 from realtime.engine import Engine
 from realtime.hearing import Hearing
+from realtime.ipc.child import apart
+from realtime.ipc.memory import HEAR, RESTORE
 from realtime.journal import INPUT
-from realtime.memory import HEAR, RESTORE
 from realtime.state import EngineState
 from realtime.take import ILL_FORMED, Take, TakeError, brief, read
 

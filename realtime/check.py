@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from realtime.engine import Engine
-from realtime.priority import give_priority_back, raise_priority
+from realtime.ipc.priority import give_priority_back, raise_priority
 
 SAFE_SHARE = 0.7  # of the deadline that the rare slow hop may take
 RECOMMENDED_BLOCKS = (64, 128, 256, 512, 1024)

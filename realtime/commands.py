@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 from export.contract import GlitchError
 from realtime import effects
 from realtime.effects import Effect
-from realtime.memory import LETTERS
+from realtime.ipc.memory import LETTERS
 from realtime.osc import BadPacketError, Peer
 from realtime.osc_codec import write_message
 from realtime.osc_router import Command

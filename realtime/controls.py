@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
-from realtime.memory import LETTERS, MUTE_MS
+from realtime.ipc.memory import LETTERS, MUTE_MS
 from realtime.osc import IMMEDIATELY, BadPacketError, number
 from realtime.params import SNAPSHOT_BUTTONS, Parameter, ParameterError, table
 from realtime.player import Player

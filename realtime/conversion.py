@@ -25,7 +25,7 @@ from typing import Any
 
 from export.contract import Card, ContractError, GlitchError, load
 from realtime import library
-from realtime.child import apart
+from realtime.ipc.child import apart
 
 SUFFIXES = tuple(suffix for suffix in library.SUFFIXES if suffix != ".onnx")  # what a file of TorchScript is called
 WEIGHTS = ("fp32", "fp16", "int8")

@@ -27,13 +27,13 @@ from typing import Any
 import numpy as np
 
 from export.contract import GlitchError
-from realtime import rings
-from realtime.child import Orders, say
 from realtime.effects import Effect
 from realtime.engine import Engine
 from realtime.hearing import Hearing
-from realtime.memory import EVENT, EVENTS, HEAR, READ, RESTORE, WRITE, Segment
-from realtime.priority import give_priority_back, lock_memory, raise_priority
+from realtime.ipc import rings
+from realtime.ipc.child import Orders, say
+from realtime.ipc.memory import EVENT, EVENTS, HEAR, READ, RESTORE, WRITE, Segment
+from realtime.ipc.priority import give_priority_back, lock_memory, raise_priority
 from realtime.state import EngineState
 
 CAPTURE_S = 2.0

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.contract import Card, GlitchError
-from realtime import rings
-from realtime.child import Child, ChildError
-from realtime.memory import CAPTURE, DONE, EVENT, RING, Geometry, Registry, Segment
+from realtime.ipc import rings
+from realtime.ipc.child import Child, ChildError
+from realtime.ipc.memory import CAPTURE, DONE, EVENT, RING, Geometry, Registry, Segment
 
 if TYPE_CHECKING:
     from realtime.effects import Effect

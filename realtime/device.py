@@ -20,9 +20,9 @@ import time
 from typing import Any
 
 from export.contract import GlitchError
-from realtime.child import Orders, say
-from realtime.memory import Segment
-from realtime.priority import lock_memory
+from realtime.ipc.child import Orders, say
+from realtime.ipc.memory import Segment
+from realtime.ipc.priority import lock_memory
 from realtime.stream import (
     Device,
     DeviceError,

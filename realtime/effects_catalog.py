@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from export.contract import GlitchError
-from realtime.child import Child, ChildError
 from realtime.effects_table import BUILT_IN, Effect
+from realtime.ipc.child import Child, ChildError
 
 INSPECTION_TIMEOUT_S = 20.0
 ENDINGS = (".vst3", ".component") if sys.platform == "darwin" else (".vst3",)

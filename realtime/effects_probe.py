@@ -14,9 +14,9 @@ import sys
 from typing import Any
 
 from export.contract import GlitchError
-from realtime.child import Orders, say
 from realtime.effects_table import Effect, Knob, KnobKind, Step
 from realtime.effects_voice import BLOCK, import_pedalboard, load
+from realtime.ipc.child import Orders, say
 
 MOST_KNOBS = 128
 MOST_STEPS = 64  # a parameter with more of them glides

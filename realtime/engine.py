@@ -25,8 +25,8 @@ from realtime.graph import run_of
 from realtime.guard import Guard, rise
 from realtime.hops import Hops
 from realtime.intake import Intake
+from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
 from realtime.latents import Latents, Smoother
-from realtime.memory import CAPTURE, GLIDE, RESTORE
 from realtime.params import Parameter, Table, table
 from realtime.resampler import Resampler
 from realtime.sounding import Sounding
@@ -174,7 +174,7 @@ class Engine:
         return round((self.frames + 1) * self.decoder.hop * self._ratio) - self.taken
 
     def apply(self, parameter: int, value: float) -> None:
-        """Act on an event: a parameter of the deck, by index, takes a value; see `realtime.memory` for the others."""
+        """Act on an event: a parameter of the deck, by index, takes a value; see `realtime.ipc.memory` for the others."""
         if not np.isfinite(value):
             return
         if parameter == GLIDE:

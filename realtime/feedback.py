@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from realtime.compiled import compiled
+from realtime.ipc.compiled import compiled
 
 DC_HZ = 10.0
 LOUDEST = 8.0  # what is louder goes into the filter as if it were so loud, or it would ring for long

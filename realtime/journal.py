@@ -31,8 +31,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from export.contract import GlitchError
-from realtime import rings
-from realtime.memory import COMMAND, Segment, lock_file
+from realtime.ipc import rings
+from realtime.ipc.memory import COMMAND, Segment, lock_file
 from realtime.record import Recorder
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from realtime.memory import LETTERS
+from realtime.ipc.memory import LETTERS
 from realtime.params import Parameter, Table
 
 COLUMNS = 16  # of a line

@@ -22,8 +22,8 @@ from numba import from_dtype
 from numba import types as numba_types
 from numba.extending import intrinsic
 
-from realtime.compiled import callback, compiled
-from realtime.memory import (
+from realtime.ipc.compiled import callback, compiled
+from realtime.ipc.memory import (
     COMMAND,
     COMMANDS,
     DECK,
@@ -50,7 +50,7 @@ from realtime.memory import (
     WRITE,
     Segment,
 )
-from realtime.rings import load_acquire, push_command, store_release
+from realtime.ipc.rings import load_acquire, push_command, store_release
 
 types: Any = numba_types  # numba is only partly typed
 carray: Any = numba.carray  # type: ignore[attr-defined]
@@ -99,7 +99,7 @@ _release: Any = intrinsic(_fence)
 
 
 class Desk(NamedTuple):
-    """The arrays of a stream segment that the callback plays on; see `realtime.memory`."""
+    """The arrays of a stream segment that the callback plays on; see `realtime.ipc.memory`."""
 
     stream: np.ndarray
     slots: np.ndarray

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime import rings
 from realtime.engine import Engine
-from realtime.memory import HISTORY, RING, Geometry, Segment
+from realtime.ipc import rings
+from realtime.ipc.memory import HISTORY, RING, Geometry, Segment
 from realtime.mixer import Mixer
 
 PORTION = RING // 4  # frames that go through the ring at once

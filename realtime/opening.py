@@ -20,8 +20,8 @@ from pathlib import Path
 from export.contract import FORMAT, ContractError, GlitchError, load
 from realtime import conversion
 from realtime.conversion import ConversionError, foreign
+from realtime.ipc.memory import lock_file
 from realtime.library import data_folder, digest
-from realtime.memory import lock_file
 
 LOCK = "lock"
 POLL_S = 0.05

@@ -18,8 +18,8 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any, Protocol
 
 from export.contract import GlitchError
+from realtime.ipc.priority import prefer_thread
 from realtime.osc_codec import BUNDLE, IMMEDIATELY, BadPacketError, messages
-from realtime.priority import prefer_thread
 
 __all__ = [
     "DEFAULT_PORT",

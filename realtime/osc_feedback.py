@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from realtime.ipc.priority import prefer_thread
 from realtime.osc import Peer
 from realtime.osc_codec import BadPacketError, write_bundle, write_message
 from realtime.osc_pattern import Matcher, is_pattern
 from realtime.params import Parameter, ParameterError
-from realtime.priority import prefer_thread
 from realtime.surface import Stage
 
 # Addresses that can be read and not set, such as /meter/peak, with their values.

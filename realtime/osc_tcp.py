@@ -12,9 +12,9 @@ import socket
 import threading
 from collections.abc import Callable, Hashable
 
+from realtime.ipc.priority import prefer_thread
 from realtime.osc import LARGEST_PACKET, OscError, Peer, Receiver, Route, open_socket
 from realtime.osc_codec import BadPacketError
-from realtime.priority import prefer_thread
 
 CLIENTS = 32
 READ = 1 << 16

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from realtime import rings
-from realtime.child import Child, ChildError
-from realtime.memory import FADE, GAIN, MUTE, Segment
+from realtime.ipc import rings
+from realtime.ipc.child import Child, ChildError
+from realtime.ipc.memory import FADE, GAIN, MUTE, Segment
 
 ANSWER_S = 20.0
 REPLUG_MS = 20.0

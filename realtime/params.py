@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from export.contract import Bend, Card, Control, GlitchError, Method, bends_layer
-from realtime.memory import MAX_LATENTS, MAX_PARAMETERS
+from realtime.ipc.memory import MAX_LATENTS, MAX_PARAMETERS
 
 Kind = Literal["float", "int", "bool", "trigger", "list"]
 Curve = Literal["linear", "log"]

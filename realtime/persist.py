@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from export.contract import GlitchError
 from realtime.autosave import Autosave
 from realtime.effects import Effect
+from realtime.ipc.memory import LETTERS
 from realtime.library import Library, bundled_model
-from realtime.memory import LETTERS
 from realtime.opening import Opened
 from realtime.params import HOST_ROWS
 from realtime.sessionfile import DeckEntry, SessionFile, resolve

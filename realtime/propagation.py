@@ -6,7 +6,7 @@ Arrays are float32 [shape=(bins,)] unless it says otherwise; nothing here alloca
 import numpy as np
 import numpy.typing as npt
 
-from realtime.compiled import compiled
+from realtime.ipc.compiled import compiled
 
 Array = npt.NDArray[np.float32]
 

@@ -21,11 +21,11 @@ import numpy as np
 from export.contract import GlitchError, load
 from realtime import conversion
 from realtime.ahead import Ahead
-from realtime.child import Child
 from realtime.decks import DeckError, DeckProcess, wait_for
 from realtime.effects import Effect, rows
+from realtime.ipc.child import Child
+from realtime.ipc.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
 from realtime.journal import Journal
-from realtime.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
 from realtime.opening import opened
 from realtime.output import Output
 from realtime.params import HOST_ROWS, Parameter

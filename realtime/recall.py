@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
-from realtime.memory import GLIDE, RESTORE
+from realtime.ipc.memory import GLIDE, RESTORE
 from realtime.morph import Glide, Morph
 from realtime.params import Parameter, ParameterError, Table
 from realtime.snapshots import DeckSnapshot, Snapshot, Snapshots, capture

@@ -21,7 +21,7 @@ import numpy as np
 
 from export.contract import GlitchError
 from realtime.growing import FORMATS, GrowingFile
-from realtime.memory import LETTERS, Segment
+from realtime.ipc.memory import LETTERS, Segment
 
 PARTS = ("output", "input", *LETTERS)
 POLL_S = 0.1

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
+from realtime.ipc.memory import LETTERS
 from realtime.library import data_folder
-from realtime.memory import LETTERS
 from realtime.record import Recorder, RecordError, check_folder, inside, takes_name
 
 if TYPE_CHECKING:

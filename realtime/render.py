@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from realtime import rings
 from realtime.again import Again
+from realtime.ipc import rings
+from realtime.ipc.memory import DRY, GONE, HISTORY, OPENED, PLUGGED, Geometry, Segment
 from realtime.journal import CALLBACK
 from realtime.library import Library, digest
-from realtime.memory import DRY, GONE, HISTORY, OPENED, PLUGGED, Geometry, Segment
 from realtime.mixer import Mixer
 from realtime.record import check_path
 from realtime.take import Take, TakeError, opened

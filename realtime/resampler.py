@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from realtime.compiled import compiled
+from realtime.ipc.compiled import compiled
 
 CROSSINGS = 32  # of the sinc, to each side: 20 kHz passes at 44.1 kHz
 BETA = 9.0  # of the Kaiser window: what is folded back stays 90 dB below

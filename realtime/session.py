@@ -22,27 +22,27 @@ import numpy as np
 from export.contract import Card, GlitchError, load
 from realtime import effects, journal, persist, status
 from realtime.autosave import Autosave
-from realtime.child import ChildError
 from realtime.commands import commands, readings
 from realtime.controls import Controls
 from realtime.decks import DeckError, DeckProcess, start_deck, wait_for
 from realtime.effects import Effect
+from realtime.ipc.child import ChildError
+from realtime.ipc.memory import HISTORY, LETTERS, MUTE_MS, READ, Geometry, Registry, Segment, sweep
+from realtime.ipc.priority import answer_promptly
+from realtime.ipc.sample_clock import Timing
 from realtime.journal import Journal
 from realtime.library import Library, bundled_model, data_folder
-from realtime.memory import HISTORY, LETTERS, MUTE_MS, READ, Geometry, Registry, Segment, sweep
 from realtime.opening import opened
 from realtime.osc import IMMEDIATELY, Counts
 from realtime.osc_surface import OscSurface
 from realtime.output import Output
 from realtime.params import Parameter, ParameterError
 from realtime.player import Player
-from realtime.priority import answer_promptly
 from realtime.rack import Rack
 from realtime.recall import Recall
 from realtime.record import Recorder, check_path
 from realtime.recordings import Recordings, check_take
 from realtime.status import Status
-from realtime.timing import Timing
 from realtime.watch import DeviceWatch
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from export.contract import GlitchError
+from realtime.ipc.memory import LETTERS
 from realtime.library import Library
-from realtime.memory import LETTERS
 from realtime.snapshots import DeckSnapshot, Rule, Snapshot, SnapshotError, Snapshots
 
 FORMAT = 1

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from export.contract import GlitchError
-from realtime.memory import LETTERS
+from realtime.ipc.memory import LETTERS
 from realtime.osc_codec import BadPacketError
 from realtime.osc_pattern import select, tree
 from realtime.params import Parameter, Table

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from export.contract import GlitchError
-from realtime.memory import MAX_CHANNELS
-from realtime.priority import DEVICE_PRIORITY, raise_priority
+from realtime.ipc.memory import MAX_CHANNELS
+from realtime.ipc.priority import DEVICE_PRIORITY, raise_priority
 
 if TYPE_CHECKING:
     from realtime.mixer import Mixer

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from export.contract import GlitchError
+from realtime.ipc.memory import GAIN, GONE, MAX_CHANNELS, PLUGGED, SLOTS
 from realtime.journal import CALLBACK, ENTRY, FORMAT, PARTS, held
-from realtime.memory import GAIN, GONE, MAX_CHANNELS, PLUGGED, SLOTS
 
 LONGEST_S = 7 * 24 * 3600.0  # a take that says to be longer is none
 SMALLEST_RING, LARGEST_RING = 4096, 1 << 24  # rendering fills a ring by as much as the smallest holds

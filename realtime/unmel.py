@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from realtime.compiled import compiled
+from realtime.ipc.compiled import compiled
 from realtime.phase import PhaseInverter
 from realtime.propagation import (
     CEILING,

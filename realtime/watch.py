@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from realtime.child import ChildError
-from realtime.memory import Segment
+from realtime.ipc.child import ChildError
+from realtime.ipc.memory import Segment
 from realtime.output import Output
 
 GONE_S = 1.0

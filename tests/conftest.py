@@ -9,8 +9,8 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from realtime.ipc.memory import Registry
 from realtime.library import Library, bundled_model
-from realtime.memory import Registry
 from tests import reference
 
 

@@ -24,7 +24,7 @@ MAY_IMPORT = {
             "realtime.render",
             "realtime.library",
         ),
-        *("realtime.conversion", "realtime.lifeline", "realtime.hops"),
+        *("realtime.conversion", "realtime.ipc.lifeline", "realtime.hops"),
         # what plays, without the processes that play it
         *("realtime.offline", "realtime.engine", "realtime.walk", "realtime.plane"),
         *("realtime.graph", "realtime.encoder", "realtime.resampler", "realtime.record", "realtime.growing"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.contract import GlitchError
+from realtime.ipc.priority import prefer_thread
 from realtime.midi import feedback
 from realtime.midi.clock import Clock
 from realtime.midi.combine import ANY, Change, Combiner, Registered
@@ -25,7 +26,6 @@ from realtime.midi.parse import Message, Parser
 from realtime.midi.ports import Incoming, Ports, PortState
 from realtime.midi.travel import to_loudness, to_position, to_value
 from realtime.params import Parameter, ParameterError
-from realtime.priority import prefer_thread
 from realtime.surface import Stage
 
 TURN_S = 0.02

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from export.contract import GlitchError
+from realtime.ipc.priority import prefer_thread
 from realtime.midi.frames import EVERY_PORT, LOST, MESSAGE, PORTS, SAY, FrameError, Unpacker, pack
-from realtime.priority import prefer_thread
 
 BACKENDS = ("alsa", "jack", "core", "winmm")
 RESTART_S, LONGEST_RESTART_S = 0.5, 8.0

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from realtime.priority import DECK_PRIORITY, raise_priority
+from realtime.ipc.priority import DECK_PRIORITY, raise_priority
 
 EVERY_S, LATE_S = 0.001, 0.002
 

@@ -47,8 +47,8 @@ def describe(result: dict[str, Any]) -> str:
 
 def measure(kind: str) -> dict[str, int]:
     """Play for some seconds with one kind of callback, and count."""
-    from realtime import rings
-    from realtime.memory import HISTORY, RING, Geometry, Registry, Segment
+    from realtime.ipc import rings
+    from realtime.ipc.memory import HISTORY, RING, Geometry, Registry, Segment
     from realtime.mixer import Mixer
     from realtime.stream import choose, open_stream
 

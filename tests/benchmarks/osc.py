@@ -25,8 +25,8 @@ from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_message_builder import build_msg
 from pythonosc.osc_server import BlockingOSCUDPServer
 
-from realtime import rings
-from realtime.memory import RING, Geometry, Registry, Segment
+from realtime.ipc import rings
+from realtime.ipc.memory import RING, Geometry, Registry, Segment
 from realtime.osc import UdpServer, number
 from realtime.osc_router import Router
 from realtime.params import Parameter

@@ -55,8 +55,8 @@ def measure(seconds: float) -> dict[str, Any]:
     from pythonosc.osc_message_builder import OscMessageBuilder
 
     from realtime import Session
+    from realtime.ipc.memory import HISTORY, Geometry, Registry, Segment
     from realtime.library import bundled_model
-    from realtime.memory import HISTORY, Geometry, Registry, Segment
     from realtime.mixer import Mixer
     from realtime.stream import choose, open_stream
 

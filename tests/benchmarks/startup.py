@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from export.contract import GlitchError
-from realtime.memory import Segment, registry_folder
+from realtime.ipc.memory import Segment, registry_folder
 
 STARTS = 5
 TIMEOUT_S = 120.0

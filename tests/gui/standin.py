@@ -18,7 +18,7 @@ from pythonosc.osc_packet import OscPacket
 
 from export import contract
 from realtime import params
-from realtime.memory import HISTORY, RING, Geometry, Registry, Segment
+from realtime.ipc.memory import HISTORY, RING, Geometry, Registry, Segment
 
 RATE = 48_000
 BLOCK = 128

@@ -25,7 +25,7 @@ from gui.viewmodel import (
     value_text,
 )
 from realtime import params
-from realtime.memory import DECK
+from realtime.ipc.memory import DECK
 from realtime.params import Parameter
 from tests.gui.standin import StandIn, tone
 

@@ -19,7 +19,7 @@ from gui.app import Window
 from gui.figures import Figure
 from gui.host import Host
 from gui.viewmodel import DASH
-from realtime.memory import RING, Geometry, Segment
+from realtime.ipc.memory import RING, Geometry, Segment
 from tests.gui.standin import RATE, StandIn, tone
 from tests.reference import layered_model, level_model, passing_model, tone_model
 

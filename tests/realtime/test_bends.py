@@ -19,9 +19,9 @@ from realtime import Session
 from realtime.bends import order, touched
 from realtime.check import measure
 from realtime.engine import Engine
+from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
 from realtime.layout_plan import COLUMNS, label_of, pages, strip
 from realtime.library import Library
-from realtime.memory import CAPTURE, GLIDE, RESTORE
 from realtime.params import Table, table
 from realtime.state import EngineState
 from tests.realtime.osc_stage import message

@@ -19,7 +19,7 @@ import pytest
 import soundfile as sf
 
 from export.contract import KEY, load, to_json
-from realtime.memory import registry_folder
+from realtime.ipc.memory import registry_folder
 
 NO_SCREEN = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
 

@@ -10,7 +10,7 @@ import pytest
 
 from export.contract import load, save
 from realtime.engine import Engine
-from realtime.memory import CAPTURE, GLIDE, RESTORE
+from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
 from realtime.state import EngineState, StateError
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime import rings
-from realtime.memory import (
+from realtime.ipc import rings
+from realtime.ipc.memory import (
     COMMANDS,
     DRY,
     FADE,

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from realtime import Session
-from realtime.memory import RESTORE
+from realtime.ipc.memory import RESTORE
 from realtime.sessionfile import DeckEntry, SessionFile, read, sha256, write
 from realtime.snapshots import Rule
 from tests import reference

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from realtime import Session
+from realtime.ipc.memory import CAPTURE, RESTORE
 from realtime.journal import ENTRY
-from realtime.memory import CAPTURE, RESTORE
 from realtime.midi.midi import Midi
 from realtime.params import ParameterError
 from realtime.snapshots import SnapshotError

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from realtime import growing
 from realtime.decks import wait_for
 from realtime.growing import GrowingFile
-from realtime.memory import HISTORY, Geometry, Registry, Segment
+from realtime.ipc.memory import HISTORY, Geometry, Registry, Segment
 from realtime.record import HOLD_S, Recorder, RecordError, inside, takes_name
 
 RATE = 48_000
@@ -371,7 +371,7 @@ def the_rest(process: subprocess.Popen[str]) -> str:
 CHILD = """
 import os, resource, sys, threading, time
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()  # ends with its parent
-from realtime.memory import Segment
+from realtime.ipc.memory import Segment
 from realtime.record import Recorder, RecordError
 segment = Segment.attach(sys.argv[1])
 """

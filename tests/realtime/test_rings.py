@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime import rings
-from realtime.memory import EVENT, INDEX_WORDS, READ, WRITE
+from realtime.ipc import rings
+from realtime.ipc.memory import EVENT, INDEX_WORDS, READ, WRITE
 
 
 def take(indices: np.ndarray, ring: np.ndarray, channels: int, frames: int) -> np.ndarray:

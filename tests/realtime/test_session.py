@@ -19,7 +19,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from export.contract import ContractError, GlitchError
 from realtime import Session
 from realtime.decks import DeckError, wait_for
-from realtime.memory import COMMANDS, PENDING, Registry, Segment, registry_folder, sweep
+from realtime.ipc.memory import COMMANDS, PENDING, Registry, Segment, registry_folder, sweep
 from realtime.params import ParameterError
 from realtime.record import RecordError
 from realtime.session import SessionError
@@ -385,7 +385,7 @@ def test_the_living_are_not_swept(models: dict[str, Path]) -> None:
     with quiet(models["level"]) as session:
         assert sweep() == []
         done = subprocess.run(
-            [sys.executable, "-c", "from realtime.memory import sweep; print(sweep())"],
+            [sys.executable, "-c", "from realtime.ipc.memory import sweep; print(sweep())"],
             capture_output=True,
             text=True,
             check=True,

@@ -21,11 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from export.contract import GlitchError
-from realtime import Session, rings
+from realtime import Session
 from realtime.again import Again
+from realtime.ipc import rings
+from realtime.ipc.memory import HISTORY, PLUGGED, RING, Geometry, Registry, Segment
 from realtime.journal import CALLBACK, ENTRY, PARTS, Journal, held, left_behind, sweep
 from realtime.library import Library, digest
-from realtime.memory import HISTORY, PLUGGED, RING, Geometry, Registry, Segment
 from realtime.render import render, sound
 from realtime.take import TakeError, opened
 from tests.jack import NEEDED, JackServer

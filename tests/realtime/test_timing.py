@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from realtime.timing import Timing
+from realtime.ipc.sample_clock import Timing
 
 RATE, BLOCK = 48_000, 256
 

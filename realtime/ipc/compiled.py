@@ -21,7 +21,7 @@ from numba import cfunc, njit
 
 from realtime.library import data_folder
 
-HERE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 NAME = "glitch-live-"
 OLD_S = 24 * 3600.0  # code of another version that nobody has used for so long is removed
 
@@ -47,10 +47,10 @@ def callback(signature: Any) -> Callable[[Callable[..., Any]], Any]:
 def _made() -> Path:
     """Make the folder: in NUMBA_CACHE_DIR, else beside the files, or where what is the user's lies."""
     code = hashlib.sha256()
-    for path in sorted(HERE.glob("*.py")):
+    for path in sorted(PACKAGE.rglob("*.py")):
         code.update(path.read_bytes())
     name = f"{NAME}{code.hexdigest()[:16]}"
-    bases = [Path(config.CACHE_DIR)] if config.CACHE_DIR else [HERE / "__pycache__", data_folder() / "compiled"]
+    bases = [Path(config.CACHE_DIR)] if config.CACHE_DIR else [PACKAGE / "__pycache__", data_folder() / "compiled"]
     for base in bases:
         with contextlib.suppress(OSError):
             (base / name).mkdir(parents=True, exist_ok=True)

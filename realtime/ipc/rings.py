@@ -15,8 +15,8 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from realtime.compiled import compiled
-from realtime.memory import READ, WRITE
+from realtime.ipc.compiled import compiled
+from realtime.ipc.memory import READ, WRITE
 
 
 def _load_acquire(_typing: Any, indices: Any, at: Any) -> Any:

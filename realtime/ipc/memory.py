@@ -2,7 +2,7 @@
 
 Two kinds of shared memory: one **stream segment** a session (clock, meters, counters, parameter values, the history of
 the output) and one **deck segment** a deck (its audio ring, its event ring, what it tells). Every field has one writer,
-named here; readers take what they find. Indices of rings are published with fences, by `realtime.rings`.
+named here; readers take what they find. Indices of rings are published with fences, by `realtime.ipc.rings`.
 
 Segments are named `glitch-<pid>-<n>` and noted in a file that its owner keeps locked, so that whoever starts next can
 tell the segments of the living from those of the dead, and sweeps the latter.
