@@ -21,7 +21,7 @@ from gui.meters import Meters
 from gui.remote import Remote
 from gui.spectrogram import Spectrogram
 from gui.viewmodel import ParameterModel, Telemetry, number
-from realtime import params
+from realtime.params import table as params
 
 FRAME_MS = 16
 FIGURES_S = 0.2

@@ -10,7 +10,7 @@ from gui.fader import Fader
 from gui.host import Host
 from gui.remote import Remote
 from gui.viewmodel import ParameterModel, number, played_latents
-from realtime.params import Parameter, Table
+from realtime.params.table import Parameter, Table
 
 _FEW = 4  # controls of the model that stay at hand, however many latents there are
 _ALWAYS = {"WALK": ("/walk/radius", "/walk/speed"), "OUT": ("/gain",)}

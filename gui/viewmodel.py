@@ -17,7 +17,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from gui.host import Host, View
 from gui.remote import Remote
-from realtime.params import Parameter, table
+from realtime.params.table import Parameter, table
 
 T = TypeVar("T")
 

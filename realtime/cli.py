@@ -227,7 +227,7 @@ def _list_effects(library: Path | None) -> None:
 def _write_layout(path: Path, model: Path, osc: tuple[str, int]) -> None:
     from export.contract import load
     from realtime.layouts import write_layout
-    from realtime.params import table
+    from realtime.params.table import table
 
     kind = {".json": "open-stage-control", ".tosc": "touchosc"}.get(path.suffix)
     if kind is None:
@@ -252,7 +252,7 @@ def _list_parameters(model: Path) -> None:
     from rich.table import Table
 
     from export.contract import load
-    from realtime.params import table
+    from realtime.params.table import table
 
     grid = Table("address", "type", "range", "default", "unit", "", box=None, pad_edge=False, header_style="bold")
     for row in table(load(model)[1]).values():

@@ -26,7 +26,7 @@ from export.contract import GlitchError
 from realtime.effects_catalog import find, names
 from realtime.effects_table import Effect, Knob
 from realtime.effects_voice import BLOCK, Voice, import_pedalboard
-from realtime.params import Parameter, row
+from realtime.params.table import Parameter, row
 
 __all__ = ["Chain", "Effect", "Knob", "find", "names", "rows"]
 

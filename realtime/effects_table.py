@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from realtime.params import Curve
+from realtime.params.table import Curve
 
 KnobKind = Literal["float", "int", "bool"]
 Step = Literal["ramp", "set", "handover"]

@@ -27,7 +27,7 @@ from realtime.hops import Hops
 from realtime.intake import Intake
 from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
 from realtime.latents import Latents, Smoother
-from realtime.params import Parameter, Table, table
+from realtime.params.table import Parameter, Table, table
 from realtime.resampler import Resampler
 from realtime.sounding import Sounding
 from realtime.state import EngineState

@@ -24,7 +24,7 @@ from realtime.layout_plan import (
     strip,
     weight_of,
 )
-from realtime.params import Parameter, Table
+from realtime.params.table import Parameter, Table
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 9000
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from realtime.ipc.memory import LETTERS
-from realtime.params import Parameter, Table
+from realtime.params.table import Parameter, Table
 
 COLUMNS = 16  # of a line
 RATE_HZ, RENEW_MS = 20, 20_000  # of the subscription that a layout keeps up

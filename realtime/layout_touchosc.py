@@ -27,7 +27,7 @@ from realtime.layout_plan import (
     strip,
     weight_of,
 )
-from realtime.params import Parameter, Table
+from realtime.params.table import Parameter, Table
 
 REPLY_PORT = 9001  # where TouchOSC listens: what its sender's own port is, nobody can tell
 

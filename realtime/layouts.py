@@ -12,7 +12,7 @@ from pathlib import Path
 from export.contract import GlitchError
 from realtime.layout_open_stage_control import open_stage_control
 from realtime.layout_touchosc import touchosc
-from realtime.params import Table
+from realtime.params.table import Table
 
 __all__ = ["KINDS", "LayoutError", "open_stage_control", "touchosc", "write_layout"]
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from realtime.params import Parameter
+from realtime.params.table import Parameter
 from realtime.snapshots import MOST_CORNERS, Snapshot, SnapshotError
 
 Values = list[tuple[str, float]]

@@ -15,8 +15,8 @@ from realtime.ipc.priority import prefer_thread
 from realtime.osc import Peer
 from realtime.osc_codec import BadPacketError, write_bundle, write_message
 from realtime.osc_pattern import Matcher, is_pattern
-from realtime.params import Parameter, ParameterError
-from realtime.surface import Stage
+from realtime.params.surface import Stage
+from realtime.params.table import Parameter, ParameterError
 
 # Addresses that can be read and not set, such as /meter/peak, with their values.
 Readings = Callable[[], Mapping[str, Sequence[float]]]

@@ -19,8 +19,8 @@ from realtime.osc import Peer, UnknownAddressError
 from realtime.osc_codec import BadPacketError, write_message
 from realtime.osc_feedback import DEFAULT_RATE_HZ, VALUE_TAGS, Feedback, Readings, bundles, value_message
 from realtime.osc_pattern import Matcher, is_pattern
-from realtime.params import ParameterError
-from realtime.surface import Stage
+from realtime.params.surface import Stage
+from realtime.params.table import ParameterError
 
 # What acts on a message that is no parameter; gets its arguments, its time and who sent it.
 Command = Callable[[Sequence[object], float, Peer | None], None]

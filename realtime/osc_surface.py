@@ -10,7 +10,7 @@ from realtime.osc_feedback import LAPSE_S, Feedback, Readings
 from realtime.osc_router import Command, Router, no_readings
 from realtime.osc_tcp import TcpServer
 from realtime.oscquery import Announcement, QueryServer
-from realtime.surface import Stage
+from realtime.params.surface import Stage
 
 
 class OscSurface:

@@ -16,7 +16,7 @@ from realtime.effects import Effect
 from realtime.ipc.memory import LETTERS
 from realtime.library import Library, bundled_model
 from realtime.opening import Opened
-from realtime.params import HOST_ROWS
+from realtime.params.table import HOST_ROWS
 from realtime.sessionfile import DeckEntry, SessionFile, resolve
 from realtime.sessionfile import read as read_file
 from realtime.snapshots import deck_values, host_values

@@ -13,7 +13,7 @@ from export.contract import Card
 from realtime.decks import DeckProcess
 from realtime.effects import Effect, rows
 from realtime.opening import Opened
-from realtime.params import Parameter, Table, table
+from realtime.params.table import Parameter, Table, table
 
 
 @dataclass(frozen=True)

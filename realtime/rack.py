@@ -28,7 +28,7 @@ from realtime.ipc.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
 from realtime.journal import Journal
 from realtime.opening import opened
 from realtime.output import Output
-from realtime.params import HOST_ROWS, Parameter
+from realtime.params.table import HOST_ROWS, Parameter
 from realtime.player import Loaded, Player
 
 CROSSFADER_MS = 10.0

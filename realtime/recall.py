@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from export.contract import GlitchError
 from realtime.ipc.memory import GLIDE, RESTORE
 from realtime.morph import Glide, Morph
-from realtime.params import Parameter, ParameterError, Table
+from realtime.params.table import Parameter, ParameterError, Table
 from realtime.snapshots import DeckSnapshot, Snapshot, Snapshots, capture
 from realtime.state import keep
 

@@ -36,7 +36,7 @@ from realtime.opening import opened
 from realtime.osc import IMMEDIATELY, Counts
 from realtime.osc_surface import OscSurface
 from realtime.output import Output
-from realtime.params import Parameter, ParameterError
+from realtime.params.table import Parameter, ParameterError
 from realtime.player import Player
 from realtime.rack import Rack
 from realtime.recall import Recall

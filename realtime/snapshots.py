@@ -16,7 +16,7 @@ from export.contract import GlitchError
 from realtime.ipc.memory import LETTERS
 from realtime.osc_codec import BadPacketError
 from realtime.osc_pattern import select, tree
-from realtime.params import Parameter, Table
+from realtime.params.table import Parameter, Table
 
 LARGEST_NUMBER = 127  # of a MIDI program
 LONGEST_NAME = 64

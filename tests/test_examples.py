@@ -22,7 +22,7 @@ from realtime.decks import wait_for
 from realtime.layouts import KINDS
 from realtime.library import bundled_model
 from realtime.osc_codec import messages, write_bundle, write_message
-from realtime.params import Table, table
+from realtime.params.table import Table, table
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 COMMANDS = {"/subscribe", "/unsubscribe"}  # what the patches send beside parameters

@@ -6,7 +6,7 @@ from realtime.midi.combine import Change
 from realtime.midi.mapping import RELATIVE, Mapping, Mode
 from realtime.midi.pickup import Pickup
 from realtime.midi.travel import to_position, to_value
-from realtime.params import Parameter
+from realtime.params.table import Parameter
 
 PRESSED = 64
 SAME = 1e-6  # of the range

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from realtime.midi.combine import ANY, NRPN_FINE, RPN_COARSE, Change
 from realtime.midi.mapping import Mapping, Mode, Source
-from realtime.params import Parameter
+from realtime.params.table import Parameter
 
 # Bank select and its fine half, sustain pedal, MPE's timbre; 120 and above are no controllers but commands. All of them
 # come by themselves, and can be mapped by hand.

@@ -25,8 +25,8 @@ from realtime.midi.notes import ALL_SOUND_OFF, Action, Notes, Role
 from realtime.midi.parse import Message, Parser
 from realtime.midi.ports import Incoming, Ports, PortState
 from realtime.midi.travel import to_loudness, to_position, to_value
-from realtime.params import Parameter, ParameterError
-from realtime.surface import Stage
+from realtime.params.surface import Stage
+from realtime.params.table import Parameter, ParameterError
 
 TURN_S = 0.02
 FEEDBACK_S = 0.04

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from realtime.params import Parameter
+from realtime.params.table import Parameter
 
 Range = tuple[float, float]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from realtime.osc_feedback import Readings
 from realtime.osc_pattern import LEAF, tree
-from realtime.params import Parameter, ParameterError
-from realtime.surface import Stage
+from realtime.params.surface import Stage
+from realtime.params.table import Parameter, ParameterError
 
 # Attributes that can be asked for one by one. Those of the proposal that we have nothing to say of are bad requests.
 ATTRIBUTES = frozenset(

@@ -32,8 +32,8 @@ from realtime.osc_feedback import Readings, Watch
 from realtime.osc_router import no_readings
 from realtime.oscquery.guard import is_loopback, refuse
 from realtime.oscquery.namespace import ATTRIBUTES, TAGS, Namespace
-from realtime.params import Parameter
-from realtime.surface import Stage
+from realtime.params.surface import Stage
+from realtime.params.table import Parameter
 
 DEFAULT_QUERY_PORT = 9080
 CONNECTIONS = 64

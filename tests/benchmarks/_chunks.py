@@ -12,7 +12,7 @@ import onnxruntime as ort
 from export.contract import AUDIO_IN, Card, Method, Spectrum, load, split
 from export.mel import bands_of
 from realtime.graph import Graph
-from realtime.params import table
+from realtime.params.table import table
 from realtime.phase import analysis_window
 from realtime.unmel import MelInverter
 from realtime.walk import Walk

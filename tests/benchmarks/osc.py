@@ -29,7 +29,7 @@ from realtime.ipc import rings
 from realtime.ipc.memory import RING, Geometry, Registry, Segment
 from realtime.osc import UdpServer, number
 from realtime.osc_router import Router
-from realtime.params import Parameter
+from realtime.params.table import Parameter
 
 ADDRESSES = [f"/{deck}/latent/{k}" for deck in "ab" for k in range(1, 161)]
 BURST, BURSTS_ON_THEIR_WAY = 64, 4

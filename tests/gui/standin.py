@@ -17,8 +17,8 @@ import numpy as np
 from pythonosc.osc_packet import OscPacket
 
 from export import contract
-from realtime import params
 from realtime.ipc.memory import HISTORY, RING, Geometry, Registry, Segment
+from realtime.params import table as params
 
 RATE = 48_000
 BLOCK = 128

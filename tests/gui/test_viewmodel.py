@@ -24,9 +24,9 @@ from gui.viewmodel import (
     value_at,
     value_text,
 )
-from realtime import params
 from realtime.ipc.memory import DECK
-from realtime.params import Parameter
+from realtime.params import table as params
+from realtime.params.table import Parameter
 from tests.gui.standin import StandIn, tone
 
 Watch = Callable[[], Telemetry]

@@ -11,7 +11,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from realtime.osc import BadPacketError, number
 from realtime.osc_codec import messages
-from realtime.params import Parameter, ParameterError
+from realtime.params.table import Parameter, ParameterError
 
 ROWS = [
     ("/gain", "float", -80.0, 12.0, 0.0, "dB"),

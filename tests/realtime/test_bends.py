@@ -22,7 +22,7 @@ from realtime.engine import Engine
 from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
 from realtime.layout_plan import COLUMNS, label_of, pages, strip
 from realtime.library import Library
-from realtime.params import Table, table
+from realtime.params.table import Table, table
 from realtime.state import EngineState
 from tests.realtime.osc_stage import message
 from tests.realtime.test_engine import play, still

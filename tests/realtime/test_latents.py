@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from export.contract import Latent, MapPoint
 from realtime.latents import Latents, LatentsError, LatentsState
-from realtime.params import HOST_ROWS, LATENT_ROWS
+from realtime.params.table import HOST_ROWS, LATENT_ROWS
 from realtime.plane import Plane
 from realtime.walk import Walk
 

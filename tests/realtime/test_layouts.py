@@ -20,7 +20,7 @@ from realtime.decks import wait_for
 from realtime.layout_plan import COLUMNS, choices, label_of, pages, strip
 from realtime.layouts import LayoutError, open_stage_control, touchosc, write_layout
 from realtime.library import bundled_model
-from realtime.params import Parameter, Table, row, table
+from realtime.params.table import Parameter, Table, row, table
 from tests import reference
 
 READINGS = {"/meter/rms", "/load", "/underruns"}

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from realtime.morph import Glide, Morph, blend, weights
-from realtime.params import row
+from realtime.params.table import row
 from realtime.snapshots import DeckSnapshot, Snapshot, SnapshotError, Snapshots
 from tests.realtime.test_snapshots import PLAIN, rows_of
 

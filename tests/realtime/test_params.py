@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.contract import Card, Control, Latent, Method, load
-from realtime.params import ParameterError, table
+from realtime.params.table import ParameterError, table
 
 
 def test_addresses_and_indices_are_unique_and_every_row_is_sound(models: dict[str, Path]) -> None:

@@ -17,7 +17,7 @@ import pytest
 from export.contract import ContractError
 from realtime import Session
 from realtime.library import Library, LibraryError
-from realtime.params import ParameterError
+from realtime.params.table import ParameterError
 from realtime.rack import OvertakenError
 from tests import reference
 from tests.jack import JackServer

@@ -18,7 +18,7 @@ from realtime import Session
 from realtime.ipc.memory import CAPTURE, RESTORE
 from realtime.journal import ENTRY
 from realtime.midi.midi import Midi
-from realtime.params import ParameterError
+from realtime.params.table import ParameterError
 from realtime.snapshots import SnapshotError
 from tests.realtime.midi.test_mapping import play
 from tests.realtime.test_session import eventually, heard, quiet

@@ -20,7 +20,7 @@ from export.contract import ContractError, GlitchError
 from realtime import Session
 from realtime.decks import DeckError, wait_for
 from realtime.ipc.memory import COMMANDS, PENDING, Registry, Segment, registry_folder, sweep
-from realtime.params import ParameterError
+from realtime.params.table import ParameterError
 from realtime.record import RecordError
 from realtime.session import SessionError
 

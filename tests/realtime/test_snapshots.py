@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from export.contract import Card, Control, Latent, Method
-from realtime.params import HOST_ROWS, Table, row, table
+from realtime.params.table import HOST_ROWS, Table, row, table
 from realtime.snapshots import (
     ALWAYS,
     DEFAULTS,

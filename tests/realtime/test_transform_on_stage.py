@@ -16,7 +16,7 @@ from realtime.commands import readings
 from realtime.decks import wait_for
 from realtime.effects import find
 from realtime.library import Library
-from realtime.params import ParameterError
+from realtime.params.table import ParameterError
 from realtime.render import render
 from tests import reference
 from tests.jack import JackServer

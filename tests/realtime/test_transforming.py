@@ -10,7 +10,7 @@ import pytest
 from export.contract import load
 from realtime.engine import Engine
 from realtime.ipc.memory import CAPTURE, RESTORE
-from realtime.params import LATENT_ROWS, TRANSFORM_ROWS, table
+from realtime.params.table import LATENT_ROWS, TRANSFORM_ROWS, table
 from realtime.state import EngineState
 from tests import reference
 

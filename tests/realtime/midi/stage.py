@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from realtime.params import Curve, Kind, Parameter, ParameterError
+from realtime.params.table import Curve, Kind, Parameter, ParameterError
 
 
 def row(
     address: str, low: float = 0.0, high: float = 1.0, *, kind: Kind = "float", curve: Curve = "linear"
 ) -> Parameter:
-    from realtime.params import HOST_ROWS
+    from realtime.params.table import HOST_ROWS
 
     return replace(HOST_ROWS[0], address=address, kind=kind, minimum=low, maximum=high, default=low, curve=curve)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from realtime.midi.learn import relative_mode
 from realtime.midi.mapping import Mapping, Source, read
 from realtime.midi.midi import Midi
-from realtime.params import ParameterError
+from realtime.params.table import ParameterError
 from tests.realtime.midi.stage import Stage
 from tests.realtime.midi.test_mapping import CC21, cc, play
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from realtime.params import Parameter
+from realtime.params.table import Parameter
 
 
 class Stage(Protocol):

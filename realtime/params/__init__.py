@@ -1,0 +1,1 @@
+"""The table of every parameter, and the part of it that control surfaces see."""
