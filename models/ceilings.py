@@ -11,7 +11,7 @@ from collections.abc import Callable
 from models.playable import resynthesis
 from models.playable.synth import Synth
 from models.roundtrip import Floats, RoundTrip
-from realtime.phase import stft_magnitudes
+from realtime.dsp.rtpghi import stft_magnitudes
 
 Ceiling = Callable[[Floats, float | None], Floats]
 """Gives back audio [shape=(samples,)], mono at the model's rate; told its pitch as a MIDI note number where known."""

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from models import pitch
 from models.data.manifest import DataError, Manifest, Sound
 from models.data.prepare import Preparation, prepare
-from realtime.phase import stft_magnitudes
+from realtime.dsp.rtpghi import stft_magnitudes
 
 LOG_FLOOR = 1e-4
 """Magnitude below which logarithms stop: −134 dB under a full-scale sine, below the steps of 24 bits."""

@@ -17,7 +17,7 @@ from models.frames import FrameStore
 from models.objective import DB_PER_NEPER
 from models.spectral import SpectralVae, unit_gain
 from models.training import VaeTraining
-from realtime.phase import invert
+from realtime.dsp.rtpghi import invert
 
 SOUNDS = 4
 _LONGEST_FRAMES = 1_000

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from export.mel import mel_weights
 from models import pitch
-from realtime.phase import stft_magnitudes
+from realtime.dsp.rtpghi import stft_magnitudes
 
 N_FFT = 2048
 MEL_HOP = 512

@@ -1,6 +1,6 @@
 """Pitch of a sound, frame by frame: found where nothing is known, refined where a note is.
 
-Both work without torch. Frames are centred at multiples of the hop, as in `realtime.phase.stft_magnitudes`.
+Both work without torch. Frames are centred at multiples of the hop, as in `realtime.dsp.rtpghi.stft_magnitudes`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from realtime.phase import stft_magnitudes
+from realtime.dsp.rtpghi import stft_magnitudes
 
 A4_HZ = 440.0
 A4_NOTE = 69.0

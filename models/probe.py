@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models import metrics, pitch
 from models.roundtrip import Floats, RoundTrip
-from realtime.phase import stft_magnitudes
+from realtime.dsp.rtpghi import stft_magnitudes
 
 REACH = 2.0
 SWEEP_S = 1.6

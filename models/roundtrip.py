@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from export.contract import Card, GlitchError, Method
 from models.features import Analysis
 from models.told import told
+from realtime.dsp.rtpghi import PhaseInverter
 from realtime.graph import Graph
-from realtime.phase import PhaseInverter
 
 PLAIN_N_FFT, PLAIN_HOP, PLAIN_RATE = 2048, 256, 48_000  # of the spectrum that a model of audio is compared with
 _TIMED_FRAMES = 400

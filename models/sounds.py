@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from models.data.manifest import DataError
-from realtime.resampler import Resampler
+from realtime.dsp.resampler import Resampler
 
 PORTION = 1 << 16  # samples read at once
 

@@ -22,7 +22,7 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from export.contract import GlitchError, Spectrum
 from export.mel import bands_of
 from models.metrics import ACTIVE_DB, FLOOR_DB, MEL_HOP, mel_power, spectral_convergence_db
-from realtime.phase import stft_magnitudes
+from realtime.dsp.rtpghi import stft_magnitudes
 
 Audio = NDArray[np.floating]
 Floats = NDArray[np.float64]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.mel import mel_weights
-from realtime.phase import analysis_window
+from realtime.dsp.rtpghi import analysis_window
 
 BANDS = 160
 COLUMNS = 1200

@@ -17,7 +17,7 @@ from export.contract import Card
 from models import features, pitch
 from models.features import SILENCE_DB
 from models.sounds import Audio
-from realtime.phase import stft_magnitudes
+from realtime.dsp.rtpghi import stft_magnitudes
 
 FOLLOWED = ("pitch", "loudness")
 SEGMENT_S, MARGIN_S = 4.0, 0.25

@@ -20,9 +20,9 @@ import numpy as np
 import soundfile as sf
 
 from export.contract import GlitchError
+from realtime.dsp.input_reader import Hearing
 from realtime.effects import Effect
 from realtime.engine import Engine
-from realtime.hearing import Hearing
 from realtime.ipc.child import apart
 from realtime.ipc.memory import HEAR, RESTORE
 from realtime.journal import INPUT

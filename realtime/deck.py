@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 
 from export.contract import GlitchError
+from realtime.dsp.input_reader import Hearing
 from realtime.effects import Effect
 from realtime.engine import Engine
-from realtime.hearing import Hearing
 from realtime.ipc import rings
 from realtime.ipc.child import Orders, say
 from realtime.ipc.memory import EVENT, EVENTS, HEAR, READ, RESTORE, WRITE, Segment

@@ -7,8 +7,8 @@ import os
 import numpy as np
 
 from export.contract import load
+from realtime.dsp.framer import Hops
 from realtime.graph import Graph
-from realtime.hops import Hops
 
 
 class Encoder:

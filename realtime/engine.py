@@ -18,17 +18,17 @@ import numpy as np
 from export.contract import Card, Latent, bends_layer, load
 from realtime.bends import Bends
 from realtime.decoder import Decoder
-from realtime.dry import DryWay
+from realtime.dsp.dry_path import DryWay
+from realtime.dsp.framer import Hops
+from realtime.dsp.nan_guard import Guard, rise
+from realtime.dsp.resampler import Resampler
 from realtime.effects import Chain, Effect, rows
 from realtime.encoder import Encoder
 from realtime.graph import run_of
-from realtime.guard import Guard, rise
-from realtime.hops import Hops
 from realtime.intake import Intake
 from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
 from realtime.latents import Latents, Smoother
 from realtime.params.table import Parameter, Table, table
-from realtime.resampler import Resampler
 from realtime.sounding import Sounding
 from realtime.state import EngineState
 from realtime.transformer import Transformer

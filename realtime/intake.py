@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from realtime.feedback import Feedback
-from realtime.freeze import Freeze
+from realtime.dsp.feedback_path import Feedback
+from realtime.dsp.freeze import Freeze
 
 PARTS = 2  # arrays of the state that are what is frozen
 

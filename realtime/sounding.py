@@ -17,9 +17,9 @@ import numpy as np
 
 from export.contract import Method, Spectrum, load
 from export.mel import bands_of
+from realtime.dsp.mel_inversion import MelInverter
+from realtime.dsp.rtpghi import PhaseInverter, PhaseSnapshot
 from realtime.graph import Graph
-from realtime.phase import PhaseInverter, PhaseSnapshot
-from realtime.unmel import MelInverter
 
 BARELY = 1e-3  # how far bends are turned to run the graph that has them
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from export.contract import GlitchError
+from realtime.dsp.rtpghi import PhaseSnapshot
 from realtime.latents import LatentsState
-from realtime.phase import PhaseSnapshot
 from realtime.sounding import SoundingState
 
 MAGIC = b"glitch state 1\n"

@@ -18,16 +18,16 @@ MAY_IMPORT = {
         *(
             "models",
             "export",
-            "realtime.phase",
-            "realtime.propagation",
-            "realtime.unmel",
+            "realtime.dsp.rtpghi",
+            "realtime.dsp.propagation",
+            "realtime.dsp.mel_inversion",
             "realtime.render",
             "realtime.library",
         ),
-        *("realtime.conversion", "realtime.ipc.lifeline", "realtime.hops"),
+        *("realtime.conversion", "realtime.ipc.lifeline", "realtime.dsp.framer"),
         # what plays, without the processes that play it
         *("realtime.offline", "realtime.engine", "realtime.walk", "realtime.plane"),
-        *("realtime.graph", "realtime.encoder", "realtime.resampler", "realtime.record", "realtime.growing"),
+        *("realtime.graph", "realtime.encoder", "realtime.dsp.resampler", "realtime.record", "realtime.growing"),
     },
 }
 TORCH = {"torch", "lightning", "torchmetrics"}

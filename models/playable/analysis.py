@@ -25,7 +25,7 @@ from models import pitch
 from models.data.manifest import DataError, Manifest, Sound
 from models.features import LOG_FLOOR, load_audio
 from models.playable.bands import BANDS, edges, shares
-from realtime.phase import stft_magnitudes
+from realtime.dsp.rtpghi import stft_magnitudes
 
 HARMONICS = 128
 FLOOR = 1e-5

@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from export.mel import mel_weights
-from realtime.phase import stft_magnitudes
+from realtime.dsp.rtpghi import stft_magnitudes
 
 RANGE_DB = 80.0
 _N_FFT, _HOP, _BANDS = 2048, 256, 128

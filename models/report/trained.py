@@ -23,7 +23,7 @@ from models.report.page import figure, page, paragraph, section, table
 from models.spectral import SpectralVae
 from models.train import Result
 from models.writing import write_whole
-from realtime.phase import invert
+from realtime.dsp.rtpghi import invert
 
 SOUNDS = 4
 _LONGEST_SECONDS = 4.0

@@ -30,8 +30,8 @@ from models.transforms.rtisi import rtisi_la
 from models.transforms.stft import STFT
 from models.transforms.transform import Transform, TransformError
 from models.transforms.unmel import mel_to_audio
-from realtime import phase
-from realtime.unmel import MelInverter
+from realtime.dsp import rtpghi as phase
+from realtime.dsp.mel_inversion import MelInverter
 
 Quality = Literal["live", "good", "best"]
 Method = Callable[[Tensor, STFT, int | None, int], Tensor]

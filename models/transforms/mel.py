@@ -26,7 +26,7 @@ class Mel(Transform):
     See Also
     --------
     models.transforms.inversion.invert : the inverse, with a choice of quality.
-    realtime.unmel.MelInverter : the same, live.
+    realtime.dsp.mel_inversion.MelInverter : the same, live.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 Under a Gaussian window the gradient of the phase is a derivative of the logarithm of the magnitude, across the other
 axis; the usual windows come close. PGHI integrates it over the spectrogram from the loudest bin outwards, always on
-from the loudest bin that has been reached [1]_. `realtime.phase` does the same live, from frame to frame; here the
+from the loudest bin that has been reached [1]_. `realtime.dsp.rtpghi` does the same live, from frame to frame; here the
 whole spectrogram is there at once, and a phase may come from the future.
 
 As on stage, the step from a bin to its neighbour above is two arctangents and not its argument: no delay leaves the
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.contract import Spectrum
-from realtime.phase import WINDOWS
-from realtime.propagation import SILENCE, TOLERANCE
+from realtime.dsp.propagation import SILENCE, TOLERANCE
+from realtime.dsp.rtpghi import WINDOWS
 
 Array = NDArray[np.float64]
 

@@ -19,8 +19,8 @@ from torch import Tensor
 from export.contract import Spectrum
 from models.transforms.griffin_lim import MOMENTUM
 from models.transforms.stft import STFT
-from realtime.phase import analysis_window
-from realtime.propagation import SILENCE
+from realtime.dsp.propagation import SILENCE
+from realtime.dsp.rtpghi import analysis_window
 
 ROUNDS = 10
 """Iterations for each frame."""

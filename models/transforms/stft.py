@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from export.contract import Spectrum
 from models.transforms.transform import Transform, TransformError
-from realtime.phase import analysis_window
+from realtime.dsp.rtpghi import analysis_window
 
 WEAKEST = 1e-6
 """Where the squared windows sum to less than this, there is next to nothing to divide by: the sound fades out there."""
@@ -34,7 +34,7 @@ class STFT(Transform):
     See Also
     --------
     export.transforms : the same as layers that stream.
-    realtime.phase.stft_magnitudes : its magnitudes without torch.
+    realtime.dsp.rtpghi.stft_magnitudes : its magnitudes without torch.
 
     Examples
     --------

@@ -19,7 +19,7 @@ from models.logmel import LogMel
 from models.pictures import GROUND, INK
 from models.travel.store import Spectra
 from models.travel.training import TravelTraining
-from realtime.unmel import MelInverter
+from realtime.dsp.mel_inversion import MelInverter
 
 SHOWN = 4
 EARLY = (10, 100, 500, 1_000)

@@ -11,10 +11,10 @@ import onnxruntime as ort
 
 from export.contract import AUDIO_IN, Card, Method, Spectrum, load, split
 from export.mel import bands_of
+from realtime.dsp.mel_inversion import MelInverter
+from realtime.dsp.rtpghi import analysis_window
 from realtime.graph import Graph
 from realtime.params.table import table
-from realtime.phase import analysis_window
-from realtime.unmel import MelInverter
 from realtime.walk import Walk
 
 CHUNK_FRAMES = 64

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.phase import PhaseInverter, stft_magnitudes
+from realtime.dsp.rtpghi import PhaseInverter, stft_magnitudes
 from tests.music import PIECES, render
 
 N_FFT, RATE = 2048, 48_000

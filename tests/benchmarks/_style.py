@@ -85,7 +85,7 @@ def through_bands(model: ChunkModel, clip: np.ndarray) -> np.ndarray:
 
     from export.mel import bands_of
     from models.logmel import LogMel
-    from realtime.phase import stft_magnitudes
+    from realtime.dsp.rtpghi import stft_magnitudes
 
     spectrum, scale = model.spectrum, LogMel()
     magnitudes = stft_magnitudes(clip, spectrum.n_fft, spectrum.hop, spectrum.window)

@@ -7,7 +7,7 @@ frames within 60 dB of the loudest); lower is better.
 - ``pinv_rtpghi_db``: the bands through the pseudo-inverse of their weights, then RTPGHI(0).
 - ``nnls_rtpghi1_db``: non-negative least squares (``librosa.feature.inverse.mel_to_stft``), then RTPGHI(1).
 - ``nnls_griffinlim32_db``: the same spectrum, then 32 rounds of ``librosa.griffinlim``; what is to be reached offline.
-- ``live_db``: `realtime.unmel`; ``live_load`` is the share of one core that it takes, one frame a push: CPU time of
+- ``live_db``: `realtime.dsp.mel_inversion`; ``live_load`` is the share of one core that it takes, one frame a push: CPU time of
   the thread over duration of the audio, median over three runs of every piece. At most 0.05 is asked for.
 - ``good_db``, ``best_db``: `models.transforms.inversion` at these qualities; ``good_load`` and ``best_load`` are
   seconds that they take for a second of sound, one thread.
@@ -28,7 +28,8 @@ from export.contract import Spectrum
 from models.metrics import buzz_db, log_mel_difference_db
 from models.transforms.inversion import invert
 from models.transforms.mel import Mel
-from realtime import phase, unmel
+from realtime.dsp import mel_inversion as unmel
+from realtime.dsp import rtpghi as phase
 from tests.benchmarks._inversion import N_FFT, RATE, live_load, pieces
 
 HOP, BANDS = 512, 128

@@ -31,7 +31,7 @@ import torch
 
 from export.contract import Spectrum
 from models.transforms.inversion import METHODS, invert
-from realtime.phase import PhaseInverter, stft_magnitudes, warm
+from realtime.dsp.rtpghi import PhaseInverter, stft_magnitudes, warm
 from tests.benchmarks._inversion import N_FFT, live_load, notes, pieces, spectral_convergence_db
 
 HOPS = (512, 256)

@@ -110,8 +110,8 @@ def _ways(replay: Any, model: str) -> dict[str, Again]:
     from models.playable.analysis import Analysis, analyse
     from models.playable.replay import Score
     from models.playable.synth import Synth
+    from realtime.dsp.rtpghi import invert, stft_magnitudes
     from realtime.library import Library
-    from realtime.phase import invert, stft_magnitudes
 
     synth = Synth(RATE, replay.hop)
     names = next(control.text for control in replay.decode.controls if control.name == "instrument")

@@ -19,7 +19,7 @@ from models.dcgan.endless import CONTEXT, EndlessGenerator
 from models.dcgan.export import GRAIN_CONTROL, EndlessStream
 from models.logmel import Heard, LogMel
 from models.stitches import log_mel
-from realtime.phase import stft_magnitudes
+from realtime.dsp.rtpghi import stft_magnitudes
 from tests.benchmarks._chunks import ChunkModel
 from tests.benchmarks._style import through_bands
 

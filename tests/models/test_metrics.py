@@ -4,7 +4,7 @@ import pytest
 
 from export.mel import mel_weights
 from models import metrics
-from realtime.phase import invert, stft_magnitudes
+from realtime.dsp.rtpghi import invert, stft_magnitudes
 
 RATE = 48_000
 TIME = np.arange(RATE) / RATE

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models import spectral
 from models.spectral import SpectralVae, VaeConfig
-from realtime.phase import stft_magnitudes
+from realtime.dsp.rtpghi import stft_magnitudes
 
 SMALL = VaeConfig(latent=4, encoder_hidden=32, hidden=32, harmonics=16, bands=16)
 

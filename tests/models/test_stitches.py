@@ -13,8 +13,8 @@ from export.mel import bands_of
 from models import stitches
 from models.borders import detected
 from models.stitches import StitchError, convergence_db, equivariance_db, flux_ratio, jump_db
-from realtime.phase import invert, stft_magnitudes
-from realtime.unmel import MelInverter
+from realtime.dsp.mel_inversion import MelInverter
+from realtime.dsp.rtpghi import invert, stft_magnitudes
 
 RATE, CHUNK = 48_000, 20_480
 BORDERS = list(range(CHUNK, 221 * CHUNK, CHUNK))

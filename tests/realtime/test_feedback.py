@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.feedback import RISE_MS, Feedback
+from realtime.dsp.feedback_path import RISE_MS, Feedback
 
 RATE, HOP = 48_000, 128
 NOISE = (0.1 * np.random.default_rng(0).standard_normal((1, RATE))).astype(np.float32)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.freeze import FADE_MS, Freeze
+from realtime.dsp.freeze import FADE_MS, Freeze
 
 RATE, HOP = 48_000, 128
 TIME = np.arange(RATE) / RATE

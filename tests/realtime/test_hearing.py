@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.hearing import Hearing
+from realtime.dsp.input_reader import Hearing
 
 RATE = 48_000
 

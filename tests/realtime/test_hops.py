@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.hops import go_round, mixed
+from realtime.dsp.framer import go_round, mixed
 
 
 @given(st.integers(1, 9), st.lists(st.integers(0, 25), max_size=6))

@@ -18,8 +18,8 @@ from export.streaming import Chain, Residual, whole
 from export.streaming_method import streaming_method
 from export.torch_export import export
 from realtime import Session
+from realtime.dsp.resampler import Resampler
 from realtime.engine import Engine
-from realtime.resampler import Resampler
 from tests.jack import JackServer
 from tests.realtime.test_session import eventually
 

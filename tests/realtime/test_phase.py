@@ -7,8 +7,9 @@ import librosa
 import numpy as np
 import pytest
 
-from realtime import phase, propagation
-from realtime.phase import PhaseInverter, invert, stft_magnitudes
+from realtime.dsp import propagation
+from realtime.dsp import rtpghi as phase
+from realtime.dsp.rtpghi import PhaseInverter, invert, stft_magnitudes
 from tests.music import PIECES, render
 
 SAMPLE_RATE = 48000

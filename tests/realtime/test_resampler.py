@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.resampler import Resampler
+from realtime.dsp.resampler import Resampler
 
 PAIRS = [(44_100, 48_000), (48_000, 44_100), (48_000, 96_000), (96_000, 44_100), (24_000, 48_000), (48_000, 47_999.5)]
 

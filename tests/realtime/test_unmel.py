@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from models.metrics import buzz_db
-from realtime import phase, unmel
-from realtime.phase import PhaseInverter, stft_magnitudes
-from realtime.unmel import MelInverter
+from realtime.dsp import mel_inversion as unmel
+from realtime.dsp import rtpghi as phase
+from realtime.dsp.mel_inversion import MelInverter
+from realtime.dsp.rtpghi import PhaseInverter, stft_magnitudes
 from tests.music import PIECES, render
 
 RATE = 48_000

@@ -8,7 +8,7 @@ from models.transforms.mel import Mel
 from models.transforms.nsgt import NSGT
 from models.transforms.stft import STFT
 from models.transforms.transform import Transform, TransformError
-from realtime.phase import invert as invert_live
+from realtime.dsp.rtpghi import invert as invert_live
 from tests.models.transforms.sounds import RATE, SPECTRUM, music, spectral_convergence_db
 
 STFT_, MEL, NSGT_ = STFT(SPECTRUM), Mel(RATE, SPECTRUM), NSGT(octaves(220, 20_000, 6), RATE)

@@ -5,7 +5,7 @@ import torch
 from export.contract import Spectrum, Window
 from models.transforms.pghi import pghi, phase_gradients
 from models.transforms.stft import STFT
-from realtime.phase import WINDOWS
+from realtime.dsp.rtpghi import WINDOWS
 from tests.models.transforms.sounds import RATE, SPECTRUM, music, spectral_convergence_db, tones
 
 STFT_ = STFT(SPECTRUM)

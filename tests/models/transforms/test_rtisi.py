@@ -4,7 +4,7 @@ import torch
 
 from models.transforms.rtisi import LookaheadInverter, rtisi_la
 from models.transforms.stft import STFT
-from realtime.phase import invert
+from realtime.dsp.rtpghi import invert
 from tests.models.transforms.sounds import SPECTRUM, music, spectral_convergence_db
 
 STFT_ = STFT(SPECTRUM)

@@ -8,7 +8,7 @@ import torch
 from export.contract import Spectrum, Window
 from models.transforms.stft import STFT, overlap_add
 from models.transforms.transform import TransformError
-from realtime.phase import WINDOWS, stft_magnitudes
+from realtime.dsp.rtpghi import WINDOWS, stft_magnitudes
 
 few = hypothesis.settings(max_examples=40, deadline=None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime.hops import go_round, mixed
+from realtime.dsp.framer import go_round, mixed
 
 SILENT_DB = -80.0
 LEAST_MEMORY = 1 << 14  # samples

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from realtime.hops import go_round
+from realtime.dsp.framer import go_round
 
 SHORTEST_MS, LONGEST_MS = 20.0, 2000.0
 FADE_MS = 10.0

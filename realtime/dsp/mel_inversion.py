@@ -2,7 +2,7 @@
 
 Which spectrum has given bands is open, and few of those that have them are spectra of a sound. So the search for one
 goes on together with that for its phases. A new frame begins with the shape that the frame before it has come to within
-its bands and with noise of its own, and with the phases of RTPGHI (`realtime.phase`). Then this frame and the one that
+its bands and with noise of its own, and with the phases of RTPGHI (`realtime.dsp.rtpghi`). Then this frame and the one that
 is due are heard together with what sounds already, and each bin of what is heard is scaled by what its bands lack; a
 few times over. What comes out is a sound whose bands are nearly the wanted ones. Where bands are wider than bins, it
 says nothing of what lies within: partials there are blurred into noise.
@@ -17,9 +17,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from realtime.ipc.compiled import compiled
-from realtime.phase import PhaseInverter
-from realtime.propagation import (
+from realtime.dsp.propagation import (
     CEILING,
     SILENCE,
     TOLERANCE,
@@ -32,6 +30,8 @@ from realtime.propagation import (
     integrate,
     scatter,
 )
+from realtime.dsp.rtpghi import PhaseInverter
+from realtime.ipc.compiled import compiled
 
 __all__ = ["MelInverter", "warm"]
 
@@ -52,7 +52,7 @@ class MelInverter(PhaseInverter):
     weights : np.ndarray [shape=(bands, n_fft // 2 + 1)]
         Of the power in each bin, not negative; as `export.mel.mel_weights` or librosa makes them.
     n_fft, hop, window, seed
-        As `realtime.phase.PhaseInverter` takes them.
+        As `realtime.dsp.rtpghi.PhaseInverter` takes them.
     rounds
         How often the frame that is due is heard and corrected; each costs about 1 % of a core at hop 512 and 48 kHz.
 

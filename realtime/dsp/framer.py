@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime.resampler import Resampler
+from realtime.dsp.resampler import Resampler
 
 ROUNDING = 2  # samples by which what is given may fall short, and what comes of it
 SPARE = 8  # samples that may be waited for, so that the whole delay is whole at both rates
