@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from export.contract import GlitchError, Latent
 from models.probe import Dimension
 from models.strip import RANGE_DB, Strip, Trail
-from realtime.plane import places
+from realtime.latent.latent_map import places
 
 GROUND, INK, LINE = "#111111", "#d8d8d8", "#555555"
 TICKS_HZ = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)

@@ -15,7 +15,7 @@ from export.contract import Card
 from models.heard import Following, Heard, must_encode
 from models.sounds import Audio, SoundFile
 from realtime.engine import Engine
-from realtime.walk import WALKS, spherical
+from realtime.latent.walk import WALKS, spherical
 
 KINDS = tuple(name.lower() for name in WALKS)
 EACH_S = 2.0
@@ -63,7 +63,7 @@ class Route:
 
 
 class WalkRoute(Route):
-    """A seeded walk; see `realtime.walk`.
+    """A seeded walk; see `realtime.latent.walk`.
 
     Parameters
     ----------

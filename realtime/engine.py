@@ -27,7 +27,7 @@ from realtime.encoder import Encoder
 from realtime.graph import run_of
 from realtime.intake import Intake
 from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
-from realtime.latents import Latents, Smoother
+from realtime.latent.mixer import Latents, Smoother
 from realtime.params.table import Parameter, Table, table
 from realtime.sounding import Sounding
 from realtime.state import EngineState

@@ -18,7 +18,7 @@ import numpy as np
 
 from export.contract import GlitchError
 from realtime.dsp.rtpghi import PhaseSnapshot
-from realtime.latents import LatentsState
+from realtime.latent.mixer import LatentsState
 from realtime.sounding import SoundingState
 
 MAGIC = b"glitch state 1\n"

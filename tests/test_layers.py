@@ -26,7 +26,7 @@ MAY_IMPORT = {
         ),
         *("realtime.conversion", "realtime.ipc.lifeline", "realtime.dsp.framer"),
         # what plays, without the processes that play it
-        *("realtime.offline", "realtime.engine", "realtime.walk", "realtime.plane"),
+        *("realtime.offline", "realtime.engine", "realtime.latent.walk", "realtime.latent.latent_map"),
         *("realtime.graph", "realtime.encoder", "realtime.dsp.resampler", "realtime.record", "realtime.growing"),
     },
 }

@@ -35,7 +35,7 @@ def ways(count: int, latent: int, shared: int, chunk: int, random: torch.Generat
         fresh = torch.randn(count, latent - shared, generator=random)
         places.append(stillness * places[-1] + torch.sqrt(1 - stillness**2) * fresh)
     part = torch.arange(chunk) / chunk
-    part = part * part * (3 - 2 * part)  # as `realtime.walk` goes
+    part = part * part * (3 - 2 * part)  # as `realtime.latent.walk` goes
     between = [a[:, :, None] * (1 - part) + b[:, :, None] * part for a, b in pairwise(places)]
     local = torch.cat(between, dim=2)[:, :, chunk - CONTEXT :]  # [count, latent - shared, context + 2 * chunk]
     same = torch.randn(count, shared, generator=random)[:, :, None].expand(-1, -1, local.shape[2])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from models.dcgan.endless import EndlessGenerator, led
 from models.logmel import LogMel
 from realtime.dsp.mel_inversion import MelInverter
-from realtime.walk import Walk
+from realtime.latent.walk import Walk
 
 SPEED, RADIUS = 0.5, 1.0
 

@@ -14,8 +14,8 @@ from export.mel import bands_of
 from realtime.dsp.mel_inversion import MelInverter
 from realtime.dsp.rtpghi import analysis_window
 from realtime.graph import Graph
+from realtime.latent.walk import Walk
 from realtime.params.table import table
-from realtime.walk import Walk
 
 CHUNK_FRAMES = 64
 """Frames of the spectrum in a chunk: 0.68 s at 48 kHz and hop 512, what was generated apart in training."""

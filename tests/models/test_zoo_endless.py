@@ -10,7 +10,7 @@ from models import zoo
 from models.dcgan.directions import HELD
 from models.dcgan.endless import CONTEXT
 from realtime.decoder import Decoder
-from realtime.walk import Walk
+from realtime.latent.walk import Walk
 
 MODEL = Path(zoo.__file__).parent / "endless.onnx"
 UNCONSTRAINED = Path(__file__).parents[1] / "benchmarks" / "stitching" / "endless-unconstrained.onnx"

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from realtime.gesture import FARTHEST, LONGEST_S, Loop
+from realtime.latent.looper import FARTHEST, LONGEST_S, Loop
 
 SIZE, RATE = 2, 10.0
 SEEDS = st.integers(0, 2**32 - 1)

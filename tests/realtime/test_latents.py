@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from export.contract import Latent, MapPoint
-from realtime.latents import Latents, LatentsError, LatentsState
+from realtime.latent.latent_map import Plane
+from realtime.latent.mixer import Latents, LatentsError, LatentsState
+from realtime.latent.walk import Walk
 from realtime.params.table import HOST_ROWS, LATENT_ROWS
-from realtime.plane import Plane
-from realtime.walk import Walk
 
 OWN = Latent(
     ("a", "b", "c"),

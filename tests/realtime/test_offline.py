@@ -11,9 +11,9 @@ import soundfile as sf
 
 from realtime import Session
 from realtime.engine import Engine
+from realtime.latent.walk import spherical
 from realtime.offline import Offline
 from realtime.sessionfile import DeckEntry, SessionFile, sha256, write
-from realtime.walk import spherical
 from tests import reference
 from tests.realtime.test_session import eventually
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.contract import Latent, MapPoint, load
-from realtime.plane import SOFTNESS, Plane, places
+from realtime.latent.latent_map import SOFTNESS, Plane, places
 
 ZOO = Path(__file__).parents[2] / "models" / "zoo"
 COORDINATES = st.floats(-1, 1, width=32)

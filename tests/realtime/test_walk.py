@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.walk import BROWNIAN, LINEAR, SPHERICAL, Walk, pace
+from realtime.latent.walk import BROWNIAN, LINEAR, SPHERICAL, Walk, pace
 
 SEEDS = st.integers(0, 2**31 - 1)
 KINDS = st.sampled_from([LINEAR, SPHERICAL, BROWNIAN])

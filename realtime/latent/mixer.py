@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from export.contract import GlitchError, Latent
-from realtime.gesture import MODES, Loop, LoopState, Overdub
-from realtime.plane import Plane
-from realtime.walk import Walk, WalkState, pace
+from realtime.latent.latent_map import Plane
+from realtime.latent.looper import MODES, Loop, LoopState, Overdub
+from realtime.latent.walk import Walk, WalkState, pace
 
 
 class LatentsError(GlitchError):

@@ -1,0 +1,1 @@
+"""Sources of the latent (walk, map, looper), their mix and its smoothing."""
