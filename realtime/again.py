@@ -21,7 +21,7 @@ import soundfile as sf
 
 from export.contract import GlitchError
 from realtime.dsp.input_reader import Hearing
-from realtime.effects import Effect
+from realtime.effects.chain import Effect
 from realtime.engine import Engine
 from realtime.ipc.child import apart
 from realtime.ipc.memory import HEAR, RESTORE

@@ -219,7 +219,7 @@ def _list_devices() -> None:
 
 
 def _list_effects(library: Path | None) -> None:
-    from realtime.effects import names
+    from realtime.effects.chain import names
 
     print("\n".join(names(library)))
 

@@ -29,8 +29,8 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
-from realtime import effects
-from realtime.effects import Effect
+from realtime.effects import chain as effects
+from realtime.effects.chain import Effect
 from realtime.ipc.memory import LETTERS
 from realtime.osc import BadPacketError, Peer
 from realtime.osc_codec import write_message

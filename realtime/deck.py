@@ -28,7 +28,7 @@ import numpy as np
 
 from export.contract import GlitchError
 from realtime.dsp.input_reader import Hearing
-from realtime.effects import Effect
+from realtime.effects.chain import Effect
 from realtime.engine import Engine
 from realtime.ipc import rings
 from realtime.ipc.child import Orders, say

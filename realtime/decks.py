@@ -18,7 +18,7 @@ from realtime.ipc.child import Child, ChildError
 from realtime.ipc.memory import CAPTURE, DONE, EVENT, RING, Geometry, Registry, Segment
 
 if TYPE_CHECKING:
-    from realtime.effects import Effect
+    from realtime.effects.chain import Effect
 
 START_TIMEOUT_S = 60.0
 

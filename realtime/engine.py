@@ -22,7 +22,7 @@ from realtime.dsp.dry_path import DryWay
 from realtime.dsp.framer import Hops
 from realtime.dsp.nan_guard import Guard, rise
 from realtime.dsp.resampler import Resampler
-from realtime.effects import Chain, Effect, rows
+from realtime.effects.chain import Chain, Effect, rows
 from realtime.encoder import Encoder
 from realtime.graph import run_of
 from realtime.intake import Intake

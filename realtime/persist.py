@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
 from realtime.autosave import Autosave
-from realtime.effects import Effect
+from realtime.effects.chain import Effect
 from realtime.ipc.memory import LETTERS
 from realtime.library import Library, bundled_model
 from realtime.opening import Opened

@@ -11,7 +11,7 @@ import numpy as np
 
 from export.contract import Card
 from realtime.decks import DeckProcess
-from realtime.effects import Effect, rows
+from realtime.effects.chain import Effect, rows
 from realtime.opening import Opened
 from realtime.params.table import Parameter, Table, table
 

@@ -22,7 +22,7 @@ from export.contract import GlitchError, load
 from realtime import conversion
 from realtime.ahead import Ahead
 from realtime.decks import DeckError, DeckProcess, wait_for
-from realtime.effects import Effect, rows
+from realtime.effects.chain import Effect, rows
 from realtime.ipc.child import Child
 from realtime.ipc.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
 from realtime.journal import Journal

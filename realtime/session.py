@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from export.contract import Card, GlitchError, load
-from realtime import effects, journal, persist, status
+from realtime import journal, persist, status
 from realtime.autosave import Autosave
 from realtime.commands import commands, readings
 from realtime.controls import Controls
 from realtime.decks import DeckError, DeckProcess, start_deck, wait_for
-from realtime.effects import Effect
+from realtime.effects import chain as effects
+from realtime.effects.chain import Effect
 from realtime.ipc.child import ChildError
 from realtime.ipc.memory import HISTORY, LETTERS, MUTE_MS, READ, Geometry, Registry, Segment, sweep
 from realtime.ipc.priority import answer_promptly

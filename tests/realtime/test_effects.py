@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.contract import GlitchError
-from realtime.effects import Chain, Effect, find, rows
-from realtime.effects_table import BUILT_IN
-from realtime.effects_voice import Voice
+from realtime.effects.chain import Chain, Effect, find, rows
+from realtime.effects.table import BUILT_IN
+from realtime.effects.voice import Voice
 
 RATE = 48_000
 EACH = pytest.mark.parametrize("effect", BUILT_IN, ids=lambda effect: effect.name)
@@ -65,7 +65,7 @@ def test_an_effect_is_what_comes_back_from_json(effect: Effect) -> None:
 
 
 def test_the_table_costs_no_plugin_and_no_torch() -> None:
-    code = "import sys, realtime.effects as e; e.rows(e.find('reverb') and [e.find('delay')]); "
+    code = "import sys, realtime.effects.chain as e; e.rows(e.find('reverb') and [e.find('delay')]); "
     code += "print([m for m in ('pedalboard', 'torch') if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

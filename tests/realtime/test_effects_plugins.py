@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from export.contract import GlitchError
-from realtime import effects_catalog
-from realtime.effects import Chain, Effect, find, names, rows
+from realtime.effects import catalog as effects_catalog
+from realtime.effects.chain import Chain, Effect, find, names, rows
 from tests.realtime.test_effects import RATE, noise, play, sine
 
 INSTALLED = Path("/usr/lib/vst3")

@@ -14,7 +14,7 @@ import soundfile as sf
 from realtime import Session
 from realtime.commands import readings
 from realtime.decks import wait_for
-from realtime.effects import find
+from realtime.effects.chain import find
 from realtime.library import Library
 from realtime.params.table import ParameterError
 from realtime.render import render

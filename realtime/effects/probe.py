@@ -1,6 +1,6 @@
 """The process that looks at a plug-in, so that one that crashes or hangs takes nothing with it.
 
-    python -m realtime.effects_probe
+    python -m realtime.effects.probe
 
 The host writes one line of JSON to its standard input (`path`, and `inside`: the plug-in's name where the file has
 several, or empty). It answers `{"effect": description}` or `{"error": sentence}`.
@@ -14,8 +14,8 @@ import sys
 from typing import Any
 
 from export.contract import GlitchError
-from realtime.effects_table import Effect, Knob, KnobKind, Step
-from realtime.effects_voice import BLOCK, import_pedalboard, load
+from realtime.effects.table import Effect, Knob, KnobKind, Step
+from realtime.effects.voice import BLOCK, import_pedalboard, load
 from realtime.ipc.child import Orders, say
 
 MOST_KNOBS = 128

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from export.contract import GlitchError
-from realtime.effects_table import FIXED, LOWEST_RESAMPLE_HZ, Effect, Knob
+from realtime.effects.table import FIXED, LOWEST_RESAMPLE_HZ, Effect, Knob
 
 BLOCK = 2048  # the longest piece in samples that an effect is given
 MOST_BLOCKS_OF_SILENCE = 64  # after these, 2.7 s at 48 kHz, an effect must give as much as it takes

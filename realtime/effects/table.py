@@ -1,7 +1,7 @@
 """The table of effects: what each one is called, and its knobs with their musical ranges.
 
 An effect is plain data, so the host makes its rows and its messages without loading a plug-in. The built-ins are
-pedalboard's (https://spotify.github.io/pedalboard/); the description of a plug-in comes from `realtime.effects_probe`.
+pedalboard's (https://spotify.github.io/pedalboard/); the description of a plug-in comes from `realtime.effects.probe`.
 
 Left out, by what pedalboard 0.9.26 does in pieces (`reset=False`):
 

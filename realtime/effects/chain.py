@@ -10,9 +10,9 @@ the same however the stream is cut into hops, and the same again when a performa
 
 See Also
 --------
-realtime.effects_table : What there is, and its knobs.
-realtime.effects_catalog : Effects by name, plug-ins included.
-realtime.effects_voice : One instance of an effect, made exact.
+realtime.effects.table : What there is, and its knobs.
+realtime.effects.catalog : Effects by name, plug-ins included.
+realtime.effects.voice : One instance of an effect, made exact.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from export.contract import GlitchError
-from realtime.effects_catalog import find, names
-from realtime.effects_table import Effect, Knob
-from realtime.effects_voice import BLOCK, Voice, import_pedalboard
+from realtime.effects.catalog import find, names
+from realtime.effects.table import Effect, Knob
+from realtime.effects.voice import BLOCK, Voice, import_pedalboard
 from realtime.params.table import Parameter, row
 
 __all__ = ["Chain", "Effect", "Knob", "find", "names", "rows"]

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from export.contract import GlitchError
-from realtime.effects_table import BUILT_IN, Effect
+from realtime.effects.table import BUILT_IN, Effect
 from realtime.ipc.child import Child, ChildError
 
 INSPECTION_TIMEOUT_S = 20.0
@@ -62,7 +62,7 @@ def find(name: str, folder: Path | None = None) -> Effect:
 
 
 def _inspect(path: Path, inside: str) -> Effect:
-    child = Child("realtime.effects_probe", f"The plug-in {path.stem}")
+    child = Child("realtime.effects.probe", f"The plug-in {path.stem}")
     try:
         answer = child.ask(INSPECTION_TIMEOUT_S, path=str(path), inside=inside)
     except ChildError as error:

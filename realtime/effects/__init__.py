@@ -1,0 +1,1 @@
+"""The effects chain after the decoder: built-in effects, VST3 and AU plug-ins."""
