@@ -56,7 +56,7 @@ def loaded(model: bytes, settings: ort.SessionOptions) -> ort.InferenceSession:
 class Steps:
     """One method, stepped on buffers that stay: fill `input` and `controls`, `run`, read `output`.
 
-    Unlike the stage's `realtime.graph.Graph` it keeps nothing to go back to: it measures.
+    Unlike the stage's `realtime.engine.graph.Graph` it keeps nothing to go back to: it measures.
 
     Parameters
     ----------

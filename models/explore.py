@@ -22,7 +22,7 @@ from models.output import written
 from models.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
 from models.sounds import Audio
 from models.strip import Strip, Trail
-from realtime.engine import Engine
+from realtime.engine.engine import Engine
 from realtime.offline import Offline
 from realtime.record import check_path
 

@@ -14,7 +14,7 @@ from export.contract import Card, GlitchError, Latent, load
 from models import sounds, told
 from models.features import SILENCE_DB
 from models.sounds import SoundFile
-from realtime.encoder import Encoder
+from realtime.engine.encoder import Encoder
 
 LONGEST_S = 3600.0
 """Of a sound whose frames are all kept; longer ones can still be sent through a model, which keeps none."""

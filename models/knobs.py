@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from export.contract import GlitchError
 from models.routes import turn
-from realtime.engine import Engine
+from realtime.engine.engine import Engine
 
 
 class KnobError(GlitchError):

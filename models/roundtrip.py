@@ -13,7 +13,7 @@ from export.contract import Card, GlitchError, Method
 from models.features import Analysis
 from models.told import told
 from realtime.dsp.rtpghi import PhaseInverter
-from realtime.graph import Graph
+from realtime.engine.graph import Graph
 
 PLAIN_N_FFT, PLAIN_HOP, PLAIN_RATE = 2048, 256, 48_000  # of the spectrum that a model of audio is compared with
 _TIMED_FRAMES = 400

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from export.contract import Card
 from models.heard import Following, Heard, must_encode
 from models.sounds import Audio, SoundFile
-from realtime.engine import Engine
+from realtime.engine.engine import Engine
 from realtime.latent.walk import WALKS, spherical
 
 KINDS = tuple(name.lower() for name in WALKS)

@@ -23,7 +23,7 @@ from models.heard import Following
 from models.knobs import turn_named
 from models.output import CLIPPING, check_new, subtype_like, written
 from models.sounds import Audio, SoundFile
-from realtime.engine import Engine
+from realtime.engine.engine import Engine
 
 BLOCK = 1 << 15  # samples of the file that go through at once
 SPARE = 64  # samples behind the end that resamplers may want

@@ -22,11 +22,11 @@ import soundfile as sf
 from export.contract import GlitchError
 from realtime.dsp.input_reader import Hearing
 from realtime.effects.chain import Effect
-from realtime.engine import Engine
+from realtime.engine.engine import Engine
+from realtime.engine.state import EngineState
 from realtime.ipc.child import apart
 from realtime.ipc.memory import HEAR, RESTORE
 from realtime.journal import INPUT
-from realtime.state import EngineState
 from realtime.take import ILL_FORMED, Take, TakeError, brief, read
 
 PORTION = 4096  # frames that are decoded at once

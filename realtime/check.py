@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realtime.engine import Engine
+from realtime.engine.engine import Engine
 from realtime.ipc.priority import give_priority_back, raise_priority
 
 SAFE_SHARE = 0.7  # of the deadline that the rare slow hop may take

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime.engine import Engine
+from realtime.engine.engine import Engine
 from realtime.ipc import rings
 from realtime.ipc.memory import HISTORY, RING, Geometry, Segment
 from realtime.mixer import Mixer

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
+from realtime.engine.state import keep
 from realtime.ipc.memory import GLIDE, RESTORE
 from realtime.morph import Glide, Morph
 from realtime.params.table import Parameter, ParameterError, Table
 from realtime.snapshots import DeckSnapshot, Snapshot, Snapshots, capture
-from realtime.state import keep
 
 if TYPE_CHECKING:
     from realtime.decks import DeckProcess

@@ -26,8 +26,14 @@ MAY_IMPORT = {
         ),
         *("realtime.conversion", "realtime.ipc.lifeline", "realtime.dsp.framer"),
         # what plays, without the processes that play it
-        *("realtime.offline", "realtime.engine", "realtime.latent.walk", "realtime.latent.latent_map"),
-        *("realtime.graph", "realtime.encoder", "realtime.dsp.resampler", "realtime.record", "realtime.growing"),
+        *("realtime.offline", "realtime.engine.engine", "realtime.latent.walk", "realtime.latent.latent_map"),
+        *(
+            "realtime.engine.graph",
+            "realtime.engine.encoder",
+            "realtime.dsp.resampler",
+            "realtime.record",
+            "realtime.growing",
+        ),
     },
 }
 TORCH = {"torch", "lightning", "torchmetrics"}

@@ -13,7 +13,7 @@ from export.contract import AUDIO_IN, Card, Method, Spectrum, load, split
 from export.mel import bands_of
 from realtime.dsp.mel_inversion import MelInverter
 from realtime.dsp.rtpghi import analysis_window
-from realtime.graph import Graph
+from realtime.engine.graph import Graph
 from realtime.latent.walk import Walk
 from realtime.params.table import table
 

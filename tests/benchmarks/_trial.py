@@ -381,7 +381,7 @@ def deck_underruns(session: Session, letter: str) -> int:
 
 def offline(path: Path, seconds: float, seed: int) -> np.ndarray:
     """Render what a deck with every knob at its default plays [shape=(channels, samples)], without a session."""
-    from realtime.engine import Engine
+    from realtime.engine.engine import Engine
 
     engine = Engine(path, RATE, seed=seed)
     engine.settle()

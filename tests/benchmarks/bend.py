@@ -26,8 +26,8 @@ def run() -> dict[str, Any]:
     import torch
 
     from export.bend import bend_file
-    from realtime.decoder import Decoder
-    from realtime.engine import Engine
+    from realtime.engine.decoder import Decoder
+    from realtime.engine.engine import Engine
     from tests.reference import export_reference
 
     torch.set_num_threads(1)

@@ -45,7 +45,7 @@ def describe(result: dict[str, Any]) -> str:
 def _reference() -> dict[str, float]:
     import torch
 
-    from realtime.decoder import Decoder
+    from realtime.engine.decoder import Decoder
     from tests.reference import export_reference, reference_decoder
 
     module = reference_decoder()
@@ -58,7 +58,7 @@ def _largest() -> dict[str, float]:
     import torch
 
     from export.torchscript import convert
-    from realtime.decoder import Decoder
+    from realtime.engine.decoder import Decoder
     from tests.export.scripts import largest
 
     with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +76,7 @@ def _bundled() -> dict[str, float]:
     from models.playable.graphs import DecodeGraph
     from models.playable.network import PlayableConfig, PlayableVae
     from models.playable.presets import Presets
-    from realtime.decoder import Decoder
+    from realtime.engine.decoder import Decoder
     from realtime.library import Library
 
     decoder = Decoder(Library().find("orchestra"))
@@ -92,7 +92,7 @@ def _spectral() -> dict[str, float]:
 
     from models.graphs import DecodeGraph
     from models.spectral import SpectralVae, VaeConfig
-    from realtime.decoder import Decoder
+    from realtime.engine.decoder import Decoder
     from realtime.library import Library
 
     decoder = Decoder(Library().find("orchestra-spectral"))

@@ -207,7 +207,7 @@ def _leakage_db(replay: Any) -> float:
 
 def _hop_ms(path: Path) -> float:
     """Median cost of a frame of `decode` on one thread, as a deck runs it, in the quietest of ten rounds."""
-    from realtime.decoder import Decoder
+    from realtime.engine.decoder import Decoder
 
     decoder = Decoder(path)
     decoder.warm()

@@ -20,7 +20,7 @@ from export.bend import AUTOMATIC, bend, bend_file, layers
 from export.contract import Card, ContractError, Control, Latent, Method, load, save, split, unbent, validate
 from export.proof import run
 from export.torchscript import convert
-from realtime.decoder import Decoder
+from realtime.engine.decoder import Decoder
 from tests.export import scripts
 from tests.reference import RATE, layered_model
 

@@ -28,7 +28,7 @@ from models import checkpoint
 from models.spectral import SpectralVae, VaeConfig
 from realtime.conversion import ConversionError, convert
 from realtime.decks import wait_for
-from realtime.decoder import Decoder
+from realtime.engine.decoder import Decoder
 from tests.export import hostile
 
 ROOT = Path(__file__).parents[2]

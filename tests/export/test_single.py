@@ -14,7 +14,7 @@ from export.contract import Card, ContractError, Latent, Method, load, one_frame
 from export.proof import Difference, Proof, prove
 from export.single import one_at_a_time
 from export.torch_export import TorchMethod, export
-from realtime.decoder import Decoder
+from realtime.engine.decoder import Decoder
 from tests.reference import RATE
 
 LATENTS, HOP = 3, 8

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from export.contract import ContractError, Control, Latent, Method, load, split
 from export.proof import run
 from export.torch_export import TorchMethod, export
-from realtime.decoder import Decoder
-from realtime.graph import session
+from realtime.engine.decoder import Decoder
+from realtime.engine.graph import session
 from tests.reference import RATE, reference_decoder
 
 

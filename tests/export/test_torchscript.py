@@ -18,7 +18,7 @@ from export.noise import Draw, numbers
 from export.proof import TOLERANCE, run
 from export.running import Running
 from export.torchscript import Conversion, convert
-from realtime.decoder import Decoder
+from realtime.engine.decoder import Decoder
 from tests.export import scripts
 
 PLAYABLE: dict[str, Callable[[], nn.Module]] = {

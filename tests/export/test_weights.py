@@ -17,7 +17,7 @@ from export.proof import prove
 from export.summary import summary
 from export.verify import verify
 from export.weights import lighter
-from realtime.decoder import Decoder
+from realtime.engine.decoder import Decoder
 
 SHARE = {"fp16": 0.55, "int8": 0.32}
 LEAST_DB = {"fp16": 55.0, "int8": 25.0}

@@ -16,7 +16,7 @@ import torch
 
 from models import checkpoint, config
 from models.train import Run, train
-from realtime.engine import Engine
+from realtime.engine.engine import Engine
 from tests.models.tones import TINY, spoil, write_tones
 
 ROOT = Path(__file__).parents[2]

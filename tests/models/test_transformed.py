@@ -112,7 +112,7 @@ def test_the_mix_is_of_equal_power_and_the_dry_sound_untouched(models: dict[str,
 
 
 def test_it_is_what_the_stage_plays(models: dict[str, Path], tmp_path: Path) -> None:
-    from realtime.engine import Engine
+    from realtime.engine.engine import Engine
 
     sound = noise(12_800)
     made = through(models["resonant"], sound, tmp_path, seed=7, controls={"feedback": 0.5})

@@ -9,7 +9,7 @@ from export.contract import load
 from models import zoo
 from models.dcgan.directions import HELD
 from models.dcgan.endless import CONTEXT
-from realtime.decoder import Decoder
+from realtime.engine.decoder import Decoder
 from realtime.latent.walk import Walk
 
 MODEL = Path(zoo.__file__).parent / "endless.onnx"

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from export.bend import bend_file
 from export.contract import load
 from realtime import Session
-from realtime.bends import order, touched
 from realtime.check import measure
-from realtime.engine import Engine
+from realtime.engine.bends import order, touched
+from realtime.engine.engine import Engine
+from realtime.engine.state import EngineState
 from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
 from realtime.layout_plan import COLUMNS, label_of, pages, strip
 from realtime.library import Library
 from realtime.params.table import Table, table
-from realtime.state import EngineState
 from tests.realtime.osc_stage import message
 from tests.realtime.test_engine import play, still
 from tests.realtime.test_session import eventually, heard, quiet

@@ -12,7 +12,7 @@ import json, sys
 from pathlib import Path
 from realtime import rings
 from realtime.deck import Deck
-from realtime.engine import Engine
+from realtime.engine.engine import Engine
 from realtime.ipc.memory import EVENT, HISTORY, RING, Geometry, Registry, Segment
 
 def compiled():

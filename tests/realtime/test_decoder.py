@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.contract import KEY, ContractError, Spectrum, load, to_json
-from realtime.decoder import Decoder
+from realtime.engine.decoder import Decoder
 
 FRAMES = 300
 

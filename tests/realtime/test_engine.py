@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from export.contract import load, save
-from realtime.engine import Engine
+from realtime.engine.engine import Engine
+from realtime.engine.state import EngineState, StateError
 from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
-from realtime.state import EngineState, StateError
 
 
 def play(engine: Engine, frames: int) -> np.ndarray:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from realtime import opening
-from realtime.decoder import Decoder
-from realtime.engine import Engine
+from realtime.engine.decoder import Decoder
+from realtime.engine.engine import Engine
 from realtime.mixer import DC_HZ
 from tests.export import scripts
 

@@ -10,7 +10,7 @@ import pytest
 import soundfile as sf
 
 from realtime import Session
-from realtime.engine import Engine
+from realtime.engine.engine import Engine
 from realtime.latent.walk import spherical
 from realtime.offline import Offline
 from realtime.sessionfile import DeckEntry, SessionFile, sha256, write

@@ -19,7 +19,7 @@ from export.streaming_method import streaming_method
 from export.torch_export import export
 from realtime import Session
 from realtime.dsp.resampler import Resampler
-from realtime.engine import Engine
+from realtime.engine.engine import Engine
 from tests.jack import JackServer
 from tests.realtime.test_session import eventually
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.decoder import Decoder
-from realtime.transformer import Transformer
+from realtime.engine.decoder import Decoder
+from realtime.engine.transformer import Transformer
 from tests import reference
 
 RATE = reference.RATE

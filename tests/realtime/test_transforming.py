@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from export.contract import load
-from realtime.engine import Engine
+from realtime.engine.engine import Engine
+from realtime.engine.state import EngineState
 from realtime.ipc.memory import CAPTURE, RESTORE
 from realtime.params.table import LATENT_ROWS, TRANSFORM_ROWS, table
-from realtime.state import EngineState
 from tests import reference
 
 RATE = 48_000

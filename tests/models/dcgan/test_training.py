@@ -26,7 +26,7 @@ from models.dcgan.forms import Pictures, opened
 from models.dcgan.game import Game
 from models.dcgan.settings import DcganSettings, checked
 from models.dcgan.train import Run, train
-from realtime.decoder import Decoder
+from realtime.engine.decoder import Decoder
 from tests.models.tones import tone
 
 ROOT = Path(__file__).parents[3]

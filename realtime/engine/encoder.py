@@ -8,7 +8,7 @@ import numpy as np
 
 from export.contract import load
 from realtime.dsp.framer import Hops
-from realtime.graph import Graph
+from realtime.engine.graph import Graph
 
 
 class Encoder:

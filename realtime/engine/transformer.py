@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from realtime.sounding import Sounding
+from realtime.engine.sounding import Sounding
 
 
 class Transformer(Sounding):
@@ -26,7 +26,7 @@ class Transformer(Sounding):
 
     See Also
     --------
-    realtime.intake.Intake : what a hop of live input goes through before it is heard.
+    realtime.engine.intake.Intake : what a hop of live input goes through before it is heard.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, seed: int = 0) -> None:

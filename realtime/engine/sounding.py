@@ -4,7 +4,7 @@ Used by the deck that plays, by `--check`, by evaluation and by tests, so that a
 
 See Also
 --------
-realtime.decoder, realtime.transformer : the two methods that sound.
+realtime.engine.decoder, realtime.engine.transformer : the two methods that sound.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from export.contract import Method, Spectrum, load
 from export.mel import bands_of
 from realtime.dsp.mel_inversion import MelInverter
 from realtime.dsp.rtpghi import PhaseInverter, PhaseSnapshot
-from realtime.graph import Graph
+from realtime.engine.graph import Graph
 
 BARELY = 1e-3  # how far bends are turned to run the graph that has them
 
@@ -51,7 +51,7 @@ class Sounding:
 
     See Also
     --------
-    realtime.graph.Graph : why a step is always one frame.
+    realtime.engine.graph.Graph : why a step is always one frame.
     """
 
     def __init__(self, path: str | os.PathLike[str], name: str, *, seed: int = 0) -> None:

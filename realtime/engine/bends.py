@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from export.contract import Method
-from realtime.graph import run_of
+from realtime.engine.graph import run_of
 from realtime.params.table import BEND_KNOBS, SMOOTHING_MS, bend_address
 
 NEAR = 1e-5  # of a control's range: so near to where it points, a value has come there

@@ -18,8 +18,8 @@ import numpy as np
 
 from export.contract import GlitchError
 from realtime.dsp.rtpghi import PhaseSnapshot
+from realtime.engine.sounding import SoundingState
 from realtime.latent.mixer import LatentsState
-from realtime.sounding import SoundingState
 
 MAGIC = b"glitch state 1\n"
 LARGEST_HEAD = 1 << 20
@@ -42,7 +42,7 @@ class EngineState:
     controls
         The controls on their way.
     heard
-        What a transform hears beside the live input (`realtime.intake.Intake`); nothing for a model that decodes.
+        What a transform hears beside the live input (`realtime.engine.intake.Intake`); nothing for a model that decodes.
     """
 
     decoder: SoundingState

@@ -16,22 +16,22 @@ from dataclasses import replace
 import numpy as np
 
 from export.contract import Card, Latent, bends_layer, load
-from realtime.bends import Bends
-from realtime.decoder import Decoder
 from realtime.dsp.dry_path import DryWay
 from realtime.dsp.framer import Hops
 from realtime.dsp.nan_guard import Guard, rise
 from realtime.dsp.resampler import Resampler
 from realtime.effects.chain import Chain, Effect, rows
-from realtime.encoder import Encoder
-from realtime.graph import run_of
-from realtime.intake import Intake
+from realtime.engine.bends import Bends
+from realtime.engine.decoder import Decoder
+from realtime.engine.encoder import Encoder
+from realtime.engine.graph import run_of
+from realtime.engine.intake import Intake
+from realtime.engine.sounding import Sounding
+from realtime.engine.state import EngineState
+from realtime.engine.transformer import Transformer
 from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
 from realtime.latent.mixer import Latents, Smoother
 from realtime.params.table import Parameter, Table, table
-from realtime.sounding import Sounding
-from realtime.state import EngineState
-from realtime.transformer import Transformer
 
 
 class Engine:

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from realtime.sounding import Sounding
+from realtime.engine.sounding import Sounding
 
 
 class Decoder(Sounding):
