@@ -206,7 +206,7 @@ def _greeting(session: object) -> str:
 
 
 def _list_devices() -> None:
-    from realtime.stream import devices
+    from realtime.audio.stream import devices
 
     found = devices()
     for device in found:

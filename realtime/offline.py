@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from realtime.audio.mixer import Mixer
 from realtime.engine.engine import Engine
 from realtime.ipc import rings
 from realtime.ipc.memory import HISTORY, RING, Geometry, Segment
-from realtime.mixer import Mixer
 
 PORTION = RING // 4  # frames that go through the ring at once
 

@@ -21,13 +21,13 @@ import numpy as np
 from export.contract import GlitchError, load
 from realtime import conversion
 from realtime.ahead import Ahead
+from realtime.audio.output import Output
 from realtime.decks import DeckError, DeckProcess, wait_for
 from realtime.effects.chain import Effect, rows
 from realtime.ipc.child import Child
 from realtime.ipc.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
 from realtime.journal import Journal
 from realtime.opening import opened
-from realtime.output import Output
 from realtime.params.table import HOST_ROWS, Parameter
 from realtime.player import Loaded, Player
 

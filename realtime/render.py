@@ -17,11 +17,11 @@ import numpy as np
 import soundfile as sf
 
 from realtime.again import Again
+from realtime.audio.mixer import Mixer
 from realtime.ipc import rings
 from realtime.ipc.memory import DRY, GONE, HISTORY, OPENED, PLUGGED, Geometry, Segment
 from realtime.journal import CALLBACK
 from realtime.library import Library, digest
-from realtime.mixer import Mixer
 from realtime.record import check_path
 from realtime.take import Take, TakeError, opened
 

@@ -21,6 +21,8 @@ import numpy as np
 
 from export.contract import Card, GlitchError, load
 from realtime import journal, persist, status
+from realtime.audio.output import Output
+from realtime.audio.watchdog import DeviceWatch
 from realtime.autosave import Autosave
 from realtime.commands import commands, readings
 from realtime.controls import Controls
@@ -36,7 +38,6 @@ from realtime.library import Library, bundled_model, data_folder
 from realtime.opening import opened
 from realtime.osc import IMMEDIATELY, Counts
 from realtime.osc_surface import OscSurface
-from realtime.output import Output
 from realtime.params.table import Parameter, ParameterError
 from realtime.player import Player
 from realtime.rack import Rack
@@ -44,7 +45,6 @@ from realtime.recall import Recall
 from realtime.record import Recorder, check_path
 from realtime.recordings import Recordings, check_take
 from realtime.status import Status
-from realtime.watch import DeviceWatch
 
 if TYPE_CHECKING:
     from realtime.midi import Midi

@@ -47,10 +47,10 @@ def describe(result: dict[str, Any]) -> str:
 
 def measure(kind: str) -> dict[str, int]:
     """Play for some seconds with one kind of callback, and count."""
+    from realtime.audio.mixer import Mixer
+    from realtime.audio.stream import choose, open_stream
     from realtime.ipc import rings
     from realtime.ipc.memory import HISTORY, RING, Geometry, Registry, Segment
-    from realtime.mixer import Mixer
-    from realtime.stream import choose, open_stream
 
     registry = Registry()
     stream_segment = Segment.create(Geometry("stream", 1, HISTORY), registry)

@@ -55,10 +55,10 @@ def measure(seconds: float) -> dict[str, Any]:
     from pythonosc.osc_message_builder import OscMessageBuilder
 
     from realtime import Session
+    from realtime.audio.mixer import Mixer
+    from realtime.audio.stream import choose, open_stream
     from realtime.ipc.memory import HISTORY, Geometry, Registry, Segment
     from realtime.library import bundled_model
-    from realtime.mixer import Mixer
-    from realtime.stream import choose, open_stream
 
     registry = Registry()
     silent = Segment.create(Geometry("stream", 1, HISTORY), registry)

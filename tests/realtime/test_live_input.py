@@ -11,9 +11,9 @@ import pytest
 from numpy.fft import irfft, rfft
 
 from realtime import Session
+from realtime.audio.mixer import DC_HZ
 from realtime.commands import readings
 from realtime.decks import wait_for
-from realtime.mixer import DC_HZ
 from tests.jack import JackClient, JackServer
 
 RATE = 48_000

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realtime.audio.mixer import CEILING, DC_HZ, Mixer
 from realtime.ipc import rings
 from realtime.ipc.memory import (
     COMMANDS,
@@ -27,7 +28,6 @@ from realtime.ipc.memory import (
     Registry,
     Segment,
 )
-from realtime.mixer import CEILING, DC_HZ, Mixer
 
 RATE = 48_000
 AHEAD = 256

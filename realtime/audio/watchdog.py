@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from realtime.audio.output import Output
 from realtime.ipc.child import ChildError
 from realtime.ipc.memory import Segment
-from realtime.output import Output
 
 GONE_S = 1.0
 RETRY_S = 1.0

@@ -39,7 +39,7 @@ class Output:
     """
 
     def __init__(self) -> None:
-        self._child = Child("realtime.device", "The audio device")
+        self._child = Child("realtime.audio.device_process", "The audio device")
         self._plugged: dict[int, tuple[str, float]] = {}  # slot: name of the deck's segment, gain
         self._lock = threading.Lock()
         self._unsaid: dict[tuple[int, int], tuple[float, float]] = {}  # kind, slot: value, time of the fade
@@ -175,7 +175,7 @@ class Output:
         self._child.kill()
         self.left_at = int(self._segment["stream"][0]["clock"])
         self._slots["active"] = 0
-        self._child = Child("realtime.device", "The audio device")
+        self._child = Child("realtime.audio.device_process", "The audio device")
         before = self.device
         again = {"again": before.name, "hears": self._hears, "rate": before.sample_rate}
         device = self._choose(self._order | again)

@@ -1,6 +1,6 @@
 """The device process: owns PortAudio, and runs the compiled callback on the memory of stream and decks.
 
-    python -m realtime.device
+    python -m realtime.audio.device_process
 
 It is a process of its own so that a driver that hangs or crashes can be given up and started again while the decks play
 on: PortAudio, for one, waits ten minutes for a JACK server that has died. The host's orders, each answered by a line:
@@ -20,10 +20,7 @@ import time
 from typing import Any
 
 from export.contract import GlitchError
-from realtime.ipc.child import Orders, say
-from realtime.ipc.memory import Segment
-from realtime.ipc.priority import lock_memory
-from realtime.stream import (
+from realtime.audio.stream import (
     Device,
     DeviceError,
     choose,
@@ -33,6 +30,9 @@ from realtime.stream import (
     named,
     open_stream,
 )
+from realtime.ipc.child import Orders, say
+from realtime.ipc.memory import Segment
+from realtime.ipc.priority import lock_memory
 
 BLOCK_TIMEOUT_S = 1.0
 
@@ -59,7 +59,7 @@ def _serve(orders: Orders) -> int:
     counts = {"channels": len(chosen.outputs), "inputs": len(chosen.inputs)}
     say(device=str(device), why=device.why, rate=rate, input=hears, **counts)
 
-    from realtime.mixer import Mixer  # compiled code: loaded while the host goes on
+    from realtime.audio.mixer import Mixer  # compiled code: loaded while the host goes on
 
     order = orders.next()
     if order is None:

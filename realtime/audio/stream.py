@@ -24,7 +24,7 @@ from realtime.ipc.memory import MAX_CHANNELS
 from realtime.ipc.priority import DEVICE_PRIORITY, raise_priority
 
 if TYPE_CHECKING:
-    from realtime.mixer import Mixer
+    from realtime.audio.mixer import Mixer
 
 Kind = Literal["input", "output"]
 
@@ -232,7 +232,7 @@ class PortAudioStream:
         block: int,
         latency: float | Literal["low", "high"],
     ) -> None:
-        from realtime.mixer import portaudio_callback  # compiled code, loaded only by those who play
+        from realtime.audio.mixer import portaudio_callback  # compiled code, loaded only by those who play
 
         sd = _sounddevice()
         self._mixer = mixer  # the callback points into it

@@ -1,0 +1,1 @@
+"""The compiled callback and its mixer, streams, the device process and its client, the watchdog."""
