@@ -245,7 +245,7 @@ def convert_command(
     weights: Annotated[str, typer.Option(help="How weights are kept: fp32, fp16 or int8.")] = "fp32",
 ) -> None:
     """Make a TorchScript model a streaming model file, once it has proved that it sounds the same."""
-    from realtime.conversion import WEIGHTS, Wishes, convert
+    from realtime.library.conversion import WEIGHTS, Wishes, convert
 
     if weights not in WEIGHTS:
         raise GlitchError(f"--weights is {', '.join(WEIGHTS)}, not '{weights}'.")
@@ -280,7 +280,7 @@ def render_command(
 ) -> None:
     """Make the sound of a take again, sample for sample, faster than it was played."""
     from models.output import check_new
-    from realtime.library import Library
+    from realtime.library.library import Library
     from realtime.render import render
 
     check_new(out, force=force)

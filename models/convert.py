@@ -2,7 +2,7 @@
 
     python -m models.convert ORDER
 
-The order is the JSON that `realtime.conversion` writes. It is carried out within limits that the process sets itself
+The order is the JSON that `realtime.library.conversion` writes. It is carried out within limits that the process sets itself
 before it opens the file, and beside everything that plays. Where the system can fork, a guard stays behind that nothing
 in the file holds up: when its standard input ends, however its parent ended, it ends the worker and takes the scratch
 folder along.
@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from export.contract import GlitchError
-from realtime.conversion import ANSWER
 from realtime.ipc.lifeline import when_parent_ends
+from realtime.library.conversion import ANSWER
 
 NICENESS = 10
 BIGGEST_FILE = 4 << 30  # bytes that it may write
@@ -34,7 +34,7 @@ LONGEST = 300  # characters of what others say that are passed on
 
 @dataclass(frozen=True)
 class Order:
-    """What to convert, and how: see `realtime.conversion.Wishes`."""
+    """What to convert, and how: see `realtime.library.conversion.Wishes`."""
 
     source: str
     out: str

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from export.contract import GlitchError
-from realtime.library import bundled_model
+from realtime.library.library import bundled_model
 
 DEFAULT_OSC_PORT = 9000
 
@@ -174,7 +174,7 @@ def _play(model: Path | None, *, window: bool, seconds: float | None, record: Pa
 
 def _playable(model: Path | None) -> Path:
     """Give the file that plays, of a model that may have to be converted first."""
-    from realtime.opening import opened
+    from realtime.library.opening import opened
 
     return opened(model or bundled_model(), tell=_tell).model
 

@@ -14,8 +14,8 @@ from export.contract import GlitchError
 from realtime.autosave import Autosave
 from realtime.effects.chain import Effect
 from realtime.ipc.memory import LETTERS
-from realtime.library import Library, bundled_model
-from realtime.opening import Opened
+from realtime.library.library import Library, bundled_model
+from realtime.library.opening import Opened
 from realtime.params.table import HOST_ROWS
 from realtime.sessionfile import DeckEntry, SessionFile, resolve
 from realtime.sessionfile import read as read_file

@@ -12,7 +12,7 @@ import numpy as np
 from export.contract import Card
 from realtime.decks import DeckProcess
 from realtime.effects.chain import Effect, rows
-from realtime.opening import Opened
+from realtime.library.opening import Opened
 from realtime.params.table import Parameter, Table, table
 
 

@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 
 from export.contract import GlitchError, load
-from realtime import conversion
 from realtime.ahead import Ahead
 from realtime.audio.output import Output
 from realtime.decks import DeckError, DeckProcess, wait_for
@@ -27,7 +26,8 @@ from realtime.effects.chain import Effect, rows
 from realtime.ipc.child import Child
 from realtime.ipc.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
 from realtime.journal import Journal
-from realtime.opening import opened
+from realtime.library import conversion
+from realtime.library.opening import opened
 from realtime.params.table import HOST_ROWS, Parameter
 from realtime.player import Loaded, Player
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
 from realtime.ipc.memory import LETTERS
-from realtime.library import data_folder
+from realtime.library.library import data_folder
 from realtime.record import Recorder, RecordError, check_folder, inside, takes_name
 
 if TYPE_CHECKING:

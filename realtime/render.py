@@ -21,7 +21,7 @@ from realtime.audio.mixer import Mixer
 from realtime.ipc import rings
 from realtime.ipc.memory import DRY, GONE, HISTORY, OPENED, PLUGGED, Geometry, Segment
 from realtime.journal import CALLBACK
-from realtime.library import Library, digest
+from realtime.library.library import Library, digest
 from realtime.record import check_path
 from realtime.take import Take, TakeError, opened
 

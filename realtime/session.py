@@ -34,8 +34,8 @@ from realtime.ipc.memory import HISTORY, LETTERS, MUTE_MS, READ, Geometry, Regis
 from realtime.ipc.priority import answer_promptly
 from realtime.ipc.sample_clock import Timing
 from realtime.journal import Journal
-from realtime.library import Library, bundled_model, data_folder
-from realtime.opening import opened
+from realtime.library.library import Library, bundled_model, data_folder
+from realtime.library.opening import opened
 from realtime.osc import IMMEDIATELY, Counts
 from realtime.osc_surface import OscSurface
 from realtime.params.table import Parameter, ParameterError

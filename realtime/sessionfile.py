@@ -19,7 +19,7 @@ from typing import Any
 
 from export.contract import GlitchError
 from realtime.ipc.memory import LETTERS
-from realtime.library import Library
+from realtime.library.library import Library
 from realtime.snapshots import DeckSnapshot, Rule, Snapshot, SnapshotError, Snapshots
 
 FORMAT = 1

@@ -10,7 +10,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from realtime.ipc.memory import Registry
-from realtime.library import Library, bundled_model
+from realtime.library.library import Library, bundled_model
 from tests import reference
 
 

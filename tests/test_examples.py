@@ -20,7 +20,7 @@ from export.contract import load
 from realtime import Session
 from realtime.decks import wait_for
 from realtime.layouts import KINDS
-from realtime.library import bundled_model
+from realtime.library.library import bundled_model
 from realtime.osc_codec import messages, write_bundle, write_message
 from realtime.params.table import Table, table
 

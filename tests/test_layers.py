@@ -22,9 +22,9 @@ MAY_IMPORT = {
             "realtime.dsp.propagation",
             "realtime.dsp.mel_inversion",
             "realtime.render",
-            "realtime.library",
+            "realtime.library.library",
         ),
-        *("realtime.conversion", "realtime.ipc.lifeline", "realtime.dsp.framer"),
+        *("realtime.library.conversion", "realtime.ipc.lifeline", "realtime.dsp.framer"),
         # what plays, without the processes that play it
         *("realtime.offline", "realtime.engine.engine", "realtime.latent.walk", "realtime.latent.latent_map"),
         *(

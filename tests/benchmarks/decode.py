@@ -77,7 +77,7 @@ def _bundled() -> dict[str, float]:
     from models.playable.network import PlayableConfig, PlayableVae
     from models.playable.presets import Presets
     from realtime.engine.decoder import Decoder
-    from realtime.library import Library
+    from realtime.library.library import Library
 
     decoder = Decoder(Library().find("orchestra"))
     size, presets = decoder.card.latent.size, decoder.method.controls[-1].maximum
@@ -93,7 +93,7 @@ def _spectral() -> dict[str, float]:
     from models.graphs import DecodeGraph
     from models.spectral import SpectralVae, VaeConfig
     from realtime.engine.decoder import Decoder
-    from realtime.library import Library
+    from realtime.library.library import Library
 
     decoder = Decoder(Library().find("orchestra-spectral"))
     told = [torch.full((1, 1, 1), control.default) for control in decoder.method.controls]

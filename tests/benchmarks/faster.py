@@ -35,7 +35,7 @@ Step = Callable[[], None]
 
 def run() -> dict[str, Any]:
     """Measure both models."""
-    from realtime.library import bundled_model
+    from realtime.library.library import bundled_model
     from tests.reference import export_reference, large_decoder
 
     with tempfile.TemporaryDirectory() as name:

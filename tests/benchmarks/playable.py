@@ -40,7 +40,7 @@ def run() -> dict[str, Any]:
     import torch
 
     from models.data import orchestra, voices
-    from realtime.library import Library
+    from realtime.library.library import Library
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
@@ -77,7 +77,7 @@ def measure(folder: Path, model: str) -> dict[str, Any]:
     from models import features
     from models.data import manifest
     from models.playable.replay import Replay
-    from realtime.library import Library
+    from realtime.library.library import Library
 
     library = Library()
     sounds = manifest.read(folder)
@@ -111,7 +111,7 @@ def _ways(replay: Any, model: str) -> dict[str, Again]:
     from models.playable.replay import Score
     from models.playable.synth import Synth
     from realtime.dsp.rtpghi import invert, stft_magnitudes
-    from realtime.library import Library
+    from realtime.library.library import Library
 
     synth = Synth(RATE, replay.hop)
     names = next(control.text for control in replay.decode.controls if control.name == "instrument")

@@ -58,7 +58,7 @@ def measure(seconds: float) -> dict[str, Any]:
     from realtime.audio.mixer import Mixer
     from realtime.audio.stream import choose, open_stream
     from realtime.ipc.memory import HISTORY, Geometry, Registry, Segment
-    from realtime.library import bundled_model
+    from realtime.library.library import bundled_model
 
     registry = Registry()
     silent = Segment.create(Geometry("stream", 1, HISTORY), registry)

@@ -98,7 +98,7 @@ def measure(block: int, names: list[str]) -> dict[str, Any]:
 def _play(library: Path, names: list[str], swaps: int, seconds: float) -> dict[str, Any]:
     """Play the first model, and swap if there is a second; capture it, with a hand that never stops moving."""
     from realtime import Session
-    from realtime.library import bundled_model
+    from realtime.library.library import bundled_model
     from tests.benchmarks._capture import Capture
 
     paths = {name: library / f"{name}.onnx" for name in names}

@@ -60,7 +60,7 @@ def measure(device: str | None, seconds: float, folder: Path) -> dict[str, Any]:
     import soundfile as sf
 
     from realtime import Session
-    from realtime.library import BUNDLED, Library
+    from realtime.library.library import BUNDLED, Library
     from realtime.render import render
 
     recording, take, again = (folder / name for name in ("played.wav", "played.take", "again.wav"))

@@ -26,9 +26,9 @@ from export.archive import check_script
 from export.contract import KEY, ContractError, GlitchError, load, loads, to_json
 from models import checkpoint
 from models.spectral import SpectralVae, VaeConfig
-from realtime.conversion import ConversionError, convert
 from realtime.decks import wait_for
 from realtime.engine.decoder import Decoder
+from realtime.library.conversion import ConversionError, convert
 from tests.export import hostile
 
 ROOT = Path(__file__).parents[2]
@@ -112,7 +112,7 @@ def test_a_conversion_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [source]
 
 
-CONVERT = "import sys; from realtime.conversion import convert; convert(sys.argv[1], sys.argv[2])"
+CONVERT = "import sys; from realtime.library.conversion import convert; convert(sys.argv[1], sys.argv[2])"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no guard where a process cannot fork")

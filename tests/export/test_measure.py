@@ -17,7 +17,7 @@ from export.rest import settled
 from export.stepping import session
 from export.summary import summary
 from export.verify import Verdict, verify
-from realtime.library import Library
+from realtime.library.library import Library
 
 HOP = 64
 

@@ -22,7 +22,7 @@ from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
 from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
 from realtime.layout_plan import COLUMNS, label_of, pages, strip
-from realtime.library import Library
+from realtime.library.library import Library
 from realtime.params.table import Table, table
 from tests.realtime.osc_stage import message
 from tests.realtime.test_engine import play, still

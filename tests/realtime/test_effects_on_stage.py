@@ -13,7 +13,7 @@ from export.contract import GlitchError
 from realtime import Session
 from realtime.decks import wait_for
 from realtime.effects.chain import Effect, find
-from realtime.library import Library
+from realtime.library.library import Library
 from realtime.render import render
 
 pytestmark = pytest.mark.usefixtures("_denormals")

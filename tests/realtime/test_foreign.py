@@ -13,10 +13,10 @@ import soundfile as sf
 import torch
 from torch import Tensor, nn
 
-from realtime import opening
 from realtime.audio.mixer import DC_HZ
 from realtime.engine.decoder import Decoder
 from realtime.engine.engine import Engine
+from realtime.library import opening
 from tests.export import scripts
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from realtime import Session
 from realtime.decks import wait_for
 from realtime.layout_plan import COLUMNS, choices, label_of, pages, strip
 from realtime.layouts import LayoutError, open_stage_control, touchosc, write_layout
-from realtime.library import bundled_model
+from realtime.library.library import bundled_model
 from realtime.params.table import Parameter, Table, row, table
 from tests import reference
 

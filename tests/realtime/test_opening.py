@@ -16,10 +16,11 @@ import psutil
 import pytest
 
 from export.contract import ContractError, GlitchError, load
-from realtime import Session, conversion, opening
-from realtime.conversion import SCRATCH, ConversionError, Converted, Wishes
-from realtime.library import Library, digest
-from realtime.opening import opened
+from realtime import Session
+from realtime.library import conversion, opening
+from realtime.library.conversion import SCRATCH, ConversionError, Converted, Wishes
+from realtime.library.library import Library, digest
+from realtime.library.opening import opened
 from realtime.rack import OvertakenError
 from realtime.sessionfile import read
 from tests.realtime.test_session import eventually, quiet
@@ -181,7 +182,7 @@ def test_a_studio_that_lacks_a_part_says_so_too(name: str, tmp_path: Path, monke
         opened(good)
 
 
-OPEN = "import sys; from realtime.opening import opened; opened(sys.argv[1], tell=print)"
+OPEN = "import sys; from realtime.library.opening import opened; opened(sys.argv[1], tell=print)"
 
 
 def test_a_start_that_is_killed_takes_its_conversion_along(tmp_path: Path) -> None:

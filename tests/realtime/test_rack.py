@@ -16,7 +16,7 @@ import pytest
 
 from export.contract import ContractError
 from realtime import Session
-from realtime.library import Library, LibraryError
+from realtime.library.library import Library, LibraryError
 from realtime.params.table import ParameterError
 from realtime.rack import OvertakenError
 from tests import reference

@@ -14,7 +14,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from realtime import Session
 from realtime.decks import wait_for
-from realtime.library import Library
+from realtime.library.library import Library
 from realtime.record import RecordError
 from realtime.recordings import made
 from realtime.render import render
@@ -105,7 +105,7 @@ FULL_DISK = """
 import json, resource, signal, sys
 from realtime import Session
 from realtime.decks import wait_for
-from realtime.library import Library
+from realtime.library.library import Library
 from realtime.record import RecordError
 from realtime.render import render
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.autosave import Autosave
-from realtime.library import Library
+from realtime.library.library import Library
 from realtime.sessionfile import (
     DeckEntry,
     SessionFile,

@@ -26,7 +26,7 @@ from realtime.again import Again
 from realtime.ipc import rings
 from realtime.ipc.memory import HISTORY, PLUGGED, RING, Geometry, Registry, Segment
 from realtime.journal import CALLBACK, ENTRY, PARTS, Journal, held, left_behind, sweep
-from realtime.library import Library, digest
+from realtime.library.library import Library, digest
 from realtime.render import render, sound
 from realtime.take import TakeError, opened
 from tests.jack import NEEDED, JackServer

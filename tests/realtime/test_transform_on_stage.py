@@ -15,7 +15,7 @@ from realtime import Session
 from realtime.commands import readings
 from realtime.decks import wait_for
 from realtime.effects.chain import find
-from realtime.library import Library
+from realtime.library.library import Library
 from realtime.params.table import ParameterError
 from realtime.render import render
 from tests import reference

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from export.contract import Card, ContractError, GlitchError, load
-from realtime import library
 from realtime.ipc.child import apart
+from realtime.library import library
 
 SUFFIXES = tuple(suffix for suffix in library.SUFFIXES if suffix != ".onnx")  # what a file of TorchScript is called
 WEIGHTS = ("fp32", "fp16", "int8")

@@ -18,10 +18,10 @@ from functools import cache
 from pathlib import Path
 
 from export.contract import FORMAT, ContractError, GlitchError, load
-from realtime import conversion
-from realtime.conversion import ConversionError, foreign
 from realtime.ipc.memory import lock_file
-from realtime.library import data_folder, digest
+from realtime.library import conversion
+from realtime.library.conversion import ConversionError, foreign
+from realtime.library.library import data_folder, digest
 
 LOCK = "lock"
 POLL_S = 0.05

@@ -1,0 +1,1 @@
+"""Models by name, opening them, and conversion of models of another kind."""
