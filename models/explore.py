@@ -1,6 +1,6 @@
 """Leads a model through its latent space, and writes what is heard on the way: to a sound file and a picture.
 
-It is the stage that plays, without its processes (`realtime.offline`): the same walk, engine, decoder and callback. A
+It is the stage that plays, without its processes (`realtime.decks.offline`): the same walk, engine, decoder and callback. A
 walk with the same seed and knobs gives the same samples here and on the stage.
 """
 
@@ -22,8 +22,8 @@ from models.output import written
 from models.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
 from models.sounds import Audio
 from models.strip import Strip, Trail
+from realtime.decks.offline import Offline
 from realtime.engine.engine import Engine
-from realtime.offline import Offline
 from realtime.record import check_path
 
 Way = Literal["linear", "spherical", "brownian", "sweep", "grid", "through"]

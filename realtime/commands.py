@@ -29,13 +29,13 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
+from realtime.decks.rack import OvertakenError
 from realtime.effects import chain as effects
 from realtime.effects.chain import Effect
 from realtime.ipc.memory import LETTERS
 from realtime.osc import BadPacketError, Peer
 from realtime.osc_codec import write_message
 from realtime.osc_router import Command
-from realtime.rack import OvertakenError
 from realtime.status import input_latency_ms
 
 if TYPE_CHECKING:

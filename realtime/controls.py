@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
+from realtime.decks.player import Player
+from realtime.decks.rack import addresses
 from realtime.ipc.memory import LETTERS, MUTE_MS
 from realtime.osc import IMMEDIATELY, BadPacketError, number
 from realtime.params.table import SNAPSHOT_BUTTONS, Parameter, ParameterError, table
-from realtime.player import Player
-from realtime.rack import addresses
 from realtime.status import SILENT_DB
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from realtime.ipc.memory import COMMAND, Segment, lock_file
 from realtime.record import Recorder
 
 if TYPE_CHECKING:
-    from realtime.decks import DeckProcess
+    from realtime.decks.client import DeckProcess
 
 FORMAT = 2
 CALLBACK = -1  # in the place of a deck's number

@@ -24,8 +24,8 @@ from realtime.params.table import Parameter, ParameterError, Table
 from realtime.snapshots import DeckSnapshot, Snapshot, Snapshots, capture
 
 if TYPE_CHECKING:
-    from realtime.decks import DeckProcess
-    from realtime.player import Player
+    from realtime.decks.client import DeckProcess
+    from realtime.decks.player import Player
     from realtime.session import Session
 
 KEPT = re.compile(r"[0-9a-f]{32}\..+")  # the files that are ours in the folder of memory

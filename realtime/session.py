@@ -26,7 +26,9 @@ from realtime.audio.watchdog import DeviceWatch
 from realtime.autosave import Autosave
 from realtime.commands import commands, readings
 from realtime.controls import Controls
-from realtime.decks import DeckError, DeckProcess, start_deck, wait_for
+from realtime.decks.client import DeckError, DeckProcess, start_deck, wait_for
+from realtime.decks.player import Player
+from realtime.decks.rack import Rack
 from realtime.effects import chain as effects
 from realtime.effects.chain import Effect
 from realtime.ipc.child import ChildError
@@ -39,8 +41,6 @@ from realtime.library.opening import opened
 from realtime.osc import IMMEDIATELY, Counts
 from realtime.osc_surface import OscSurface
 from realtime.params.table import Parameter, ParameterError
-from realtime.player import Player
-from realtime.rack import Rack
 from realtime.recall import Recall
 from realtime.record import Recorder, check_path
 from realtime.recordings import Recordings, check_take

@@ -141,7 +141,7 @@ class Snapshot:
 
 
 class Playing(Protocol):
-    """What is read of a deck. `realtime.player.Player` is one."""
+    """What is read of a deck. `realtime.decks.player.Player` is one."""
 
     @property
     def table(self) -> Table:

@@ -18,7 +18,7 @@ import pytest
 
 from export.contract import load
 from realtime import Session
-from realtime.decks import wait_for
+from realtime.decks.client import wait_for
 from realtime.layouts import KINDS
 from realtime.library.library import bundled_model
 from realtime.osc_codec import messages, write_bundle, write_message

@@ -26,7 +26,7 @@ from export.archive import check_script
 from export.contract import KEY, ContractError, GlitchError, load, loads, to_json
 from models import checkpoint
 from models.spectral import SpectralVae, VaeConfig
-from realtime.decks import wait_for
+from realtime.decks.client import wait_for
 from realtime.engine.decoder import Decoder
 from realtime.library.conversion import ConversionError, convert
 from tests.export import hostile

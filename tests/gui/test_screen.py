@@ -123,7 +123,7 @@ def history_of(session: Any) -> np.ndarray:
 
 def test_a_drag_on_a_latent_changes_the_sound_of_the_host(screen: Screen, tmp_path: Path) -> None:
     from realtime import Session
-    from realtime.decks import wait_for
+    from realtime.decks.client import wait_for
 
     model = level_model(tmp_path / "level.onnx", latents=8)
     with Session(model, device="null", osc=("127.0.0.1", 0)) as session:
@@ -142,7 +142,7 @@ def test_a_window_that_is_killed_changes_not_a_sample(screen: Screen, tmp_path: 
     import soundfile
 
     from realtime import Session
-    from realtime.decks import wait_for
+    from realtime.decks.client import wait_for
 
     model = tone_model(tmp_path / "tone.onnx")
 

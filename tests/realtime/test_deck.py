@@ -11,7 +11,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from realtime import rings
-from realtime.deck import Deck
+from realtime.decks.deck_process import Deck
 from realtime.engine.engine import Engine
 from realtime.ipc.memory import EVENT, HISTORY, RING, Geometry, Registry, Segment
 

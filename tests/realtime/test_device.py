@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from realtime import Session
-from realtime.decks import wait_for
+from realtime.decks.client import wait_for
 from tests import reference
 from tests.jack import JackClient, JackServer
 

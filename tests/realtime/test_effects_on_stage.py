@@ -11,7 +11,7 @@ import soundfile as sf
 
 from export.contract import GlitchError
 from realtime import Session
-from realtime.decks import wait_for
+from realtime.decks.client import wait_for
 from realtime.effects.chain import Effect, find
 from realtime.library.library import Library
 from realtime.render import render

@@ -10,7 +10,7 @@ import pytest
 
 from models.pitch import refine
 from realtime import Session
-from realtime.decks import wait_for
+from realtime.decks.client import wait_for
 from realtime.library.library import Library
 from tests.jack import JackServer
 from tests.realtime.midi.test_ports import Device

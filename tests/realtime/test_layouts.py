@@ -16,7 +16,7 @@ import pytest
 
 from export.contract import GlitchError, load
 from realtime import Session
-from realtime.decks import wait_for
+from realtime.decks.client import wait_for
 from realtime.layout_plan import COLUMNS, choices, label_of, pages, strip
 from realtime.layouts import LayoutError, open_stage_control, touchosc, write_layout
 from realtime.library.library import bundled_model

@@ -13,7 +13,7 @@ from numpy.fft import irfft, rfft
 from realtime import Session
 from realtime.audio.mixer import DC_HZ
 from realtime.commands import readings
-from realtime.decks import wait_for
+from realtime.decks.client import wait_for
 from tests.jack import JackClient, JackServer
 
 RATE = 48_000

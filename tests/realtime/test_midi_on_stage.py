@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from realtime import Session
-from realtime.decks import wait_for
+from realtime.decks.client import wait_for
 from realtime.midi.ports import Incoming
 
 

@@ -10,9 +10,9 @@ import pytest
 import soundfile as sf
 
 from realtime import Session
+from realtime.decks.offline import Offline
 from realtime.engine.engine import Engine
 from realtime.latent.walk import spherical
-from realtime.offline import Offline
 from realtime.sessionfile import DeckEntry, SessionFile, sha256, write
 from tests import reference
 from tests.realtime.test_session import eventually

@@ -17,11 +17,11 @@ import pytest
 
 from export.contract import ContractError, GlitchError, load
 from realtime import Session
+from realtime.decks.rack import OvertakenError
 from realtime.library import conversion, opening
 from realtime.library.conversion import SCRATCH, ConversionError, Converted, Wishes
 from realtime.library.library import Library, digest
 from realtime.library.opening import opened
-from realtime.rack import OvertakenError
 from realtime.sessionfile import read
 from tests.realtime.test_session import eventually, quiet
 

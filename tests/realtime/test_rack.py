@@ -16,9 +16,9 @@ import pytest
 
 from export.contract import ContractError
 from realtime import Session
+from realtime.decks.rack import OvertakenError
 from realtime.library.library import Library, LibraryError
 from realtime.params.table import ParameterError
-from realtime.rack import OvertakenError
 from tests import reference
 from tests.jack import JackServer
 from tests.realtime.test_session import eventually, heard, quiet

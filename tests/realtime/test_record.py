@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from realtime import growing
-from realtime.decks import wait_for
+from realtime.decks.client import wait_for
 from realtime.growing import GrowingFile
 from realtime.ipc.memory import HISTORY, Geometry, Registry, Segment
 from realtime.record import HOLD_S, Recorder, RecordError, inside, takes_name

@@ -13,7 +13,7 @@ import soundfile as sf
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from realtime import Session
-from realtime.decks import wait_for
+from realtime.decks.client import wait_for
 from realtime.library.library import Library
 from realtime.record import RecordError
 from realtime.recordings import made
@@ -104,7 +104,7 @@ def test_where_no_folder_can_be_made_the_knobs_show_it_and_the_sound_goes_on(
 FULL_DISK = """
 import json, resource, signal, sys
 from realtime import Session
-from realtime.decks import wait_for
+from realtime.decks.client import wait_for
 from realtime.library.library import Library
 from realtime.record import RecordError
 from realtime.render import render

@@ -18,7 +18,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from export.contract import ContractError, GlitchError
 from realtime import Session
-from realtime.decks import DeckError, wait_for
+from realtime.decks.client import DeckError, wait_for
 from realtime.ipc.memory import COMMANDS, PENDING, Registry, Segment, registry_folder, sweep
 from realtime.params.table import ParameterError
 from realtime.record import RecordError
@@ -343,7 +343,9 @@ def test_what_fails_at_the_start_leaves_nothing_behind_either(models: dict[str, 
         Session(bad, device="null").start()
     with pytest.raises(GlitchError, match="is not an output device here"):
         Session(models["level"], device="no such device").start()
-    assert not [p for p in psutil.Process().children(recursive=True) if "realtime.deck" in " ".join(p.cmdline())]
+    assert not [
+        p for p in psutil.Process().children(recursive=True) if "realtime.decks.deck_process" in " ".join(p.cmdline())
+    ]
     assert not list(registry_folder().glob(f"{os.getpid()}-*"))
 
 

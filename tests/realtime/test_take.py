@@ -501,7 +501,7 @@ def test_a_take_that_was_tampered_with_is_rendered_or_refused(
 FULL = """
 import resource, sys, time
 from realtime import Session
-from realtime.decks import wait_for
+from realtime.decks.client import wait_for
 with Session(sys.argv[1], device="null", takes=sys.argv[2]) as session:
     session.set("/take", 1)
     clock = session.clock

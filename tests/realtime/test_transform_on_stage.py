@@ -13,7 +13,7 @@ import soundfile as sf
 
 from realtime import Session
 from realtime.commands import readings
-from realtime.decks import wait_for
+from realtime.decks.client import wait_for
 from realtime.effects.chain import find
 from realtime.library.library import Library
 from realtime.params.table import ParameterError

@@ -203,7 +203,7 @@ class DeckProcess:
 
 def start_deck() -> Child:
     """Start a deck's process, before it is known what it shall play."""
-    return Child("realtime.deck", "The deck")
+    return Child("realtime.decks.deck_process", "The deck")
 
 
 def wait_for(condition: Any, timeout_s: float, interval_s: float = 0.002) -> bool:

@@ -1,6 +1,6 @@
 """A deck process: decodes ahead of the speaker, as far as its mark, and never further.
 
-    python -m realtime.deck
+    python -m realtime.decks.deck_process
 
 The host asks by lines of JSON on standard input; when that pipe ends, so does the deck. Each is answered by a line.
 

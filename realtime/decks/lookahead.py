@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from realtime.decks import DeckProcess
-from realtime.player import Player
+from realtime.decks.client import DeckProcess
+from realtime.decks.player import Player
 
 MARGIN_MS = 3.0  # what is decoded ahead lasts at least so long: what a wake-up may be late
 UNKNOWN_BLOCK = 1024  # taken for the block until the device has asked for one

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from export.contract import Card
-from realtime.decks import DeckProcess
+from realtime.decks.client import DeckProcess
 from realtime.effects.chain import Effect, rows
 from realtime.library.opening import Opened
 from realtime.params.table import Parameter, Table, table

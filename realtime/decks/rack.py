@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from export.contract import GlitchError, load
-from realtime.ahead import Ahead
 from realtime.audio.output import Output
-from realtime.decks import DeckError, DeckProcess, wait_for
+from realtime.decks.client import DeckError, DeckProcess, wait_for
+from realtime.decks.lookahead import Ahead
+from realtime.decks.player import Loaded, Player
 from realtime.effects.chain import Effect, rows
 from realtime.ipc.child import Child
 from realtime.ipc.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
@@ -29,7 +30,6 @@ from realtime.journal import Journal
 from realtime.library import conversion
 from realtime.library.opening import opened
 from realtime.params.table import HOST_ROWS, Parameter
-from realtime.player import Loaded, Player
 
 CROSSFADER_MS = 10.0
 RESTART_FADE_MS = 20.0
