@@ -33,9 +33,9 @@ from realtime.decks.rack import OvertakenError
 from realtime.effects import chain as effects
 from realtime.effects.chain import Effect
 from realtime.ipc.memory import LETTERS
-from realtime.osc import BadPacketError, Peer
-from realtime.osc_codec import write_message
-from realtime.osc_router import Command
+from realtime.osc.codec import write_message
+from realtime.osc.router import Command
+from realtime.osc.udp import BadPacketError, Peer
 from realtime.status import input_latency_ms
 
 if TYPE_CHECKING:

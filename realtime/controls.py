@@ -13,7 +13,7 @@ from export.contract import GlitchError
 from realtime.decks.player import Player
 from realtime.decks.rack import addresses
 from realtime.ipc.memory import LETTERS, MUTE_MS
-from realtime.osc import IMMEDIATELY, BadPacketError, number
+from realtime.osc.udp import IMMEDIATELY, BadPacketError, number
 from realtime.params.table import SNAPSHOT_BUTTONS, Parameter, ParameterError, table
 from realtime.status import SILENT_DB
 

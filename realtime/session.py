@@ -38,8 +38,8 @@ from realtime.ipc.sample_clock import Timing
 from realtime.journal import Journal
 from realtime.library.library import Library, bundled_model, data_folder
 from realtime.library.opening import opened
-from realtime.osc import IMMEDIATELY, Counts
-from realtime.osc_surface import OscSurface
+from realtime.osc.servers import OscSurface
+from realtime.osc.udp import IMMEDIATELY, Counts
 from realtime.params.table import Parameter, ParameterError
 from realtime.recall import Recall
 from realtime.record import Recorder, check_path

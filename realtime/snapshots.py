@@ -14,8 +14,8 @@ import numpy as np
 
 from export.contract import GlitchError
 from realtime.ipc.memory import LETTERS
-from realtime.osc_codec import BadPacketError
-from realtime.osc_pattern import select, tree
+from realtime.osc.codec import BadPacketError
+from realtime.osc.patterns import select, tree
 from realtime.params.table import Parameter, Table
 
 LARGEST_NUMBER = 127  # of a MIDI program

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from realtime.osc import Counts
+from realtime.osc.udp import Counts
 
 if TYPE_CHECKING:
     from realtime.session import Session

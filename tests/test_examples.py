@@ -21,7 +21,7 @@ from realtime import Session
 from realtime.decks.client import wait_for
 from realtime.layouts import KINDS
 from realtime.library.library import bundled_model
-from realtime.osc_codec import messages, write_bundle, write_message
+from realtime.osc.codec import messages, write_bundle, write_message
 from realtime.params.table import Table, table
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

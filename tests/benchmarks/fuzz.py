@@ -255,7 +255,7 @@ def _result(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def send_osc(port: int, count: int, folder: Path) -> dict[str, int]:
     """Send packets, a window at a time, and see that the instrument answers in between."""
-    from realtime.osc_codec import write_message
+    from realtime.osc.codec import write_message
     from tests.realtime.test_osc_fuzz import mutate
 
     rng = random.Random(number("FUZZ_SEED", SEED))
@@ -305,7 +305,7 @@ def send_osc(port: int, count: int, folder: Path) -> dict[str, int]:
 
 
 def _answers(udp: socket.socket, number_of: int) -> bool:
-    from realtime.osc_codec import messages, write_message
+    from realtime.osc.codec import messages, write_message
 
     udp.send(write_message("/ping", [number_of]))
     until = time.monotonic() + PONG_S
@@ -337,7 +337,7 @@ def _from_hypothesis(count: int) -> Iterator[bytes]:
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import strategies as st
 
-    from realtime.osc_codec import write_bundle, write_message
+    from realtime.osc.codec import write_bundle, write_message
     from tests.realtime.test_osc_fuzz import addresses, arguments
 
     made: list[bytes] = []

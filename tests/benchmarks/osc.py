@@ -27,8 +27,8 @@ from pythonosc.osc_server import BlockingOSCUDPServer
 
 from realtime.ipc import rings
 from realtime.ipc.memory import RING, Geometry, Registry, Segment
-from realtime.osc import UdpServer, number
-from realtime.osc_router import Router
+from realtime.osc.router import Router
+from realtime.osc.udp import UdpServer, number
 from realtime.params.table import Parameter
 
 ADDRESSES = [f"/{deck}/latent/{k}" for deck in "ab" for k in range(1, 161)]

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from realtime.osc import BadPacketError, number
-from realtime.osc_codec import messages
+from realtime.osc.codec import messages
+from realtime.osc.udp import BadPacketError, number
 from realtime.params.table import Parameter, ParameterError
 
 ROWS = [

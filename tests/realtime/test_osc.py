@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from realtime.osc import BadPacketError, OscError, OscServer, UnknownAddressError, number
+from realtime.osc.udp import BadPacketError, OscError, OscServer, UnknownAddressError, number
 
 
 class Listener:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pythonosc.osc_message import OscMessage
 
-from realtime.osc_codec import (
+from realtime.osc.codec import (
     IMMEDIATELY,
     IMPULSE,
     LATEST_S,

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.osc import LARGEST_PACKET, Receiver, UdpServer
-from realtime.osc_codec import BadPacketError, messages, write_bundle, write_message
-from realtime.osc_feedback import Feedback
-from realtime.osc_router import Router
-from realtime.osc_tcp import Framing
+from realtime.osc.codec import BadPacketError, messages, write_bundle, write_message
+from realtime.osc.feedback import Feedback
+from realtime.osc.router import Router
+from realtime.osc.tcp import Framing
+from realtime.osc.udp import LARGEST_PACKET, Receiver, UdpServer
 from tests.realtime.osc_stage import Controller, ValueStage, bundle
 
 PACKETS = int(os.environ.get("OSC_FUZZ_PACKETS", "200000"))

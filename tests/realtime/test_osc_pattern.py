@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.osc_codec import BadPacketError
-from realtime.osc_pattern import LONGEST, Matcher, compile_part, is_pattern, match_part
+from realtime.osc.codec import BadPacketError
+from realtime.osc.patterns import LONGEST, Matcher, compile_part, is_pattern, match_part
 
 ADDRESSES = (
     *("/gain", "/ahead", "/ahead/lock", "/latent", "/latent/1", "/latent/2", "/latent/10", "/latent/11"),

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from realtime.osc import UdpServer
-from realtime.osc_codec import write_message
-from realtime.osc_feedback import LARGEST_BUNDLE, SUBSCRIPTIONS, Feedback
-from realtime.osc_router import Router
+from realtime.osc.codec import write_message
+from realtime.osc.feedback import LARGEST_BUNDLE, SUBSCRIPTIONS, Feedback
+from realtime.osc.router import Router
+from realtime.osc.udp import UdpServer
 from tests.realtime.osc_stage import ROWS, Controller, ValueStage, bundle, message, table
 
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from pythonosc.slip import encode
 from pythonosc.tcp_client import SimpleTCPClient
 
-from realtime.osc import LARGEST_PACKET, BadPacketError
-from realtime.osc_codec import messages
-from realtime.osc_feedback import Feedback
-from realtime.osc_router import Router
-from realtime.osc_tcp import CLIENTS, Framing, TcpServer
+from realtime.osc.codec import messages
+from realtime.osc.feedback import Feedback
+from realtime.osc.router import Router
+from realtime.osc.tcp import CLIENTS, Framing, TcpServer
+from realtime.osc.udp import LARGEST_PACKET, BadPacketError
 from tests.realtime.osc_stage import ValueStage, message
 
 

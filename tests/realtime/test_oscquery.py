@@ -18,12 +18,12 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from realtime.osc import OscError
-from realtime.osc_codec import read_message
-from realtime.osc_surface import OscSurface
-from realtime.oscquery import Announcement
-from realtime.oscquery.guard import known_host, refuse
-from realtime.oscquery.server import CONNECTIONS
+from realtime.osc.codec import read_message
+from realtime.osc.query import Announcement
+from realtime.osc.query.guard import known_host, refuse
+from realtime.osc.query.server import CONNECTIONS
+from realtime.osc.servers import OscSurface
+from realtime.osc.udp import OscError
 from tests.realtime.osc_stage import ROWS, ValueStage, message, table
 
 NPM_CLIENT = "oscquery@1.1.1"

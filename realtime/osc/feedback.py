@@ -12,9 +12,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 
 from realtime.ipc.priority import prefer_thread
-from realtime.osc import Peer
-from realtime.osc_codec import BadPacketError, write_bundle, write_message
-from realtime.osc_pattern import Matcher, is_pattern
+from realtime.osc.codec import BadPacketError, write_bundle, write_message
+from realtime.osc.patterns import Matcher, is_pattern
+from realtime.osc.udp import Peer
 from realtime.params.surface import Stage
 from realtime.params.table import Parameter, ParameterError
 

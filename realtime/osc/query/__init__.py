@@ -5,7 +5,7 @@ MadMapper among others. `namespace` is what is said of each address, `guard` who
 one port, `announce` the announcement.
 """
 
-from realtime.oscquery.announce import Announcement
-from realtime.oscquery.server import DEFAULT_QUERY_PORT, QueryServer
+from realtime.osc.query.announce import Announcement
+from realtime.osc.query.server import DEFAULT_QUERY_PORT, QueryServer
 
 __all__ = ["DEFAULT_QUERY_PORT", "Announcement", "QueryServer"]

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Callable, Hashable
 
 from realtime.ipc.priority import prefer_thread
-from realtime.osc import LARGEST_PACKET, OscError, Peer, Receiver, Route, open_socket
-from realtime.osc_codec import BadPacketError
+from realtime.osc.codec import BadPacketError
+from realtime.osc.udp import LARGEST_PACKET, OscError, Peer, Receiver, Route, open_socket
 
 CLIENTS = 32
 READ = 1 << 16

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Mapping
 
-from realtime.osc import Counts, OscError, UdpServer
-from realtime.osc_feedback import LAPSE_S, Feedback, Readings
-from realtime.osc_router import Command, Router, no_readings
-from realtime.osc_tcp import TcpServer
-from realtime.oscquery import Announcement, QueryServer
+from realtime.osc.feedback import LAPSE_S, Feedback, Readings
+from realtime.osc.query import Announcement, QueryServer
+from realtime.osc.router import Command, Router, no_readings
+from realtime.osc.tcp import TcpServer
+from realtime.osc.udp import Counts, OscError, UdpServer
 from realtime.params.surface import Stage
 
 

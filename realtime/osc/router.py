@@ -15,10 +15,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
-from realtime.osc import Peer, UnknownAddressError
-from realtime.osc_codec import BadPacketError, write_message
-from realtime.osc_feedback import DEFAULT_RATE_HZ, VALUE_TAGS, Feedback, Readings, bundles, value_message
-from realtime.osc_pattern import Matcher, is_pattern
+from realtime.osc.codec import BadPacketError, write_message
+from realtime.osc.feedback import DEFAULT_RATE_HZ, VALUE_TAGS, Feedback, Readings, bundles, value_message
+from realtime.osc.patterns import Matcher, is_pattern
+from realtime.osc.udp import Peer, UnknownAddressError
 from realtime.params.surface import Stage
 from realtime.params.table import ParameterError
 

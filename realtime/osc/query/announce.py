@@ -9,7 +9,7 @@ import re
 import threading
 from typing import Any
 
-from realtime.oscquery.guard import is_loopback
+from realtime.osc.query.guard import is_loopback
 
 QUERY_TYPE, OSC_TYPE = "_oscjson._tcp.local.", "_osc._udp.local."
 CLOSE_TIMEOUT_S = 1.5

@@ -27,11 +27,11 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from realtime.osc import LARGEST_PACKET, OscError, Peer, Receiver, Route, open_socket
-from realtime.osc_feedback import Readings, Watch
-from realtime.osc_router import no_readings
-from realtime.oscquery.guard import is_loopback, refuse
-from realtime.oscquery.namespace import ATTRIBUTES, TAGS, Namespace
+from realtime.osc.feedback import Readings, Watch
+from realtime.osc.query.guard import is_loopback, refuse
+from realtime.osc.query.namespace import ATTRIBUTES, TAGS, Namespace
+from realtime.osc.router import no_readings
+from realtime.osc.udp import LARGEST_PACKET, OscError, Peer, Receiver, Route, open_socket
 from realtime.params.surface import Stage
 from realtime.params.table import Parameter
 
@@ -322,6 +322,6 @@ def _respond(status: HTTPStatus, said: Mapping[str, Any], *, body: bool = True) 
 
 def _silent() -> logging.Logger:
     """Give a logger that says nothing: what clients do wrong is no news for a terminal on a stage."""
-    logger = logging.getLogger("realtime.oscquery.websockets")
+    logger = logging.getLogger("realtime.osc.query.websockets")
     logger.disabled = True
     return logger

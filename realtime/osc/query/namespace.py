@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from realtime.osc_feedback import Readings
-from realtime.osc_pattern import LEAF, tree
+from realtime.osc.feedback import Readings
+from realtime.osc.patterns import LEAF, tree
 from realtime.params.surface import Stage
 from realtime.params.table import Parameter, ParameterError
 

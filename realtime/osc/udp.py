@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from export.contract import GlitchError
 from realtime.ipc.priority import prefer_thread
-from realtime.osc_codec import BUNDLE, IMMEDIATELY, BadPacketError, messages
+from realtime.osc.codec import BUNDLE, IMMEDIATELY, BadPacketError, messages
 
 __all__ = [
     "DEFAULT_PORT",

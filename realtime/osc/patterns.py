@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from realtime.osc_codec import BadPacketError
+from realtime.osc.codec import BadPacketError
 
 LONGEST = 256  # characters of a pattern
 REMEMBERED = 512  # patterns whose addresses are kept

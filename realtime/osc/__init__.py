@@ -1,0 +1,1 @@
+"""OSC: codec, address patterns, router, UDP and TCP servers, feedback, OSCQuery."""
