@@ -226,7 +226,7 @@ def _list_effects(library: Path | None) -> None:
 
 def _write_layout(path: Path, model: Path, osc: tuple[str, int]) -> None:
     from export.contract import load
-    from realtime.layouts import write_layout
+    from realtime.layouts.files import write_layout
     from realtime.params.table import table
 
     kind = {".json": "open-stage-control", ".tosc": "touchosc"}.get(path.suffix)

@@ -19,7 +19,7 @@ import pytest
 from export.contract import load
 from realtime import Session
 from realtime.decks.client import wait_for
-from realtime.layouts import KINDS
+from realtime.layouts.files import KINDS
 from realtime.library.library import bundled_model
 from realtime.osc.codec import messages, write_bundle, write_message
 from realtime.params.table import Table, table

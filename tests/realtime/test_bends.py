@@ -21,7 +21,7 @@ from realtime.engine.bends import order, touched
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
 from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
-from realtime.layout_plan import COLUMNS, label_of, pages, strip
+from realtime.layouts.plan import COLUMNS, label_of, pages, strip
 from realtime.library.library import Library
 from realtime.params.table import Table, table
 from tests.realtime.osc_stage import message

@@ -17,8 +17,8 @@ import pytest
 from export.contract import GlitchError, load
 from realtime import Session
 from realtime.decks.client import wait_for
-from realtime.layout_plan import COLUMNS, choices, label_of, pages, strip
-from realtime.layouts import LayoutError, open_stage_control, touchosc, write_layout
+from realtime.layouts.files import LayoutError, open_stage_control, touchosc, write_layout
+from realtime.layouts.plan import COLUMNS, choices, label_of, pages, strip
 from realtime.library.library import bundled_model
 from realtime.params.table import Parameter, Table, row, table
 from tests import reference

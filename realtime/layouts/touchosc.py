@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from realtime.layout_plan import (
+from realtime.layouts.plan import (
     RATE_HZ,
     RENEW_MS,
     Group,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from realtime.layout_plan import (
+from realtime.layouts.plan import (
     RATE_HZ,
     RENEW_MS,
     Group,

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from export.contract import GlitchError
-from realtime.layout_open_stage_control import open_stage_control
-from realtime.layout_touchosc import touchosc
+from realtime.layouts.open_stage_control import open_stage_control
+from realtime.layouts.touchosc import touchosc
 from realtime.params.table import Table
 
 __all__ = ["KINDS", "LayoutError", "open_stage_control", "touchosc", "write_layout"]

@@ -1,0 +1,1 @@
+"""Controller layouts from the parameter table: TouchOSC, Open Stage Control."""
