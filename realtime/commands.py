@@ -41,7 +41,7 @@ from realtime.status import input_latency_ms
 if TYPE_CHECKING:
     from realtime.midi import Midi
     from realtime.session import Session
-    from realtime.snapshots import Snapshots
+    from realtime.snapshots.store import Snapshots
 
 Arguments = Sequence[object]
 

@@ -19,7 +19,7 @@ from realtime.library.opening import Opened
 from realtime.params.table import HOST_ROWS
 from realtime.sessionfile import DeckEntry, SessionFile, resolve
 from realtime.sessionfile import read as read_file
-from realtime.snapshots import deck_values, host_values
+from realtime.snapshots.store import deck_values, host_values
 
 if TYPE_CHECKING:
     from realtime.session import Session

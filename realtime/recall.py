@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from export.contract import GlitchError
 from realtime.engine.state import keep
 from realtime.ipc.memory import GLIDE, RESTORE
-from realtime.morph import Glide, Morph
 from realtime.params.table import Parameter, ParameterError, Table
-from realtime.snapshots import DeckSnapshot, Snapshot, Snapshots, capture
+from realtime.snapshots.morph import Glide, Morph
+from realtime.snapshots.store import DeckSnapshot, Snapshot, Snapshots, capture
 
 if TYPE_CHECKING:
     from realtime.decks.client import DeckProcess

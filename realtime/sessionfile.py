@@ -20,7 +20,7 @@ from typing import Any
 from export.contract import GlitchError
 from realtime.ipc.memory import LETTERS
 from realtime.library.library import Library
-from realtime.snapshots import DeckSnapshot, Rule, Snapshot, SnapshotError, Snapshots
+from realtime.snapshots.store import DeckSnapshot, Rule, Snapshot, SnapshotError, Snapshots
 
 FORMAT = 1
 SCRATCH = ".scratch"  # how names of files end that are being written

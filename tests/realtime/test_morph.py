@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from realtime.morph import Glide, Morph, blend, weights
 from realtime.params.table import row
-from realtime.snapshots import DeckSnapshot, Snapshot, SnapshotError, Snapshots
+from realtime.snapshots.morph import Glide, Morph, blend, weights
+from realtime.snapshots.store import DeckSnapshot, Snapshot, SnapshotError, Snapshots
 from tests.realtime.test_snapshots import PLAIN, rows_of
 
 ROWS = Snapshots().rows(PLAIN)

@@ -19,7 +19,7 @@ from realtime.ipc.memory import CAPTURE, RESTORE
 from realtime.journal import ENTRY
 from realtime.midi.midi import Midi
 from realtime.params.table import ParameterError
-from realtime.snapshots import SnapshotError
+from realtime.snapshots.store import SnapshotError
 from tests.realtime.midi.test_mapping import play
 from tests.realtime.test_session import eventually, heard, quiet
 

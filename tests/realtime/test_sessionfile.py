@@ -34,7 +34,7 @@ from realtime.sessionfile import (
     to_json,
     write,
 )
-from realtime.snapshots import DeckSnapshot, Rule, Snapshot
+from realtime.snapshots.store import DeckSnapshot, Rule, Snapshot
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "snapshots.md").read_text()
 

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from export.contract import Card, Control, Latent, Method
 from realtime.params.table import HOST_ROWS, Table, row, table
-from realtime.snapshots import (
+from realtime.snapshots.store import (
     ALWAYS,
     DEFAULTS,
     LARGEST_NUMBER,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from realtime.params.table import Parameter
-from realtime.snapshots import MOST_CORNERS, Snapshot, SnapshotError
+from realtime.snapshots.store import MOST_CORNERS, Snapshot, SnapshotError
 
 Values = list[tuple[str, float]]
 """Whole addresses, and what they are set to."""

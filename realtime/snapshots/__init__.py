@@ -1,0 +1,1 @@
+"""Snapshots of all parameters and of model memory, and morphs between them."""
