@@ -281,7 +281,7 @@ def render_command(
     """Make the sound of a take again, sample for sample, faster than it was played."""
     from models.output import check_new
     from realtime.library.library import Library
-    from realtime.render import render
+    from realtime.takes.renderer import render
 
     check_new(out, force=force)
     began = time.monotonic()

@@ -24,7 +24,7 @@ from models.sounds import Audio
 from models.strip import Strip, Trail
 from realtime.decks.offline import Offline
 from realtime.engine.engine import Engine
-from realtime.record import check_path
+from realtime.takes.recorder import check_path
 
 Way = Literal["linear", "spherical", "brownian", "sweep", "grid", "through"]
 WAYS: tuple[Way, ...] = get_args(Way)

@@ -11,8 +11,8 @@ from pathlib import Path
 import soundfile
 
 from export.contract import GlitchError
-from realtime.growing import FORMATS, SAMPLE_BYTES, GrowingFile
-from realtime.record import RecordError, check_path
+from realtime.takes.recorder import RecordError, check_path
+from realtime.takes.soundfile_writer import FORMATS, SAMPLE_BYTES, GrowingFile
 
 CLIPPING = ("FLOAT", "DOUBLE")  # what is kept in any other way is clipped at full scale
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from export.contract import GlitchError
 from realtime.ipc.memory import LETTERS
 from realtime.library.library import data_folder
-from realtime.record import Recorder, RecordError, check_folder, inside, takes_name
+from realtime.takes.recorder import Recorder, RecordError, check_folder, inside, takes_name
 
 if TYPE_CHECKING:
     from realtime.session import Session

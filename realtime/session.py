@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from export.contract import Card, GlitchError, load
-from realtime import journal, persist, status
+from realtime import persist, status
 from realtime.audio.output import Output
 from realtime.audio.watchdog import DeviceWatch
 from realtime.autosave import Autosave
@@ -35,16 +35,17 @@ from realtime.ipc.child import ChildError
 from realtime.ipc.memory import HISTORY, LETTERS, MUTE_MS, READ, Geometry, Registry, Segment, sweep
 from realtime.ipc.priority import answer_promptly
 from realtime.ipc.sample_clock import Timing
-from realtime.journal import Journal
 from realtime.library.library import Library, bundled_model, data_folder
 from realtime.library.opening import opened
 from realtime.osc.servers import OscSurface
 from realtime.osc.udp import IMMEDIATELY, Counts
 from realtime.params.table import Parameter, ParameterError
 from realtime.recall import Recall
-from realtime.record import Recorder, check_path
 from realtime.recordings import Recordings, check_take
 from realtime.status import Status
+from realtime.takes import journal
+from realtime.takes.journal import Journal
+from realtime.takes.recorder import Recorder, check_path
 
 if TYPE_CHECKING:
     from realtime.midi import Midi

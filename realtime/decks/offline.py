@@ -29,7 +29,7 @@ class Offline:
 
     See Also
     --------
-    realtime.render : the same for what was played, with all that happened to it.
+    realtime.takes.renderer : the same for what was played, with all that happened to it.
     """
 
     def __init__(self, engine: Engine, channels: int | None = None) -> None:

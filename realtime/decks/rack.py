@@ -26,10 +26,10 @@ from realtime.decks.player import Loaded, Player
 from realtime.effects.chain import Effect, rows
 from realtime.ipc.child import Child
 from realtime.ipc.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
-from realtime.journal import Journal
 from realtime.library import conversion
 from realtime.library.opening import opened
 from realtime.params.table import HOST_ROWS, Parameter
+from realtime.takes.journal import Journal
 
 CROSSFADER_MS = 10.0
 RESTART_FADE_MS = 20.0

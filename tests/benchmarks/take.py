@@ -61,7 +61,7 @@ def measure(device: str | None, seconds: float, folder: Path) -> dict[str, Any]:
 
     from realtime import Session
     from realtime.library.library import BUNDLED, Library
-    from realtime.render import render
+    from realtime.takes.renderer import render
 
     recording, take, again = (folder / name for name in ("played.wav", "played.take", "again.wav"))
     with Session(device=device, blocksize=BLOCK, record=recording, take=take) as session:

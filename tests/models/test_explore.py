@@ -17,7 +17,7 @@ from models.heard import HeardError, hear
 from models.knobs import KnobError
 from models.pictures import PictureError
 from models.strip import BANDS, COLUMNS, drawn
-from realtime.record import RecordError
+from realtime.takes.recorder import RecordError
 from tests.realtime.test_offline import RATE, SECONDS, SEED, on_stage
 
 

@@ -14,7 +14,7 @@ from realtime import Session
 from realtime.decks.client import wait_for
 from realtime.effects.chain import Effect, find
 from realtime.library.library import Library
-from realtime.render import render
+from realtime.takes.renderer import render
 
 pytestmark = pytest.mark.usefixtures("_denormals")
 

@@ -16,10 +16,10 @@ import pytest
 
 from realtime import Session
 from realtime.ipc.memory import CAPTURE, RESTORE
-from realtime.journal import ENTRY
 from realtime.midi.midi import Midi
 from realtime.params.table import ParameterError
 from realtime.snapshots.store import SnapshotError
+from realtime.takes.journal import ENTRY
 from tests.realtime.midi.test_mapping import play
 from tests.realtime.test_session import eventually, heard, quiet
 

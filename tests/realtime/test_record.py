@@ -18,11 +18,11 @@ import soundfile as sf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from realtime import growing
 from realtime.decks.client import wait_for
-from realtime.growing import GrowingFile
 from realtime.ipc.memory import HISTORY, Geometry, Registry, Segment
-from realtime.record import HOLD_S, Recorder, RecordError, inside, takes_name
+from realtime.takes import soundfile_writer as growing
+from realtime.takes.recorder import HOLD_S, Recorder, RecordError, inside, takes_name
+from realtime.takes.soundfile_writer import GrowingFile
 
 RATE = 48_000
 HOLD = round(HOLD_S * RATE)
@@ -372,7 +372,7 @@ CHILD = """
 import os, resource, sys, threading, time
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()  # ends with its parent
 from realtime.ipc.memory import Segment
-from realtime.record import Recorder, RecordError
+from realtime.takes.recorder import Recorder, RecordError
 segment = Segment.attach(sys.argv[1])
 """
 RECORDS = """

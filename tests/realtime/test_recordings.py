@@ -15,9 +15,9 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from realtime import Session
 from realtime.decks.client import wait_for
 from realtime.library.library import Library
-from realtime.record import RecordError
 from realtime.recordings import made
-from realtime.render import render
+from realtime.takes.recorder import RecordError
+from realtime.takes.renderer import render
 from tests.jack import JackServer
 from tests.realtime.test_live_input import NOISE, RATE, played, without_dc
 
@@ -106,8 +106,8 @@ import json, resource, signal, sys
 from realtime import Session
 from realtime.decks.client import wait_for
 from realtime.library.library import Library
-from realtime.record import RecordError
-from realtime.render import render
+from realtime.takes.recorder import RecordError
+from realtime.takes.renderer import render
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with Session(sys.argv[1], device="null", takes=sys.argv[2]) as session:
     assert wait_for(lambda: session.status().level_db > -20, 10)

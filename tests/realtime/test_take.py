@@ -22,13 +22,13 @@ from hypothesis import strategies as st
 
 from export.contract import GlitchError
 from realtime import Session
-from realtime.again import Again
 from realtime.ipc import rings
 from realtime.ipc.memory import HISTORY, PLUGGED, RING, Geometry, Registry, Segment
-from realtime.journal import CALLBACK, ENTRY, PARTS, Journal, held, left_behind, sweep
 from realtime.library.library import Library, digest
-from realtime.render import render, sound
-from realtime.take import TakeError, opened
+from realtime.takes.deck_renderer import Again
+from realtime.takes.journal import CALLBACK, ENTRY, PARTS, Journal, held, left_behind, sweep
+from realtime.takes.renderer import render, sound
+from realtime.takes.take import TakeError, opened
 from tests.jack import NEEDED, JackServer
 from tests.realtime.test_session import eventually
 

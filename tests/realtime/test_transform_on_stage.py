@@ -17,7 +17,7 @@ from realtime.decks.client import wait_for
 from realtime.effects.chain import find
 from realtime.library.library import Library
 from realtime.params.table import ParameterError
-from realtime.render import render
+from realtime.takes.renderer import render
 from tests import reference
 from tests.jack import JackServer
 from tests.realtime.test_cli import Playing, glitch_live

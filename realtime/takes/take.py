@@ -23,7 +23,7 @@ import numpy as np
 
 from export.contract import GlitchError
 from realtime.ipc.memory import GAIN, GONE, MAX_CHANNELS, PLUGGED, SLOTS
-from realtime.journal import CALLBACK, ENTRY, FORMAT, PARTS, held
+from realtime.takes.journal import CALLBACK, ENTRY, FORMAT, PARTS, held
 
 LONGEST_S = 7 * 24 * 3600.0  # a take that says to be longer is none
 SMALLEST_RING, LARGEST_RING = 4096, 1 << 24  # rendering fills a ring by as much as the smallest holds
@@ -45,7 +45,7 @@ class Take:
     begin, end
         Samples of the clock between which it was taken.
     decks
-        What each deck began with, by its number; see `realtime.journal`.
+        What each deck began with, by its number; see `realtime.takes.journal`.
     entries : np.ndarray [dtype=ENTRY]
         What was done, in order.
     lost

@@ -1,4 +1,4 @@
-"""A deck of a take, decoded again in a process of its own: `python -m realtime.again`.
+"""A deck of a take, decoded again in a process of its own: `python -m realtime.takes.deck_renderer`.
 
 Decks share no interpreter on stage, so they share none when they are rendered. Standard input brings a line of JSON,
 `{"folder", "number", "model"}`; standard output gives the deck's sound from its first frame on, portion by portion,
@@ -26,8 +26,8 @@ from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
 from realtime.ipc.child import apart
 from realtime.ipc.memory import HEAR, RESTORE
-from realtime.journal import INPUT
-from realtime.take import ILL_FORMED, Take, TakeError, brief, read
+from realtime.takes.journal import INPUT
+from realtime.takes.take import ILL_FORMED, Take, TakeError, brief, read
 
 PORTION = 4096  # frames that are decoded at once
 LONGEST_SENTENCE = 10_000
@@ -40,7 +40,10 @@ class Again:
         self._channels = int(take.decks[number]["channels"])
         self._name = model.name
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "realtime.again"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **apart()
+            [sys.executable, "-m", "realtime.takes.deck_renderer"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            **apart(),
         )
         order = {"folder": str(take.folder), "number": number, "model": str(model)}
         assert self._process.stdin is not None

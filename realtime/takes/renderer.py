@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from realtime.again import Again
 from realtime.audio.mixer import Mixer
 from realtime.ipc import rings
 from realtime.ipc.memory import DRY, GONE, HISTORY, OPENED, PLUGGED, Geometry, Segment
-from realtime.journal import CALLBACK
 from realtime.library.library import Library, digest
-from realtime.record import check_path
-from realtime.take import Take, TakeError, opened
+from realtime.takes.deck_renderer import Again
+from realtime.takes.journal import CALLBACK
+from realtime.takes.recorder import check_path
+from realtime.takes.take import Take, TakeError, opened
 
 STRETCH = 4096  # frames mixed at once
 SETTLED_S = 5.0  # nothing that ended so long before a take is heard in it

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from export.contract import GlitchError
-from realtime.growing import FORMATS, GrowingFile
 from realtime.ipc.memory import LETTERS, Segment
+from realtime.takes.soundfile_writer import FORMATS, GrowingFile
 
 PARTS = ("output", "input", *LETTERS)
 POLL_S = 0.1

@@ -33,7 +33,7 @@ import numpy as np
 from export.contract import GlitchError
 from realtime.ipc import rings
 from realtime.ipc.memory import COMMAND, Segment, lock_file
-from realtime.record import Recorder
+from realtime.takes.recorder import Recorder
 
 if TYPE_CHECKING:
     from realtime.decks.client import DeckProcess

@@ -1,0 +1,1 @@
+"""Recordings, the journal, takes, and their rendering to the same samples."""
