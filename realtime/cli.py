@@ -141,9 +141,9 @@ def main() -> None:
 
 
 def _play(model: Path | None, *, window: bool, seconds: float | None, record: Path | None, **settings: object) -> None:
-    from realtime.recordings import made
-    from realtime.session import Session
-    from realtime.statusline import StatusLine
+    from realtime.session.recordings import made
+    from realtime.session.session import Session
+    from realtime.session.status_line import StatusLine
 
     if isinstance(takes := settings["takes"], Path):
         made(takes)  # a folder that can't be had is said before the show, not after it
@@ -185,7 +185,7 @@ def _tell(sentence: str) -> None:
 
 
 def _greeting(session: object) -> str:
-    from realtime.session import Session
+    from realtime.session.session import Session
 
     assert isinstance(session, Session)
     where = f"{session.device} at {session.sample_rate:.0f} Hz"
@@ -266,7 +266,7 @@ def _list_parameters(model: Path) -> None:
 
 
 def _check(model: Path, samplerate: float | None, seconds: float | None) -> None:
-    from realtime.check import measure
+    from realtime.session.preshow_check import measure
 
     result = measure(_playable(model), sample_rate=samplerate, seconds=seconds or 3.0)
     print(result.sentence(model.name))

@@ -35,7 +35,7 @@ PROBE = 512
 def measure(path: Path, sound: np.ndarray, seconds: float) -> dict[str, Any]:
     """Play a model; `sound` [shape=(1, samples)] is what a transform hears, round and round."""
     from realtime import Session
-    from realtime.commands import readings
+    from realtime.session.commands import readings
     from tests.benchmarks._capture import Capture
 
     model = ChunkModel(path)

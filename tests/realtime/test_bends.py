@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from export.bend import bend_file
 from export.contract import load
 from realtime import Session
-from realtime.check import measure
 from realtime.engine.bends import order, touched
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
@@ -24,6 +23,7 @@ from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
 from realtime.layouts.plan import COLUMNS, label_of, pages, strip
 from realtime.library.library import Library
 from realtime.params.table import Table, table
+from realtime.session.preshow_check import measure
 from tests.realtime.osc_stage import message
 from tests.realtime.test_engine import play, still
 from tests.realtime.test_session import eventually, heard, quiet

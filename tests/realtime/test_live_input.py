@@ -12,8 +12,8 @@ from numpy.fft import irfft, rfft
 
 from realtime import Session
 from realtime.audio.mixer import DC_HZ
-from realtime.commands import readings
 from realtime.decks.client import wait_for
+from realtime.session.commands import readings
 from tests.jack import JackClient, JackServer
 
 RATE = 48_000

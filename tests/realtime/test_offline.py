@@ -13,7 +13,7 @@ from realtime import Session
 from realtime.decks.offline import Offline
 from realtime.engine.engine import Engine
 from realtime.latent.walk import spherical
-from realtime.sessionfile import DeckEntry, SessionFile, sha256, write
+from realtime.session.session_file import DeckEntry, SessionFile, sha256, write
 from tests import reference
 from tests.realtime.test_session import eventually
 

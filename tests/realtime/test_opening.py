@@ -22,7 +22,7 @@ from realtime.library import conversion, opening
 from realtime.library.conversion import SCRATCH, ConversionError, Converted, Wishes
 from realtime.library.library import Library, digest
 from realtime.library.opening import opened
-from realtime.sessionfile import read
+from realtime.session.session_file import read
 from tests.realtime.test_session import eventually, quiet
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ import pytest
 
 from realtime import Session
 from realtime.ipc.memory import RESTORE
-from realtime.sessionfile import DeckEntry, SessionFile, read, sha256, write
+from realtime.session.session_file import DeckEntry, SessionFile, read, sha256, write
 from realtime.snapshots.store import Rule
 from tests import reference
 from tests.realtime.test_cli import Playing, glitch_live

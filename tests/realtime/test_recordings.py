@@ -15,7 +15,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from realtime import Session
 from realtime.decks.client import wait_for
 from realtime.library.library import Library
-from realtime.recordings import made
+from realtime.session.recordings import made
 from realtime.takes.recorder import RecordError
 from realtime.takes.renderer import render
 from tests.jack import JackServer
@@ -29,7 +29,7 @@ def eventually(condition, timeout_s: float = 10.0) -> None:
 def test_stems_sum_to_the_output_and_the_input_is_what_was_played(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("realtime.session.data_folder", lambda: tmp_path)
+    monkeypatch.setattr("realtime.session.session.data_folder", lambda: tmp_path)
     with JackServer(block=256) as server, played(models["echo"], server, monkeypatch, NOISE, mix=0.5) as session:
         session.load("orchestra", letter="b").result()
         session.set("/crossfade", 0.5)
@@ -167,7 +167,7 @@ def test_what_was_recorded_can_be_read_when_the_host_is_killed(models: dict[str,
 def test_a_take_with_live_input_and_jumps_is_rendered_as_it_was_heard(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("realtime.session.data_folder", lambda: tmp_path)
+    monkeypatch.setattr("realtime.session.session.data_folder", lambda: tmp_path)
     with (
         JackServer(block=256) as server,
         played(models["echo"], server, monkeypatch, NOISE, mix=0.3, amount=1) as session,
@@ -210,7 +210,7 @@ def test_a_recording_that_is_ended_by_hand_ends_nothing_else(models: dict[str, P
 def test_a_take_whose_folder_is_gone_is_kept_elsewhere(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("realtime.recordings.data_folder", lambda: tmp_path / "home")
+    monkeypatch.setattr("realtime.session.recordings.data_folder", lambda: tmp_path / "home")
     stick = tmp_path / "stick"
     stick.mkdir()
     with Session(models["tone"], device="null", take=stick / "show.take") as session:

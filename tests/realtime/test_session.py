@@ -21,7 +21,7 @@ from realtime import Session
 from realtime.decks.client import DeckError, wait_for
 from realtime.ipc.memory import COMMANDS, PENDING, Registry, Segment, registry_folder, sweep
 from realtime.params.table import ParameterError
-from realtime.session import SessionError
+from realtime.session.session import SessionError
 from realtime.takes.recorder import RecordError
 
 

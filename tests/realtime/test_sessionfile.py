@@ -21,9 +21,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.autosave import Autosave
 from realtime.library.library import Library
-from realtime.sessionfile import (
+from realtime.session.autosave import Autosave
+from realtime.session.session_file import (
     DeckEntry,
     SessionFile,
     SessionFileError,

@@ -12,11 +12,11 @@ import pytest
 import soundfile as sf
 
 from realtime import Session
-from realtime.commands import readings
 from realtime.decks.client import wait_for
 from realtime.effects.chain import find
 from realtime.library.library import Library
 from realtime.params.table import ParameterError
+from realtime.session.commands import readings
 from realtime.takes.renderer import render
 from tests import reference
 from tests.jack import JackServer

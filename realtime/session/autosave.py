@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from export.contract import GlitchError
-from realtime.sessionfile import SessionFile, backup, is_scratch, replace_file, write
+from realtime.session.session_file import SessionFile, backup, is_scratch, replace_file, write
 
 EVERY_S = 2.0  # at most so often a file is written
 PATIENCE_S = 10.0  # that a disk is waited for at the end

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.contract import GlitchError
-from realtime.autosave import Autosave
 from realtime.effects.chain import Effect
 from realtime.ipc.memory import LETTERS
 from realtime.library.library import Library, bundled_model
 from realtime.library.opening import Opened
 from realtime.params.table import HOST_ROWS
-from realtime.sessionfile import DeckEntry, SessionFile, resolve
-from realtime.sessionfile import read as read_file
+from realtime.session.autosave import Autosave
+from realtime.session.session_file import DeckEntry, SessionFile, resolve
+from realtime.session.session_file import read as read_file
 from realtime.snapshots.store import deck_values, host_values
 
 if TYPE_CHECKING:
-    from realtime.session import Session
+    from realtime.session.session import Session
 
 SHOWN = ("/morph/x", "/morph/y", "/snapshot/time", "/snapshot/caches", "/record/input", "/record/stems")
 LATER = ("/record", "/take", "/snapshot", "/morph", "/midi", "/mute", "/focus")  # what isn't set again at a start

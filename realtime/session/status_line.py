@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from realtime.session import Session
-    from realtime.status import Status
+    from realtime.session.session import Session
+    from realtime.session.status import Status
 
 REDRAW_S = 0.25
 PLAIN_S = 5.0  # between lines where the output is no terminal

@@ -26,7 +26,7 @@ from realtime.snapshots.store import DeckSnapshot, Snapshot, Snapshots, capture
 if TYPE_CHECKING:
     from realtime.decks.client import DeckProcess
     from realtime.decks.player import Player
-    from realtime.session import Session
+    from realtime.session.session import Session
 
 KEPT = re.compile(r"[0-9a-f]{32}\..+")  # the files that are ours in the folder of memory
 SETTLE_S = 5.0

@@ -20,12 +20,8 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from export.contract import Card, GlitchError, load
-from realtime import persist, status
 from realtime.audio.output import Output
 from realtime.audio.watchdog import DeviceWatch
-from realtime.autosave import Autosave
-from realtime.commands import commands, readings
-from realtime.controls import Controls
 from realtime.decks.client import DeckError, DeckProcess, start_deck, wait_for
 from realtime.decks.player import Player
 from realtime.decks.rack import Rack
@@ -40,9 +36,14 @@ from realtime.library.opening import opened
 from realtime.osc.servers import OscSurface
 from realtime.osc.udp import IMMEDIATELY, Counts
 from realtime.params.table import Parameter, ParameterError
-from realtime.recall import Recall
-from realtime.recordings import Recordings, check_take
-from realtime.status import Status
+from realtime.session import persistence as persist
+from realtime.session import status
+from realtime.session.autosave import Autosave
+from realtime.session.commands import commands, readings
+from realtime.session.controls import Controls
+from realtime.session.recall import Recall
+from realtime.session.recordings import Recordings, check_take
+from realtime.session.status import Status
 from realtime.takes import journal
 from realtime.takes.journal import Journal
 from realtime.takes.recorder import Recorder, check_path

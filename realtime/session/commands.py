@@ -36,11 +36,11 @@ from realtime.ipc.memory import LETTERS
 from realtime.osc.codec import write_message
 from realtime.osc.router import Command
 from realtime.osc.udp import BadPacketError, Peer
-from realtime.status import input_latency_ms
+from realtime.session.status import input_latency_ms
 
 if TYPE_CHECKING:
     from realtime.midi import Midi
-    from realtime.session import Session
+    from realtime.session.session import Session
     from realtime.snapshots.store import Snapshots
 
 Arguments = Sequence[object]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from realtime.osc.udp import Counts
 
 if TYPE_CHECKING:
-    from realtime.session import Session
+    from realtime.session.session import Session
 
 SILENT_DB = -80.0
 

@@ -15,10 +15,10 @@ from realtime.decks.rack import addresses
 from realtime.ipc.memory import LETTERS, MUTE_MS
 from realtime.osc.udp import IMMEDIATELY, BadPacketError, number
 from realtime.params.table import SNAPSHOT_BUTTONS, Parameter, ParameterError, table
-from realtime.status import SILENT_DB
+from realtime.session.status import SILENT_DB
 
 if TYPE_CHECKING:
-    from realtime.session import Session
+    from realtime.session.session import Session
 
 TO_THE_SAMPLE = frozenset(("/gain", "/mute", "/crossfade"))  # what the callback does by itself at its time
 LEAD_S = 0.1  # how long before; what lies further ahead waits here, and never fills the callback's memory

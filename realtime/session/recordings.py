@@ -15,7 +15,7 @@ from realtime.library.library import data_folder
 from realtime.takes.recorder import Recorder, RecordError, check_folder, inside, takes_name
 
 if TYPE_CHECKING:
-    from realtime.session import Session
+    from realtime.session.session import Session
 
 TAKE = ".take"
 

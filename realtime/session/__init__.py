@@ -1,0 +1,1 @@
+"""The session: its parts and how they are built, commands, controls, recall, session file, status."""
