@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from realtime.midi.mapping import Mapping, MappingFile, Source
     from realtime.midi.midi import Midi
-    from realtime.midi.ports import MidiError, PortState, backends
+    from realtime.midi.ports.client import MidiError, PortState, backends
 
 _WHERE = {
     "Mapping": "mapping",
     "MappingFile": "mapping",
     "Midi": "midi",
-    "MidiError": "ports",
-    "PortState": "ports",
+    "MidiError": "ports.client",
+    "PortState": "ports.client",
     "Source": "mapping",
-    "backends": "ports",
+    "backends": "ports.client",
 }
 
 __all__ = ["Mapping", "MappingFile", "Midi", "MidiError", "PortState", "Source", "backends"]

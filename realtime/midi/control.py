@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from realtime.midi.combine import Change
+from realtime.midi.curves import to_position, to_value
 from realtime.midi.mapping import RELATIVE, Mapping, Mode
 from realtime.midi.pickup import Pickup
-from realtime.midi.travel import to_position, to_value
 from realtime.params.table import Parameter
 
 PRESSED = 64

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args
 
 from realtime.midi.combine import ANY, Change, SourceType
-from realtime.midi.ports import MidiError
+from realtime.midi.ports.client import MidiError
 
 FORMAT = "glitch-live MIDI mapping"
 VERSION = 1

@@ -9,7 +9,7 @@ import pytest
 
 from realtime import Session
 from realtime.decks.client import wait_for
-from realtime.midi.ports import Incoming
+from realtime.midi.ports.client import Incoming
 
 
 def incoming(*data: int, at: float) -> Incoming:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from realtime.midi.clock import Clock
 from realtime.midi.midi import Midi
-from realtime.midi.ports import Incoming
-from realtime.midi.stamps import Stamps
+from realtime.midi.ports.client import Incoming
+from realtime.midi.ports.timestamps import Stamps
 from tests.realtime.midi.stage import Stage
 
 

@@ -7,10 +7,10 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.midi.frames import HEAD, LOST, MESSAGE, Frame, FrameError, Unpacker, pack
 from realtime.midi.mapping import Mapping, Source
 from realtime.midi.midi import Midi
-from realtime.midi.ports import Incoming
+from realtime.midi.ports.client import Incoming
+from realtime.midi.ports.framing import HEAD, LOST, MESSAGE, Frame, FrameError, Unpacker, pack
 from tests.realtime.midi.stage import Stage
 
 MESSAGES = 200_000

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.midi.curves import to_position, to_value
 from realtime.midi.mapping import (
     FORMAT,
     Mapping,
@@ -25,8 +26,7 @@ from realtime.midi.mapping import (
     write,
 )
 from realtime.midi.midi import Midi
-from realtime.midi.ports import Incoming
-from realtime.midi.travel import to_position, to_value
+from realtime.midi.ports.client import Incoming
 from tests.realtime.midi.stage import Stage, row
 
 JSON = st.recursive(

@@ -14,7 +14,7 @@ from realtime.midi.mapping import Mapping, MappingFile, NoteSettings, Source, wr
 from realtime.midi.midi import Midi
 from realtime.midi.notes import Notes
 from realtime.midi.parse import Message
-from realtime.midi.ports import Incoming
+from realtime.midi.ports.client import Incoming
 from tests.realtime.midi.stage import Stage, row
 from tests.realtime.midi.test_mapping import play
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from realtime.midi import Mapping, Midi, MidiError, Source, backends
-from realtime.midi.ports import Ports
+from realtime.midi.ports.client import Ports
 from tests.jack import JackServer
 from tests.realtime.midi.stage import Stage
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from realtime.midi.travel import to_loudness, to_value
+from realtime.midi.curves import to_loudness, to_value
 from tests.realtime.midi.stage import row
 
 LEVEL = replace(row("/loudness", -90, -6), unit="dBFS")

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from realtime.ipc.priority import prefer_thread
-from realtime.midi.frames import EVERY_PORT, LOST, MESSAGE, PORTS, SAY, Unpacker, pack
-from realtime.midi.stamps import Stamps
+from realtime.midi.ports.framing import EVERY_PORT, LOST, MESSAGE, PORTS, SAY, Unpacker, pack
+from realtime.midi.ports.timestamps import Stamps
 
 POLL_S = 0.001
 EAGER_POLL_S, EAGER_S = 0.00025, 5.0  # while somebody plays, and so long after the last message

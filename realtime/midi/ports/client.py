@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from export.contract import GlitchError
 from realtime.ipc.priority import prefer_thread
-from realtime.midi.frames import EVERY_PORT, LOST, MESSAGE, PORTS, SAY, FrameError, Unpacker, pack
+from realtime.midi.ports.framing import EVERY_PORT, LOST, MESSAGE, PORTS, SAY, FrameError, Unpacker, pack
 
 BACKENDS = ("alsa", "jack", "core", "winmm")
 RESTART_S, LONGEST_RESTART_S = 0.5, 8.0
@@ -62,7 +62,7 @@ class PortState:
 def backends() -> list[str]:
     """Name the MIDI backends that work here, the first choice first."""
     done = subprocess.run(
-        [sys.executable, "-m", "realtime.midi.process", "--list"],
+        [sys.executable, "-m", "realtime.midi.ports.process", "--list"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -185,7 +185,7 @@ class Ports:
                 if self._closing.is_set():
                     return
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "realtime.midi.process", self._order],
+                    [sys.executable, "-m", "realtime.midi.ports.process", self._order],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,  # drivers write there of servers that don't run
