@@ -10,7 +10,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, fx
 
-from export.contract import MIN_OPSET, ContractError, Control
+from export.format.contract import MIN_OPSET, ContractError, Control
 from export.nn_tilde import last_line
 from export.noise import AMOUNT, SEED, SEEDS, head
 from export.torch_export import _prefixed, _quiet

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from export.contract import ContractError
+from export.format.contract import ContractError
 from export.nn_tilde import Script
 from export.roles import Role
 from export.slots import Kept, Slot, same

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.contract import AUDIO_IN, Card, ContractError, Measured, Method, one_frame, split
+from export.format.contract import AUDIO_IN, Card, ContractError, Measured, Method, one_frame, split
 from export.proof import Proof, prove, random_input, run
 from export.stepping import Steps, runs, session
 

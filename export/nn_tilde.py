@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from export.contract import ContractError
+from export.format.contract import ContractError
 from export.slots import Slots, attributes
 
 BOOL, INT, FLOAT, STR, TENSOR, BUFFER = range(6)

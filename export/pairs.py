@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from export.contract import ContractError
+from export.format.contract import ContractError
 from export.lowering import ALIASES, Pair, Rewrite, Writer, real, weight
 
 aten = torch.ops.aten

@@ -13,7 +13,16 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.contract import AUDIO_IN, Card, Method, bends_layer, input_channels, one_frame, output_channels, split
+from export.format.contract import (
+    AUDIO_IN,
+    Card,
+    Method,
+    bends_layer,
+    input_channels,
+    one_frame,
+    output_channels,
+    split,
+)
 
 TOLERANCE = 1e-5
 FRAMES = 96

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from export.contract import ContractError
+from export.format.contract import ContractError
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from export.contract import AUDIO_IN, Card, input_channels, split
+from export.format.contract import AUDIO_IN, Card, input_channels, split
 from export.noise import AMOUNT
 from export.stepping import session
 

@@ -7,7 +7,7 @@ import dataclasses
 import torch
 
 from export.caches import untouched
-from export.contract import Latent
+from export.format.contract import Latent
 from export.nn_tilde import Script
 from export.roles import Role
 from export.windows import still

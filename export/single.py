@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.contract import Card, split
+from export.format.contract import Card, split
 from export.proof import Proof, random_input, run
 
 FRAMES = 8

@@ -12,7 +12,15 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.contract import FRAMES, Card, ContractError, input_channels, input_samples, output_channels, output_samples
+from export.format.contract import (
+    FRAMES,
+    Card,
+    ContractError,
+    input_channels,
+    input_samples,
+    output_channels,
+    output_samples,
+)
 from export.widening import widened
 
 

@@ -24,7 +24,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 
 
 class StreamingError(GlitchError):

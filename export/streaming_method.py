@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from export.contract import AUDIO_IN, ContractError, Method
 from export.explicit import explicit
+from export.format.contract import AUDIO_IN, ContractError, Method
 from export.streaming import Layer, forget
 from export.torch_export import TorchMethod
 

@@ -1,7 +1,7 @@
 """Torch modules become one streaming ONNX file, and the proof that it streams comes first.
 
 A method is a module whose `forward(input, *controls, *states)` gives `(output, *next_states)`, all of them explicit
-(see `export.contract` for the shapes). Nothing is written before the graph has shown that any cut of the same input
+(see `export.format.contract` for the shapes). Nothing is written before the graph has shown that any cut of the same input
 gives the same output.
 """
 
@@ -23,8 +23,19 @@ from torch import Tensor, nn
 
 from export import bend as bending
 from export.bend import PARAMETERS
-from export.contract import AUDIO_IN, FRAMES, MIN_OPSET, Card, ContractError, Latent, Method, reads, save, validate
 from export.explicit import Explicit
+from export.format.contract import (
+    AUDIO_IN,
+    FRAMES,
+    MIN_OPSET,
+    Card,
+    ContractError,
+    Latent,
+    Method,
+    reads,
+    save,
+    validate,
+)
 from export.measure import measure
 from export.proof import Proof, prove
 from export.recurrent import as_operators

@@ -21,7 +21,7 @@ import onnx
 import torch
 
 from export.caches import untouched, warm
-from export.contract import (
+from export.format.contract import (
     Card,
     ContractError,
     Measured,

@@ -19,7 +19,7 @@ from torch import Tensor, fx, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
-from export.contract import ContractError
+from export.format.contract import ContractError
 from export.lowering import ALIASES, REWRITES, Pair
 from export.nn_tilde import calm
 from export.noise import Draw

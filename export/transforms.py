@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from export.contract import Window
+from export.format.contract import Window
 from export.fourier import RealFourier, columns
 from export.streaming import Layer, StreamingError, waits
 

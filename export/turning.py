@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from export.contract import Control
+from export.format.contract import Control
 from export.nn_tilde import BOOL, FLOAT, INT, Attribute
 from export.noise import AMOUNT, SEED
 from export.tracing import Recording

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from export.contract import (
+from export.format.contract import (
     AUDIO_IN,
     Card,
     Measured,
@@ -21,11 +21,11 @@ from export.contract import (
     output_channels,
     split,
 )
+from export.format.summary import stored
 from export.measure import answer, real_time
 from export.proof import TOLERANCE, prove, run
 from export.rest import leave_alone
 from export.stepping import runs, session
-from export.summary import stored
 
 FRAMES = 64
 FAR = 4.0  # standard deviations, as far as a fader goes

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from export.contract import AUDIO_IN, Card, ContractError, split
+from export.format.contract import AUDIO_IN, Card, ContractError, split
 from export.rest import settled
 from export.stepping import Steps, runs, session
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from export.assembling import Part, part
 from export.caches import Cache, find, untouched
-from export.contract import ContractError
+from export.format.contract import ContractError
 from export.nn_tilde import Script, last_line
 from export.roles import Role
 from export.tracing import Recording, record, shapes_asked

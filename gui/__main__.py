@@ -13,7 +13,7 @@ from types import TracebackType
 
 from PyQt6.QtWidgets import QApplication
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 from gui import style
 from gui.app import Window
 from gui.host import Host

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from export.archive import check_members
-from export.contract import GlitchError, Provenance
+from export.format.contract import GlitchError, Provenance
 from models.latents import LatentStatistics
 from models.spectral import SpectralVae, VaeConfig
 

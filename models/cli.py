@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from export.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
+from export.format.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
 from models.commands import dcgan, digits, evaluate, explore, generate, pair, playable, textures, transform
 from models.commands.grid import grid
 from models.commands.terminal import command_line, console, ended_tidily, progress
@@ -199,7 +199,7 @@ def card_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Say what a model is: methods, controls, latents, where it comes from, and what was measured."""
-    from export.summary import summary
+    from export.format.summary import summary
 
     said = summary(*load(model), model.stat().st_size)
     if json:
@@ -216,7 +216,7 @@ def verify_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Prove again that a model keeps what it promises; the exit status is 1 where it doesn't."""
-    from export.plain import plain
+    from export.format.dataclass_json import plain
     from export.verify import verify
 
     verdict = verify(model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.contract import load
+from export.format.contract import load
 from models import export
 from models.report import trained as report
 from models.train import Result

@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from export.contract import Control, GlitchError
+from export.format.contract import Control, GlitchError
 
 PITCH_WAVES = 5
 """Pairs of sine and cosine that tell a pitch; the slowest is four octaves long, each next half as long."""

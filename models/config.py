@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 from models.presets import PRESETS
 from models.spectral import VaeConfig
 

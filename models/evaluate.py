@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.contract import Card, load
+from export.format.contract import Card, load
 from models import features, metrics, probe
 from models.ceilings import ceilings
 from models.data import manifest

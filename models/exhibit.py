@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from export.contract import Control, GlitchError, load
+from export.format.contract import Control, GlitchError, load
 from models import features, figures, pictures, probe
 from models.ceilings import true_magnitudes
 from models.data import manifest

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from export.contract import Card, GlitchError, load
+from export.format.contract import Card, GlitchError, load
 from models import routes
 from models.heard import hear
 from models.knobs import turn_named

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 from export.streaming import whole
 from models.quiet import quiet
 from models.vae import Vae, Weighing

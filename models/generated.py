@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from export.contract import GlitchError, load
+from export.format.contract import GlitchError, load
 from models.explore import Explored, heard, ready
 from models.explore import Wish as Way
 from models.output import check_new, written

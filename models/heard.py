@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.contract import Card, GlitchError, Latent, load
+from export.format.contract import Card, GlitchError, Latent, load
 from models import sounds, told
 from models.features import SILENCE_DB
 from models.sounds import SoundFile

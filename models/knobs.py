@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 from models.routes import turn
 from realtime.engine.engine import Engine
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.contract import Latent, MapPoint
+from export.format.contract import Latent, MapPoint
 from models.data.manifest import Sound
 from models.frames import FrameStore
 from models.objective import DB_PER_NEPER, SpectralDistance

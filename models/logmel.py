@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from export.contract import MelBands, Spectrum
-from export.mel import bands_of
+from export.format.contract import MelBands, Spectrum
+from export.format.mel_scale import bands_of
 from export.streaming import Layer
 from export.transforms import STFT
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from export.mel import mel_weights
+from export.format.mel_scale import mel_weights
 from models import pitch
 from realtime.dsp.rtpghi import stft_magnitudes
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from export.mel import mel_weights
+from export.format.mel_scale import mel_weights
 from models.gaussian import Normal
 
 MEL_BANDS = 128

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-from export.mel import mel_weights
+from export.format.mel_scale import mel_weights
 from realtime.dsp.rtpghi import stft_magnitudes
 
 Audio = NDArray[np.floating]

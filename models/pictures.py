@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from export.contract import GlitchError, Latent
+from export.format.contract import GlitchError, Latent
 from models.probe import Dimension
 from models.strip import RANGE_DB, Strip, Trail
 from realtime.latent.latent_map import places

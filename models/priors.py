@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 from models.gaussian import Normal
 
 Encode = Callable[[Tensor], Normal]

@@ -13,7 +13,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 from models import plan
 from models.plan import Planned
 from models.writing import put

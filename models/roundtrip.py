@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.contract import Card, GlitchError, Method
+from export.format.contract import Card, GlitchError, Method
 from models.features import Analysis
 from models.told import told
 from realtime.dsp.rtpghi import PhaseInverter
@@ -34,7 +34,7 @@ class RoundTrip:
     Parameters
     ----------
     model, card
-        As `export.contract.load` gives them.
+        As `export.format.contract.load` gives them.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.contract import Card
+from export.format.contract import Card
 from models.heard import Following, Heard, must_encode
 from models.sounds import Audio, SoundFile
 from realtime.engine.engine import Engine

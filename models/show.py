@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from export.contract import AUDIO_IN
+from export.format.contract import AUDIO_IN
 from export.verify import Verdict
 
 PIPED_WIDTH = 120
@@ -17,7 +17,7 @@ MOST_LABELS = 6
 
 
 def card(said: dict[str, Any]) -> None:
-    """Print what `export.summary.summary` says of a model."""
+    """Print what `export.format.summary.summary` says of a model."""
     out, latent, file = _console(), said["latent"], said["file"]
     rate, parameters = said["sample_rate"], _amount(file["parameters"])
     out.print(

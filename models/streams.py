@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from export.contract import Card, ContractError, Latent, MapPoint, Method, Provenance
 from export.explicit import explicit
+from export.format.contract import Card, ContractError, Latent, MapPoint, Method, Provenance
 from export.proof import Proof
 from export.streaming import Layer, forget, whole
 from export.torch_export import TorchMethod

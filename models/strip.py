@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from export.mel import mel_weights
+from export.format.mel_scale import mel_weights
 from realtime.dsp.rtpghi import analysis_window
 
 BANDS = 160

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from export.contract import Card
+from export.format.contract import Card
 from models import features, pitch
 from models.features import SILENCE_DB
 from models.sounds import Audio

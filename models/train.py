@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from export.contract import Provenance
+from export.format.contract import Provenance
 from models import checkpoint, config, features, latents, plan
 from models.checkpoint import CheckpointError, Trained
 from models.config import ConfigError, TrainConfig

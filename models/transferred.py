@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 from models.data.opening import Wanted, open_data
 from models.features import load_sound
 from models.onsets import onsets_s

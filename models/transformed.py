@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from export.contract import Card, ContractError, GlitchError, load
+from export.format.contract import Card, ContractError, GlitchError, load
 from models import routes
 from models.heard import Following
 from models.knobs import turn_named

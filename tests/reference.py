@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from export.contract import Card, Control, Latent, MelBands, Method, Provenance, Spectrum, save
-from export.mel import bands_of
+from export.format.contract import Card, Control, Latent, MelBands, Method, Provenance, Spectrum, save
+from export.format.mel_scale import bands_of
 
 if TYPE_CHECKING:
     from torch import nn

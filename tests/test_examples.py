@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from export.contract import load
+from export.format.contract import load
 from realtime import Session
 from realtime.decks.client import wait_for
 from realtime.layouts.files import KINDS

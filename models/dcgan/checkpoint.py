@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from export.contract import Provenance
+from export.format.contract import Provenance
 from models import checkpoint
 from models.checkpoint import CheckpointError
 from models.config import ConfigError

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.contract import MapPoint
+from export.format.contract import MapPoint
 from export.layers import CausalConv1d
 from models.dcgan.endless import CONTEXT, EndlessGenerator, led
 from models.dcgan.forms import Spectra

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 from export.streaming import forget, whole
 from models import features
 from models.data import cifar, digits, opening

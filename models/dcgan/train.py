@@ -9,7 +9,7 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from export.contract import Provenance
+from export.format.contract import Provenance
 from models import checkpoint as checkpoints
 from models import plan as plans
 from models.checkpoint import CheckpointError

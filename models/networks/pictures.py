@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 
 
 class NetworkError(GlitchError):

@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from export.contract import Provenance
+from export.format.contract import Provenance
 from models.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain
 from models.latents import LatentStatistics
 from models.playable.hearing import Hearing

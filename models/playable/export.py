@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from export.contract import Card, ContractError, Control, Method
 from export.explicit import explicit
+from export.format.contract import Card, ContractError, Control, Method
 from export.proof import Proof
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods

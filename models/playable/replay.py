@@ -13,7 +13,7 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from export.contract import Card, ContractError, split
+from export.format.contract import Card, ContractError, split
 from models.playable.analysis import Analysis, analyse
 from models.playable.synth import AMPLITUDE, OVERLAP
 
@@ -46,7 +46,7 @@ class Replay:
     Parameters
     ----------
     model, card
-        As `export.contract.load` gives them.
+        As `export.format.contract.load` gives them.
 
     Raises
     ------

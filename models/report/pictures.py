@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from export.mel import mel_weights
+from export.format.mel_scale import mel_weights
 from realtime.dsp.rtpghi import stft_magnitudes
 
 RANGE_DB = 80.0

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.contract import Card
+from export.format.contract import Card
 from models import features, metrics
 from models.data.prepare import Preparation
 from models.frames import FrameStore

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from export.mel import Frequencies, hz_to_mel, mel_to_hz
+from export.format.mel_scale import Frequencies, hz_to_mel, mel_to_hz
 from models.transforms.transform import TransformError
 
 

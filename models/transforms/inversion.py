@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.contract import Spectrum
+from export.format.contract import Spectrum
 from models.transforms.griffin_lim import MOMENTUM, griffin_lim
 from models.transforms.mel import Mel
 from models.transforms.pghi import pghi

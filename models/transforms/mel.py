@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from export.contract import Spectrum
-from export.mel import mel_weights
+from export.format.contract import Spectrum
+from export.format.mel_scale import mel_weights
 from models.transforms.stft import STFT
 from models.transforms.transform import Transform
 

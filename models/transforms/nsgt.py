@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from export.mel import Frequencies
+from export.format.mel_scale import Frequencies
 from models.transforms.transform import Transform, TransformError
 
 

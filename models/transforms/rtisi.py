@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.contract import Spectrum
+from export.format.contract import Spectrum
 from models.transforms.griffin_lim import MOMENTUM
 from models.transforms.stft import STFT
 from realtime.dsp.propagation import SILENCE

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from export.mel import Frequencies
+from export.format.mel_scale import Frequencies
 from models.transforms.nsgt import NSGT
 from models.transforms.stft import overlap_add
 from models.transforms.transform import Transform, TransformError

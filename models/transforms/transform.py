@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 
 
 class TransformError(GlitchError):

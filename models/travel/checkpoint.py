@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from export.contract import Provenance
+from export.format.contract import Provenance
 from export.streaming import Chain
 from models.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain
 from models.config import ConfigError

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from export.contract import Card, Latent, Method
 from export.explicit import explicit
+from export.format.contract import Card, Latent, Method
 from export.proof import Proof
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods

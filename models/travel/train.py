@@ -10,7 +10,7 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from export.contract import Provenance
+from export.format.contract import Provenance
 from models import checkpoint as checkpoints
 from models import plan
 from models.checkpoint import FILE_NAME, CheckpointError

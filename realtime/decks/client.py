@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.contract import Card, GlitchError
+from export.format.contract import Card, GlitchError
 from realtime.ipc import rings
 from realtime.ipc.child import Child, ChildError
 from realtime.ipc.memory import CAPTURE, DONE, EVENT, RING, Geometry, Registry, Segment

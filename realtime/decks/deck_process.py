@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 from realtime.dsp.input_reader import Hearing
 from realtime.effects.chain import Effect
 from realtime.engine.engine import Engine

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.contract import GlitchError, load
+from export.format.contract import GlitchError, load
 from realtime.audio.output import Output
 from realtime.decks.client import DeckError, DeckProcess, wait_for
 from realtime.decks.lookahead import Ahead

@@ -50,7 +50,7 @@ class MelInverter(PhaseInverter):
     Parameters
     ----------
     weights : np.ndarray [shape=(bands, n_fft // 2 + 1)]
-        Of the power in each bin, not negative; as `export.mel.mel_weights` or librosa makes them.
+        Of the power in each bin, not negative; as `export.format.mel_scale.mel_weights` or librosa makes them.
     n_fft, hop, window, seed
         As `realtime.dsp.rtpghi.PhaseInverter` takes them.
     rounds

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from export.contract import Card, Latent, bends_layer, load
+from export.format.contract import Card, Latent, bends_layer, load
 from realtime.dsp.dry_path import DryWay
 from realtime.dsp.framer import Hops
 from realtime.dsp.nan_guard import Guard, rise

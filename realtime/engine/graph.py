@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.contract import (
+from export.format.contract import (
     AUDIO_IN,
     Card,
     ContractError,
@@ -34,7 +34,7 @@ class Graph:
     Parameters
     ----------
     model, card
-        As `export.contract.load` gives them.
+        As `export.format.contract.load` gives them.
     name
         `decode`, `encode`, `transform` or `prior`.
     path

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from export.contract import GlitchError, Latent
+from export.format.contract import GlitchError, Latent
 from realtime.latent.latent_map import Plane
 from realtime.latent.looper import MODES, Loop, LoopState, Overdub
 from realtime.latent.walk import Walk, WalkState, pace

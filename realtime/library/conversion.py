@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from export.contract import Card, ContractError, GlitchError, load
+from export.format.contract import Card, ContractError, GlitchError, load
 from realtime.ipc.child import apart
 from realtime.library import library
 

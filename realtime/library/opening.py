@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from export.contract import FORMAT, ContractError, GlitchError, load
+from export.format.contract import FORMAT, ContractError, GlitchError, load
 from realtime.ipc.memory import lock_file
 from realtime.library import conversion
 from realtime.library.conversion import ConversionError, foreign

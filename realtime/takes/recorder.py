@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 from realtime.ipc.memory import LETTERS, Segment
 from realtime.takes.soundfile_writer import FORMATS, GrowingFile
 

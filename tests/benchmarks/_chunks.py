@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from export.contract import AUDIO_IN, Card, Method, Spectrum, load, split
-from export.mel import bands_of
+from export.format.contract import AUDIO_IN, Card, Method, Spectrum, load, split
+from export.format.mel_scale import bands_of
 from realtime.dsp.mel_inversion import MelInverter
 from realtime.dsp.rtpghi import analysis_window
 from realtime.engine.graph import Graph

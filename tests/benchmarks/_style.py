@@ -83,7 +83,7 @@ def through_bands(model: ChunkModel, clip: np.ndarray) -> np.ndarray:
     """
     import torch
 
-    from export.mel import bands_of
+    from export.format.mel_scale import bands_of
     from models.logmel import LogMel
     from realtime.dsp.rtpghi import stft_magnitudes
 

@@ -65,7 +65,7 @@ def chord_model(
     """
     from onnx import TensorProto, helper, numpy_helper
 
-    from export.contract import Card, Latent, Method, Provenance, save
+    from export.format.contract import Card, Latent, Method, Provenance, save
 
     count, channels = len(frequencies), len(sides)
     node = helper.make_node

@@ -24,7 +24,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.contract import FRAMES, Card, load, split
+from export.format.contract import FRAMES, Card, load, split
 from export.stepping import Steps, loaded, options, session
 from export.weights import lighter
 from export.widening import widened

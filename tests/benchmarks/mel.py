@@ -24,7 +24,7 @@ import librosa
 import numpy as np
 import torch
 
-from export.contract import Spectrum
+from export.format.contract import Spectrum
 from models.metrics import buzz_db, log_mel_difference_db
 from models.transforms.inversion import invert
 from models.transforms.mel import Mel

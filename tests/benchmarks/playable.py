@@ -73,7 +73,7 @@ def describe(result: dict[str, Any]) -> str:
 
 def measure(folder: Path, model: str) -> dict[str, Any]:
     """Measure a bundled model on the held-out notes of a folder."""
-    from export.contract import load
+    from export.format.contract import load
     from models import features
     from models.data import manifest
     from models.playable.replay import Replay
@@ -104,7 +104,7 @@ def measure(folder: Path, model: str) -> dict[str, Any]:
 
 
 def _ways(replay: Any, model: str) -> dict[str, Again]:
-    from export.contract import load
+    from export.format.contract import load
     from models.evaluate import RoundTrip
     from models.playable import resynthesis
     from models.playable.analysis import Analysis, analyse

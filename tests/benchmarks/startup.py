@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 from realtime.ipc.memory import Segment, registry_folder
 
 STARTS = 5

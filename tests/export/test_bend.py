@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export import proof
 from export.bend import AUTOMATIC, bend, bend_file, layers
-from export.contract import Card, ContractError, Control, Latent, Method, load, save, split, unbent, validate
+from export.format.contract import Card, ContractError, Control, Latent, Method, load, save, split, unbent, validate
 from export.proof import run
 from export.torchscript import convert
 from realtime.engine.decoder import Decoder

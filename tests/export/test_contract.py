@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.contract import (
+from export.format.contract import (
     KEY,
     Card,
     ContractError,

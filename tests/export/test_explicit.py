@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.contract import ContractError, Control, Latent, Method, load, split
 from export.explicit import explicit
+from export.format.contract import ContractError, Control, Latent, Method, load, split
 from export.proof import run
 from export.torch_export import TorchMethod, export
 

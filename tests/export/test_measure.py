@@ -10,12 +10,12 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from export.contract import Card, ContractError, Control, Latent, Measured, Method, load, save, split
+from export.format.contract import Card, ContractError, Control, Latent, Measured, Method, load, save, split
+from export.format.summary import summary
 from export.measure import Answer, answer, measure, real_time
 from export.proof import prove
 from export.rest import settled
 from export.stepping import session
-from export.summary import summary
 from export.verify import Verdict, verify
 from realtime.library.library import Library
 

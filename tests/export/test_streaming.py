@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from export.contract import Latent, load, split
+from export.format.contract import Latent, load, split
 from export.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
 from export.proof import run
 from export.streaming import Branches, Chain, Delay, Each, Residual, StreamingError, whole
@@ -201,7 +201,7 @@ def test_a_file_is_late_by_what_its_card_says(tmp_path: Path) -> None:
 
 
 def test_a_stack_that_is_no_method_is_refused() -> None:
-    from export.contract import ContractError
+    from export.format.contract import ContractError
 
     for name, stack, says in (
         ("decode", Chain(Conv1d(2, 2, 4, stride=2)), "is no 'decode'"),

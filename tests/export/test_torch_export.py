@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from export.contract import ContractError, Control, Latent, Method, load, split
+from export.format.contract import ContractError, Control, Latent, Method, load, split
 from export.proof import run
 from export.torch_export import TorchMethod, export
 from realtime.engine.decoder import Decoder

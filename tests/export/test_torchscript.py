@@ -13,7 +13,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from export.contract import Card, ContractError, load, one_frame, split
+from export.format.contract import Card, ContractError, load, one_frame, split
 from export.noise import Draw, numbers
 from export.proof import TOLERANCE, run
 from export.running import Running

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from export.contract import Window
+from export.format.contract import Window
 from export.streaming import Chain, StreamingError
 from export.transforms import ISTFT, STFT, OverlapAdd, periodic
 from tests.export.stacks import TOLERANCE, measured_delay, offline, streamed

@@ -11,10 +11,10 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from export.contract import ContractError, Measured, load, save
+from export.format.contract import ContractError, Measured, load, save
+from export.format.summary import summary
 from export.measure import measure
 from export.proof import prove
-from export.summary import summary
 from export.verify import verify
 from export.weights import lighter
 from realtime.engine.decoder import Decoder

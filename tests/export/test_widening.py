@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.contract import ContractError
+from export.format.contract import ContractError
 from export.stepping import loaded, options, session
 from export.widening import LEAST_CHANNELS, widened
 

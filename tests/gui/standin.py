@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from pythonosc.osc_packet import OscPacket
 
-from export import contract
+from export.format import contract
 from realtime.ipc.memory import HISTORY, RING, Geometry, Registry, Segment
 from realtime.params import table as params
 

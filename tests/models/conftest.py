@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.contract import Card
-from export.contract import load as load_model
+from export.format.contract import Card
+from export.format.contract import load as load_model
 from models.checkpoint import Trained
 from models.config import TrainConfig
 from models.data import orchestra

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.contract import Method, Provenance, load, save
+from export.format.contract import Method, Provenance, load, save
 from models.cli import main
 from models.train import MODEL_FILE
 from tests import reference

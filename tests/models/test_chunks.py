@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.contract import Latent, Method
 from export.explicit import explicit
-from export.mel import bands_of
+from export.format.contract import Latent, Method
+from export.format.mel_scale import bands_of
 from export.planes import CausalConv2d, ConvTranspose2d, Lie, Stand
 from export.streaming import Chain
 from export.torch_export import TorchMethod, export

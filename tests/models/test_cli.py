@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from export.contract import load
+from export.format.contract import load
 from models.checkpoint import Trained
 from models.cli import main
 from models.data import folder

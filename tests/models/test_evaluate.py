@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from export.contract import Card, Latent, Method, load
+from export.format.contract import Card, Latent, Method, load
 from models import evaluate, figures, probe, told
 from models.cli import main
 from models.data import manifest

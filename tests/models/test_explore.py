@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from export.contract import GlitchError, load
+from export.format.contract import GlitchError, load
 from models.cli import main
 from models.explore import ExploreError, Wish, explore
 from models.heard import HeardError, hear

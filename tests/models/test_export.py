@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export import proof
-from export.contract import Card, ContractError, load, split
+from export.format.contract import Card, ContractError, load, split
 from models import evaluate, features
 from models.checkpoint import Trained
 from models.data.manifest import Manifest

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 from models.explore import Wish as Way
 from models.explore import explore
 from models.generated import Wish, generate

@@ -2,7 +2,7 @@ import librosa
 import numpy as np
 import pytest
 
-from export.mel import mel_weights
+from export.format.mel_scale import mel_weights
 from models import metrics
 from realtime.dsp.rtpghi import invert, stft_magnitudes
 

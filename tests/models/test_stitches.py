@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from export.contract import MelBands, Spectrum
-from export.mel import bands_of
+from export.format.contract import MelBands, Spectrum
+from export.format.mel_scale import bands_of
 from models import stitches
 from models.borders import detected
 from models.stitches import StitchError, convergence_db, equivariance_db, flux_ratio, jump_db

@@ -15,7 +15,7 @@ import soundfile as sf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from export.contract import GlitchError, load, save
+from export.format.contract import GlitchError, load, save
 from models.transformed import Wish, transform
 from tests import reference
 

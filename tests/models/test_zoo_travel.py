@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from export.bend import layers
-from export.contract import load
+from export.format.contract import load
 from export.stepping import Steps, session
 from models import zoo
 from models.data import pairs

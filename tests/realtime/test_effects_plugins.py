@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.contract import GlitchError
+from export.format.contract import GlitchError
 from realtime.effects import catalog as effects_catalog
 from realtime.effects.chain import Chain, Effect, find, names, rows
 from tests.realtime.test_effects import RATE, noise, play, sine

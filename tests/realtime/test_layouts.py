@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from export.contract import GlitchError, load
+from export.format.contract import GlitchError, load
 from realtime import Session
 from realtime.decks.client import wait_for
 from realtime.layouts.files import LayoutError, open_stage_control, touchosc, write_layout

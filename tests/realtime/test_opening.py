@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from export.contract import ContractError, GlitchError, load
+from export.format.contract import ContractError, GlitchError, load
 from realtime import Session
 from realtime.decks.rack import OvertakenError
 from realtime.library import conversion, opening

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.contract import Latent
+from export.format.contract import Latent
 from export.layers import Conv1d, ConvTranspose1d
 from export.streaming import Chain, Residual, whole
 from export.streaming_method import streaming_method

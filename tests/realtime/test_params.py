@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.contract import Card, Control, Latent, Method, load
+from export.format.contract import Card, Control, Latent, Method, load
 from realtime.params.table import ParameterError, table
 
 

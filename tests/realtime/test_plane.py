@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.contract import Latent, MapPoint, load
+from export.format.contract import Latent, MapPoint, load
 from realtime.latent.latent_map import SOFTNESS, Plane, places
 
 ZOO = Path(__file__).parents[2] / "models" / "zoo"

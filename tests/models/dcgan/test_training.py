@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from export.contract import ContractError, load
+from export.format.contract import ContractError, load
 from export.verify import verify
 from models import export
 from models.checkpoint import CheckpointError, load_plain

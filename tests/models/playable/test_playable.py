@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export import proof
-from export.contract import ContractError, load, split
+from export.format.contract import ContractError, load, split
 from models.checkpoint import CheckpointError
 from models.config import ConfigError
 from models.data.manifest import Manifest

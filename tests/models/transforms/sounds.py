@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.contract import Spectrum
+from export.format.contract import Spectrum
 from models.transforms.stft import STFT
 from tests.music import render
 

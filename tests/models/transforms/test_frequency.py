@@ -2,7 +2,7 @@ import librosa
 import numpy as np
 import pytest
 
-from export.mel import hz_to_mel, mel_to_hz
+from export.format.mel_scale import hz_to_mel, mel_to_hz
 from models.transforms.frequency import barks, constant_q, mels, octaves
 from models.transforms.transform import TransformError
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from export.contract import Spectrum
+from export.format.contract import Spectrum
 from models.transforms.frequency import octaves
 from models.transforms.inversion import METHODS, QUALITIES, Quality, invert
 from models.transforms.mel import Mel

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import torch
 
-from export.contract import ContractError, Spectrum
-from export.mel import mel_weights
+from export.format.contract import ContractError, Spectrum
+from export.format.mel_scale import mel_weights
 from models.transforms.mel import Mel
 from tests.models.transforms.sounds import RATE, SPECTRUM, music
 

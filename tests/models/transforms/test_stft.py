@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from export.contract import Spectrum, Window
+from export.format.contract import Spectrum, Window
 from models.transforms.stft import STFT, overlap_add
 from models.transforms.transform import TransformError
 from realtime.dsp.rtpghi import WINDOWS, stft_magnitudes

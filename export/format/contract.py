@@ -32,7 +32,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError, EncodeError
 
-from export.plain import PlainError, plain, typed
+from export.format.dataclass_json import PlainError, plain, typed
 
 FORMAT = 1
 KEY = "glitch"
@@ -98,7 +98,7 @@ class Bend:
 
 @dataclass(frozen=True)
 class MelBands:
-    """Bands of a mel spectrum: triangles of equal area on Slaney's scale, see `export.mel.mel_weights`."""
+    """Bands of a mel spectrum: triangles of equal area on Slaney's scale, see `export.format.mel_scale.mel_weights`."""
 
     bands: int
     low_hz: float = 0.0

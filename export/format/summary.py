@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from export.contract import Card, Method, one_frame, split
-from export.plain import plain
+from export.format.contract import Card, Method, one_frame, split
+from export.format.dataclass_json import plain
 
 WEIGHTS = {
     onnx.TensorProto.FLOAT: "fp32",
@@ -23,7 +23,7 @@ def summary(model: onnx.ModelProto, card: Card, size: int) -> dict[str, Any]:
     Parameters
     ----------
     model, card
-        As `export.contract.load` gives them.
+        As `export.format.contract.load` gives them.
     size
         Of the file, bytes.
 

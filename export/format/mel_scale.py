@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from export.contract import ContractError, Spectrum
+from export.format.contract import ContractError, Spectrum
 
 Frequencies = NDArray[np.float64]
 

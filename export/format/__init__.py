@@ -1,0 +1,1 @@
+"""The model file: its card, validation, graph operations, reading and writing."""
