@@ -18,7 +18,7 @@ import onnxruntime as ort
 
 from export.format.contract import AUDIO_IN, Card, ContractError, Measured, Method, one_frame, split
 from export.proof import Proof, prove, random_input, run
-from export.stepping import Steps, runs, session
+from export.runtime.frame_stepper import Steps, runs, session
 
 QUIET = 1e-6  # of the peak's energy, 60 dB below it
 LEAD_FRAMES = 4
@@ -100,7 +100,7 @@ def answer(loaded: ort.InferenceSession, card: Card, name: str, *, seed: int = 0
     Parameters
     ----------
     loaded
-        The method's graph for one frame a step, as `export.stepping.session` gives it.
+        The method's graph for one frame a step, as `export.runtime.frame_stepper.session` gives it.
     seed
         Of the input that is changed.
     """

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from export.format.contract import Card, Method, split
-from export.stepping import Steps, runs, session
+from export.runtime.frame_stepper import Steps, runs, session
 
 SECONDS = 10.0
 MOST_STEPS = 4096

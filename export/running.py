@@ -7,7 +7,7 @@ import onnx
 
 from export.format.contract import AUDIO_IN, Card, input_channels, split
 from export.noise import AMOUNT
-from export.stepping import session
+from export.runtime.frame_stepper import session
 
 SETTLE_SECONDS = 10.0
 MOST_STEPS = 2000

@@ -39,8 +39,8 @@ from export.products import as_products
 from export.proof import prove
 from export.roles import latents_of, roles
 from export.running import Running, settled
+from export.runtime.frame_stepper import session
 from export.scores import latent_of
-from export.stepping import session
 from export.torch_export import join
 from export.turning import Knob
 from export.writing import Written, written

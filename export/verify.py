@@ -25,7 +25,7 @@ from export.format.summary import stored
 from export.measure import answer, real_time
 from export.proof import TOLERANCE, prove, run
 from export.rest import leave_alone
-from export.stepping import runs, session
+from export.runtime.frame_stepper import runs, session
 
 FRAMES = 64
 FAR = 4.0  # standard deviations, as far as a fader goes

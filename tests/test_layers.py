@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "export": {"export"},
-    "realtime": {"realtime", "export.format.contract", "export.format.mel_scale", "export.stepping"},
+    "realtime": {"realtime", "export.format.contract", "export.format.mel_scale", "export.runtime.frame_stepper"},
     "gui": {"gui", "realtime", "export.format.contract"},
     "models": {
         *(

@@ -22,7 +22,7 @@ from export.format.contract import (
     split,
     unbent,
 )
-from export.stepping import first_line, session
+from export.runtime.frame_stepper import first_line, session
 
 
 class Graph:

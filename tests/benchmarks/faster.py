@@ -1,7 +1,7 @@
 """faster: what each setting of ONNX Runtime, and each way to store weights, costs beside what the stage plays with.
 
 `{"bundled": {…}, "large": {…}}`, the bundled model's `decode` and a causal convolutional decoder of 3.5 M parameters at
-hop 2048 (`tests.reference.large_decoder`). `default_ms` is a step as `export.stepping` loads and binds it;
+hop 2048 (`tests.reference.large_decoder`). `default_ms` is a step as `export.runtime.frame_stepper` loads and binds it;
 `ratios` is, for each change of one thing, how many times longer a step takes then: above 1 the default wins. A
 side is loaded `INSTANCES` times, because where its weights happen to lie in memory matters more than most settings; all
 step in turns, in another order each round. An instance counts with the lower quartile of its steps, a side with the
@@ -25,9 +25,9 @@ import onnx
 import onnxruntime as ort
 
 from export.format.contract import FRAMES, Card, load, split
-from export.stepping import Steps, loaded, options, session
+from export.runtime.conv1d_to_conv2d import widened
+from export.runtime.frame_stepper import Steps, loaded, options, session
 from export.weights import lighter
-from export.widening import widened
 
 INSTANCES, ROUNDS, WARM_UP = 5, 80, 5
 Step = Callable[[], None]

@@ -15,7 +15,7 @@ from export.format.summary import summary
 from export.measure import Answer, answer, measure, real_time
 from export.proof import prove
 from export.rest import settled
-from export.stepping import session
+from export.runtime.frame_stepper import session
 from export.verify import Verdict, verify
 from realtime.library.library import Library
 

@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from export.format.contract import ContractError
-from export.stepping import loaded, options, session
-from export.widening import LEAST_CHANNELS, widened
+from export.runtime.conv1d_to_conv2d import LEAST_CHANNELS, widened
+from export.runtime.frame_stepper import loaded, options, session
 
 
 def convolution(channels: int, cast: bool = False, **attributes: object) -> onnx.ModelProto:

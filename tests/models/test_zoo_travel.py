@@ -8,7 +8,7 @@ import torch
 
 from export.bend import layers
 from export.format.contract import load
-from export.stepping import Steps, session
+from export.runtime.frame_stepper import Steps, session
 from models import zoo
 from models.data import pairs
 from models.features import load_audio

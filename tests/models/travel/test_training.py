@@ -63,7 +63,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
 
 def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tmp_path: Path) -> None:
     from export.format.contract import input_samples
-    from export.stepping import Steps, session
+    from export.runtime.frame_stepper import Steps, session
 
     out, made = trained
     export(out, tmp_path / "tiny.onnx")

@@ -21,7 +21,7 @@ from export.format.contract import (
     output_channels,
     output_samples,
 )
-from export.widening import widened
+from export.runtime.conv1d_to_conv2d import widened
 
 
 def options() -> ort.SessionOptions:
