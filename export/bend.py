@@ -38,8 +38,8 @@ from export.format.contract import (
     unbent,
     validate,
 )
-from export.measure import measure
-from export.proof import Proof, prove
+from export.proof.chunk_equality import Proof, prove
+from export.proof.measurement import measure
 
 MOST = 64  # layers of a method: each takes five rows of the stage's table
 AUTOMATIC = 16

@@ -12,7 +12,7 @@ import onnx
 import onnxruntime as ort
 
 from export.format.contract import Card, split
-from export.proof import Proof, random_input, run
+from export.proof.chunk_equality import Proof, random_input, run
 
 FRAMES = 8
 

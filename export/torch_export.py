@@ -36,8 +36,8 @@ from export.format.contract import (
     save,
     validate,
 )
-from export.measure import measure
-from export.proof import Proof, prove
+from export.proof.chunk_equality import Proof, prove
+from export.proof.measurement import measure
 from export.recurrent import as_operators
 from export.single import one_at_a_time
 from export.weights import Weights, lighter

@@ -31,12 +31,12 @@ from export.format.contract import (
     split,
     validate,
 )
-from export.measure import answer
 from export.nn_tilde import Script, read
 from export.noise import SEED, numbers
 from export.parity import STEPS, TOLERANCE, Made, Parity, compare, first_difference
 from export.products import as_products
-from export.proof import prove
+from export.proof.chunk_equality import prove
+from export.proof.measurement import answer
 from export.roles import latents_of, roles
 from export.running import Running, settled
 from export.runtime.frame_stepper import session
@@ -123,8 +123,8 @@ def _convert(
     if weights != "fp32":
         model, card, _cost = import_module("export.weights").lighter(model, card, weights)
         card = _compared(script, converted, model, card, seed)[0]  # as far off as it was asked to be
-    if find_spec("export.measure") is not None:
-        card = import_module("export.measure").measure(model, card)
+    if find_spec("export.proof.measurement") is not None:
+        card = import_module("export.proof.measurement").measure(model, card)
     save(out, model, card)
     return Conversion(card, tuple(warnings))
 

@@ -15,7 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from export.format.contract import AUDIO_IN, Card, ContractError, split
-from export.rest import settled
+from export.proof.rest_state import settled
 from export.runtime.frame_stepper import Steps, runs, session
 
 Weights = Literal["fp32", "fp16", "int8"]

@@ -24,7 +24,7 @@ from models.commands.travel import train_travel
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from export.proof import Proof
+    from export.proof.chunk_equality import Proof
 
 LAB_MODULES = (
     *("torch", "lightning", "tensorboard", "scipy", "soxr", "sklearn", "onnxscript", "matplotlib", "PIL"),
@@ -217,7 +217,7 @@ def verify_command(
 ) -> None:
     """Prove again that a model keeps what it promises; the exit status is 1 where it doesn't."""
     from export.format.dataclass_json import plain
-    from export.verify import verify
+    from export.proof.verification import verify
 
     verdict = verify(model)
     if json:

@@ -10,7 +10,7 @@ import torch
 
 from export.explicit import explicit
 from export.format.contract import Card, ContractError, Method, Spectrum
-from export.proof import Proof
+from export.proof.chunk_equality import Proof
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from export.weights import Weights

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from export.format.contract import AUDIO_IN
-from export.verify import Verdict
+from export.proof.verification import Verdict
 
 PIPED_WIDTH = 120
 MOST_LABELS = 6

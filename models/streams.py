@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from export.explicit import explicit
 from export.format.contract import Card, ContractError, Latent, MapPoint, Method, Provenance
-from export.proof import Proof
+from export.proof.chunk_equality import Proof
 from export.streaming import Layer, forget, whole
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from export.explicit import explicit
 from export.format.contract import Card, ContractError, Control, Latent, Method
-from export.proof import Proof
+from export.proof.chunk_equality import Proof
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from export.weights import Weights

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from export.explicit import explicit
 from export.format.contract import ContractError, Control, Latent, Method, load, split
-from export.proof import run
+from export.proof.chunk_equality import run
 from export.torch_export import TorchMethod, export
 
 

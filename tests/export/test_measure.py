@@ -12,11 +12,11 @@ from onnx import helper, numpy_helper
 
 from export.format.contract import Card, ContractError, Control, Latent, Measured, Method, load, save, split
 from export.format.summary import summary
-from export.measure import Answer, answer, measure, real_time
-from export.proof import prove
-from export.rest import settled
+from export.proof.chunk_equality import prove
+from export.proof.measurement import Answer, answer, measure, real_time
+from export.proof.rest_state import settled
+from export.proof.verification import Verdict, verify
 from export.runtime.frame_stepper import session
-from export.verify import Verdict, verify
 from realtime.library.library import Library
 
 HOP = 64

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from export.format.contract import Card, ContractError, Latent, Method, load, one_frame, save
-from export.proof import Difference, Proof, prove
+from export.proof.chunk_equality import Difference, Proof, prove
 from export.single import one_at_a_time
 from export.torch_export import TorchMethod, export
 from realtime.engine.decoder import Decoder

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from export.format.contract import Latent, load, split
 from export.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
-from export.proof import run
+from export.proof.chunk_equality import run
 from export.streaming import Branches, Chain, Delay, Each, Residual, StreamingError, whole
 from export.streaming_method import streaming_method
 from export.torch_export import export

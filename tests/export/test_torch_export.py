@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from export.format.contract import ContractError, Control, Latent, Method, load, split
-from export.proof import run
+from export.proof.chunk_equality import run
 from export.torch_export import TorchMethod, export
 from realtime.engine.decoder import Decoder
 from realtime.engine.graph import session

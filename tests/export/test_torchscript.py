@@ -15,7 +15,7 @@ from torch import nn
 
 from export.format.contract import Card, ContractError, load, one_frame, split
 from export.noise import Draw, numbers
-from export.proof import TOLERANCE, run
+from export.proof.chunk_equality import TOLERANCE, run
 from export.running import Running
 from export.torchscript import Conversion, convert
 from realtime.engine.decoder import Decoder

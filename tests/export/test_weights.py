@@ -13,9 +13,9 @@ from onnx import numpy_helper
 
 from export.format.contract import ContractError, Measured, load, save
 from export.format.summary import summary
-from export.measure import measure
-from export.proof import prove
-from export.verify import verify
+from export.proof.chunk_equality import prove
+from export.proof.measurement import measure
+from export.proof.verification import verify
 from export.weights import lighter
 from realtime.engine.decoder import Decoder
 

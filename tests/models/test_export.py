@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export import proof
 from export.format.contract import Card, ContractError, load, split
+from export.proof import chunk_equality as proof
 from models import evaluate, features
 from models.checkpoint import Trained
 from models.data.manifest import Manifest

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from export import proof
 from export.format.contract import ContractError, Latent, Provenance, load, split
+from export.proof import chunk_equality as proof
 from export.streaming import whole
 from models import conditions, streams
 from models.fitting import Batch, FitSettings, fit

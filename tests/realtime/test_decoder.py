@@ -65,7 +65,7 @@ def test_the_graph_itself_gives_the_same_magnitudes_at_every_cut(models: dict[st
     import onnxruntime as ort
 
     from export.format.contract import split
-    from export.proof import run
+    from export.proof.chunk_equality import run
 
     model, card = load(models["spectral"])
     decoder = Decoder(models["spectral"])

@@ -16,7 +16,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from export.format.contract import ContractError, load
-from export.verify import verify
+from export.proof.verification import verify
 from models import export
 from models.checkpoint import CheckpointError, load_plain
 from models.config import ConfigError

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export import proof
 from export.format.contract import ContractError, load, split
+from export.proof import chunk_equality as proof
 from models.checkpoint import CheckpointError
 from models.config import ConfigError
 from models.data.manifest import Manifest

@@ -22,9 +22,9 @@ from export.format.contract import (
     split,
 )
 from export.format.summary import stored
-from export.measure import answer, real_time
-from export.proof import TOLERANCE, prove, run
-from export.rest import leave_alone
+from export.proof.chunk_equality import TOLERANCE, prove, run
+from export.proof.measurement import answer, real_time
+from export.proof.rest_state import leave_alone
 from export.runtime.frame_stepper import runs, session
 
 FRAMES = 64

@@ -17,7 +17,7 @@ import onnx
 import onnxruntime as ort
 
 from export.format.contract import AUDIO_IN, Card, ContractError, Measured, Method, one_frame, split
-from export.proof import Proof, prove, random_input, run
+from export.proof.chunk_equality import Proof, prove, random_input, run
 from export.runtime.frame_stepper import Steps, runs, session
 
 QUIET = 1e-6  # of the peak's energy, 60 dB below it

@@ -1,0 +1,1 @@
+"""Proofs of a model file: chunked equals whole, delay, speed, rest state."""
