@@ -21,8 +21,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from export import bend as bending
-from export.bend import PARAMETERS
+from export.bending import bend as bending
+from export.bending.bend import PARAMETERS
 from export.explicit import Explicit
 from export.format.contract import (
     AUDIO_IN,
@@ -86,7 +86,7 @@ def export(
     seed
         Of the random input that the proof runs on.
     bend
-        Layers that get live controls, by name or pattern (see `export.bend.bend`); None leaves the model as it is.
+        Layers that get live controls, by name or pattern (see `export.bending.bend.bend`); None leaves the model as it is.
     weights
         How they are stored; see `export.weights.lighter`.
 

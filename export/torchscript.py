@@ -76,7 +76,7 @@ def convert(
     seed
         Of the noise that the model begins with, and of the proof's random input.
     bend
-        Layers that get live controls (see `export.bend`); none if not given.
+        Layers that get live controls (see `export.bending.bend`); none if not given.
     weights
         `fp32`, or `fp16` or `int8` for a lighter file (see `export.weights`).
 
@@ -114,7 +114,7 @@ def _convert(
     card = dataclasses.replace(card, methods=methods)
     validate(model, card)
     if bend is not None:
-        model, card = import_module("export.bend").bend(model, card, bend)
+        model, card = import_module("export.bending.bend").bend(model, card, bend)
     model = as_products(model)
     card = _proved(script, converted, model, card, seed)
     proof = prove(model, card, seed=seed)

@@ -184,7 +184,7 @@ def bend_command(
     list_layers: ListLayers = False,
 ) -> None:
     """Give layers of a model live controls, in the place of those that it has: a scale and a shift for each channel."""
-    from export.bend import bend_file
+    from export.bending.bend import bend_file
 
     if list_layers:
         _print_layers(*load(model))
@@ -344,7 +344,7 @@ def _print_proof(out: Path, proof: Proof) -> None:
 def _print_layers(model: ModelProto, card: Card) -> None:
     from rich.table import Table
 
-    from export.bend import layers
+    from export.bending.bend import layers
 
     found = layers(model, card)
     table = Table(title=f"{card.name}: {len(found)} layers that can be bent")

@@ -48,7 +48,7 @@ def write(
     voices
         That sound together, each with a pitch and a loudness of its own.
     bend
-        Layers that get live controls; see `export.bend.bend`.
+        Layers that get live controls; see `export.bending.bend.bend`.
     weights
         How they are stored; see `export.weights.lighter`.
 

@@ -25,7 +25,7 @@ def run() -> dict[str, Any]:
     """Measure the reference decoder, all of its layers bent."""
     import torch
 
-    from export.bend import bend_file
+    from export.bending.bend import bend_file
     from realtime.engine.decoder import Decoder
     from realtime.engine.engine import Engine
     from tests.reference import export_reference

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from export.bend import AUTOMATIC, bend, bend_file, layers
+from export.bending.bend import AUTOMATIC, bend, bend_file, layers
 from export.format.contract import Card, ContractError, Control, Latent, Method, load, save, split, unbent, validate
 from export.proof import chunk_equality as proof
 from export.proof.chunk_equality import run

@@ -13,7 +13,7 @@ from PyQt6.QtGui import QColor, QImage, QWheelEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 
-from export.bend import bend_file
+from export.bending.bend import bend_file
 from gui import style
 from gui.app import Window
 from gui.figures import Figure

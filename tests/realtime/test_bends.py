@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.bend import bend_file
+from export.bending.bend import bend_file
 from export.format.contract import load
 from realtime import Session
 from realtime.engine.bends import order, touched

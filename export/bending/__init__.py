@@ -1,0 +1,1 @@
+"""Network bending: scale and shift of chosen layers as live controls."""
