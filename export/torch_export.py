@@ -23,7 +23,6 @@ from torch import Tensor, nn
 
 from export.bending import bend as bending
 from export.bending.bend import PARAMETERS
-from export.explicit import Explicit
 from export.format.contract import (
     AUDIO_IN,
     FRAMES,
@@ -38,8 +37,9 @@ from export.format.contract import (
 )
 from export.proof.chunk_equality import Proof, prove
 from export.proof.measurement import measure
-from export.recurrent import as_operators
-from export.single import one_at_a_time
+from export.streaming.explicit_state import Explicit
+from export.streaming.recurrent import as_operators
+from export.streaming.single_frame import one_at_a_time
 from export.weights import Weights, lighter
 
 SETTLE_SECONDS = 10.0

@@ -24,7 +24,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset
 
 from export.format.contract import GlitchError
-from export.streaming import whole
+from export.streaming.stack import whole
 from models.quiet import quiet
 from models.vae import Vae, Weighing
 

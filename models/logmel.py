@@ -13,8 +13,8 @@ from torch import Tensor
 
 from export.format.contract import MelBands, Spectrum
 from export.format.mel_scale import bands_of
-from export.streaming import Layer
-from export.transforms import STFT
+from export.streaming.stack import Layer
+from export.streaming.stft import STFT
 
 NEPERS_OF_POWER = math.log(10) / 10  # in a decibel
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from export.format.contract import MapPoint
-from export.layers import CausalConv1d
+from export.streaming.layers import CausalConv1d
 from models.dcgan.endless import CONTEXT, EndlessGenerator, led
 from models.dcgan.forms import Spectra
 from models.latents import LatentStatistics

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.layers import CausalConv1d
-from export.planes import ConvTranspose2d, Lie, Stand
-from export.streaming import Chain, Layer, whole
+from export.streaming.conv2d_streaming import ConvTranspose2d, Lie, Stand
+from export.streaming.layers import CausalConv1d
+from export.streaming.stack import Chain, Layer, whole
 
 ROWS = 8
 """Of the first layer; four times doubled they are the bands."""

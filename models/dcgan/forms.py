@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from export.format.contract import GlitchError
-from export.streaming import forget, whole
+from export.streaming.stack import forget, whole
 from models import features
 from models.data import cifar, digits, opening
 from models.data.manifest import DataError, Manifest, Sound, Source

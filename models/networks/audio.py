@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from export.layers import GRU, CausalConv1d, ConvTranspose1d
-from export.streaming import Chain, Residual
+from export.streaming.layers import GRU, CausalConv1d, ConvTranspose1d
+from export.streaming.stack import Chain, Residual
 from models.networks.pictures import NetworkError
 
 

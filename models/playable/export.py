@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from export.explicit import explicit
 from export.format.contract import Card, ContractError, Control, Method
 from export.proof.chunk_equality import Proof
+from export.streaming.explicit_state import explicit
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from export.weights import Weights

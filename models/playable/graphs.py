@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from export.transforms import STFT
+from export.streaming.stft import STFT
 from models.features import LOG_FLOOR
 from models.playable.analysis import SPECTRUM_FFT
 from models.playable.hearing import Hearing

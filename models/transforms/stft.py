@@ -33,7 +33,7 @@ class STFT(Transform):
 
     See Also
     --------
-    export.transforms : the same as layers that stream.
+    export.streaming.stft : the same as layers that stream.
     realtime.dsp.rtpghi.stft_magnitudes : its magnitudes without torch.
 
     Examples

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from export.format.contract import Provenance
-from export.streaming import Chain
+from export.streaming.stack import Chain
 from models.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain
 from models.config import ConfigError
 from models.logmel import LogMel

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from export.explicit import explicit
 from export.format.contract import Card, Latent, Method
 from export.proof.chunk_equality import Proof
+from export.streaming.explicit_state import explicit
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from export.weights import Weights

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from export.streaming import whole
+from export.streaming.stack import whole
 from models.logmel import LogMel
 from models.pictures import GROUND, INK
 from models.travel.store import Spectra

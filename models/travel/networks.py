@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from export.planes import CausalConv2d, ConvTranspose2d, Lie, Stand
-from export.streaming import Branches, Chain, Layer, Residual
+from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, Lie, Stand
+from export.streaming.stack import Branches, Chain, Layer, Residual
 from models.config import ConfigError
 
 KEPT = 0.95  # of the input's range, so that what is at the floor or the ceiling can still be moved

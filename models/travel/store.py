@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from export.streaming import whole
+from export.streaming.stack import whole
 from models.data.manifest import DataError, Manifest, Split
 from models.features import load_sound
 from models.logmel import Heard, LogMel

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from export.layers import CausalConv1d, Conv1d, ConvTranspose1d, Resample
-from export.streaming import Branches, Chain, Layer, Residual, forget, whole
+from export.streaming.layers import CausalConv1d, Conv1d, ConvTranspose1d, Resample
+from export.streaming.stack import Branches, Chain, Layer, Residual, forget, whole
 
 TOLERANCE = 1e-5
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.explicit import explicit
 from export.format.contract import ContractError, Control, Latent, Method, load, split
 from export.proof.chunk_equality import run
+from export.streaming.explicit_state import explicit
 from export.torch_export import TorchMethod, export
 
 

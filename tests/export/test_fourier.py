@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.fourier import FEWEST, RealFourier, columns
+from export.streaming.fourier import FEWEST, RealFourier, columns
 
 SIZES = [size for size in range(2 * FEWEST**2, 700) if columns(size)]
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
-from export.streaming import Layer, StreamingError
+from export.streaming.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
+from export.streaming.stack import Layer, StreamingError
 from tests.export.stacks import TOLERANCE, measured_delay, offline, streamed
 
 CUTS = ([1] * 40, [7, 1, 1, 13, 2], [31, 3])
@@ -160,7 +160,7 @@ def test_recurrent_cells_go_on_from_where_they_were(kind: type[GRU] | type[LSTM]
 
 
 def test_in_training_a_batch_of_whole_signals_runs_and_every_weight_is_trained() -> None:
-    from export.streaming import Chain, Residual
+    from export.streaming.stack import Chain, Residual
 
     torch.manual_seed(0)
     body = Residual(Conv1d(4, 4, 3), nn.LeakyReLU(0.2), Conv1d(4, 4, 1))

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.planes import CausalConv2d, ConvTranspose2d, Lie, Stand
-from export.streaming import Branches, Chain, Layer, StreamingError, forget, whole
+from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, Lie, Stand
+from export.streaming.stack import Branches, Chain, Layer, StreamingError, forget, whole
 
 TOLERANCE = 1e-5
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from export.format.contract import Card, ContractError, Latent, Method, load, one_frame, save
 from export.proof.chunk_equality import Difference, Proof, prove
-from export.single import one_at_a_time
+from export.streaming.single_frame import one_at_a_time
 from export.torch_export import TorchMethod, export
 from realtime.engine.decoder import Decoder
 from tests.reference import RATE

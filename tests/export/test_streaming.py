@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from export.format.contract import Latent, load, split
-from export.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
 from export.proof.chunk_equality import run
-from export.streaming import Branches, Chain, Delay, Each, Residual, StreamingError, whole
-from export.streaming_method import streaming_method
+from export.streaming.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
+from export.streaming.method import streaming_method
+from export.streaming.stack import Branches, Chain, Delay, Each, Residual, StreamingError, whole
+from export.streaming.stft import ISTFT, STFT
 from export.torch_export import export
-from export.transforms import ISTFT, STFT
 from tests.export.stacks import TOLERANCE, assert_streams, measured_delay, offline, random_stack, streamed
 
 RATE = 44_100

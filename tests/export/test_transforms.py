@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from export.format.contract import Window
-from export.streaming import Chain, StreamingError
-from export.transforms import ISTFT, STFT, OverlapAdd, periodic
+from export.streaming.stack import Chain, StreamingError
+from export.streaming.stft import ISTFT, STFT, OverlapAdd, periodic
 from tests.export.stacks import TOLERANCE, measured_delay, offline, streamed
 
 SIZES = [(16, 4), (16, 8), (20, 6), (12, 12), (15, 5)]

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.explicit import explicit
 from export.format.contract import Latent, Method
 from export.format.mel_scale import bands_of
-from export.planes import CausalConv2d, ConvTranspose2d, Lie, Stand
-from export.streaming import Chain
+from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, Lie, Stand
+from export.streaming.explicit_state import explicit
+from export.streaming.stack import Chain
 from export.torch_export import TorchMethod, export
 from models.dcgan.endless import CONTEXT, EndlessGenerator
 from models.dcgan.export import GRAIN_CONTROL, EndlessStream

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from export.streaming import forget, whole
+from export.streaming.stack import forget, whole
 from models.logmel import Heard, LogMel
 
 SCALE = LogMel()

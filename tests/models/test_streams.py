@@ -9,7 +9,7 @@ from torch import Tensor
 
 from export.format.contract import ContractError, Latent, Provenance, load, split
 from export.proof import chunk_equality as proof
-from export.streaming import whole
+from export.streaming.stack import whole
 from models import conditions, streams
 from models.fitting import Batch, FitSettings, fit
 from models.likelihoods import DiscretisedLogistic, Gaussian, Likelihood

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from export.streaming import forget
+from export.streaming.stack import forget
 from models.networks import Scales, audio_decoder, audio_encoder
 from models.networks.pictures import NetworkError
 from tests.export.stacks import assert_streams

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from export.streaming import Chain, forget, whole
+from export.streaming.stack import Chain, forget, whole
 from models.config import ConfigError
 from models.travel.networks import (
     KEPT,

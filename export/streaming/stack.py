@@ -5,10 +5,10 @@ A layer has two ways to run. In training it sees a whole signal at once, padded 
 buffers: any cut of the same signal gives the same samples. A layer that looks ahead waits instead, so its stream gives
 what `offline` gives, `delay` samples later; both agree as soon as the stream has run for as long as the layers reach.
 
-Layers lie in `export.layers` and `export.transforms`; `Chain`, `Branches` and `Residual` add their delays up and make
-parallel ways equally late. `export.explicit.explicit` makes of any of it what `export.torch_export` writes to a file.
+Layers lie in `export.streaming.layers` and `export.streaming.stft`; `Chain`, `Branches` and `Residual` add their delays up and make
+parallel ways equally late. `export.streaming.explicit_state.explicit` makes of any of it what `export.torch_export` writes to a file.
 
-Shapes: `[batch, channels, samples]`, and where a sample has rows of its own, as in `export.planes`, `[batch, channels,
+Shapes: `[batch, channels, samples]`, and where a sample has rows of its own, as in `export.streaming.conv2d_streaming`, `[batch, channels,
 samples, rows]`; a stream has a batch of one.
 """
 
@@ -360,7 +360,7 @@ def _outputs(module: nn.Module, channels: int | None) -> int | None:
     kind, given = type(module).__name__, 2 if channels is None else channels
     mixes = StreamingError(
         f"{kind} looks at more than one sample at a time, or draws random numbers, and is no streaming layer; "
-        "use one of export.layers or export.transforms for it."
+        "use one of export.streaming.layers or export.streaming.stft for it."
     )
     modes = {inner: inner.training for inner in module.modules()}
     kept = {name: buffer.clone() for name, buffer in module.named_buffers()}

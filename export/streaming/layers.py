@@ -1,6 +1,6 @@
 """Convolutions, resampling and recurrent cells that stream.
 
-See `export.streaming` for what all layers share. Each holds the torch module of the same kind, so weights from
+See `export.streaming.stack` for what all layers share. Each holds the torch module of the same kind, so weights from
 elsewhere can be loaded into it, and weight norm be put around it.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.streaming import Layer, StreamingError, waits
+from export.streaming.stack import Layer, StreamingError, waits
 
 CROSSINGS = 16
 """Zero crossings of the resampling filter's sinc, to each side."""

@@ -1,6 +1,6 @@
 """Spectra and back, streaming: STFT, inverse STFT, and the overlap-add that the latter rests on.
 
-See `export.streaming` for what all layers share. Spectra are laid out as channels that a convolution can read: for each
+See `export.streaming.stack` for what all layers share. Spectra are laid out as channels that a convolution can read: for each
 channel of the audio the real parts of all bins, then the imaginary ones.
 """
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from export.format.contract import Window
-from export.fourier import RealFourier, columns
-from export.streaming import Layer, StreamingError, waits
+from export.streaming.fourier import RealFourier, columns
+from export.streaming.stack import Layer, StreamingError, waits
 
 WEAKEST = 1e-3
 """Where the squared windows sum to less than this part of their peak, an inverse would divide by nearly nothing."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from export.explicit import explicit
 from export.format.contract import AUDIO_IN, ContractError, Method
-from export.streaming import Layer, forget
+from export.streaming.explicit_state import explicit
+from export.streaming.stack import Layer, forget
 from export.torch_export import TorchMethod
 
 

@@ -1,0 +1,1 @@
+"""Torch layers that stream, and torch modules as functions with explicit state."""
