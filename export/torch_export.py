@@ -37,10 +37,10 @@ from export.format.contract import (
 )
 from export.proof.chunk_equality import Proof, prove
 from export.proof.measurement import measure
+from export.quantization import Weights, lighter
 from export.streaming.explicit_state import Explicit
 from export.streaming.recurrent import as_operators
 from export.streaming.single_frame import one_at_a_time
-from export.weights import Weights, lighter
 
 SETTLE_SECONDS = 10.0
 SETTLED = 1e-7
@@ -88,7 +88,7 @@ def export(
     bend
         Layers that get live controls, by name or pattern (see `export.bending.bend.bend`); None leaves the model as it is.
     weights
-        How they are stored; see `export.weights.lighter`.
+        How they are stored; see `export.quantization.lighter`.
 
     Returns
     -------

@@ -78,7 +78,7 @@ def convert(
     bend
         Layers that get live controls (see `export.bending.bend`); none if not given.
     weights
-        `fp32`, or `fp16` or `int8` for a lighter file (see `export.weights`).
+        `fp32`, or `fp16` or `int8` for a lighter file (see `export.quantization`).
 
     Returns
     -------
@@ -121,7 +121,7 @@ def _convert(
     if not proof.holds:
         raise ContractError(f"{name} does not stream, and was not written: {proof.failure()}")
     if weights != "fp32":
-        model, card, _cost = import_module("export.weights").lighter(model, card, weights)
+        model, card, _cost = import_module("export.quantization").lighter(model, card, weights)
         card = _compared(script, converted, model, card, seed)[0]  # as far off as it was asked to be
     if find_spec("export.proof.measurement") is not None:
         card = import_module("export.proof.measurement").measure(model, card)

@@ -160,7 +160,7 @@ def export_command(
     voices: Annotated[int, typer.Option(min=1, help="Of a playable model: how many sound together.")] = 1,
 ) -> None:
     """Make a checkpoint a streaming model file, once it has proved that chunked equals whole."""
-    from export.weights import known
+    from export.quantization import known
 
     kind = known(weights)
     from models.export import export

@@ -10,10 +10,10 @@ import torch
 
 from export.format.contract import Card, ContractError, Method, Spectrum
 from export.proof.chunk_equality import Proof
+from export.quantization import Weights
 from export.streaming.explicit_state import explicit
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
-from export.weights import Weights
 from models import checkpoint, conditions
 from models.checkpoint import Trained
 from models.dcgan import checkpoint as dcgan_checkpoint
@@ -48,7 +48,7 @@ def export(
     bend
         Layers that get live controls, by name or pattern (see `export.bending.bend.bend`); None leaves the model as it is.
     weights
-        How they are stored: `fp32`, or smaller as `fp16` or `int8` (see `export.weights.lighter`).
+        How they are stored: `fp32`, or smaller as `fp16` or `int8` (see `export.quantization.lighter`).
     voices
         Of a playable model: how many sound together, each with a pitch and a loudness of its own.
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from export.format.contract import Card, ContractError, Latent, MapPoint, Method, Provenance
 from export.proof.chunk_equality import Proof
+from export.quantization import Weights
 from export.streaming.explicit_state import explicit
 from export.streaming.stack import Layer, forget, whole
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
-from export.weights import Weights
 from models.conditions import tell
 from models.scatter import plane
 from models.vae import Vae

@@ -9,10 +9,10 @@ import torch
 
 from export.format.contract import Card, ContractError, Control, Method
 from export.proof.chunk_equality import Proof
+from export.quantization import Weights
 from export.streaming.explicit_state import explicit
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
-from export.weights import Weights
 from models.playable.checkpoint import Playable
 from models.playable.graphs import DecodeGraph, EncodeGraph, encode_delay
 
@@ -50,7 +50,7 @@ def write(
     bend
         Layers that get live controls; see `export.bending.bend.bend`.
     weights
-        How they are stored; see `export.weights.lighter`.
+        How they are stored; see `export.quantization.lighter`.
 
     Raises
     ------

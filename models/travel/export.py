@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from export.format.contract import Card, Latent, Method
 from export.proof.chunk_equality import Proof
+from export.quantization import Weights
 from export.streaming.explicit_state import explicit
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
-from export.weights import Weights
 from models.logmel import Heard, LogMel
 from models.travel.checkpoint import Traveller
 

@@ -25,9 +25,9 @@ import onnx
 import onnxruntime as ort
 
 from export.format.contract import FRAMES, Card, load, split
+from export.quantization import lighter
 from export.runtime.conv1d_to_conv2d import widened
 from export.runtime.frame_stepper import Steps, loaded, options, session
-from export.weights import lighter
 
 INSTANCES, ROUNDS, WARM_UP = 5, 80, 5
 Step = Callable[[], None]

@@ -16,7 +16,7 @@ from export.format.summary import summary
 from export.proof.chunk_equality import prove
 from export.proof.measurement import measure
 from export.proof.verification import verify
-from export.weights import lighter
+from export.quantization import lighter
 from realtime.engine.decoder import Decoder
 
 SHARE = {"fp16": 0.55, "int8": 0.32}
