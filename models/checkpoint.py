@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from export.archive import check_members
 from export.format.contract import GlitchError, Provenance
+from export.torchscript.script.archive import check_members
 from models.latents import LatentStatistics
 from models.spectral import SpectralVae, VaeConfig
 

@@ -104,11 +104,11 @@ def limit(seconds: float, memory: int) -> None:
 
 
 def _convert(order: Order) -> tuple[str, ...]:
-    from export.archive import check_script
+    from export.torchscript.script.archive import check_script
 
     check_script(order.source)
     torch, _ = (import_module(part) for part in STUDIO)  # before ours: what is lacking is no fault of the file
-    from export.torchscript import convert
+    from export.torchscript.converter import convert
 
     torch.set_num_threads(1)
     made = convert(

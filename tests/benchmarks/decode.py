@@ -57,7 +57,7 @@ def _reference() -> dict[str, float]:
 def _largest() -> dict[str, float]:
     import torch
 
-    from export.torchscript import convert
+    from export.torchscript.converter import convert
     from realtime.engine.decoder import Decoder
     from tests.export.scripts import largest
 

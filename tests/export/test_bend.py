@@ -19,7 +19,7 @@ from export.bending.bend import AUTOMATIC, bend, bend_file, layers
 from export.format.contract import Card, ContractError, Control, Latent, Method, load, save, split, unbent, validate
 from export.proof import chunk_equality as proof
 from export.proof.chunk_equality import run
-from export.torchscript import convert
+from export.torchscript.converter import convert
 from realtime.engine.decoder import Decoder
 from tests.export import scripts
 from tests.reference import RATE, layered_model

@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from export.archive import check_script
 from export.format import contract
 from export.format.contract import KEY, ContractError, GlitchError, load, loads, to_json
+from export.torchscript.script.archive import check_script
 from models import checkpoint
 from models.spectral import SpectralVae, VaeConfig
 from realtime.decks.client import wait_for

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from export.products import as_products
+from export.torchscript.tracing.conv_as_matmul import as_products
 
 
 def model(

@@ -14,10 +14,10 @@ from onnx import numpy_helper
 from torch import nn
 
 from export.format.contract import Card, ContractError, load, one_frame, split
-from export.noise import Draw, numbers
 from export.proof.chunk_equality import TOLERANCE, run
-from export.running import Running
-from export.torchscript import Conversion, convert
+from export.torchscript.converter import Conversion, convert
+from export.torchscript.method_runner import Running
+from export.torchscript.tracing.noise import Draw, numbers
 from realtime.engine.decoder import Decoder
 from tests.export import scripts
 
@@ -348,5 +348,5 @@ def test_a_conversion_that_went_wrong_is_refused_with_the_layer(
         weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) * 1.01, weight.name))
         return model
 
-    monkeypatch.setattr("export.torchscript.as_products", spoilt)
+    monkeypatch.setattr("export.torchscript.converter.as_products", spoilt)
     refused(tmp_path, kind(), "not converted truly: .* differs is 'first.conv'")

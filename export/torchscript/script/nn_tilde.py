@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from export.format.contract import ContractError
-from export.slots import Slots, attributes
+from export.torchscript.script.module_state import Slots, attributes
 
 BOOL, INT, FLOAT, STR, TENSOR, BUFFER = range(6)
 RATES = ("sr", "sample_rate", "sampling_rate")

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from export.format.contract import ContractError
-from export.nn_tilde import Script
-from export.roles import Role
-from export.slots import Kept, Slot, same
+from export.torchscript.script.module_state import Kept, Slot, same
+from export.torchscript.script.nn_tilde import Script
+from export.torchscript.script.roles import Role
 
 RUNS = 4
 STEPS = 24

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx
 
 from export.format.contract import ContractError
-from export.lowering import ALIASES, Pair, Rewrite, Writer, real, weight
+from export.torchscript.tracing.lowering import ALIASES, Pair, Rewrite, Writer, real, weight
 
 aten = torch.ops.aten
 LONGEST_MATRIX = 1024

@@ -11,10 +11,10 @@ from onnx import TensorProto, helper
 from torch import Tensor, fx
 
 from export.format.contract import MIN_OPSET, ContractError, Control
-from export.nn_tilde import last_line
-from export.noise import AMOUNT, SEED, SEEDS, head
 from export.torch_export import _prefixed, _quiet
-from export.tracing import Recording
+from export.torchscript.script.nn_tilde import last_line
+from export.torchscript.tracing.noise import AMOUNT, SEED, SEEDS, head
+from export.torchscript.tracing.recorder import Recording
 
 
 @dataclass(frozen=True)

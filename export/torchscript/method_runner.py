@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 
 from export.format.contract import AUDIO_IN, Card, input_channels, split
-from export.noise import AMOUNT
 from export.runtime.frame_stepper import session
+from export.torchscript.tracing.noise import AMOUNT
 
 SETTLE_SECONDS = 10.0
 MOST_STEPS = 2000

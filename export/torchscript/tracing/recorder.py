@@ -3,7 +3,7 @@
 TorchScript's interpreter goes through torch's dispatcher like everything else, so a dispatch mode sees each operator
 with its real tensors. `functionalize` turns what happens in place into values. Only operators that touch an input are
 written down: all else (the script's own integers, weights that are made from others) runs as it always does, and what
-comes of it is a constant. What the script draws at random becomes an input, to be fed by `export.noise`.
+comes of it is a constant. What the script draws at random becomes an input, to be fed by `export.torchscript.tracing.noise`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
 from export.format.contract import ContractError
-from export.lowering import ALIASES, REWRITES, Pair
-from export.nn_tilde import calm
-from export.noise import Draw
-from export.pairs import lower_complex
-from export.randomness import drawn, laid_out, redrawn, unheard
+from export.torchscript.script.nn_tilde import calm
+from export.torchscript.tracing.complex_as_real import lower_complex
+from export.torchscript.tracing.lowering import ALIASES, REWRITES, Pair
+from export.torchscript.tracing.noise import Draw
+from export.torchscript.tracing.randomness import drawn, laid_out, redrawn, unheard
 
 aten = torch.ops.aten
 ASKS = {  # operators that give Python a number out of a tensor, or a shape that hangs on the numbers in it
@@ -265,7 +265,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Note the first reason, and go on: an error would have to pass through the interpreter."""
         self.refused = self.refused or reason
 
-    # what the rewrites of `export.lowering` write with
+    # what the rewrites of `export.torchscript.tracing.lowering` write with
 
     def emit(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
         """Write a node."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from export.assembling import Part, part
-from export.caches import Cache, find, untouched
 from export.format.contract import ContractError
-from export.nn_tilde import Script, last_line
-from export.roles import Role
-from export.tracing import Recording, record, shapes_asked
-from export.turning import Knob, Place, connect, knobs, places
-from export.windows import CHUNKED, Window, chunked, measure, plan, warning
+from export.torchscript.script.detect_state import Cache, find, untouched
+from export.torchscript.script.nn_tilde import Script, last_line
+from export.torchscript.script.roles import Role
+from export.torchscript.tracing.assembly import Part, part
+from export.torchscript.tracing.attributes_to_inputs import Knob, Place, connect, knobs, places
+from export.torchscript.tracing.recorder import Recording, record, shapes_asked
+from export.torchscript.tracing.windowed_models import CHUNKED, Window, chunked, measure, plan, warning
 
 
 @dataclass(frozen=True)

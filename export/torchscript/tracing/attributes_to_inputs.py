@@ -18,9 +18,9 @@ from torch import Tensor, fx
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from export.format.contract import Control
-from export.nn_tilde import BOOL, FLOAT, INT, Attribute
-from export.noise import AMOUNT, SEED
-from export.tracing import Recording
+from export.torchscript.script.nn_tilde import BOOL, FLOAT, INT, Attribute
+from export.torchscript.tracing.noise import AMOUNT, SEED
+from export.torchscript.tracing.recorder import Recording
 
 aten = torch.ops.aten
 CLOSE = 1e-5

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from export.format.contract import ContractError
-from export.nn_tilde import Script, ScriptMethod
+from export.torchscript.script.nn_tilde import Script, ScriptMethod
 
 OWN_NAMES = {"decode": "decode", "encode": "encode", "forward": "transform", "prior": "prior"}
 STEPS = (512, 1024, 2048, 4096)  # samples a step for a transform that has no frame of its own

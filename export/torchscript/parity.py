@@ -15,13 +15,13 @@ import onnxruntime as ort
 import torch
 from torch import Tensor, fx
 
-from export.caches import Cache, start, untouched
-from export.nn_tilde import Script
-from export.noise import AMOUNT, SEED, Draw
-from export.randomness import Substituted
-from export.roles import Role
-from export.running import Running
-from export.windows import Window
+from export.torchscript.method_runner import Running
+from export.torchscript.script.detect_state import Cache, start, untouched
+from export.torchscript.script.nn_tilde import Script
+from export.torchscript.script.roles import Role
+from export.torchscript.tracing.noise import AMOUNT, SEED, Draw
+from export.torchscript.tracing.randomness import Substituted
+from export.torchscript.tracing.windowed_models import Window
 
 TOLERANCE = 1e-5
 STEPS = 72
@@ -181,7 +181,7 @@ def _beside_window(
 
 
 def _grows(made: Made, window: Window, role: Role, script: Script) -> bool:
-    from export.windows import plan
+    from export.torchscript.tracing.windowed_models import plan
 
     return bool(made.draws) and plan(script, role, window.frames)[0] is not None
 

@@ -1,7 +1,7 @@
 """The operators by which a model draws at random, told by what they need: standard numbers, and what to make of them.
 
 The graph and the script itself must hear the same noise, or nothing could be compared. So both draw standard normals
-and uniforms from `export.noise`, and what an operator makes of them stands here once.
+and uniforms from `export.torchscript.tracing.noise`, and what an operator makes of them stands here once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from export.noise import Draw, Kind, numbers
+from export.torchscript.tracing.noise import Draw, Kind, numbers
 
 aten = torch.ops.aten
 

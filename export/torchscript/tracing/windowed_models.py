@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from export.caches import untouched
-from export.nn_tilde import Script
-from export.noise import Draw
-from export.randomness import Shapes, Substituted
-from export.roles import Role
-from export.tracing import Plan
+from export.torchscript.script.detect_state import untouched
+from export.torchscript.script.nn_tilde import Script
+from export.torchscript.script.roles import Role
+from export.torchscript.tracing.noise import Draw
+from export.torchscript.tracing.randomness import Shapes, Substituted
+from export.torchscript.tracing.recorder import Plan
 
 TOLERANCE = 1e-6
 CHUNKED = 1e-5

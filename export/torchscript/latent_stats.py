@@ -6,11 +6,11 @@ import dataclasses
 
 import torch
 
-from export.caches import untouched
 from export.format.contract import Latent
-from export.nn_tilde import Script
-from export.roles import Role
-from export.windows import still
+from export.torchscript.script.detect_state import untouched
+from export.torchscript.script.nn_tilde import Script
+from export.torchscript.script.roles import Role
+from export.torchscript.tracing.windowed_models import still
 
 FRAMES = 4
 STEP = 1.5  # standard deviations by which each latent is moved

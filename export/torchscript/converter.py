@@ -20,7 +20,6 @@ import numpy as np
 import onnx
 import torch
 
-from export.caches import untouched, warm
 from export.format.contract import (
     Card,
     ContractError,
@@ -31,19 +30,20 @@ from export.format.contract import (
     split,
     validate,
 )
-from export.nn_tilde import Script, read
-from export.noise import SEED, numbers
-from export.parity import STEPS, TOLERANCE, Made, Parity, compare, first_difference
-from export.products import as_products
 from export.proof.chunk_equality import prove
 from export.proof.measurement import answer
-from export.roles import latents_of, roles
-from export.running import Running, settled
 from export.runtime.frame_stepper import session
-from export.scores import latent_of
 from export.torch_export import join
-from export.turning import Knob
-from export.writing import Written, written
+from export.torchscript.latent_stats import latent_of
+from export.torchscript.method_runner import Running, settled
+from export.torchscript.parity import STEPS, TOLERANCE, Made, Parity, compare, first_difference
+from export.torchscript.script.detect_state import untouched, warm
+from export.torchscript.script.nn_tilde import Script, read
+from export.torchscript.script.roles import latents_of, roles
+from export.torchscript.tracing.attributes_to_inputs import Knob
+from export.torchscript.tracing.conv_as_matmul import as_products
+from export.torchscript.tracing.method_tracing import Written, written
+from export.torchscript.tracing.noise import SEED, numbers
 
 
 @dataclass(frozen=True)

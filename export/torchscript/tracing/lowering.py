@@ -25,7 +25,7 @@ class Pair:
 
 
 class Writer(Protocol):
-    """What a rewrite writes with; see `export.tracing.Recorder`."""
+    """What a rewrite writes with; see `export.torchscript.tracing.recorder.Recorder`."""
 
     def emit(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
         """Write a node."""

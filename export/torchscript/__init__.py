@@ -1,0 +1,1 @@
+"""Conversion of TorchScript models of the nn~ kind."""

@@ -1,0 +1,1 @@
+"""A TorchScript file from outside and inside: archive, nn~ contract, roles of methods, state."""

@@ -1,0 +1,1 @@
+"""Methods of a script, run once and recorded as graphs of plain operators."""
