@@ -279,7 +279,7 @@ def render_command(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
     """Make the sound of a take again, sample for sample, faster than it was played."""
-    from models.output import check_new
+    from models.files.sound_writer import check_new
     from realtime.library.library import Library
     from realtime.takes.renderer import render
 

@@ -16,11 +16,11 @@ from typing import Literal, get_args
 
 from export.format.contract import Card, GlitchError, load
 from models import routes
+from models.files.sound_reader import Audio
+from models.files.sound_writer import written
 from models.heard import hear
 from models.knobs import turn_named
-from models.output import written
 from models.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
-from models.sounds import Audio
 from models.strip import Strip, Trail
 from realtime.decks.offline import Offline
 from realtime.engine.engine import Engine

@@ -10,7 +10,7 @@ from pathlib import Path
 from export.format.contract import GlitchError, load
 from models.explore import Explored, heard, ready
 from models.explore import Wish as Way
-from models.output import check_new, written
+from models.files.sound_writer import check_new, written
 from models.routes import KINDS, WalkRoute
 
 LONGEST_MINUTES = 24 * 60.0

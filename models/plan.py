@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from models.writing import write_whole
+from models.files.atomic import write_whole
 
 FILE_NAME = "plan.json"
 

@@ -15,8 +15,8 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 from export.format.contract import GlitchError
 from models import plan
+from models.files.atomic import put
 from models.plan import Planned
-from models.writing import put
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.format.contract import Card
+from models.files.sound_reader import Audio, SoundFile
 from models.heard import Following, Heard, must_encode
-from models.sounds import Audio, SoundFile
 from realtime.engine.engine import Engine
 from realtime.latent.walk import WALKS, spherical
 

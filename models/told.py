@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from export.format.contract import Card
 from models import features, pitch
 from models.features import SILENCE_DB
-from models.sounds import Audio
+from models.files.sound_reader import Audio
 from realtime.dsp.rtpghi import stft_magnitudes
 
 FOLLOWED = ("pitch", "loudness")

@@ -11,12 +11,12 @@ from statistics import fmean
 
 from rich.table import Table
 
+from models.files.atomic import write_whole
 from models.grid.points import AXES
 from models.grid.study import Standing
 from models.report import charts
 from models.report.charts import Curve, Point
 from models.report.page import Cell, page, paragraph, section, table
-from models.writing import write_whole
 
 TABLE_FILE = "grid.csv"
 PAGE_FILE = "grid.html"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from export.format.contract import Card
 from models import features, metrics
 from models.data.prepare import Preparation
+from models.files.atomic import write_whole
 from models.frames import FrameStore
 from models.media import rebuild
 from models.paced import HELD_OUT_LOSS
@@ -22,7 +23,6 @@ from models.report.charts import Curve, Point
 from models.report.page import figure, page, paragraph, section, table
 from models.spectral import SpectralVae
 from models.train import Result
-from models.writing import write_whole
 from realtime.dsp.rtpghi import invert
 
 SOUNDS = 4
