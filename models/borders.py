@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from models.metrics import MEL_HOP
+from models.dsp.metrics import MEL_HOP
 from models.stitches import Audio, Floats, StitchError, Told, bends, heard_frames, in_frames, log_mel, places
 
 PATCH_FRAMES = 8

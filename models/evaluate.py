@@ -16,10 +16,11 @@ import onnx
 from numpy.typing import NDArray
 
 from export.format.contract import Card, load
-from models import features, metrics, probe
+from models import features, probe
 from models.ceilings import ceilings
 from models.data import manifest
 from models.data.manifest import Sound
+from models.dsp import metrics
 from models.probe import Dimension, Usage
 from models.roundtrip import EvaluateError, Floats, RoundTrip
 from models.told import told
@@ -44,7 +45,7 @@ class Row:
     log_mel_db, log_mel_worst_db, worst
         Mean |Δ log-mel|, that of the sound that fares worst, and which this is.
     spectral_convergence_db, multi_resolution
-        See `models.metrics`.
+        See `models.dsp.metrics`.
     pitch_cents, pitch_worst_cents, over_25_cents
         Median and largest error, and the share of frames beyond 25 cents; None where no pitch is known.
     pre_onset_db

@@ -23,9 +23,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from models import pitch
 from models.data.manifest import DataError, Manifest, Sound
 from models.data.prepare import Preparation, prepare
+from models.dsp import pitch
 from realtime.dsp.rtpghi import stft_magnitudes
 
 LOG_FLOOR = 1e-4

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models import metrics, pitch
+from models.dsp import metrics, pitch
 from models.roundtrip import Floats, RoundTrip
 from realtime.dsp.rtpghi import stft_magnitudes
 

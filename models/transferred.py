@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from export.format.contract import GlitchError
 from models.data.opening import Wanted, open_data
+from models.dsp.onsets import onsets_s
 from models.features import load_sound
-from models.onsets import onsets_s
 from models.stitches import SILENT, Audio, Floats, heard_frames, log_mel
 
 LEAST_CLIPS = 8

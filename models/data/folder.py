@@ -14,8 +14,8 @@ from models import features
 from models.data import manifest, split
 from models.data.manifest import DataError, Manifest, Skipped, Sound, Source
 from models.data.split import HoldOut
+from models.dsp.pitch import steady_note
 from models.features import Analysis
-from models.pitch import steady_note
 
 EXTENSIONS = (".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3")
 

@@ -17,8 +17,8 @@ from export.format.contract import MapPoint
 from export.streaming.layers import CausalConv1d
 from models.dcgan.endless import CONTEXT, EndlessGenerator, led
 from models.dcgan.forms import Spectra
+from models.dsp.log_mel import LogMel
 from models.latents import LatentStatistics
-from models.logmel import LogMel
 from models.scatter import plane
 
 POINTS = 96

@@ -17,7 +17,7 @@ from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from models.dcgan.checkpoint import TrainedDcgan
 from models.dcgan.endless import CONTEXT, EndlessGenerator, Grain
-from models.logmel import LogMel
+from models.dsp.log_mel import LogMel
 
 _GRAIN_TEXT = "How much frames differ by chance: breath, rustle, bow; 0 is smooth."
 GRAIN_CONTROL = Control("grain", 1.0, 0.0, 2.0, text=_GRAIN_TEXT)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.dcgan.endless import EndlessGenerator, led
-from models.logmel import LogMel
+from models.dsp.log_mel import LogMel
 from realtime.dsp.mel_inversion import MelInverter
 from realtime.latent.walk import Walk
 

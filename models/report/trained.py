@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from export.format.contract import Card
-from models import features, metrics
+from models import features
 from models.data.prepare import Preparation
+from models.dsp import metrics
 from models.files.atomic import write_whole
 from models.frames import FrameStore
 from models.media import rebuild

@@ -13,7 +13,7 @@ from export.format.contract import Provenance
 from export.streaming.stack import Chain
 from models.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain
 from models.config import ConfigError
-from models.logmel import LogMel
+from models.dsp.log_mel import LogMel
 from models.travel.networks import GeneratorConfig, generator
 
 KIND = "glitch-lab travel"

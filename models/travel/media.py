@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.streaming.stack import whole
-from models.logmel import LogMel
+from models.dsp.log_mel import LogMel
 from models.pictures import GROUND, INK
 from models.travel.store import Spectra
 from models.travel.training import TravelTraining

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from models.config import ConfigError
-from models.logmel import LogMel
+from models.dsp.log_mel import LogMel
 from models.travel.networks import GeneratorConfig
 from models.travel.objective import Adversarial
 

@@ -16,9 +16,9 @@ from torch.utils.data import IterableDataset
 
 from export.streaming.stack import whole
 from models.data.manifest import DataError, Manifest, Split
+from models.dsp.log_mel import Heard, LogMel
 from models.features import load_sound
 from models.files.atomic import write_whole
-from models.logmel import Heard, LogMel
 from models.travel.settings import TravelSettings
 
 _VERSION = 1

@@ -17,7 +17,7 @@ from models.checkpoint import FILE_NAME, CheckpointError
 from models.config import ConfigError
 from models.data.manifest import SPLITS, DataError, Manifest
 from models.data.opening import Wanted, open_shared
-from models.logmel import LogMel
+from models.dsp.log_mel import LogMel
 from models.paced import SETTINGS_KEY
 from models.quiet import quiet
 from models.resume import LastCheckpoint, TrainingError

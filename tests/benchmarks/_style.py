@@ -84,7 +84,7 @@ def through_bands(model: ChunkModel, clip: np.ndarray) -> np.ndarray:
     import torch
 
     from export.format.mel_scale import bands_of
-    from models.logmel import LogMel
+    from models.dsp.log_mel import LogMel
     from realtime.dsp.rtpghi import stft_magnitudes
 
     spectrum, scale = model.spectrum, LogMel()

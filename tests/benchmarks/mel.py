@@ -1,7 +1,7 @@
 """mel: 128 mel bands to audio, offline and live, beside solving for a spectrum and finding its phases after that.
 
 Three pieces of music (`tests.music`) at 48 kHz, power in 128 mel bands of an STFT of 2048 samples at hop 512 (Hann).
-``NAME_db`` is the mean over the pieces of the mean |Δ log-mel| of what comes back (`models.metrics`: not below −80 dB,
+``NAME_db`` is the mean over the pieces of the mean |Δ log-mel| of what comes back (`models.dsp.metrics`: not below −80 dB,
 frames within 60 dB of the loudest); lower is better.
 
 - ``pinv_rtpghi_db``: the bands through the pseudo-inverse of their weights, then RTPGHI(0).
@@ -9,10 +9,10 @@ frames within 60 dB of the loudest); lower is better.
 - ``nnls_griffinlim32_db``: the same spectrum, then 32 rounds of ``librosa.griffinlim``; what is to be reached offline.
 - ``live_db``: `realtime.dsp.mel_inversion`; ``live_load`` is the share of one core that it takes, one frame a push: CPU time of
   the thread over duration of the audio, median over three runs of every piece. At most 0.05 is asked for.
-- ``good_db``, ``best_db``: `models.transforms.inversion` at these qualities; ``good_load`` and ``best_load`` are
+- ``good_db``, ``best_db``: `models.dsp.transforms.inversion` at these qualities; ``good_load`` and ``best_load`` are
   seconds that they take for a second of sound, one thread.
 - ``buzz_db``: of white noise through each of them, how much what is sharp goes up and down with the frames
-  (`models.metrics.buzz_db`); ``noise`` is the noise itself.
+  (`models.dsp.metrics.buzz_db`); ``noise`` is the noise itself.
 - ``by_piece``: all of this for each piece.
 """
 
@@ -25,9 +25,9 @@ import numpy as np
 import torch
 
 from export.format.contract import Spectrum
-from models.metrics import buzz_db, log_mel_difference_db
-from models.transforms.inversion import invert
-from models.transforms.mel import Mel
+from models.dsp.metrics import buzz_db, log_mel_difference_db
+from models.dsp.transforms.inversion import invert
+from models.dsp.transforms.mel import Mel
 from realtime.dsp import mel_inversion as unmel
 from realtime.dsp import rtpghi as phase
 from tests.benchmarks._inversion import N_FFT, RATE, live_load, pieces

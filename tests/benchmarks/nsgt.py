@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.transforms.frequency import barks, mels, octaves
-from models.transforms.nsgt import NSGT
-from models.transforms.sliced import SlicedNSGT
+from models.dsp.transforms.frequency import barks, mels, octaves
+from models.dsp.transforms.nsgt import NSGT
+from models.dsp.transforms.sliced import SlicedNSGT
 from tests.benchmarks._inversion import RATE, pieces
 
 SCALES = {"semitones": octaves(55, 20_000, 12), "mel": mels(50, 20_000, 80), "bark": barks(50, 20_000, 48)}

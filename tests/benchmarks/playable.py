@@ -156,7 +156,7 @@ def _told(replay: Any, checkpoint: Path) -> Again:
 
 
 def _figures(audio: np.ndarray, made: np.ndarray, note: float) -> tuple[float, float, np.ndarray]:
-    from models import metrics
+    from models.dsp import metrics
 
     mel, convergence = metrics.log_mel_difference_db(audio, made, RATE), metrics.spectral_convergence_db(audio, made)
     return mel, convergence, metrics.pitch_errors_cents(audio, made, RATE, note)

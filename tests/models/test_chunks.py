@@ -17,7 +17,7 @@ from export.streaming.stack import Chain
 from export.torch_export import TorchMethod, export
 from models.dcgan.endless import CONTEXT, EndlessGenerator
 from models.dcgan.export import GRAIN_CONTROL, EndlessStream
-from models.logmel import Heard, LogMel
+from models.dsp.log_mel import Heard, LogMel
 from models.stitches import log_mel
 from realtime.dsp.rtpghi import stft_magnitudes
 from tests.benchmarks._chunks import ChunkModel

@@ -110,7 +110,7 @@ def test_pitch_and_loudness_follow_what_goes_through(models: dict[str, Path], tm
     explore(models["singing"], tmp_path / "out.wav", Wish("through", sounds=(path,), controls=plain))
     made, given = read(tmp_path / "out.wav")[:, 0], read(path)[:, 0]
     assert len(made) == len(given)
-    from models.pitch import refine
+    from models.dsp.pitch import refine
 
     assert np.median(np.abs(refine(made[8_000:-8_000], 44_100, 57.0, 256) - 57.0)) < 0.1
     inside = slice(12_000, -12_000)
@@ -137,7 +137,7 @@ def test_a_sound_that_breaks_off_is_said_and_nothing_is_left(models: dict[str, P
 
 
 def test_a_fixed_control_is_not_followed(models: dict[str, Path], tmp_path: Path) -> None:
-    from models.pitch import refine
+    from models.dsp.pitch import refine
 
     path = tone(tmp_path / "a.wav", 220.0)
     explore(models["singing"], tmp_path / "out.wav", Wish("through", sounds=(path,), controls={"pitch": 64.0}))

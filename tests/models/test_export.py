@@ -94,7 +94,7 @@ def test_a_latent_that_is_not_a_number_is_answered_and_forgotten(roundtrip: Roun
 
 
 def test_the_pitch_is_the_one_it_is_told(roundtrip: RoundTrip) -> None:
-    from models.pitch import refine
+    from models.dsp.pitch import refine
 
     for told in (50.0, 60.5, 81.0):
         latent = np.zeros((4, 150), np.float32)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from export.streaming.stack import forget, whole
-from models.logmel import Heard, LogMel
+from models.dsp.log_mel import Heard, LogMel
 
 SCALE = LogMel()
 

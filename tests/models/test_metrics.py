@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from export.format.mel_scale import mel_weights
-from models import metrics
+from models.dsp import metrics
 from realtime.dsp.rtpghi import invert, stft_magnitudes
 
 RATE = 48_000

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from models import features, pitch
+from models import features
 from models.data import manifest, orchestra
 from models.data.manifest import DataError, Manifest
+from models.dsp import pitch
 
 
 def test_every_note_asked_for_is_there(small_orchestra: Manifest) -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import pitch
+from models.dsp import pitch
 
 RATE, HOP = 48_000, 256
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.onsets import onsets_s
+from models.dsp.onsets import onsets_s
 from models.transferred import Judge, TransferError, clips_of, judge, matched, onset_f
 
 RATE = 48_000

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from models import pitch
 from models.data import manifest, voices
 from models.data.manifest import DataError, Manifest
 from models.data.voices import VOICES, VOWELS, Settings, Tract, sing
+from models.dsp import pitch
 
 RATE = 48_000
 

@@ -45,7 +45,7 @@ def test_untouched_it_sounds_at_its_default_level() -> None:
 
 
 def test_moving_a_latent_changes_the_timbre_and_neither_level_nor_pitch() -> None:
-    from models.pitch import refine
+    from models.dsp.pitch import refine
 
     roundtrip = RoundTrip(*load(ORCHESTRA))
     latent = roundtrip.card.latent

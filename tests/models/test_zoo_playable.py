@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from export.format.contract import load
-from models import metrics, zoo
+from models import zoo
 from models.data import orchestra
 from models.data.manifest import Manifest
+from models.dsp import metrics
 from models.features import load_audio
 from models.playable.replay import Replay, Score
 
@@ -55,7 +56,7 @@ def test_they_are_small_and_say_where_they_come_from() -> None:
 
 
 def test_voices_sing_their_vowels_in_tune() -> None:
-    from models.pitch import refine
+    from models.dsp.pitch import refine
 
     path = ZOO / "voices.onnx"
     assert path.stat().st_size <= 8_000_000
@@ -71,7 +72,7 @@ def test_voices_sing_their_vowels_in_tune() -> None:
 
 
 def test_moving_a_latent_changes_the_timbre_and_neither_level_nor_pitch(replay: Replay) -> None:
-    from models.pitch import refine
+    from models.dsp.pitch import refine
 
     latent, frames = replay.card.latent, 600
     sweep = np.repeat(np.array(latent.mean)[:, None], frames, axis=1)
@@ -86,7 +87,7 @@ def test_moving_a_latent_changes_the_timbre_and_neither_level_nor_pitch(replay: 
 
 @pytest.mark.parametrize("name", ["flute", "piano", "violin"])
 def test_a_preset_sounds_at_its_pitch_over_its_range(replay: Replay, name: str) -> None:
-    from models.pitch import refine
+    from models.dsp.pitch import refine
 
     text = next(control.text for control in replay.decode.controls if control.name == "instrument")
     number = float(text.partition(f" {name}")[0].rpartition(" ")[2])

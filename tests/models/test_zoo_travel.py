@@ -11,8 +11,8 @@ from export.format.contract import load
 from export.runtime.frame_stepper import Steps, session
 from models import zoo
 from models.data import pairs
+from models.dsp.log_mel import Heard
 from models.features import load_audio
-from models.logmel import Heard
 from models.travel.judge import Verdict, judge
 from models.travel.presets import preset
 from models.travel.store import Spectra, hear, of_split

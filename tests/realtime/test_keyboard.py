@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from models.pitch import refine
+from models.dsp.pitch import refine
 from realtime import Session
 from realtime.decks.client import wait_for
 from realtime.library.library import Library

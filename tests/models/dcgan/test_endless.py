@@ -13,7 +13,7 @@ from models.dcgan.endless import BANDS, CONTEXT, GRAIN, LOOPS, EndlessGenerator,
 from models.dcgan.forms import Spectra
 from models.dcgan.game import seeded
 from models.dcgan.settings import DcganSettings
-from models.logmel import LogMel
+from models.dsp.log_mel import LogMel
 
 LATENT, CHUNK = 12, 16
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.data.manifest import Manifest
-from models.pitch import note_to_hz
+from models.dsp.pitch import note_to_hz
 from models.playable import analysis
 from models.playable.analysis import Analysis, Partials, analyse
 from models.playable.bands import BANDS, edges, noise_table, shares

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from models.pitch import refine
+from models.dsp.pitch import refine
 from models.playable.analysis import HARMONICS
 from models.playable.bands import BANDS
 from models.playable.synth import Synth, render

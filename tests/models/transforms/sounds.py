@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from export.format.contract import Spectrum
-from models.transforms.stft import STFT
+from models.dsp.transforms.stft import STFT
 from tests.music import render
 
 RATE = 48_000

@@ -2,12 +2,12 @@ import pytest
 import torch
 
 from export.format.contract import Spectrum
-from models.transforms.frequency import octaves
-from models.transforms.inversion import METHODS, QUALITIES, Quality, invert
-from models.transforms.mel import Mel
-from models.transforms.nsgt import NSGT
-from models.transforms.stft import STFT
-from models.transforms.transform import Transform, TransformError
+from models.dsp.transforms.frequency import octaves
+from models.dsp.transforms.inversion import METHODS, QUALITIES, Quality, invert
+from models.dsp.transforms.mel import Mel
+from models.dsp.transforms.nsgt import NSGT
+from models.dsp.transforms.stft import STFT
+from models.dsp.transforms.transform import Transform, TransformError
 from realtime.dsp.rtpghi import invert as invert_live
 from tests.models.transforms.sounds import RATE, SPECTRUM, music, spectral_convergence_db
 

@@ -5,7 +5,7 @@ import torch
 
 from export.format.contract import ContractError, Spectrum
 from export.format.mel_scale import mel_weights
-from models.transforms.mel import Mel
+from models.dsp.transforms.mel import Mel
 from tests.models.transforms.sounds import RATE, SPECTRUM, music
 
 

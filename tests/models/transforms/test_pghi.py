@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from export.format.contract import Spectrum, Window
-from models.transforms.pghi import pghi, phase_gradients
-from models.transforms.stft import STFT
+from models.dsp.transforms.pghi import pghi, phase_gradients
+from models.dsp.transforms.stft import STFT
 from realtime.dsp.rtpghi import WINDOWS
 from tests.models.transforms.sounds import RATE, SPECTRUM, music, spectral_convergence_db, tones
 

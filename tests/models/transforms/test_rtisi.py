@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.transforms.rtisi import LookaheadInverter, rtisi_la
-from models.transforms.stft import STFT
+from models.dsp.transforms.rtisi import LookaheadInverter, rtisi_la
+from models.dsp.transforms.stft import STFT
 from realtime.dsp.rtpghi import invert
 from tests.models.transforms.sounds import SPECTRUM, music, spectral_convergence_db
 

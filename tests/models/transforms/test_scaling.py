@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.transforms.scaling import Decibel, Log, Mu, Scaling
-from models.transforms.transform import TransformError
+from models.dsp.transforms.scaling import Decibel, Log, Mu, Scaling
+from models.dsp.transforms.transform import TransformError
 
 SCALINGS = st.one_of(
     st.builds(Log, st.floats(1e-9, 1e-2)),

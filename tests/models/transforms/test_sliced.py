@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.transforms.frequency import octaves
-from models.transforms.nsgt import NSGT
-from models.transforms.sliced import SlicedNSGT
-from models.transforms.transform import TransformError
+from models.dsp.transforms.frequency import octaves
+from models.dsp.transforms.nsgt import NSGT
+from models.dsp.transforms.sliced import SlicedNSGT
+from models.dsp.transforms.transform import TransformError
 from tests.music import PIECES, render
 
 RATE = 48_000

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from export.format.contract import Spectrum, Window
-from models.transforms.stft import STFT, overlap_add
-from models.transforms.transform import TransformError
+from models.dsp.transforms.stft import STFT, overlap_add
+from models.dsp.transforms.transform import TransformError
 from realtime.dsp.rtpghi import WINDOWS, stft_magnitudes
 
 few = hypothesis.settings(max_examples=40, deadline=None)

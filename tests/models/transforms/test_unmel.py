@@ -3,9 +3,9 @@ import pytest
 import scipy.optimize
 import torch
 
-from models.metrics import buzz_db
-from models.transforms.mel import Mel
-from models.transforms.unmel import even, fill, mel_to_audio, nnls
+from models.dsp.metrics import buzz_db
+from models.dsp.transforms.mel import Mel
+from models.dsp.transforms.unmel import even, fill, mel_to_audio, nnls
 from tests.models.transforms.sounds import RATE, SPECTRUM, music
 
 MEL = Mel(RATE, SPECTRUM)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.logmel import LogMel
+from models.dsp.log_mel import LogMel
 from models.travel.networks import GeneratorConfig
 from models.travel.settings import TravelSettings
 from models.travel.train import Trained, TravelRun, train

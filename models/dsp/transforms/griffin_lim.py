@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from models.transforms.transform import Transform
+from models.dsp.transforms.transform import Transform
 
 MOMENTUM = 0.99
 """Of the fast iteration: how far it goes on, in last steps."""

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from export.format.mel_scale import mel_weights
-from models import pitch
+from models.dsp import pitch
 from realtime.dsp.rtpghi import stft_magnitudes
 
 N_FFT = 2048

@@ -35,7 +35,7 @@ def pghi(magnitudes: Tensor, spectrum: Spectrum, *, seed: int = 0) -> Tensor:
     Parameters
     ----------
     magnitudes : Tensor [shape=(..., bins, frames)]
-        Of a centred STFT (`models.transforms.stft.STFT`).
+        Of a centred STFT (`models.dsp.transforms.stft.STFT`).
     spectrum
         Its frames and window.
     seed

@@ -1,6 +1,6 @@
 """Scales of frequency: where bands lie.
 
-The scales for `models.transforms.nsgt` give edges: the frequencies of all bands in order, with one step of the scale
+The scales for `models.dsp.transforms.nsgt` give edges: the frequencies of all bands in order, with one step of the scale
 beyond the first and the last. Everything below the first edge belongs to one band more, and everything above the last
 edge to another.
 """
@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from export.format.mel_scale import Frequencies, hz_to_mel, mel_to_hz
-from models.transforms.transform import TransformError
+from models.dsp.transforms.transform import TransformError
 
 
 def octaves(low_hz: float, high_hz: float, per_octave: int) -> Frequencies:

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from models.transforms.griffin_lim import alternate
-from models.transforms.pghi import pghi
+from models.dsp.transforms.griffin_lim import alternate
+from models.dsp.transforms.pghi import pghi
 
 if TYPE_CHECKING:
-    from models.transforms.mel import Mel
+    from models.dsp.transforms.mel import Mel
 
 AUDIBLE = 1e-10
 """Bands this much below the loudest are not told from silence."""
@@ -112,7 +112,7 @@ def mel_to_audio(
     length
         Samples to give; by default what the frames stand for.
     rounds, momentum
-        Of going back and forth, as `models.transforms.griffin_lim.griffin_lim` takes them.
+        Of going back and forth, as `models.dsp.transforms.griffin_lim.griffin_lim` takes them.
     seed
         Of random phases.
 

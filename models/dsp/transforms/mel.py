@@ -7,8 +7,8 @@ from torch import Tensor
 
 from export.format.contract import Spectrum
 from export.format.mel_scale import mel_weights
-from models.transforms.stft import STFT
-from models.transforms.transform import Transform
+from models.dsp.transforms.stft import STFT
+from models.dsp.transforms.transform import Transform
 
 
 class Mel(Transform):
@@ -25,7 +25,7 @@ class Mel(Transform):
 
     See Also
     --------
-    models.transforms.inversion.invert : the inverse, with a choice of quality.
+    models.dsp.transforms.inversion.invert : the inverse, with a choice of quality.
     realtime.dsp.mel_inversion.MelInverter : the same, live.
 
     Examples
@@ -64,7 +64,7 @@ class Mel(Transform):
 
     def inverse(self, coefficients: Tensor, length: int) -> Tensor:
         """Power [..., bands, frames] → [..., length], of good quality; no gradients."""
-        from models.transforms.unmel import mel_to_audio
+        from models.dsp.transforms.unmel import mel_to_audio
 
         return mel_to_audio(coefficients, self, length)
 

@@ -32,7 +32,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from export.format.mel_scale import Frequencies
-from models.transforms.transform import Transform, TransformError
+from models.dsp.transforms.transform import Transform, TransformError
 
 
 class NSGT(Transform):
@@ -44,7 +44,7 @@ class NSGT(Transform):
     Parameters
     ----------
     edges : np.ndarray [shape=(bands + 2,)]
-        Rising frequencies from `models.transforms.frequency`, Hz: those of the bands, and one beyond on either side.
+        Rising frequencies from `models.dsp.transforms.frequency`, Hz: those of the bands, and one beyond on either side.
         What exceeds half the sample rate is left out.
     sample_rate
         Of the audio, Hz.
@@ -65,7 +65,7 @@ class NSGT(Transform):
 
     See Also
     --------
-    models.transforms.sliced.SlicedNSGT : for sounds of any length, a slice at a time.
+    models.dsp.transforms.sliced.SlicedNSGT : for sounds of any length, a slice at a time.
 
     Examples
     --------

@@ -3,7 +3,7 @@
 Griffin and Lim's iteration on the few frames that overlap the one that is due: what has been given stays, the frames
 after it are guessed along with it, and as the window moves on each frame has been iterated many times before its turn
 comes [1]_. Overlapping frames are divided by the windows that are there so far, so that the newest is heard in full;
-and the iteration goes on in the direction of its last step, as fast Griffin-Lim does (`models.transforms.griffin_lim`).
+and the iteration goes on in the direction of its last step, as fast Griffin-Lim does (`models.dsp.transforms.griffin_lim`).
 
 .. [1] X. Zhu, G. T. Beauregard, L. L. Wyse, "Real-Time Signal Estimation from Modified Short-Time Fourier Transform
    Magnitude Spectra", IEEE TASLP 15(5), 2007.
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.format.contract import Spectrum
-from models.transforms.griffin_lim import MOMENTUM
-from models.transforms.stft import STFT
+from models.dsp.transforms.griffin_lim import MOMENTUM
+from models.dsp.transforms.stft import STFT
 from realtime.dsp.propagation import SILENCE
 from realtime.dsp.rtpghi import analysis_window
 

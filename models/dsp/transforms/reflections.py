@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from models.transforms.griffin_lim import MOMENTUM, griffin_lim, impose
-from models.transforms.transform import Transform
+from models.dsp.transforms.griffin_lim import MOMENTUM, griffin_lim, impose
+from models.dsp.transforms.transform import Transform
 
 RELAXATION = 0.98
 """Share of the averaged reflections in each step; the rest is the wanted magnitudes'."""

@@ -2,7 +2,7 @@
 
 A sound is cut into slices under Tukey windows that add up to 1, each half a slice after the one before, with silence at
 both ends of each; and each slice is transformed by itself [1]_. There and back it is exact: the transform of a slice is
-(`models.transforms.nsgt`), and the slices, under the dual windows, add up to the sound.
+(`models.dsp.transforms.nsgt`), and the slices, under the dual windows, add up to the sound.
 
 Why the coefficients are those of the whole sound. The transform is linear and the windows add up to 1, so the whole
 sound's coefficients are the sum of those of all windowed slices, each transformed over all time. A slice is transformed
@@ -25,9 +25,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from export.format.mel_scale import Frequencies
-from models.transforms.nsgt import NSGT
-from models.transforms.stft import overlap_add
-from models.transforms.transform import Transform, TransformError
+from models.dsp.transforms.nsgt import NSGT
+from models.dsp.transforms.stft import overlap_add
+from models.dsp.transforms.transform import Transform, TransformError
 
 
 class SlicedNSGT(Transform):

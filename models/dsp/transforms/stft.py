@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from export.format.contract import Spectrum
-from models.transforms.transform import Transform, TransformError
+from models.dsp.transforms.transform import Transform, TransformError
 from realtime.dsp.rtpghi import analysis_window
 
 WEAKEST = 1e-6
@@ -24,7 +24,7 @@ class STFT(Transform):
     Parameters
     ----------
     spectrum
-        Length of frame, hop and window. Its scale is another step's matter (`models.transforms.scaling`).
+        Length of frame, hop and window. Its scale is another step's matter (`models.dsp.transforms.scaling`).
 
     Raises
     ------

@@ -1,0 +1,1 @@
+"""Signal processing offline: transforms and their inverses, pitch, onsets, mel spectra, metrics."""
