@@ -9,7 +9,7 @@ says nothing of what lies within: partials there are blurred into noise.
 
 See Also
 --------
-models.dsp.transforms.unmel : the same for whole sounds, with sources.
+models.dsp.transforms.mel_inversion : the same for whole sounds, with sources.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Mel(Transform):
 
     def inverse(self, coefficients: Tensor, length: int) -> Tensor:
         """Power [..., bands, frames] → [..., length], of good quality; no gradients."""
-        from models.dsp.transforms.unmel import mel_to_audio
+        from models.dsp.transforms.mel_inversion import mel_to_audio
 
         return mel_to_audio(coefficients, self, length)
 
