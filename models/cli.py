@@ -78,7 +78,7 @@ def data_orchestra(
     instruments: Annotated[str | None, typer.Option(help="Names with commas; else all eleven.")] = None,
 ) -> None:
     """Render eleven orchestral instruments, note by note, with FluidSynth."""
-    from models.data import orchestra
+    from models.data.rendered import orchestra
 
     levels = _velocities(velocities)
     names = tuple(part.strip() for part in instruments.split(",")) if instruments else tuple(orchestra.INSTRUMENTS)
@@ -99,7 +99,7 @@ def data_voices(
     seed: Annotated[int, typer.Option(min=0, help="Seed of breath, and of how notes differ.")] = 0,
 ) -> None:
     """Synthesise four voices that sing five vowels, note by note."""
-    from models.data import voices as singers
+    from models.data.rendered import voices as singers
 
     names = tuple(part.strip() for part in voices.split(",")) if voices else tuple(singers.VOICES)
     settings = singers.Settings(rate=rate, step=step, velocities=_velocities(velocities), voices=names, seed=seed)

@@ -16,9 +16,9 @@ import onnx
 from numpy.typing import NDArray
 
 from export.format.contract import Card, load
-from models import features, probe
+from models import probe
 from models.ceilings import ceilings
-from models.data import manifest
+from models.data import features, manifest
 from models.data.manifest import Sound
 from models.dsp import metrics
 from models.probe import Dimension, Usage

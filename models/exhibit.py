@@ -10,9 +10,9 @@ import numpy as np
 import soundfile
 
 from export.format.contract import Control, GlitchError, load
-from models import features, figures, pictures, probe
+from models import figures, pictures, probe
 from models.ceilings import true_magnitudes
-from models.data import manifest
+from models.data import features, manifest
 from models.data.manifest import Manifest, Sound
 from models.evaluate import Report
 from models.explore import Wish, explore

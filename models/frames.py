@@ -12,8 +12,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from models.data.features import Features
 from models.data.manifest import DataError, Sound
-from models.features import Features
 from models.spectral import LN_10_OVER_20, unit_energy, unit_gain, warp
 
 DYNAMIC_RANGE_DB = 80.0

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from export.streaming.stft import STFT
-from models.features import LOG_FLOOR
+from models.data.features import LOG_FLOOR
 from models.frames import LOWEST_SHAPE
 from models.spectral import LN_10_OVER_20, SpectralVae, VaeConfig, half_energy, unit_gain
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from export.format.contract import Card, GlitchError, Latent, load
 from models import told
-from models.features import SILENCE_DB
+from models.data.features import SILENCE_DB
 from models.files import sound_reader as sounds
 from models.files.sound_reader import SoundFile
 from realtime.engine.encoder import Encoder

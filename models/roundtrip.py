@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 
 from export.format.contract import Card, GlitchError, Method
-from models.features import Analysis
+from models.data.features import Analysis
 from models.told import told
 from realtime.dsp.rtpghi import PhaseInverter
 from realtime.engine.graph import Graph

@@ -14,9 +14,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from export.format.contract import Card
-from models import features
+from models.data import features
+from models.data.features import SILENCE_DB
 from models.dsp import pitch
-from models.features import SILENCE_DB
 from models.files.sound_reader import Audio
 from realtime.dsp.rtpghi import stft_magnitudes
 

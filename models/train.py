@@ -14,10 +14,10 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from export.format.contract import Provenance
-from models import checkpoint, config, features, latents, plan
+from models import checkpoint, config, latents, plan
 from models.checkpoint import CheckpointError, Trained
 from models.config import ConfigError, TrainConfig
-from models.data import manifest
+from models.data import features, manifest
 from models.data.manifest import Manifest
 from models.data.opening import Wanted, open_data, open_shared, summary
 from models.data.prepare import Preparation

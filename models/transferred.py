@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.format.contract import GlitchError
+from models.data.features import load_sound
 from models.data.opening import Wanted, open_data
 from models.dsp.onsets import onsets_s
-from models.features import load_sound
 from models.stitches import SILENT, Audio, Floats, heard_frames, log_mel
 
 LEAST_CLIPS = 8

@@ -35,7 +35,7 @@ def train_digits(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} already exists and isn't an empty folder; give another name.")
     from models.checkpoint import FILE_NAME
-    from models.data import digits
+    from models.data.pictures import digits
     from models.digits import checkpoint
     from models.digits.media import DigitsMedia
     from models.digits.presets import preset

@@ -23,7 +23,7 @@ def data_pair(
     """Make two domains of sounds that differ in what makes them: plucked strings and brass, or dogs and cars."""
     from typing import cast
 
-    from models.data import pairs
+    from models.data.rendered import pairs
 
     settings = pairs.Settings(cast(pairs.Kind, kind), minutes, rate, seed, soundfont)
     with progress("rendering") as on_sound:

@@ -21,7 +21,7 @@ def data_textures(
     ] = None,
 ) -> None:
     """Render textures with FluidSynth: notes of one scale that come at random, for as long as you like."""
-    from models.data import textures as played
+    from models.data.rendered import textures as played
 
     names = tuple(part.strip() for part in textures.split(",")) if textures else tuple(played.TEXTURES)
     settings = played.Settings(rate=rate, minutes=minutes, textures=names, seed=seed, soundfont=soundfont)

@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from models import features
-from models.data import manifest, split
+from models.data import features, manifest, split
+from models.data.features import Analysis
 from models.data.manifest import DataError, Manifest, Skipped, Sound, Source
 from models.data.split import HoldOut
 from models.dsp.pitch import steady_note
-from models.features import Analysis
 
 EXTENSIONS = (".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3")
 

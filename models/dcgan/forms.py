@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from export.format.contract import GlitchError
 from export.streaming.stack import forget, whole
-from models import features
-from models.data import cifar, digits, opening
+from models.data import features, opening
 from models.data.manifest import DataError, Manifest, Sound, Source
 from models.data.opening import Wanted
+from models.data.pictures import cifar, digits
 from models.dcgan import chunks
 from models.dcgan.endless import EndlessGenerator, EndlessJudge
 from models.dcgan.pictures import PictureGenerator, PictureJudge, padded

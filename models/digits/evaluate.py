@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from models import pictures
-from models.data import digits
-from models.data.digits import Digits
 from models.data.manifest import DataError
+from models.data.pictures import digits
+from models.data.pictures.digits import Digits
 from models.digits import checkpoint
 from models.digits.checkpoint import TrainedDigits
 from models.digits.network import told_of

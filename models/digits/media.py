@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from models.data.digits import Digits
+from models.data.pictures.digits import Digits
 from models.digits.network import CLASSES, told_of
 from models.fitting import Fitting
 from models.scatter import scatter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-from models.data.jiggle import Jiggle
+from models.data.pictures.augmentation import Jiggle
 from models.digits.network import DigitsConfig
 from models.digits.training import DigitsTraining
 from models.fitting import FitSettings

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from models.config import ConfigError
-from models.data.digits import Digits, Splits, binarise
-from models.data.jiggle import Jiggle, jiggle
+from models.data.pictures.augmentation import Jiggle, jiggle
+from models.data.pictures.digits import Digits, Splits, binarise
 from models.digits.checkpoint import TrainedDigits
 from models.digits.network import DigitsConfig, build, told_of
 from models.fitting import Batch, FitSettings, fit

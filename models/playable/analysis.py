@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 from scipy.signal import oaconvolve
 
+from models.data.features import LOG_FLOOR, load_audio
 from models.data.manifest import DataError, Manifest, Sound
 from models.dsp import pitch
-from models.features import LOG_FLOOR, load_audio
 from models.playable.bands import BANDS, edges, shares
 from realtime.dsp.rtpghi import stft_magnitudes
 

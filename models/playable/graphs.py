@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from export.streaming.stft import STFT
-from models.features import LOG_FLOOR
+from models.data.features import LOG_FLOOR
 from models.playable.analysis import SPECTRUM_FFT
 from models.playable.hearing import Hearing
 from models.playable.network import PlayableVae

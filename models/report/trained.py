@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from export.format.contract import Card
-from models import features
+from models.data import features
 from models.data.prepare import Preparation
 from models.dsp import metrics
 from models.files.atomic import write_whole

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from export.streaming.stack import whole
+from models.data.features import load_sound
 from models.data.manifest import DataError, Manifest, Split
 from models.dsp.log_mel import Heard, LogMel
-from models.features import load_sound
 from models.files.atomic import write_whole
 from models.travel.settings import TravelSettings
 

@@ -26,8 +26,8 @@ def pieces() -> Iterator[tuple[str, np.ndarray]]:
 
 def notes() -> Iterator[tuple[str, np.ndarray]]:
     """Name and samples of two notes of each of the orchestra's instruments, one by one and without a room."""
-    from models.data import orchestra
-    from models.features import load_audio
+    from models.data.features import load_audio
+    from models.data.rendered import orchestra
 
     with tempfile.TemporaryDirectory() as folder:
         made = orchestra.render(Path(folder), orchestra.Settings(step=12, velocities=(80,)))

@@ -100,7 +100,7 @@ def _halved(clips: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]
 
 
 def _rendered(folder: Path, rate: int) -> list[Path]:
-    from models.data import pairs
+    from models.data.rendered import pairs
 
     made = pairs.render(folder, pairs.Settings(PAIR, SECONDS / 60, rate, SEED))
     return [domain.folder for domain in made]

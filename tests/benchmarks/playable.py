@@ -39,7 +39,7 @@ def run() -> dict[str, Any]:
     """Render the notes, unless they are there, and measure."""
     import torch
 
-    from models.data import orchestra, voices
+    from models.data.rendered import orchestra, voices
     from realtime.library.library import Library
 
     torch.set_num_threads(1)
@@ -74,8 +74,7 @@ def describe(result: dict[str, Any]) -> str:
 def measure(folder: Path, model: str) -> dict[str, Any]:
     """Measure a bundled model on the held-out notes of a folder."""
     from export.format.contract import load
-    from models import features
-    from models.data import manifest
+    from models.data import features, manifest
     from models.playable.replay import Replay
     from realtime.library.library import Library
 

@@ -1,7 +1,7 @@
 """stitch: whether anybody can tell where the chunks of a model meet, whether style was transferred, and live play.
 
 `{MODEL: {…}, "style": {…}, "live": {MODEL: {…}}}`, for every bundled model that gives mel bands. What it hears or is
-led by: five minutes of phrases that no model was trained on (`models.data.pairs`, seed 1), or a walk at the stage's
+led by: five minutes of phrases that no model was trained on (`models.data.rendered.pairs`, seed 1), or a walk at the stage's
 defaults. Forms, in chunks of 64 frames (0.68 s), over `STITCH_SECONDS` (default 300; 0 plays live only):
 
 - top level: as it is played on stage, a hop at a time, with all its memory.

@@ -21,8 +21,8 @@ import psutil  # type: ignore[import-untyped]
 import soundfile
 
 from models import zoo
-from models.data import pairs
-from models.features import load_audio
+from models.data.features import load_audio
+from models.data.rendered import pairs
 
 RATE = 48_000
 HOUR, MINUTE = 3600, 60

@@ -25,7 +25,7 @@ def run() -> dict[str, Any]:
     """Train and judge."""
     import torch
 
-    from models.data import digits
+    from models.data.pictures import digits
 
     torch.set_num_threads(1)  # at this size threads only wait for each other
     splits = digits.small()
@@ -54,7 +54,7 @@ def describe(result: dict[str, Any]) -> str:
 
 
 def _vae(prior: str) -> dict[str, float]:
-    from models.data import digits
+    from models.data.pictures import digits
     from models.digits.presets import preset
     from models.digits.training import judge, train
 

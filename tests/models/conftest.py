@@ -10,8 +10,8 @@ from export.format.contract import Card
 from export.format.contract import load as load_model
 from models.checkpoint import Trained
 from models.config import TrainConfig
-from models.data import orchestra
 from models.data.manifest import Manifest
+from models.data.rendered import orchestra
 from models.export import export
 from models.spectral import VaeConfig
 from models.train import MODEL_FILE, Run, train

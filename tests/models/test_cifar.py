@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.data import cifar
 from models.data.manifest import DataError
+from models.data.pictures import cifar
 from models.dcgan.forms import Pictures, opened
 from models.dcgan.settings import DcganSettings
 

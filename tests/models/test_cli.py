@@ -260,7 +260,7 @@ def test_digits_are_trained_and_judged_in_one_command(tmp_path: Path, monkeypatc
 
 
 def test_mnist_is_trained_on_from_its_own_files(tmp_path: Path) -> None:
-    from models.data import digits
+    from models.data.pictures import digits
     from tests.models.idx import write_mnist
 
     write_mnist(tmp_path / "files", digits.small(), packed=True)

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.data import digits
-from models.data.digits import Digits, Splits
-from models.data.jiggle import Jiggle, jiggle
 from models.data.manifest import DataError
+from models.data.pictures import digits
+from models.data.pictures.augmentation import Jiggle, jiggle
+from models.data.pictures.digits import Digits, Splits
 from tests.models.idx import NAMES, write_idx, write_mnist
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from models import features
+from models.data import features
+from models.data.features import Analysis
 from models.data.manifest import DataError, Manifest, Sound, Source
-from models.features import Analysis
 
 SINE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)).astype(np.float32)
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from models import features
-from models.data import folder, manifest
+from models.data import features, folder, manifest
 from models.data.folder import Settings
 from models.data.manifest import DataError
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from models.data.features import Analysis, Features, analyse
 from models.data.manifest import DataError, Sound
-from models.features import Analysis, Features, analyse
 from models.frames import Draws, FrameStore, hear, span
 from models.spectral import half_energy
 

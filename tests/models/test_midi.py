@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.data import midi
+from models.data.rendered import midi
 
 
 def read_variable_length(data: bytes, at: int) -> tuple[int, int]:

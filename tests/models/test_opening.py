@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from models import features
-from models.data import manifest
+from models.data import features, manifest
+from models.data.features import Analysis
 from models.data.manifest import DataError
 from models.data.opening import Wanted, open_data, open_shared
-from models.features import Analysis
 from tests.models.tones import spoil, tone, write_tones
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from models import features
-from models.data import manifest, orchestra
+from models.data import features, manifest
 from models.data.manifest import DataError, Manifest
+from models.data.rendered import orchestra
 from models.dsp import pitch
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.data import barks, manifest, pairs, phrases
+from models.data import manifest
+from models.data.features import load_audio
 from models.data.manifest import DataError
-from models.features import load_audio
+from models.data.rendered import barks, pairs, phrases
 
 
 @pytest.mark.parametrize("kind", ["plucked-brass", "barks-horns"])

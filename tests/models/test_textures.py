@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.data import fluidsynth, manifest, textures
+from models.data import manifest
 from models.data.manifest import DataError
+from models.data.rendered import fluidsynth, textures
 
 SETTINGS = textures.Settings()
 

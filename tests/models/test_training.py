@@ -329,7 +329,7 @@ def test_a_file_that_is_no_checkpoint_is_said(training: tuple[Path, Trained], tm
 def test_statistics_are_those_of_the_encoders_means(
     training: tuple[Path, Trained], small_orchestra: Manifest, cache: Path
 ) -> None:
-    from models import features
+    from models.data import features
 
     trained = training[1]
     sounds = small_orchestra.of_split("train")
@@ -343,7 +343,7 @@ def test_statistics_are_those_of_the_encoders_means(
 def test_dimensions_are_ordered_by_how_much_they_change_the_sound(
     training: tuple[Path, Trained], small_orchestra: Manifest, cache: Path
 ) -> None:
-    from models import features
+    from models.data import features
 
     trained = checkpoint.load(training[0] / MODEL_FILE)
     effects = [trained.latent.effect_db[k] for k in trained.latent.order]

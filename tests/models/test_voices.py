@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.data import manifest, voices
+from models.data import manifest
 from models.data.manifest import DataError, Manifest
-from models.data.voices import VOICES, VOWELS, Settings, Tract, sing
+from models.data.rendered import voices
+from models.data.rendered.voices import VOICES, VOWELS, Settings, Tract, sing
 from models.dsp import pitch
 
 RATE = 48_000

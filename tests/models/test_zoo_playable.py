@@ -7,10 +7,10 @@ import pytest
 
 from export.format.contract import load
 from models import zoo
-from models.data import orchestra
+from models.data.features import load_audio
 from models.data.manifest import Manifest
+from models.data.rendered import orchestra
 from models.dsp import metrics
-from models.features import load_audio
 from models.playable.replay import Replay, Score
 
 ZOO = Path(zoo.__file__).parent

@@ -10,9 +10,9 @@ from export.bending.bend import layers
 from export.format.contract import load
 from export.runtime.frame_stepper import Steps, session
 from models import zoo
-from models.data import pairs
+from models.data.features import load_audio
+from models.data.rendered import pairs
 from models.dsp.log_mel import Heard
-from models.features import load_audio
 from models.travel.judge import Verdict, judge
 from models.travel.presets import preset
 from models.travel.store import Spectra, hear, of_split

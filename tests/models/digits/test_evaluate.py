@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from models.cli import main
-from models.data import digits
 from models.data.manifest import DataError
+from models.data.pictures import digits
 from models.digits import checkpoint, evaluate
 from models.digits.checkpoint import TrainedDigits
 from models.digits.network import DigitsConfig, build

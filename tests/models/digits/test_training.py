@@ -7,8 +7,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from models.checkpoint import CheckpointError
 from models.config import ConfigError
-from models.data import digits
-from models.data.digits import Splits
+from models.data.pictures import digits
+from models.data.pictures.digits import Splits
 from models.digits import checkpoint
 from models.digits.checkpoint import TrainedDigits
 from models.digits.media import COLUMNS, DigitsMedia, grid

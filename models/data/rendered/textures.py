@@ -15,8 +15,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from models.data import fluidsynth, manifest, midi
+from models.data import manifest
 from models.data.manifest import DataError, Manifest, Sound, Source, Split
+from models.data.rendered import fluidsynth, midi
 
 SCALE = (2, 3, 7, 9, 10)
 """Pitch classes: D, E flat, G, A, B flat."""

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from models.data import manifest, notes
+from models.data import manifest
 from models.data.manifest import DataError, Manifest, Sound, Source
-from models.data.notes import HELD_SECONDS, NOTE_SECONDS
+from models.data.rendered import notes
+from models.data.rendered.notes import HELD_SECONDS, NOTE_SECONDS
 
 Floats = NDArray[np.float64]
 

@@ -14,10 +14,11 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from models.data import barks, fluidsynth, manifest, midi, phrases
+from models.data import manifest
 from models.data.manifest import DataError, Manifest, Sound, Source
-from models.data.midi import TICKS_PER_SECOND
-from models.data.orchestra import Instrument
+from models.data.rendered import barks, fluidsynth, midi, phrases
+from models.data.rendered.midi import TICKS_PER_SECOND
+from models.data.rendered.orchestra import Instrument
 
 Kind = Literal["plucked-brass", "barks-horns"]
 Take = tuple[str, NDArray[np.float32]]

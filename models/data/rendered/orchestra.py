@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from models.data import fluidsynth, manifest, midi, notes
+from models.data import manifest
 from models.data.manifest import DataError, Manifest, Sound, Source
-from models.data.notes import HELD_SECONDS, NOTE_SECONDS
+from models.data.rendered import fluidsynth, midi, notes
+from models.data.rendered.notes import HELD_SECONDS, NOTE_SECONDS
 
 _SILENCE_SECONDS = 0.02
 

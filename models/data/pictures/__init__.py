@@ -1,0 +1,1 @@
+"""Pictures: handwritten digits, CIFAR-10, augmentation."""

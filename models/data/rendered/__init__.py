@@ -1,0 +1,1 @@
+"""Data sets that are rendered: instruments, voices, textures, pairs of domains."""
