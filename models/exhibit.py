@@ -10,15 +10,16 @@ import numpy as np
 import soundfile
 
 from export.format.contract import Control, GlitchError, load
-from models import figures, pictures, probe
+from models import figures, probe
 from models.ceilings import true_magnitudes
 from models.data import features, manifest
 from models.data.manifest import Manifest, Sound
 from models.evaluate import Report
 from models.explore import Wish, explore
-from models.page import Page
+from models.report import plots as pictures
+from models.report.gallery import Page
+from models.report.long_spectrogram import Strip, drawn
 from models.roundtrip import Floats, RoundTrip
-from models.strip import Strip, drawn
 
 PAGE, FIGURES = "index.html", "report.json"
 SOUNDS, SWEEPS = 4, 8

@@ -20,8 +20,8 @@ from models.files.sound_reader import Audio
 from models.files.sound_writer import written
 from models.heard import hear
 from models.knobs import turn_named
+from models.report.long_spectrogram import Strip, Trail
 from models.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
-from models.strip import Strip, Trail
 from realtime.decks.offline import Offline
 from realtime.engine.engine import Engine
 from realtime.takes.recorder import check_path
@@ -112,7 +112,7 @@ def explore(
     """
     check_path(out)
     if picture is not None:
-        from models import pictures  # now: what it lacks should be said before anything is made
+        from models.report import plots as pictures  # now: what it lacks should be said before anything is made
 
         pictures.check_place(picture)
     card = load(model)[1]

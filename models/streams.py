@@ -16,7 +16,7 @@ from export.streaming.stack import Layer, forget, whole
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from models.conditions import tell
-from models.scatter import plane
+from models.report.scatter import plane
 from models.vae import Vae
 
 _LEAST_DEVIATION = 1e-4

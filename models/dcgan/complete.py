@@ -16,7 +16,7 @@ from models.dcgan.game import seeded
 from models.dcgan.media import animate, write_png
 from models.dcgan.train import Result
 from models.dcgan.walks import SPEED, sounding, spectrum_of, stroll
-from models.page import Page
+from models.report.gallery import Page
 
 PAGE, GRID = "index.html", "made.png"
 WALKS = ((SPEED, "a walk"), (4 * SPEED, "four times as fast"), (0.0, "held still"))

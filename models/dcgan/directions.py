@@ -19,7 +19,7 @@ from models.dcgan.endless import CONTEXT, EndlessGenerator, led
 from models.dcgan.forms import Spectra
 from models.dsp.log_mel import LogMel
 from models.latents import LatentStatistics
-from models.scatter import plane
+from models.report.scatter import plane
 
 POINTS = 96
 """Of the map."""

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models import pictures
 from models.data.manifest import DataError
 from models.data.pictures import digits
 from models.data.pictures.digits import Digits
@@ -21,6 +20,7 @@ from models.digits.network import told_of
 from models.digits.training import judge
 from models.priors import StandardNormal
 from models.probe import ACTIVE_VARIANCE
+from models.report import plots as pictures
 
 SHOWN, REACH = 12, 2.5
 MOST_ROWS = 10

@@ -10,7 +10,7 @@ from torch import Tensor
 from models.data.pictures.digits import Digits
 from models.digits.network import CLASSES, told_of
 from models.fitting import Fitting
-from models.scatter import scatter
+from models.report.scatter import scatter
 
 SHOWN = 20
 COLUMNS = 10

@@ -19,7 +19,8 @@ from models.files.atomic import write_whole
 from models.frames import FrameStore
 from models.media import rebuild
 from models.paced import HELD_OUT_LOSS
-from models.report import charts, pictures
+from models.report import charts
+from models.report import embedded as pictures
 from models.report.charts import Curve, Point
 from models.report.page import figure, page, paragraph, section, table
 from models.spectral import SpectralVae

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import soundfile
 
-from models.page import Page
+from models.report.gallery import Page
 from models.travel import export
 from models.travel.judge import Verdict, judge
 from models.travel.media import draw, pairs, sound, turned

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from export.streaming.stack import whole
 from models.dsp.log_mel import LogMel
-from models.pictures import GROUND, INK
+from models.report.plots import GROUND, INK
 from models.travel.store import Spectra
 from models.travel.training import TravelTraining
 from realtime.dsp.mel_inversion import MelInverter

@@ -15,8 +15,8 @@ from models.cli import main
 from models.explore import ExploreError, Wish, explore
 from models.heard import HeardError, hear
 from models.knobs import KnobError
-from models.pictures import PictureError
-from models.strip import BANDS, COLUMNS, drawn
+from models.report.long_spectrogram import BANDS, COLUMNS, drawn
+from models.report.plots import PictureError
 from realtime.takes.recorder import RecordError
 from tests.realtime.test_offline import RATE, SECONDS, SEED, on_stage
 

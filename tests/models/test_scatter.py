@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.scatter import plane, scatter
+from models.report.scatter import plane, scatter
 
 
 def test_the_plane_holds_the_two_widest_directions() -> None:

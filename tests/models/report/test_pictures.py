@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from models.report import pictures
+from models.report import embedded as pictures
 from models.report.page import page, section, table
 
 

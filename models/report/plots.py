@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from export.format.contract import GlitchError, Latent
 from models.probe import Dimension
-from models.strip import RANGE_DB, Strip, Trail
+from models.report.long_spectrogram import RANGE_DB, Strip, Trail
 from realtime.latent.latent_map import places
 
 GROUND, INK, LINE = "#111111", "#d8d8d8", "#555555"
