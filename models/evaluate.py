@@ -21,9 +21,9 @@ from models.ceilings import ceilings
 from models.data import features, manifest
 from models.data.manifest import Sound
 from models.dsp import metrics
+from models.inference.control_tracks import told
+from models.inference.roundtrip import EvaluateError, Floats, RoundTrip
 from models.probe import Dimension, Usage
-from models.roundtrip import EvaluateError, Floats, RoundTrip
-from models.told import told
 
 __all__ = ["EvaluateError", "Report", "RoundTrip", "Row", "evaluate"]
 

@@ -16,10 +16,10 @@ from models.data import features, manifest
 from models.data.manifest import Manifest, Sound
 from models.evaluate import Report
 from models.explore import Wish, explore
+from models.inference.roundtrip import Floats, RoundTrip
 from models.report import plots as pictures
 from models.report.gallery import Page
 from models.report.long_spectrogram import Strip, drawn
-from models.roundtrip import Floats, RoundTrip
 
 PAGE, FIGURES = "index.html", "report.json"
 SOUNDS, SWEEPS = 4, 8

@@ -18,7 +18,7 @@ from export.format.contract import Card, GlitchError, load
 from models import routes
 from models.files.sound_reader import Audio
 from models.files.sound_writer import written
-from models.heard import hear
+from models.inference.encoded_sound import hear
 from models.knobs import turn_named
 from models.report.long_spectrogram import Strip, Trail
 from models.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute

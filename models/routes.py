@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from export.format.contract import Card
 from models.files.sound_reader import Audio, SoundFile
-from models.heard import Following, Heard, must_encode
+from models.inference.encoded_sound import Following, Heard, must_encode
 from realtime.engine.engine import Engine
 from realtime.latent.walk import WALKS, spherical
 

@@ -21,7 +21,7 @@ from export.format.contract import Card, ContractError, GlitchError, load
 from models import routes
 from models.files.sound_reader import Audio, SoundFile
 from models.files.sound_writer import CLIPPING, check_new, subtype_like, written
-from models.heard import Following
+from models.inference.encoded_sound import Following
 from models.knobs import turn_named
 from realtime.engine.engine import Engine
 

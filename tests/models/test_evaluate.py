@@ -14,12 +14,13 @@ import pytest
 import soundfile as sf
 
 from export.format.contract import Card, Latent, Method, load
-from models import evaluate, figures, probe, told
+from models import evaluate, figures, probe
 from models.cli import main
 from models.data import manifest
 from models.data.manifest import Manifest, Sound, Source
 from models.exhibit import FIGURES, PAGE, exhibit
-from models.roundtrip import EvaluateError, RoundTrip
+from models.inference import control_tracks as told
+from models.inference.roundtrip import EvaluateError, RoundTrip
 
 RATE = 48_000
 

@@ -13,7 +13,7 @@ import soundfile as sf
 from export.format.contract import GlitchError, load
 from models.cli import main
 from models.explore import ExploreError, Wish, explore
-from models.heard import HeardError, hear
+from models.inference.encoded_sound import HeardError, hear
 from models.knobs import KnobError
 from models.report.long_spectrogram import BANDS, COLUMNS, drawn
 from models.report.plots import PictureError

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.format.contract import Card, GlitchError, Latent, load
-from models import told
 from models.data.features import SILENCE_DB
 from models.files import sound_reader as sounds
 from models.files.sound_reader import SoundFile
+from models.inference import control_tracks as told
 from realtime.engine.encoder import Encoder
 
 LONGEST_S = 3600.0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from export.format.contract import Card, GlitchError, Method
 from models.data.features import Analysis
-from models.told import told
+from models.inference.control_tracks import told
 from realtime.dsp.rtpghi import PhaseInverter
 from realtime.engine.graph import Graph
 

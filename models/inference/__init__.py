@@ -1,0 +1,1 @@
+"""Sounds through a model file, frame by frame as on stage."""
