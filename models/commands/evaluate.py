@@ -12,7 +12,7 @@ from models.commands.terminal import progress
 
 if TYPE_CHECKING:
     from models.digits.evaluate import DigitsReport
-    from models.evaluate import Report
+    from models.evaluation.evaluate import Report
 
 PIPED_WIDTH = 140
 
@@ -35,7 +35,7 @@ def command(
     if _digits(model):
         _evaluate_digits(model, data, json, out)
         return
-    from models import evaluate
+    from models.evaluation import evaluate
 
     if data is None:
         raise evaluate.EvaluateError(
@@ -45,7 +45,7 @@ def command(
         report = evaluate.evaluate(model, data, limit=limit, on_sound=on_sound)
     page = None
     if out is not None:
-        from models.exhibit import exhibit
+        from models.evaluation.exhibit import exhibit
 
         with progress("showing") as on_part:
             page = exhibit(model, data, report, out, on_part=on_part)
@@ -105,7 +105,7 @@ def _print(report: Report) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from models import figures
+    from models.evaluation import figures
 
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     table = Table(title=f"{report.name}, after {report.inversion}")

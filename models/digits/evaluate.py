@@ -18,8 +18,8 @@ from models.digits import checkpoint
 from models.digits.checkpoint import TrainedDigits
 from models.digits.network import told_of
 from models.digits.training import judge
+from models.evaluation.latent_probe import ACTIVE_VARIANCE
 from models.priors import StandardNormal
-from models.probe import ACTIVE_VARIANCE
 from models.report import plots as pictures
 
 SHOWN, REACH = 12, 2.5
@@ -37,7 +37,7 @@ class LatentOfDigits:
     usage
         Variance of the encoder's means.
     active
-        Whether that is above `models.probe.ACTIVE_VARIANCE`.
+        Whether that is above `models.evaluation.latent_probe.ACTIVE_VARIANCE`.
     kl
         Mean KL divergence from the prior, nats a digit; None where the prior isn't the standard normal.
     """

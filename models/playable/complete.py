@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from models import evaluate
-from models.exhibit import exhibit
+from models.evaluation import evaluate
+from models.evaluation.exhibit import exhibit
 from models.playable.checkpoint import Playable
 from models.playable.export import write
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from export.format.contract import GlitchError, Latent
-from models.probe import Dimension
+from models.evaluation.latent_probe import Dimension
 from models.report.long_spectrogram import RANGE_DB, Strip, Trail
 from realtime.latent.latent_map import places
 

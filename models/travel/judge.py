@@ -12,7 +12,7 @@ from scipy.signal import find_peaks
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.transferred import matched
+from models.evaluation.style_metrics import matched
 from models.travel.settings import TravelSettings
 from models.travel.store import Draws, Spectra
 

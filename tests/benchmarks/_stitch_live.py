@@ -125,8 +125,8 @@ def _figures(
     pieces: list[tuple[int, int]], played: np.ndarray, borders: np.ndarray, model: ChunkModel
 ) -> dict[str, Any] | None:
     """Ask for borders in pieces of what was played; None where there are none."""
-    from models.borders import detected
-    from models.stitches import Told, flux_ratio, jump_db
+    from models.evaluation.boundary_classifier import detected
+    from models.evaluation.boundary_metrics import Told, flux_ratio, jump_db
     from tests.benchmarks.stitch import as_figures
 
     rate = model.rate

@@ -31,7 +31,7 @@ class Domains:
     """
 
     def __init__(self, folder: Path, rate: int) -> None:
-        from models.transferred import clips_of
+        from models.evaluation.style_metrics import clips_of
 
         named = os.environ.get("STITCH_DATA")
         places = [Path(named, name) for name in PAIR.split("-")] if named else _rendered(folder / "data", rate)
@@ -51,7 +51,7 @@ class Domains:
 
 def style(model: ChunkModel, domains: Domains) -> dict[str, Any]:
     """Let a judge of both domains say where what is transformed belongs."""
-    from models.transferred import judge, onset_f
+    from models.evaluation.style_metrics import judge, onset_f
 
     def returned(clips: list[np.ndarray]) -> list[np.ndarray]:
         return [through_bands(model, clip) for clip in clips[:MOST_CLIPS]]

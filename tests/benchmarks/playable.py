@@ -104,7 +104,7 @@ def measure(folder: Path, model: str) -> dict[str, Any]:
 
 def _ways(replay: Any, model: str) -> dict[str, Again]:
     from export.format.contract import load
-    from models.evaluate import RoundTrip
+    from models.evaluation.evaluate import RoundTrip
     from models.playable import resynthesis
     from models.playable.analysis import Analysis, analyse
     from models.playable.replay import Score

@@ -159,7 +159,7 @@ def _measure(model: ChunkModel, heard: np.ndarray | None, seconds: float) -> dic
 
 
 def _equivariance(model: ChunkModel, given: np.ndarray) -> dict[str, float]:
-    from models.stitches import equivariance_db
+    from models.evaluation.boundary_metrics import equivariance_db
 
     hop, step = model.spectrum.hop, model.method.hop
     frames = [k * hop for k in range(1, max(step // hop, 2))] if model.hears else [k * step for k in (1, 2, 3)]
@@ -187,8 +187,8 @@ def _unconstrained(path: Path, given: np.ndarray, heard: np.ndarray | None) -> d
 
 
 def _figures(model: ChunkModel, played: Played, whole: Played, heard: np.ndarray | None) -> dict[str, Any]:
-    from models.borders import detected
-    from models.stitches import convergence_db, flux_ratio, jump_db
+    from models.evaluation.boundary_classifier import detected
+    from models.evaluation.boundary_metrics import convergence_db, flux_ratio, jump_db
 
     def convergence(audio: np.ndarray, wanted: np.ndarray) -> float:
         return round(convergence_db(audio, wanted, model.spectrum, model.rate, played.borders), 2)

@@ -18,7 +18,7 @@ from export.torch_export import TorchMethod, export
 from models.dcgan.endless import CONTEXT, EndlessGenerator
 from models.dcgan.export import GRAIN_CONTROL, EndlessStream
 from models.dsp.log_mel import Heard, LogMel
-from models.stitches import log_mel
+from models.evaluation.boundary_metrics import log_mel
 from realtime.dsp.rtpghi import stft_magnitudes
 from tests.benchmarks._chunks import ChunkModel
 from tests.benchmarks._style import through_bands

@@ -14,11 +14,12 @@ import pytest
 import soundfile as sf
 
 from export.format.contract import Card, Latent, Method, load
-from models import evaluate, figures, probe
 from models.cli import main
 from models.data import manifest
 from models.data.manifest import Manifest, Sound, Source
-from models.exhibit import FIGURES, PAGE, exhibit
+from models.evaluation import evaluate, figures
+from models.evaluation import latent_probe as probe
+from models.evaluation.exhibit import FIGURES, PAGE, exhibit
 from models.inference import control_tracks as told
 from models.inference.roundtrip import EvaluateError, RoundTrip
 

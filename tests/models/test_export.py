@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from export.format.contract import Card, ContractError, load, split
 from export.proof import chunk_equality as proof
-from models import evaluate
 from models.checkpoint import Trained
 from models.data import features
 from models.data.features import Analysis
 from models.data.manifest import Manifest
-from models.evaluate import EvaluateError, RoundTrip
+from models.evaluation import evaluate
+from models.evaluation.evaluate import EvaluateError, RoundTrip
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from scipy.signal import lfilter
 
 from export.format.contract import MelBands, Spectrum
 from export.format.mel_scale import bands_of
-from models import stitches
-from models.borders import detected
-from models.stitches import StitchError, convergence_db, equivariance_db, flux_ratio, jump_db
+from models.evaluation import boundary_metrics as stitches
+from models.evaluation.boundary_classifier import detected
+from models.evaluation.boundary_metrics import StitchError, convergence_db, equivariance_db, flux_ratio, jump_db
 from realtime.dsp.mel_inversion import MelInverter
 from realtime.dsp.rtpghi import invert, stft_magnitudes
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from models.dsp.onsets import onsets_s
-from models.transferred import Judge, TransferError, clips_of, judge, matched, onset_f
+from models.evaluation.style_metrics import Judge, TransferError, clips_of, judge, matched, onset_f
 
 RATE = 48_000
 SECONDS, WITHIN_S = 3.0, 0.03

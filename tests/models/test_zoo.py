@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from export.format.contract import load
-from models import evaluate, zoo
+from models import zoo
 from models.data.manifest import Manifest
-from models.evaluate import Report, RoundTrip
+from models.evaluation import evaluate
+from models.evaluation.evaluate import Report, RoundTrip
 
 ORCHESTRA = Path(zoo.__file__).parent / "orchestra-spectral.onnx"
 

@@ -6,7 +6,7 @@ rest says nothing: borders in silence are left out.
 
 See Also
 --------
-models.borders : a classifier that is trained to hear them.
+models.evaluation.boundary_classifier : a classifier that is trained to hear them.
 """
 
 from __future__ import annotations

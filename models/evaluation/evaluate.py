@@ -16,14 +16,14 @@ import onnx
 from numpy.typing import NDArray
 
 from export.format.contract import Card, load
-from models import probe
-from models.ceilings import ceilings
 from models.data import features, manifest
 from models.data.manifest import Sound
 from models.dsp import metrics
+from models.evaluation import latent_probe as probe
+from models.evaluation.ceilings import ceilings
+from models.evaluation.latent_probe import Dimension, Usage
 from models.inference.control_tracks import told
 from models.inference.roundtrip import EvaluateError, Floats, RoundTrip
-from models.probe import Dimension, Usage
 
 __all__ = ["EvaluateError", "Report", "RoundTrip", "Row", "evaluate"]
 

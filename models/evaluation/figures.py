@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from models.evaluate import Report, Row
-from models.probe import Dimension
+from models.evaluation.evaluate import Report, Row
+from models.evaluation.latent_probe import Dimension
 
 HEAD = (
     "split",

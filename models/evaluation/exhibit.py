@@ -10,11 +10,12 @@ import numpy as np
 import soundfile
 
 from export.format.contract import Control, GlitchError, load
-from models import figures, probe
-from models.ceilings import true_magnitudes
 from models.data import features, manifest
 from models.data.manifest import Manifest, Sound
-from models.evaluate import Report
+from models.evaluation import figures
+from models.evaluation import latent_probe as probe
+from models.evaluation.ceilings import true_magnitudes
+from models.evaluation.evaluate import Report
 from models.explore import Wish, explore
 from models.inference.roundtrip import Floats, RoundTrip
 from models.report import plots as pictures

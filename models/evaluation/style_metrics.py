@@ -23,7 +23,7 @@ from export.format.contract import GlitchError
 from models.data.features import load_sound
 from models.data.opening import Wanted, open_data
 from models.dsp.onsets import onsets_s
-from models.stitches import SILENT, Audio, Floats, heard_frames, log_mel
+from models.evaluation.boundary_metrics import SILENT, Audio, Floats, heard_frames, log_mel
 
 LEAST_CLIPS = 8
 """Clips of each domain to learn from, and half as many to be tried on."""

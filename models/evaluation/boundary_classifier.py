@@ -12,7 +12,17 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from models.dsp.metrics import MEL_HOP
-from models.stitches import Audio, Floats, StitchError, Told, bends, heard_frames, in_frames, log_mel, places
+from models.evaluation.boundary_metrics import (
+    Audio,
+    Floats,
+    StitchError,
+    Told,
+    bends,
+    heard_frames,
+    in_frames,
+    log_mel,
+    places,
+)
 
 PATCH_FRAMES = 8
 """Frames that are seen on either side."""
