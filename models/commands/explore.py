@@ -42,8 +42,8 @@ def command(
         raise GlitchError("Both --seconds and --minutes say how long; give one of them.")
     if picture is not None and no_picture:
         raise GlitchError("--picture says where a picture goes, and --no-picture that there is none; give one of them.")
-    from models.explore import Wish, explore
-    from models.knobs import named
+    from models.offline.explore import Wish, explore
+    from models.offline.knobs import named
 
     drawn = None if no_picture else picture or out.with_suffix(".png")
     wish = Wish(

@@ -26,8 +26,8 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
     """Let a model wander by itself for any time: the sound that the stage plays with the same seed and knobs."""
-    from models.generated import Wish, generate
-    from models.knobs import named
+    from models.offline.generate import Wish, generate
+    from models.offline.knobs import named
 
     wish = Wish(
         minutes=minutes,

@@ -23,8 +23,8 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
     """Let a sound go through a model: the same length, rate and channels, every sample where it was."""
-    from models.knobs import named
-    from models.transformed import Wish, transform
+    from models.offline.knobs import named
+    from models.offline.transform import Wish, transform
 
     wish = Wish(mix=mix, seed=seed, controls=named(controls), force=force)
     began = time.monotonic()

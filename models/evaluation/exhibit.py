@@ -16,8 +16,8 @@ from models.evaluation import figures
 from models.evaluation import latent_probe as probe
 from models.evaluation.ceilings import true_magnitudes
 from models.evaluation.evaluate import Report
-from models.explore import Wish, explore
 from models.inference.roundtrip import Floats, RoundTrip
+from models.offline.explore import Wish, explore
 from models.report import plots as pictures
 from models.report.gallery import Page
 from models.report.long_spectrogram import Strip, drawn

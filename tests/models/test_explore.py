@@ -12,9 +12,9 @@ import soundfile as sf
 
 from export.format.contract import GlitchError, load
 from models.cli import main
-from models.explore import ExploreError, Wish, explore
 from models.inference.encoded_sound import HeardError, hear
-from models.knobs import KnobError
+from models.offline.explore import ExploreError, Wish, explore
+from models.offline.knobs import KnobError
 from models.report.long_spectrogram import BANDS, COLUMNS, drawn
 from models.report.plots import PictureError
 from realtime.takes.recorder import RecordError
@@ -55,8 +55,8 @@ def test_the_seed_is_the_walk(models: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_a_sweep_passes_every_latent_once_from_end_to_end(models: dict[str, Path], tmp_path: Path) -> None:
-    from models.explore import heard, ready
-    from models.routes import SweepRoute
+    from models.offline.explore import heard, ready
+    from models.offline.routes import SweepRoute
 
     route = SweepRoute(load(models["level"])[1], 2.0, 4.0)
     engine = ready(models["level"], route, RATE, Wish("sweep"))
@@ -69,8 +69,8 @@ def test_a_sweep_passes_every_latent_once_from_end_to_end(models: dict[str, Path
 
 
 def test_a_grid_goes_over_the_map_where_there_is_one(models: dict[str, Path], tmp_path: Path) -> None:
-    from models.explore import heard, ready
-    from models.routes import SIDE, GridRoute
+    from models.offline.explore import heard, ready
+    from models.offline.routes import SIDE, GridRoute
 
     for name in ("bundled", "level"):
         route = GridRoute(load(models[name])[1], 2.0, 1.6)
@@ -147,8 +147,8 @@ def test_a_fixed_control_is_not_followed(models: dict[str, Path], tmp_path: Path
 
 @pytest.mark.parametrize("way", ["linear", "spherical"])
 def test_a_morph_leads_from_one_sound_to_the_other(models: dict[str, Path], tmp_path: Path, way: str) -> None:
-    from models.explore import heard, ready
-    from models.routes import MorphRoute
+    from models.offline.explore import heard, ready
+    from models.offline.routes import MorphRoute
 
     one = tone(tmp_path / "one.wav", 220.0)
     two = tone(tmp_path / "two.flac", 330.0, rate=48_000, seconds=0.7, channels=1)

@@ -10,9 +10,9 @@ import pytest
 import soundfile as sf
 
 from export.format.contract import GlitchError
-from models.explore import Wish as Way
-from models.explore import explore
-from models.generated import Wish, generate
+from models.offline.explore import Wish as Way
+from models.offline.explore import explore
+from models.offline.generate import Wish, generate
 from tests import reference
 from tests.models.test_transformed import glitch_lab
 

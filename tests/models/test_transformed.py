@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from export.format.contract import GlitchError, load, save
-from models.transformed import Wish, transform
+from models.offline.transform import Wish, transform
 from tests import reference
 
 RATE = 48_000

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from export.format.contract import GlitchError, load
-from models.explore import Explored, heard, ready
-from models.explore import Wish as Way
 from models.files.sound_writer import check_new, written
-from models.routes import KINDS, WalkRoute
+from models.offline.explore import Explored, heard, ready
+from models.offline.explore import Wish as Way
+from models.offline.routes import KINDS, WalkRoute
 
 LONGEST_MINUTES = 24 * 60.0
 TOLD_EVERY = 64  # frames between two calls of `on_share`
@@ -71,7 +71,7 @@ def generate(
 
     See Also
     --------
-    models.explore : the same with a picture, and other ways than walks.
+    models.offline.explore : the same with a picture, and other ways than walks.
     """
     out = Path(out)
     check_new(out, force=wish.force)

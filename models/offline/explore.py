@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from export.format.contract import Card, GlitchError, load
-from models import routes
 from models.files.sound_reader import Audio
 from models.files.sound_writer import written
 from models.inference.encoded_sound import hear
-from models.knobs import turn_named
+from models.offline import routes
+from models.offline.knobs import turn_named
+from models.offline.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
 from models.report.long_spectrogram import Strip, Trail
-from models.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
 from realtime.decks.offline import Offline
 from realtime.engine.engine import Engine
 from realtime.takes.recorder import check_path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from export.format.contract import GlitchError
-from models.routes import turn
+from models.offline.routes import turn
 from realtime.engine.engine import Engine
 
 

@@ -18,11 +18,11 @@ import numpy as np
 import soxr
 
 from export.format.contract import Card, ContractError, GlitchError, load
-from models import routes
 from models.files.sound_reader import Audio, SoundFile
 from models.files.sound_writer import CLIPPING, check_new, subtype_like, written
 from models.inference.encoded_sound import Following
-from models.knobs import turn_named
+from models.offline import routes
+from models.offline.knobs import turn_named
 from realtime.engine.engine import Engine
 
 BLOCK = 1 << 15  # samples of the file that go through at once
