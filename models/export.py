@@ -14,14 +14,15 @@ from export.quantization import Weights
 from export.streaming.explicit_state import explicit
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
-from models import checkpoint, conditions
-from models.checkpoint import Trained
+from models import conditions
 from models.dcgan import checkpoint as dcgan_checkpoint
 from models.dcgan import export as dcgan_export
-from models.graphs import DecodeGraph, EncodeGraph, encode_delay
 from models.playable import checkpoint as playable_checkpoint
 from models.playable import export as playable_export
-from models.spectral import VaeConfig
+from models.spectral import checkpoint
+from models.spectral.checkpoint import Trained
+from models.spectral.graphs import DecodeGraph, EncodeGraph, encode_delay
+from models.spectral.network import VaeConfig
 from models.travel import checkpoint as travel_checkpoint
 from models.travel import export as travel_export
 

@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from export.format.contract import GlitchError
 from export.streaming.stack import whole
-from models.quiet import quiet
+from models.training.lightning_logging import quiet
 from models.vae import Vae, Weighing
 
 HELD_OUT = "held_out/loss"

@@ -30,16 +30,16 @@ def train_digits(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything that is random.")] = 0,
 ) -> None:
     """Train a VAE on handwritten digits, and say how well it knows those that it never saw."""
-    from models.config import ConfigError
+    from models.spectral.settings import ConfigError
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} already exists and isn't an empty folder; give another name.")
-    from models.checkpoint import FILE_NAME
     from models.data.pictures import digits
     from models.digits import checkpoint
     from models.digits.media import DigitsMedia
     from models.digits.presets import preset
     from models.digits.training import judge, train
+    from models.spectral.checkpoint import FILE_NAME
 
     config, training = preset(
         mnist=mnist is not None,
@@ -77,7 +77,7 @@ def train_digits(
 
 
 def _widths(text: str | None) -> tuple[int, ...] | None:
-    from models.config import ConfigError
+    from models.spectral.settings import ConfigError
 
     try:
         return None if text is None else tuple(int(part) for part in text.split(","))

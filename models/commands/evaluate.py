@@ -61,8 +61,8 @@ def _digits(model: Path) -> bool:
     """Say whether this is the checkpoint of a VAE of digits."""
     if model.suffix.lower() != ".ckpt" or not model.is_file():
         return False
-    from models.checkpoint import load_plain
     from models.digits.checkpoint import KIND
+    from models.spectral.checkpoint import load_plain
 
     return load_plain(model).get("kind") == KIND
 

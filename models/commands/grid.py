@@ -42,7 +42,6 @@ def grid(
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
 ) -> None:
     """Train at every point of a grid; start it again, here or on other machines, to share the work or to go on."""
-    from models import config as configs
     from models.data import split
     from models.data.opening import Wanted, is_raw
     from models.grid import points as grids
@@ -50,6 +49,7 @@ def grid(
     from models.grid.storage import open_storage
     from models.grid.study import SharedStudy
     from models.grid.worker import Place, folder_of, work
+    from models.spectral import settings as configs
 
     base = configs.read(config, preset=preset, seed=seed, max_steps=max_steps)
     base = replace(base, prepare=is_raw(data) if base.prepare is None else base.prepare)

@@ -33,7 +33,7 @@ def train_playable(
     from models.playable.network import PlayableConfig
     from models.playable.settings import PlayableSettings
     from models.playable.train import train
-    from models.train import Run
+    from models.spectral.train import Run
 
     settings = PlayableSettings(
         model=PlayableConfig(latent=latent),

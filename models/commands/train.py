@@ -47,20 +47,20 @@ def train_vae(
     nodes: Annotated[int, typer.Option(help="Machines that train together (start this on each).")] = 1,
 ) -> None:
     """Train the spectral VAE on sounds; ends with a model file that plays, and a report."""
-    from models import config as configs
     from models.data import split
+    from models.spectral import settings as configs
 
     out = out or DEFAULT_FOLDER / name_of(data)
     changes = {"seed": seed, "max_steps": max_steps, "max_minutes": minutes, "prepare": prepare}
     held = None if hold_out is None else split.known(hold_out)
     if resume and config is None and preset is None:
-        from models.train import begun
+        from models.spectral.train import begun
 
         settings = configs.changed(begun(out).settings, **changes)
     else:
         settings = configs.read(config, preset=preset, **changes)
-    from models.complete import complete
-    from models.train import Run, train
+    from models.spectral.complete import complete
+    from models.spectral.train import Run, train
 
     run = Run(
         data,

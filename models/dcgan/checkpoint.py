@@ -9,13 +9,13 @@ from pathlib import Path
 from torch import nn
 
 from export.format.contract import Provenance
-from models import checkpoint
-from models.checkpoint import CheckpointError
-from models.config import ConfigError
 from models.dcgan.endless import EndlessGenerator
 from models.dcgan.pictures import PictureGenerator
 from models.dcgan.settings import DcganSettings, checked
-from models.latents import LatentStatistics
+from models.spectral import checkpoint
+from models.spectral.checkpoint import CheckpointError
+from models.spectral.latent_stats import LatentStatistics
+from models.spectral.settings import ConfigError
 
 KIND = "glitch-lab dcgan"
 VERSION = 2

@@ -18,8 +18,8 @@ from export.streaming.layers import CausalConv1d
 from models.dcgan.endless import CONTEXT, EndlessGenerator, led
 from models.dcgan.forms import Spectra
 from models.dsp.log_mel import LogMel
-from models.latents import LatentStatistics
 from models.report.scatter import plane
+from models.spectral.latent_stats import LatentStatistics
 
 POINTS = 96
 """Of the map."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.config import ConfigError
+from models.spectral.settings import ConfigError
 
 WIDEST = 512
 FEWEST_CHUNK = 32

@@ -10,10 +10,6 @@ import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from export.format.contract import Provenance
-from models import checkpoint as checkpoints
-from models import plan as plans
-from models.checkpoint import CheckpointError
-from models.config import ConfigError
 from models.dcgan import checkpoint
 from models.dcgan.checkpoint import TrainedDcgan
 from models.dcgan.directions import measure, turned
@@ -22,9 +18,13 @@ from models.dcgan.game import Game
 from models.dcgan.media import EpochMedia
 from models.dcgan.settings import DcganSettings, checked
 from models.dcgan.training import DcganTraining, LastTurn
-from models.paced import SETTINGS_KEY
-from models.quiet import quiet
-from models.resume import TrainingError
+from models.spectral import checkpoint as checkpoints
+from models.spectral.checkpoint import CheckpointError
+from models.spectral.settings import ConfigError
+from models.training import plan as plans
+from models.training.lightning_logging import quiet
+from models.training.resume import TrainingError
+from models.training.scheduled_module import SETTINGS_KEY
 
 MODEL_FILE, DATA_FILE = checkpoints.FILE_NAME, "data.json"
 _STAY = ("latent", "filters", "batch", "stitching", "shared", "chunk", "seed")

@@ -15,11 +15,11 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 
-from models import plan
 from models.dcgan.game import Game
-from models.paced import SETTINGS_KEY
-from models.plan import Plan
-from models.resume import LastCheckpoint, TrainingError
+from models.training import plan
+from models.training.plan import Plan
+from models.training.resume import LastCheckpoint, TrainingError
+from models.training.scheduled_module import SETTINGS_KEY
 
 _LOGGED_EVERY = 10
 _TRIALS, _FIRST_TRIALS = 6, 2
@@ -121,7 +121,7 @@ class LastTurn(LastCheckpoint):
     Parameters
     ----------
     path, keep_minutes
-        See `models.resume.LastCheckpoint`.
+        See `models.training.resume.LastCheckpoint`.
     """
 
     def __init__(self, path: Path, keep_minutes: float) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from models import checkpoint
-from models.checkpoint import CheckpointError
-from models.config import ConfigError
 from models.digits.network import DigitsConfig, build
+from models.spectral import checkpoint
+from models.spectral.checkpoint import CheckpointError
+from models.spectral.settings import ConfigError
 from models.vae import Vae
 
 KIND = "glitch-lab digits vae"

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from models import conditions
 from models.conditions import Condition
-from models.config import ConfigError
 from models.likelihoods import Bernoulli
 from models.networks import Dense, RowDecoder, RowEncoder, picture_decoder, picture_encoder
 from models.priors import Mixture, Prior, StandardNormal, VampPrior
+from models.spectral.settings import ConfigError
 from models.vae import Vae
 
 Network = Literal["dense", "convolutional", "recurrent"]

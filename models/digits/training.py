@@ -11,12 +11,12 @@ import lightning as L
 import numpy as np
 import torch
 
-from models.config import ConfigError
 from models.data.pictures.augmentation import Jiggle, jiggle
 from models.data.pictures.digits import Digits, Splits, binarise
 from models.digits.checkpoint import TrainedDigits
 from models.digits.network import DigitsConfig, build, told_of
 from models.fitting import Batch, FitSettings, fit
+from models.spectral.settings import ConfigError
 from models.vae import Vae, negative_log_likelihood
 
 _JUDGED_AT_ONCE = 500

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import TypeVar
 
-from models.config import ConfigError, TrainConfig
+from models.spectral.settings import ConfigError, TrainConfig
 
 T = TypeVar("T", int, float)
 

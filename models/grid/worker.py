@@ -9,12 +9,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.config import TrainConfig
 from models.data.opening import Wanted, open_shared, summary
 from models.grid.points import Point, settings_at
 from models.grid.study import Attempt, SharedStudy
-from models.resume import TrainingError
-from models.train import DATA_FILE, Result, Run, train
+from models.spectral.settings import TrainConfig
+from models.spectral.train import DATA_FILE, Result, Run, train
+from models.training.resume import TrainingError
 
 _BEATS_A_GRACE = 5
 _FIGURES = ("held_out/mel_db", "held_out/spectral_convergence_db", "held_out/kl")

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from export.format.contract import Provenance
-from models.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain
-from models.latents import LatentStatistics
 from models.playable.hearing import Hearing
 from models.playable.network import PlayableConfig, PlayableVae
 from models.playable.presets import Presets
+from models.spectral.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain
+from models.spectral.latent_stats import LatentStatistics
 
 KIND = "glitch-lab playable model"
 VERSION = 1

@@ -15,7 +15,7 @@ from models.playable.hearing import Hearing
 from models.playable.network import PlayableVae
 from models.playable.presets import Presets
 from models.playable.synth import State, Synth
-from models.spectral import LN_10_OVER_20
+from models.spectral.network import LN_10_OVER_20
 
 
 class DecodeGraph(nn.Module):

@@ -16,7 +16,7 @@ from models.playable.analysis import SPECTRUM_FFT
 from models.playable.network import PlayableConfig, PlayableVae
 from models.playable.objective import distance
 from models.playable.store import PartialStore
-from models.spectral import LN_10_OVER_20, half_energy, mlp, unit_gain, warp
+from models.spectral.network import LN_10_OVER_20, half_energy, mlp, unit_gain, warp
 
 BINS = SPECTRUM_FFT // 2 + 1
 LOWEST = -11.5

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from models.playable.analysis import HARMONICS, TOP_HZ
 from models.playable.bands import BANDS, shares
-from models.spectral import LN_10_OVER_20, mlp
+from models.spectral.network import LN_10_OVER_20, mlp
 
 LOWEST_HARMONIC, LOWEST_NOISE = -10.0, -10.0
 """Nepers under the loudness at which harmonics and noise end."""

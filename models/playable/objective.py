@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.playable.network import Drawn, audible, frequencies
 from models.playable.store import Frames
-from models.spectral import LN_10_OVER_20
+from models.spectral.network import LN_10_OVER_20
 
 _HEARD_NEPERS = 7.0
 """Harmonics that lie further under the strongest of their frame count a tenth."""

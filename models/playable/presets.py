@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from models.playable.network import PlayableVae, pitch_waves, scaled
 from models.playable.objective import distance
 from models.playable.store import PartialStore
-from models.spectral import mlp
+from models.spectral.network import mlp
 
 HIDDEN = 96
 _BATCH = 512

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from models.config import ConfigError
 from models.playable.network import PlayableConfig
+from models.spectral.settings import ConfigError
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.latents import LatentStatistics, laid_on_map
 from models.playable.network import PlayableVae
 from models.playable.objective import distance
 from models.playable.store import Frames, PartialStore
 from models.playable.training import evenly
+from models.spectral.latent_stats import LatentStatistics, laid_on_map
 
 _DB_PER_NEPER = 8.685889638065035
 _PROBES = 1_000

@@ -13,7 +13,7 @@ from torch import Tensor
 from models.data.manifest import DataError, Sound
 from models.playable.analysis import SPECTRUM_EVERY, Partials
 from models.playable.network import LOWEST_HARMONIC, LOWEST_NOISE, STRETCH_FLOOR, Drawn
-from models.spectral import LN_10_OVER_20
+from models.spectral.network import LN_10_OVER_20
 
 ACTIVE_DBFS = -60.0
 """Quieter frames are neither trained on nor judged."""

@@ -10,12 +10,8 @@ import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from export.format.contract import Provenance
-from models import checkpoint as checkpoints
-from models.checkpoint import CheckpointError
-from models.config import ConfigError
 from models.data import manifest
 from models.data.manifest import Manifest, Split
-from models.paced import SETTINGS_KEY
 from models.playable import analysis, checkpoint, hearing, presets, statistics
 from models.playable.analysis import Analysis
 from models.playable.checkpoint import Playable
@@ -23,10 +19,14 @@ from models.playable.network import PlayableConfig
 from models.playable.settings import PlayableSettings, checked
 from models.playable.store import PartialStore
 from models.playable.training import Notes, PlayableTraining
-from models.quiet import quiet
-from models.resume import LastCheckpoint, TrainingError
-from models.train import MODEL_FILE, Run
-from models.training import ProgressLine
+from models.spectral import checkpoint as checkpoints
+from models.spectral.checkpoint import CheckpointError
+from models.spectral.settings import ConfigError
+from models.spectral.train import MODEL_FILE, Run
+from models.spectral.training import ProgressLine
+from models.training.lightning_logging import quiet
+from models.training.resume import LastCheckpoint, TrainingError
+from models.training.scheduled_module import SETTINGS_KEY
 
 Tell = Callable[[str, int, int], None]
 """Takes what is done, how far it is, and how much there is."""

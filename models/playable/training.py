@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from models.frames import Draw, Draws
-from models.objective import kl_divergence, movement
-from models.paced import HELD_OUT_LOSS, Paced
 from models.playable.network import PlayableVae
 from models.playable.objective import distance
 from models.playable.settings import PlayableSettings
 from models.playable.store import Frames, PartialStore
+from models.spectral.frames import Draw, Draws
+from models.spectral.objective import kl_divergence, movement
+from models.training.scheduled_module import HELD_OUT_LOSS, Paced
 
 JUDGED_FRAMES = 4_000
 _SCALED_BY = 20_000

@@ -11,9 +11,9 @@ import torch
 
 from export.format.contract import Provenance
 from export.streaming.stack import Chain
-from models.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain
-from models.config import ConfigError
 from models.dsp.log_mel import LogMel
+from models.spectral.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain
+from models.spectral.settings import ConfigError
 from models.travel.networks import GeneratorConfig, generator
 
 KIND = "glitch-lab travel"

@@ -16,7 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, Lie, Stand
 from export.streaming.stack import Branches, Chain, Layer, Residual
-from models.config import ConfigError
+from models.spectral.settings import ConfigError
 
 KEPT = 0.95  # of the input's range, so that what is at the floor or the ceiling can still be moved
 _SLOPE = 0.2

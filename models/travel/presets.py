@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from models.config import ConfigError
+from models.spectral.settings import ConfigError
 from models.travel.networks import GeneratorConfig
 from models.travel.settings import TravelSettings
 

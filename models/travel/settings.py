@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import get_args
 
-from models.config import ConfigError
 from models.dsp.log_mel import LogMel
+from models.spectral.settings import ConfigError
 from models.travel.networks import GeneratorConfig
 from models.travel.objective import Adversarial
 

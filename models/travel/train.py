@@ -11,17 +11,17 @@ import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from export.format.contract import Provenance
-from models import checkpoint as checkpoints
-from models import plan
-from models.checkpoint import FILE_NAME, CheckpointError
-from models.config import ConfigError
 from models.data.manifest import SPLITS, DataError, Manifest
 from models.data.opening import Wanted, open_shared
 from models.dsp.log_mel import LogMel
-from models.paced import SETTINGS_KEY
-from models.quiet import quiet
-from models.resume import LastCheckpoint, TrainingError
-from models.training import ProgressLine
+from models.spectral import checkpoint as checkpoints
+from models.spectral.checkpoint import FILE_NAME, CheckpointError
+from models.spectral.settings import ConfigError
+from models.spectral.training import ProgressLine
+from models.training import plan
+from models.training.lightning_logging import quiet
+from models.training.resume import LastCheckpoint, TrainingError
+from models.training.scheduled_module import SETTINGS_KEY
 from models.travel import checkpoint
 from models.travel.checkpoint import Traveller, config_of
 from models.travel.media import TravelMedia

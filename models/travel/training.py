@@ -14,9 +14,9 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from models import plan
-from models.paced import HELD_OUT_LOSS, SETTINGS_KEY
-from models.plan import Plan
+from models.training import plan
+from models.training.plan import Plan
+from models.training.scheduled_module import HELD_OUT_LOSS, SETTINGS_KEY
 from models.travel.networks import Discriminator, Gist, Siamese, generator
 from models.travel.objective import cuts, judging, made_apart, margin, masked, passing, transformation
 from models.travel.settings import TravelSettings

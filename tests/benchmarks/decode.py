@@ -90,8 +90,8 @@ def _bundled() -> dict[str, float]:
 def _spectral() -> dict[str, float]:
     import torch
 
-    from models.graphs import DecodeGraph
-    from models.spectral import SpectralVae, VaeConfig
+    from models.spectral.graphs import DecodeGraph
+    from models.spectral.network import SpectralVae, VaeConfig
     from realtime.engine.decoder import Decoder
     from realtime.library.library import Library
 

@@ -24,8 +24,8 @@ from onnx import TensorProto, helper, numpy_helper
 from export.format import contract
 from export.format.contract import KEY, ContractError, GlitchError, load, loads, to_json
 from export.torchscript.script.archive import check_script
-from models import checkpoint
-from models.spectral import SpectralVae, VaeConfig
+from models.spectral import checkpoint
+from models.spectral.network import SpectralVae, VaeConfig
 from realtime.decks.client import wait_for
 from realtime.engine.decoder import Decoder
 from realtime.library.conversion import ConversionError, convert

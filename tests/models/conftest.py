@@ -8,13 +8,13 @@ import torch
 
 from export.format.contract import Card
 from export.format.contract import load as load_model
-from models.checkpoint import Trained
-from models.config import TrainConfig
 from models.data.manifest import Manifest
 from models.data.rendered import orchestra
 from models.export import export
-from models.spectral import VaeConfig
-from models.train import MODEL_FILE, Run, train
+from models.spectral.checkpoint import Trained
+from models.spectral.network import VaeConfig
+from models.spectral.settings import TrainConfig
+from models.spectral.train import MODEL_FILE, Run, train
 
 SMALL = TrainConfig(
     model=VaeConfig(latent=4, encoder_hidden=48, hidden=64, harmonics=24, bands=24),

@@ -13,7 +13,7 @@ import pytest
 
 from export.format.contract import Method, Provenance, load, save
 from models.cli import main
-from models.train import MODEL_FILE
+from models.spectral.train import MODEL_FILE
 from tests import reference
 from tests.models.test_cli import ROOT, assert_one_sentence, glitch_lab
 

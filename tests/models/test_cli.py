@@ -10,11 +10,11 @@ import pytest
 import soundfile
 
 from export.format.contract import load
-from models.checkpoint import Trained
 from models.cli import main
 from models.data import folder
 from models.data.manifest import Manifest
-from models.training import VaeTraining
+from models.spectral.checkpoint import Trained
+from models.spectral.training import VaeTraining
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from models import config
-from models.config import ConfigError, TrainConfig
+from models.spectral import settings as config
+from models.spectral.settings import ConfigError, TrainConfig
 
 
 def test_without_a_file_the_defaults_hold() -> None:

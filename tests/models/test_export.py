@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from export.format.contract import Card, ContractError, load, split
 from export.proof import chunk_equality as proof
-from models.checkpoint import Trained
 from models.data import features
 from models.data.features import Analysis
 from models.data.manifest import Manifest
 from models.evaluation import evaluate
 from models.evaluation.evaluate import EvaluateError, RoundTrip
+from models.spectral.checkpoint import Trained
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_the_graph_encodes_as_the_training_did(
     roundtrip: RoundTrip, training: tuple[Path, Trained], note: np.ndarray
 ) -> None:
     from models.data.manifest import Sound
-    from models.frames import FrameStore
+    from models.spectral.frames import FrameStore
 
     found = features.analyse(note, Analysis(), 69.0)
     store = FrameStore.of([Sound("a.wav", "a", 1.0, 48_000, "train")], [found])

@@ -6,8 +6,8 @@ import torch
 
 from models.data.features import Analysis, Features, analyse
 from models.data.manifest import DataError, Sound
-from models.frames import Draws, FrameStore, hear, span
-from models.spectral import half_energy
+from models.spectral.frames import Draws, FrameStore, hear, span
+from models.spectral.network import half_energy
 
 
 def sound(name: str, note: float = 69.0) -> Sound:

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from models import checkpoint, config
-from models.train import Run, train
+from models.spectral import checkpoint
+from models.spectral import settings as config
+from models.spectral.train import Run, train
 from realtime.engine.engine import Engine
 from tests.models.tones import TINY, spoil, write_tones
 

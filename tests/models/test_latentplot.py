@@ -1,6 +1,6 @@
 import numpy as np
 
-from models import latentplot
+from models.spectral import latent_plot as latentplot
 
 
 def coloured(picture: np.ndarray) -> list[np.ndarray]:

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from models import plan
-from models.plan import Plan
+from models.training import plan
+from models.training.plan import Plan
 
 
 def never() -> float:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from models import spectral
-from models.spectral import SpectralVae, VaeConfig
+from models.spectral import network as spectral
+from models.spectral.network import SpectralVae, VaeConfig
 from realtime.dsp.rtpghi import stft_magnitudes
 
 SMALL = VaeConfig(latent=4, encoder_hidden=32, hidden=32, harmonics=16, bands=16)

@@ -14,15 +14,16 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from models import checkpoint, latents
-from models.checkpoint import CheckpointError, Trained
-from models.config import ConfigError
 from models.data import folder, manifest
 from models.data.manifest import DataError, Manifest
-from models.frames import Draw, FrameStore
-from models.spectral import VaeConfig
-from models.train import MODEL_FILE, Run, TrainingError, train
-from models.training import ProgressLine, VaeTraining
+from models.spectral import checkpoint
+from models.spectral import latent_stats as latents
+from models.spectral.checkpoint import CheckpointError, Trained
+from models.spectral.frames import Draw, FrameStore
+from models.spectral.network import VaeConfig
+from models.spectral.settings import ConfigError
+from models.spectral.train import MODEL_FILE, Run, TrainingError, train
+from models.spectral.training import ProgressLine, VaeTraining
 from tests.models.conftest import SMALL
 
 

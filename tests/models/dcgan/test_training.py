@@ -18,14 +18,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from export.format.contract import ContractError, load
 from export.proof.verification import verify
 from models import export
-from models.checkpoint import CheckpointError, load_plain
-from models.config import ConfigError
 from models.dcgan import checkpoint
 from models.dcgan.complete import complete
 from models.dcgan.forms import Pictures, opened
 from models.dcgan.game import Game
 from models.dcgan.settings import DcganSettings, checked
 from models.dcgan.train import Run, train
+from models.spectral.checkpoint import CheckpointError, load_plain
+from models.spectral.settings import ConfigError
 from realtime.engine.decoder import Decoder
 from tests.models.tones import tone
 

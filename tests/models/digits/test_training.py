@@ -5,8 +5,6 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from models.checkpoint import CheckpointError
-from models.config import ConfigError
 from models.data.pictures import digits
 from models.data.pictures.digits import Splits
 from models.digits import checkpoint
@@ -15,6 +13,8 @@ from models.digits.media import COLUMNS, DigitsMedia, grid
 from models.digits.network import DigitsConfig, build, digit, told_of
 from models.digits.presets import MNIST, SMALL, preset
 from models.digits.training import DigitsFeed, judge, train
+from models.spectral.checkpoint import CheckpointError
+from models.spectral.settings import ConfigError
 
 CONFIG = DigitsConfig(latent=4, hidden=(64,), dropout=0.0)
 BRIEF = replace(SMALL, fit=replace(SMALL.fit, epochs=8, learning_rate=5e-3, average=0.9))

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from models.config import ConfigError, TrainConfig
 from models.grid.points import Axes, Point, axis, points, settings_at
 from models.grid.storage import GridError, open_storage
 from models.grid.study import Attempt, SharedStudy, Standing
+from models.spectral.settings import ConfigError, TrainConfig
 
 GRID = points(Axes((2, 4), (8, 16), (1e-3, 1e-2), (1e-3,)))
 GRACE_S = 60.0

@@ -88,11 +88,11 @@ def test_two_workers_finish_each_of_twelve_points_once_though_one_is_killed(tmp_
 
 
 def test_a_killed_workers_checkpoint_is_gone_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from models.config import read
     from models.data.opening import Wanted
     from models.grid import worker
     from models.grid.study import SharedStudy
-    from models.training import VaeTraining
+    from models.spectral.settings import read
+    from models.spectral.training import VaeTraining
 
     (tmp_path / "tiny.toml").write_text(f"max_steps = 40\n{TINY}")
     base = read(tmp_path / "tiny.toml")

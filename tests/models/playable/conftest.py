@@ -10,7 +10,7 @@ from models.playable.complete import Completed, complete
 from models.playable.network import PlayableConfig
 from models.playable.settings import PlayableSettings
 from models.playable.train import train
-from models.train import Run
+from models.spectral.train import Run
 
 SMALL = PlayableSettings(
     model=PlayableConfig(latent=4, hidden=48, hearing=48),

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from export.format.contract import ContractError, load, split
 from export.proof import chunk_equality as proof
-from models.checkpoint import CheckpointError
-from models.config import ConfigError
 from models.data.features import load_audio
 from models.data.manifest import Manifest
 from models.dsp.pitch import refine
@@ -26,7 +24,9 @@ from models.playable.network import PlayableConfig, PlayableVae, audible, freque
 from models.playable.replay import Replay, Score
 from models.playable.settings import PlayableSettings
 from models.playable.train import train
-from models.train import Run
+from models.spectral.checkpoint import CheckpointError
+from models.spectral.settings import ConfigError
+from models.spectral.train import Run
 from tests.models.playable.conftest import SMALL
 
 
@@ -86,7 +86,7 @@ def test_a_training_is_resumed_to_the_weights_it_would_have_had(
     import signal
 
     from models.playable.training import PlayableTraining
-    from models.resume import TrainingError
+    from models.training.resume import TrainingError
 
     cache = playable[0] / "features"
     step = PlayableTraining.training_step

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from export.streaming.stack import Chain, forget, whole
-from models.config import ConfigError
+from models.spectral.settings import ConfigError
 from models.travel.networks import (
     KEPT,
     Discriminator,

@@ -14,11 +14,11 @@ import soundfile
 import torch
 
 from export.format.contract import load
-from models import checkpoint as checkpoints
-from models.config import ConfigError
 from models.data import manifest
 from models.dsp.log_mel import Heard
 from models.export import export
+from models.spectral import checkpoint as checkpoints
+from models.spectral.settings import ConfigError
 from models.travel import checkpoint
 from models.travel.complete import complete
 from models.travel.judge import matched, onsets

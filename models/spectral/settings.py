@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from export.format.contract import GlitchError
-from models.presets import PRESETS
-from models.spectral import VaeConfig
+from models.spectral.network import VaeConfig
+from models.spectral.presets import PRESETS
 
 MOST_STEPS = 10**9
 
@@ -107,7 +107,7 @@ def read(path: str | os.PathLike[str] | None, *, preset: str | None = None, **ov
     path
         The file, or None for the defaults.
     preset
-        A name of `models.presets`, whose settings hold where the file says nothing.
+        A name of `models.spectral.presets`, whose settings hold where the file says nothing.
     overrides
         Settings that go before the file's; None leaves it be.
 

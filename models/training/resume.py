@@ -14,9 +14,9 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 from export.format.contract import GlitchError
-from models import plan
 from models.files.atomic import put
-from models.plan import Planned
+from models.training import plan
+from models.training.plan import Planned
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

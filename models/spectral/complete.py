@@ -7,8 +7,8 @@ from pathlib import Path
 
 from export.format.contract import load
 from models import export
-from models.report import trained as report
-from models.train import Result
+from models.spectral import report
+from models.spectral.train import Result
 
 REPORT_FILE = "report.html"
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from export.streaming.stft import STFT
 from models.data.features import LOG_FLOOR
-from models.frames import LOWEST_SHAPE
-from models.spectral import LN_10_OVER_20, SpectralVae, VaeConfig, half_energy, unit_gain
+from models.spectral.frames import LOWEST_SHAPE
+from models.spectral.network import LN_10_OVER_20, SpectralVae, VaeConfig, half_energy, unit_gain
 
 LIFT_DB = 4.0
 """What inversion takes from noise is given to it beforehand, dB. A floor of noise is decoded smooth, as no real noise

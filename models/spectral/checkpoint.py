@@ -11,8 +11,8 @@ import torch
 
 from export.format.contract import GlitchError, Provenance
 from export.torchscript.script.archive import check_members
-from models.latents import LatentStatistics
-from models.spectral import SpectralVae, VaeConfig
+from models.spectral.latent_stats import LatentStatistics
+from models.spectral.network import SpectralVae, VaeConfig
 
 FILE_NAME = "model.ckpt"
 KIND = "glitch-lab spectral vae"

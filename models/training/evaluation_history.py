@@ -8,7 +8,7 @@ from typing import Any
 import lightning as L
 from torch import Tensor
 
-from models.paced import HELD_OUT_LOSS, Paced
+from models.training.scheduled_module import HELD_OUT_LOSS, Paced
 
 Row = dict[str, float]
 

@@ -16,15 +16,15 @@ from models.data import features
 from models.data.prepare import Preparation
 from models.dsp import metrics
 from models.files.atomic import write_whole
-from models.frames import FrameStore
-from models.media import rebuild
-from models.paced import HELD_OUT_LOSS
 from models.report import charts
 from models.report import embedded as pictures
 from models.report.charts import Curve, Point
 from models.report.page import figure, page, paragraph, section, table
-from models.spectral import SpectralVae
-from models.train import Result
+from models.spectral.frames import FrameStore
+from models.spectral.media import rebuild
+from models.spectral.network import SpectralVae
+from models.spectral.train import Result
+from models.training.scheduled_module import HELD_OUT_LOSS
 from realtime.dsp.rtpghi import invert
 
 SOUNDS = 4

@@ -15,18 +15,18 @@ from rich.table import Column
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from models.config import TrainConfig
-from models.frames import Draw, Draws, FrameStore, hear, span
-from models.objective import (
+from models.spectral.frames import Draw, Draws, FrameStore, hear, span
+from models.spectral.network import SpectralVae
+from models.spectral.objective import (
     DB_PER_NEPER,
     SpectralDistance,
     kl_divergence,
     movement,
     spectral_convergence_db,
 )
-from models.paced import HELD_OUT_LOSS, Paced
-from models.plan import Planned
-from models.spectral import SpectralVae
+from models.spectral.settings import TrainConfig
+from models.training.plan import Planned
+from models.training.scheduled_module import HELD_OUT_LOSS, Paced
 
 JUDGED_FRAMES = 2_000
 _LINE_WIDTH = 90

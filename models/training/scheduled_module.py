@@ -15,9 +15,9 @@ import torch
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor, nn
 
-from models import plan
-from models.frames import Draw, Draws
-from models.plan import Plan
+from models.spectral.frames import Draw, Draws
+from models.training import plan
+from models.training.plan import Plan
 
 HELD_OUT_LOSS = "held_out/loss"
 SETTINGS_KEY = "glitch_settings"

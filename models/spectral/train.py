@@ -14,22 +14,25 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from export.format.contract import Provenance
-from models import checkpoint, config, latents, plan
-from models.checkpoint import CheckpointError, Trained
-from models.config import ConfigError, TrainConfig
 from models.data import features, manifest
 from models.data.manifest import Manifest
 from models.data.opening import Wanted, open_data, open_shared, summary
 from models.data.prepare import Preparation
 from models.data.split import HoldOut
-from models.frames import FrameStore
-from models.judged import Judged, Row
-from models.media import Media
-from models.paced import HELD_OUT_LOSS, SETTINGS_KEY
-from models.plan import Plan
-from models.quiet import quiet
-from models.resume import LastCheckpoint, TrainingError
-from models.training import Frames, ProgressLine, VaeTraining
+from models.spectral import checkpoint
+from models.spectral import latent_stats as latents
+from models.spectral import settings as config
+from models.spectral.checkpoint import CheckpointError, Trained
+from models.spectral.frames import FrameStore
+from models.spectral.media import Media
+from models.spectral.settings import ConfigError, TrainConfig
+from models.spectral.training import Frames, ProgressLine, VaeTraining
+from models.training import plan
+from models.training.evaluation_history import Judged, Row
+from models.training.lightning_logging import quiet
+from models.training.plan import Plan
+from models.training.resume import LastCheckpoint, TrainingError
+from models.training.scheduled_module import HELD_OUT_LOSS, SETTINGS_KEY
 
 MODEL_FILE = checkpoint.FILE_NAME
 DATA_FILE = "data.json"

@@ -14,7 +14,7 @@ from torch.utils.data import IterableDataset
 
 from models.data.features import Features
 from models.data.manifest import DataError, Sound
-from models.spectral import LN_10_OVER_20, unit_energy, unit_gain, warp
+from models.spectral.network import LN_10_OVER_20, unit_energy, unit_gain, warp
 
 DYNAMIC_RANGE_DB = 80.0
 """What lies further below the loudest bin of its sound is not heard."""
@@ -196,7 +196,7 @@ class Draws(IterableDataset[Draw]):
     segments, length, latent
         Pieces a draw, frames a piece, and latents.
     warp_semitones, gain_db, stretch, noise_db
-        How much pieces are changed; see `models.config.TrainConfig`.
+        How much pieces are changed; see `models.spectral.settings.TrainConfig`.
     bins
         Magnitudes in a frame, for noise.
     seed

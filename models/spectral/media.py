@@ -12,11 +12,11 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models import latentplot
-from models.frames import FrameStore
-from models.objective import DB_PER_NEPER
-from models.spectral import SpectralVae, unit_gain
-from models.training import VaeTraining
+from models.spectral import latent_plot as latentplot
+from models.spectral.frames import FrameStore
+from models.spectral.network import SpectralVae, unit_gain
+from models.spectral.objective import DB_PER_NEPER
+from models.spectral.training import VaeTraining
 from realtime.dsp.rtpghi import invert
 
 SOUNDS = 4

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from export.format.contract import Latent, MapPoint
 from models.data.manifest import Sound
-from models.frames import FrameStore
-from models.objective import DB_PER_NEPER, SpectralDistance
-from models.spectral import SpectralVae
+from models.spectral.frames import FrameStore
+from models.spectral.network import SpectralVae
+from models.spectral.objective import DB_PER_NEPER, SpectralDistance
 
 MAP_POINTS = 400
 _PROBES = 1000

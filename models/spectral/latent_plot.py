@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.frames import FrameStore
-from models.spectral import SpectralVae
+from models.spectral.frames import FrameStore
+from models.spectral.network import SpectralVae
 
 SIZE = 320
 _FRAMES = 3_000

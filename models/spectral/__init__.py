@@ -1,0 +1,1 @@
+"""The spectral VAE: a decoder that draws partials at a given pitch and loudness."""

@@ -1,0 +1,1 @@
+"""The training spine: plan, schedule, evaluation, checkpoint, resume."""
