@@ -14,7 +14,6 @@ from export.quantization import Weights
 from export.streaming.explicit_state import explicit
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
-from models import conditions
 from models.dcgan import checkpoint as dcgan_checkpoint
 from models.dcgan import export as dcgan_export
 from models.playable import checkpoint as playable_checkpoint
@@ -25,6 +24,7 @@ from models.spectral.graphs import DecodeGraph, EncodeGraph, encode_delay
 from models.spectral.network import VaeConfig
 from models.travel import checkpoint as travel_checkpoint
 from models.travel import export as travel_export
+from models.vae import conditions
 
 
 def export(

@@ -12,7 +12,7 @@ from models.digits.network import DigitsConfig, build
 from models.spectral import checkpoint
 from models.spectral.checkpoint import CheckpointError
 from models.spectral.settings import ConfigError
-from models.vae import Vae
+from models.vae.vae import Vae
 
 KIND = "glitch-lab digits vae"
 VERSION = 1

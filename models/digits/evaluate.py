@@ -19,8 +19,8 @@ from models.digits.checkpoint import TrainedDigits
 from models.digits.network import told_of
 from models.digits.training import judge
 from models.evaluation.latent_probe import ACTIVE_VARIANCE
-from models.priors import StandardNormal
 from models.report import plots as pictures
+from models.vae.priors import StandardNormal
 
 SHOWN, REACH = 12, 2.5
 MOST_ROWS = 10

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from models.data.pictures.digits import Digits
 from models.digits.network import CLASSES, told_of
-from models.fitting import Fitting
 from models.report.scatter import scatter
+from models.vae.fitting import Fitting
 
 SHOWN = 20
 COLUMNS = 10

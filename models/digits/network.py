@@ -8,13 +8,13 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from models import conditions
-from models.conditions import Condition
-from models.likelihoods import Bernoulli
-from models.networks import Dense, RowDecoder, RowEncoder, picture_decoder, picture_encoder
-from models.priors import Mixture, Prior, StandardNormal, VampPrior
 from models.spectral.settings import ConfigError
-from models.vae import Vae
+from models.vae import conditions
+from models.vae.conditions import Condition
+from models.vae.likelihoods import Bernoulli
+from models.vae.networks import Dense, RowDecoder, RowEncoder, picture_decoder, picture_encoder
+from models.vae.priors import Mixture, Prior, StandardNormal, VampPrior
+from models.vae.vae import Vae
 
 Network = Literal["dense", "convolutional", "recurrent"]
 PriorName = Literal["normal", "mixture", "vamp"]

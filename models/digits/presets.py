@@ -8,8 +8,8 @@ from typing import Any
 from models.data.pictures.augmentation import Jiggle
 from models.digits.network import DigitsConfig
 from models.digits.training import DigitsTraining
-from models.fitting import FitSettings
-from models.vae import Weighing
+from models.vae.fitting import FitSettings
+from models.vae.vae import Weighing
 
 SMALL_WIDTHS = {"dense": (400, 400), "convolutional": (64, 128), "recurrent": (128,)}
 MNIST_WIDTHS = {"dense": (400,), "convolutional": (32, 64), "recurrent": (256,)}

@@ -15,9 +15,9 @@ from models.data.pictures.augmentation import Jiggle, jiggle
 from models.data.pictures.digits import Digits, Splits, binarise
 from models.digits.checkpoint import TrainedDigits
 from models.digits.network import DigitsConfig, build, told_of
-from models.fitting import Batch, FitSettings, fit
 from models.spectral.settings import ConfigError
-from models.vae import Vae, negative_log_likelihood
+from models.vae.fitting import Batch, FitSettings, fit
+from models.vae.vae import Vae, negative_log_likelihood
 
 _JUDGED_AT_ONCE = 500
 

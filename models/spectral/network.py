@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.conditions import pitch_features
-from models.gaussian import Normal
+from models.vae.conditions import pitch_features
+from models.vae.gaussian import Normal
 
 LN_10_OVER_20 = math.log(10) / 20
 HANN_POWER = 0.375

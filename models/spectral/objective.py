@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from export.format.mel_scale import mel_weights
-from models.gaussian import Normal
+from models.vae.gaussian import Normal
 
 MEL_BANDS = 128
 DB_PER_NEPER = 8.685889638065035

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from models import conditions
-from models.conditions import ConditionError
+from models.vae import conditions
+from models.vae.conditions import ConditionError
 
 
 def test_a_class_is_told_by_a_weight_for_each_and_lies_between_two_in_between() -> None:

@@ -6,11 +6,11 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from models.fitting import HELD_OUT, Batch, FitSettings, FittingError, fit
-from models.likelihoods import Gaussian
-from models.networks import Dense
-from models.priors import StandardNormal
-from models.vae import Vae, Weighing
+from models.vae.fitting import HELD_OUT, Batch, FitSettings, FittingError, fit
+from models.vae.likelihoods import Gaussian
+from models.vae.networks import Dense
+from models.vae.priors import StandardNormal
+from models.vae.vae import Vae, Weighing
 
 
 class Line:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.likelihoods import (
+from models.vae.likelihoods import (
     Bernoulli,
     Discretised,
     DiscretisedGaussian,

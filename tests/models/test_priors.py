@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from models.gaussian import Normal
-from models.priors import Blend, Mixture, Prior, PriorError, StandardNormal, VampPrior
+from models.vae.gaussian import Normal
+from models.vae.priors import Blend, Mixture, Prior, PriorError, StandardNormal, VampPrior
 
 
 def encode(x: torch.Tensor) -> Normal:

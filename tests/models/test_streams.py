@@ -10,12 +10,13 @@ from torch import Tensor
 from export.format.contract import ContractError, Latent, Provenance, load, split
 from export.proof import chunk_equality as proof
 from export.streaming.stack import whole
-from models import conditions, streams
-from models.fitting import Batch, FitSettings, fit
-from models.likelihoods import DiscretisedLogistic, Gaussian, Likelihood
-from models.networks import Dense, Scales, audio_decoder, audio_encoder
-from models.priors import Mixture, StandardNormal
-from models.vae import Vae, Weighing
+from models.vae import conditions
+from models.vae import export as streams
+from models.vae.fitting import Batch, FitSettings, fit
+from models.vae.likelihoods import DiscretisedLogistic, Gaussian, Likelihood
+from models.vae.networks import Dense, Scales, audio_decoder, audio_encoder
+from models.vae.priors import Mixture, StandardNormal
+from models.vae.vae import Vae, Weighing
 
 RATE = 16_000
 SCALES = Scales(widths=(6, 8, 12), strides=(4, 8), dilations=(2,))

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models import conditions
-from models.conditions import ConditionError
-from models.likelihoods import Bernoulli, DiscretisedLogistic, Gaussian, Likelihood
-from models.networks import Dense
-from models.priors import Mixture, Prior, StandardNormal, VampPrior
-from models.vae import Bound, Vae, Weighing, negative_log_likelihood
+from models.vae import conditions
+from models.vae.conditions import ConditionError
+from models.vae.likelihoods import Bernoulli, DiscretisedLogistic, Gaussian, Likelihood
+from models.vae.networks import Dense
+from models.vae.priors import Mixture, Prior, StandardNormal, VampPrior
+from models.vae.vae import Bound, Vae, Weighing, negative_log_likelihood
 
 NOISE = 0.5  # standard deviation of the data around what is decoded
 

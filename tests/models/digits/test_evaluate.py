@@ -14,7 +14,7 @@ from models.data.pictures import digits
 from models.digits import checkpoint, evaluate
 from models.digits.checkpoint import TrainedDigits
 from models.digits.network import DigitsConfig, build
-from models.vae import Vae
+from models.vae.vae import Vae
 
 CONFIG = DigitsConfig(latent=4, hidden=(48,), dropout=0.0)
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from export.streaming.stack import forget
-from models.networks import Scales, audio_decoder, audio_encoder
-from models.networks.pictures import NetworkError
+from models.vae.networks import Scales, audio_decoder, audio_encoder
+from models.vae.networks.pictures import NetworkError
 from tests.export.stacks import assert_streams
 
 SMALL = Scales(widths=(4, 6, 8), strides=(4, 4), dilations=(1, 3))

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.networks import Dense, RowDecoder, RowEncoder, picture_decoder, picture_encoder
-from models.networks.pictures import NetworkError
+from models.vae.networks import Dense, RowDecoder, RowEncoder, picture_decoder, picture_encoder
+from models.vae.networks.pictures import NetworkError
 
 SHAPES = [(1, 8, 8), (3, 16, 8), (1, 28, 28)]
 

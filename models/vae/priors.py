@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from export.format.contract import GlitchError
-from models.gaussian import Normal
+from models.vae.gaussian import Normal
 
 Encode = Callable[[Tensor], Normal]
 """An encoder: data → the distribution of their latents."""

@@ -1,4 +1,4 @@
-"""The training of any VAE (`models.vae`), epoch by epoch, until nothing gets better.
+"""The training of any VAE (`models.vae.vae`), epoch by epoch, until nothing gets better.
 
 What is judged, and kept, is a moving average of the weights: it lies in the middle of where the last steps wander
 about. All that is random in a step follows from the seed and the step's number.
@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from export.format.contract import GlitchError
 from export.streaming.stack import whole
 from models.training.lightning_logging import quiet
-from models.vae import Vae, Weighing
+from models.vae.vae import Vae, Weighing
 
 HELD_OUT = "held_out/loss"
 _DRAWS = 8  # of each latent when held-out data are judged

@@ -2,9 +2,9 @@
 
 An encoder says where in the latent space the data lie, as a normal distribution; a decoder draws the data from a
 latent; a likelihood says what the decoder's numbers mean; a prior says which latents are to be expected. Parts fit if
-their sizes do: an encoder gives 2 numbers for each latent (`models.gaussian`), a decoder takes the latents and what it
-is told beside them (`models.conditions`), and gives as many numbers as the likelihood wants (`models.likelihoods`).
-Encoders and decoders for pictures and sounds lie in `models.networks`.
+their sizes do: an encoder gives 2 numbers for each latent (`models.vae.gaussian`), a decoder takes the latents and what it
+is told beside them (`models.vae.conditions`), and gives as many numbers as the likelihood wants (`models.vae.likelihoods`).
+Encoders and decoders for pictures and sounds lie in `models.vae.networks`.
 
     vae = Vae(
         Dense(64, 20, hidden=(400, 400)), Dense(10, 64, hidden=(400, 400)), Bernoulli(), StandardNormal(10)
@@ -26,10 +26,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.conditions import Condition, tell
-from models.gaussian import Normal
-from models.likelihoods import Likelihood
-from models.priors import Prior
+from models.vae.conditions import Condition, tell
+from models.vae.gaussian import Normal
+from models.vae.likelihoods import Likelihood
+from models.vae.priors import Prior
 
 ROWS_AT_ONCE = 20_000
 """Latents that are decoded at a time when a likelihood is estimated."""

@@ -14,7 +14,7 @@ from torch import nn
 
 from export.streaming.layers import GRU, CausalConv1d, ConvTranspose1d
 from export.streaming.stack import Chain, Residual
-from models.networks.pictures import NetworkError
+from models.vae.networks.pictures import NetworkError
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from export.streaming.explicit_state import explicit
 from export.streaming.stack import Layer, forget, whole
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
-from models.conditions import tell
 from models.report.scatter import plane
-from models.vae import Vae
+from models.vae.conditions import tell
+from models.vae.vae import Vae
 
 _LEAST_DEVIATION = 1e-4
 
@@ -60,7 +60,7 @@ def methods(vae: Vae) -> dict[str, TorchMethod]:
     if not isinstance(encoder, Layer) or not isinstance(decoder, Layer):
         raise ContractError(
             f"{type(encoder).__name__} and {type(decoder).__name__} don't stream; build the VAE of the networks in "
-            "models.networks.audio, or of other streaming layers."
+            "models.vae.networks.audio, or of other streaming layers."
         )
     hop = decoder.gives
     if decoder.takes != 1 or (encoder.takes, encoder.gives) != (hop, 1):

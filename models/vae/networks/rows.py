@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from models.networks.pictures import Picture
+from models.vae.networks.pictures import Picture
 
 
 class RowEncoder(nn.Module):

@@ -1,0 +1,1 @@
+"""The variational auto-encoder for pictures, sounds and spectra."""

@@ -1,0 +1,17 @@
+"""Encoders and decoders for `models.vae.vae`: dense, of pictures, recurrent over rows, and of sound that streams."""
+
+from models.vae.networks.audio import Scales, audio_decoder, audio_encoder
+from models.vae.networks.dense import Dense
+from models.vae.networks.pictures import picture_decoder, picture_encoder
+from models.vae.networks.rows import RowDecoder, RowEncoder
+
+__all__ = [
+    "Dense",
+    "RowDecoder",
+    "RowEncoder",
+    "Scales",
+    "audio_decoder",
+    "audio_encoder",
+    "picture_decoder",
+    "picture_encoder",
+]
