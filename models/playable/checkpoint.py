@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from export.format.contract import Provenance
-from models.playable.hearing import Hearing
+from models.playable.instruments import Presets
 from models.playable.network import PlayableConfig, PlayableVae
-from models.playable.presets import Presets
+from models.playable.spectral_encoder import Hearing
 from models.spectral.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain
 from models.spectral.latent_stats import LatentStatistics
 

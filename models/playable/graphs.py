@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from export.streaming.stft import STFT
 from models.data.features import LOG_FLOOR
-from models.playable.analysis import SPECTRUM_FFT
-from models.playable.hearing import Hearing
+from models.harmonics.analysis import SPECTRUM_FFT
+from models.harmonics.synth import State, Synth
+from models.playable.instruments import Presets
 from models.playable.network import PlayableVae
-from models.playable.presets import Presets
-from models.playable.synth import State, Synth
+from models.playable.spectral_encoder import Hearing
 from models.spectral.network import LN_10_OVER_20
 
 

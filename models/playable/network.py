@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.playable.analysis import HARMONICS, TOP_HZ
-from models.playable.bands import BANDS, shares
+from models.harmonics.analysis import HARMONICS, TOP_HZ
+from models.harmonics.bands import BANDS, shares
 from models.spectral.network import LN_10_OVER_20, mlp
 
 LOWEST_HARMONIC, LOWEST_NOISE = -10.0, -10.0

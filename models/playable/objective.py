@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models.playable.frames import Frames
 from models.playable.network import Drawn, audible, frequencies
-from models.playable.store import Frames
 from models.spectral.network import LN_10_OVER_20
 
 _HEARD_NEPERS = 7.0

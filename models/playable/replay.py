@@ -14,8 +14,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from export.format.contract import Card, ContractError, split
-from models.playable.analysis import Analysis, analyse
-from models.playable.synth import AMPLITUDE, OVERLAP
+from models.harmonics.analysis import Analysis, analyse
+from models.harmonics.synth import AMPLITUDE, OVERLAP
 
 Floats = NDArray[np.float32]
 

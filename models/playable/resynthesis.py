@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.playable.analysis import FLOOR, Analysis, Partials, analyse
+from models.harmonics.analysis import FLOOR, Analysis, Partials, analyse
+from models.harmonics.synth import Synth, render
 from models.playable.network import STRETCH_FLOOR, audible, frequencies
-from models.playable.synth import Synth, render
 
 
 def again(audio: NDArray[np.float32], synth: Synth, note: float | None) -> NDArray[np.float32]:

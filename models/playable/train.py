@@ -12,12 +12,16 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from export.format.contract import Provenance
 from models.data import manifest
 from models.data.manifest import Manifest, Split
-from models.playable import analysis, checkpoint, hearing, presets, statistics
-from models.playable.analysis import Analysis
+from models.harmonics import analysis
+from models.harmonics.analysis import Analysis
+from models.playable import checkpoint
+from models.playable import instruments as presets
+from models.playable import latent_stats as statistics
+from models.playable import spectral_encoder as hearing
 from models.playable.checkpoint import Playable
+from models.playable.frames import PartialStore
 from models.playable.network import PlayableConfig
 from models.playable.settings import PlayableSettings, checked
-from models.playable.store import PartialStore
 from models.playable.training import Notes, PlayableTraining
 from models.spectral import checkpoint as checkpoints
 from models.spectral.checkpoint import CheckpointError

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from models.playable.frames import Frames, PartialStore
 from models.playable.network import PlayableVae
 from models.playable.objective import distance
 from models.playable.settings import PlayableSettings
-from models.playable.store import Frames, PartialStore
 from models.spectral.frames import Draw, Draws
 from models.spectral.objective import kl_divergence, movement
 from models.training.scheduled_module import HELD_OUT_LOSS, Paced

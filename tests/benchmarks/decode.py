@@ -74,8 +74,8 @@ def _bundled() -> dict[str, float]:
 
     from models.playable.export import HOP
     from models.playable.graphs import DecodeGraph
+    from models.playable.instruments import Presets
     from models.playable.network import PlayableConfig, PlayableVae
-    from models.playable.presets import Presets
     from realtime.engine.decoder import Decoder
     from realtime.library.library import Library
 

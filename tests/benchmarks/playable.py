@@ -105,10 +105,10 @@ def measure(folder: Path, model: str) -> dict[str, Any]:
 def _ways(replay: Any, model: str) -> dict[str, Again]:
     from export.format.contract import load
     from models.evaluation.evaluate import RoundTrip
+    from models.harmonics.analysis import Analysis, analyse
+    from models.harmonics.synth import Synth
     from models.playable import resynthesis
-    from models.playable.analysis import Analysis, analyse
     from models.playable.replay import Score
-    from models.playable.synth import Synth
     from realtime.dsp.rtpghi import invert, stft_magnitudes
     from realtime.library.library import Library
 
@@ -138,9 +138,9 @@ def _ways(replay: Any, model: str) -> dict[str, Again]:
 def _told(replay: Any, checkpoint: Path) -> Again:
     import torch
 
-    from models.playable.analysis import Analysis, analyse
+    from models.harmonics.analysis import Analysis, analyse
     from models.playable.checkpoint import load
-    from models.playable.store import PartialStore
+    from models.playable.frames import PartialStore
 
     vae = load(checkpoint).vae
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from models.dsp.pitch import refine
-from models.playable.analysis import HARMONICS
-from models.playable.bands import BANDS
-from models.playable.synth import Synth, render
+from models.harmonics.analysis import HARMONICS
+from models.harmonics.bands import BANDS
+from models.harmonics.synth import Synth, render
 
 RATE, HOP = 48_000, 128
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from models.playable.analysis import HARMONICS
-from models.playable.bands import BANDS, noise_table
+from models.harmonics.analysis import HARMONICS
+from models.harmonics.bands import BANDS, noise_table
 
 STEPS = 1 << 22
 LOOP = 8192
@@ -112,7 +112,7 @@ class Synth(nn.Module):
         amplitude : Tensor [shape=(voices, count, HARMONICS)]
             0 where nothing is to be heard.
         noise : Tensor [shape=(count, BANDS)]
-            Deviation of each band's noise; see `models.playable.bands`.
+            Deviation of each band's noise; see `models.harmonics.bands`.
         state
             Where the stream stands.
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.playable.frames import PartialStore
 from models.playable.network import PlayableVae, pitch_waves, scaled
 from models.playable.objective import distance
-from models.playable.store import PartialStore
 from models.spectral.network import mlp
 
 HIDDEN = 96

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from models.playable.analysis import SPECTRUM_FFT
+from models.harmonics.analysis import SPECTRUM_FFT
+from models.playable.frames import PartialStore
 from models.playable.network import PlayableConfig, PlayableVae
 from models.playable.objective import distance
-from models.playable.store import PartialStore
 from models.spectral.network import LN_10_OVER_20, half_energy, mlp, unit_gain, warp
 
 BINS = SPECTRUM_FFT // 2 + 1

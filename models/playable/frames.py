@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from models.data.manifest import DataError, Sound
-from models.playable.analysis import SPECTRUM_EVERY, Partials
+from models.harmonics.analysis import SPECTRUM_EVERY, Partials
 from models.playable.network import LOWEST_HARMONIC, LOWEST_NOISE, STRETCH_FLOOR, Drawn
 from models.spectral.network import LN_10_OVER_20
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from models.playable.frames import Frames, PartialStore
 from models.playable.network import PlayableVae
 from models.playable.objective import distance
-from models.playable.store import Frames, PartialStore
 from models.playable.training import evenly
 from models.spectral.latent_stats import LatentStatistics, laid_on_map
 

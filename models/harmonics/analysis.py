@@ -24,7 +24,7 @@ from scipy.signal import oaconvolve
 from models.data.features import LOG_FLOOR, load_audio
 from models.data.manifest import DataError, Manifest, Sound
 from models.dsp import pitch
-from models.playable.bands import BANDS, edges, shares
+from models.harmonics.bands import BANDS, edges, shares
 from realtime.dsp.rtpghi import stft_magnitudes
 
 HARMONICS = 128
@@ -69,7 +69,7 @@ class Partials:
     harmonics : np.ndarray [shape=(frames, HARMONICS), float16]
         Natural logarithm of their amplitudes.
     noise : np.ndarray [shape=(frames, BANDS), float16]
-        Levels of the bands; see `models.playable.bands`.
+        Levels of the bands; see `models.harmonics.bands`.
     stretch : np.ndarray [shape=(), float32]
         B of f_k = k f0 sqrt(1 + B k²), one for the whole note.
     spectrum : np.ndarray [shape=(frames / SPECTRUM_EVERY, bins), float16]

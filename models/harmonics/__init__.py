@@ -1,0 +1,1 @@
+"""Notes as harmonics and bands of noise: analysis and synthesis."""
