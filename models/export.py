@@ -22,8 +22,8 @@ from models.spectral import checkpoint
 from models.spectral.checkpoint import Trained
 from models.spectral.graphs import DecodeGraph, EncodeGraph, encode_delay
 from models.spectral.network import VaeConfig
-from models.travel import checkpoint as travel_checkpoint
-from models.travel import export as travel_export
+from models.travelgan import checkpoint as travel_checkpoint
+from models.travelgan import export as travel_export
 from models.vae import conditions
 
 

@@ -31,9 +31,9 @@ def train_travel(
     """Train what turns one folder of sounds into the other, with borders that are not heard."""
     from dataclasses import replace
 
-    from models.travel.complete import complete, rows
-    from models.travel.presets import preset as settings_called
-    from models.travel.train import TravelRun, settings_of, train
+    from models.travelgan.complete import complete, rows
+    from models.travelgan.presets import preset as settings_called
+    from models.travelgan.train import TravelRun, settings_of, train
 
     settings = settings_of(out) if resume else None
     if settings is None:

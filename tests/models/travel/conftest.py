@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from models.dsp.log_mel import LogMel
-from models.travel.networks import GeneratorConfig
-from models.travel.settings import TravelSettings
-from models.travel.train import Trained, TravelRun, train
+from models.travelgan.networks import GeneratorConfig
+from models.travelgan.settings import TravelSettings
+from models.travelgan.train import Trained, TravelRun, train
 from tests.models.tones import write_tones
 
 TINY = TravelSettings(

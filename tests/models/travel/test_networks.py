@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from export.streaming.stack import Chain, forget, whole
 from models.spectral.settings import ConfigError
-from models.travel.networks import (
+from models.travelgan.networks import (
     KEPT,
     Discriminator,
     GeneratorConfig,
@@ -18,7 +18,7 @@ from models.travel.networks import (
     generator,
     parameters,
 )
-from models.travel.presets import PRESETS
+from models.travelgan.presets import PRESETS
 
 
 def awake(config: GeneratorConfig) -> Chain:

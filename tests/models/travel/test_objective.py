@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.travel.networks import GeneratorConfig, generator
-from models.travel.objective import cuts, judging, made_apart, margin, masked, passing, transformation
+from models.travelgan.networks import GeneratorConfig, generator
+from models.travelgan.objective import cuts, judging, made_apart, margin, masked, passing, transformation
 
 
 def test_pairs_that_lie_alike_before_and_after_lose_nothing_but_the_cosine() -> None:

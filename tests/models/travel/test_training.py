@@ -19,13 +19,13 @@ from models.dsp.log_mel import Heard
 from models.export import export
 from models.spectral import checkpoint as checkpoints
 from models.spectral.settings import ConfigError
-from models.travel import checkpoint
-from models.travel.complete import complete
-from models.travel.judge import matched, onsets
-from models.travel.presets import preset
-from models.travel.store import Draws, Spectra, hear, of_split
-from models.travel.train import Trained, TravelRun, settings_of, train
-from models.travel.training import Travel, TravelTraining
+from models.travelgan import checkpoint
+from models.travelgan.complete import complete
+from models.travelgan.judge import matched, onsets
+from models.travelgan.presets import preset
+from models.travelgan.store import Draws, Spectra, hear, of_split
+from models.travelgan.train import Trained, TravelRun, settings_of, train
+from models.travelgan.training import Travel, TravelTraining
 from tests.models.travel.conftest import TINY
 
 ROOT = Path(__file__).parents[3]
@@ -37,7 +37,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
 ) -> None:
     out = tmp_path / "killed"
     code = (
-        "import sys; from pathlib import Path; from models.travel.train import TravelRun, train;"
+        "import sys; from pathlib import Path; from models.travelgan.train import TravelRun, train;"
         "from tests.models.travel.conftest import TINY; a = [Path(p) for p in sys.argv[1:]];"
         "train(TravelRun(*a, accelerator='cpu'), TINY)"
     )

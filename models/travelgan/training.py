@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader
 from models.training import plan
 from models.training.plan import Plan
 from models.training.scheduled_module import HELD_OUT_LOSS, SETTINGS_KEY
-from models.travel.networks import Discriminator, Gist, Siamese, generator
-from models.travel.objective import cuts, judging, made_apart, margin, masked, passing, transformation
-from models.travel.settings import TravelSettings
-from models.travel.store import Batch, Draws, Spectra
+from models.travelgan.networks import Discriminator, Gist, Siamese, generator
+from models.travelgan.objective import cuts, judging, made_apart, margin, masked, passing, transformation
+from models.travelgan.settings import TravelSettings
+from models.travelgan.store import Batch, Draws, Spectra
 
 _LAST_RATE = 0.1
 _TRIALS = 4

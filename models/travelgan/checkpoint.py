@@ -14,7 +14,7 @@ from export.streaming.stack import Chain
 from models.dsp.log_mel import LogMel
 from models.spectral.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain
 from models.spectral.settings import ConfigError
-from models.travel.networks import GeneratorConfig, generator
+from models.travelgan.networks import GeneratorConfig, generator
 
 KIND = "glitch-lab travel"
 VERSION = 2

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from models.spectral.settings import ConfigError
-from models.travel.networks import GeneratorConfig
-from models.travel.settings import TravelSettings
+from models.travelgan.networks import GeneratorConfig
+from models.travelgan.settings import TravelSettings
 
 PRESETS = {
     "halves": TravelSettings(),

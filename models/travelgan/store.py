@@ -19,7 +19,7 @@ from models.data.features import load_sound
 from models.data.manifest import DataError, Manifest, Split
 from models.dsp.log_mel import Heard, LogMel
 from models.files.atomic import write_whole
-from models.travel.settings import TravelSettings
+from models.travelgan.settings import TravelSettings
 
 _VERSION = 1
 LEAST_SHARE = 4

@@ -16,7 +16,7 @@ from export.streaming.explicit_state import explicit
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from models.dsp.log_mel import Heard, LogMel
-from models.travel.checkpoint import Traveller
+from models.travelgan.checkpoint import Traveller
 
 SETTLE_SECONDS = 4.0
 

@@ -22,12 +22,12 @@ from models.training import plan
 from models.training.lightning_logging import quiet
 from models.training.resume import LastCheckpoint, TrainingError
 from models.training.scheduled_module import SETTINGS_KEY
-from models.travel import checkpoint
-from models.travel.checkpoint import Traveller, config_of
-from models.travel.media import TravelMedia
-from models.travel.settings import TravelSettings
-from models.travel.store import LEAST_SHARE, Spectra, of_split
-from models.travel.training import TravelTraining
+from models.travelgan import checkpoint
+from models.travelgan.checkpoint import Traveller, config_of
+from models.travelgan.media import TravelMedia
+from models.travelgan.settings import TravelSettings
+from models.travelgan.store import LEAST_SHARE, Spectra, of_split
+from models.travelgan.training import TravelTraining
 
 Tell = Callable[[str, int, int], None]
 """Takes what is done, how far it is, and how much there is."""

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.evaluation.style_metrics import matched
-from models.travel.settings import TravelSettings
-from models.travel.store import Draws, Spectra
+from models.travelgan.settings import TravelSettings
+from models.travelgan.store import Draws, Spectra
 
 STEPS, BATCH = 400, 16
 TOLERANCE_S = 0.05

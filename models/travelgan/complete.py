@@ -8,11 +8,11 @@ from pathlib import Path
 import soundfile
 
 from models.report.gallery import Page
-from models.travel import export
-from models.travel.judge import Verdict, judge
-from models.travel.media import draw, pairs, sound, turned
-from models.travel.settings import TravelSettings
-from models.travel.train import PICTURES, Trained
+from models.travelgan import export
+from models.travelgan.judge import Verdict, judge
+from models.travelgan.media import draw, pairs, sound, turned
+from models.travelgan.settings import TravelSettings
+from models.travelgan.train import PICTURES, Trained
 
 PAGE = "report.html"
 

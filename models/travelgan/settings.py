@@ -7,8 +7,8 @@ from typing import get_args
 
 from models.dsp.log_mel import LogMel
 from models.spectral.settings import ConfigError
-from models.travel.networks import GeneratorConfig
-from models.travel.objective import Adversarial
+from models.travelgan.networks import GeneratorConfig
+from models.travelgan.objective import Adversarial
 
 
 @dataclass(frozen=True)
