@@ -163,7 +163,7 @@ def export_command(
     from export.quantization import known
 
     kind = known(weights)
-    from models.export import export
+    from models.commands.export import export
 
     if list_layers:
         with TemporaryDirectory() as folder:
@@ -205,7 +205,7 @@ def card_command(
     if json:
         print(dumps(said, ensure_ascii=False))
     else:
-        from models import show
+        from models.commands import show
 
         show.card(said)
 
@@ -223,7 +223,7 @@ def verify_command(
     if json:
         print(dumps({**plain(verdict), "holds": verdict.holds}, ensure_ascii=False))
     else:
-        from models import show
+        from models.commands import show
 
         show.verdict(verdict)
     if not verdict.holds:

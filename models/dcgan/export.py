@@ -57,7 +57,7 @@ def write(
     scale
         Of the spectra that it was trained on.
     bend, weights
-        See `models.export.export`.
+        See `models.commands.export.export`.
 
     Raises
     ------

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.format.contract import load
-from models import export
+from models.commands import export
 from models.spectral import report
 from models.spectral.train import Result
 

@@ -62,7 +62,7 @@ def write(
     out, name
         The `.onnx` file to write, and what the model is called.
     bend, weights
-        See `models.export.export`.
+        See `models.commands.export.export`.
 
     Raises
     ------

@@ -111,7 +111,7 @@ def write(
     provenance
         Where the model comes from.
     bend, weights
-        See `models.export.export`.
+        See `models.commands.export.export`.
 
     Raises
     ------

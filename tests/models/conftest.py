@@ -8,9 +8,9 @@ import torch
 
 from export.format.contract import Card
 from export.format.contract import load as load_model
+from models.commands.export import export
 from models.data.manifest import Manifest
 from models.data.rendered import orchestra
-from models.export import export
 from models.spectral.checkpoint import Trained
 from models.spectral.network import VaeConfig
 from models.spectral.settings import TrainConfig

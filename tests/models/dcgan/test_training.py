@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from export.format.contract import ContractError, load
 from export.proof.verification import verify
-from models import export
+from models.commands import export
 from models.dcgan import checkpoint
 from models.dcgan.complete import complete
 from models.dcgan.forms import Pictures, opened

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from export.format.contract import ContractError, load, split
 from export.proof import chunk_equality as proof
+from models.commands.export import export
 from models.data.features import load_audio
 from models.data.manifest import Manifest
 from models.dsp.pitch import refine
-from models.export import export
 from models.playable import checkpoint
 from models.playable.checkpoint import Playable
 from models.playable.complete import Completed

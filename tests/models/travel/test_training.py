@@ -14,9 +14,9 @@ import soundfile
 import torch
 
 from export.format.contract import load
+from models.commands.export import export
 from models.data import manifest
 from models.dsp.log_mel import Heard
-from models.export import export
 from models.spectral import checkpoint as checkpoints
 from models.spectral.settings import ConfigError
 from models.travelgan import checkpoint
