@@ -15,8 +15,8 @@ from PyQt6.QtWidgets import QApplication
 
 from export.format.contract import GlitchError
 from gui import style
-from gui.app import Window
 from gui.host import Host
+from gui.window import Window
 from realtime.ipc.lifeline import when_parent_ends
 
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")

@@ -60,7 +60,7 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["realtime.session.session", "realtime.decks.deck_process", "realtime.cli", "gui.app", "export.format.contract"],
+    ["realtime.session.session", "realtime.decks.deck_process", "realtime.cli", "gui.window", "export.format.contract"],
 )
 def test_the_stage_never_imports_torch(module: str) -> None:
     code = f"import {module}, sys; print(sorted({TORCH!r} & sys.modules.keys()))"
@@ -69,7 +69,7 @@ def test_the_stage_never_imports_torch(module: str) -> None:
 
 
 def test_the_window_needs_nothing_that_plays() -> None:
-    code = "import gui.app, sys; print(sorted({'numba', 'sounddevice', 'onnxruntime'} & sys.modules.keys()))"
+    code = "import gui.window, sys; print(sorted({'numba', 'sounddevice', 'onnxruntime'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

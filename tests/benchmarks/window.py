@@ -46,8 +46,8 @@ def _measure(segment: str) -> dict[str, Any]:
     from PyQt6.QtWidgets import QApplication
 
     from gui import style
-    from gui.app import Window
     from gui.host import Host
+    from gui.window import Window
 
     class Paints(QObject):
         count = 0

@@ -13,8 +13,8 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PyQt6.QtWidgets import QApplication
 
 from gui import style
-from gui.app import Window
 from gui.host import Host
+from gui.window import Window
 from tests.gui.standin import StandIn
 from tests.reference import level_model
 

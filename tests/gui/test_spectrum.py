@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gui.spectrum import CEILING_DB, FLOOR_DB, MARGIN, Analysis, Axis, Follower, Roll
+from gui.viewmodels.spectrum import CEILING_DB, FLOOR_DB, MARGIN, Analysis, Axis, Follower, Roll
 
 RATE = 48_000
 ROWS = 400

@@ -15,10 +15,10 @@ from PyQt6.QtWidgets import QApplication
 
 from export.bending.bend import bend_file
 from gui import style
-from gui.app import Window
-from gui.figures import Figure
 from gui.host import Host
-from gui.viewmodel import DASH
+from gui.panels.health import Figure
+from gui.viewmodels.viewmodel import DASH
+from gui.window import Window
 from realtime.ipc.memory import RING, Geometry, Segment
 from tests.gui.standin import RATE, StandIn, tone
 from tests.reference import layered_model, level_model, passing_model, tone_model

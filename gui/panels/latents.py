@@ -6,10 +6,10 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from gui import style
-from gui.fader import Fader
 from gui.host import Host
 from gui.remote import Remote
-from gui.viewmodel import ParameterModel, number, played_latents
+from gui.viewmodels.viewmodel import ParameterModel, number, played_latents
+from gui.widgets.fader import Fader
 from realtime.params.table import Parameter, Table
 
 _FEW = 4  # controls of the model that stay at hand, however many latents there are

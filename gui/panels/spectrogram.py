@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from gui import style
 from gui.host import Host
-from gui.spectrum import CEILING_DB, FLOOR_DB, Analysis, Axis, Follower, Roll
+from gui.viewmodels.spectrum import CEILING_DB, FLOOR_DB, Analysis, Axis, Follower, Roll
 
 CAPACITY = 4096  # columns kept, wider than any window
 AT_ONCE = 48  # columns a frame while catching up, so that catching up doesn't hold the window

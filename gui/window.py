@@ -12,15 +12,15 @@ from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from export.format import contract
 from gui import style
-from gui.figures import Figures
-from gui.header import Header
 from gui.host import Host
-from gui.keys import KEYS, KeysPage
-from gui.latents import Bank
-from gui.meters import Meters
+from gui.panels.header import Header
+from gui.panels.health import Figures
+from gui.panels.latents import Bank
+from gui.panels.shortcuts import KEYS, KeysPage
+from gui.panels.spectrogram import Spectrogram
 from gui.remote import Remote
-from gui.spectrogram import Spectrogram
-from gui.viewmodel import ParameterModel, Telemetry, number
+from gui.viewmodels.viewmodel import ParameterModel, Telemetry, number
+from gui.widgets.meters import Meters
 from realtime.params import table as params
 
 FRAME_MS = 16

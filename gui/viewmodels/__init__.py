@@ -1,0 +1,1 @@
+"""What the window shows, as objects with signals and no widgets."""
