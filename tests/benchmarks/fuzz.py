@@ -256,7 +256,7 @@ def _result(process: subprocess.Popen[str]) -> dict[str, Any]:
 def send_osc(port: int, count: int, folder: Path) -> dict[str, int]:
     """Send packets, a window at a time, and see that the instrument answers in between."""
     from realtime.osc.codec import write_message
-    from tests.realtime.test_osc_fuzz import mutate
+    from tests.realtime.osc.test_fuzz import mutate
 
     rng = random.Random(number("FUZZ_SEED", SEED))
     shaped = _from_hypothesis(max(int(count * HYPOTHESIS_SHARE), 100))
@@ -338,7 +338,7 @@ def _from_hypothesis(count: int) -> Iterator[bytes]:
     from hypothesis import strategies as st
 
     from realtime.osc.codec import write_bundle, write_message
-    from tests.realtime.test_osc_fuzz import addresses, arguments
+    from tests.realtime.osc.test_fuzz import addresses, arguments
 
     made: list[bytes] = []
     message = st.builds(write_message, addresses, arguments)

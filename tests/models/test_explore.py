@@ -18,7 +18,7 @@ from models.offline.knobs import KnobError
 from models.report.long_spectrogram import BANDS, COLUMNS, drawn
 from models.report.plots import PictureError
 from realtime.takes.recorder import RecordError
-from tests.realtime.test_offline import RATE, SECONDS, SEED, on_stage
+from tests.realtime.decks.test_offline import RATE, SECONDS, SEED, on_stage
 
 
 def tone(path: Path, hz: float, *, rate: int = 44_100, seconds: float = 1.0, channels: int = 2) -> Path:

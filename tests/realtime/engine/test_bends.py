@@ -1,0 +1,270 @@
+"""Bent layers on stage: free and unheard at rest, heard in the next hop, and the same again in a take."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from export.bending.bend import bend_file
+from export.format.contract import load
+from realtime import Session
+from realtime.engine.bends import order, touched
+from realtime.engine.engine import Engine
+from realtime.engine.state import EngineState
+from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
+from realtime.layouts.plan import COLUMNS, label_of, pages, strip
+from realtime.library.library import Library
+from realtime.params.table import Table, table
+from realtime.session.preshow_check import measure
+from tests.realtime.engine.test_engine import play, still
+from tests.realtime.osc.osc_stage import message
+from tests.realtime.session.test_session import eventually, heard, quiet
+from tests.realtime.takes.test_take import play as play_a_take
+from tests.realtime.takes.test_take import wait
+from tests.reference import layered_model
+
+HOP, RATE = 64, 48_000
+
+
+@pytest.fixture(scope="module")
+def layered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("layered")
+    plain = layered_model(folder / "plain.onnx", hop=HOP)
+    bend_file(plain, folder / "bent.onnx", ["all"])
+    return {"plain": plain, "bent": folder / "bent.onnx"}
+
+
+def turn(engine: Engine, **knobs: float) -> None:
+    """Turn knobs of layers: `out_scale` is `/bend/out/scale`."""
+    for knob, value in knobs.items():
+        engine.apply(engine.table["/bend/" + knob.replace("_", "/")].index, value)
+
+
+def settled(layered: dict[str, Path], **knobs: float) -> np.ndarray:
+    """Give a hop of a model whose latent stands still, after knobs have been turned and smoothed."""
+    engine = still(Engine(layered["bent"], RATE))
+    turn(engine, **knobs)
+    return play(engine, 600)[0, -HOP:]
+
+
+# Rows
+
+
+def test_a_layer_has_five_rows_whose_ranges_are_the_models(layered: dict[str, Path]) -> None:
+    card = load(layered["bent"])[1]
+    rows = table(card)
+    knobs = ("scale", "shift", "amount", "seed", "channel")
+    assert [row.address for row in rows.bends] == [f"/bend/{n}/{k}" for n in ("front", "body", "out") for k in knobs]
+    control = next(c for c in card.method("decode").controls if c.name == "bend.body.shift")
+    assert (rows["/bend/body/shift"].minimum, rows["/bend/body/shift"].maximum) == (control.minimum, control.maximum)
+    assert rows["/bend/body/channel"].maximum == 16
+    assert not any("bend" in name for name in rows.controls)
+    assert all(row.text.endswith(".") for row in rows.bends)
+
+
+def test_a_layout_has_a_page_of_them(layered: dict[str, Path]) -> None:
+    rows: Table = table(load(layered["bent"])[1])
+    (page,) = [page for page in pages(rows) if page.title == "B bend"]
+    groups = [group for line in page.lines for group in line]
+    assert [group.title for group in groups] == ["front", "body", "out"]
+    assert [label_of(row, "front") for row in groups[0].rows] == ["scale", "shift", "amount", "seed", "channel"]
+    assert all(sum(group.columns for group in line) <= COLUMNS for line in page.lines)
+    found = [row.address for p in pages(rows) for line in p.lines for group in line for row in group.rows]
+    wanted = [row for row in rows.by_index if row.kind != "list"]
+    assert len(found) + len(strip(rows)) == sum(2 if row.where == "deck" else 1 for row in wanted)
+
+
+# At rest
+
+
+def test_at_rest_a_deck_gives_the_samples_of_the_model_that_is_not_bent(layered: dict[str, Path]) -> None:
+    one, other = Engine(layered["bent"], 44_100, seed=4), Engine(layered["plain"], 44_100, seed=4)
+    one.decoder.warm()
+    np.testing.assert_array_equal(play(one, 100), play(other, 100))
+
+
+def test_what_is_turned_back_comes_to_rest_exactly(layered: dict[str, Path]) -> None:
+    bent, plain = Engine(layered["bent"], RATE, seed=4), Engine(layered["plain"], RATE, seed=4)
+    turn(bent, front_scale=-2.0, body_shift=0.5, out_scale=3.0, out_amount=0.4)
+    assert np.abs(play(bent, 40) - play(plain, 40)).max() > 0.01
+    turn(bent, front_scale=1.0, body_shift=0.0, out_scale=1.0)
+    play(bent, 750), play(plain, 750)  # a second
+    assert bent.decoder.graph.at_rest
+    np.testing.assert_array_equal(play(bent, 100), play(plain, 100))
+
+
+def test_knobs_that_only_choose_channels_leave_the_model_at_rest(layered: dict[str, Path]) -> None:
+    bent, plain = Engine(layered["bent"], RATE, seed=4), Engine(layered["plain"], RATE, seed=4)
+    turn(bent, front_amount=0.3, body_seed=9, out_channel=5)
+    np.testing.assert_array_equal(play(bent, 60), play(plain, 60))
+
+
+# Turned
+
+
+def test_a_knob_is_heard_in_the_next_hop_and_gets_there_in_its_time(layered: dict[str, Path]) -> None:
+    bent, plain = still(Engine(layered["bent"], RATE)), still(Engine(layered["plain"], RATE))
+    np.testing.assert_array_equal(play(bent, 10), play(plain, 10))
+    turn(bent, out_scale=0.0)
+    hops = play(bent, 150)[0].reshape(-1, HOP) / play(plain, 150)[0].reshape(-1, HOP)
+    frames = 30.0 * RATE / HOP / 1000
+    np.testing.assert_allclose(hops, np.exp(-np.arange(1, 151) / frames)[:, None] * np.ones(HOP), atol=1e-4)
+    assert np.all(hops[0] < 1.0)
+    np.testing.assert_allclose(play(bent, 400)[0, -HOP:], 0.0, atol=1e-9)
+
+
+def test_switching_between_the_two_graphs_makes_no_step(layered: dict[str, Path]) -> None:
+    bent, plain = still(Engine(layered["bent"], RATE)), still(Engine(layered["plain"], RATE))
+    own = np.abs(np.diff(play(plain, 1200)[0])).max()
+    parts = [play(bent, 100)]
+    for value in (1.2, 1.0, 0.8, 1.0):
+        turn(bent, front_scale=value, body_scale=value)
+        parts.append(play(bent, 275))
+    assert np.abs(np.diff(np.concatenate(parts, axis=1)[0])).max() < 1.5 * own
+
+
+def test_all_channels_one_channel_or_some_of_them(layered: dict[str, Path]) -> None:
+    """A channel of `out` is a sample of the hop."""
+    rest = settled(layered)
+    np.testing.assert_allclose(settled(layered, out_scale=-1.0), -rest, atol=1e-6)
+    alone = rest.copy()
+    alone[4] *= 2.0
+    np.testing.assert_allclose(settled(layered, out_scale=2.0, out_channel=5, out_amount=0.1), alone, atol=1e-6)
+    shifted = {}
+    for seed in (0, 7):
+        moved = settled(layered, out_shift=0.05, out_amount=0.25, out_seed=seed) - rest
+        shifted[seed] = np.flatnonzero(moved > 0.04)
+        np.testing.assert_allclose(moved[shifted[seed]], 0.05, atol=1e-6)
+        assert len(shifted[seed]) == 16
+    assert set(shifted[0]) != set(shifted[7])
+
+
+@given(channels=st.integers(1, 300), seed=st.integers(0, 2**31 - 1), a=st.floats(0, 1), b=st.floats(0, 1))
+def test_turning_the_amount_up_reaches_one_channel_after_the_other(
+    channels: int, seed: int, a: float, b: float
+) -> None:
+    places = order(channels, seed)
+    low, high = (touched(places, amount) for amount in sorted((a, b)))
+    assert low.sum() == pytest.approx(min(a, b) * channels, abs=1e-6)
+    assert np.all(low <= high)
+    assert np.all(touched(places, 1.0) == 1.0)
+    assert np.all(touched(places, 0.0) == 0.0)
+    assert np.abs(high - low).sum() == pytest.approx(abs(a - b) * channels, abs=1e-6)
+
+
+def test_bends_glide_and_are_brought_back_with_the_models_memory(layered: dict[str, Path]) -> None:
+    engine = Engine(layered["bent"], RATE, seed=3)
+    turn(engine, front_scale=0.0, out_amount=0.5, out_scale=-1.0)
+    play(engine, 30)
+    engine.apply(CAPTURE, 1)
+    then = play(engine, 40)
+    engine.states[2] = EngineState.from_bytes(engine.states[1].to_bytes())
+    for number in (1, 2):
+        engine.apply(GLIDE, 20.0)
+        turn(engine, front_scale=2.0)
+        engine.apply(GLIDE, 0.0)
+        play(engine, 50)
+        turn(engine, front_scale=0.0)
+        engine.apply(RESTORE, number)
+        again = play(engine, 40)
+        np.testing.assert_array_equal(again[:, engine.hop :], then[:, engine.hop :])
+
+
+def test_a_model_is_checked_as_it_is_when_it_is_bent(layered: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    rested: list[bool] = []
+    following = Engine.next
+
+    def spied(engine: Engine, given: np.ndarray | None) -> np.ndarray:
+        audio = following(engine, given)
+        rested.append(engine.decoder.graph.at_rest)
+        return audio
+
+    monkeypatch.setattr(Engine, "next", spied)
+    measure(layered["bent"], seconds=0.1)
+    assert set(rested) == {False}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells and takes back how urgent a thread is")
+def test_what_checks_is_as_urgent_afterwards_as_anything(layered: dict[str, Path]) -> None:
+    measure(layered["bent"], seconds=0.1)
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+# On stage
+
+
+def test_a_session_plays_what_is_turned_from_the_very_next_hop_on(layered: dict[str, Path]) -> None:
+    """Before the master, a still latent sounds the same in each hop; the first that differs is the next to be made."""
+
+    def hops(session: Session, first: int, last: int) -> np.ndarray:
+        begin = int(session.deck.state["play_offset"])
+        clock = np.arange(begin + first * HOP, begin + last * HOP)
+        stems = session.segment["stems"]
+        return stems[clock % len(stems), 0, 0].reshape(-1, HOP)
+
+    for _ in range(5):  # a machine that is busy may come too late once; then frames have other places
+        with quiet(layered["bent"]) as session:
+            wait(session, 0.3)
+            made = int(session.deck.state["frames"])
+            session.set("/bend/out/scale", 0.0)
+            then = int(session.deck.state["frames"])
+            wait(session, 0.3)
+            heard_now = hops(session, made - 30, then + 40)
+            if session.status().underruns == 0:
+                break
+    else:
+        raise AssertionError("five sessions in a row had underruns")
+    still_now = settled(layered)
+    turned = [n for n, hop in enumerate(heard_now) if not np.array_equal(hop, still_now)]
+    first = turned[0] + made - 30
+    assert made <= first <= then + 1
+    assert turned == list(range(turned[0], len(heard_now)))
+    shares = np.exp(-np.arange(1, 11) * HOP / (0.030 * RATE))
+    np.testing.assert_allclose(heard_now[turned[0] :][:10], shares[:, None] * still_now, atol=1e-6)
+
+
+def test_a_session_hears_a_layer_and_patterns_of_layers(layered: dict[str, Path]) -> None:
+    with quiet(layered["bent"], osc=("127.0.0.1", 0)) as session:
+        assert session.osc is not None
+        eventually(lambda: np.abs(heard(session, session.clock - 1000, session.clock)).max() > 1e-3)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(message("/bend/*/scale", 0.0), ("127.0.0.1", session.osc.port))
+            sender.sendto(message("/bend/out/scale", 0.0), ("127.0.0.1", session.osc.port))
+            eventually(lambda: session.get("/a/bend/body/scale") == 0.0 == session.get("/bend/front/scale"))
+        eventually(lambda: np.abs(heard(session, session.clock - 1000, session.clock)).max() < 1e-4)
+        session.set("/bend/out/scale", 1.0)
+        session.set("/bend/out/shift", 1.0)
+        eventually(lambda: np.abs(heard(session, session.clock - 1000, session.clock)).max() > 1e-3)
+
+
+def test_a_take_with_turned_layers_is_rendered_as_it_was_heard(layered: dict[str, Path], tmp_path: Path) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    shutil.copy(layered["bent"], shelf / "bent.onnx")
+
+    def perform(session: Session) -> None:
+        session.recall.save("plain", 1)
+        for k in range(6):
+            session.set("/bend/front/scale", k - 2.5)
+            session.set("/bend/body/seed", k)
+            session.set("/bend/body/amount", k / 6)
+            session.set("/bend/body/shift", 0.3)
+            session.set("/bend/out/channel", 7 * k)
+            session.set("/bend/out/scale", -3.0)
+            wait(session, 0.05)
+        session.recall.save("bent", 2)
+        session.recall.recall("plain", 60.0)
+        wait(session, 0.6)
+        session.recall.recall("bent")
+        wait(session, 0.1)
+
+    assert Library(shelf).find("bent") == shelf / "bent.onnx"
+    assert play_a_take(shelf, tmp_path, perform, "bent") == 0.0

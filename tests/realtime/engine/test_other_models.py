@@ -1,0 +1,146 @@
+"""A model of another rate, an odd hop, two channels and many latents: the stage plays what the torch module makes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from export.format.contract import Latent
+from export.streaming.layers import Conv1d, ConvTranspose1d
+from export.streaming.method import streaming_method
+from export.streaming.stack import Chain, Residual, whole
+from export.torch_export import export
+from realtime import Session
+from realtime.dsp.resampler import Resampler
+from realtime.engine.engine import Engine
+from tests.jack import JackServer
+from tests.realtime.session.test_session import eventually
+
+STAGE_RATE, SEED = 48_000, 11
+HOP, LATENTS, CHANNELS = 300, 128, 2
+SECONDS = 2.0
+
+PLAY = """
+import json, sys
+import numpy as np
+from realtime import Session
+from realtime.decks.client import wait_for
+with Session(sys.argv[1], seed=int(sys.argv[2])) as session:
+    assert wait_for(lambda: session.status().seconds > 2.0, 20), "no sound"
+    clock, status = session.status().clock, session.status()
+    stems = session.segment["stems"]
+    played = stems[np.arange(clock - 72_000, clock) % len(stems), 0]
+    print(json.dumps({
+        "device": status.device, "underruns": status.underruns, "nonfinite": status.nonfinite,
+        "jump": float(np.abs(np.diff(played, axis=0)).max()), "peak": float(np.abs(played).max()),
+        "apart": float(np.abs(played[:, 0] - played[:, 1]).max()),
+    }))
+"""
+
+
+def decoder() -> Chain:
+    """Look both ways at every stage, as models that weren't made for the stage do."""
+    torch.manual_seed(0)
+    sizes = (40, 32, 24, 16)
+    stack: list[nn.Module] = [Conv1d(LATENTS, sizes[0], 3)]
+    for ratio, inside, outside in zip((10, 6, 5), sizes[:-1], sizes[1:], strict=True):
+        stack += [
+            nn.LeakyReLU(0.2),
+            ConvTranspose1d(inside, outside, 2 * ratio, stride=ratio, padding=ratio // 2),
+            Residual(nn.LeakyReLU(0.2), Conv1d(outside, outside, 3, dilation=3), nn.Conv1d(outside, outside, 1)),
+        ]
+    last = Conv1d(sizes[-1], CHANNELS, 7, bias=False)
+    chain = Chain(*stack, nn.LeakyReLU(0.2), last, nn.Tanh()).eval()
+    with torch.no_grad(), whole(chain):  # weights that were never trained make next to no sound
+        sound = chain(torch.randn(1, LATENTS, 60))
+        last.conv.weight.mul_(0.2 / sound.std())
+    return chain
+
+
+@pytest.fixture(scope="module", params=[22_050, 44_100])
+def odd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Chain, int]:
+    """Write the model at a rate that isn't the stage's."""
+    path, stack = tmp_path_factory.mktemp("odd") / "odd.onnx", decoder()
+    part = streaming_method("decode", stack)
+    assert (part.method.hop, part.method.channels) == (HOP, CHANNELS)
+    export(path, name="odd", sample_rate=request.param, methods={"decode": part}, latent=Latent.plain(LATENTS))
+    return path, stack, request.param
+
+
+def rendered(path: Path, stack: Chain, rate: int) -> np.ndarray:
+    """Render offline what a session with the same seed plays [shape=(samples, channels)].
+
+    The latents are those that the engine makes; the torch module runs over all of them at once, without caches.
+    """
+    engine = Engine(path, STAGE_RATE, seed=SEED)
+    engine.settle()
+    latents, step = [], engine.decoder.step
+    engine.decoder.step = lambda latent, controls: latents.append(latent.copy()) or step(latent, controls)  # type: ignore[method-assign]
+    for _ in range(round((SECONDS + 1.0) * rate / HOP)):
+        engine.next()
+    whole_input = torch.from_numpy(np.stack(latents, axis=1)[None]).float()  # [1, LATENTS, frames]
+    with torch.no_grad(), whole(stack):
+        audio = stack(whole_input)[0].numpy()
+    late = np.pad(audio, ((0, 0), (stack.delay, 0)))
+    return Resampler(rate, STAGE_RATE, CHANNELS).push(late).T
+
+
+def play(path: Path) -> np.ndarray:
+    """Play without an underrun, and give what the deck gave from its first sample on [shape=(samples, channels)]."""
+    for _ in range(5):  # a machine that is busy may come too late once
+        with Session(path, device="null", samplerate=STAGE_RATE, seed=SEED) as session:
+            eventually(lambda: session.status().seconds > SECONDS, 20)
+            status = session.status()
+            assert status.nonfinite == 0
+            if status.underruns == 0:
+                stems = session.segment["stems"]
+                return stems[np.arange(session.began, status.clock) % len(stems), 0, :CHANNELS].copy()
+    raise AssertionError("five sessions in a row had underruns")
+
+
+def test_it_plays_what_the_module_makes_and_does_not_click(odd: tuple[Path, Chain, int]) -> None:
+    played, expected = play(odd[0]), rendered(*odd)
+    middle = slice(len(played) // 2, len(played) // 2 + 8000)
+    lags = range(-2000, 2000)  # the deck's first frames met a block in the middle
+    shifts = {
+        lag: np.abs(played[middle][::50] - expected[middle.start + lag : middle.stop + lag][::50]).max() for lag in lags
+    }
+    lag = min(shifts, key=shifts.__getitem__)
+    begin = STAGE_RATE // 4  # by then the fade-in is over, and no layer reaches back to the begin
+    played = played[begin:]
+    expected = expected[begin + lag : begin + lag + len(played)]
+    assert np.abs(played).max() > 0.05, "there was nothing to hear"
+    assert np.abs(played[:, 0] - played[:, 1]).max() > 0.05, "both channels are the same"
+    np.testing.assert_allclose(played, expected, atol=1e-5)
+    assert np.abs(np.diff(played, axis=0)).max() <= 1.001 * np.abs(np.diff(expected, axis=0)).max()
+
+
+@pytest.mark.parametrize("odd", [44_100], indirect=True)
+def test_it_plays_on_jack_without_a_click(odd: tuple[Path, Chain, int]) -> None:
+    largest = np.abs(np.diff(rendered(*odd)[STAGE_RATE // 4 :], axis=0)).max()
+    for _ in range(5):
+        with JackServer(rate=STAGE_RATE, block=128) as server:
+            done = subprocess.run(
+                [sys.executable, "-c", PLAY, str(odd[0]), str(SEED)],
+                env=server.environment,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert "JACK" in told["device"]
+        assert told["nonfinite"] == 0
+        if told["underruns"] == 0:
+            break
+    assert told["underruns"] == 0, "five sessions in a row had underruns"
+    assert told["peak"] > 0.05
+    assert told["apart"] > 0.05
+    assert told["jump"] <= 1.05 * largest

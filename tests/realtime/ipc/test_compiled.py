@@ -1,0 +1,80 @@
+"""Compiled code is kept, and never that of another version."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+CALL = """
+import numpy as np
+from realtime import compiled, unmel
+unmel.warm()
+print(sum(unmel.begin.stats.cache_hits.values()), compiled.config.CACHE_DIR)
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """The stage's files in a place of their own."""
+    for package in ("realtime", "export"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def kept(program: Path) -> list[Path]:
+    return sorted((program / "realtime" / "__pycache__").glob("glitch-live-*"))
+
+
+def hits(program: Path) -> int:
+    """Start it, and count how many functions were not compiled but read."""
+    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
+    done = subprocess.run(
+        [sys.executable, "-c", CALL],
+        env=environment | {"PYTHONPATH": str(program)},
+        cwd=program,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    found, *others_folder = done.stdout.split()
+    assert not others_folder, "where other code is kept was changed"
+    return int(found)
+
+
+def test_what_was_compiled_is_kept_until_any_file_changes(program: Path) -> None:
+    assert hits(program) == 0
+    assert hits(program) == 1
+    with (program / "realtime" / "propagation.py").open("a") as file:
+        file.write("# what `begin` calls lies in this file\n")
+    assert hits(program) == 0
+    assert len(kept(program)) == 2, "somebody may still be playing with the code of before"
+
+
+def test_code_of_other_versions_is_removed_when_nobody_uses_it(program: Path) -> None:
+    assert hits(program) == 0
+    with (program / "realtime" / "memory.py").open("a") as file:
+        file.write("# another version\n")
+    (old,) = kept(program)
+    os.utime(old, (time.time() - 100_000,) * 2)
+    assert hits(program) == 0
+    assert old not in kept(program)
+
+
+def test_where_nobody_may_write_beside_the_files_it_is_kept_with_what_is_the_users(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (program / "realtime" / "__pycache__").write_text("no folder can be made here")
+    monkeypatch.setenv("XDG_DATA_HOME", str(program / "data"))
+    monkeypatch.setenv("APPDATA", str(program / "data"))
+    monkeypatch.setenv("HOME", str(program))
+    assert hits(program) == 0
+    assert hits(program) == 1
+    assert list(program.rglob("compiled/glitch-live-*"))

@@ -1,0 +1,273 @@
+"""Models of another kind: converted once, kept, never in the way of the sound, and nothing half-done left behind."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from export.format.contract import ContractError, GlitchError, load
+from realtime import Session
+from realtime.decks.rack import OvertakenError
+from realtime.library import conversion, opening
+from realtime.library.conversion import SCRATCH, ConversionError, Converted, Wishes
+from realtime.library.library import Library, digest
+from realtime.library.opening import opened
+from realtime.session.session_file import read
+from tests.realtime.session.test_session import eventually, quiet
+
+ROOT = Path(__file__).parents[3]
+
+
+class Studio:
+    """Stands for the conversion: writes a model that is there already, when it is let."""
+
+    def __init__(self, model: Path) -> None:
+        self.model = model
+        self.made: list[Path] = []
+        self.going_on = self.most_at_once = 0
+        self.free = threading.Event()
+        self.free.set()
+
+    def __call__(
+        self,
+        source: Path,
+        out: Path,
+        _wishes: Wishes | None = None,
+        *,
+        tell: Callable[[str], None],
+        stop: threading.Event,
+    ) -> Converted:
+        self.going_on += 1
+        self.most_at_once = max(self.most_at_once, self.going_on)
+        try:
+            while not self.free.wait(0.01):
+                if stop.is_set():
+                    raise ConversionError(f"The conversion of {source.name} was given up, since nobody waits for it.")
+            shutil.copy(self.model, out)
+            self.made.append(source)
+            return Converted(load(out)[1], ("it was made of clay",))
+        finally:
+            self.going_on -= 1
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("XDG_DATA_HOME", "APPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "data"))
+    return tmp_path
+
+
+@pytest.fixture
+def studio(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+    made = Studio(models["level"])
+    monkeypatch.setattr(conversion, "convert", made)
+    yield made
+    made.free.set()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    (tmp_path / "shelf").mkdir()
+    path = tmp_path / "shelf" / "clay.ts"
+    path.write_bytes(b"a model of another kind")
+    return path
+
+
+def test_a_model_of_ours_plays_as_it_is(models: dict[str, Path], studio: Studio) -> None:
+    found = opened(models["level"])
+    assert (found.source, found.model) == (models["level"], models["level"])
+    assert found.source_digest == found.digest == digest(models["level"])
+    assert not studio.made
+
+
+def test_another_is_converted_once_and_then_at_hand(source: Path, studio: Studio) -> None:
+    told: list[str] = []
+    first = opened(source, tell=told.append)
+    assert told[0].startswith("clay.ts is converted for the stage, once")
+    assert "clay.ts: it was made of clay" in told
+    assert first.source == source
+    assert first.source_digest == digest(source)
+    assert first.digest == digest(first.model)
+    assert first.model.parent == opening.folder()
+    told.clear()
+    assert opened(source, tell=told.append) == first
+    assert not told
+    assert len(studio.made) == 1
+
+
+def test_another_file_or_another_converter_makes_another(
+    source: Path, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = opened(source).model
+    source.write_bytes(b"a newer one")
+    second = opened(source).model
+    monkeypatch.setattr(opening, "converter", lambda: "another one of them")
+    third = opened(source).model
+    assert len({first, second, third}) == len(studio.made) == 3
+
+
+def test_the_converter_is_told_apart_by_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = opening.converter.__wrapped__()
+    assert before == opening.converter.__wrapped__()
+    (tmp_path / "changed").mkdir()
+    (tmp_path / "changed" / "other.py").write_text("FRAMES = 2\n")
+    (tmp_path / "changed" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(opening, "MAKES", (*opening.MAKES, "changed"))
+    changed = opening.converter.__wrapped__()
+    (tmp_path / "changed" / "other.py").write_text("FRAMES = 3\n")
+    assert len({before, changed, opening.converter.__wrapped__()}) == 3
+
+
+def test_what_was_kept_and_is_damaged_is_made_again(source: Path, studio: Studio) -> None:
+    kept = opened(source).model
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert load(opened(source).model)
+    assert len(studio.made) == 2
+
+
+def test_two_that_want_it_at_once_make_it_once(source: Path, studio: Studio) -> None:
+    studio.free.clear()
+    told: list[str] = []
+    with ThreadPoolExecutor(3) as pool:
+        wanted = [pool.submit(opened, source, tell=told.append) for _ in range(3)]
+        eventually(lambda: told.count("clay.ts waits for another conversion to end.") == 2)
+        studio.free.set()
+        assert len({one.result(10) for one in wanted}) == 1
+    assert (len(studio.made), studio.most_at_once) == (1, 1)
+
+
+def test_what_a_killed_conversion_left_is_swept_by_the_next(source: Path, studio: Studio) -> None:
+    left = opening.folder() / f"{SCRATCH}0123"
+    left.mkdir(parents=True)
+    (left / "half.onnx").write_bytes(b"half")
+    opened(source)
+    assert not left.exists()
+
+
+def test_one_that_fails_leaves_nothing(source: Path) -> None:
+    with pytest.raises(ContractError, match=r"clay\.ts is no TorchScript file"):
+        opened(source)
+    assert [path.name for path in opening.folder().iterdir()] == [opening.LOCK]
+
+
+def test_without_the_studio_the_sentence_says_how_to_get_it(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest))
+    with pytest.raises(ConversionError, match=r'takes PyTorch: pip install -e "\.\[lab\]" in a clone') as caught:
+        opened(source)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["torch", "onnxscript"])
+def test_a_studio_that_lacks_a_part_says_so_too(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.export import hostile
+
+    # As in an installation without it: the part is there by name, and cannot be imported.
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / f"{name}.py").write_text(f"raise ModuleNotFoundError('No module', name={name!r})\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    good = hostile.good(tmp_path / "model.ts")
+    with pytest.raises(ConversionError, match=r'takes PyTorch: pip install -e "\.\[lab\]" in a clone'):
+        opened(good)
+
+
+OPEN = "import sys; from realtime.library.opening import opened; opened(sys.argv[1], tell=print)"
+
+
+def test_a_start_that_is_killed_takes_its_conversion_along(tmp_path: Path) -> None:
+    from tests.export import hostile
+
+    source = hostile.good(tmp_path / "model.ts")
+    player = subprocess.Popen([sys.executable, "-c", OPEN, str(source)], cwd=ROOT)
+    eventually(lambda: psutil.Process(player.pid).children(), 30)
+    assert any(opening.folder().glob(f"{SCRATCH}*"))
+    player.kill()
+    player.wait()
+    eventually(lambda: not any(opening.folder().glob(f"{SCRATCH}*")), 30)
+    assert {path.name for path in opening.folder().iterdir()} <= {opening.LOCK}
+
+
+def test_the_library_lists_models_of_both_kinds_and_prefers_ours(tmp_path: Path, models: dict[str, Path]) -> None:
+    for name in ("clay.ts", "wax.torchscript", "both.ts", "notes.txt"):
+        (tmp_path / name).write_bytes(b"another kind")
+    shutil.copy(models["level"], tmp_path / "both.onnx")
+    library = Library(tmp_path)
+    assert {"clay", "wax", "both"} <= set(library.names())
+    assert "notes" not in library.names()
+    assert library.find("clay") == library.find("clay.ts") == tmp_path / "clay.ts"
+    assert library.find("both") == library.find("both.ts") == tmp_path / "both.onnx"
+
+
+def test_a_session_plays_it_and_remembers_the_file_that_was_named(source: Path, studio: Studio, tmp_path: Path) -> None:
+    show = tmp_path / "show.json"
+    with Session(source, device="null", session=show) as session:
+        assert session.card.name == "level"
+        assert session.player.source == source
+        eventually(show.exists, 30)
+    kept = read(show).decks["a"]
+    assert (kept.model, kept.path, kept.sha256) == ("clay", str(source), digest(source))
+    with Session(device="null", session=show) as session:
+        assert session.player.source == source
+        assert not session.notes
+    assert len(studio.made) == 1
+
+
+def test_a_load_converts_beside_the_playing(source: Path, studio: Studio, models: dict[str, Path]) -> None:
+    studio.free.clear()
+    with quiet(models["stereo"], library=source.parent) as session:
+        assert "clay" in session.models()
+        loading = session.load("clay")
+        eventually(lambda: studio.going_on == 1)
+        session.load("orchestra", letter="b").result(30)  # what need not be converted waits for nothing
+        session.set_effects(lambda now: now).result(30)
+        assert session.player.source == models["stereo"]
+        assert any("clay.ts is converted for the stage" in note for note in session.notes)
+        studio.free.set()
+        loading.result(30)
+        assert session.card.name == "level"
+        assert session.player.source == source
+
+
+def test_a_conversion_that_nobody_waits_for_any_more_is_given_up(
+    source: Path, studio: Studio, models: dict[str, Path]
+) -> None:
+    studio.free.clear()
+    with quiet(models["level"], library=source.parent) as session:
+        loading = session.load("clay")
+        eventually(lambda: studio.going_on == 1)
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    with pytest.raises(GlitchError, match="was given up"):
+        loading.result(0)
+    assert not studio.made
+
+
+def test_what_was_asked_for_after_it_plays(source: Path, studio: Studio, models: dict[str, Path]) -> None:
+    studio.free.clear()
+    with quiet(models["level"], library=source.parent) as session:
+        loading = session.load("clay")
+        eventually(lambda: studio.going_on == 1)
+        session.load("orchestra").result(30)
+        studio.free.set()
+        with pytest.raises(OvertakenError):
+            loading.result(30)
+        assert session.card.name == "orchestra"
+
+
+def test_a_load_that_fails_is_said_and_the_old_one_plays_on(source: Path, models: dict[str, Path]) -> None:
+    with quiet(models["level"], library=source.parent) as session:
+        with pytest.raises(ContractError, match="is no TorchScript file"):
+            session.load("clay").result(60)
+        assert session.card.name == "level"
+        assert session.status().deck_alive

@@ -1,0 +1,579 @@
+"""A take: what was played, made again to the sample; and what a session leaves that was killed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from export.format.contract import GlitchError
+from realtime import Session
+from realtime.ipc import rings
+from realtime.ipc.memory import HISTORY, PLUGGED, RING, Geometry, Registry, Segment
+from realtime.library.library import Library, digest
+from realtime.takes.deck_renderer import Again
+from realtime.takes.journal import CALLBACK, ENTRY, PARTS, Journal, held, left_behind, sweep
+from realtime.takes.renderer import render, sound
+from realtime.takes.take import TakeError, opened
+from tests.jack import NEEDED, JackServer
+from tests.realtime.session.test_session import eventually
+
+RATE = 48_000
+ENDS = (":out_", ":in_")  # of the names that PortAudio gives its ports
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory, models: dict[str, Path]) -> Path:
+    """A library of small models: mono and stereo, audio and magnitudes, and one of another rate."""
+    folder = tmp_path_factory.mktemp("library")
+    for name in ("level", "stereo", "slow", "tone", "bundled"):
+        shutil.copy(models[name], folder / f"{name}.onnx")
+    return folder
+
+
+def play(shelf: Path, folder: Path, perform: Callable[[Session], None], model: str = "level", **settings) -> float:
+    """Perform, record beside the take, render the take, and give the largest difference between both."""
+    recording, take, again = (folder / name for name in ("played.wav", "played.take", "again.wav"))
+    with Session(
+        shelf / f"{model}.onnx", device="null", library=shelf, record=recording, take=take, seed=5, **settings
+    ) as session:
+        perform(session)
+    made = render(take, again, Library(shelf))
+    assert made.lost == 0
+    return difference(recording, again)
+
+
+def difference(recording: Path, again: Path) -> float:
+    heard, rendered = (sf.read(path, dtype="float32", always_2d=True)[0] for path in (recording, again))
+    assert len(heard) == len(rendered) > RATE // 10
+    assert np.abs(heard).max() > 0.05, "there was nothing to hear"
+    return float(np.abs(heard - rendered).max())
+
+
+def wait(session: Session, seconds: float) -> None:
+    """Wait until so much more has been played."""
+    until = session.clock + seconds * session.sample_rate
+    eventually(lambda: session.clock >= until, 20)
+
+
+def test_walks_faders_loops_morphs_and_resets_are_rendered_as_they_were_heard(shelf: Path, tmp_path: Path) -> None:
+    def perform(session: Session) -> None:
+        session.load("tone", letter="b").result(20)
+        for k in range(12):
+            session.set("/a/walk/kind", k % 3)
+            session.set("/b/walk/kind", (k + 1) % 3)
+            session.set("/a/walk/speed", 2.0 + k)
+            session.set("/b/latent/2", k / 3.0)
+            session.set("/crossfade", (k % 5) / 4)
+            session.set("/gain", -(k % 4) * 2.0)
+            soon = time.time() + 0.03
+            session.set("/mute", k % 2, at=soon)
+            session.set("/gain", 1.0, at=soon + 0.011)
+            session.set("/crossfade", 0.4, at=soon + 0.023)
+            session.set("/a/latent/1", -2.0, at=soon + 0.017)
+            session.set("/a/loop/record", k in (1, 2))
+            session.set("/a/loop/overdub", k in (5, 6))
+            if k == 4:
+                session.recall.save("one", 1)
+            if k == 7:
+                session.recall.save("two", 2)
+                session.recall.snapshots.set_corners("one", "two")
+            if k > 7:
+                session.set("/morph/x", k / 12)
+            session.set("/a/reset" if k % 2 else "/b/reset")
+            wait(session, 0.08)
+        session.set("/panic")
+        wait(session, 0.2)
+
+    assert play(shelf, tmp_path, perform) == 0.0
+
+
+def test_snapshots_with_the_models_memory_and_glides_are_rendered(shelf: Path, tmp_path: Path) -> None:
+    def perform(session: Session) -> None:
+        session.load("bundled", letter="b").result(20)
+        session.set("/crossfade", 0.5)
+        session.recall.save("one", 1)
+        eventually(lambda: "b" in session.recall.snapshots.find("one").decks)
+        eventually(lambda: session.recall.snapshots.find("one").decks["b"].state is not None)
+        wait(session, 0.3)
+        session.set("/b/latent/1", 3.0)
+        session.recall.recall("one")
+        wait(session, 0.2)
+        session.load("bundled", letter="b").result(20)  # a deck that learns of the memory from its file
+        session.set("/b/latent/1", -3.0)
+        wait(session, 0.2)
+        session.recall.recall("one")
+        wait(session, 0.2)
+        session.set("/b/latent/1", 4.0)
+        session.recall.recall("one", 150.0)
+        wait(session, 0.3)
+
+    assert play(shelf, tmp_path, perform, "tone") == 0.0
+
+
+def test_hot_swaps_of_both_decks_are_rendered(shelf: Path, tmp_path: Path) -> None:
+    def perform(session: Session) -> None:
+        session.set("/model/fade", 60)
+        session.load("stereo", letter="b").result(20)
+        for a, b in (("slow", "tone"), ("level", "slow")):
+            loading = [session.load(a, letter="a"), session.load(b, letter="b")]
+            for x in (0.2, 0.6, 0.4):
+                session.set("/crossfade", x)
+                session.set("/a/latent/1", 6 * x)
+                wait(session, 0.05)
+            for one in loading:
+                one.result(20)
+            wait(session, 0.1)
+
+    assert play(shelf, tmp_path, perform, samplerate=RATE) == 0.0
+
+
+def test_a_deck_that_dies_and_one_that_stands_still_are_rendered_with_their_holes(shelf: Path, tmp_path: Path) -> None:
+    def perform(session: Session) -> None:
+        session.load("tone", letter="b").result(20)
+        session.set("/crossfade", 0.5)
+        session.set("/a/latent/1", 3.0)
+        wait(session, 0.2)
+        b = session.rack.players["b"]
+        assert b.process is not None
+        before = b.underruns
+        os.kill(b.process.pid, signal.SIGSTOP)
+        eventually(lambda: b.underruns > before)
+        os.kill(b.process.pid, signal.SIGCONT)
+        wait(session, 0.2)
+        os.kill(session.deck.pid, signal.SIGKILL)
+        eventually(lambda: any("died" in note for note in session.notes), 20)
+        wait(session, 0.2)
+
+    assert play(shelf, tmp_path, perform) == 0.0
+
+
+def test_a_device_that_dies_and_comes_back_is_rendered(shelf: Path, tmp_path: Path) -> None:
+    def perform(session: Session) -> None:
+        session.set("/latent/1", 3.0)
+        wait(session, 0.3)
+        device = session.output.pid
+        os.kill(device, signal.SIGKILL)
+        eventually(lambda: session.output.pid != device, 20)
+        wait(session, 0.4)
+
+    assert play(shelf, tmp_path, perform, "bundled") == 0.0
+
+
+@pytest.mark.skipif(shutil.which("jackd") is None, reason=NEEDED)
+def test_the_live_input_is_rendered_as_it_was_heard(
+    shelf: Path, tmp_path: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our output is plugged into our input: a tone on deck A, and what comes back through the model of deck B."""
+    shutil.copy(models["echo"], shelf / "echo.onnx")
+
+    def perform(session: Session) -> None:
+        session.set("/focus", 1)
+        session.load("echo").result(20)
+        session.set("/smoothing", 0)
+        session.set("/input/amount", 1.0)
+        session.set("/input/mix", 0.5)
+        ports = subprocess.run(["jack_lsp"], capture_output=True, text=True, check=True).stdout.split()
+        (out, *_), (into, *_) = ([port for port in ports if end in port and "system" not in port] for end in ENDS)
+        subprocess.run(["jack_connect", out, into], check=True)
+        session.set("/crossfade", 0.4)
+        eventually(lambda: session.segment["input_meters"]["peak"][0] > 0.05)
+        wait(session, 0.3)
+        session.set("/take", 0)  # the one from the beginning: it is written while all goes on
+        eventually(lambda: any("The take of" in note for note in session.notes), 20)
+
+    with JackServer() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        recording, take, again = (tmp_path / name for name in ("played.wav", "played.take", "again.wav"))
+        with Session(shelf / "tone.onnx", library=shelf, input_device="", record=recording, take=take) as session:
+            perform(session)
+    render(take, again, Library(shelf))
+    heard, rendered = (sf.read(path, dtype="float32", always_2d=True)[0] for path in (recording, again))
+    np.testing.assert_array_equal(heard[: len(rendered)], rendered)
+
+
+def test_a_take_from_the_middle_is_what_was_heard_there(shelf: Path, tmp_path: Path) -> None:
+    with Session(shelf / "bundled.onnx", device="null", library=shelf, takes=tmp_path / "takes") as session:
+        session.set("/record", 1)
+        wait(session, 0.3)
+        begin = session.clock
+        session.set("/take", 1)
+        wait(session, 0.3)
+        session.set("/gain", -6)
+        session.set("/latent/1", 2)
+        wait(session, 0.2)
+        session.set("/take", 0)
+        session.set("/record", 0)
+        eventually(lambda: sum(note.startswith(("The take of", "Recorded")) for note in session.notes) == 2, 20)
+        assert session.recorder is not None
+        recording = session.recorder.path
+        for _ in range(2):  # within the same second
+            session.set("/take", 1)
+            session.set("/take", 0)
+        eventually(lambda: sum(note.startswith("The take of") for note in session.notes) == 3, 20)
+    takes = sorted((tmp_path / "takes").glob("*.take"))
+    assert len(takes) == 3, "a take was written over another"
+    with opened(takes[0]) as read:
+        assert read.begin >= begin
+        rendered = np.concatenate(list(sound(read, Library(shelf))))
+    heard, _ = sf.read(recording, dtype="float32")
+    where = [k for k in range(len(heard) - len(rendered) + 1) if np.array_equal(heard[k : k + 512], rendered[:512])]
+    assert where, "the take is nowhere in the recording"
+    np.testing.assert_array_equal(heard[where[0] : where[0] + len(rendered)], rendered)
+
+
+KILLED = """
+import sys, time
+from realtime import Session
+with Session(sys.argv[1], device="null", record=sys.argv[2]) as session:
+    session.set("/walk/speed", 5)
+    session.set("/latent/1", 3)
+    while session.recorder.written < 24_000:
+        time.sleep(0.02)
+    print(session.journal.folder, flush=True)
+    time.sleep(60)
+"""
+
+
+def killed(model: Path, recording: Path) -> Path:
+    """Let a session play and kill it; give its journal."""
+    host = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(model), str(recording)], stdout=subprocess.PIPE, text=True
+    )
+    assert host.stdout is not None
+    journal = Path(host.stdout.readline().strip())
+    host.kill()
+    host.wait()
+    host.stdout.close()
+    return journal
+
+
+def test_what_a_killed_session_leaves_is_told_once_can_be_rendered_and_goes_with_the_start_after(
+    shelf: Path, tmp_path: Path
+) -> None:
+    recording = tmp_path / "played.wav"
+    journal = killed(shelf / "bundled.onnx", recording)
+    assert left_behind(journal.parent) == [journal]
+    with (journal / "events.bin").open("ab") as file:
+        file.write(b"torn")  # it may have been killed within an entry, or within a line
+    with (journal / "decks.jsonl").open("a") as file:
+        file.write('{"number": 7, "let')
+    with Session(shelf / "level.onnx", device="null") as session:
+        own = session.journal.folder
+        assert left_behind(journal.parent) == [journal], "the living are not left behind"
+        (told,) = (note for note in session.notes if str(journal) in note)
+    assert f"glitch-lab render {journal} OUT.wav" in told
+    assert not own.exists(), "a session that ended well left its journal"
+    render(journal, tmp_path / "again.wav", Library(shelf))
+    assert sweep(journal.parent) == ""
+    assert not journal.exists()
+    heard, rendered = (sf.read(tmp_path / name, dtype="float32")[0] for name in ("played.wav", "again.wav"))
+    assert len(rendered) >= len(heard) - RATE // 20 > 20_000
+    np.testing.assert_array_equal(rendered[: len(heard)], heard[: len(rendered)])
+
+
+def test_only_the_last_journal_that_was_left_is_kept(tmp_path: Path) -> None:
+    for k in range(3):
+        folder = tmp_path / f"journal-{k}"
+        folder.mkdir()
+        for name in ("lock", "decks.jsonl", "clock"):
+            (folder / name).touch()
+        os.utime(folder / "clock", (k, k))
+    assert str(tmp_path / "journal-2") in sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["journal-2"]
+    with held(tmp_path / "journal-2"):
+        assert sweep(tmp_path) == ""
+    assert (tmp_path / "journal-2").exists(), "it was being rendered"
+    assert sweep(tmp_path) == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def good(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short take."""
+    path = tmp_path_factory.mktemp("takes") / "good.take"
+    with Session(shelf / "level.onnx", device="null", library=shelf, take=path) as session:
+        session.set("/latent/1", 2)
+        session.set("/gain", -3)
+        wait(session, 0.1)
+    return path
+
+
+def test_the_command_replaces_nothing_unasked(good: Path, shelf: Path, tmp_path: Path) -> None:
+    (out := tmp_path / "precious.wav").write_bytes(b"mine")
+    command = [sys.executable, "-m", "models.cli", "render", str(good), str(out), "--library", str(shelf)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "precious.wav is there already; give another name, or --force to replace it." in done.stderr
+    assert out.read_bytes() == b"mine"
+    subprocess.run([*command, "--force"], check=True, capture_output=True, timeout=60)
+    assert sf.info(out).frames > 1000
+
+
+def test_a_deck_that_dies_while_it_is_rendered_is_said_and_leaves_nothing(good: Path, shelf: Path) -> None:
+    with opened(good) as take:
+        (number,) = take.decks
+        again = Again(take, number, shelf / "level.onnx")
+        try:
+            assert again.read().shape[0] == take.decks[number]["channels"]
+            again.kill()
+            portions = iter(again.read, None)  # what was made before lies in the pipe
+            with pytest.raises(TakeError, match=r"level.onnx again ended unexpectedly \(code"):
+                list(portions)
+        finally:
+            again.close()
+
+
+def parts(take: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(take) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def packed(path: Path, contents: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in contents.items():
+            file.writestr(name, data)
+    return path
+
+
+def refused(path: Path, shelf: Path) -> str:
+    """Give the sentence with which a take is refused."""
+    out = path.with_name("out.wav")
+    with pytest.raises(TakeError) as caught:
+        render(path, out, Library(shelf))
+    assert not list(path.parent.glob("*out.wav")), "half a file was left"
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.endswith((".", "?"))
+    return text
+
+
+def test_what_is_no_take_is_refused_in_a_sentence(good: Path, shelf: Path, tmp_path: Path) -> None:
+    whole = parts(good)
+    (tmp_path / "noise.take").write_bytes(b"nothing of the kind")
+    (tmp_path / "short.take").write_bytes(good.read_bytes()[:-100])
+    (tmp_path / "empty").mkdir()
+    packed(tmp_path / "other.take", {"letter.txt": b"Dear all"})
+    for name in ("nowhere.take", "noise.take", "short.take", "other.take", "empty"):
+        assert name in refused(tmp_path / name, shelf)
+    for name in ("head.json", "events.bin", "decks.jsonl"):
+        left = {key: data for key, data in whole.items() if key != name}
+        assert "is it whole?" in refused(packed(tmp_path / "left.take", left), shelf)
+    for number, remedy in ((99, "update glitch-live"), (1, "the version that made it")):
+        other = whole | {"head.json": whole["head.json"].replace(b'"format": 2', b'"format": %d' % number)}
+        said = refused(packed(tmp_path / "other.take", other), shelf)
+        assert f"format {number}" in said
+        assert remedy in said
+
+
+def test_a_take_of_another_table_is_played_by_the_names_of_its_knobs(good: Path, shelf: Path, tmp_path: Path) -> None:
+    """A version that numbers knobs in another way, and has one that is gone today."""
+    whole = parts(good)
+    deck = json.loads(whole["decks.jsonl"])
+    knobs = deck["knobs"]
+    number = {address: k for k, address in enumerate(["/wobble", *reversed(knobs)])}
+    values = [[number[knobs[k]], value] for k, value in deck["values"]] + [[number["/wobble"], 0.5]]
+    entries = np.frombuffer(whole["events.bin"], ENTRY).copy()
+    turned = (entries["source"] == deck["number"]) & (entries["kind"] >= 0)
+    assert turned.any()
+    entries["kind"][turned] = [number[knobs[k]] for k in entries["kind"][turned]]
+    told = {"decks.jsonl": json.dumps(deck | {"knobs": list(number), "values": values}).encode() + b"\n"}
+    other = packed(tmp_path / "other.take", whole | told | {"events.bin": entries.tobytes()})
+    made = []
+    for take in (good, other):
+        with opened(take) as read:
+            made.append(np.concatenate(list(sound(read, Library(shelf)))))
+    assert np.abs(made[0]).max() > 0.01
+    np.testing.assert_array_equal(*made)
+
+
+def changed(whole: dict[str, bytes], **values: float) -> dict[str, bytes]:
+    """Change a field of every entry of the callback's."""
+    entries = np.frombuffer(whole["events.bin"], ENTRY).copy()
+    for name, value in values.items():
+        entries[name][entries["source"] == CALLBACK] = value
+    return whole | {"events.bin": entries.tobytes()}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"kind": 99},
+        {"kind": -3},
+        {"slot": 4},
+        {"slot": -1},
+        {"kind": PLUGGED, "number": 1000},
+        {"value": np.nan},
+        {"over": np.inf},
+        {"over": -1},
+        {"sample": -5},
+        {"number": 1 << 40},
+    ],
+)
+def test_entries_that_lead_nowhere_are_refused(good: Path, shelf: Path, tmp_path: Path, values: dict) -> None:
+    refused(packed(tmp_path / "bad.take", changed(parts(good), **values)), shelf)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("end", 1 << 60), ("end", -1), ("begin", 1 << 50), ("channels", 0), ("channels", 99), ("sample_rate", 0)],
+)
+def test_a_head_that_asks_for_too_much_is_refused(
+    good: Path, shelf: Path, tmp_path: Path, key: str, value: float
+) -> None:
+    whole = parts(good)
+    head = json.dumps(json.loads(whole["head.json"]) | {key: value}).encode()
+    assert "is it whole?" in refused(packed(tmp_path / "bad.take", whole | {"head.json": head}), shelf)
+
+
+def test_a_take_whose_model_is_gone_or_another_now_says_so_and_one_that_has_moved_is_found(
+    good: Path, models: dict[str, Path], tmp_path: Path
+) -> None:
+    model = tmp_path / "mine.onnx"
+    (shelf := tmp_path / "shelf").mkdir()
+    whole = parts(good)
+    said = json.loads(whole["decks.jsonl"]) | {"model": str(model)}
+    path = packed(tmp_path / "mine.take", whole | {"decks.jsonl": json.dumps(said).encode() + b"\n"})
+    for there in (None, models["stereo"]):
+        if there is not None:
+            shutil.copy(there, model)
+        assert "mine.onnx" in (text := refused(path, shelf))
+        assert digest(models["level"])[:12] in text
+    shutil.copy(models["level"], shelf / "renamed.onnx")
+    render(path, tmp_path / "out.wav", Library(shelf))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../evil", "states/../../evil", "/tmp/evil", "states/..\\..\\evil", "..\\evil", "C:\\evil", "states/5.state/evil"],
+)
+def test_nothing_in_a_take_is_written_where_it_wants(good: Path, shelf: Path, tmp_path: Path, name: str) -> None:
+    unpacked = tmp_path / "temp" / "deep"
+    unpacked.mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(unpacked))
+        path = packed(tmp_path / "evil.take", parts(good) | {name: b"evil"})
+        with opened(path) as take:
+            written = {str(found.relative_to(take.folder)) for found in take.folder.rglob("*") if found.is_file()}
+            assert written <= {"head.json", *PARTS}
+    assert not [found for found in tmp_path.rglob("*") if "evil" in found.name and found != path]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_take_that_was_tampered_with_is_rendered_or_refused(
+    good: Path, shelf: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    """Bytes of the archive, or of what is in it, are others: nothing but our own errors comes of it."""
+    whole = parts(good)
+    name = data.draw(st.sampled_from([None, *whole]))
+    raw = bytearray(good.read_bytes() if name is None else whole[name])
+    for _ in range(data.draw(st.integers(1, 6))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "mutated.take"
+    if name is None:
+        path.write_bytes(raw)
+    else:
+        packed(path, whole | {name: bytes(raw)})
+    try:
+        with opened(path) as take:
+            for _ in itertools.islice(sound(take, Library(shelf)), 10):  # an end that was moved is far away
+                pass
+    except GlitchError as error:
+        assert str(error)
+
+
+FULL = """
+import resource, sys, time
+from realtime import Session
+from realtime.decks.client import wait_for
+with Session(sys.argv[1], device="null", takes=sys.argv[2]) as session:
+    session.set("/take", 1)
+    clock = session.clock
+    resource.setrlimit(resource.RLIMIT_FSIZE, (session.journal.folder.joinpath("events.bin").stat().st_size + 100,) * 2)
+    for k in range(40):
+        session.set("/latent/1", k / 10)
+    assert wait_for(lambda: session.journal.error, 5)
+    for k in range(40):
+        session.set("/latent/1", k / 10)
+    assert wait_for(lambda: session.clock > clock + 24_000 and session.latents[0] > 3.5, 5), "the sound stopped"
+    session.set("/take", 0)
+    assert wait_for(lambda: sum("no take" in note for note in session.notes) == 2, 5)
+    session.set("/take", 1)
+    assert session.get("/take") == 0
+    folder = session.journal.folder
+print("\\n".join(session.notes))
+print(folder.exists())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX")
+def test_a_full_disk_ends_the_journal_and_nothing_else(shelf: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(shelf / "level.onnx"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    *notes, remains = done.stdout.splitlines()
+    told = "The journal stopped (File too large), so there can be no take from now on."
+    assert notes == [told] * 3  # when it happens, when the take ends, and when another is asked for
+    assert remains == "False"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_journal_keeps_up_with_many_events_and_holds_nobody_up(tmp_path: Path, registry: Registry) -> None:
+    """As fast as they can come: 20,000 a second from the deck, while a take is written."""
+
+    class Told:
+        """A deck of which only the log is there."""
+
+        number = 0
+
+        def __init__(self) -> None:
+            self.segment = Segment.create(Geometry("deck", 1, RING), registry)
+            self.state = self.segment["deck"][0]
+            self.order = {"model": "", "sample_rate": RATE, "seed": 0, "inputs": 0, "effects": []}
+
+        def done(self) -> np.ndarray:
+            into = np.zeros(rings.fill(self.segment["done_index"]), self.segment["done"].dtype)
+            return into[: rings.pop_events(self.segment["done_index"], self.segment["done"], into)]
+
+    stream = Segment.create(Geometry("stream", 1, HISTORY), registry)
+    deck, journal = Told(), Journal(tmp_path, pytest.fail)
+    journal.start(stream, sample_rate=RATE, channels=1)
+    journal.deck(deck, "a", "", [], [], [], None)  # type: ignore[arg-type]
+    pushed, longest, began = 0, 0.0, time.perf_counter()
+    rings.push_done(deck.segment["done_index"], deck.segment["done"], 0, 0, 1, 0.0)
+    while (now := time.perf_counter() - began) < 2.0:
+        for _ in range(round(now * 20_000) - pushed):
+            before = time.perf_counter()
+            if not rings.push_done(deck.segment["done_index"], deck.segment["done"], pushed, 0, 1, float(pushed)):
+                deck.state["lost_done"] += 1
+            longest = max(longest, time.perf_counter() - before)
+            pushed += 1
+        time.sleep(0.001)
+    journal.take(tmp_path / "many.take", 0, 1)
+    kept = np.frombuffer(parts(tmp_path / "many.take")["events.bin"], ENTRY)
+    assert journal.lost() == 0
+    np.testing.assert_array_equal(kept["value"][1:], np.arange(pushed))
+    assert pushed > 38_000
+    journal.close()
+    for segment in (stream, deck.segment):
+        segment.close()
