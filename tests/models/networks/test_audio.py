@@ -4,7 +4,7 @@ import torch
 from export.streaming.stack import forget
 from models.vae.networks import Scales, audio_decoder, audio_encoder
 from models.vae.networks.pictures import NetworkError
-from tests.export.stacks import assert_streams
+from tests.export.streaming.stacks import assert_streams
 
 SMALL = Scales(widths=(4, 6, 8), strides=(4, 4), dilations=(1, 3))
 KINDS = [SMALL, Scales(widths=(4, 6), strides=(8,), dilations=(), recurrent=5)]

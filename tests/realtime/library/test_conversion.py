@@ -17,7 +17,7 @@ from realtime.audio.mixer import DC_HZ
 from realtime.engine.decoder import Decoder
 from realtime.engine.engine import Engine
 from realtime.library import opening
-from tests.export import scripts
+from tests.export.torchscript import scripts
 
 ROOT = Path(__file__).parents[3]
 NO_SCREEN = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}

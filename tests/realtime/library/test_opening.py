@@ -171,7 +171,7 @@ def test_without_the_studio_the_sentence_says_how_to_get_it(source: Path, monkey
 
 @pytest.mark.parametrize("name", ["torch", "onnxscript"])
 def test_a_studio_that_lacks_a_part_says_so_too(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.export import hostile
+    from tests.export.torchscript import hostile
 
     # As in an installation without it: the part is there by name, and cannot be imported.
     (tmp_path / "site").mkdir()
@@ -186,7 +186,7 @@ OPEN = "import sys; from realtime.library.opening import opened; opened(sys.argv
 
 
 def test_a_start_that_is_killed_takes_its_conversion_along(tmp_path: Path) -> None:
-    from tests.export import hostile
+    from tests.export.torchscript import hostile
 
     source = hostile.good(tmp_path / "model.ts")
     player = subprocess.Popen([sys.executable, "-c", OPEN, str(source)], cwd=ROOT)

@@ -9,7 +9,7 @@ from torch import Tensor
 from export.format.contract import Window
 from export.streaming.stack import Chain, StreamingError
 from export.streaming.stft import ISTFT, STFT, OverlapAdd, periodic
-from tests.export.stacks import TOLERANCE, measured_delay, offline, streamed
+from tests.export.streaming.stacks import TOLERANCE, measured_delay, offline, streamed
 
 SIZES = [(16, 4), (16, 8), (20, 6), (12, 12), (15, 5)]
 CUTS = ([], [1] * 30, [5, 1, 2, 9])

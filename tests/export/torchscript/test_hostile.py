@@ -29,9 +29,9 @@ from models.spectral.network import SpectralVae, VaeConfig
 from realtime.decks.client import wait_for
 from realtime.engine.decoder import Decoder
 from realtime.library.conversion import ConversionError, convert
-from tests.export import hostile
+from tests.export.torchscript import hostile
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NO_SCREEN = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
 
 

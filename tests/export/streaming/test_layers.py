@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from export.streaming.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
 from export.streaming.stack import Layer, StreamingError
-from tests.export.stacks import TOLERANCE, measured_delay, offline, streamed
+from tests.export.streaming.stacks import TOLERANCE, measured_delay, offline, streamed
 
 CUTS = ([1] * 40, [7, 1, 1, 13, 2], [31, 3])
 

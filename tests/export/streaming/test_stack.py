@@ -20,7 +20,7 @@ from export.streaming.method import streaming_method
 from export.streaming.stack import Branches, Chain, Delay, Each, Residual, StreamingError, whole
 from export.streaming.stft import ISTFT, STFT
 from export.torch_export import export
-from tests.export.stacks import TOLERANCE, assert_streams, measured_delay, offline, random_stack, streamed
+from tests.export.streaming.stacks import TOLERANCE, assert_streams, measured_delay, offline, random_stack, streamed
 
 RATE = 44_100
 
@@ -235,7 +235,7 @@ def test_a_transform_takes_the_hop_that_it_is_given(tmp_path: Path) -> None:
 
 
 def test_the_documented_example_writes_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "layers.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "layers.md").read_text()
     example = text.split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(tmp_path)
     exec(compile(example, "layers.md", "exec"), {})

@@ -21,7 +21,7 @@ from export.proof import chunk_equality as proof
 from export.proof.chunk_equality import run
 from export.torchscript.converter import convert
 from realtime.engine.decoder import Decoder
-from tests.export import scripts
+from tests.export.torchscript import scripts
 from tests.reference import RATE, layered_model
 
 Model = tuple[onnx.ModelProto, Card]

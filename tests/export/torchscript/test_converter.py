@@ -19,7 +19,7 @@ from export.torchscript.converter import Conversion, convert
 from export.torchscript.method_runner import Running
 from export.torchscript.tracing.noise import Draw, numbers
 from realtime.engine.decoder import Decoder
-from tests.export import scripts
+from tests.export.torchscript import scripts
 
 PLAYABLE: dict[str, Callable[[], nn.Module]] = {
     "causal": scripts.Causal,
