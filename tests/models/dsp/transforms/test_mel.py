@@ -6,7 +6,7 @@ import torch
 from export.format.contract import ContractError, Spectrum
 from export.format.mel_scale import mel_weights
 from models.dsp.transforms.mel import Mel
-from tests.models.transforms.sounds import RATE, SPECTRUM, music
+from tests.models.dsp.transforms.sounds import RATE, SPECTRUM, music
 
 
 @pytest.mark.parametrize(("rate", "bands"), [(48_000, 128), (22_050, 80)])

@@ -6,7 +6,7 @@ from export.format.contract import Spectrum, Window
 from models.dsp.transforms.pghi import pghi, phase_gradients
 from models.dsp.transforms.stft import STFT
 from realtime.dsp.rtpghi import WINDOWS
-from tests.models.transforms.sounds import RATE, SPECTRUM, music, spectral_convergence_db, tones
+from tests.models.dsp.transforms.sounds import RATE, SPECTRUM, music, spectral_convergence_db, tones
 
 STFT_ = STFT(SPECTRUM)
 

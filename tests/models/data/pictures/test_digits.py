@@ -9,7 +9,7 @@ from models.data.manifest import DataError
 from models.data.pictures import digits
 from models.data.pictures.augmentation import Jiggle, jiggle
 from models.data.pictures.digits import Digits, Splits
-from tests.models.idx import NAMES, write_idx, write_mnist
+from tests.models.data.pictures.idx import NAMES, write_idx, write_mnist
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from export.format.contract import Method, Provenance, load, save
 from models.cli import main
 from models.spectral.train import MODEL_FILE
 from tests import reference
-from tests.models.test_cli import ROOT, assert_one_sentence, glitch_lab
+from tests.models.commands.test_cli import ROOT, assert_one_sentence, glitch_lab
 
 
 def lab(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:

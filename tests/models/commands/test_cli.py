@@ -16,7 +16,7 @@ from models.data.manifest import Manifest
 from models.spectral.checkpoint import Trained
 from models.spectral.training import VaeTraining
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def glitch_lab(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -261,7 +261,7 @@ def test_digits_are_trained_and_judged_in_one_command(tmp_path: Path, monkeypatc
 
 def test_mnist_is_trained_on_from_its_own_files(tmp_path: Path) -> None:
     from models.data.pictures import digits
-    from tests.models.idx import write_mnist
+    from tests.models.data.pictures.idx import write_mnist
 
     write_mnist(tmp_path / "files", digits.small(), packed=True)
     run = glitch_lab(

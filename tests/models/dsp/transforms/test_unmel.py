@@ -6,7 +6,7 @@ import torch
 from models.dsp.metrics import buzz_db
 from models.dsp.transforms.mel import Mel
 from models.dsp.transforms.mel_inversion import even, fill, mel_to_audio, nnls
-from tests.models.transforms.sounds import RATE, SPECTRUM, music
+from tests.models.dsp.transforms.sounds import RATE, SPECTRUM, music
 
 MEL = Mel(RATE, SPECTRUM)
 

@@ -9,7 +9,7 @@ from models.dsp.transforms.nsgt import NSGT
 from models.dsp.transforms.stft import STFT
 from models.dsp.transforms.transform import Transform, TransformError
 from realtime.dsp.rtpghi import invert as invert_live
-from tests.models.transforms.sounds import RATE, SPECTRUM, music, spectral_convergence_db
+from tests.models.dsp.transforms.sounds import RATE, SPECTRUM, music, spectral_convergence_db
 
 STFT_, MEL, NSGT_ = STFT(SPECTRUM), Mel(RATE, SPECTRUM), NSGT(octaves(220, 20_000, 6), RATE)
 AUDIO = music(seconds=1.0)

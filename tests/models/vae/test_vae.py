@@ -156,7 +156,7 @@ def test_a_decoder_hears_its_conditions_and_misses_none() -> None:
 
 
 def test_the_first_example_of_the_documents_runs() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "vae.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "vae.md").read_text()
     example = text.split("```python")[1].split("```")[0]
     found: dict[str, Any] = {}
     exec(compile(example.replace("samples=500", "samples=2"), "docs/vae.md", "exec"), found)

@@ -13,7 +13,7 @@ from realtime.engine.decoder import Decoder
 from realtime.latent.walk import Walk
 
 MODEL = Path(zoo.__file__).parent / "endless.onnx"
-UNCONSTRAINED = Path(__file__).parents[1] / "benchmarks" / "stitching" / "endless-unconstrained.onnx"
+UNCONSTRAINED = Path(__file__).parents[2] / "benchmarks" / "stitching" / "endless-unconstrained.onnx"
 
 
 @pytest.mark.parametrize("path", [MODEL, UNCONSTRAINED])

@@ -5,7 +5,7 @@ import torch
 from models.dsp.transforms.rtisi import LookaheadInverter, rtisi_la
 from models.dsp.transforms.stft import STFT
 from realtime.dsp.rtpghi import invert
-from tests.models.transforms.sounds import SPECTRUM, music, spectral_convergence_db
+from tests.models.dsp.transforms.sounds import SPECTRUM, music, spectral_convergence_db
 
 STFT_ = STFT(SPECTRUM)
 

@@ -7,7 +7,7 @@ from models.dsp.transforms.griffin_lim import MOMENTUM, griffin_lim, impose
 from models.dsp.transforms.nsgt import NSGT
 from models.dsp.transforms.stft import STFT
 from models.dsp.transforms.transform import TransformError
-from tests.models.transforms.sounds import RATE, SPECTRUM, music, spectral_convergence_db
+from tests.models.dsp.transforms.sounds import RATE, SPECTRUM, music, spectral_convergence_db
 
 STFT_ = STFT(SPECTRUM)
 

@@ -14,7 +14,7 @@ from models.offline.explore import Wish as Way
 from models.offline.explore import explore
 from models.offline.generate import Wish, generate
 from tests import reference
-from tests.models.test_transformed import glitch_lab
+from tests.models.offline.test_transform import glitch_lab
 
 
 @pytest.mark.parametrize("walk", ["linear", "spherical", "brownian"])

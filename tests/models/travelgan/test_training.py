@@ -26,7 +26,7 @@ from models.travelgan.presets import preset
 from models.travelgan.store import Draws, Spectra, hear, of_split
 from models.travelgan.train import Trained, TravelRun, settings_of, train
 from models.travelgan.training import Travel, TravelTraining
-from tests.models.travel.conftest import TINY
+from tests.models.travelgan.conftest import TINY
 
 ROOT = Path(__file__).parents[3]
 Made = tuple[Path, Trained]
@@ -38,7 +38,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     out = tmp_path / "killed"
     code = (
         "import sys; from pathlib import Path; from models.travelgan.train import TravelRun, train;"
-        "from tests.models.travel.conftest import TINY; a = [Path(p) for p in sys.argv[1:]];"
+        "from tests.models.travelgan.conftest import TINY; a = [Path(p) for p in sys.argv[1:]];"
         "train(TravelRun(*a, accelerator='cpu'), TINY)"
     )
     arguments = [sys.executable, "-c", code, *map(str, (*domains, out))]

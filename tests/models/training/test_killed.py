@@ -20,7 +20,7 @@ from models.spectral.train import Run, train
 from realtime.engine.engine import Engine
 from tests.models.tones import TINY, spoil, write_tones
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
