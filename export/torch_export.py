@@ -1,8 +1,8 @@
 """Torch modules become one streaming ONNX file, and the proof that it streams comes first.
 
 A method is a module whose `forward(input, *controls, *states)` gives `(output, *next_states)`, all of them explicit
-(see `export.format.contract` for the shapes). Nothing is written before the graph has shown that any cut of the same input
-gives the same output.
+(see `export.format.contract` for the shapes). Nothing is written before the graph has shown that any cut of the same
+input gives the same output.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def export(
     seed
         Of the random input that the proof runs on.
     bend
-        Layers that get live controls, by name or pattern (see `export.bending.bend.bend`); None leaves the model as it is.
+        Layers that get live controls, by name or pattern (see `export.bending.bend.bend`); None leaves the model as it
+        is.
     weights
         How they are stored; see `export.quantization.lighter`.
 

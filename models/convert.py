@@ -2,7 +2,8 @@
 
     python -m models.convert ORDER
 
-The order is the JSON that `realtime.library.conversion` writes. It is carried out within limits that the process sets itself
+The order is the JSON that `realtime.library.conversion` writes. It is carried out within limits that the process sets
+itself
 before it opens the file, and beside everything that plays. Where the system can fork, a guard stays behind that nothing
 in the file holds up: when its standard input ends, however its parent ended, it ends the worker and takes the scratch
 folder along.

@@ -2,8 +2,8 @@
 
 A pass over the finished graph, so it serves whatever the graph was made from: after a convolution, a dense or a
 recurrent layer (and its bias) come a multiplication and an addition, whose second operands are live controls of the
-method, `bend.LAYER.scale` and `bend.LAYER.shift`. `export.format.contract.unbent` takes them out again, and the stage plays
-what that leaves for as long as everything is at rest.
+method, `bend.LAYER.scale` and `bend.LAYER.shift`. `export.format.contract.unbent` takes them out again, and the stage
+plays what that leaves for as long as everything is at rest.
 
 Layers are called as the model calls them: by the names of their weights, or of the part of the module that they come
 from. How far a shift goes is measured: four times the level (RMS) that the layer has on random latents.

@@ -28,7 +28,7 @@ def widened(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _sizes(graph: onnx.GraphProto) -> dict[str, list[int]]:
-    """Find the sizes of all weights, those included that the graph makes of smaller ones (see `export.quantization`)."""
+    """Find the sizes of all weights, dequantised ones (`export.quantization`) included."""
     sizes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type in ("Cast", "Mul") and all(name in sizes for name in node.input):

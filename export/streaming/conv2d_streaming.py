@@ -1,7 +1,8 @@
 """Convolutions over spectrograms that stream: over frequency and time at once, strided in both where asked.
 
 Among them a spectrogram stands upright, `[batch, channels, frames, rows]`: its frames are a stream as any other, see
-`export.streaming.stack`, and the rows of a frame, its frequencies, lie side by side. A stage makes a frame a step, and most
+`export.streaming.stack`, and the rows of a frame, its frequencies, lie side by side. A stage makes a frame a step, and
+most
 of such a step is moving numbers about; so what is kept lies before what comes in long runs, and a kernel finds a whole
 row of places to fill. `Stand` and `Lie` lead there and back, to `[batch, channels * rows, frames]`.
 

@@ -5,11 +5,13 @@ A layer has two ways to run. In training it sees a whole signal at once, padded 
 buffers: any cut of the same signal gives the same samples. A layer that looks ahead waits instead, so its stream gives
 what `offline` gives, `delay` samples later; both agree as soon as the stream has run for as long as the layers reach.
 
-Layers lie in `export.streaming.layers` and `export.streaming.stft`; `Chain`, `Branches` and `Residual` add their delays up and make
-parallel ways equally late. `export.streaming.explicit_state.explicit` makes of any of it what `export.torch_export` writes to a file.
+Layers lie in `export.streaming.layers` and `export.streaming.stft`; `Chain`, `Branches` and `Residual` add their
+delays up and make
+parallel ways equally late. `export.streaming.explicit_state.explicit` makes of any of it what `export.torch_export`
+writes to a file.
 
-Shapes: `[batch, channels, samples]`, and where a sample has rows of its own, as in `export.streaming.conv2d_streaming`, `[batch, channels,
-samples, rows]`; a stream has a batch of one.
+Shapes: `[batch, channels, samples]`, and where a sample has rows of its own, as in
+`export.streaming.conv2d_streaming`, `[batch, channels, samples, rows]`; a stream has a batch of one.
 """
 
 from __future__ import annotations

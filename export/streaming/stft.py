@@ -1,7 +1,7 @@
 """Spectra and back, streaming: STFT, inverse STFT, and the overlap-add that the latter rests on.
 
-See `export.streaming.stack` for what all layers share. Spectra are laid out as channels that a convolution can read: for each
-channel of the audio the real parts of all bins, then the imaginary ones.
+See `export.streaming.stack` for what all layers share. Spectra are laid out as channels that a convolution can read:
+for each channel of the audio the real parts of all bins, then the imaginary ones.
 """
 
 from __future__ import annotations

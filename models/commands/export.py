@@ -47,7 +47,8 @@ def export(
     name
         What the model is called; else as its file.
     bend
-        Layers that get live controls, by name or pattern (see `export.bending.bend.bend`); None leaves the model as it is.
+        Layers that get live controls, by name or pattern (see `export.bending.bend.bend`); None leaves the model as it
+        is.
     weights
         How they are stored: `fp32`, or smaller as `fp16` or `int8` (see `export.quantization.lighter`).
     voices

@@ -1,7 +1,7 @@
 """Leads a model through its latent space, and writes what is heard on the way: to a sound file and a picture.
 
-It is the stage that plays, without its processes (`realtime.decks.offline`): the same walk, engine, decoder and callback. A
-walk with the same seed and knobs gives the same samples here and on the stage.
+It is the stage that plays, without its processes (`realtime.decks.offline`): the same walk, engine, decoder and
+callback. A walk with the same seed and knobs gives the same samples here and on the stage.
 """
 
 from __future__ import annotations

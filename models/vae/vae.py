@@ -2,9 +2,9 @@
 
 An encoder says where in the latent space the data lie, as a normal distribution; a decoder draws the data from a
 latent; a likelihood says what the decoder's numbers mean; a prior says which latents are to be expected. Parts fit if
-their sizes do: an encoder gives 2 numbers for each latent (`models.vae.gaussian`), a decoder takes the latents and what it
-is told beside them (`models.vae.conditions`), and gives as many numbers as the likelihood wants (`models.vae.likelihoods`).
-Encoders and decoders for pictures and sounds lie in `models.vae.networks`.
+their sizes do: an encoder gives 2 numbers for each latent (`models.vae.gaussian`), a decoder takes the latents and
+what it is told beside them (`models.vae.conditions`), and gives as many numbers as the likelihood wants
+(`models.vae.likelihoods`). Encoders and decoders for pictures and sounds lie in `models.vae.networks`.
 
     vae = Vae(
         Dense(64, 20, hidden=(400, 400)), Dense(10, 64, hidden=(400, 400)), Bernoulli(), StandardNormal(10)

@@ -2,7 +2,8 @@
 
 Which spectrum has given bands is open, and few of those that have them are spectra of a sound. So the search for one
 goes on together with that for its phases. A new frame begins with the shape that the frame before it has come to within
-its bands and with noise of its own, and with the phases of RTPGHI (`realtime.dsp.rtpghi`). Then this frame and the one that
+its bands and with noise of its own, and with the phases of RTPGHI (`realtime.dsp.rtpghi`). Then this frame and the one
+that
 is due are heard together with what sounds already, and each bin of what is heard is scaled by what its bands lack; a
 few times over. What comes out is a sound whose bands are nearly the wanted ones. Where bands are wider than bins, it
 says nothing of what lies within: partials there are blurred into noise.

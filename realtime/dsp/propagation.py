@@ -1,4 +1,4 @@
-"""The compiled part of phase inversion: what is done to each bin of each frame. See `realtime.dsp.rtpghi` for the method.
+"""The compiled part of phase inversion, bin by bin and frame by frame; `realtime.dsp.rtpghi` describes the method.
 
 Arrays are float32 [shape=(bins,)] unless it says otherwise; nothing here allocates, raises, or holds the interpreter.
 """

@@ -174,7 +174,7 @@ class Engine:
         return round((self.frames + 1) * self.decoder.hop * self._ratio) - self.taken
 
     def apply(self, parameter: int, value: float) -> None:
-        """Act on an event: a parameter of the deck, by index, takes a value; see `realtime.ipc.memory` for the others."""
+        """Apply an event: a deck parameter, by index, takes a value. `realtime.ipc.memory` lists the other events."""
         if not np.isfinite(value):
             return
         if parameter == GLIDE:

@@ -42,7 +42,8 @@ class EngineState:
     controls
         The controls on their way.
     heard
-        What a transform hears beside the live input (`realtime.engine.intake.Intake`); nothing for a model that decodes.
+        What a transform hears beside the live input (`realtime.engine.intake.Intake`); nothing for a model that
+        decodes.
     """
 
     decoder: SoundingState

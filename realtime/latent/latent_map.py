@@ -31,7 +31,8 @@ class Plane:
     the map where one of them drops out with a step. Sounds that lie closer together than `SOFTNESS` blend into one.
 
     The points of a map hold their latents in the model's own order and scale, as the encoder gives them
-    (`export.format.contract.MapPoint`); here they become standard scores by importance. Without a map, all places give zeros.
+    (`export.format.contract.MapPoint`); here they become standard scores by importance. Without a map, all places give
+    zeros.
 
     Parameters
     ----------

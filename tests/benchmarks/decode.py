@@ -3,7 +3,8 @@
 `{"reference": {"onnx_ms", "torchscript_ms", "ratio", "realtime_factor", "load"}, "largest": {…}, "bundled": {…},
 "spectral": {…}}`. The reference is a causal convolutional decoder of about 300 k parameters at hop 128
 (`tests.reference`), held against itself traced and frozen. The largest is a TorchScript file of the nn~ kind
-(`tests.export.torchscript.scripts.largest`: 4 million parameters at hop 2048, a filterbank, noise), saved and loaded as players do,
+(`tests.export.torchscript.scripts.largest`: 4 million parameters at hop 2048, a filterbank, noise), saved and loaded
+as players do,
 against what it is converted into. Beside the bundled files stand the modules that they were exported from, with weights
 of the same sizes. The sides step in turns, so that a busy machine is busy for all; each steps twice and the second is
 timed, because a deck has its core's cache to itself. Lower quartiles. `load` is the share of one core that a step takes

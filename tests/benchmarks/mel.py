@@ -1,13 +1,14 @@
 """mel: 128 mel bands to audio, offline and live, beside solving for a spectrum and finding its phases after that.
 
 Three pieces of music (`tests.music`) at 48 kHz, power in 128 mel bands of an STFT of 2048 samples at hop 512 (Hann).
-``NAME_db`` is the mean over the pieces of the mean |Δ log-mel| of what comes back (`models.dsp.metrics`: not below −80 dB,
-frames within 60 dB of the loudest); lower is better.
+``NAME_db`` is the mean over the pieces of the mean |Δ log-mel| of what comes back (`models.dsp.metrics`: not below −80
+dB, frames within 60 dB of the loudest); lower is better.
 
 - ``pinv_rtpghi_db``: the bands through the pseudo-inverse of their weights, then RTPGHI(0).
 - ``nnls_rtpghi1_db``: non-negative least squares (``librosa.feature.inverse.mel_to_stft``), then RTPGHI(1).
 - ``nnls_griffinlim32_db``: the same spectrum, then 32 rounds of ``librosa.griffinlim``; what is to be reached offline.
-- ``live_db``: `realtime.dsp.mel_inversion`; ``live_load`` is the share of one core that it takes, one frame a push: CPU time of
+- ``live_db``: `realtime.dsp.mel_inversion`; ``live_load`` is the share of one core that it takes, one frame a push:
+CPU time of
   the thread over duration of the audio, median over three runs of every piece. At most 0.05 is asked for.
 - ``good_db``, ``best_db``: `models.dsp.transforms.inversion` at these qualities; ``good_load`` and ``best_load`` are
   seconds that they take for a second of sound, one thread.

@@ -3,7 +3,8 @@
 TorchScript's interpreter goes through torch's dispatcher like everything else, so a dispatch mode sees each operator
 with its real tensors. `functionalize` turns what happens in place into values. Only operators that touch an input are
 written down: all else (the script's own integers, weights that are made from others) runs as it always does, and what
-comes of it is a constant. What the script draws at random becomes an input, to be fed by `export.torchscript.tracing.noise`.
+comes of it is a constant. What the script draws at random becomes an input, to be fed by
+`export.torchscript.tracing.noise`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Scales of frequency: where bands lie.
 
-The scales for `models.dsp.transforms.nsgt` give edges: the frequencies of all bands in order, with one step of the scale
+The scales for `models.dsp.transforms.nsgt` give edges: the frequencies of all bands in order, with one step of the
+scale
 beyond the first and the last. Everything below the first edge belongs to one band more, and everything above the last
 edge to another.
 """

@@ -44,8 +44,8 @@ class NSGT(Transform):
     Parameters
     ----------
     edges : np.ndarray [shape=(bands + 2,)]
-        Rising frequencies from `models.dsp.transforms.frequency`, Hz: those of the bands, and one beyond on either side.
-        What exceeds half the sample rate is left out.
+        Rising frequencies from `models.dsp.transforms.frequency`, Hz: those of the bands, and one beyond on either
+        side. What exceeds half the sample rate is left out.
     sample_rate
         Of the audio, Hz.
     hop

@@ -3,7 +3,8 @@
 Griffin and Lim's iteration on the few frames that overlap the one that is due: what has been given stays, the frames
 after it are guessed along with it, and as the window moves on each frame has been iterated many times before its turn
 comes [1]_. Overlapping frames are divided by the windows that are there so far, so that the newest is heard in full;
-and the iteration goes on in the direction of its last step, as fast Griffin-Lim does (`models.dsp.transforms.griffin_lim`).
+and the iteration goes on in the direction of its last step, as fast Griffin-Lim does
+(`models.dsp.transforms.griffin_lim`).
 
 .. [1] X. Zhu, G. T. Beauregard, L. L. Wyse, "Real-Time Signal Estimation from Modified Short-Time Fourier Transform
    Magnitude Spectra", IEEE TASLP 15(5), 2007.
