@@ -14,7 +14,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from export.format.contract import AUDIO_IN, Card, ContractError, split
+from export.errors import ContractError
+from export.format.card import AUDIO_IN, Card
+from export.format.graph import split
 from export.proof.rest_state import settled
 from export.runtime.frame_stepper import Steps, runs, session
 

@@ -1,7 +1,7 @@
 """Torch modules become one streaming ONNX file, and the proof that it streams comes first.
 
 A method is a module whose `forward(input, *controls, *states)` gives `(output, *next_states)`, all of them explicit
-(see `export.format.contract` for the shapes). Nothing is written before the graph has shown that any cut of the same
+(see `export.format.graph` for the shapes). Nothing is written before the graph has shown that any cut of the same
 input gives the same output.
 """
 
@@ -23,18 +23,11 @@ from torch import Tensor, nn
 
 from export.bending import bend as bending
 from export.bending.bend import PARAMETERS
-from export.format.contract import (
-    AUDIO_IN,
-    FRAMES,
-    MIN_OPSET,
-    Card,
-    ContractError,
-    Latent,
-    Method,
-    reads,
-    save,
-    validate,
-)
+from export.errors import ContractError
+from export.format.card import AUDIO_IN, Card, Latent, Method
+from export.format.graph import FRAMES, reads
+from export.format.io import save
+from export.format.validation import MIN_OPSET, validate
 from export.proof.chunk_equality import Proof, prove
 from export.proof.measurement import measure
 from export.quantization import Weights, lighter

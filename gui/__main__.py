@@ -13,7 +13,7 @@ from types import TracebackType
 
 from PyQt6.QtWidgets import QApplication
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from gui import style
 from gui.host import Host
 from gui.window import Window

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.ipc.memory import LETTERS, MAX_PARAMETERS, Segment
 
 REFRESH_S = 1.0

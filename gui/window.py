@@ -10,7 +10,8 @@ from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from export.format import contract
+from export.errors import GlitchError
+from export.format.io import load
 from gui import style
 from gui.host import Host
 from gui.panels.header import Header
@@ -149,8 +150,8 @@ class Window(QWidget):
     def _show_model(self, path: Path) -> None:
         """Put up the faders of a model; of one that cannot be read, only those that every session has."""
         try:
-            table = params.table(contract.load(path)[1])
-        except contract.GlitchError:
+            table = params.table(load(path)[1])
+        except GlitchError:
             table = params.table()
         before, self.bank = self.bank, Bank(table, self._host, self.remote)
         self._layout.replaceWidget(before, self.bank)

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from export.format.contract import Card, ContractError, GlitchError, Measured, bends_layer, load
+from export.errors import ContractError, GlitchError
+from export.format.card import Card, Measured, bends_layer
+from export.format.io import load
 from models.commands import dcgan, digits, evaluate, explore, generate, pair, playable, textures, transform
 from models.commands.grid import grid
 from models.commands.terminal import command_line, console, ended_tidily, progress

@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.ipc.lifeline import when_parent_ends
 from realtime.library.conversion import ANSWER
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.library.library import bundled_model
 
 DEFAULT_OSC_PORT = 9000
@@ -225,7 +225,7 @@ def _list_effects(library: Path | None) -> None:
 
 
 def _write_layout(path: Path, model: Path, osc: tuple[str, int]) -> None:
-    from export.format.contract import load
+    from export.format.io import load
     from realtime.layouts.files import write_layout
     from realtime.params.table import table
 
@@ -251,7 +251,7 @@ def _list_parameters(model: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from export.format.contract import load
+    from export.format.io import load
     from realtime.params.table import table
 
     grid = Table("address", "type", "range", "default", "unit", "", box=None, pad_edge=False, header_style="bold")

@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from export.format.contract import Card, Control, Latent, MelBands, Method, Provenance, Spectrum, save
+from export.format.card import Card, Control, Latent, MelBands, Method, Provenance, Spectrum
+from export.format.io import save
 from export.format.mel_scale import bands_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from export.format.contract import load
+from export.format.io import load
 from realtime import Session
 from realtime.decks.client import wait_for
 from realtime.layouts.files import KINDS

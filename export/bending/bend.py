@@ -2,7 +2,7 @@
 
 A pass over the finished graph, so it serves whatever the graph was made from: after a convolution, a dense or a
 recurrent layer (and its bias) come a multiplication and an addition, whose second operands are live controls of the
-method, `bend.LAYER.scale` and `bend.LAYER.shift`. `export.format.contract.unbent` takes them out again, and the stage
+method, `bend.LAYER.scale` and `bend.LAYER.shift`. `export.format.graph.unbent` takes them out again, and the stage
 plays what that leaves for as long as everything is at rest.
 
 Layers are called as the model calls them: by the names of their weights, or of the part of the module that they come
@@ -21,23 +21,11 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.format.contract import (
-    AUDIO_IN,
-    BEND,
-    LATENT_OUT,
-    SCALE,
-    SHIFT,
-    Card,
-    ContractError,
-    Control,
-    input_channels,
-    load,
-    reads,
-    save,
-    split,
-    unbent,
-    validate,
-)
+from export.errors import ContractError
+from export.format.card import AUDIO_IN, BEND, LATENT_OUT, SCALE, SHIFT, Card, Control, input_channels
+from export.format.graph import reads, split, unbent
+from export.format.io import load, save
+from export.format.validation import validate
 from export.proof.chunk_equality import Proof, prove
 from export.proof.measurement import measure
 
@@ -90,7 +78,7 @@ def bend(model: onnx.ModelProto, card: Card, layers: Sequence[str] | None = None
     Parameters
     ----------
     model, card
-        As `export.format.contract.load` gives them; they stay as they are.
+        As `export.format.io.load` gives them; they stay as they are.
     layers
         Names, or patterns of names (`decoder.*`); `all`; or `auto`, as None: up to 16 with more than one channel, from
         all parts of the model.

@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from export.format.contract import ContractError, Spectrum
+from export.errors import ContractError
+from export.format.card import Spectrum
 
 Frequencies = NDArray[np.float64]
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import onnx
 
-from export.format.contract import Card, Method, one_frame, split
+from export.format.card import Card, Method
 from export.format.dataclass_json import plain
+from export.format.graph import one_frame, split
 
 WEIGHTS = {
     onnx.TensorProto.FLOAT: "fp32",
@@ -23,7 +24,7 @@ def summary(model: onnx.ModelProto, card: Card, size: int) -> dict[str, Any]:
     Parameters
     ----------
     model, card
-        As `export.format.contract.load` gives them.
+        As `export.format.io.load` gives them.
     size
         Of the file, bytes.
 

@@ -13,16 +13,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.format.contract import (
-    AUDIO_IN,
-    Card,
-    Method,
-    bends_layer,
-    input_channels,
-    one_frame,
-    output_channels,
-    split,
-)
+from export.format.card import AUDIO_IN, Card, Method, bends_layer, input_channels, output_channels
+from export.format.graph import one_frame, split
 
 TOLERANCE = 1e-5
 FRAMES = 96

@@ -16,7 +16,9 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.format.contract import AUDIO_IN, Card, ContractError, Measured, Method, one_frame, split
+from export.errors import ContractError
+from export.format.card import AUDIO_IN, Card, Measured, Method
+from export.format.graph import one_frame, split
 from export.proof.chunk_equality import Proof, prove, random_input, run
 from export.runtime.frame_stepper import Steps, runs, session
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from export.format.contract import Card, Method, split
+from export.format.card import Card, Method
+from export.format.graph import split
 from export.runtime.frame_stepper import Steps, runs, session
 
 SECONDS = 10.0
@@ -47,7 +48,7 @@ def leave_alone(part: onnx.ModelProto, card: Card, name: str, seconds: float = S
     Parameters
     ----------
     part
-        The graph of that method alone, as `export.format.contract.split` cuts it.
+        The graph of that method alone, as `export.format.graph.split` cuts it.
     seconds
         Of sound that it is left alone for, at most.
     """

@@ -9,18 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from export.format.contract import (
-    AUDIO_IN,
-    Card,
-    Measured,
-    Method,
-    bends_layer,
-    input_channels,
-    load,
-    one_frame,
-    output_channels,
-    split,
-)
+from export.format.card import AUDIO_IN, Card, Measured, Method, bends_layer, input_channels, output_channels
+from export.format.graph import one_frame, split
+from export.format.io import load
 from export.format.summary import stored
 from export.proof.chunk_equality import TOLERANCE, prove, run
 from export.proof.measurement import answer, real_time

@@ -12,15 +12,9 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.format.contract import (
-    FRAMES,
-    Card,
-    ContractError,
-    input_channels,
-    input_samples,
-    output_channels,
-    output_samples,
-)
+from export.errors import ContractError
+from export.format.card import Card, input_channels, input_samples, output_channels, output_samples
+from export.format.graph import FRAMES
 from export.runtime.conv1d_to_conv2d import widened
 
 

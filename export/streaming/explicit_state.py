@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from export.format.contract import ContractError
+from export.errors import ContractError
 
 RUNS = 3
 """How often a module is run to see what changes: what is only filled later would be missed by one."""

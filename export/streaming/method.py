@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from export.format.contract import AUDIO_IN, ContractError, Method
+from export.errors import ContractError
+from export.format.card import AUDIO_IN, Method
 from export.streaming.explicit_state import explicit
 from export.streaming.stack import Layer, forget
 from export.torch_export import TorchMethod

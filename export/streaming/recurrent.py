@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from export.format.contract import ContractError
+from export.errors import ContractError
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.format.contract import Card, split
+from export.format.card import Card
+from export.format.graph import split
 from export.proof.chunk_equality import Proof, random_input, run
 
 FRAMES = 8

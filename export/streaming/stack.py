@@ -26,7 +26,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 
 
 class StreamingError(GlitchError):

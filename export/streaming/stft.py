@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from export.format.contract import Window
+from export.format.card import Window
 from export.streaming.fourier import RealFourier, columns
 from export.streaming.stack import Layer, StreamingError, waits
 

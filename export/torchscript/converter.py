@@ -20,16 +20,11 @@ import numpy as np
 import onnx
 import torch
 
-from export.format.contract import (
-    Card,
-    ContractError,
-    Measured,
-    Method,
-    Provenance,
-    save,
-    split,
-    validate,
-)
+from export.errors import ContractError
+from export.format.card import Card, Measured, Method, Provenance
+from export.format.graph import split
+from export.format.io import save
+from export.format.validation import validate
 from export.proof.chunk_equality import prove
 from export.proof.measurement import answer
 from export.runtime.frame_stepper import session

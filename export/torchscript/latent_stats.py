@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from export.format.contract import Latent
+from export.format.card import Latent
 from export.torchscript.script.detect_state import untouched
 from export.torchscript.script.nn_tilde import Script
 from export.torchscript.script.roles import Role

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from export.format.contract import AUDIO_IN, Card, input_channels, split
+from export.format.card import AUDIO_IN, Card, input_channels
+from export.format.graph import split
 from export.runtime.frame_stepper import session
 from export.torchscript.tracing.noise import AMOUNT
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from models.commands.terminal import progress
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from export.format.contract import Card, ContractError, Method, Spectrum
+from export.errors import ContractError
+from export.format.card import Card, Method, Spectrum
 from export.proof.chunk_equality import Proof
 from export.quantization import Weights
 from export.streaming.explicit_state import explicit

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from export.format.contract import AUDIO_IN
+from export.format.card import AUDIO_IN
 from export.proof.verification import Verdict
 
 PIPED_WIDTH = 120

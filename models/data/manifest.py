@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 
 VERSION = 1
 FILE_NAME = "manifest.json"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from export.format.contract import Provenance
+from export.format.card import Provenance
 from models.dcgan.endless import EndlessGenerator
 from models.dcgan.pictures import PictureGenerator
 from models.dcgan.settings import DcganSettings, checked

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.format.contract import MapPoint
+from export.format.card import MapPoint
 from export.streaming.layers import CausalConv1d
 from models.dcgan.endless import CONTEXT, EndlessGenerator, led
 from models.dcgan.forms import Spectra

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from export.format.contract import Card, ContractError, Control, Latent, Method
+from export.errors import ContractError
+from export.format.card import Card, Control, Latent, Method
 from export.proof.chunk_equality import Proof
 from export.quantization import Weights
 from export.streaming.explicit_state import explicit

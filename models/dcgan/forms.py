@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from export.streaming.stack import forget, whole
 from models.data import features, opening
 from models.data.manifest import DataError, Manifest, Sound, Source

@@ -9,7 +9,7 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from export.format.contract import Provenance
+from export.format.card import Provenance
 from models.dcgan import checkpoint
 from models.dcgan.checkpoint import TrainedDcgan
 from models.dcgan.directions import measure, turned

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from export.format.contract import MelBands, Spectrum
+from export.format.card import MelBands, Spectrum
 from export.format.mel_scale import bands_of
 from export.streaming.stack import Layer
 from export.streaming.stft import STFT

@@ -19,7 +19,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-from export.format.contract import GlitchError, Spectrum
+from export.errors import GlitchError
+from export.format.card import Spectrum
 from export.format.mel_scale import bands_of
 from models.dsp.metrics import ACTIVE_DB, FLOOR_DB, MEL_HOP, mel_power, spectral_convergence_db
 from realtime.dsp.rtpghi import stft_magnitudes

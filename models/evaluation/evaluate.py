@@ -15,7 +15,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.format.contract import Card, load
+from export.format.card import Card
+from export.format.io import load
 from models.data import features, manifest
 from models.data.manifest import Sound
 from models.dsp import metrics

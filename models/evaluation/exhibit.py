@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from export.format.contract import Control, GlitchError, load
+from export.errors import GlitchError
+from export.format.card import Control
+from export.format.io import load
 from models.data import features, manifest
 from models.data.manifest import Manifest, Sound
 from models.evaluation import figures

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from models.data.features import load_sound
 from models.data.opening import Wanted, open_data
 from models.dsp.onsets import onsets_s

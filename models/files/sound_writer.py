@@ -10,7 +10,7 @@ from pathlib import Path
 
 import soundfile
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.takes.recorder import RecordError, check_path
 from realtime.takes.soundfile_writer import FORMATS, SAMPLE_BYTES, GrowingFile
 

@@ -13,7 +13,7 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 
 _LONGEST_LOCK_SECONDS = 120
 _PAUSES_S = (0.05, 0.1, 0.2, 0.4)

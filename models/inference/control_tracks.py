@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from export.format.contract import Card
+from export.format.card import Card
 from models.data import features
 from models.data.features import SILENCE_DB
 from models.dsp import pitch

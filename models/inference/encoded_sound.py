@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.format.contract import Card, GlitchError, Latent, load
+from export.errors import GlitchError
+from export.format.card import Card, Latent
+from export.format.io import load
 from models.data.features import SILENCE_DB
 from models.files import sound_reader as sounds
 from models.files.sound_reader import SoundFile

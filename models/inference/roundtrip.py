@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.format.contract import Card, GlitchError, Method
+from export.errors import GlitchError
+from export.format.card import Card, Method
 from models.data.features import Analysis
 from models.inference.control_tracks import told
 from realtime.dsp.rtpghi import PhaseInverter
@@ -34,7 +35,7 @@ class RoundTrip:
     Parameters
     ----------
     model, card
-        As `export.format.contract.load` gives them.
+        As `export.format.io.load` gives them.
 
     Attributes
     ----------

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from export.format.contract import Card, GlitchError, load
+from export.errors import GlitchError
+from export.format.card import Card
+from export.format.io import load
 from models.files.sound_reader import Audio
 from models.files.sound_writer import written
 from models.inference.encoded_sound import hear

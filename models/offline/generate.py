@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from export.format.contract import GlitchError, load
+from export.errors import GlitchError
+from export.format.io import load
 from models.files.sound_writer import check_new, written
 from models.offline.explore import Explored, heard, ready
 from models.offline.explore import Wish as Way

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from models.offline.routes import turn
 from realtime.engine.engine import Engine
 

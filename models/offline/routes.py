@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.format.contract import Card
+from export.format.card import Card
 from models.files.sound_reader import Audio, SoundFile
 from models.inference.encoded_sound import Following, Heard, must_encode
 from realtime.engine.engine import Engine

@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from export.format.contract import Card, ContractError, GlitchError, load
+from export.errors import ContractError, GlitchError
+from export.format.card import Card
+from export.format.io import load
 from models.files.sound_reader import Audio, SoundFile
 from models.files.sound_writer import CLIPPING, check_new, subtype_like, written
 from models.inference.encoded_sound import Following

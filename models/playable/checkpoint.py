@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from export.format.contract import Provenance
+from export.format.card import Provenance
 from models.playable.instruments import Presets
 from models.playable.network import PlayableConfig, PlayableVae
 from models.playable.spectral_encoder import Hearing

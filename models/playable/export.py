@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from export.format.contract import Card, ContractError, Control, Method
+from export.errors import ContractError
+from export.format.card import Card, Control, Method
 from export.proof.chunk_equality import Proof
 from export.quantization import Weights
 from export.streaming.explicit_state import explicit

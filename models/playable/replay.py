@@ -13,7 +13,9 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from export.format.contract import Card, ContractError, split
+from export.errors import ContractError
+from export.format.card import Card
+from export.format.graph import split
 from models.harmonics.analysis import Analysis, analyse
 from models.harmonics.synth import AMPLITUDE, OVERLAP
 
@@ -46,7 +48,7 @@ class Replay:
     Parameters
     ----------
     model, card
-        As `export.format.contract.load` gives them.
+        As `export.format.io.load` gives them.
 
     Raises
     ------

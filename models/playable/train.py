@@ -9,7 +9,7 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from export.format.contract import Provenance
+from export.format.card import Provenance
 from models.data import manifest
 from models.data.manifest import Manifest, Split
 from models.harmonics import analysis

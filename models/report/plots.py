@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from export.format.contract import GlitchError, Latent
+from export.errors import GlitchError
+from export.format.card import Latent
 from models.evaluation.latent_probe import Dimension
 from models.report.long_spectrogram import RANGE_DB, Strip, Trail
 from realtime.latent.latent_map import places

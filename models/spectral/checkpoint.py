@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from export.format.contract import GlitchError, Provenance
+from export.errors import GlitchError
+from export.format.card import Provenance
 from export.torchscript.script.archive import check_members
 from models.spectral.latent_stats import LatentStatistics
 from models.spectral.network import SpectralVae, VaeConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.format.contract import load
+from export.format.io import load
 from models.commands import export
 from models.spectral import report
 from models.spectral.train import Result

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.format.contract import Latent, MapPoint
+from export.format.card import Latent, MapPoint
 from models.data.manifest import Sound
 from models.spectral.frames import FrameStore
 from models.spectral.network import SpectralVae

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.format.contract import Card
+from export.format.card import Card
 from models.data import features
 from models.data.prepare import Preparation
 from models.dsp import metrics

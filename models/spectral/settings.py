@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from models.spectral.network import VaeConfig
 from models.spectral.presets import PRESETS
 

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from export.format.contract import Provenance
+from export.format.card import Provenance
 from models.data import features, manifest
 from models.data.manifest import Manifest
 from models.data.opening import Wanted, open_data, open_shared, summary

@@ -13,7 +13,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from models.files.atomic import put
 from models.training import plan
 from models.training.plan import Planned

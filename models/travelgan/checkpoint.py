@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from export.format.contract import Provenance
+from export.format.card import Provenance
 from export.streaming.stack import Chain
 from models.dsp.log_mel import LogMel
 from models.spectral.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain

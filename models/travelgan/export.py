@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from export.format.contract import Card, Latent, Method
+from export.format.card import Card, Latent, Method
 from export.proof.chunk_equality import Proof
 from export.quantization import Weights
 from export.streaming.explicit_state import explicit

@@ -10,7 +10,7 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from export.format.contract import Provenance
+from export.format.card import Provenance
 from models.data.manifest import SPLITS, DataError, Manifest
 from models.data.opening import Wanted, open_shared
 from models.dsp.log_mel import LogMel

@@ -17,7 +17,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from export.format.contract import Control, GlitchError
+from export.errors import GlitchError
+from export.format.card import Control
 
 PITCH_WAVES = 5
 """Pairs of sine and cosine that tell a pitch; the slowest is four octaves long, each next half as long."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from export.format.contract import Card, ContractError, Latent, MapPoint, Method, Provenance
+from export.errors import ContractError
+from export.format.card import Card, Latent, MapPoint, Method, Provenance
 from export.proof.chunk_equality import Proof
 from export.quantization import Weights
 from export.streaming.explicit_state import explicit

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from export.streaming.stack import whole
 from models.training.lightning_logging import quiet
 from models.vae.vae import Vae, Weighing

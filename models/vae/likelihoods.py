@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 
 
 class LikelihoodError(GlitchError):

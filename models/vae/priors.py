@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from models.vae.gaussian import Normal
 
 Encode = Callable[[Tensor], Normal]

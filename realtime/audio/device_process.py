@@ -19,7 +19,7 @@ import sys
 import time
 from typing import Any
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.audio.stream import (
     Device,
     DeviceError,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.ipc.memory import MAX_CHANNELS
 from realtime.ipc.priority import DEVICE_PRIORITY, raise_priority
 

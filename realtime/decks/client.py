@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.format.contract import Card, GlitchError
+from export.errors import GlitchError
+from export.format.card import Card
 from realtime.ipc import rings
 from realtime.ipc.child import Child, ChildError
 from realtime.ipc.memory import CAPTURE, DONE, EVENT, RING, Geometry, Registry, Segment

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.dsp.input_reader import Hearing
 from realtime.effects.chain import Effect
 from realtime.engine.engine import Engine

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.format.contract import Card
+from export.format.card import Card
 from realtime.decks.client import DeckProcess
 from realtime.effects.chain import Effect, rows
 from realtime.library.opening import Opened

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from export.format.contract import GlitchError, load
+from export.errors import GlitchError
+from export.format.io import load
 from realtime.audio.output import Output
 from realtime.decks.client import DeckError, DeckProcess, wait_for
 from realtime.decks.lookahead import Ahead

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.effects.table import BUILT_IN, Effect
 from realtime.ipc.child import Child, ChildError
 

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.effects.catalog import find, names
 from realtime.effects.table import Effect, Knob
 from realtime.effects.voice import BLOCK, Voice, import_pedalboard

@@ -13,7 +13,7 @@ import re
 import sys
 from typing import Any
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.effects.table import Effect, Knob, KnobKind, Step
 from realtime.effects.voice import BLOCK, import_pedalboard, load
 from realtime.ipc.child import Orders, say

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.effects.table import FIXED, LOWEST_RESAMPLE_HZ, Effect, Knob
 
 BLOCK = 2048  # the longest piece in samples that an effect is given

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from export.format.contract import Method
+from export.format.card import Method
 from realtime.engine.graph import run_of
 from realtime.params.table import BEND_KNOBS, SMOOTHING_MS, bend_address
 

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from export.format.contract import load
+from export.format.io import load
 from realtime.dsp.framer import Hops
 from realtime.engine.graph import Graph
 

@@ -15,7 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from export.format.contract import Card, Latent, bends_layer, load
+from export.format.card import Card, Latent, bends_layer
+from export.format.io import load
 from realtime.dsp.dry_path import DryWay
 from realtime.dsp.framer import Hops
 from realtime.dsp.nan_guard import Guard, rise

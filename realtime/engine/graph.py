@@ -12,16 +12,9 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.format.contract import (
-    AUDIO_IN,
-    Card,
-    ContractError,
-    Method,
-    input_channels,
-    output_channels,
-    split,
-    unbent,
-)
+from export.errors import ContractError
+from export.format.card import AUDIO_IN, Card, Method, input_channels, output_channels
+from export.format.graph import split, unbent
 from export.runtime.frame_stepper import first_line, session
 
 
@@ -34,7 +27,7 @@ class Graph:
     Parameters
     ----------
     model, card
-        As `export.format.contract.load` gives them.
+        As `export.format.io.load` gives them.
     name
         `decode`, `encode`, `transform` or `prior`.
     path

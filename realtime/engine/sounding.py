@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.format.contract import Method, Spectrum, load
+from export.format.card import Method, Spectrum
+from export.format.io import load
 from export.format.mel_scale import bands_of
 from realtime.dsp.mel_inversion import MelInverter
 from realtime.dsp.rtpghi import PhaseInverter, PhaseSnapshot

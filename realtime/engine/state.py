@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.dsp.rtpghi import PhaseSnapshot
 from realtime.engine.sounding import SoundingState
 from realtime.latent.mixer import LatentsState

@@ -15,7 +15,7 @@ import sys
 import threading
 from typing import Any
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 
 STOP_TIMEOUT_S = 2.0
 

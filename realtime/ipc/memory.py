@@ -26,7 +26,7 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 
 VERSION = 5
 LETTERS = ("a", "b")  # the decks

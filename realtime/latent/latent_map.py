@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from export.format.contract import Latent, MapPoint
+from export.format.card import Latent, MapPoint
 
 SOFTNESS = 1e-3  # of the map's width: finer than a controller of 7 bits and than a pixel of a pad
 
@@ -31,7 +31,7 @@ class Plane:
     the map where one of them drops out with a step. Sounds that lie closer together than `SOFTNESS` blend into one.
 
     The points of a map hold their latents in the model's own order and scale, as the encoder gives them
-    (`export.format.contract.MapPoint`); here they become standard scores by importance. Without a map, all places give
+    (`export.format.card.MapPoint`); here they become standard scores by importance. Without a map, all places give
     zeros.
 
     Parameters

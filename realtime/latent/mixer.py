@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from export.format.contract import GlitchError, Latent
+from export.errors import GlitchError
+from export.format.card import Latent
 from realtime.latent.latent_map import Plane
 from realtime.latent.looper import MODES, Loop, LoopState, Overdub
 from realtime.latent.walk import Walk, WalkState, pace

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.layouts.open_stage_control import open_stage_control
 from realtime.layouts.touchosc import touchosc
 from realtime.params.table import Table

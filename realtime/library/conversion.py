@@ -23,7 +23,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from export.format.contract import Card, ContractError, GlitchError, load
+from export.errors import ContractError, GlitchError
+from export.format.card import Card
+from export.format.io import load
 from realtime.ipc.child import apart
 from realtime.library import library
 

@@ -11,7 +11,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 
 BUNDLED = "orchestra"
 SUFFIXES = (".onnx", ".ts", ".torchscript", ".pt", ".pth")  # of models; of two of one name the first goes before

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from export.format.contract import FORMAT, ContractError, GlitchError, load
+from export.errors import ContractError, GlitchError
+from export.format.card import FORMAT
+from export.format.io import load
 from realtime.ipc.memory import lock_file
 from realtime.library import conversion
 from realtime.library.conversion import ConversionError, foreign

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.ipc.priority import prefer_thread
 from realtime.midi import controller_feedback as feedback
 from realtime.midi.clock import Clock

@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any, Protocol
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.ipc.priority import prefer_thread
 from realtime.osc.codec import BUNDLE, IMMEDIATELY, BadPacketError, messages
 

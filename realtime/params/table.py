@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from export.format.contract import Bend, Card, Control, GlitchError, Method, bends_layer
+from export.errors import GlitchError
+from export.format.card import Bend, Card, Control, Method, bends_layer
 from realtime.ipc.memory import MAX_LATENTS, MAX_PARAMETERS
 
 Kind = Literal["float", "int", "bool", "trigger", "list"]

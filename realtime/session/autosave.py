@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.session.session_file import SessionFile, backup, is_scratch, replace_file, write
 
 EVERY_S = 2.0  # at most so often a file is written

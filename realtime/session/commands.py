@@ -28,7 +28,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.decks.rack import OvertakenError
 from realtime.effects import chain as effects
 from realtime.effects.chain import Effect

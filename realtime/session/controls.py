@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.decks.player import Player
 from realtime.decks.rack import addresses
 from realtime.ipc.memory import LETTERS, MUTE_MS

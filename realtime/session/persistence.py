@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.effects.chain import Effect
 from realtime.ipc.memory import LETTERS
 from realtime.library.library import Library, bundled_model

@@ -68,7 +68,7 @@ def measure(path: str | os.PathLike[str], *, sample_rate: float | None = None, s
     ContractError
         The file is no model.
     """
-    from export.format.contract import load
+    from export.format.io import load
 
     card = load(path)[1]
     rate = sample_rate or card.sample_rate

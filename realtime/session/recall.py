@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.engine.state import keep
 from realtime.ipc.memory import GLIDE, RESTORE
 from realtime.params.table import Parameter, ParameterError, Table

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.ipc.memory import LETTERS
 from realtime.library.library import data_folder
 from realtime.takes.recorder import Recorder, RecordError, check_folder, inside, takes_name

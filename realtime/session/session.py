@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
-from export.format.contract import Card, GlitchError, load
+from export.errors import GlitchError
+from export.format.card import Card
+from export.format.io import load
 from realtime.audio.output import Output
 from realtime.audio.watchdog import DeviceWatch
 from realtime.decks.client import DeckError, DeckProcess, start_deck, wait_for

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.ipc.memory import LETTERS
 from realtime.library.library import Library
 from realtime.snapshots.store import DeckSnapshot, Rule, Snapshot, SnapshotError, Snapshots

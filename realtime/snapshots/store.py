@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.ipc.memory import LETTERS
 from realtime.osc.codec import BadPacketError
 from realtime.osc.patterns import select, tree

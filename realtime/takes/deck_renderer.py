@@ -19,7 +19,7 @@ from typing import IO, Any
 import numpy as np
 import soundfile as sf
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.dsp.input_reader import Hearing
 from realtime.effects.chain import Effect
 from realtime.engine.engine import Engine

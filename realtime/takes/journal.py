@@ -30,7 +30,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.ipc import rings
 from realtime.ipc.memory import COMMAND, Segment, lock_file
 from realtime.takes.recorder import Recorder

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.ipc.memory import LETTERS, Segment
 from realtime.takes.soundfile_writer import FORMATS, GrowingFile
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.ipc.memory import GAIN, GONE, MAX_CHANNELS, PLUGGED, SLOTS
 from realtime.takes.journal import CALLBACK, ENTRY, FORMAT, PARTS, held
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from export.format.contract import AUDIO_IN, Card, Method, Spectrum, load, split
+from export.format.card import AUDIO_IN, Card, Method, Spectrum
+from export.format.graph import split
+from export.format.io import load
 from export.format.mel_scale import bands_of
 from realtime.dsp.mel_inversion import MelInverter
 from realtime.dsp.rtpghi import analysis_window

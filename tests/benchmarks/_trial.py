@@ -65,7 +65,8 @@ def chord_model(
     """
     from onnx import TensorProto, helper, numpy_helper
 
-    from export.format.contract import Card, Latent, Method, Provenance, save
+    from export.format.card import Card, Latent, Method, Provenance
+    from export.format.io import save
 
     count, channels = len(frequencies), len(sides)
     node = helper.make_node

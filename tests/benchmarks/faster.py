@@ -24,7 +24,9 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.format.contract import FRAMES, Card, load, split
+from export.format.card import Card
+from export.format.graph import FRAMES, split
+from export.format.io import load
 from export.quantization import lighter
 from export.runtime.conv1d_to_conv2d import widened
 from export.runtime.frame_stepper import Steps, loaded, options, session

@@ -25,7 +25,7 @@ import librosa
 import numpy as np
 import torch
 
-from export.format.contract import Spectrum
+from export.format.card import Spectrum
 from models.dsp.metrics import buzz_db, log_mel_difference_db
 from models.dsp.transforms.inversion import invert
 from models.dsp.transforms.mel import Mel

@@ -29,7 +29,7 @@ import librosa
 import numpy as np
 import torch
 
-from export.format.contract import Spectrum
+from export.format.card import Spectrum
 from models.dsp.transforms.inversion import METHODS, invert
 from realtime.dsp.rtpghi import PhaseInverter, stft_magnitudes, warm
 from tests.benchmarks._inversion import N_FFT, live_load, notes, pieces, spectral_convergence_db

@@ -73,7 +73,7 @@ def describe(result: dict[str, Any]) -> str:
 
 def measure(folder: Path, model: str) -> dict[str, Any]:
     """Measure a bundled model on the held-out notes of a folder."""
-    from export.format.contract import load
+    from export.format.io import load
     from models.data import features, manifest
     from models.playable.replay import Replay
     from realtime.library.library import Library
@@ -103,7 +103,7 @@ def measure(folder: Path, model: str) -> dict[str, Any]:
 
 
 def _ways(replay: Any, model: str) -> dict[str, Again]:
-    from export.format.contract import load
+    from export.format.io import load
     from models.evaluation.evaluate import RoundTrip
     from models.harmonics.analysis import Analysis, analyse
     from models.harmonics.synth import Synth

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.ipc.memory import Segment, registry_folder
 
 STARTS = 5

@@ -48,7 +48,7 @@ from typing import Any
 
 import numpy as np
 
-from export.format.contract import load
+from export.format.io import load
 from tests.benchmarks._chunks import ChunkModel, Played, method_of
 from tests.benchmarks._trial import alone, number
 

@@ -11,7 +11,9 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from export.format.contract import ContractError, Measured, load, save
+from export.errors import ContractError
+from export.format.card import Measured
+from export.format.io import load, save
 from export.format.summary import summary
 from export.proof.chunk_equality import prove
 from export.proof.measurement import measure

@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from pythonosc.osc_packet import OscPacket
 
-from export.format import contract
+from export.format.io import load
 from realtime.ipc.memory import HISTORY, RING, Geometry, Registry, Segment
 from realtime.params import table as params
 
@@ -41,7 +41,7 @@ class StandIn:
 
     def __init__(self, model: Path, folder: Path, *, sound: np.ndarray | None = None, channels: int = 2) -> None:
         self._registry = Registry(folder)
-        self.table = params.table(contract.load(model)[1])
+        self.table = params.table(load(model)[1])
         self.segment = Segment.create(Geometry("stream", channels, HISTORY), self._registry)
         self.deck = Segment.create(Geometry("deck", 1, RING), self._registry)
         self.name = self.segment.name
@@ -61,7 +61,7 @@ class StandIn:
         self.info = {
             "pid": os.getpid(),
             "model": str(model),
-            "model_name": contract.load(model)[1].name,
+            "model_name": load(model)[1].name,
             "device": "null device",
             "osc": list(self.socket.getsockname()),
             "decks": {"a": self.deck.name},

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.format.contract import Card
-from export.format.contract import load as load_model
+from export.format.card import Card
+from export.format.io import load as load_model
 from models.commands.export import export
 from models.data.manifest import Manifest
 from models.data.rendered import orchestra

@@ -18,7 +18,8 @@ import psutil
 import pytest
 import soundfile as sf
 
-from export.format.contract import KEY, load, to_json
+from export.format.card import KEY, to_json
+from export.format.io import load
 from realtime.ipc.memory import registry_folder
 
 NO_SCREEN = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}

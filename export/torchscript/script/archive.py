@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from export.format.contract import ContractError
+from export.errors import ContractError
 
 MOST_BYTES = 4 << 30  # in all, unpacked
 MOST_PACKED = 512 << 20  # unpacked, of what is compressed: code and tables; weights never are

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from export.format.contract import ContractError
+from export.errors import ContractError
 from export.torchscript.script.module_state import Kept, Slot, same
 from export.torchscript.script.nn_tilde import Script
 from export.torchscript.script.roles import Role

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from export.format.contract import ContractError
+from export.errors import ContractError
 from export.torchscript.script.module_state import Slots, attributes
 
 BOOL, INT, FLOAT, STR, TENSOR, BUFFER = range(6)

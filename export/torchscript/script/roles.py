@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from export.format.contract import ContractError
+from export.errors import ContractError
 from export.torchscript.script.nn_tilde import Script, ScriptMethod
 
 OWN_NAMES = {"decode": "decode", "encode": "encode", "forward": "transform", "prior": "prior"}

@@ -10,7 +10,9 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, fx
 
-from export.format.contract import MIN_OPSET, ContractError, Control
+from export.errors import ContractError
+from export.format.card import Control
+from export.format.validation import MIN_OPSET
 from export.torch_export import _prefixed, _quiet
 from export.torchscript.script.nn_tilde import last_line
 from export.torchscript.tracing.noise import AMOUNT, SEED, SEEDS, head

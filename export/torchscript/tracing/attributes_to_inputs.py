@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from export.format.contract import Control
+from export.format.card import Control
 from export.torchscript.script.nn_tilde import BOOL, FLOAT, INT, Attribute
 from export.torchscript.tracing.noise import AMOUNT, SEED
 from export.torchscript.tracing.recorder import Recording

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from export.format.contract import ContractError
+from export.errors import ContractError
 from export.torchscript.tracing.lowering import ALIASES, Pair, Rewrite, Writer, real, weight
 
 aten = torch.ops.aten

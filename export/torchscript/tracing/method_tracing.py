@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from export.format.contract import ContractError
+from export.errors import ContractError
 from export.torchscript.script.detect_state import Cache, find, untouched
 from export.torchscript.script.nn_tilde import Script, last_line
 from export.torchscript.script.roles import Role

@@ -20,7 +20,7 @@ from torch import Tensor, fx, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
-from export.format.contract import ContractError
+from export.errors import ContractError
 from export.torchscript.script.nn_tilde import calm
 from export.torchscript.tracing.complex_as_real import lower_complex
 from export.torchscript.tracing.lowering import ALIASES, REWRITES, Pair

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.format.contract import Spectrum
+from export.format.card import Spectrum
 from models.dsp.transforms.griffin_lim import MOMENTUM, griffin_lim
 from models.dsp.transforms.mel import Mel
 from models.dsp.transforms.mel_inversion import mel_to_audio

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from export.format.contract import Spectrum
+from export.format.card import Spectrum
 from export.format.mel_scale import mel_weights
 from models.dsp.transforms.stft import STFT
 from models.dsp.transforms.transform import Transform

@@ -22,7 +22,7 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.format.contract import Spectrum
+from export.format.card import Spectrum
 from realtime.dsp.propagation import SILENCE, TOLERANCE
 from realtime.dsp.rtpghi import WINDOWS
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.format.contract import Spectrum
+from export.format.card import Spectrum
 from models.dsp.transforms.griffin_lim import MOMENTUM
 from models.dsp.transforms.stft import STFT
 from realtime.dsp.propagation import SILENCE

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from export.format.contract import Spectrum
+from export.format.card import Spectrum
 from models.dsp.transforms.transform import Transform, TransformError
 from realtime.dsp.rtpghi import analysis_window
 

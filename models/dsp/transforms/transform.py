@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 
 
 class TransformError(GlitchError):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 
 
 class NetworkError(GlitchError):

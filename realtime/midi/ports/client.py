@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.ipc.priority import prefer_thread
 from realtime.midi.ports.framing import EVERY_PORT, LOST, MESSAGE, PORTS, SAY, FrameError, Unpacker, pack
 

@@ -16,7 +16,11 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from export.bending.bend import AUTOMATIC, bend, bend_file, layers
-from export.format.contract import Card, ContractError, Control, Latent, Method, load, save, split, unbent, validate
+from export.errors import ContractError
+from export.format.card import Card, Control, Latent, Method
+from export.format.graph import split, unbent
+from export.format.io import load, save
+from export.format.validation import validate
 from export.proof import chunk_equality as proof
 from export.proof.chunk_equality import run
 from export.torchscript.converter import convert

@@ -12,24 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.format.contract import (
-    KEY,
-    Card,
-    ContractError,
-    Control,
-    Latent,
-    MapPoint,
-    Method,
-    Provenance,
-    Spectrum,
-    from_json,
-    load,
-    loads,
-    save,
-    split,
-    to_json,
-    validate,
-)
+from export.errors import ContractError
+from export.format.card import KEY, Card, Control, Latent, MapPoint, Method, Provenance, Spectrum, from_json, to_json
+from export.format.graph import split
+from export.format.io import load, loads, save
+from export.format.validation import validate
 
 CARD = Card(
     name="test",

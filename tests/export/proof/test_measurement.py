@@ -10,7 +10,10 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from export.format.contract import Card, ContractError, Control, Latent, Measured, Method, load, save, split
+from export.errors import ContractError
+from export.format.card import Card, Control, Latent, Measured, Method
+from export.format.graph import split
+from export.format.io import load, save
 from export.format.summary import summary
 from export.proof.chunk_equality import prove
 from export.proof.measurement import Answer, answer, measure, real_time

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.format.contract import ContractError
+from export.errors import ContractError
 from export.runtime.conv1d_to_conv2d import LEAST_CHANNELS, widened
 from export.runtime.frame_stepper import loaded, options, session
 

@@ -11,7 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.format.contract import ContractError, Control, Latent, Method, load, split
+from export.errors import ContractError
+from export.format.card import Control, Latent, Method
+from export.format.graph import split
+from export.format.io import load
 from export.proof.chunk_equality import run
 from export.streaming.explicit_state import explicit
 from export.torch_export import TorchMethod, export

@@ -10,7 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.format.contract import Card, ContractError, Latent, Method, load, one_frame, save
+from export.errors import ContractError
+from export.format.card import Card, Latent, Method
+from export.format.graph import one_frame
+from export.format.io import load, save
 from export.proof.chunk_equality import Difference, Proof, prove
 from export.streaming.single_frame import one_at_a_time
 from export.torch_export import TorchMethod, export

@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from export.format.contract import Latent, load, split
+from export.format.card import Latent
+from export.format.graph import split
+from export.format.io import load
 from export.proof.chunk_equality import run
 from export.streaming.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
 from export.streaming.method import streaming_method
@@ -201,7 +203,7 @@ def test_a_file_is_late_by_what_its_card_says(tmp_path: Path) -> None:
 
 
 def test_a_stack_that_is_no_method_is_refused() -> None:
-    from export.format.contract import ContractError
+    from export.errors import ContractError
 
     for name, stack, says in (
         ("decode", Chain(Conv1d(2, 2, 4, stride=2)), "is no 'decode'"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from export.format.contract import Window
+from export.format.card import Window
 from export.streaming.stack import Chain, StreamingError
 from export.streaming.stft import ISTFT, STFT, OverlapAdd, periodic
 from tests.export.streaming.stacks import TOLERANCE, measured_delay, offline, streamed

@@ -13,7 +13,10 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from export.format.contract import Card, ContractError, load, one_frame, split
+from export.errors import ContractError
+from export.format.card import Card
+from export.format.graph import one_frame, split
+from export.format.io import load
 from export.proof.chunk_equality import TOLERANCE, run
 from export.torchscript.converter import Conversion, convert
 from export.torchscript.method_runner import Running

@@ -21,8 +21,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from export.format import contract
-from export.format.contract import KEY, ContractError, GlitchError, load, loads, to_json
+from export.errors import ContractError, GlitchError
+from export.format import card as cards
+from export.format.card import KEY, to_json
+from export.format.io import load, loads, save
 from export.torchscript.script.archive import check_script
 from models.spectral import checkpoint
 from models.spectral.network import SpectralVae, VaeConfig
@@ -252,7 +254,7 @@ def test_a_card_that_is_absurd_gives_one_short_sentence(models: dict[str, Path],
 
 def test_a_card_without_end_is_refused_unread(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     model, card = load(models["level"])
-    monkeypatch.setattr(contract, "MOST_TOLD", len(to_json(card)) - 1)
+    monkeypatch.setattr(cards, "MAX_CARD_CHARACTERS", len(to_json(card)) - 1)
     with pytest.raises(ContractError, match="which no model needs"):
         loads(with_card(model, to_json(card)), "x.onnx")
 
@@ -308,7 +310,7 @@ def test_a_graph_that_wants_all_the_memory_there_is_gives_one_sentence(models: d
         helper.make_node("Add", ["small", "nothing"], ["decode.output"]),
     ):
         model.graph.node.append(node)
-    contract.save(tmp_path / "huge.onnx", model, replace(card, name="huge"))
+    save(tmp_path / "huge.onnx", model, replace(card, name="huge"))
     with pytest.raises(ContractError, match=r"huge\.onnx") as caught:
         Decoder(tmp_path / "huge.onnx")
     assert "\n" not in str(caught.value)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from export.format.contract import load
+from export.format.io import load
 from models.cli import main
 from models.data import folder
 from models.data.manifest import Manifest

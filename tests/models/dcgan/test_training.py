@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from export.format.contract import ContractError, load
+from export.errors import ContractError
+from export.format.io import load
 from export.proof.verification import verify
 from models.commands import export
 from models.dcgan import checkpoint

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from export.format.contract import MelBands, Spectrum
+from export.format.card import MelBands, Spectrum
 from export.format.mel_scale import bands_of
 from models.evaluation import boundary_metrics as stitches
 from models.evaluation.boundary_classifier import detected

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from export.format.contract import Card, Latent, Method, load
+from export.format.card import Card, Latent, Method
+from export.format.io import load
 from models.cli import main
 from models.data import manifest
 from models.data.manifest import Manifest, Sound, Source

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from export.format.contract import GlitchError, load
+from export.errors import GlitchError
+from export.format.io import load
 from models.cli import main
 from models.inference.encoded_sound import HeardError, hear
 from models.offline.explore import ExploreError, Wish, explore

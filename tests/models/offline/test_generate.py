@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from models.offline.explore import Wish as Way
 from models.offline.explore import explore
 from models.offline.generate import Wish, generate

@@ -15,7 +15,8 @@ import soundfile as sf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from export.format.contract import GlitchError, load, save
+from export.errors import GlitchError
+from export.format.io import load, save
 from models.offline.transform import Wish, transform
 from tests import reference
 

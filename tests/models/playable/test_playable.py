@@ -10,7 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.format.contract import ContractError, load, split
+from export.errors import ContractError
+from export.format.graph import split
+from export.format.io import load
 from export.proof import chunk_equality as proof
 from models.commands.export import export
 from models.data.features import load_audio

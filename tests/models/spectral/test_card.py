@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.format.contract import Method, Provenance, load, save
+from export.format.card import Method, Provenance
+from export.format.io import load, save
 from models.cli import main
 from models.spectral.train import MODEL_FILE
 from tests import reference

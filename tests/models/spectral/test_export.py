@@ -7,7 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.format.contract import Card, ContractError, load, split
+from export.errors import ContractError
+from export.format.card import Card
+from export.format.graph import split
+from export.format.io import load
 from export.proof import chunk_equality as proof
 from models.data import features
 from models.data.features import Analysis

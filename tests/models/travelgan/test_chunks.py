@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.format.contract import Latent, Method
+from export.format.card import Latent, Method
 from export.format.mel_scale import bands_of
 from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, Lie, Stand
 from export.streaming.explicit_state import explicit

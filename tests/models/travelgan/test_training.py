@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import torch
 
-from export.format.contract import load
+from export.format.io import load
 from models.commands.export import export
 from models.data import manifest
 from models.dsp.log_mel import Heard
@@ -62,7 +62,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
 
 
 def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tmp_path: Path) -> None:
-    from export.format.contract import input_samples
+    from export.format.card import input_samples
     from export.runtime.frame_stepper import Steps, session
 
     out, made = trained

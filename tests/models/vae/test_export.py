@@ -7,7 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from export.format.contract import ContractError, Latent, Provenance, load, split
+from export.errors import ContractError
+from export.format.card import Latent, Provenance
+from export.format.graph import split
+from export.format.io import load
 from export.proof import chunk_equality as proof
 from export.streaming.stack import whole
 from models.vae import conditions

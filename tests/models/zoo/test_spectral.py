@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.format.contract import load
+from export.format.io import load
 from models import zoo
 from models.data.manifest import Manifest
 from models.evaluation import evaluate

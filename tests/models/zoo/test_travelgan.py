@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from export.bending.bend import layers
-from export.format.contract import load
+from export.format.io import load
 from export.runtime.frame_stepper import Steps, session
 from models import zoo
 from models.data.features import load_audio

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.format.contract import ContractError
+from export.errors import ContractError
 from realtime import Session
 from realtime.decks.rack import OvertakenError
 from realtime.library.library import Library, LibraryError

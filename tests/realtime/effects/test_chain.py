@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime.effects.chain import Chain, Effect, find, rows
 from realtime.effects.table import BUILT_IN
 from realtime.effects.voice import Voice

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime import Session
 from realtime.decks.client import wait_for
 from realtime.effects.chain import Effect, find

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.bending.bend import bend_file
-from export.format.contract import load
+from export.format.io import load
 from realtime import Session
 from realtime.engine.bends import order, touched
 from realtime.engine.engine import Engine

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.format.contract import KEY, ContractError, Spectrum, load, to_json
+from export.errors import ContractError
+from export.format.card import KEY, Spectrum, to_json
+from export.format.io import load
 from realtime.engine.decoder import Decoder
 
 FRAMES = 300
@@ -64,7 +66,7 @@ def test_the_graph_itself_gives_the_same_magnitudes_at_every_cut(models: dict[st
     """The deck steps a frame at a time; a host that takes more at once gets the same spectrum."""
     import onnxruntime as ort
 
-    from export.format.contract import split
+    from export.format.graph import split
     from export.proof.chunk_equality import run
 
     model, card = load(models["spectral"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.format.contract import load, save
+from export.format.io import load, save
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState, StateError
 from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE

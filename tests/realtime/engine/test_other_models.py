@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.format.contract import Latent
+from export.format.card import Latent
 from export.streaming.layers import Conv1d, ConvTranspose1d
 from export.streaming.method import streaming_method
 from export.streaming.stack import Chain, Residual, whole

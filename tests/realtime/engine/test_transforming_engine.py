@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.format.contract import load
+from export.format.io import load
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
 from realtime.ipc.memory import CAPTURE, RESTORE

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.format.contract import Latent, MapPoint, load
+from export.format.card import Latent, MapPoint
+from export.format.io import load
 from realtime.latent.latent_map import SOFTNESS, Plane, places
 
 ZOO = Path(__file__).parents[3] / "models" / "zoo"

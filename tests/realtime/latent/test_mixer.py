@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from export.format.contract import Latent, MapPoint
+from export.format.card import Latent, MapPoint
 from realtime.latent.latent_map import Plane
 from realtime.latent.mixer import Latents, LatentsError, LatentsState
 from realtime.latent.walk import Walk

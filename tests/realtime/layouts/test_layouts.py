@@ -14,7 +14,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from export.format.contract import GlitchError, load
+from export.errors import GlitchError
+from export.format.io import load
 from realtime import Session
 from realtime.decks.client import wait_for
 from realtime.layouts.files import LayoutError, open_stage_control, touchosc, write_layout

@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from export.format.contract import ContractError, GlitchError, load
+from export.errors import ContractError, GlitchError
+from export.format.io import load
 from realtime import Session
 from realtime.decks.rack import OvertakenError
 from realtime.library import conversion, opening

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.format.contract import Card, Control, Latent, Method, load
+from export.format.card import Card, Control, Latent, Method
+from export.format.io import load
 from realtime.params.table import ParameterError, table
 
 

@@ -16,7 +16,7 @@ import pytest
 import soundfile as sf
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from export.format.contract import ContractError, GlitchError
+from export.errors import ContractError, GlitchError
 from realtime import Session
 from realtime.decks.client import DeckError, wait_for
 from realtime.ipc.memory import COMMANDS, PENDING, Registry, Segment, registry_folder, sweep
@@ -351,7 +351,7 @@ def test_what_fails_at_the_start_leaves_nothing_behind_either(models: dict[str, 
 
 def test_a_deck_that_cannot_load_says_why(models: dict[str, Path], tmp_path: Path) -> None:
     """The host reads the card, the deck the graph: what only the deck finds must reach the player."""
-    from export.format.contract import load
+    from export.format.io import load
 
     model, _ = load(models["level"])
     model.graph.node[0].op_type = "NoSuchOperator"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from export.format.contract import Card, Control, Latent, Method
+from export.format.card import Card, Control, Latent, Method
 from realtime.params.table import HOST_ROWS, Table, row, table
 from realtime.snapshots.store import (
     ALWAYS,

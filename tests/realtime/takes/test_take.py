@@ -20,7 +20,7 @@ import soundfile as sf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime import Session
 from realtime.ipc import rings
 from realtime.ipc.memory import HISTORY, PLUGGED, RING, Geometry, Registry, Segment

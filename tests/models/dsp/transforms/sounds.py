@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.format.contract import Spectrum
+from export.format.card import Spectrum
 from models.dsp.transforms.stft import STFT
 from tests.music import render
 

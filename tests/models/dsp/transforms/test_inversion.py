@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from export.format.contract import Spectrum
+from export.format.card import Spectrum
 from models.dsp.transforms.frequency import octaves
 from models.dsp.transforms.inversion import METHODS, QUALITIES, Quality, invert
 from models.dsp.transforms.mel import Mel

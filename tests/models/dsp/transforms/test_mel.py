@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import torch
 
-from export.format.contract import ContractError, Spectrum
+from export.errors import ContractError
+from export.format.card import Spectrum
 from export.format.mel_scale import mel_weights
 from models.dsp.transforms.mel import Mel
 from tests.models.dsp.transforms.sounds import RATE, SPECTRUM, music

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from export.format.contract import Spectrum, Window
+from export.format.card import Spectrum, Window
 from models.dsp.transforms.pghi import pghi, phase_gradients
 from models.dsp.transforms.stft import STFT
 from realtime.dsp.rtpghi import WINDOWS

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from export.format.contract import Spectrum, Window
+from export.format.card import Spectrum, Window
 from models.dsp.transforms.stft import STFT, overlap_add
 from models.dsp.transforms.transform import TransformError
 from realtime.dsp.rtpghi import WINDOWS, stft_magnitudes
