@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.ipc.memory import LETTERS, MAX_PARAMETERS, Segment
+from realtime.ipc.layout import LETTERS, MAX_PARAMETERS
+from realtime.ipc.segments import Segment
 
 REFRESH_S = 1.0
 
@@ -45,7 +46,7 @@ class Host:
     Attributes
     ----------
     stream, meters, values, history : np.ndarray
-        As `realtime.ipc.memory` describes them.
+        As `realtime.ipc.layout` describes them.
     info : dict
         The session's description, read again once a second.
     decks : dict[str, View]

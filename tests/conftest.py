@@ -9,7 +9,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from realtime.ipc.memory import Registry
+from realtime.ipc.registry import Registry
 from realtime.library.library import Library, bundled_model
 from tests import reference
 

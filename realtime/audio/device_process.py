@@ -31,8 +31,8 @@ from realtime.audio.stream import (
     open_stream,
 )
 from realtime.ipc.child import Orders, say
-from realtime.ipc.memory import Segment
 from realtime.ipc.priority import lock_memory
+from realtime.ipc.segments import Segment
 
 BLOCK_TIMEOUT_S = 1.0
 

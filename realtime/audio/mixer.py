@@ -23,7 +23,7 @@ from numba import types as numba_types
 from numba.extending import intrinsic
 
 from realtime.ipc.compiled import callback, compiled
-from realtime.ipc.memory import (
+from realtime.ipc.layout import (
     COMMAND,
     COMMANDS,
     DECK,
@@ -48,9 +48,9 @@ from realtime.ipc.memory import (
     STREAM,
     STRETCH,
     WRITE,
-    Segment,
 )
 from realtime.ipc.rings import load_acquire, push_command, store_release
+from realtime.ipc.segments import Segment
 
 types: Any = numba_types  # numba is only partly typed
 carray: Any = numba.carray  # type: ignore[attr-defined]
@@ -99,7 +99,7 @@ _release: Any = intrinsic(_fence)
 
 
 class Desk(NamedTuple):
-    """The arrays of a stream segment that the callback plays on; see `realtime.ipc.memory`."""
+    """The arrays of a stream segment that the callback plays on; see `realtime.ipc.layout`."""
 
     stream: np.ndarray
     slots: np.ndarray

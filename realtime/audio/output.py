@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from realtime.ipc import rings
 from realtime.ipc.child import Child, ChildError
-from realtime.ipc.memory import FADE, GAIN, MUTE, Segment
+from realtime.ipc.layout import FADE, GAIN, MUTE
+from realtime.ipc.segments import Segment
 
 ANSWER_S = 20.0
 REPLUG_MS = 20.0

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.ipc.memory import MAX_CHANNELS
+from realtime.ipc.layout import MAX_CHANNELS
 from realtime.ipc.priority import DEVICE_PRIORITY, raise_priority
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from realtime.audio.output import Output
 from realtime.ipc.child import ChildError
-from realtime.ipc.memory import Segment
+from realtime.ipc.segments import Segment
 
 GONE_S = 1.0
 RETRY_S = 1.0

@@ -16,7 +16,9 @@ from export.errors import GlitchError
 from export.format.card import Card
 from realtime.ipc import rings
 from realtime.ipc.child import Child, ChildError
-from realtime.ipc.memory import CAPTURE, DONE, EVENT, RING, Geometry, Registry, Segment
+from realtime.ipc.layout import CAPTURE, DONE, EVENT, RING, Geometry
+from realtime.ipc.registry import Registry
+from realtime.ipc.segments import Segment
 
 if TYPE_CHECKING:
     from realtime.effects.chain import Effect

@@ -33,8 +33,9 @@ from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
 from realtime.ipc import rings
 from realtime.ipc.child import Orders, say
-from realtime.ipc.memory import EVENT, EVENTS, HEAR, READ, RESTORE, WRITE, Segment
+from realtime.ipc.layout import EVENT, EVENTS, HEAR, READ, RESTORE, WRITE
 from realtime.ipc.priority import give_priority_back, lock_memory, raise_priority
+from realtime.ipc.segments import Segment
 
 CAPTURE_S = 2.0
 INPUT_LATE_MS = 5.0  # live input further behind than it need be is left out, to be near again

@@ -12,7 +12,8 @@ import numpy as np
 from realtime.audio.mixer import Mixer
 from realtime.engine.engine import Engine
 from realtime.ipc import rings
-from realtime.ipc.memory import HISTORY, RING, Geometry, Segment
+from realtime.ipc.layout import HISTORY, RING, Geometry
+from realtime.ipc.segments import Segment
 
 PORTION = RING // 4  # frames that go through the ring at once
 

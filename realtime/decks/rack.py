@@ -26,7 +26,9 @@ from realtime.decks.lookahead import Ahead
 from realtime.decks.player import Loaded, Player
 from realtime.effects.chain import Effect, rows
 from realtime.ipc.child import Child
-from realtime.ipc.memory import LETTERS, MAX_PARAMETERS, Registry, Segment
+from realtime.ipc.layout import LETTERS, MAX_PARAMETERS
+from realtime.ipc.registry import Registry
+from realtime.ipc.segments import Segment
 from realtime.library import conversion
 from realtime.library.opening import opened
 from realtime.params.table import HOST_ROWS, Parameter

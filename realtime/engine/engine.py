@@ -30,7 +30,7 @@ from realtime.engine.intake import Intake
 from realtime.engine.sounding import Sounding
 from realtime.engine.state import EngineState
 from realtime.engine.transformer import Transformer
-from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
+from realtime.ipc.layout import CAPTURE, GLIDE, RESTORE
 from realtime.latent.mixer import Latents, Smoother
 from realtime.params.table import Parameter, Table, table
 
@@ -175,7 +175,7 @@ class Engine:
         return round((self.frames + 1) * self.decoder.hop * self._ratio) - self.taken
 
     def apply(self, parameter: int, value: float) -> None:
-        """Apply an event: a deck parameter, by index, takes a value. `realtime.ipc.memory` lists the other events."""
+        """Apply an event: a deck parameter, by index, takes a value. `realtime.ipc.layout` lists the other events."""
         if not np.isfinite(value):
             return
         if parameter == GLIDE:

@@ -19,7 +19,7 @@ from typing import Any
 import numba
 from numba import cfunc, njit
 
-from realtime.library.library import data_folder
+from realtime.ipc.folders import data_folder
 
 PACKAGE = Path(__file__).parents[1]
 NAME = "glitch-live-"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from importlib.resources import files
 from pathlib import Path
 
 from export.errors import GlitchError
+from realtime.ipc.folders import data_folder
 
 BUNDLED = "orchestra"
 SUFFIXES = (".onnx", ".ts", ".torchscript", ".pt", ".pth")  # of models; of two of one name the first goes before
@@ -77,17 +77,6 @@ def bundled_model() -> Path:
 def own_folder() -> Path:
     """Say where the user's models lie."""
     return data_folder() / "models"
-
-
-def data_folder() -> Path:
-    """Say where what is the user's lies, as the system has it."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("APPDATA", Path.home()))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "glitch-live"
 
 
 def _bundled() -> Path:

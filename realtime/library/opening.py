@@ -20,10 +20,11 @@ from pathlib import Path
 from export.errors import ContractError, GlitchError
 from export.format.card import FORMAT
 from export.format.io import load
-from realtime.ipc.memory import lock_file
+from realtime.ipc.folders import data_folder
+from realtime.ipc.registry import lock_file
 from realtime.library import conversion
 from realtime.library.conversion import ConversionError, foreign
-from realtime.library.library import data_folder, digest
+from realtime.library.library import digest
 
 LOCK = "lock"
 POLL_S = 0.05

@@ -32,7 +32,7 @@ from export.errors import GlitchError
 from realtime.decks.rack import OvertakenError
 from realtime.effects import chain as effects
 from realtime.effects.chain import Effect
-from realtime.ipc.memory import LETTERS
+from realtime.ipc.layout import LETTERS
 from realtime.osc.codec import write_message
 from realtime.osc.router import Command
 from realtime.osc.udp import BadPacketError, Peer

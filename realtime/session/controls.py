@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from export.errors import GlitchError
 from realtime.decks.player import Player
 from realtime.decks.rack import addresses
-from realtime.ipc.memory import LETTERS, MUTE_MS
+from realtime.ipc.layout import LETTERS, MUTE_MS
 from realtime.osc.udp import IMMEDIATELY, BadPacketError, number
 from realtime.params.table import SNAPSHOT_BUTTONS, Parameter, ParameterError, table
 from realtime.session.status import SILENT_DB

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from export.errors import GlitchError
 from realtime.effects.chain import Effect
-from realtime.ipc.memory import LETTERS
+from realtime.ipc.layout import LETTERS
 from realtime.library.library import Library, bundled_model
 from realtime.library.opening import Opened
 from realtime.params.table import HOST_ROWS

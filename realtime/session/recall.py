@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from export.errors import GlitchError
 from realtime.engine.state import keep
-from realtime.ipc.memory import GLIDE, RESTORE
+from realtime.ipc.layout import GLIDE, RESTORE
 from realtime.params.table import Parameter, ParameterError, Table
 from realtime.snapshots.morph import Glide, Morph
 from realtime.snapshots.store import DeckSnapshot, Snapshot, Snapshots, capture

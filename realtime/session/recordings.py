@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.errors import GlitchError
-from realtime.ipc.memory import LETTERS
-from realtime.library.library import data_folder
+from realtime.ipc.folders import data_folder
+from realtime.ipc.layout import LETTERS
 from realtime.takes.recorder import Recorder, RecordError, check_folder, inside, takes_name
 
 if TYPE_CHECKING:

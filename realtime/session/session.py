@@ -30,10 +30,13 @@ from realtime.decks.rack import Rack
 from realtime.effects import chain as effects
 from realtime.effects.chain import Effect
 from realtime.ipc.child import ChildError
-from realtime.ipc.memory import HISTORY, LETTERS, MUTE_MS, READ, Geometry, Registry, Segment, sweep
+from realtime.ipc.folders import data_folder
+from realtime.ipc.layout import HISTORY, LETTERS, MUTE_MS, READ, Geometry
 from realtime.ipc.priority import answer_promptly
+from realtime.ipc.registry import Registry, sweep
 from realtime.ipc.sample_clock import Timing
-from realtime.library.library import Library, bundled_model, data_folder
+from realtime.ipc.segments import Segment
+from realtime.library.library import Library, bundled_model
 from realtime.library.opening import opened
 from realtime.osc.servers import OscSurface
 from realtime.osc.udp import IMMEDIATELY, Counts

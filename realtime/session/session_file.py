@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from export.errors import GlitchError
-from realtime.ipc.memory import LETTERS
+from realtime.ipc.layout import LETTERS
 from realtime.library.library import Library
 from realtime.snapshots.store import DeckSnapshot, Rule, Snapshot, SnapshotError, Snapshots
 

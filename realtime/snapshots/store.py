@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.ipc.memory import LETTERS
+from realtime.ipc.layout import LETTERS
 from realtime.osc.codec import BadPacketError
 from realtime.osc.patterns import select, tree
 from realtime.params.table import Parameter, Table

@@ -25,7 +25,7 @@ from realtime.effects.chain import Effect
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
 from realtime.ipc.child import apart
-from realtime.ipc.memory import HEAR, RESTORE
+from realtime.ipc.layout import HEAR, RESTORE
 from realtime.takes.journal import INPUT
 from realtime.takes.take import ILL_FORMED, Take, TakeError, brief, read
 

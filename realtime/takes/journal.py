@@ -32,7 +32,9 @@ import numpy as np
 
 from export.errors import GlitchError
 from realtime.ipc import rings
-from realtime.ipc.memory import COMMAND, Segment, lock_file
+from realtime.ipc.layout import COMMAND
+from realtime.ipc.registry import lock_file
+from realtime.ipc.segments import Segment
 from realtime.takes.recorder import Recorder
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.ipc.memory import LETTERS, Segment
+from realtime.ipc.layout import LETTERS
+from realtime.ipc.segments import Segment
 from realtime.takes.soundfile_writer import FORMATS, GrowingFile
 
 PARTS = ("output", "input", *LETTERS)

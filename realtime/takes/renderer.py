@@ -18,7 +18,8 @@ import soundfile as sf
 
 from realtime.audio.mixer import Mixer
 from realtime.ipc import rings
-from realtime.ipc.memory import DRY, GONE, HISTORY, OPENED, PLUGGED, Geometry, Segment
+from realtime.ipc.layout import DRY, GONE, HISTORY, OPENED, PLUGGED, Geometry
+from realtime.ipc.segments import Segment
 from realtime.library.library import Library, digest
 from realtime.takes.deck_renderer import Again
 from realtime.takes.journal import CALLBACK

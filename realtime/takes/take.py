@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.ipc.memory import GAIN, GONE, MAX_CHANNELS, PLUGGED, SLOTS
+from realtime.ipc.layout import GAIN, GONE, MAX_CHANNELS, PLUGGED, SLOTS
 from realtime.takes.journal import CALLBACK, ENTRY, FORMAT, PARTS, held
 
 LONGEST_S = 7 * 24 * 3600.0  # a take that says to be longer is none

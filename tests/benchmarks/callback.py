@@ -50,7 +50,9 @@ def measure(kind: str) -> dict[str, int]:
     from realtime.audio.mixer import Mixer
     from realtime.audio.stream import choose, open_stream
     from realtime.ipc import rings
-    from realtime.ipc.memory import HISTORY, RING, Geometry, Registry, Segment
+    from realtime.ipc.layout import HISTORY, RING, Geometry
+    from realtime.ipc.registry import Registry
+    from realtime.ipc.segments import Segment
 
     registry = Registry()
     stream_segment = Segment.create(Geometry("stream", 1, HISTORY), registry)

@@ -433,7 +433,7 @@ def _path(call: str, text: str, opened: str | None) -> Iterator[tuple[str, bool]
 
 def _ours(folder: Path, path: str, writes: bool) -> bool:
     """Whether the program may: read its code and the system's, change what it owns."""
-    from realtime.ipc.memory import registry_folder
+    from realtime.ipc.registry import registry_folder
 
     data, here = folder / "home" / "data" / "glitch-live", Path(__file__).parents[2]
     own = [str(data), str(registry_folder()), "/dev/shm", "/dev/null", "/proc/self", "/dev/cpu_dma_latency"]

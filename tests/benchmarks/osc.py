@@ -26,7 +26,9 @@ from pythonosc.osc_message_builder import build_msg
 from pythonosc.osc_server import BlockingOSCUDPServer
 
 from realtime.ipc import rings
-from realtime.ipc.memory import RING, Geometry, Registry, Segment
+from realtime.ipc.layout import RING, Geometry
+from realtime.ipc.registry import Registry
+from realtime.ipc.segments import Segment
 from realtime.osc.router import Router
 from realtime.osc.udp import UdpServer, number
 from realtime.params.table import Parameter

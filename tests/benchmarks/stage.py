@@ -57,7 +57,9 @@ def measure(seconds: float) -> dict[str, Any]:
     from realtime import Session
     from realtime.audio.mixer import Mixer
     from realtime.audio.stream import choose, open_stream
-    from realtime.ipc.memory import HISTORY, Geometry, Registry, Segment
+    from realtime.ipc.layout import HISTORY, Geometry
+    from realtime.ipc.registry import Registry
+    from realtime.ipc.segments import Segment
     from realtime.library.library import bundled_model
 
     registry = Registry()

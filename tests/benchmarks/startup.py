@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.ipc.memory import Segment, registry_folder
+from realtime.ipc.registry import registry_folder
+from realtime.ipc.segments import Segment
 
 STARTS = 5
 TIMEOUT_S = 120.0

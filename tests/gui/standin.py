@@ -17,7 +17,9 @@ import numpy as np
 from pythonosc.osc_packet import OscPacket
 
 from export.format.io import load
-from realtime.ipc.memory import HISTORY, RING, Geometry, Registry, Segment
+from realtime.ipc.layout import HISTORY, RING, Geometry
+from realtime.ipc.registry import Registry
+from realtime.ipc.segments import Segment
 from realtime.params import table as params
 
 RATE = 48_000

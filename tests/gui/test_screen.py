@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from realtime.ipc.memory import Segment
+from realtime.ipc.segments import Segment
 from tests.gui.display import Screen
 from tests.gui.standin import StandIn, tone
 from tests.reference import level_model, tone_model

@@ -24,7 +24,7 @@ from gui.viewmodels.viewmodel import (
     value_at,
     value_text,
 )
-from realtime.ipc.memory import DECK
+from realtime.ipc.layout import DECK
 from realtime.params import table as params
 from realtime.params.table import Parameter
 from tests.gui.standin import StandIn, tone

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from realtime.audio.mixer import CEILING, DC_HZ, Mixer
 from realtime.ipc import rings
-from realtime.ipc.memory import (
+from realtime.ipc.layout import (
     COMMANDS,
     DRY,
     FADE,
@@ -25,9 +25,9 @@ from realtime.ipc.memory import (
     PLUGGED,
     RING,
     Geometry,
-    Registry,
-    Segment,
 )
+from realtime.ipc.registry import Registry
+from realtime.ipc.segments import Segment
 
 RATE = 48_000
 AHEAD = 256

@@ -13,7 +13,7 @@ from pathlib import Path
 from realtime import rings
 from realtime.decks.deck_process import Deck
 from realtime.engine.engine import Engine
-from realtime.ipc.memory import EVENT, HISTORY, RING, Geometry, Registry, Segment
+from realtime.ipc.layout import EVENT, HISTORY, RING, Geometry, Registry, Segment
 
 def compiled():
     functions = {name: getattr(rings, name) for name in dir(rings) if hasattr(getattr(rings, name), "signatures")}
@@ -39,7 +39,7 @@ registry.close()
 
 
 def test_the_first_event_compiles_nothing(tmp_path: Path) -> None:
-    from realtime.ipc.memory import READ, WRITE
+    from realtime.ipc.layout import READ, WRITE
 
     model = reference.level_model(tmp_path / "level.onnx")
     done = subprocess.run(

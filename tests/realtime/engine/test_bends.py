@@ -19,7 +19,7 @@ from realtime import Session
 from realtime.engine.bends import order, touched
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
-from realtime.ipc.memory import CAPTURE, GLIDE, RESTORE
+from realtime.ipc.layout import CAPTURE, GLIDE, RESTORE
 from realtime.layouts.plan import COLUMNS, label_of, pages, strip
 from realtime.library.library import Library
 from realtime.params.table import Table, table

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from realtime import Session
-from realtime.ipc.memory import RESTORE
+from realtime.ipc.layout import RESTORE
 from realtime.session.session_file import DeckEntry, SessionFile, read, sha256, write
 from realtime.snapshots.store import Rule
 from tests import reference

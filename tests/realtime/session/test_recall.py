@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from realtime import Session
-from realtime.ipc.memory import CAPTURE, RESTORE
+from realtime.ipc.layout import CAPTURE, RESTORE
 from realtime.midi.midi import Midi
 from realtime.params.table import ParameterError
 from realtime.snapshots.store import SnapshotError

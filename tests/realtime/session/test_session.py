@@ -19,7 +19,9 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from export.errors import ContractError, GlitchError
 from realtime import Session
 from realtime.decks.client import DeckError, wait_for
-from realtime.ipc.memory import COMMANDS, PENDING, Registry, Segment, registry_folder, sweep
+from realtime.ipc.layout import COMMANDS, PENDING
+from realtime.ipc.registry import Registry, registry_folder, sweep
+from realtime.ipc.segments import Segment
 from realtime.params.table import ParameterError
 from realtime.session.session import SessionError
 from realtime.takes.recorder import RecordError
@@ -387,7 +389,7 @@ def test_the_living_are_not_swept(models: dict[str, Path]) -> None:
     with quiet(models["level"]) as session:
         assert sweep() == []
         done = subprocess.run(
-            [sys.executable, "-c", "from realtime.ipc.memory import sweep; print(sweep())"],
+            [sys.executable, "-c", "from realtime.ipc.layout import sweep; print(sweep())"],
             capture_output=True,
             text=True,
             check=True,

@@ -19,7 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from realtime.decks.client import wait_for
-from realtime.ipc.memory import HISTORY, Geometry, Registry, Segment
+from realtime.ipc.layout import HISTORY, Geometry
+from realtime.ipc.registry import Registry
+from realtime.ipc.segments import Segment
 from realtime.takes import soundfile_writer as growing
 from realtime.takes.recorder import HOLD_S, Recorder, RecordError, inside, takes_name
 from realtime.takes.soundfile_writer import GrowingFile
@@ -371,7 +373,7 @@ def the_rest(process: subprocess.Popen[str]) -> str:
 CHILD = """
 import os, resource, sys, threading, time
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()  # ends with its parent
-from realtime.ipc.memory import Segment
+from realtime.ipc.layout import Segment
 from realtime.takes.recorder import Recorder, RecordError
 segment = Segment.attach(sys.argv[1])
 """

@@ -23,7 +23,9 @@ from hypothesis import strategies as st
 from export.errors import GlitchError
 from realtime import Session
 from realtime.ipc import rings
-from realtime.ipc.memory import HISTORY, PLUGGED, RING, Geometry, Registry, Segment
+from realtime.ipc.layout import HISTORY, PLUGGED, RING, Geometry
+from realtime.ipc.registry import Registry
+from realtime.ipc.segments import Segment
 from realtime.library.library import Library, digest
 from realtime.takes.deck_renderer import Again
 from realtime.takes.journal import CALLBACK, ENTRY, PARTS, Journal, held, left_behind, sweep

@@ -1,0 +1,111 @@
+"""Which process owns which segment, so that segments of dead sessions are removed.
+
+Segments are named `glitch-<pid>-<n>` and listed in a file that their owner keeps locked. The operating system releases
+the lock when the process ends, however it ends; the next session sweeps the segments of unlocked lists.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+from typing import IO
+
+from export.errors import GlitchError
+
+
+class Registry:
+    """The note of which segments this process owns, in a file it keeps locked while it lives.
+
+    The operating system lets go of the lock when the process ends, however it ends; that is what `sweep` asks.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or registry_folder()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._path = self._folder / f"{os.getpid()}-{secrets.token_hex(3)}"
+        self._file: IO[str] = self._path.open("w")
+        if not lock_file(self._file):
+            raise GlitchError(f"Cannot lock {self._path}; check that the folder allows it.")
+
+    def new_name(self) -> str:
+        """Note and give a name for a segment."""
+        name = f"glitch-{os.getpid()}-{secrets.token_hex(4)}"
+        self._file.write(name + "\n")
+        self._file.flush()
+        return name
+
+    def close(self) -> None:
+        """Forget the note; the segments are gone by now."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+def registry_folder() -> Path:
+    """Say where notes of living sessions are kept."""
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    return Path(tempfile.gettempdir()) / f"glitch-live-{user}"
+
+
+def sweep(folder: Path | None = None) -> list[str]:
+    """Remove the segments that dead sessions left behind, and say which they were."""
+    folder = folder or registry_folder()
+    swept: list[str] = []
+    for path in sorted(folder.glob("*-*")) if folder.is_dir() else []:
+        try:
+            with path.open("r+") as file:
+                if not lock_file(file):
+                    continue
+                names = file.read().split()
+        except OSError:
+            continue
+        swept.extend(name for name in names if _remove(name))
+        path.unlink(missing_ok=True)
+    return swept
+
+
+def _remove(name: str) -> bool:
+    with untracked():
+        try:
+            memory = SharedMemory(name=name)
+        except (FileNotFoundError, ValueError):
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            memory.unlink()
+        memory.close()
+    return True
+
+
+def lock_file(file: IO[str]) -> bool:
+    """Take the file's lock if it is free; it is held until the file is closed."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(1 << 20)  # a byte beyond the text, so that others may still read it
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            file.seek(0)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def untracked() -> Iterator[None]:
+    """Keep Python's resource tracker out of it: it would remove what others still use. `sweep` is our way."""
+    kept = resource_tracker.register, resource_tracker.unregister
+    resource_tracker.register = resource_tracker.unregister = lambda *_: None
+    try:
+        yield
+    finally:
+        resource_tracker.register, resource_tracker.unregister = kept
