@@ -1,6 +1,6 @@
 # make play    sets everything up and plays the bundled model    (MODEL=, SECONDS=, RECORD=, ARGS=)
 # make test    sets everything up, training side included, and runs the whole suite    (TESTS=)
-# make lint    ruff and mypy, as CI runs them
+# make lint    ruff, mypy and the import contracts, as CI runs them
 # make layouts writes the example layouts again, when the table of parameters has changed
 
 .DEFAULT_GOAL := play
@@ -26,6 +26,7 @@ lint: $(VENV)/test.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 layouts: $(VENV)/play.done
 	$(BIN)/glitch-live --layout examples/glitch-live.open-stage-control.json
