@@ -56,6 +56,7 @@ class Deck:
         self._incoming = np.zeros(EVENTS, EVENT)
         self._waiting: list[tuple[int, int, int, float]] = []  # (sample, arrival, parameter, value), sorted
         self._arrivals = 0
+        self._began = 0.0
 
     def warm(self) -> None:
         """Compile, or load, what the first event calls: compiling takes longer than is decoded ahead."""
@@ -74,19 +75,26 @@ class Deck:
             self.frame()
 
     def frame(self) -> None:
-        """Apply what is due by the next frame, make it and push it."""
-        began = time.perf_counter()
-        ring, audio_ring = self.segment["ring_index"], self.segment["ring"]
+        """Make the next frame and push it."""
+        self.push(self.make())
+
+    def make(self) -> np.ndarray:
+        """Apply what is due by the next frame, and decode it [shape=(channels, hop)]."""
+        self._began = time.perf_counter()
+        ring = self.segment["ring_index"]
         self.state["fill"] += SMOOTHING * (rings.fill(ring) - float(self.state["fill"]))
         sounds = int(ring[WRITE]) + int(self.state["play_offset"])
         self.apply_due(sounds + self.engine.hop // 2, sounds)  # each at the frame that begins nearest to it
         given = self._hear(sounds) if self.engine.inputs else None
-        audio = self.engine.next(given)
-        while not rings.push_audio(ring, audio_ring, audio.shape[0], audio):
+        return self.engine.next(given)
+
+    def push(self, audio: np.ndarray) -> None:
+        """Push a frame into the ring, and publish its cost."""
+        while not rings.push_audio(self.segment["ring_index"], self.segment["ring"], audio.shape[0], audio):
             if self.state["stop"]:
                 return
             time.sleep(LONGEST_SLEEP)
-        self._tell(1e3 * (time.perf_counter() - began))
+        self._tell(1e3 * (time.perf_counter() - self._began))
 
     def apply_due(self, until: int, sounds: int) -> None:
         """Apply, in order of time and then of arrival, the events whose sample lies before `until`."""
@@ -175,28 +183,19 @@ def _keep_our_output() -> None:
 
 
 def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segment) -> int:
-    effects = [Effect.from_json(effect) for effect in order["effects"]]
-    engine = Engine(order["model"], order["sample_rate"], seed=order["seed"], inputs=order["inputs"], effects=effects)
+    engine = load(order)
     cost = engine.decoder.warm()
     say(loaded=True)
     go = orders.next()
     if go is None:
         return 0
-    states = dict(go["states"])
-    if go["state"] in states:
-        engine.states[go["state"]] = _read(states.pop(go["state"]))
-    for parameter, value in go["values"]:
-        engine.apply(int(parameter), float(value))
-    engine.settle(engine.states.get(go["state"]))
-    state = segment["deck"][0]
-    state["hop"], state["delay"] = engine.hop, engine.delay
-    state["deadline_ms"] = 1e3 * engine.decoder.hop / engine.decoder.card.sample_rate
+    deck, states = prepare(engine, go, segment, stream)
+    state = deck.state
     lock_memory()
     gc.collect()
     gc.freeze()
     gc.disable()
     sys.setswitchinterval(1e-4)  # the thread below may not keep the decoder waiting
-    deck = Deck(engine, segment, stream)
     deck.warm()
     while rings.fill(segment["ring_index"]) < state["ahead"]:
         deck.frame()
@@ -211,15 +210,35 @@ def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segme
     return 0
 
 
+def load(order: dict[str, Any]) -> Engine:
+    """Make the engine that an order to load asks for."""
+    effects = [Effect.from_json(effect) for effect in order["effects"]]
+    return Engine(order["model"], order["sample_rate"], seed=order["seed"], inputs=order["inputs"], effects=effects)
+
+
+def prepare(engine: Engine, go: dict[str, Any], segment: Segment, stream: Segment) -> tuple[Deck, dict[int, str]]:
+    """Make the deck that an order to play asks for, with the files of the states that are still to be read."""
+    states = dict(go["states"])
+    if go["state"] in states:
+        engine.states[go["state"]] = read_state(states.pop(go["state"]))
+    for parameter, value in go["values"]:
+        engine.apply(int(parameter), float(value))
+    engine.settle(engine.states.get(go["state"]))
+    deck = Deck(engine, segment, stream)
+    deck.state["hop"], deck.state["delay"] = engine.hop, engine.delay
+    deck.state["deadline_ms"] = 1e3 * engine.decoder.hop / engine.decoder.card.sample_rate
+    return deck, states
+
+
 def _keep_and_know(orders: Orders, engine: Engine, states: dict[int, str]) -> None:
     """Write and read states for the host, beside the playing."""
     for number, path in states.items():
         with contextlib.suppress(GlitchError, OSError):  # a snapshot without its memory still has its values
-            engine.states[number] = _read(path)
+            engine.states[number] = read_state(path)
     while (order := orders.next()) is not None:
         try:
             if "know" in order:
-                engine.states[order["know"]] = _read(order["path"])
+                engine.states[order["know"]] = read_state(order["path"])
             else:
                 Path(order["path"]).write_bytes(_captured(engine, order["keep"]).to_bytes())
             say(done=True)
@@ -236,7 +255,8 @@ def _captured(engine: Engine, number: int) -> EngineState:
     return engine.states[number]
 
 
-def _read(path: str) -> EngineState:
+def read_state(path: str) -> EngineState:
+    """Read a state from its file."""
     return EngineState.from_bytes(Path(path).read_bytes())
 
 

@@ -502,20 +502,24 @@ class Session:
             raise SessionError(f"This session is {state}; use it inside 'with realtime.Session(…) as session:'.")
 
     def _supervise(self) -> None:
-        """Look after what the audio needs, a few dozen times a second, without ever touching it."""
+        """Tend the session a few dozen times a second."""
         while not self._closing.wait(SUPERVISE_S):
-            self.timing.look()
-            self.controls.tend()
-            if self.osc is not None:
-                counts, stream = self.osc.counts, self._stream_state
-                stream["osc_messages"], stream["osc_bad"] = counts.messages, counts.bad
-                stream["osc_unknown"] = counts.unknown
-                self._name_what_is_wrong(counts)
-            self.recall.advance()
-            self.rack.supervise()
-            self.output.tend()
-            self.recordings.tend()
-            self._watch.look()
+            self.tend()
+
+    def tend(self) -> None:
+        """Do once what keeps the audio going: act on what is due, supervise decks and device. Never waits."""
+        self.timing.look()
+        self.controls.tend()
+        if self.osc is not None:
+            counts, stream = self.osc.counts, self._stream_state
+            stream["osc_messages"], stream["osc_bad"] = counts.messages, counts.bad
+            stream["osc_unknown"] = counts.unknown
+            self._name_what_is_wrong(counts)
+        self.recall.advance()
+        self.rack.supervise()
+        self.output.tend()
+        self.recordings.tend()
+        self._watch.look()
 
     def _device_is_back(self) -> None:
         """Go on with a device that was away; where it has another rate now, with decks that play at that."""
