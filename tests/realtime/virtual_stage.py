@@ -32,8 +32,10 @@ from realtime.ipc.child import ChildError
 from realtime.ipc.memory import Segment
 from realtime.session import controls, session
 from tests.eventually import PATIENCE_S, became
+from tests.realtime.sessions import came_in, heard
 
 BLOCK = 128
+STILL = {"/walk/radius": 0.0, "/smoothing": 0.0}  # makes latents jump, and otherwise stay where they are
 EPOCH = 1.7e9  # unix time of the clock's first sample
 TENDED_EVERY_S = 0.02
 
@@ -67,7 +69,7 @@ class VirtualDeck:
 
     def __init__(self, stage: VirtualStage, pid: int) -> None:
         self._stage, self.pid, self.alive = stage, pid, True
-        self.cost_ms = 0.0
+        self.cost_ms = stage.cost_ms
         self._free_at = 0.0  # the sample from which it can begin a frame
         self._making: tuple[float, np.ndarray] | None = None  # when the frame is ready, and its audio
 
@@ -106,6 +108,7 @@ class VirtualDeck:
             while rings.fill(self._deck.segment["ring_index"]) < self._deck.state["ahead"]:
                 self._deck.frame()
             self._deck.state["fill"] = self._deck.state["ahead"]
+            self._deck.state["decode_ms"] = self._deck.state["worst_ms"] = self.cost_ms
             self._deck.state["ready"] = 1
             self._free_at = self._stage.clock
             self._stage.decks.append(self)
@@ -208,6 +211,8 @@ class VirtualStage:
     ----------
     given : np.ndarray [shape=(inputs, samples)]
         The live input, repeated without end.
+    cost_ms
+        What decoding a frame takes, for decks to come.
 
     Attributes
     ----------
@@ -220,7 +225,8 @@ class VirtualStage:
     session: Session
     mixer: Mixer
 
-    def __init__(self, given: np.ndarray | None = None) -> None:
+    def __init__(self, given: np.ndarray | None = None, *, cost_ms: float = 0.0) -> None:
+        self.cost_ms = cost_ms
         self.given = np.zeros((0, 1), np.float32) if given is None else given.astype(np.float32)
         self.time = VirtualTime()
         self.decks: list[VirtualDeck] = []
@@ -286,9 +292,11 @@ class VirtualStage:
 
 
 @contextlib.contextmanager
-def virtual(model: Path, *, given: np.ndarray | None = None, **settings: Any) -> Iterator[VirtualStage]:
-    """Play a session on a virtual clock; `settings` are those of `Session`, `given` is the live input."""
-    stage = VirtualStage(given)
+def virtual(
+    model: Path, *, given: np.ndarray | None = None, cost_ms: float = 0.0, **settings: Any
+) -> Iterator[VirtualStage]:
+    """Play a session on a virtual clock; `settings` are those of `Session`, `given` and `cost_ms` the stage's."""
+    stage = VirtualStage(given, cost_ms=cost_ms)
     if given is not None:
         settings = {"input_device": "", "inputs": list(range(1, len(given) + 1))} | settings
     with pytest.MonkeyPatch.context() as patch:
@@ -306,8 +314,31 @@ def virtual(model: Path, *, given: np.ndarray | None = None, **settings: Any) ->
 
 @contextlib.contextmanager
 def still(model: Path, **settings: Any) -> Iterator[VirtualStage]:
-    """Play a session on a virtual clock whose walk is off and whose latents jump, so that only the test makes sound."""
+    """Play a session on a virtual clock without walk and smoothing, so that only the test makes sound."""
     with virtual(model, **settings) as stage:
-        stage.session.set("/walk/radius", 0)
-        stage.session.set("/smoothing", 0)
+        for address, value in STILL.items():
+            stage.session.set(address, value)
         yield stage
+
+
+@contextlib.contextmanager
+def listening(
+    model: Path, given: np.ndarray, *, ahead: int = 2048, settings: dict[str, Any] | None = None, **knobs: float
+) -> Iterator[VirtualStage]:
+    """Play a session on a virtual clock that hears a sound; `knobs` are those of `/input`."""
+    with virtual(model, given=given, **(settings or {})) as stage:
+        still = STILL if stage.session.card.played == "decode" else {}
+        asked = {"/ahead": float(ahead), "/ahead/lock": 1.0}
+        for address, value in (asked | still | {f"/input/{name}": value for name, value in knobs.items()}).items():
+            stage.session.set(address, value)
+        stage.play(0.5)
+        yield stage
+
+
+def in_and_out(stage: VirtualStage, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    """Let time pass; give what came in and what was played, without an underrun or a jump of the input."""
+    session, begin = stage.session, stage.clock
+    before = session.status().underruns, int(session.deck.state["input_jumps"])
+    stage.play(seconds)
+    assert (session.status().underruns, int(session.deck.state["input_jumps"])) == before
+    return came_in(session, begin, stage.clock), heard(session, begin, stage.clock)

@@ -15,7 +15,7 @@ from realtime.engine.engine import Engine
 from realtime.latent.walk import spherical
 from realtime.session.session_file import DeckEntry, SessionFile, sha256, write
 from tests import reference
-from tests.realtime.session.test_session import eventually
+from tests.eventually import eventually
 
 RATE, SECONDS, SEED = 48_000, 1.5, 7
 AHEAD = {"/ahead": 16_384.0}  # so that nothing is late, however busy the machine is

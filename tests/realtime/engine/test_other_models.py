@@ -20,8 +20,8 @@ from export.torch_export import export
 from realtime import Session
 from realtime.dsp.resampler import Resampler
 from realtime.engine.engine import Engine
+from tests.eventually import eventually
 from tests.jack import JackServer
-from tests.realtime.session.test_session import eventually
 
 STAGE_RATE, SEED = 48_000, 11
 HOP, LATENTS, CHANNELS = 300, 128, 2

@@ -19,8 +19,8 @@ from realtime.ipc.layout import RESTORE
 from realtime.session.session_file import DeckEntry, SessionFile, read, sha256, write
 from realtime.snapshots.store import Rule
 from tests import reference
+from tests.eventually import eventually
 from tests.realtime.session.test_recall import done, played, values
-from tests.realtime.session.test_session import eventually
 from tests.realtime.test_cli import Playing, glitch_live
 
 STOOD = {

@@ -12,69 +12,61 @@ import pytest
 import soundfile as sf
 
 from realtime import Session
-from realtime.decks.client import wait_for
 from realtime.effects.chain import find
 from realtime.library.library import Library
 from realtime.params.table import ParameterError
 from realtime.session.commands import readings
 from realtime.takes.renderer import render
 from tests import reference
+from tests.eventually import eventually
 from tests.jack import JackServer
-from tests.realtime.session.test_live_input import NOISE, lag, played, undisturbed
-from tests.realtime.session.test_session import eventually
+from tests.realtime.sessions import stem
+from tests.realtime.signals import NOISE, lag
 from tests.realtime.takes.test_take import ENDS, wait
 from tests.realtime.test_cli import Playing, glitch_live
+from tests.realtime.virtual_stage import in_and_out, listening, still
 
 
 @pytest.mark.parametrize("rate", [48_000, 44_100])
-def test_the_answer_lies_where_the_dry_way_lies_and_where_it_is_told(
-    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, rate: int
-) -> None:
-    with (
-        JackServer(rate=rate, block=128) as server,
-        played(models["passing"], server, monkeypatch, NOISE, mix=0) as session,
-    ):
-        lags = {}
+def test_the_answer_and_the_dry_path_come_after_the_latency_that_is_shown(models: dict[str, Path], rate: int) -> None:
+    with listening(models["passing"], NOISE, settings={"samplerate": rate}, mix=0) as stage:
+        session, lags = stage.session, {}
         for mix in (0, 1):
             session.set("/input/mix", mix)
-            wait_for(lambda: session.deck.state["events"] > 5, 0.3)
-            lags[mix] = lag(*undisturbed(session, 2.0))
-        told = readings(session)["/latency/input"][0] / 1000 * rate
-        inside = int(session.deck.state["input_delay"])
+            stage.play(0.3)
+            lags[mix] = lag(*in_and_out(stage, 2.0))
+        shown = readings(session)["/latency/input"][0] / 1000 * rate
         parts = session.latency_ms()
-    assert lags[0] == lags[1] == inside
-    assert told >= inside
+    assert lags[0] == lags[1] == pytest.approx(shown)
     assert parts["model"] >= 1000 * 48 / 48_000 - 0.1, "the model's own delay is not in /latency"
 
 
-def test_the_time_of_a_model_of_magnitudes_is_told(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    with JackServer() as server, played(models["resonant"], server, monkeypatch, NOISE, mix=1) as session:
-        undisturbed(session, 0.3)
+def test_the_latency_of_a_model_of_magnitudes_is_shown(models: dict[str, Path]) -> None:
+    with listening(models["resonant"], NOISE, mix=1) as stage:
+        session = stage.session
         assert session.latency_ms()["model"] == pytest.approx(1000 * (512 - 128) / 48_000)
         least = 1000 * (512 - 128 + 128) / 48_000  # the delay, and the hop that must be heard first
         assert readings(session)["/latency/input"][0] > least
 
 
-def test_what_is_frozen_goes_on_through_a_recall_and_through_other_effects(
-    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sound = NOISE.copy()
-    with JackServer() as server, played(models["passing"], server, monkeypatch, sound, mix=1) as session:
-        undisturbed(session, 0.3)
+def test_a_frozen_sound_survives_a_recall_and_a_change_of_effects(models: dict[str, Path]) -> None:
+    with listening(models["passing"], NOISE, mix=1) as stage:
+        session = stage.session
         session.set("/freeze/length", 100)
         session.set("/freeze", 1)
-        wait(session, 0.5)
+        stage.play(0.5)
         session.recall.save("frozen", 1)
-        eventually(lambda: session.recall.snapshots.find("frozen").decks["a"].state is not None)
+        stage.until(lambda: session.recall.snapshots.find("frozen").decks["a"].state is not None)
         before = loop(session)
         session.set("/freeze", 0)
-        wait(session, 0.5)
+        stage.play(0.5)
+        assert not same(before, loop(session)), "nothing was let go"
         session.recall.recall("frozen")
-        wait(session, 0.5)
+        stage.play(0.5)
         assert session.get("/freeze") == 1.0
         assert same(before, loop(session)), "a recall brought something else back"
         session.set_effects(lambda _now: (find("gain", None),)).result(30)
-        wait(session, 0.5)
+        stage.play(0.5)
         assert same(before, loop(session)), "other effects ended what was frozen"
 
 
@@ -185,14 +177,10 @@ def test_the_command_takes_it(models: dict[str, Path], tmp_path: Path) -> None:
     json.loads((tmp_path / "one.json").read_text())
 
 
-def test_a_chunked_generator_plays(tmp_path: Path) -> None:
-    """A second a frame."""
+def test_a_generator_of_chunks_of_a_second_plays_without_an_underrun(tmp_path: Path) -> None:
     model = reference.level_model(tmp_path / "chunks.onnx", hop=48_000)
-    with Session(model, device="null") as session:
-        session.set("/walk/radius", 0)
-        session.set("/latent/1", 2)
-        eventually(lambda: session.status().seconds > 3, 30)
-        assert session.status().underruns <= 1  # a machine that is busy may come too late now and then
-        at = np.arange(session.clock - 24_000, session.clock)
-        stems = session.segment["stems"]
-        np.testing.assert_allclose(stems[at % len(stems), 0], 0.2, atol=1e-3)
+    with still(model, cost_ms=400.0) as stage:
+        stage.session.set("/latent/1", 2)
+        stage.play(4.0)
+        assert stage.session.status().underruns == 0
+        np.testing.assert_allclose(stem(stage.session, "a", stage.clock - 24_000, stage.clock), 0.2, atol=1e-3)

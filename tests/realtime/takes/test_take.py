@@ -31,8 +31,8 @@ from realtime.takes.deck_renderer import Again
 from realtime.takes.journal import CALLBACK, ENTRY, PARTS, Journal, held, left_behind, sweep
 from realtime.takes.renderer import render, sound
 from realtime.takes.take import TakeError, opened
+from tests.eventually import eventually
 from tests.jack import NEEDED, JackServer
-from tests.realtime.session.test_session import eventually
 
 RATE = 48_000
 ENDS = (":out_", ":in_")  # of the names that PortAudio gives its ports
