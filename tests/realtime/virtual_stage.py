@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.format.contract import GlitchError
+from export.errors import GlitchError
 from realtime import Session
 from realtime.audio import output, watchdog
 from realtime.audio.mixer import Mixer

@@ -1,0 +1,118 @@
+"""Look-ahead: how far decks decode ahead, when that is too little, and what is learned from it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from realtime.decks.lookahead import BRACED_MS, BRACED_S, MARGIN_MS, WIDEN_MS
+from tests.realtime.virtual_stage import BLOCK, VirtualStage, still
+
+RATE, HOP = 48_000, 128  # of the level model
+
+
+def ahead(stage: VirtualStage) -> int:
+    """Give the samples that deck A keeps in its ring."""
+    return int(stage.session.deck.state["ahead"])
+
+
+def settle(stage: VirtualStage) -> None:
+    """Let the extra look-ahead of a start end."""
+    stage.play(BRACED_S + 0.1)
+
+
+def blocks(milliseconds: float, block: int = BLOCK) -> int:
+    """Round a time up to whole blocks, in samples."""
+    return math.ceil(milliseconds * RATE / 1000 / block) * block
+
+
+@pytest.mark.parametrize("block", [64, 100, 128, 480])
+def test_whole_blocks_that_last_three_milliseconds_are_decoded_ahead(models: dict[str, Path], block: int) -> None:
+    with still(models["level"], blocksize=block) as stage:
+        settle(stage)
+        assert ahead(stage) == blocks(MARGIN_MS, block)
+
+
+def test_two_decodes_are_decoded_ahead_where_that_is_more(models: dict[str, Path]) -> None:
+    with still(models["level"], cost_ms=2.2) as stage:
+        settle(stage)
+        stage.play(1.0)
+        assert stage.session.status().underruns == 0
+        assert ahead(stage) == blocks(2 * 2.2)
+
+
+def test_a_start_is_braced_for_half_a_second(models: dict[str, Path]) -> None:
+    with still(models["level"], library=models["level"].parent) as stage:
+        assert ahead(stage) == blocks(BRACED_MS + MARGIN_MS)
+        stage.play(BRACED_S - 0.05)
+        assert ahead(stage) == blocks(BRACED_MS + MARGIN_MS)
+        stage.play(0.1)
+        assert ahead(stage) == blocks(MARGIN_MS)
+        stage.session.load("level", letter="b").result(30)
+        assert ahead(stage) == blocks(BRACED_MS + MARGIN_MS), "the load of another deck is more work too"
+
+
+def test_a_delay_within_the_look_ahead_is_not_heard_and_a_longer_one_is_one_underrun(models: dict[str, Path]) -> None:
+    with still(models["level"]) as stage:
+        settle(stage)
+        stage.deck().stall(ahead(stage) - BLOCK)
+        stage.play(0.1)
+        assert stage.session.status().underruns == 0
+        stage.deck().stall(ahead(stage) + BLOCK)
+        stage.play(0.1)
+        assert stage.session.status().underruns == 1
+        assert stage.session.deck.state["missing"] == BLOCK
+
+
+def test_each_underrun_widens_the_look_ahead_unless_it_is_locked(models: dict[str, Path]) -> None:
+    with still(models["level"]) as stage:
+        settle(stage)
+        learned = 0
+        for lock in (0, 1, 0, 0, 1, 0):
+            stage.session.set("/ahead/lock", lock)
+            stage.deck().stall(0.05 * RATE)
+            stage.play(0.2)
+            learned += not lock
+            assert ahead(stage) == blocks(MARGIN_MS) + blocks(learned * WIDEN_MS)
+        assert stage.session.status().underruns == 6
+
+
+def test_the_look_ahead_is_at_least_what_is_asked_for_and_exactly_that_when_locked(models: dict[str, Path]) -> None:
+    with still(models["level"]) as stage:
+        settle(stage)
+        safe = ahead(stage)
+        for asked, locked, expected in (
+            (1, 0, safe),
+            (4000, 0, 4000),
+            (BLOCK + 7, 1, BLOCK + 7),
+            (1, 1, BLOCK),
+            (0, 0, safe),
+        ):
+            stage.session.set("/ahead", asked)
+            stage.session.set("/ahead/lock", locked)
+            assert ahead(stage) == expected
+            stage.play(0.1)
+        assert stage.session.status().underruns == 0
+
+
+def test_the_look_ahead_follows_a_device_that_asks_for_larger_blocks(models: dict[str, Path]) -> None:
+    with still(models["level"]) as stage:
+        settle(stage)
+        stage.block = 512
+        stage.play(0.1)  # in which the first of them may come too early
+        underruns = stage.session.status().underruns
+        assert ahead(stage) == (1 + underruns) * 512
+        stage.play(1.0)
+        assert stage.session.status().underruns == underruns <= 1
+
+
+def test_the_time_to_the_speaker_is_the_sum_of_the_parts_that_are_shown(models: dict[str, Path]) -> None:
+    with still(models["level"]) as stage:
+        settle(stage)
+        stage.play(1.0)  # what is shown is an average
+        shown = stage.session.latency_ms()
+        assert shown["wait for the next frame"] == pytest.approx(1000 * (HOP / 2 + BLOCK) / RATE)
+        assert shown["decoded ahead"] == pytest.approx(1000 * (ahead(stage) - HOP) / RATE, abs=1000 * HOP / RATE)
+        assert shown["model"] == shown["device"] == 0.0
