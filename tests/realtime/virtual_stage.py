@@ -29,7 +29,7 @@ from realtime.decks import client, deck_process, lookahead, rack
 from realtime.decks.deck_process import load, prepare, read_state
 from realtime.ipc import rings, sample_clock
 from realtime.ipc.child import ChildError
-from realtime.ipc.memory import Segment
+from realtime.ipc.segments import Segment
 from realtime.session import controls, session
 from tests.eventually import PATIENCE_S, became
 from tests.realtime.sessions import came_in, heard
