@@ -17,11 +17,14 @@ from rich.console import Console
 from export.errors import ContractError, GlitchError
 from export.format.card import Card, Measured, bends_layer
 from export.format.io import load
-from models.commands import dcgan, digits, evaluate, explore, generate, pair, playable, textures, transform
+from models.commands import evaluate, explore, generate, pair, textures, transform
 from models.commands.grid import grid
 from models.commands.terminal import command_line, console, ended_tidily, progress
-from models.commands.train import train_vae
-from models.commands.travel import train_travel
+from models.commands.train.dcgan import train_dcgan
+from models.commands.train.digits import train_digits
+from models.commands.train.playable import train_playable
+from models.commands.train.travel import train_travel
+from models.commands.train.vae import train_vae
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -43,14 +46,14 @@ data_app = typer.Typer(help="Sounds to train on.", no_args_is_help=True)
 train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
-train_app.command("digits")(digits.train_digits)
-train_app.command("dcgan")(dcgan.train_dcgan)
+train_app.command("digits")(train_digits)
+train_app.command("dcgan")(train_dcgan)
 data_app.command("textures")(textures.data_textures)
 app.command("evaluate")(evaluate.command)
 app.command("explore")(explore.command)
 app.command("generate")(generate.command)
 app.command("transform")(transform.command)
-train_app.command("playable")(playable.train_playable)
+train_app.command("playable")(train_playable)
 data_app.command("pair")(pair.data_pair)
 
 

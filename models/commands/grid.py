@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from models.commands.terminal import command_line, progress
-from models.commands.train import name_of
+from models.commands.train.vae import name_of
 
 _STORAGE = "grid.journal"
 

@@ -11,13 +11,13 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from export.format.card import Provenance
 from models.dcgan import checkpoint
+from models.dcgan.adversarial import Game
 from models.dcgan.checkpoint import TrainedDcgan
-from models.dcgan.directions import measure, turned
-from models.dcgan.forms import Pictures, Spectra, opened
-from models.dcgan.game import Game
-from models.dcgan.media import EpochMedia
+from models.dcgan.domains import Pictures, Spectra, opened
+from models.dcgan.latent_directions import measure, turned
+from models.dcgan.module import DcganTraining, LastTurn
+from models.dcgan.previews import EpochMedia
 from models.dcgan.settings import DcganSettings, checked
-from models.dcgan.training import DcganTraining, LastTurn
 from models.spectral import checkpoint as checkpoints
 from models.spectral.checkpoint import CheckpointError
 from models.spectral.settings import ConfigError
@@ -34,7 +34,7 @@ _STAY = ("latent", "filters", "batch", "stitching", "shared", "chunk", "seed")
 class Run:
     """Where a training reads and writes, and what it runs on.
 
-    `data` is what `models.dcgan.forms.opened` takes. `out` receives `model.ckpt`, `checkpoints/` to resume from,
+    `data` is what `models.dcgan.domains.opened` takes. `out` receives `model.ckpt`, `checkpoints/` to resume from,
     `epochs/` with a picture for each epoch, and `logs/` for TensorBoard.
     """
 

@@ -17,7 +17,7 @@ from models.data.pictures.digits import Digits
 from models.digits import checkpoint
 from models.digits.checkpoint import TrainedDigits
 from models.digits.network import told_of
-from models.digits.training import judge
+from models.digits.train import judge
 from models.evaluation.latent_probe import ACTIVE_VARIANCE
 from models.report import plots as pictures
 from models.vae.priors import StandardNormal

@@ -7,7 +7,7 @@ from typing import Any
 
 from models.data.pictures.augmentation import Jiggle
 from models.digits.network import DigitsConfig
-from models.digits.training import DigitsTraining
+from models.digits.train import DigitsTraining
 from models.vae.fitting import FitSettings
 from models.vae.vae import Weighing
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from models.harmonics import resynthesis
 from models.harmonics.synth import Synth
 from models.inference.roundtrip import Floats, RoundTrip
-from models.playable import resynthesis
 from realtime.dsp.rtpghi import stft_magnitudes
 
 Ceiling = Callable[[Floats, float | None], Floats]

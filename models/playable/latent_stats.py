@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from models.playable.frames import Frames, PartialStore
+from models.playable.module import evenly
 from models.playable.network import PlayableVae
 from models.playable.objective import distance
-from models.playable.training import evenly
 from models.spectral.latent_stats import LatentStatistics, laid_on_map
 
 _DB_PER_NEPER = 8.685889638065035

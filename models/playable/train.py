@@ -20,14 +20,14 @@ from models.playable import latent_stats as statistics
 from models.playable import spectral_encoder as hearing
 from models.playable.checkpoint import Playable
 from models.playable.frames import PartialStore
+from models.playable.module import Notes, PlayableTraining
 from models.playable.network import PlayableConfig
 from models.playable.settings import PlayableSettings, checked
-from models.playable.training import Notes, PlayableTraining
 from models.spectral import checkpoint as checkpoints
 from models.spectral.checkpoint import CheckpointError
+from models.spectral.module import ProgressLine
 from models.spectral.settings import ConfigError
 from models.spectral.train import MODEL_FILE, Run
-from models.spectral.training import ProgressLine
 from models.training.lightning_logging import quiet
 from models.training.resume import LastCheckpoint, TrainingError
 from models.training.scheduled_module import SETTINGS_KEY

@@ -21,8 +21,8 @@ from models.report import embedded as pictures
 from models.report.charts import Curve, Point
 from models.report.page import figure, page, paragraph, section, table
 from models.spectral.frames import FrameStore
-from models.spectral.media import rebuild
 from models.spectral.network import SpectralVae
+from models.spectral.previews import rebuild
 from models.spectral.train import Result
 from models.training.scheduled_module import HELD_OUT_LOSS
 from realtime.dsp.rtpghi import invert

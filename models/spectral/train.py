@@ -24,9 +24,9 @@ from models.spectral import latent_stats as latents
 from models.spectral import settings as config
 from models.spectral.checkpoint import CheckpointError, Trained
 from models.spectral.frames import FrameStore
-from models.spectral.media import Media
+from models.spectral.module import Frames, ProgressLine, VaeTraining
+from models.spectral.previews import Media
 from models.spectral.settings import ConfigError, TrainConfig
-from models.spectral.training import Frames, ProgressLine, VaeTraining
 from models.training import plan
 from models.training.evaluation_history import Judged, Row
 from models.training.lightning_logging import quiet

@@ -16,18 +16,18 @@ from models.data.opening import Wanted, open_shared
 from models.dsp.log_mel import LogMel
 from models.spectral import checkpoint as checkpoints
 from models.spectral.checkpoint import FILE_NAME, CheckpointError
+from models.spectral.module import ProgressLine
 from models.spectral.settings import ConfigError
-from models.spectral.training import ProgressLine
 from models.training import plan
 from models.training.lightning_logging import quiet
 from models.training.resume import LastCheckpoint, TrainingError
 from models.training.scheduled_module import SETTINGS_KEY
 from models.travelgan import checkpoint
 from models.travelgan.checkpoint import Traveller, config_of
-from models.travelgan.media import TravelMedia
+from models.travelgan.module import TravelTraining
+from models.travelgan.previews import TravelMedia
 from models.travelgan.settings import TravelSettings
-from models.travelgan.store import LEAST_SHARE, Spectra, of_split
-from models.travelgan.training import TravelTraining
+from models.travelgan.spectra import LEAST_SHARE, Spectra, of_split
 
 Tell = Callable[[str, int, int], None]
 """Takes what is done, how far it is, and how much there is."""

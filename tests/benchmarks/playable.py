@@ -105,9 +105,9 @@ def measure(folder: Path, model: str) -> dict[str, Any]:
 def _ways(replay: Any, model: str) -> dict[str, Again]:
     from export.format.io import load
     from models.evaluation.evaluate import RoundTrip
+    from models.harmonics import resynthesis
     from models.harmonics.analysis import Analysis, analyse
     from models.harmonics.synth import Synth
-    from models.playable import resynthesis
     from models.playable.replay import Score
     from realtime.dsp.rtpghi import invert, stft_magnitudes
     from realtime.library.library import Library

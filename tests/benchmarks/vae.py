@@ -56,7 +56,7 @@ def describe(result: dict[str, Any]) -> str:
 def _vae(prior: str) -> dict[str, float]:
     from models.data.pictures import digits
     from models.digits.presets import preset
-    from models.digits.training import judge, train
+    from models.digits.train import judge, train
 
     splits = digits.small()
     config, training = preset(mnist=False, prior=prior)

@@ -14,7 +14,7 @@ from models.cli import main
 from models.data import folder
 from models.data.manifest import Manifest
 from models.spectral.checkpoint import Trained
-from models.spectral.training import VaeTraining
+from models.spectral.module import VaeTraining
 
 ROOT = Path(__file__).parents[3]
 

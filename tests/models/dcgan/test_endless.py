@@ -8,10 +8,10 @@ import torch
 from export.streaming.stack import forget, whole
 from models.data.manifest import DataError, Source
 from models.dcgan import chunks
-from models.dcgan.directions import HELD, measure, still, turned
+from models.dcgan.adversarial import seeded
+from models.dcgan.domains import Spectra
 from models.dcgan.endless import BANDS, CONTEXT, GRAIN, LOOPS, EndlessGenerator, EndlessJudge, Grain, start
-from models.dcgan.forms import Spectra
-from models.dcgan.game import seeded
+from models.dcgan.latent_directions import HELD, measure, still, turned
 from models.dcgan.settings import DcganSettings
 from models.dsp.log_mel import LogMel
 
@@ -143,7 +143,7 @@ def test_sounds_that_are_too_short_or_silent_are_said() -> None:
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
-    from models.dcgan.forms import opened
+    from models.dcgan.domains import opened
 
     with pytest.raises(DataError, match="no folder and no manifest"):
         opened(str(tmp_path / "nothing"), DcganSettings(), tmp_path / "data.json")

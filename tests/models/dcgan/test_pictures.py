@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from models.data.manifest import Source
+from models.dcgan.adversarial import seeded
+from models.dcgan.domains import Pictures
 from models.dcgan.endless import start
-from models.dcgan.forms import Pictures
-from models.dcgan.game import seeded
 from models.dcgan.pictures import PictureGenerator, PictureJudge, levels, padded
 from models.dcgan.settings import DcganSettings
 

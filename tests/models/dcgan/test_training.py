@@ -20,9 +20,9 @@ from export.format.io import load
 from export.proof.verification import verify
 from models.commands import export
 from models.dcgan import checkpoint
-from models.dcgan.complete import complete
-from models.dcgan.forms import Pictures, opened
-from models.dcgan.game import Game
+from models.dcgan.adversarial import Game
+from models.dcgan.domains import Pictures, opened
+from models.dcgan.finish import complete
 from models.dcgan.settings import DcganSettings, checked
 from models.dcgan.train import Run, train
 from models.spectral.checkpoint import CheckpointError, load_plain

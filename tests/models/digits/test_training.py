@@ -9,10 +9,10 @@ from models.data.pictures import digits
 from models.data.pictures.digits import Splits
 from models.digits import checkpoint
 from models.digits.checkpoint import TrainedDigits
-from models.digits.media import COLUMNS, DigitsMedia, grid
 from models.digits.network import DigitsConfig, build, digit, told_of
 from models.digits.presets import MNIST, SMALL, preset
-from models.digits.training import DigitsFeed, judge, train
+from models.digits.previews import COLUMNS, DigitsMedia, grid
+from models.digits.train import DigitsFeed, judge, train
 from models.spectral.checkpoint import CheckpointError
 from models.spectral.settings import ConfigError
 

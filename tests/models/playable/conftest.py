@@ -6,7 +6,7 @@ import pytest
 
 from models.data.manifest import Manifest
 from models.playable.checkpoint import Playable
-from models.playable.complete import Completed, complete
+from models.playable.finish import Completed, complete
 from models.playable.network import PlayableConfig
 from models.playable.settings import PlayableSettings
 from models.playable.train import train

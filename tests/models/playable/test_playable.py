@@ -20,8 +20,8 @@ from models.data.manifest import Manifest
 from models.dsp.pitch import refine
 from models.playable import checkpoint
 from models.playable.checkpoint import Playable
-from models.playable.complete import Completed
 from models.playable.export import write
+from models.playable.finish import Completed
 from models.playable.network import PlayableConfig, PlayableVae, audible, frequencies
 from models.playable.replay import Replay, Score
 from models.playable.settings import PlayableSettings
@@ -87,7 +87,7 @@ def test_a_training_is_resumed_to_the_weights_it_would_have_had(
     import os
     import signal
 
-    from models.playable.training import PlayableTraining
+    from models.playable.module import PlayableTraining
     from models.training.resume import TrainingError
 
     cache = playable[0] / "features"

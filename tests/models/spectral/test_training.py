@@ -20,10 +20,10 @@ from models.spectral import checkpoint
 from models.spectral import latent_stats as latents
 from models.spectral.checkpoint import CheckpointError, Trained
 from models.spectral.frames import Draw, FrameStore
+from models.spectral.module import ProgressLine, VaeTraining
 from models.spectral.network import VaeConfig
 from models.spectral.settings import ConfigError
 from models.spectral.train import MODEL_FILE, Run, TrainingError, train
-from models.spectral.training import ProgressLine, VaeTraining
 from tests.models.conftest import SMALL
 
 

@@ -20,12 +20,12 @@ from models.dsp.log_mel import Heard
 from models.spectral import checkpoint as checkpoints
 from models.spectral.settings import ConfigError
 from models.travelgan import checkpoint
-from models.travelgan.complete import complete
-from models.travelgan.judge import matched, onsets
+from models.travelgan.finish import complete
+from models.travelgan.module import Travel, TravelTraining
 from models.travelgan.presets import preset
-from models.travelgan.store import Draws, Spectra, hear, of_split
+from models.travelgan.spectra import Draws, Spectra, hear, of_split
+from models.travelgan.style_evaluation import matched, onsets
 from models.travelgan.train import Trained, TravelRun, settings_of, train
-from models.travelgan.training import Travel, TravelTraining
 from tests.models.travelgan.conftest import TINY
 
 ROOT = Path(__file__).parents[3]

@@ -13,9 +13,9 @@ from models import zoo
 from models.data.features import load_audio
 from models.data.rendered import pairs
 from models.dsp.log_mel import Heard
-from models.travelgan.judge import Verdict, judge
 from models.travelgan.presets import preset
-from models.travelgan.store import Spectra, hear, of_split
+from models.travelgan.spectra import Spectra, hear, of_split
+from models.travelgan.style_evaluation import Verdict, judge
 
 ZOO = Path(zoo.__file__).parent
 NAME = "plucked-to-brass"

@@ -9,7 +9,7 @@ import torch
 
 from models.data.manifest import DataError
 from models.data.pictures import cifar
-from models.dcgan.forms import Pictures, opened
+from models.dcgan.domains import Pictures, opened
 from models.dcgan.settings import DcganSettings
 
 RANDOM = np.random.default_rng(0)

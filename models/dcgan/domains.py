@@ -21,7 +21,7 @@ from models.dcgan import chunks
 from models.dcgan.endless import EndlessGenerator, EndlessJudge
 from models.dcgan.pictures import PictureGenerator, PictureJudge, padded
 from models.dcgan.settings import DcganSettings
-from models.digits.media import grid
+from models.digits.previews import grid
 from models.dsp.log_mel import Heard, LogMel
 
 SHOWN = 40  # pictures in the grid; of spectra there are fewer

@@ -29,7 +29,7 @@ def train_playable(
     cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds; else OUT_DIR/features.")] = None,
 ) -> None:
     """Train a model of harmonics and noise, on the CPU; ends with a model file that is played, and a page about it."""
-    from models.playable.complete import complete
+    from models.playable.finish import complete
     from models.playable.network import PlayableConfig
     from models.playable.settings import PlayableSettings
     from models.playable.train import train

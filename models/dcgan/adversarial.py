@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.dcgan.domains import Form
 from models.dcgan.endless import scores_to_loss, start
-from models.dcgan.forms import Form
 from models.dcgan.settings import DcganSettings
 
 _WEIGHTS, _TURNS, _NORMS, _SHOWN = range(4)  # what random numbers are for

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from export.streaming.stack import whole
 from models.dsp.log_mel import LogMel
 from models.report.plots import GROUND, INK
-from models.travelgan.store import Spectra
-from models.travelgan.training import TravelTraining
+from models.travelgan.module import TravelTraining
+from models.travelgan.spectra import Spectra
 from realtime.dsp.mel_inversion import MelInverter
 
 SHOWN = 4

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from models.spectral import latent_plot as latentplot
 from models.spectral.frames import FrameStore
+from models.spectral.module import VaeTraining
 from models.spectral.network import SpectralVae, unit_gain
 from models.spectral.objective import DB_PER_NEPER
-from models.spectral.training import VaeTraining
 from realtime.dsp.rtpghi import invert
 
 SOUNDS = 4

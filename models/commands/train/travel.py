@@ -31,7 +31,7 @@ def train_travel(
     """Train what turns one folder of sounds into the other, with borders that are not heard."""
     from dataclasses import replace
 
-    from models.travelgan.complete import complete, rows
+    from models.travelgan.finish import complete, rows
     from models.travelgan.presets import preset as settings_called
     from models.travelgan.train import TravelRun, settings_of, train
 

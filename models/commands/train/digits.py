@@ -36,9 +36,9 @@ def train_digits(
         raise ConfigError(f"{out} already exists and isn't an empty folder; give another name.")
     from models.data.pictures import digits
     from models.digits import checkpoint
-    from models.digits.media import DigitsMedia
     from models.digits.presets import preset
-    from models.digits.training import judge, train
+    from models.digits.previews import DigitsMedia
+    from models.digits.train import judge, train
     from models.spectral.checkpoint import FILE_NAME
 
     config, training = preset(

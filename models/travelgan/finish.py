@@ -9,9 +9,9 @@ import soundfile
 
 from models.report.gallery import Page
 from models.travelgan import export
-from models.travelgan.judge import Verdict, judge
-from models.travelgan.media import draw, pairs, sound, turned
+from models.travelgan.previews import draw, pairs, sound, turned
 from models.travelgan.settings import TravelSettings
+from models.travelgan.style_evaluation import Verdict, judge
 from models.travelgan.train import PICTURES, Trained
 
 PAGE = "report.html"

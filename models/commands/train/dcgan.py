@@ -52,7 +52,7 @@ def train_dcgan(
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "cpu",
 ) -> None:
     """Train two networks against each other; ends with a page, and of sound with a model file that plays."""
-    from models.dcgan.complete import complete
+    from models.dcgan.finish import complete
     from models.dcgan.settings import DcganSettings
     from models.dcgan.train import Run, before_of, train
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from models.evaluation.style_metrics import matched
 from models.travelgan.settings import TravelSettings
-from models.travelgan.store import Draws, Spectra
+from models.travelgan.spectra import Draws, Spectra
 
 STEPS, BATCH = 400, 16
 TOLERANCE_S = 0.05

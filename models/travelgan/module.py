@@ -20,7 +20,7 @@ from models.training.scheduled_module import HELD_OUT_LOSS, SETTINGS_KEY
 from models.travelgan.networks import Discriminator, Gist, Siamese, generator
 from models.travelgan.objective import cuts, judging, made_apart, margin, masked, passing, transformation
 from models.travelgan.settings import TravelSettings
-from models.travelgan.store import Batch, Draws, Spectra
+from models.travelgan.spectra import Batch, Draws, Spectra
 
 _LAST_RATE = 0.1
 _TRIALS = 4

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from export.format.card import MapPoint
 from export.streaming.layers import CausalConv1d
+from models.dcgan.domains import Spectra
 from models.dcgan.endless import CONTEXT, EndlessGenerator, led
-from models.dcgan.forms import Spectra
 from models.dsp.log_mel import LogMel
 from models.report.scatter import plane
 from models.spectral.latent_stats import LatentStatistics

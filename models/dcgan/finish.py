@@ -9,11 +9,11 @@ import numpy as np
 import soundfile
 import torch
 
-from models.dcgan import media
+from models.dcgan import previews as media
+from models.dcgan.adversarial import seeded
+from models.dcgan.domains import Pictures, Spectra, panel
 from models.dcgan.export import streaming_notes, write
-from models.dcgan.forms import Pictures, Spectra, panel
-from models.dcgan.game import seeded
-from models.dcgan.media import animate, write_png
+from models.dcgan.previews import animate, write_png
 from models.dcgan.train import Result
 from models.dcgan.walks import SPEED, sounding, spectrum_of, stroll
 from models.report.gallery import Page

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from models.dcgan.forms import Spectra
-from models.dcgan.training import DcganTraining
+from models.dcgan.domains import Spectra
+from models.dcgan.module import DcganTraining
 from models.dcgan.walks import sounding, spectrum_of, stroll
 
 FOLDER, ANIMATION = "epochs", "epochs.gif"

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 
-from models.dcgan.game import Game
+from models.dcgan.adversarial import Game
 from models.training import plan
 from models.training.plan import Plan
 from models.training.resume import LastCheckpoint, TrainingError

@@ -59,7 +59,7 @@ def train_vae(
         settings = configs.changed(begun(out).settings, **changes)
     else:
         settings = configs.read(config, preset=preset, **changes)
-    from models.spectral.complete import complete
+    from models.spectral.finish import complete
     from models.spectral.train import Run, train
 
     run = Run(
