@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.dsp.input_reader import Hearing
+from realtime.dsp.input_reader import InputReader
 from realtime.effects.chain import Effect
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
@@ -52,7 +52,7 @@ class Deck:
         self.segment = segment
         self.state = segment["deck"][0]
         self._stream = stream
-        self._hearing = Hearing(self._heard, engine.sample_rate)
+        self._input_reader = InputReader(self._heard, engine.sample_rate)
         self._incoming = np.zeros(EVENTS, EVENT)
         self._waiting: list[tuple[int, int, int, float]] = []  # (sample, arrival, parameter, value), sorted
         self._arrivals = 0
@@ -120,7 +120,7 @@ class Deck:
         It is read as late as the decode-ahead lets it be there for certain, with what a jump needs to spare. When it
         isn't there, or has fallen far behind, reading begins anew at the right place, and that is noted.
         """
-        hearing, wanted = self._hearing, self.engine.wanted
+        hearing, wanted = self._input_reader, self.engine.wanted
         if self.segment["ring_index"][READ] == 0:  # nobody hears this deck yet, so it cannot know when it sounds
             return hearing.read(wanted)
         there = int(self._stream["stream"][0]["input_clock"]) - wanted - hearing.fade

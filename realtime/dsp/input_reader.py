@@ -1,4 +1,4 @@
-"""Reading the live input on and on; where reading jumps, the old place goes over into the new one."""
+"""Continuous reading of the live input, with a crossfade where the read position jumps."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Callable
 
 import numpy as np
 
-FADE_MS = 1.0  # of the old place, which must have been heard so much further than it was read
+FADE_MS = 1.0  # length of the crossfade; so much input beyond the old position must be there
 
 
-class Hearing:
-    """Reads the live input, a portion at a time.
+class InputReader:
+    """Reads the live input, some samples at a time.
 
     Parameters
     ----------
     source
-        Gives the input's samples [shape=(inputs, samples)] for their numbers on the clock.
+        Returns the input [shape=(inputs, samples)] at sample positions of the clock [shape=(samples,)].
     sample_rate
-        Of the input.
+        Of the input, Hz.
 
     Attributes
     ----------
     at : int or None
-        The sample that is read next; None before the first `jump`, until which all is silence.
+        Sample position to read next; None before the first `jump`, when silence is returned.
     fade : int
-        Samples that a jump takes.
+        Samples of the crossfade.
     """
 
     def __init__(self, source: Callable[[np.ndarray], np.ndarray], sample_rate: float) -> None:
@@ -35,13 +35,13 @@ class Hearing:
         self._left: int | None = None
 
     def jump(self, to: int) -> None:
-        """Read on from another sample."""
+        """Continue reading at sample position `to`."""
         if not self._jumping:
             self._left, self._jumping = self.at, True
         self.at = to
 
     def read(self, count: int) -> np.ndarray:
-        """Give the next samples [shape=(inputs, count)]."""
+        """Return the next samples [shape=(inputs, count)]."""
         first = self.at
         given = self._source(np.arange(first, first + count) if first is not None else np.full(count, -1))
         if first is None:

@@ -1,16 +1,14 @@
 """Mel bands to audio, a frame at a time.
 
-Which spectrum has given bands is open, and few of those that have them are spectra of a sound. So the search for one
-goes on together with that for its phases. A new frame begins with the shape that the frame before it has come to within
-its bands and with noise of its own, and with the phases of RTPGHI (`realtime.dsp.rtpghi`). Then this frame and the one
-that
-is due are heard together with what sounds already, and each bin of what is heard is scaled by what its bands lack; a
-few times over. What comes out is a sound whose bands are nearly the wanted ones. Where bands are wider than bins, it
-says nothing of what lies within: partials there are blurred into noise.
+Many spectra have the given mel bands, and few of them are spectra of a sound, so magnitudes and phases are searched for
+together. A new frame starts with the spectral shape of the frame before it, some noise, and the phases of RTPGHI
+(`realtime.dsp.rtpghi`). Then, a few times, it and the frame that is due are resynthesised together with the audio
+already fixed, analysed again, and each bin is scaled by the ratio of wanted to found bands. The result is a sound with
+nearly the wanted bands. Partials closer than a band become noise, since bands don't describe them.
 
 See Also
 --------
-models.dsp.transforms.mel_inversion : the same for whole sounds, with sources.
+models.dsp.transforms.mel_inversion : The same for whole sounds, with sources.
 """
 
 from __future__ import annotations
@@ -37,25 +35,25 @@ from realtime.ipc.compiled import compiled
 __all__ = ["MelInverter", "warm"]
 
 AUDIBLE = 1e-9
-"""Power of bands this much below the loudest of their frame is not told from silence."""
+"""Bands this far below the loudest of their frame, in power, count as silent."""
 SPREAD = 0.7
-"""Share of noise in a new frame's spectrum. With less of it noise freezes into lines, one in each band. Its power in a
-bin is drawn, as that of noise is: an even spectrum is one of a pulse, and a pulse in each frame is a buzz."""
+"""Share of noise in a new frame's spectrum. With less, noise freezes into one line per band. The power of each bin is
+drawn at random: a flat spectrum is that of a pulse, and a pulse in each frame is a buzz."""
 FILLS = 4
-"""Steps from that to the wanted bands."""
+"""Corrections of a new frame's spectrum towards the wanted bands."""
 
 
 class MelInverter(PhaseInverter):
-    """Power in mel bands in, audio out; one running state for the whole stream.
+    """Streaming inversion of mel bands: power in bands in, audio out.
 
     Parameters
     ----------
     weights : np.ndarray [shape=(bands, n_fft // 2 + 1)]
-        Of the power in each bin, not negative; as `export.format.mel_scale.mel_weights` or librosa makes them.
+        Weight of each bin's power in each band, 0 or more, as from `export.format.mel_scale.mel_weights` or librosa.
     n_fft, hop, window, seed
-        As `realtime.dsp.rtpghi.PhaseInverter` takes them.
+        As in `realtime.dsp.rtpghi.PhaseInverter`.
     rounds
-        How often the frame that is due is heard and corrected; each costs about 1 % of a core at hop 512 and 48 kHz.
+        Corrections of each frame; each costs about 1 % of a core at hop 512 and 48 kHz.
 
     Attributes
     ----------
@@ -65,7 +63,7 @@ class MelInverter(PhaseInverter):
     Raises
     ------
     ValueError
-        A setting that `PhaseInverter` refuses, or weights of another shape.
+        A setting that `PhaseInverter` refuses, or weights of the wrong shape.
     """
 
     def __init__(
@@ -81,7 +79,7 @@ class MelInverter(PhaseInverter):
         weights = np.asarray(weights)
         if weights.ndim != 2 or weights.shape[1] != n_fft // 2 + 1 or not (weights >= 0).all():
             raise ValueError(
-                f"weights have the shape {weights.shape}; expected (bands, {n_fft // 2 + 1}) numbers from 0 on"
+                f"weights have the shape {weights.shape}; expected (bands, {n_fft // 2 + 1}) numbers of 0 or more"
             )
         self.bands, self.rounds = len(weights), rounds
         weights = np.ascontiguousarray(weights, np.float32)
@@ -103,7 +101,7 @@ class MelInverter(PhaseInverter):
         self._spectra: np.ndarray = np.zeros((2, self.bins), np.complex64)
         self._grains: np.ndarray = np.zeros((2, n_fft), np.float32)
         self._given = np.zeros(self.bands)
-        self._heard = np.zeros(self.bands, np.float32)
+        self._found = np.zeros(self.bands, np.float32)
         self._gains = np.zeros(self.bins, np.float32)
         self._power = np.zeros(self.bins, np.float32)
 
@@ -114,12 +112,12 @@ class MelInverter(PhaseInverter):
         )
 
     def push(self, magnitudes: np.ndarray) -> np.ndarray:
-        """Take the next frames and give as many hops of audio.
+        """Invert the next frames into as many hops of audio.
 
         Parameters
         ----------
         magnitudes : np.ndarray [shape=(bands, frames)]
-            Power in each band, of any real type and any number of frames. What is negative or not finite counts as 0.
+            Power in each band, of any real type, any number of frames. Negative and non-finite values count as 0.
 
         Returns
         -------
@@ -129,7 +127,7 @@ class MelInverter(PhaseInverter):
         Raises
         ------
         ValueError
-            The array has another number of bands, or is not a real matrix.
+            The array has the wrong number of bands, or isn't a real matrix.
         """
         bands = np.asarray(magnitudes)
         if bands.ndim != 2 or bands.shape[0] != self.bands or bands.dtype.kind not in "fiu":
@@ -153,13 +151,13 @@ class MelInverter(PhaseInverter):
             self._magnitudes,
             self._logs,
             *self._filters,
-            self._heard,
+            self._found,
             self._gains,
             self._power,
             self._random,
         )
         if not self._phasors[1].any():  # as `reset` leaves it
-            self._go_on()
+            self._start()
         draw(
             self._magnitudes,
             self._logs,
@@ -178,45 +176,47 @@ class MelInverter(PhaseInverter):
             self._spectra,
         )
         for _ in range(self.rounds):
-            self._hear()
-            towards(self._spectra, self._wanted, *self._filters, self._heard, self._gains, self._power)
+            self._reanalyse()
+            towards(self._spectra, self._wanted, *self._filters, self._found, self._gains, self._power)
         np.fft.irfft(self._spectra[0], self.n_fft, out=self._grains[0])
         release(self._grains[0], self._shape, self._overlap, self._level, block)
         settle(self._spectra, self._magnitudes, self._logs, self._phasors, self._next_phasors)
 
-    def _go_on(self) -> None:
-        """Let the first frame go on from one like it, at any phases: with none before it, it would be a pulse."""
+    def _start(self) -> None:
+        """Precede the first frame by one like it with random phases; after silence it would be a pulse."""
         for rows in (self._wanted, self._magnitudes, self._logs):
             rows[1:] = rows[0]
         scatter(self._phasors, self._random)
 
-    def _hear(self) -> None:
-        """Spectra of both frames as they sound together and with what sounds already."""
+    def _reanalyse(self) -> None:
+        """Replace both frames' spectra by those of their resynthesis over the audio already fixed."""
         np.fft.irfft(self._spectra, self.n_fft, out=self._grains)
         overlay(self._grains, self._shape, self._overlap, self._known, self._sound)
         np.fft.rfft(self._grains, out=self._spectra)
 
 
 def warm() -> None:
-    """Compile everything here, or load it from numba's cache, so that nothing compiles on stage."""
+    """Compile all functions, or load them from numba's cache, so that nothing compiles on stage."""
     MelInverter(np.ones((2, 9)), 16, 4).push(np.ones((2, 3)))
 
 
 def _span(row: npt.NDArray[np.float32]) -> tuple[int, int]:
     """First bin with a weight, and one past the last."""
-    heard = np.flatnonzero(row)
-    return (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, 0)
+    bins = np.flatnonzero(row)
+    return (int(bins[0]), int(bins[-1]) + 1) if len(bins) else (0, 0)
 
 
-# Below, arrays are float32; `weights` and `shares` have the shape (bands, bins), `spans` says where a band's are not 0.
-# `shares` are the weights over their sum at each bin. `heard` [bands], `gains` and `power` [bins] are scratch.
+# Below, arrays are float32. `weights` and `shares` have the shape (bands, bins); `spans` gives the first and last
+# non-zero bin of each band; `shares` are the weights divided by their sum in each bin. `found` [bands], `gains` and
+# `power` [bins] are scratch.
 
 
 @compiled
 def overlay(grains: Array, shape: Array, overlap: Array, known: Array, sound: Array) -> None:
-    """Lay two frames, a hop apart, on what sounds already, and cut both out of it again.
+    """Overlap-add two frames, a hop apart, with the audio already fixed, and window both out of the sum again.
 
-    `grains` [shape=(2, n_fft)] are without the window, and come out with it. `sound` [shape=(n_fft + hop,)] is scratch.
+    `grains` [shape=(2, n_fft)] go in without the window and are returned with it. `sound` [shape=(n_fft + hop,)] is
+    scratch.
     """
     size, hop = shape.shape[0], sound.shape[0] - shape.shape[0]
     for n in range(size):
@@ -233,7 +233,7 @@ def overlay(grains: Array, shape: Array, overlap: Array, known: Array, sound: Ar
 
 @compiled
 def release(grain: Array, shape: Array, overlap: Array, level: Array, block: Array) -> None:
-    """Add a frame to what sounds already, and give the hop that is whole."""
+    """Add a frame to the overlap buffer and write the hop that is complete."""
     size, hop = overlap.shape[0], block.shape[0]
     for n in range(size):
         overlap[n] += grain[n] * shape[n]
@@ -253,19 +253,19 @@ def begin(
     weights: Array,
     shares: Array,
     spans: npt.NDArray[np.int64],
-    heard: Array,
+    found: Array,
     gains: Array,
     power: Array,
     random: np.ndarray,
 ) -> None:
-    """Enter a new frame: its bands, made safe, before those of the last in `wanted` [shape=(2, bands)]; and magnitudes
-    that have them, found from those of the frame before."""
+    """Enter a new frame: its bands, sanitised, first in `wanted` [shape=(2, bands)], and magnitudes with these bands,
+    found from those of the frame before."""
     for b in range(given.shape[0]):
         wanted[1, b] = wanted[0, b]
         wanted[0, b] = given[b] if 0 < given[b] < CEILING**2 else 0.0
     for m in range(power.shape[0]):
         power[m] = magnitudes[0, m] * magnitudes[0, m]
-    correct(wanted[0], weights, shares, spans, heard, gains, power)
+    correct(wanted[0], weights, shares, spans, found, gains, power)
     gains[:] = 0
     for b in range(wanted.shape[1]):
         total = np.float32(0)
@@ -277,7 +277,7 @@ def begin(
     for m in range(power.shape[0]):
         power[m] = np.float32(1 - SPREAD) * power[m] - gains[m] * np.log(drawn(random))
     for _ in range(FILLS):
-        correct(wanted[0], weights, shares, spans, heard, gains, power)
+        correct(wanted[0], weights, shares, spans, found, gains, power)
     for m in range(power.shape[0]):
         power[m] = np.sqrt(power[m])
     enter(power, magnitudes, logs)
@@ -301,7 +301,7 @@ def draw(
     random: np.ndarray,
     spectra: np.ndarray,
 ) -> None:
-    """Give the frame that is due and the new one their phases: complex64 [shape=(2, bins)], the older first."""
+    """Compute the spectra of the frame that is due and of the new one: complex64 [shape=(2, bins)], older first."""
     centred_delays(logs, delay_scale, delay_limit, delays)
     integrate(
         *(magnitudes[1], magnitudes[2], logs[1], delays, advance, drift_scale),
@@ -322,11 +322,11 @@ def correct(
     weights: Array,
     shares: Array,
     spans: npt.NDArray[np.int64],
-    heard: Array,
+    found: Array,
     gains: Array,
     power: Array,
 ) -> None:
-    """Scale the power in each bin by what its bands lack, and leave the scale in `gains`."""
+    """Scale the power of each bin by wanted over found power of its bands, and leave the factors in `gains`."""
     loudest = np.float32(0)
     for b in range(wanted.shape[0]):
         loudest = max(loudest, wanted[b])
@@ -336,7 +336,7 @@ def correct(
         level = np.float32(0)
         for m in range(spans[b, 0], spans[b, 1]):
             level += weights[b, m] * power[m]
-        heard[b] = level
+        found[b] = level
         lacking = (wanted[b] + floor) / (level + floor) if loudest > 0 else np.float32(0)
         for m in range(spans[b, 0], spans[b, 1]):
             gains[m] += shares[b, m] * lacking
@@ -351,16 +351,16 @@ def towards(
     weights: Array,
     shares: Array,
     spans: npt.NDArray[np.int64],
-    heard: Array,
+    found: Array,
     gains: Array,
     power: Array,
 ) -> None:
-    """Bring the spectra of both frames (complex64 [shape=(2, bins)], the older first) nearer to their bands."""
+    """Move the spectra of both frames (complex64 [shape=(2, bins)], older first) towards their bands."""
     for k in range(2):
         spectrum = spectra[k]
         for m in range(power.shape[0]):
             power[m] = spectrum[m].real * spectrum[m].real + spectrum[m].imag * spectrum[m].imag
-        correct(wanted[1 - k], weights, shares, spans, heard, gains, power)
+        correct(wanted[1 - k], weights, shares, spans, found, gains, power)
         for m in range(power.shape[0]):
             gain = np.sqrt(gains[m])
             spectrum[m] = complex(gain * spectrum[m].real, gain * spectrum[m].imag)
@@ -368,7 +368,7 @@ def towards(
 
 @compiled
 def settle(spectra: np.ndarray, magnitudes: Array, logs: Array, phasors: Array, next_phasors: Array) -> None:
-    """Keep what both frames have come to: magnitudes and their logarithms, as `enter` has them, and phasors."""
+    """Store magnitudes, their logarithms (as `enter` does) and phasors of both frames."""
     for k in range(2):
         spectrum, row, kept = spectra[k], magnitudes[1 - k], next_phasors if k else phasors
         loudest = np.float32(0)

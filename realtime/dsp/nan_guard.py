@@ -1,19 +1,31 @@
-"""Keeps a break in the model from becoming a step in the sound."""
+"""Fades in place of hops that a model could not compute."""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-class Guard:
-    """Passes hops on; one that is missing becomes a fade from the last sample to silence, and the next fades in."""
+class NanGuard:
+    """Passes hops on; a missing one becomes a fade from the last sample to silence, and the next good one fades in."""
 
     def __init__(self, channels: int) -> None:
         self._last = np.zeros((channels, 1), np.float32)
         self._closed = False
 
     def pass_on(self, audio: np.ndarray | None, frames: int) -> np.ndarray:
-        """Give a hop [shape=(channels, frames)] for the one that the model made, or didn't."""
+        """Return the hop to play.
+
+        Parameters
+        ----------
+        audio : np.ndarray [shape=(channels, frames)] or None
+            The model's hop; None where it has values that are not finite.
+        frames
+            Samples in a hop.
+
+        Returns
+        -------
+        hop : np.ndarray [shape=(channels, frames)]
+        """
         if audio is None:
             out = self._last * (1 - rise(frames))
             self._closed = True
@@ -26,6 +38,6 @@ class Guard:
 
 
 def rise(count: int) -> np.ndarray:
-    """Go from 0 to 1 with neither a step nor a corner."""
+    """Return a smooth rise from 0 to 1 [shape=(count,)], 3t² − 2t³."""
     t = np.arange(count, dtype=np.float32) / count
     return t * t * (3 - 2 * t)

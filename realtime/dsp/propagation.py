@@ -11,14 +11,14 @@ from realtime.ipc.compiled import compiled
 Array = npt.NDArray[np.float32]
 
 TOLERANCE = 1e-6  # bins this much below the loudest of their frame and the last get a random phase
-SILENCE = 1e-12  # a magnitude below it is 0; a sine at full scale has n_fft / 4 or so
-CEILING = 1e10  # a magnitude above it is cut to it, so that squares fit in float32
-OVERSHOOT = 0.5  # how far beyond the projection a frame is leaned, as a share of the way to it
+SILENCE = 1e-12  # a magnitude below it is 0; a full-scale sine has about n_fft / 4
+CEILING = 1e10  # larger magnitudes are clipped, so that squares fit in float32
+OVERSHOOT = 0.5  # how far beyond the projection `lean` turns a frame, as a share of the way to it
 
 
 @compiled
 def enter(frame: np.ndarray, magnitudes: Array, logs: Array) -> None:
-    """Move the rows of magnitudes and logs [shape=(3, bins)] one back and put the new frame, made safe, in front."""
+    """Shift the rows of magnitudes and logs [shape=(3, bins)] back by one and put the new frame, sanitised, first."""
     loudest = np.float32(0)
     for m in range(frame.shape[0]):
         for row in (2, 1):
@@ -36,8 +36,8 @@ def enter(frame: np.ndarray, magnitudes: Array, logs: Array) -> None:
 def centred_delays(logs: Array, scale: np.float32, limit: np.float32, delays: Array) -> None:
     """Group delay of the middle frame, in the measure of `integrate`, from the frames on both sides.
 
-    The limit is that of a sound of which the frame before heard nothing. It came after that frame's end, and most
-    likely just after: what lies closer to the end of this frame, its window hardly hears.
+    The limit is that of a sound absent from the frame before: it began after the end of that frame, most likely just
+    after, since the window attenuates everything nearer the end of this frame.
     """
     for m in range(delays.shape[0]):
         delay = scale * np.float32(0.5) * (logs[0, m] - logs[2, m])
@@ -50,9 +50,10 @@ def causal_delays(
 ) -> None:
     """Group delay of the newest frame, in the measure of `integrate`, from the frames before it.
 
-    The slope between the last two frames belongs half a hop before the newest. Half the curvature added, as in the
-    three-point formula of [1]_, brings it there; but where partials beat or a new sound enters, the curvature of the
-    last three frames says little about that. A steady sound has none, an impulse the window's: it is held between.
+    The slope between the last two frames belongs half a hop before the newest. Adding half the curvature, as the
+    three-point formula of [1]_ does, moves it to the newest; but where partials beat or a new sound enters, the
+    curvature of the last three frames is unreliable. It is therefore clipped between that of a steady sound (none) and
+    that of an impulse (the window's).
     """
     for m in range(delays.shape[0]):
         slope = logs[0, m] - logs[1, m]
@@ -108,7 +109,7 @@ def integrate(
     for m in range(bins):
         from_before[m] = before[m] if before[m] > quiet else np.float32(0)
 
-    # A run of bins that nothing before it leads to (an isolated onset) starts at its loudest bin
+    # A run of bins that the frame before cannot reach (an isolated onset) starts at its loudest bin
     m = 0
     while m < bins:
         start, reached = m, False
@@ -120,13 +121,13 @@ def integrate(
             from_before[start] = np.inf
         m += 1
 
-    # How loud the way is on which each bin is reached from the left: as loud as its quietest bin
+    # Level of the path that reaches each bin from the left: that of its quietest bin
     way = np.float32(0)
     for m in range(bins):
         from_left[m] = way
         way = min(here[m], max(from_before[m], way)) if here[m] > quiet else np.float32(0)
 
-    # The same from the right; and with it the bins that are best reached from the frame before or from the right
+    # The same from the right, and with it the bins best reached from the frame before or from the right
     way = np.float32(0)
     for m in range(bins - 1, -1, -1):
         drift_here = drift_scale * (logs[m + 1] - logs[m - 1]) if 0 < m < bins - 1 else np.float32(0)
@@ -140,7 +141,7 @@ def integrate(
         if from_before[m] == np.inf:
             phasors[0, m], phasors[1, m] = np.float32(1 - 2 * (m % 2)), np.float32(0)  # in phase at the frame's centre
             from_left[m] = 0
-        elif from_before[m] > from_left[m] and from_before[m] >= way:  # where all are as loud, one bin leads the others
+        elif from_before[m] > from_left[m] and from_before[m] >= way:  # if all are equal, one bin leads
             phasors[0, m], phasors[1, m] = rotate(
                 phasors_before[0, m], phasors_before[1, m], np.cos(turn), np.sin(turn)
             )
@@ -151,7 +152,7 @@ def integrate(
             from_left[m] = 0
         way = min(here[m], max(from_before[m], way))
 
-    # What is left is best reached from the left
+    # The remaining bins are best reached from the left
     for m in range(1, bins):
         if from_left[m] > 0:
             re, im = step(delays[m - 1] + delays[m])
@@ -172,27 +173,27 @@ def step(twice_delay: np.float32) -> tuple[np.float32, np.float32]:
 
 @compiled
 def rotate(re: np.float32, im: np.float32, by_re: np.float32, by_im: np.float32) -> tuple[np.float32, np.float32]:
-    """Turn a phasor by another: the product of two complex numbers."""
+    """Rotate a phasor by another: the product of two complex numbers."""
     return re * by_re - im * by_im, re * by_im + im * by_re
 
 
 @compiled
 def random_phasor(random: np.ndarray) -> tuple[np.float32, np.float32]:
-    """A phasor of any angle."""
+    """Draw a phasor of random angle."""
     angle = drawn(random) * np.float32(2 * np.pi)
     return np.cos(angle), np.sin(angle)
 
 
 @compiled
 def scatter(phasors: Array, random: np.ndarray) -> None:
-    """Give every bin a phasor of any angle."""
+    """Give every bin a phasor of random angle."""
     for m in range(phasors.shape[1]):
         phasors[0, m], phasors[1, m] = random_phasor(random)
 
 
 @compiled
 def drawn(random: np.ndarray) -> np.float32:
-    """A number between 0 and 1, never 0; Marsaglia's 32-bit xorshift."""
+    """Draw a number between 0 and 1, never 0 (32-bit xorshift: G. Marsaglia, "Xorshift RNGs", JSS 2003)."""
     state = random[0]
     state ^= state << np.uint32(13)
     state ^= state >> np.uint32(17)
@@ -203,14 +204,14 @@ def drawn(random: np.ndarray) -> np.float32:
 
 @compiled
 def compose(magnitudes: Array, phasors: Array, spectrum: np.ndarray) -> None:
-    """Give magnitudes their phasors [shape=(2, bins)]: the complex spectrum."""
+    """Combine magnitudes and phasors [shape=(2, bins)] into the complex spectrum."""
     for m in range(magnitudes.shape[0]):
         spectrum[m] = complex(magnitudes[m] * phasors[0, m], magnitudes[m] * phasors[1, m])
 
 
 @compiled
 def lean(analysed: np.ndarray, magnitudes: Array, phasors: Array) -> None:
-    """Turn phasors towards, and a little past, the phases of what would sound (complex64 [shape=(bins,)])."""
+    """Turn phasors towards, and a little past, the phases of the resynthesised frame (complex64 [shape=(bins,)])."""
     for m in range(magnitudes.shape[0]):
         back = np.float32(OVERSHOOT) * magnitudes[m]
         re = np.float32(1 + OVERSHOOT) * analysed[m].real - back * phasors[0, m]
@@ -223,6 +224,6 @@ def lean(analysed: np.ndarray, magnitudes: Array, phasors: Array) -> None:
 
 @compiled
 def add_windowed(grain: Array, shape: Array, overlap: Array) -> None:
-    """Add a frame's samples, windowed, to the open audio, all from their first sample on."""
+    """Add a frame's windowed samples to the overlap buffer, from its first sample."""
     for i in range(grain.shape[0]):
         overlap[i] += grain[i] * shape[i]

@@ -1,7 +1,7 @@
-"""From one sample rate to another, live: a portion in, a portion out, and no more held back than the filter needs.
+"""Live resampling with the shortest delay: half the filter, 0.7 ms.
 
-Each sample is interpolated by a windowed sinc (Smith, "Digital Audio Resampling", CCRMA 2002), its weights taken from a
-table. Libraries resample by long transforms, some 20 ms at a time; here the answer lags by half the filter, 0.7 ms.
+Each output sample is interpolated with a windowed sinc whose weights come from a table (J. O. Smith, "Digital Audio
+Resampling Home Page", CCRMA, 2002). Libraries resample with long transforms, about 20 ms at a time.
 """
 
 from __future__ import annotations
@@ -12,28 +12,27 @@ import numpy as np
 
 from realtime.ipc.compiled import compiled
 
-CROSSINGS = 32  # of the sinc, to each side: 20 kHz passes at 44.1 kHz
-BETA = 9.0  # of the Kaiser window: what is folded back stays 90 dB below
-PHASES = 512  # places between two samples at which the table knows the weights
+CROSSINGS = 32  # zero crossings of the sinc on each side: 20 kHz passes at 44.1 kHz
+BETA = 9.0  # of the Kaiser window: aliases stay 90 dB below
+PHASES = 512  # positions between two samples in the table
 
 
 class Resampler:
     """Resamples a stream.
 
-    Any cut of the same input gives the same output. Sample `k` of the output stands for the time `k / wanted`, and
-    comes when its filter is full.
+    Any cut of the same input gives the same output. Output sample `k` is the signal at time `k / wanted`.
 
     Parameters
     ----------
     given, wanted
-        The rates, in Hz.
+        Sample rates of input and output, Hz.
     channels
-        How many.
+        Number of channels.
 
     Attributes
     ----------
     delay : int
-        Samples of output that are held back, at most.
+        Largest number of output samples held back.
     """
 
     def __init__(self, given: float, wanted: float, channels: int) -> None:
@@ -42,19 +41,29 @@ class Resampler:
         self._half = int(np.ceil(CROSSINGS / narrow))
         self.delay = int(np.ceil(self._half * wanted / given))
         taps = np.arange(1 - self._half, self._half + 1)
-        at = (taps - np.arange(PHASES + 1)[:, None] / PHASES) * narrow  # in crossings from the middle
+        at = (taps - np.arange(PHASES + 1)[:, None] / PHASES) * narrow  # in zero crossings from the centre
         window = np.i0(BETA * np.sqrt(np.maximum(1 - (at / CROSSINGS) ** 2, 0))) / np.i0(BETA)
         table = np.sinc(at) * np.where(np.abs(at) < CROSSINGS, window, 0)
         self._table = table / table.sum(axis=1, keepdims=True)
-        self._held = np.zeros((channels, self._half), np.float32)  # what the filter still reaches back to
-        self._begin = -self._half  # the input's sample that `_held` begins with
-        self._next = 0  # the output's sample that comes next
+        self._held = np.zeros((channels, self._half), np.float32)  # input that the filter still needs
+        self._begin = -self._half  # input position of the first sample held
+        self._next = 0  # output position of the next sample
 
     def push(self, audio: np.ndarray) -> np.ndarray:
-        """Take audio [shape=(channels, samples)], and give what is ready of it at the other rate, as float32."""
+        """Take input and return the output that is ready.
+
+        Parameters
+        ----------
+        audio : np.ndarray [shape=(channels, samples)]
+
+        Returns
+        -------
+        audio : np.ndarray [shape=(channels, ready)]
+            float32.
+        """
         held = np.concatenate([self._held, audio], axis=1, dtype=np.float32)
         up, down = self._step.denominator, self._step.numerator
-        last = self._begin + held.shape[1] - 1 - self._half  # a sample beyond it lacks some of its filter
+        last = self._begin + held.shape[1] - 1 - self._half  # beyond it, the filter lacks input
         count = max((last * up + up - 1) // down + 1 - self._next, 0)
         out = np.empty((len(held), count), np.float32)
         whole, rest = divmod(self._next * down, up)
@@ -69,7 +78,7 @@ class Resampler:
 def _interpolate(
     held: np.ndarray, first: int, rest: int, table: np.ndarray, up: int, down: int, out: np.ndarray
 ) -> None:
-    """Fill `out` [shape=(channels, samples)]; its first sample lies `rest / up` behind sample `first` of `held`."""
+    """Fill `out` [shape=(channels, samples)]; its first sample is at position `first + rest / up` of `held`."""
     taps = table.shape[1]
     for k in range(out.shape[1]):
         place = rest + k * down

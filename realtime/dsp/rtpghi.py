@@ -3,14 +3,14 @@
 Under a Gaussian window the gradient of a spectrogram's phase is a derivative of its log-magnitude: across bins it gives
 the phase's course in time, across frames its course in frequency. The usual windows come close. RTPGHI integrates that
 gradient into each new frame, from the frame before and along the frame, always from the loudest bin reached so far
-[1]_. Then the frame is leaned once towards what sounds around it already, the part of Griffin and Lim's iteration that
-a stream can do without waiting [2]_. A second round would gain little for music, and make steady tones rough.
+[1]_. Then the frame is turned once towards the audio that already surrounds it, the part of Griffin and Lim's iteration
+that a stream can do without waiting [2]_. A second round would gain little for music and make steady tones rough.
 
-What differs from the papers:
+Differences from the papers:
 
 - The heap is gone. A bin can be reached from the frame before, from its left or from its right; popping the loudest
-  bin first means that it is reached on the way whose quietest bin is loudest. Along one line of bins, a sweep up and a
-  sweep down know that way for every bin, and reach all in the order of the heap.
+  bin first means that it is reached on the path whose quietest bin is loudest. Along one line of bins, a sweep up and
+  a sweep down find that path for every bin, and reach all in the order of the heap.
 - Phases are unit phasors, not angles: nothing is wrapped, and no arctangent is taken.
 - The derivative over time is taken for the tangent of a delay and bounded, so that no delay leaves the window and a
   click out of silence stays a click (`centred_delays`); without lookahead, so is its curvature (`causal_delays`).
@@ -37,7 +37,7 @@ WINDOWS = {"hann": 0.25645, "sqrt_hann": 0.41532, "hamming": 0.29794, "blackman"
 
 @dataclass(frozen=True)
 class PhaseSnapshot:
-    """All the state of a `PhaseInverter`, to be given back to it or to another with the same settings."""
+    """The whole state of a `PhaseInverter`, for it or another with the same settings to restore."""
 
     settings: tuple[int | str, ...]
     arrays: tuple[np.ndarray, ...]
@@ -54,19 +54,19 @@ class PhaseInverter:
         Samples between frames, 1 to ``n_fft // 2``; it need not divide ``n_fft``.
     window
         Analysis window of the magnitudes, one of `WINDOWS`, periodic. The synthesis window is its canonical dual, so
-        true phases would give the audio back exactly.
+        true phases would reconstruct the audio exactly.
     lookahead
-        Frames of the future that may be waited for: 0 or 1. One costs a hop of delay and buys about 2 dB.
+        Future frames to wait for: 0 or 1. One costs a hop of delay and gains about 2 dB.
     seed
-        Seed of the random phases of bins too quiet to have one of their own.
+        Seed of the random phases of bins too quiet for a phase of their own.
 
     Attributes
     ----------
     bins : int
         ``n_fft // 2 + 1``.
     delay : int
-        ``n_fft // 2 + lookahead * hop`` samples. The block that comes back for frame ``i`` begins at sample ``i * hop``
-        of the stream; what lies at the centre of that frame sounds ``delay`` samples later.
+        ``n_fft // 2 + lookahead * hop`` samples. The block returned for frame ``i`` begins at sample ``i * hop`` of
+        the stream; the centre of that frame sounds ``delay`` samples later.
 
     Raises
     ------
@@ -75,7 +75,7 @@ class PhaseInverter:
 
     See Also
     --------
-    invert : the same for a whole spectrogram, aligned with its audio.
+    invert : The same for a whole spectrogram, aligned with its audio.
 
     Examples
     --------
@@ -94,7 +94,7 @@ class PhaseInverter:
         self.bins = n_fft // 2 + 1
         self.delay = n_fft // 2 + lookahead * hop
 
-        # What stays: windows and the constants of the gradient
+        # Constants: windows and scales of the gradient
         gamma = WINDOWS[window] * n_fft**2
         self._drift_scale = np.float32(hop * n_fft / (2 * gamma))
         self._delay_scale = np.float32(gamma / (2 * hop * n_fft))
@@ -110,7 +110,7 @@ class PhaseInverter:
         self._own_share = np.divide(shape**2, known, out=np.ones(n_fft), where=known > 0).astype(np.float32)
         self._rest_share = np.divide(shape, known, out=np.zeros(n_fft), where=known > 0).astype(np.float32)
 
-        # What runs: the newest three frames, newest first; the last phases; the audio still open
+        # State: the newest three frames, newest first; the last phases; the overlap buffer
         self._magnitudes = np.zeros((3, self.bins), np.float32)
         self._logs = np.zeros((3, self.bins), np.float32)
         self._phasors = np.zeros((2, self.bins), np.float32)
@@ -126,7 +126,7 @@ class PhaseInverter:
             self._random,
         )
 
-        # What every frame overwrites
+        # Scratch
         self._frame = np.zeros(self.bins, np.float64)
         self._delays = np.zeros(self.bins, np.float32)
         self._levels = np.zeros((2, self.bins), np.float32)
@@ -144,13 +144,13 @@ class PhaseInverter:
         )
 
     def push(self, magnitudes: np.ndarray) -> np.ndarray:
-        """Take the next frames and give as many hops of audio.
+        """Invert the next frames into as many hops of audio.
 
         Parameters
         ----------
         magnitudes : np.ndarray [shape=(bins, frames)]
-            Of any real type and any number of frames, scaled as librosa's and torch's STFT give them (the sum of the
-            window is not divided out). What is negative or not finite counts as 0.
+            Of any real type, any number of frames, scaled as in librosa's and torch's STFT (not divided by the sum of
+            the window). Negative and non-finite values count as 0.
 
         Returns
         -------
@@ -160,7 +160,7 @@ class PhaseInverter:
         Raises
         ------
         ValueError
-            The array has another number of bins, or is not a real matrix.
+            The array has the wrong number of bins, or isn't a real matrix.
         """
         magnitudes = np.asarray(magnitudes)
         if magnitudes.ndim != 2 or magnitudes.shape[0] != self.bins or magnitudes.dtype.kind not in "fiu":
@@ -175,23 +175,23 @@ class PhaseInverter:
         return audio
 
     def reset(self) -> None:
-        """Back to silence and to the seed: the same, bit for bit, as a fresh inverter."""
+        """Return to silence and the seed: bit for bit the same as a new inverter."""
         for array in self._state:
             array.fill(0)
         self._phasors[0] = 1
         self._random[0] = (self.seed * 2654435769 + 2654435769) % 2**32 or 1  # any state but 0
 
     def snapshot(self) -> PhaseSnapshot:
-        """Copy of all the state."""
+        """Copy the whole state."""
         return PhaseSnapshot(self._settings(), tuple(array.copy() for array in self._state))
 
     def restore(self, snapshot: PhaseSnapshot) -> None:
-        """Go back to a snapshot, exactly.
+        """Restore a snapshot exactly.
 
         Raises
         ------
         ValueError
-            The snapshot is of an inverter with other settings.
+            The snapshot comes from an inverter with other settings.
         """
         if snapshot.settings != self._settings():
             raise ValueError(
@@ -204,7 +204,7 @@ class PhaseInverter:
         return self.n_fft, self.hop, self.window, self.lookahead
 
     def _invert_frame(self, block: Array) -> None:
-        """Find the phases of the frame that is due, overlap it, and write the block that nothing will add to."""
+        """Find the phases of the frame that is due, overlap-add it, and write the block that is complete."""
         enter(self._frame, self._magnitudes, self._logs)
         due = self._magnitudes[self.lookahead]
         if self.lookahead:
@@ -213,7 +213,7 @@ class PhaseInverter:
             causal_delays(self._logs, self._delay_scale, self._delay_limit, self._impulse_curvature, self._delays)
         self._integrate(self.lookahead, self._phasors, self._drift)
 
-        # What else sounds under this frame: what is already there and, with lookahead, a guess at the next frame
+        # Audio under this frame: the overlap buffer and, with lookahead, an estimate of the next frame
         np.copyto(self._rest, self._overlap)
         if self.lookahead:
             causal_delays(self._logs, self._delay_scale, self._delay_limit, self._impulse_curvature, self._delays)
@@ -234,7 +234,7 @@ class PhaseInverter:
         self._overlap[-self.hop :] = 0
 
     def _integrate(self, index: int, phasors: Array, drift: Array) -> None:
-        """Phases of the frame in row ``index``, from those of the last frame overlapped."""
+        """Integrate the phases of the frame in row ``index`` from those of the last overlapped frame."""
         integrate(
             self._magnitudes[index],
             self._magnitudes[index + 1],
@@ -251,7 +251,7 @@ class PhaseInverter:
         )
 
     def _synthesise(self, magnitudes: Array, phasors: Array) -> None:
-        """One frame's samples before the synthesis window, into the grain."""
+        """Write one frame's samples, before the synthesis window, into the grain."""
         compose(magnitudes, phasors, self._spectrum)
         np.fft.irfft(self._spectrum, self.n_fft, out=self._grain)
 
@@ -266,26 +266,26 @@ def invert(
     seed: int = 0,
     length: int | None = None,
 ) -> Array:
-    """Audio whose centred STFT has nearly these magnitudes.
+    """Invert a whole spectrogram: audio whose centred STFT has nearly these magnitudes.
 
     Parameters
     ----------
     magnitudes : np.ndarray [shape=(bins, frames)]
-        As `stft_magnitudes`, ``librosa.stft`` or ``torch.stft`` (``center=True``) give them.
+        As from `stft_magnitudes`, ``librosa.stft`` or ``torch.stft`` (``center=True``).
     n_fft, hop, window, lookahead, seed
-        As `PhaseInverter` takes them.
+        As in `PhaseInverter`.
     length
-        Samples to give, at most ``frames * hop``; by default those between the centres of the first and last frame.
+        Samples to return, at most ``frames * hop``. Default: those between the centres of the first and last frame.
 
     Returns
     -------
     audio : np.ndarray [shape=(length,)]
-        float32, aligned with the signal that the magnitudes were taken from.
+        float32, aligned with the signal of the magnitudes.
 
     Raises
     ------
     ValueError
-        A setting that `PhaseInverter` refuses, magnitudes of another shape, or a length that they don't give.
+        A setting that `PhaseInverter` refuses, magnitudes of the wrong shape, or too great a length.
     """
     inverter = PhaseInverter(n_fft, hop, window=window, lookahead=lookahead, seed=seed)
     audio = inverter.push(magnitudes)
@@ -297,19 +297,20 @@ def invert(
     after = -(-inverter.delay // hop)
     audio = np.concatenate([audio, inverter.push(np.zeros((inverter.bins, after)))])
 
-    # The stream takes silence before the first frame and after the last; here nothing is there: divide by what is
+    # The stream assumes silence before the first frame and after the last; here no frames are there, so divide by those
+    # that are
     power = analysis_window(n_fft, window) ** 2
     there = np.zeros((frames + after) * hop + n_fft)
     for start in range(0, frames * hop, hop):
         there[start : start + n_fft] += power
     everywhere = np.resize(_power_above(power, hop)[:hop], len(there))
-    heard = slice(n_fft // 2, n_fft // 2 + length)
-    gain = everywhere[heard] / np.maximum(there[heard], 0.01)
+    kept = slice(n_fft // 2, n_fft // 2 + length)
+    gain = everywhere[kept] / np.maximum(there[kept], 0.01)
     return (audio[inverter.delay : inverter.delay + length] * gain).astype(np.float32)
 
 
 def stft_magnitudes(audio: np.ndarray, n_fft: int, hop: int, window: str = "hann") -> Array:
-    """Magnitudes of the centred STFT, the signal padded with zeros.
+    """Compute magnitudes of the centred STFT, the signal padded with zeros.
 
     Parameters
     ----------
@@ -328,7 +329,7 @@ def stft_magnitudes(audio: np.ndarray, n_fft: int, hop: int, window: str = "hann
 
 
 def analysis_window(n_fft: int, window: str) -> npt.NDArray[np.float64]:
-    """The periodic window of a name in `WINDOWS` [shape=(n_fft,)]."""
+    """Return the periodic window of a name in `WINDOWS` [shape=(n_fft,)]."""
     if n_fft < 4 or n_fft % 2:
         raise ValueError(f"n_fft is {n_fft}; it must be even and at least 4")
     turn = 2 * np.pi * np.arange(n_fft) / n_fft
@@ -345,7 +346,7 @@ def analysis_window(n_fft: int, window: str) -> npt.NDArray[np.float64]:
 
 
 def warm() -> None:
-    """Compile everything here, or load it from numba's cache, so that nothing compiles on stage."""
+    """Compile all functions, or load them from numba's cache, so that nothing compiles on stage."""
     for lookahead in (0, 1):
         PhaseInverter(16, 4, lookahead=lookahead).push(np.ones((9, 1)))
 
@@ -356,7 +357,7 @@ def _check_hop(n_fft: int, hop: int) -> None:
 
 
 def _power_above(power: np.ndarray, hop: int) -> np.ndarray:
-    """Squared windows that lie over a frame's samples: its own and those of all frames before it [shape=(n_fft,)]."""
+    """Sum the squared windows over a frame's samples: its own and those of all frames before it [shape=(n_fft,)]."""
     total = np.zeros(len(power))
     for shift in range(0, len(power), hop):
         total[: len(power) - shift] += power[shift:]

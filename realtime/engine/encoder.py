@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from export.format.io import load
-from realtime.dsp.framer import Hops
+from realtime.dsp.framer import Framer
 from realtime.engine.graph import Graph
 
 
@@ -21,7 +21,7 @@ class Encoder:
     sample_rate, channels
         Of the live input.
     behind
-        As `Hops` takes it.
+        As `Framer` takes it.
 
     Attributes
     ----------
@@ -36,13 +36,13 @@ class Encoder:
         self.graph = Graph(model, self.card, "encode", path)
         method = self.graph.method
         self.hop = method.hop
-        self._hops = Hops(
+        self._hops = Framer(
             sample_rate,
             channels,
             model_rate=self.card.sample_rate,
-            inside=method.channels,
+            model_channels=method.channels,
             hop=method.hop,
-            behind=method.delay + behind,
+            model_delay=method.delay + behind,
         )
         self.lag = self._hops.delay + method.delay
         self.delay = round(self.lag * sample_rate / self.card.sample_rate)

@@ -17,9 +17,9 @@ import numpy as np
 
 from export.format.card import Card, Latent, bends_layer
 from export.format.io import load
-from realtime.dsp.dry_path import DryWay
-from realtime.dsp.framer import Hops
-from realtime.dsp.nan_guard import Guard, rise
+from realtime.dsp.dry_path import DryPath
+from realtime.dsp.framer import Framer
+from realtime.dsp.nan_guard import NanGuard, rise
 from realtime.dsp.resampler import Resampler
 from realtime.effects.chain import Chain, Effect, rows
 from realtime.engine.bends import Bends
@@ -31,7 +31,7 @@ from realtime.engine.sounding import Sounding
 from realtime.engine.state import EngineState
 from realtime.engine.transformer import Transformer
 from realtime.ipc.layout import CAPTURE, GLIDE, RESTORE
-from realtime.latent.mixer import Latents, Smoother
+from realtime.latent.mixer import LatentMixer, Smoother
 from realtime.params.table import Parameter, Table, table
 
 
@@ -90,7 +90,7 @@ class Engine:
         self.states: dict[int, EngineState] = {}
         self.controls_at_once = False
         frame_rate = card.sample_rate / self.decoder.hop
-        self.latents = Latents(Latent.plain(0) if transforms else card.latent, frame_rate, seed)
+        self.latents = LatentMixer(Latent.plain(0) if transforms else card.latent, frame_rate, seed)
         self.knobs = {row.address: row.default for row in self.table.by_index}
         if "/walk/seed" in self.knobs:
             self.knobs["/walk/seed"] = seed
@@ -116,14 +116,14 @@ class Engine:
         self._glide_ms = 0.0
         self._glides: dict[str, tuple[Parameter, float, float, int, int]] = {}
         self._restoring: EngineState | None = None
-        self._guard = Guard(self.channels)
+        self._guard = NanGuard(self.channels)
         self._ratio = sample_rate / card.sample_rate
         self._resampler = None
         if self._ratio != 1.0:
             self._resampler = Resampler(card.sample_rate, sample_rate, self.channels)
         self._intake = Intake(self.channels, self.decoder.hop, card.sample_rate) if transforms else None
         self._ears = self._listening(path, card) if inputs else None
-        self._dry = DryWay(inputs, self.channels, self._dry_delay + 2 * self.hop) if inputs else None
+        self._dry = DryPath(inputs, self.channels, self._dry_delay + 2 * self.hop) if inputs else None
         self.chain = Chain(effects, sample_rate, self.channels) if effects else None
         self._effect_rows = frozenset(row.address for row in rows(effects))
         self.taken = 0
@@ -154,13 +154,18 @@ class Engine:
             heard = self._ears.lag if isinstance(self._ears, Encoder) else self._ears.delay
         return round((heard + self.decoder.delay) * self._ratio)
 
-    def _listening(self, path: str | os.PathLike[str], card: Card) -> Encoder | Hops | None:
+    def _listening(self, path: str | os.PathLike[str], card: Card) -> Encoder | Framer | None:
         """Make what hears the live input: a latent frame of it, or a hop, for each frame; None where nothing does."""
         behind = self.decoder.delay
         if self._intake is not None:
             inside, hop = self.decoder.channels, self.decoder.hop
-            return Hops(
-                self.sample_rate, self.inputs, model_rate=card.sample_rate, inside=inside, hop=hop, behind=behind
+            return Framer(
+                self.sample_rate,
+                self.inputs,
+                model_rate=card.sample_rate,
+                model_channels=inside,
+                hop=hop,
+                model_delay=behind,
             )
         return Encoder(path, self.sample_rate, self.inputs, behind=behind) if "encode" in card.methods else None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from realtime.dsp.feedback_path import Feedback
+from realtime.dsp.feedback_path import FeedbackPath
 from realtime.dsp.freeze import Freeze
 
 PARTS = 2  # arrays of the state that are what is frozen
@@ -26,12 +26,12 @@ class Intake:
 
     def __init__(self, channels: int, hop: int, sample_rate: float) -> None:
         self._freeze = Freeze(channels, sample_rate)
-        self._feedback = Feedback(channels, hop, sample_rate)
+        self._feedback = FeedbackPath(channels, hop, sample_rate)
         self._silence = np.zeros((channels, hop), np.float32)
 
     def hear(self, audio: np.ndarray | None) -> None:
         """Take a hop of the live sound [shape=(channels, hop)]; None is silence."""
-        self._freeze.hear(self._silence if audio is None else audio)
+        self._freeze.push(self._silence if audio is None else audio)
 
     def next(self, knobs: Mapping[str, float]) -> np.ndarray:
         """Give what the model hears [shape=(channels, hop)], as `/freeze`, `/freeze/length` and `/feedback` say."""

@@ -19,7 +19,7 @@ import numpy as np
 from export.errors import GlitchError
 from realtime.dsp.rtpghi import PhaseSnapshot
 from realtime.engine.sounding import SoundingState
-from realtime.latent.mixer import LatentsState
+from realtime.latent.mixer import LatentMixerState
 
 MAGIC = b"glitch state 1\n"
 LARGEST_HEAD = 1 << 20
@@ -47,7 +47,7 @@ class EngineState:
     """
 
     decoder: SoundingState
-    latents: LatentsState
+    latents: LatentMixerState
     controls: np.ndarray
     heard: tuple[np.ndarray, ...] = ()
 
@@ -101,7 +101,7 @@ class EngineState:
         if head["phase"] is not None:
             n_fft, hop, window, lookahead = head["phase"]
             inverter = PhaseSnapshot((int(n_fft), int(hop), str(window), int(lookahead)), phase)
-        latents = LatentsState.unpack(head["latents"], list(sources))
+        latents = LatentMixerState.unpack(head["latents"], list(sources))
         return cls(SoundingState(caches, inverter), latents, controls, heard[0] if heard else ())
 
 

@@ -23,7 +23,7 @@ def places(points: Sequence[MapPoint]) -> np.ndarray:
     return np.where(extent > 0, (drawn - low) / np.where(extent > 0, extent, 1.0), 0.5)
 
 
-class Plane:
+class LatentMap:
     """Gives the latent at a place on the map, between the sounds around it.
 
     A sound's own place gives that sound, and between sounds they are mixed, the nearer the more: by the inverse fourth

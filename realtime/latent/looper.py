@@ -80,7 +80,7 @@ class Overdub:
 
 
 @dataclass(frozen=True, eq=False)
-class LoopState:
+class LooperState:
     """What a loop is doing, without what is recorded in it.
 
     Attributes
@@ -102,7 +102,7 @@ class LoopState:
     overdub: Overdub | None
 
 
-class Loop:
+class Looper:
     """A gesture that repeats; see the module's head.
 
     Parameters
@@ -196,11 +196,11 @@ class Loop:
             here = (1 - t) * here + t * self._frames[(k + 1) % self._length]
         return here - self._anchor
 
-    def snapshot(self) -> LoopState:
+    def snapshot(self) -> LooperState:
         """Note what the loop is doing."""
-        return LoopState(self._mode, self._at, self._record, self._play, self._overdub)
+        return LooperState(self._mode, self._at, self._record, self._play, self._overdub)
 
-    def restore(self, state: LoopState) -> None:
+    def restore(self, state: LooperState) -> None:
         """Go on from what the loop was doing, with what is recorded in it now.
 
         A place beyond the end of what is recorded now is taken round, and an overdub there is over. Where nothing is

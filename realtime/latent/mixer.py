@@ -16,8 +16,8 @@ import numpy as np
 
 from export.errors import GlitchError
 from export.format.card import Latent
-from realtime.latent.latent_map import Plane
-from realtime.latent.looper import MODES, Loop, LoopState, Overdub
+from realtime.latent.latent_map import LatentMap
+from realtime.latent.looper import MODES, Looper, LooperState, Overdub
 from realtime.latent.walk import Walk, WalkState, pace
 
 
@@ -49,7 +49,7 @@ class Smoother:
 
 
 @dataclass(frozen=True, eq=False)
-class LatentsState:
+class LatentMixerState:
     """Where the sources of the latent are, without the faders and without what is recorded in the loop.
 
     Attributes
@@ -62,7 +62,7 @@ class LatentsState:
 
     scores: np.ndarray
     walk: WalkState
-    loop: LoopState
+    loop: LooperState
 
     def pack(self) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Turn it into values that JSON can hold, and arrays [shape=(latents,)]."""
@@ -78,7 +78,7 @@ class LatentsState:
         return meta, arrays
 
     @classmethod
-    def unpack(cls, meta: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> LatentsState:
+    def unpack(cls, meta: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> LatentMixerState:
         """Undo `pack`.
 
         Raises
@@ -92,7 +92,7 @@ class LatentsState:
             if loop["overdub"] is not None:
                 start, change, waiting = rest
                 loop["overdub"] = Overdub(start=start, change=change, waiting=waiting, **loop["overdub"])
-            state = cls(scores, WalkState(drift=drift, **meta["walk"]), LoopState(**loop))
+            state = cls(scores, WalkState(drift=drift, **meta["walk"]), LooperState(**loop))
             state._check((scores, drift, *rest))
         except (KeyError, TypeError, ValueError) as error:
             raise LatentsError(
@@ -114,7 +114,7 @@ class LatentsState:
             raise ValueError(f"the loop is {self.loop.mode}, and not one of {', '.join(MODES)}")
 
 
-class Latents:
+class LatentMixer:
     """Sums the sources and gives latent frames.
 
     The faders, the place on the map and the live input make the gesture. The walk and the loop are added to it; the sum
@@ -148,8 +148,8 @@ class Latents:
         self.smoothing_ms = np.full(latent.size, -1.0)
         self.scores = np.zeros(latent.size)
         self.walk = Walk(latent.size, frame_rate, seed)
-        self.loop = Loop(latent.size, frame_rate)
-        self._plane = Plane(latent)
+        self.loop = Looper(latent.size, frame_rate)
+        self._map = LatentMap(latent)
         self._smoother = Smoother(self.manual, frame_rate)
         self._order = np.array(latent.order, int)
         self._inverse = np.argsort(self._order)
@@ -189,11 +189,11 @@ class Latents:
         walk = self.walk.place(knobs["/walk/radius"], int(knobs["/walk/kind"]))
         self._smoother.now[:] = self._sum(knobs, self._gesture(knobs, None), walk, self.loop.place())
 
-    def snapshot(self) -> LatentsState:
+    def snapshot(self) -> LatentMixerState:
         """Note where the sources are."""
-        return LatentsState(self._smoother.now.copy(), self.walk.snapshot(), self.loop.snapshot())
+        return LatentMixerState(self._smoother.now.copy(), self.walk.snapshot(), self.loop.snapshot())
 
-    def restore(self, state: LatentsState) -> None:
+    def restore(self, state: LatentMixerState) -> None:
         """Go on from where the sources were; with the same knobs, and the same in the loop, the frames are the same.
 
         Raises
@@ -218,7 +218,7 @@ class Latents:
         """Sum what the performer does."""
         gesture = self.manual.copy()
         if knobs["/xy/amount"]:
-            gesture += knobs["/xy/amount"] * self._plane.at(knobs["/xy/x"], knobs["/xy/y"])
+            gesture += knobs["/xy/amount"] * self._map.at(knobs["/xy/x"], knobs["/xy/y"])
         if knobs["/input/amount"] and heard is not None and np.isfinite(heard).all():
             gesture += knobs["/input/amount"] * ((heard - self._mean) / self._std)[self._order]
         return gesture

@@ -20,7 +20,7 @@ import numpy as np
 import soundfile as sf
 
 from export.errors import GlitchError
-from realtime.dsp.input_reader import Hearing
+from realtime.dsp.input_reader import InputReader
 from realtime.effects.chain import Effect
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
@@ -95,7 +95,7 @@ class _Deck:
         self._done = take.entries[take.entries["source"] == number]
         self._next = 0
         self._input: sf.SoundFile | None = None
-        self._hearing = Hearing(self._heard, take.sample_rate)
+        self._input_reader = InputReader(self._heard, take.sample_rate)
         effects = [Effect.from_json(effect) for effect in said["effects"]]
         self._engine = Engine(model, said["sample_rate"], seed=said["seed"], inputs=said["inputs"], effects=effects)
         if said["state"] is not None:
@@ -113,7 +113,7 @@ class _Deck:
         parts, count = [], 0
         while count < PORTION:
             self._apply()
-            given = self._hearing.read(self._engine.wanted) if self._engine.inputs else None
+            given = self._input_reader.read(self._engine.wanted) if self._engine.inputs else None
             parts.append(self._engine.next(given))
             count += parts[-1].shape[1]
         return np.concatenate(parts, axis=1)
@@ -122,7 +122,7 @@ class _Deck:
         while self._next < len(self._done) and self._done[self._next]["number"] <= self._engine.frames:
             entry = self._done[self._next]
             if entry["kind"] == HEAR:
-                self._hearing.jump(int(entry["value"]))
+                self._input_reader.jump(int(entry["value"]))
             elif entry["kind"] == RESTORE:  # only noted by a deck that knew the state
                 self._learn(int(entry["value"]))
             self._turn(int(entry["kind"]), float(entry["value"]))

@@ -1,4 +1,4 @@
-"""Feedback: a model hears itself, and cannot run away, whatever it is."""
+"""FeedbackPath: a model hears itself, and cannot run away, whatever it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.dsp.feedback_path import RISE_MS, Feedback
+from realtime.dsp.feedback_path import RISE_MS, FeedbackPath
 
 RATE, HOP = 48_000, 128
 NOISE = (0.1 * np.random.default_rng(0).standard_normal((1, RATE))).astype(np.float32)
@@ -17,7 +17,7 @@ NOISE = (0.1 * np.random.default_rng(0).standard_normal((1, RATE))).astype(np.fl
 
 def fed(sound: np.ndarray, model: Callable[[np.ndarray], np.ndarray], amount: float) -> tuple[np.ndarray, np.ndarray]:
     """Give what a model that is fed back heard, and what it made."""
-    feedback, heard, made = Feedback(len(sound), HOP, RATE), [], []
+    feedback, heard, made = FeedbackPath(len(sound), HOP, RATE), [], []
     for k in range(sound.shape[1] // HOP):
         heard.append(sound[:, k * HOP : (k + 1) * HOP] + feedback.next(amount))
         made.append(model(heard[-1]))
@@ -56,7 +56,7 @@ def test_without_it_nothing_is_added() -> None:
 
 
 def test_it_is_followed_without_a_step() -> None:
-    feedback = Feedback(1, HOP, RATE)
+    feedback = FeedbackPath(1, HOP, RATE)
     feedback.keep(np.full((1, HOP), 0.5, np.float32))
     ones = np.tanh(feedback._last)
     ramp = np.concatenate([feedback.next(1.0) / ones for _ in range(20)], axis=1)[0]
@@ -71,7 +71,7 @@ def test_what_is_no_number_is_forgotten() -> None:
 
 
 def test_a_state_goes_on_in_another_as_it_would_have() -> None:
-    one, other = Feedback(1, HOP, RATE), Feedback(1, HOP, RATE)
+    one, other = FeedbackPath(1, HOP, RATE), FeedbackPath(1, HOP, RATE)
     for _ in range(3):
         one.next(0.8)
         one.keep(NOISE[:, :HOP])
@@ -81,4 +81,4 @@ def test_a_state_goes_on_in_another_as_it_would_have() -> None:
         for each in (one, other):
             each.keep(NOISE[:, k * HOP : (k + 1) * HOP])
     with pytest.raises(ValueError, match="fit"):
-        Feedback(2, HOP, RATE).restore(one.snapshot())
+        FeedbackPath(2, HOP, RATE).restore(one.snapshot())

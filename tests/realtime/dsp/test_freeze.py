@@ -20,7 +20,7 @@ def heard(freeze: Freeze, sound: np.ndarray, asked: dict[int, tuple[bool, float]
     parts, now = [], (False, 250.0)
     for k in range(sound.shape[1] // HOP):
         now = asked.get(k, now)
-        freeze.hear(sound[:, k * HOP : (k + 1) * HOP])
+        freeze.push(sound[:, k * HOP : (k + 1) * HOP])
         parts.append(freeze.next(*now))
     return np.concatenate(parts, axis=1)
 
@@ -82,7 +82,7 @@ def test_a_state_from_any_moment_is_one() -> None:
     now = (False, 250.0)
     for k in range(40):
         now = asked.get(k, now)
-        one.hear(NOISE[:, k * HOP : (k + 1) * HOP])
+        one.push(NOISE[:, k * HOP : (k + 1) * HOP])
         one.next(*now)
         other = Freeze(1, RATE)
         other.restore(one.snapshot())

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.dsp.input_reader import Hearing
+from realtime.dsp.input_reader import InputReader
 
 RATE = 48_000
 
@@ -17,14 +17,14 @@ def clockwork(samples: np.ndarray) -> np.ndarray:
 
 
 def test_until_it_knows_where_all_is_silence() -> None:
-    hearing = Hearing(clockwork, RATE)
+    hearing = InputReader(clockwork, RATE)
     assert not hearing.read(100).any()
     assert hearing.at is None
 
 
 @given(st.lists(st.integers(1, 400), min_size=1))
 def test_it_reads_on_where_it_was(counts: list[int]) -> None:
-    hearing = Hearing(clockwork, RATE)
+    hearing = InputReader(clockwork, RATE)
     hearing.jump(1000)
     hearing.read(hearing.fade)
     heard = np.concatenate([hearing.read(count)[0] for count in counts])
@@ -33,7 +33,7 @@ def test_it_reads_on_where_it_was(counts: list[int]) -> None:
 
 @given(st.integers(0, 20_000), st.integers(48, 400))
 def test_a_jump_goes_over_from_the_old_place_to_the_new_one(to: int, count: int) -> None:
-    hearing = Hearing(clockwork, RATE)
+    hearing = InputReader(clockwork, RATE)
     hearing.jump(10_000)
     hearing.read(100)
     hearing.jump(to)

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from realtime.latent.looper import FARTHEST, LONGEST_S, Loop
+from realtime.latent.looper import FARTHEST, LONGEST_S, Looper
 
 SIZE, RATE = 2, 10.0
 SEEDS = st.integers(0, 2**32 - 1)
@@ -21,7 +21,7 @@ class Player:
     """A performer at a loop: steers, and hears the gesture and what the loop adds to it."""
 
     def __init__(self) -> None:
-        self.loop = Loop(SIZE, RATE)
+        self.loop = Looper(SIZE, RATE)
         self.switches: dict[str, Any] = {"record": False, "overdub": False, "play": False, "speed": 1.0}
 
     def hear(self, gestures: np.ndarray, **switches: Any) -> np.ndarray:
@@ -298,21 +298,21 @@ PLAYING = st.lists(st.tuples(SWITCHES, st.integers(1, 12)), max_size=6)
 Playing = list[tuple[dict[str, Any], int]]
 
 
-def play(loop: Loop, playing: Playing, seed: int) -> np.ndarray:
+def play(loop: Looper, playing: Playing, seed: int) -> np.ndarray:
     """Turn switches, and leave each for some frames."""
     steered = gestures(seed, sum(frames for _, frames in playing))
     switches = [held for held, frames in playing for _ in range(frames)]
     return np.array([loop.next(g, **held) for g, held in zip(steered, switches, strict=True)])
 
 
-def with_a_loop(playing: Playing, seed: int, rate: float = 1.0) -> Loop:
+def with_a_loop(playing: Playing, seed: int, rate: float = 1.0) -> Looper:
     """Record a few frames, and play with them."""
-    loop = Loop(SIZE, rate)
+    loop = Looper(SIZE, rate)
     play(loop, [({"record": True, "overdub": False, "play": False, "speed": 1.0}, 7), *playing], seed)
     return loop
 
 
-def fill(loop: Loop, other: Loop) -> None:
+def fill(loop: Looper, other: Looper) -> None:
     """Put what is in another loop into a loop."""
     loop._frames[:], loop._anchor[:], loop._length = other._frames, other._anchor, other._length
 
@@ -352,7 +352,7 @@ def test_a_place_beyond_the_end_of_another_loop_is_taken_round() -> None:
 def test_a_state_that_plays_is_silent_where_nothing_is_recorded() -> None:
     player = recorded(gestures(16, 5))
     player.hold(np.zeros(SIZE), 2, record=False)
-    empty = Loop(SIZE, RATE)
+    empty = Looper(SIZE, RATE)
     empty.restore(player.loop.snapshot())
     assert empty.mode == "stopped"
     assert_array_equal(empty.place(), np.zeros(SIZE))

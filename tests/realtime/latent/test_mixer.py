@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from export.format.card import Latent, MapPoint
-from realtime.latent.latent_map import Plane
-from realtime.latent.mixer import Latents, LatentsError, LatentsState
+from realtime.latent.latent_map import LatentMap
+from realtime.latent.mixer import LatentMixer, LatentMixerState, LatentsError
 from realtime.latent.walk import Walk
 from realtime.params.table import HOST_ROWS, LATENT_ROWS
 
@@ -41,14 +41,14 @@ def knobs(**turned: float) -> dict[str, float]:
 
 
 def test_scores_are_ordered_and_scaled_by_the_models_statistics() -> None:
-    latents = Latents(OWN, RATE)
+    latents = LatentMixer(OWN, RATE)
     latents.manual[:] = [1.0, -1.0, 0.5]
     assert_allclose(latents.next(knobs()), [10 - 1, 20 + 0.5 * 2, 30 + 1 * 3])
     assert_allclose(latents.scores, [1.0, -1.0, 0.5])
 
 
 def test_the_live_inputs_latent_passes_as_it_is() -> None:
-    latents = Latents(OWN, RATE)
+    latents = LatentMixer(OWN, RATE)
     assert_allclose(latents.next(knobs(input_amount=1.0), HEARD), HEARD, rtol=1e-6)
     assert_allclose(latents.scores, [1.0, 2.0, -1.5])
     assert_allclose(latents.next(knobs(input_amount=0.5), HEARD), [11.0, 18.5, 31.5])
@@ -56,12 +56,12 @@ def test_the_live_inputs_latent_passes_as_it_is() -> None:
 
 @pytest.mark.parametrize("heard", [None, np.array([1.0, np.nan, 0.0])])
 def test_no_input_and_an_input_that_is_no_number_add_nothing(heard: np.ndarray | None) -> None:
-    latents = Latents(OWN, RATE)
+    latents = LatentMixer(OWN, RATE)
     assert_array_equal(latents.next(knobs(input_amount=1.0), heard), OWN.mean)
 
 
 def test_a_place_on_the_map_is_played_by_its_amount() -> None:
-    latents = Latents(OWN, RATE)
+    latents = LatentMixer(OWN, RATE)
     assert_allclose(latents.next(knobs(xy_x=0.5, xy_y=1.0, xy_amount=1.0)), [10.0, 24.0, 27.0], atol=1e-3)
     assert_allclose(latents.next(knobs(xy_x=0.5, xy_y=1.0, xy_amount=0.5)), [10.0, 22.0, 28.5], atol=1e-3)
     assert_allclose(latents.next(knobs(xy_x=0.5, xy_y=1.0)), OWN.mean)
@@ -71,7 +71,7 @@ def test_a_place_on_the_map_is_played_by_its_amount() -> None:
 def test_sources_are_summed_then_scaled_then_biased(
     faders: list[float], amount: float, x: float, loop_amount: float
 ) -> None:
-    latents = Latents(OWN, RATE, seed=3)
+    latents = LatentMixer(OWN, RATE, seed=3)
     manual, later, scale, bias = np.reshape(faders, (4, 3))
     latents.manual[:] = manual
     for _ in range(3):
@@ -80,7 +80,7 @@ def test_sources_are_summed_then_scaled_then_biased(
     latents.next(knobs())
     latents.manual[:], latents.scale[:], latents.bias[:] = 0.5, scale, bias
     latents.walk.seed(3)
-    walk, plane = Walk(3, RATE, 3), Plane(OWN)
+    walk, plane = Walk(3, RATE, 3), LatentMap(OWN)
     turned = knobs(
         walk_radius=1.0, walk_speed=50.0, xy_amount=amount, xy_x=x, input_amount=0.3, loop_amount=loop_amount
     )
@@ -91,7 +91,7 @@ def test_sources_are_summed_then_scaled_then_biased(
 
 
 def test_a_gesture_of_all_that_the_performer_steers_repeats() -> None:
-    latents, rng = Latents(OWN, RATE), np.random.default_rng(0)
+    latents, rng = LatentMixer(OWN, RATE), np.random.default_rng(0)
     heard = []
     for _ in range(30):
         latents.manual[:] = rng.uniform(-2, 2, 3)
@@ -103,7 +103,7 @@ def test_a_gesture_of_all_that_the_performer_steers_repeats() -> None:
 
 
 def test_the_walk_goes_its_way_beside_the_loop_and_is_not_recorded() -> None:
-    latents, walk = Latents(OWN, RATE, 5), Walk(3, RATE, 5)
+    latents, walk = LatentMixer(OWN, RATE, 5), Walk(3, RATE, 5)
     for k in range(60):
         latents.next(knobs(walk_radius=1.0, walk_speed=20.0, loop_record=float(k < 20)))
         assert_allclose(latents.scores, walk.next(20.0, 1.0), atol=1e-9)
@@ -111,14 +111,14 @@ def test_the_walk_goes_its_way_beside_the_loop_and_is_not_recorded() -> None:
 
 @given(st.floats(20, 400), st.floats(0.125, 64))
 def test_a_walk_with_beats_keeps_the_tempo(tempo: float, beats: float) -> None:
-    in_time, by_speed = Latents(OWN, RATE), Latents(OWN, RATE)
+    in_time, by_speed = LatentMixer(OWN, RATE), LatentMixer(OWN, RATE)
     for _ in range(10):
         frame = in_time.next(knobs(walk_radius=1.0, walk_beats=beats, tempo=tempo, walk_speed=3.0))
         assert_array_equal(frame, by_speed.next(knobs(walk_radius=1.0, walk_speed=tempo / 60.0 / beats)))
 
 
 def test_each_latent_follows_in_its_own_time_and_else_in_that_of_all() -> None:
-    latents = Latents(OWN, RATE)
+    latents = LatentMixer(OWN, RATE)
     latents.manual[:] = 1.0
     latents.smoothing_ms[:] = [-1.0, 0.0, 400.0]
     for _ in range(10):  # 100 ms
@@ -127,12 +127,12 @@ def test_each_latent_follows_in_its_own_time_and_else_in_that_of_all() -> None:
 
 
 def test_a_jump_leaves_nothing_to_glide() -> None:
-    latents = Latents(OWN, RATE)
+    latents = LatentMixer(OWN, RATE)
     latents.manual[:], latents.scale[:], latents.bias[:] = [1, 2, 3], [2, 1, -1], 0.5
     turned = knobs(xy_amount=1.0, smoothing=1000.0, walk_radius=1.0)
     latents.jump(turned)
     latents.next(turned)
-    assert_allclose(latents.scores, [2, 1, -1] * (np.array([1, 2, 3]) + Plane(OWN).at(0.5, 0.5)) + 0.5)
+    assert_allclose(latents.scores, [2, 1, -1] * (np.array([1, 2, 3]) + LatentMap(OWN).at(0.5, 0.5)) + 0.5)
 
 
 BOOLS = st.sampled_from([0.0, 1.0])
@@ -159,7 +159,7 @@ PLAYING = st.lists(st.tuples(KNOBS, st.integers(1, 8), st.floats(-6, 6), st.bool
 Playing = list[tuple[dict[str, float], int, float, bool]]
 
 
-def play(latents: Latents, playing: Playing) -> np.ndarray:
+def play(latents: LatentMixer, playing: Playing) -> np.ndarray:
     """Turn knobs, and leave each for some frames."""
     made = []
     for turned, frames, fader, input_is_on in playing:
@@ -168,17 +168,17 @@ def play(latents: Latents, playing: Playing) -> np.ndarray:
     return np.array(made)
 
 
-def with_a_loop(playing: Playing, seed: int = 0) -> Latents:
+def with_a_loop(playing: Playing, seed: int = 0) -> LatentMixer:
     """Record a few frames, and play with them."""
-    latents = Latents(OWN, 5.0, seed)
+    latents = LatentMixer(OWN, 5.0, seed)
     play(latents, [(knobs(loop_record=1.0), 4, 0.0, False), (knobs(loop_record=1.0), 4, 1.0, False), *playing])
     return latents
 
 
-def through_a_file(state: LatentsState) -> LatentsState:
+def through_a_file(state: LatentMixerState) -> LatentMixerState:
     """Save a state, and read it again."""
     meta, arrays = state.pack()
-    return LatentsState.unpack(
+    return LatentMixerState.unpack(
         json.loads(json.dumps(meta, allow_nan=False)), [np.frombuffer(array.tobytes()) for array in arrays]
     )
 
@@ -210,7 +210,7 @@ def test_playing_on_doesnt_change_a_state(before: Playing, after: Playing) -> No
 
 
 def test_a_state_leaves_the_faders_and_the_loops_content_alone() -> None:
-    latents = Latents(OWN, RATE)
+    latents = LatentMixer(OWN, RATE)
     empty = latents.snapshot()
     latents.manual[:] = [1, 2, 3]
     for record in (1.0, 1.0, 0.0):
@@ -222,7 +222,7 @@ def test_a_state_leaves_the_faders_and_the_loops_content_alone() -> None:
 
 def test_a_state_of_another_model_is_refused() -> None:
     with pytest.raises(LatentsError, match="3 latents, and the model has 2"):
-        Latents(Latent.plain(2), RATE).restore(Latents(OWN, RATE).snapshot())
+        LatentMixer(Latent.plain(2), RATE).restore(LatentMixer(OWN, RATE).snapshot())
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_state_of_another_model_is_refused() -> None:
     ],
 )
 def test_what_is_no_state_is_refused(where: tuple[str, ...], value: Any) -> None:
-    latents = Latents(OWN, RATE)
+    latents = LatentMixer(OWN, RATE)
     for record in (1.0, 0.0, 0.0):
         latents.next(knobs(loop_record=record, loop_overdub=1.0))
     meta, arrays = latents.snapshot().pack()
@@ -250,12 +250,12 @@ def test_what_is_no_state_is_refused(where: tuple[str, ...], value: Any) -> None
         inner = inner[parent]
     inner[last] = value
     with pytest.raises(LatentsError):
-        LatentsState.unpack(meta, arrays)
+        LatentMixerState.unpack(meta, arrays)
 
 
 @pytest.mark.parametrize("spoil", ["cut", "nan", "shape", "push"])
 def test_arrays_and_generators_that_are_none_are_refused_and_change_nothing(spoil: str) -> None:
-    latents = Latents(OWN, RATE)
+    latents = LatentMixer(OWN, RATE)
     play(latents, [(knobs(walk_radius=1.0), 5, 1.0, False)])
     twin = copy.deepcopy(latents)
     meta, arrays = copy.deepcopy(latents.snapshot().pack())
@@ -268,6 +268,6 @@ def test_arrays_and_generators_that_are_none_are_refused_and_change_nothing(spoi
     else:
         meta["walk"]["push"] = {"bit_generator": "PCG64", "state": {}}
     with pytest.raises(LatentsError):
-        latents.restore(LatentsState.unpack(meta, arrays))
+        latents.restore(LatentMixerState.unpack(meta, arrays))
     turned: Playing = [(knobs(walk_radius=1.0, walk_kind=2.0), 5, 1.0, False)]
     assert_array_equal(play(latents, turned), play(twin, turned))
