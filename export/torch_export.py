@@ -30,10 +30,10 @@ from export.format.io import save
 from export.format.validation import MIN_OPSET, validate
 from export.proof.chunk_equality import Proof, prove
 from export.proof.measurement import measure
+from export.proof.single_frame import one_at_a_time
 from export.quantization import Weights, lighter
 from export.streaming.explicit_state import Explicit
 from export.streaming.recurrent import as_operators
-from export.streaming.single_frame import one_at_a_time
 
 SETTLE_SECONDS = 10.0
 SETTLED = 1e-7

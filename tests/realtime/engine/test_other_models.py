@@ -14,8 +14,8 @@ from torch import nn
 
 from export.format.card import Latent
 from export.streaming.layers import Conv1d, ConvTranspose1d
-from export.streaming.method import streaming_method
 from export.streaming.stack import Chain, Residual, whole
+from export.streaming_method import streaming_method
 from export.torch_export import export
 from realtime import Session
 from realtime.dsp.resampler import Resampler

@@ -15,7 +15,7 @@ from export.format.card import Card, Latent, Method
 from export.format.graph import one_frame
 from export.format.io import load, save
 from export.proof.chunk_equality import Difference, Proof, prove
-from export.streaming.single_frame import one_at_a_time
+from export.proof.single_frame import one_at_a_time
 from export.torch_export import TorchMethod, export
 from realtime.engine.decoder import Decoder
 from tests.reference import RATE
