@@ -7,7 +7,7 @@ import torch
 from export.errors import ContractError
 from export.format.card import AUDIO_IN, Method
 from export.streaming.explicit_state import explicit
-from export.streaming.stack import Layer, forget
+from export.streaming.layer import Layer, forget
 from export.torch_export import TorchMethod
 
 

@@ -7,14 +7,9 @@ input gives the same output.
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import dataclasses
-import io
-import logging
 import os
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx
@@ -22,12 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from export.bending import bend as bending
-from export.bending.bend import PARAMETERS
 from export.errors import ContractError
 from export.format.card import AUDIO_IN, Card, Latent, Method
-from export.format.graph import FRAMES, reads
+from export.format.graph import FRAMES
 from export.format.io import save
 from export.format.validation import MIN_OPSET, validate
+from export.onnx_naming import _named, _prefixed, _quiet, join
 from export.proof.chunk_equality import Proof, prove
 from export.proof.measurement import measure
 from export.proof.single_frame import one_at_a_time
@@ -37,8 +32,6 @@ from export.streaming.recurrent import as_operators
 
 SETTLE_SECONDS = 10.0
 SETTLED = 1e-7
-SCOPES = "pkg.torch.onnx.name_scopes"
-OURS = "module."  # what `_Flat` puts before the names of a module's weights
 
 
 @dataclass(frozen=True)
@@ -193,89 +186,3 @@ class _Flat(nn.Module):
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         output, *states = self.module(*tensors)
         return (output, *states)
-
-
-def _named(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
-    """Check that every input is read and every output there, under its name."""
-    read = {name for node in model.graph.node for name in reads(node)}
-    missing = [name for name in inputs if name not in read]
-    if missing:
-        raise ContractError(f"The module doesn't read {', '.join(missing)}; leave it out of the card, or use it.")
-    if [value.name for value in model.graph.output] != outputs:
-        names = ", ".join(value.name for value in model.graph.output)
-        raise ContractError(f"The exported graph gives {names} where {', '.join(outputs)} were expected.")
-    return model
-
-
-def _prefixed(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
-    """Put the method's name before every inner tensor and node, so that several methods fit into one graph.
-
-    Weights keep the names that the module has for them, and nodes those of the part of the module that they come from:
-    layers are called by these.
-    """
-    keep = {value.name for value in (*model.graph.input, *model.graph.output)}
-    names: dict[str, str] = {"": ""}
-
-    def renamed(name: str) -> str:
-        inside = name.removeprefix(OURS)
-        new = f"{key}.inner.{len(names)}" if inside == name else f"{key}.{PARAMETERS}{inside}"
-        return name if name in keep else names.setdefault(name, new)
-
-    def rename(graph: onnx.GraphProto) -> None:
-        for tensor in graph.initializer:
-            tensor.name = renamed(tensor.name)
-        for node in graph.node:
-            node.name = f"{key}.{_origin(node)}{node.name}" if node.name else ""
-            node.input[:] = [renamed(name) for name in node.input]
-            node.output[:] = [renamed(name) for name in node.output]
-            for attribute in node.attribute:
-                inside = [attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else []
-                for inner in (*inside, *attribute.graphs):
-                    rename(inner)
-                    for value in (*inner.input, *inner.output):
-                        value.name = renamed(value.name)
-        del graph.value_info[:]
-
-    rename(model.graph)
-    return model
-
-
-def _origin(node: onnx.NodeProto) -> str:
-    """Tell from the exporter's notes which part of the module a node comes from, with a slash behind it."""
-    notes = {entry.key: entry.value for entry in node.metadata_props}
-    scopes = ast.literal_eval(notes.get(SCOPES, "[]"))  # from the whole to the part, and then the operation
-    part = str(scopes[-2]) if len(scopes) > 1 else ""
-    return f"{part.removeprefix(OURS)}/" if part.startswith(OURS) else ""
-
-
-def join(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
-    """Lay the methods' graphs side by side in one."""
-    model = onnx.ModelProto()
-    model.CopyFrom(graphs[0])
-    for other in graphs[1:]:
-        for part in ("node", "initializer", "input", "output"):
-            getattr(model.graph, part).extend(getattr(other.graph, part))
-        known = {(f.domain, f.name) for f in model.functions}
-        model.functions.extend(f for f in other.functions if (f.domain, f.name) not in known)
-        domains = {entry.domain for entry in model.opset_import}
-        model.opset_import.extend(entry for entry in other.opset_import if entry.domain not in domains)
-    model.graph.name = "".join(c if c.isalnum() else "_" for c in name)
-    model.producer_name = "glitch-live"
-    for node in model.graph.node:  # the exporter leaves stack traces of the machine it ran on
-        del node.metadata_props[:]
-        node.doc_string = ""
-    return model
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's progress, its warnings and what it says of a failure off the terminal."""
-    level = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        nowhere = io.StringIO()
-        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

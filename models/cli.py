@@ -349,7 +349,7 @@ def _print_proof(out: Path, proof: Proof) -> None:
 def _print_layers(model: ModelProto, card: Card) -> None:
     from rich.table import Table
 
-    from export.bending.bend import layers
+    from export.bending.bendable_layers import layers
 
     found = layers(model, card)
     table = Table(title=f"{card.name}: {len(found)} layers that can be bent")

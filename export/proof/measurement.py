@@ -1,56 +1,18 @@
-"""What a method costs and by how much it lags, measured on its graph before the file is written.
-
-Delay is measured by a change of the input, small beside the input itself: a latent frame that differs, or one sample.
-What the output then does differently is the answer. It is followed in samples after the change, and counts while it is
-within 60 dB of its peak. Where a side of the method comes in frames, a frame stands for a whole hop, so the peak is
-that of the answer's energy over a hop. Of a causal decoder that answers at once the delay is 0, however long it rings.
-"""
+"""Measurement of chunk equality, delay and speed of every method, for the card."""
 
 from __future__ import annotations
 
 import dataclasses
-import time
-from dataclasses import dataclass
 
-import numpy as np
 import onnx
-import onnxruntime as ort
 
 from export.errors import ContractError
-from export.format.card import AUDIO_IN, Card, Measured, Method
+from export.format.card import Card, Measured
 from export.format.graph import one_frame, split
-from export.proof.chunk_equality import Proof, prove, random_input, run
-from export.runtime.frame_stepper import Steps, runs, session
-
-QUIET = 1e-6  # of the peak's energy, 60 dB below it
-LEAD_FRAMES = 4
-HORIZON = 16_384  # samples that an answer is followed for
-FEWEST_FRAMES, MOST_FRAMES = 16, 512
-LATENT_PROBES = 4
-SAMPLE_PROBES = 16
-IMPULSE = 0.3
-ROUNDS, ROUND_S = 5, 0.04
-
-
-@dataclass(frozen=True)
-class Answer:
-    """When a method answers a change of its input, in samples after the change; `slack` is what a frame leaves open."""
-
-    begins: int
-    peak: int
-    ends: int
-    slack: int = 0
-
-    def agrees(self, delay: int) -> bool:
-        """Whether a method that claims this delay may answer like this."""
-        return self.begins - self.slack <= delay <= self.ends + self.slack
-
-    def contradiction(self, name: str, delay: int) -> str:
-        """Say what the card claims and what was found."""
-        return (
-            f"{name}.output lags by {delay} samples as the card of '{name}' says, and it answers from sample "
-            f"{self.begins} to {self.ends}, most at {self.peak}"
-        )
+from export.proof.chunk_equality import Proof, prove
+from export.proof.delay import answer
+from export.proof.speed import real_time
+from export.runtime.frame_stepper import runs, session
 
 
 def measure(model: onnx.ModelProto, card: Card, *, proof: Proof | None = None) -> Card:
@@ -94,86 +56,3 @@ def measure(model: onnx.ModelProto, card: Card, *, proof: Proof | None = None) -
         delay = max(0, heard.peak) if heard is not None and wrong else method.delay
         methods[name] = dataclasses.replace(method, delay=delay, measured=measured)
     return dataclasses.replace(card, methods=methods)
-
-
-def answer(loaded: ort.InferenceSession, card: Card, name: str, *, seed: int = 0) -> Answer | None:
-    """Follow what a change of the input does to the output; None if it does nothing.
-
-    Parameters
-    ----------
-    loaded
-        The method's graph for one frame a step, as `export.runtime.frame_stepper.session` gives it.
-    seed
-        Of the input that is changed.
-    """
-    method, rng = card.method(name), np.random.default_rng(seed)
-    sampled = name in AUDIO_IN
-    probes = SAMPLE_PROBES if sampled else LATENT_PROBES
-    horizon = int(np.clip(-(-HORIZON // method.hop), FEWEST_FRAMES, MOST_FRAMES))
-    frames = LEAD_FRAMES + probes + horizon
-    feeds = random_input(card, name, frames, rng, wander=False)
-    plain = _output(loaded, name, method, feeds)
-    lags, energies = [], []
-    for probe in range(probes):
-        frame = LEAD_FRAMES + probe
-        offset = probe * method.hop // probes if sampled else 0
-        changed = feeds | {f"{name}.input": _changed(feeds[f"{name}.input"], card, name, frame, offset, rng)}
-        energy = np.square(_output(loaded, name, method, changed) - plain).sum(axis=0)
-        a_frame = len(energy) // frames
-        heard = energy[frame * a_frame : (frame + horizon) * a_frame]
-        lags.append(np.arange(len(heard)) * (method.hop // a_frame) - offset)
-        energies.append(heard)
-    if sampled and method.output == "audio":  # a sample in, samples out: to the sample
-        aligned = [energy[-lag[0] :][: (horizon - 1) * method.hop] for lag, energy in zip(lags, energies, strict=True)]
-        return _read(np.arange(len(aligned[0])), np.sum(aligned, axis=0), 1, 0)
-    if sampled:  # a sample in, frames out: the probes lie between each other
-        order = np.argsort(np.concatenate(lags), kind="stable")
-        found = _read(np.concatenate(lags)[order], np.concatenate(energies)[order], probes, method.hop)
-        return None if found is None else dataclasses.replace(found, peak=found.peak + method.hop // 2)
-    in_a_hop = method.gives
-    return _read(lags[0], np.sum(energies, axis=0), in_a_hop, 0)
-
-
-def real_time(loaded: ort.InferenceSession, card: Card, name: str) -> float:
-    """Say how many times faster than real time a method runs: its median step in the quietest of a few rounds."""
-    steps, rng = Steps(loaded, card, name), np.random.default_rng(0)
-    steps.input[:] = random_input(card, name, 1, rng, wander=False)[f"{name}.input"]
-    medians = []
-    for _ in range(ROUNDS):
-        costs: list[float] = []
-        ends = time.perf_counter() + ROUND_S
-        while len(costs) < 3 or time.perf_counter() < ends:
-            began = time.perf_counter()
-            steps.run()
-            costs.append(time.perf_counter() - began)
-        medians.append(float(np.median(costs)))
-    return round(card.method(name).hop / card.sample_rate / min(medians), 2)
-
-
-def _read(lags: np.ndarray, energy: np.ndarray, in_a_hop: int, slack: int) -> Answer | None:
-    """Find where an answer begins, peaks over a hop's worth of places, and ends."""
-    top = float(energy.max(initial=0.0))
-    if not 0.0 < top < np.inf:
-        return None
-    audible = np.flatnonzero(energy > QUIET * top)
-    sums = np.concatenate([[0.0], np.cumsum(energy, dtype=np.float64)])
-    over = sums[in_a_hop:] - sums[:-in_a_hop]
-    most = int(np.argmax(over > (1 - 1e-6) * over.max()))  # the first of equals, whatever rounding made of them
-    return Answer(int(lags[audible[0]]), int(lags[most]), int(lags[audible[-1]]), slack)
-
-
-def _changed(given: np.ndarray, card: Card, name: str, frame: int, offset: int, rng: np.random.Generator) -> np.ndarray:
-    """Change one sample, or one frame by a standard deviation in every dimension, up or down."""
-    changed = given.copy()
-    if name in AUDIO_IN:
-        changed[0, :, frame * card.method(name).hop + offset] += IMPULSE
-    else:
-        size = np.array(card.latent.std, np.float32) if name == "decode" else np.ones(given.shape[1], np.float32)
-        changed[0, :, frame] += size * rng.choice(np.array([-1, 1], np.float32), given.shape[1])
-    return changed
-
-
-def _output(loaded: ort.InferenceSession, name: str, method: Method, feeds: dict[str, np.ndarray]) -> np.ndarray:
-    frames = feeds[f"{name}.input"].shape[2] // (method.hop if name in AUDIO_IN else 1)
-    output, _ = run(loaded, name, method, feeds, [1] * frames)
-    return np.asarray(output[0], np.float64)

@@ -14,8 +14,9 @@ from export.format.graph import one_frame, split
 from export.format.io import load
 from export.format.summary import stored
 from export.proof.chunk_equality import TOLERANCE, prove, run
-from export.proof.measurement import answer, real_time
+from export.proof.delay import answer
 from export.proof.rest_state import leave_alone
+from export.proof.speed import real_time
 from export.runtime.frame_stepper import runs, session
 
 FRAMES = 64

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.streaming.stack import Layer, StreamingError
+from export.streaming.layer import Layer, StreamingError
 
 
 class Stand(Layer):

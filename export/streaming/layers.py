@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.streaming.stack import Layer, StreamingError, waits
+from export.streaming.layer import Layer, StreamingError, waits
 
 CROSSINGS = 16
 """Zero crossings of the resampling filter's sinc, to each side."""

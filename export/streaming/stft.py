@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from export.format.card import Window
 from export.streaming.fourier import RealFourier, columns
-from export.streaming.stack import Layer, StreamingError, waits
+from export.streaming.layer import Layer, StreamingError, waits
 
 WEAKEST = 1e-3
 """Where the squared windows sum to less than this part of their peak, an inverse would divide by nearly nothing."""

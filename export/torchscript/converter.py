@@ -25,10 +25,10 @@ from export.format.card import Card, Measured, Method, Provenance
 from export.format.graph import split
 from export.format.io import save
 from export.format.validation import validate
+from export.onnx_naming import join
 from export.proof.chunk_equality import prove
-from export.proof.measurement import answer
+from export.proof.delay import answer
 from export.runtime.frame_stepper import session
-from export.torch_export import join
 from export.torchscript.latent_stats import latent_of
 from export.torchscript.method_runner import Running, settled
 from export.torchscript.parity import STEPS, TOLERANCE, Made, Parity, compare, first_difference

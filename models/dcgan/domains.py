@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from export.errors import GlitchError
-from export.streaming.stack import forget, whole
+from export.streaming.layer import forget, whole
 from models.data import features, opening
 from models.data.manifest import DataError, Manifest, Sound, Source
 from models.data.opening import Wanted

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from export.streaming.conv2d_streaming import ConvTranspose2d, Lie, Stand
+from export.streaming.layer import Layer, whole
 from export.streaming.layers import CausalConv1d
-from export.streaming.stack import Chain, Layer, whole
+from export.streaming.stack import Chain
 
 ROWS = 8
 """Of the first layer; four times doubled they are the bands."""

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, Lie, Stand
-from export.streaming.stack import Branches, Chain, Layer, Residual
+from export.streaming.layer import Layer
+from export.streaming.stack import Branches, Chain, Residual
 from models.spectral.settings import ConfigError
 
 KEPT = 0.95  # of the input's range, so that what is at the floor or the ceiling can still be moved

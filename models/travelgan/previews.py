@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from export.streaming.stack import whole
+from export.streaming.layer import whole
 from models.dsp.log_mel import LogMel
 from models.report.plots import GROUND, INK
 from models.travelgan.module import TravelTraining

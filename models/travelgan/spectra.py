@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from export.streaming.stack import whole
+from export.streaming.layer import whole
 from models.data.features import load_sound
 from models.data.manifest import DataError, Manifest, Split
 from models.dsp.log_mel import Heard, LogMel

@@ -13,7 +13,7 @@ from export.format.card import Card, Latent, MapPoint, Method, Provenance
 from export.proof.chunk_equality import Proof
 from export.quantization import Weights
 from export.streaming.explicit_state import explicit
-from export.streaming.stack import Layer, forget, whole
+from export.streaming.layer import Layer, forget, whole
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from models.report.scatter import plane

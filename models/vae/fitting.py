@@ -24,7 +24,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset
 
 from export.errors import GlitchError
-from export.streaming.stack import whole
+from export.streaming.layer import whole
 from models.training.lightning_logging import quiet
 from models.vae.vae import Vae, Weighing
 

@@ -13,10 +13,10 @@ from torch import Tensor, fx
 from export.errors import ContractError
 from export.format.card import Control
 from export.format.validation import MIN_OPSET
-from export.torch_export import _prefixed, _quiet
+from export.onnx_naming import _prefixed, _quiet
 from export.torchscript.script.nn_tilde import last_line
 from export.torchscript.tracing.noise import AMOUNT, SEED, SEEDS, head
-from export.torchscript.tracing.recorder import Recording
+from export.torchscript.tracing.recording import Recording
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from export.format.card import Control
 from export.torchscript.script.nn_tilde import BOOL, FLOAT, INT, Attribute
 from export.torchscript.tracing.noise import AMOUNT, SEED
-from export.torchscript.tracing.recorder import Recording
+from export.torchscript.tracing.recording import Recording
 
 aten = torch.ops.aten
 CLOSE = 1e-5

@@ -14,7 +14,9 @@ from export.torchscript.script.nn_tilde import Script, last_line
 from export.torchscript.script.roles import Role
 from export.torchscript.tracing.assembly import Part, part
 from export.torchscript.tracing.attributes_to_inputs import Knob, Place, connect, knobs, places
-from export.torchscript.tracing.recorder import Recording, record, shapes_asked
+from export.torchscript.tracing.data_dependence import shapes_asked
+from export.torchscript.tracing.recorder import record
+from export.torchscript.tracing.recording import Recording
 from export.torchscript.tracing.windowed_models import CHUNKED, Window, chunked, measure, plan, warning
 
 

@@ -9,101 +9,27 @@ comes of it is a constant. What the script draws at random becomes an input, to 
 
 from __future__ import annotations
 
-import contextlib
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from export.errors import ContractError
 from export.torchscript.script.nn_tilde import calm
 from export.torchscript.tracing.complex_as_real import lower_complex
+from export.torchscript.tracing.data_dependence import ASKS, SHAPES, _called, _hangs, _masked
 from export.torchscript.tracing.lowering import ALIASES, REWRITES, Pair
 from export.torchscript.tracing.noise import Draw
 from export.torchscript.tracing.randomness import drawn, laid_out, redrawn, unheard
+from export.torchscript.tracing.recording import Recording
 
 aten = torch.ops.aten
-ASKS = {  # operators that give Python a number out of a tensor, or a shape that hangs on the numbers in it
-    aten._local_scalar_dense.default,
-    aten.is_nonzero.default,
-    aten.equal.default,
-}
-SHAPES = {
-    aten.nonzero.default,
-    aten.masked_select.default,
-    aten._unique2.default,
-    aten.unique_consecutive.default,
-    aten.unique_dim.default,
-    aten.repeat_interleave.Tensor,
-    aten.bincount.default,
-    aten.histc.default,
-}
 
 Plan = list[tuple[Draw, int | None]]
-
-
-@dataclass
-class Recording:
-    """What was written down.
-
-    Attributes
-    ----------
-    graph
-        Placeholders are the inputs in their order, then the noise (one for each of `draws`); the output node gives a
-        tuple.
-    constants
-        Tensors that the graph reads, by the name of their `get_attr`.
-    draws
-        What is drawn, in order, for one frame.
-    asked
-        Operators that gave Python a number out of a traced tensor, with the number.
-    layers
-        The layer in whose weights a node's operands lie, by the node's name.
-    """
-
-    graph: fx.Graph
-    constants: dict[str, Tensor]
-    draws: list[Draw]
-    asked: list[tuple[str, Any]]
-    layers: dict[str, str] = field(default_factory=dict)
-    frames: int = 1
-
-    def module(self) -> fx.GraphModule:
-        """Make the graph callable, each constant under the name that it has in the model."""
-        root = nn.Module()
-        for name, tensor in self.constants.items():
-            *parents, last = name.split(".")
-            owner = root
-            for parent in parents:
-                if not hasattr(owner, parent):
-                    owner.add_module(parent, nn.Module())
-                owner = getattr(owner, parent)
-            owner.register_buffer(last, tensor)
-        return fx.GraphModule(root, self.graph)
-
-    def signature(self) -> list[tuple[Any, ...]]:
-        """Give all that makes a graph's structure, without the numbers of its constants."""
-        place = {node: k for k, node in enumerate(self.graph.nodes)}
-
-        def plain(value: Any) -> Any:
-            if isinstance(value, fx.Node):
-                return ("node", place[value])
-            return value
-
-        entries: list[tuple[Any, ...]] = []
-        for node in self.graph.nodes:
-            if node.op == "get_attr":
-                constant = self.constants[node.target]
-                entries.append(("constant", tuple(constant.shape), constant.dtype))
-            else:
-                leaves, spec = tree_flatten((node.args, node.kwargs))
-                entries.append((node.op, str(node.target), str(spec), tuple(plain(leaf) for leaf in leaves)))
-        return entries
 
 
 def record(
@@ -146,39 +72,6 @@ def record(
     if recorder.refused:
         raise ContractError(recorder.refused)
     return recorder.finish(outputs)
-
-
-def shapes_asked(step: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> str:
-    """Say which operator of a step gives something whose shape hangs on numbers; empty where none does."""
-    with contextlib.suppress(Exception), calm(), _Shaping() as shaping:
-        step(*inputs)
-    return shaping.reason
-
-
-class _Shaping(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.reason = ""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in SHAPES or _masked(func, args):
-            self.reason = self.reason or _hangs(func)
-        return func(*args, **(kwargs or {}))
-
-
-def _hangs(func: Any) -> str:
-    return f"the shape of what '{_called(func)}' gives hangs on the numbers that come in"
-
-
-def _called(func: Any) -> str:
-    return str(func.name())
-
-
-def _masked(func: Any, args: Any) -> bool:
-    """Whether something is indexed by a mask, so that as much comes out as there is true in it."""
-    if func is not aten.index.Tensor:
-        return False
-    return any(isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8) for index in args[1])
 
 
 def _pure(func: Any) -> Any:

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from export.bending.bend import AUTOMATIC, bend, bend_file, layers
+from export.bending.bend import bend, bend_file
+from export.bending.bendable_layers import AUTOMATIC, layers
 from export.errors import ContractError
 from export.format.card import Card, Control, Latent, Method
 from export.format.graph import split, unbent

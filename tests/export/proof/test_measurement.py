@@ -16,8 +16,10 @@ from export.format.graph import split
 from export.format.io import load, save
 from export.format.summary import summary
 from export.proof.chunk_equality import prove
-from export.proof.measurement import Answer, answer, measure, real_time
+from export.proof.delay import Answer, answer
+from export.proof.measurement import measure
 from export.proof.rest_state import settled
+from export.proof.speed import real_time
 from export.proof.verification import Verdict, verify
 from export.runtime.frame_stepper import session
 from realtime.library.library import Library

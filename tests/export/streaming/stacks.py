@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from export.streaming.layer import Layer, forget, whole
 from export.streaming.layers import CausalConv1d, Conv1d, ConvTranspose1d, Resample
-from export.streaming.stack import Branches, Chain, Layer, Residual, forget, whole
+from export.streaming.stack import Branches, Chain, Residual
 
 TOLERANCE = 1e-5
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, Lie, Stand
-from export.streaming.stack import Branches, Chain, Layer, StreamingError, forget, whole
+from export.streaming.layer import Layer, StreamingError, forget, whole
+from export.streaming.stack import Branches, Chain
 
 TOLERANCE = 1e-5
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from export.streaming.layer import Layer, StreamingError
 from export.streaming.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
-from export.streaming.stack import Layer, StreamingError
 from tests.export.streaming.stacks import TOLERANCE, measured_delay, offline, streamed
 
 CUTS = ([1] * 40, [7, 1, 1, 13, 2], [31, 3])

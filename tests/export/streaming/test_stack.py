@@ -17,8 +17,9 @@ from export.format.card import Latent
 from export.format.graph import split
 from export.format.io import load
 from export.proof.chunk_equality import run
+from export.streaming.layer import StreamingError, whole
 from export.streaming.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
-from export.streaming.stack import Branches, Chain, Delay, Each, Residual, StreamingError, whole
+from export.streaming.stack import Branches, Chain, Delay, Each, Residual
 from export.streaming.stft import ISTFT, STFT
 from export.streaming_method import streaming_method
 from export.torch_export import export

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.streaming.stack import forget, whole
+from export.streaming.layer import forget, whole
 from models.data.manifest import DataError, Source
 from models.dcgan import chunks
 from models.dcgan.adversarial import seeded

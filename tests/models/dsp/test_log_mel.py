@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from export.streaming.stack import forget, whole
+from export.streaming.layer import forget, whole
 from models.dsp.log_mel import Heard, LogMel
 
 SCALE = LogMel()

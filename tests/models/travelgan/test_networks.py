@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from export.streaming.stack import Chain, forget, whole
+from export.streaming.layer import forget, whole
+from export.streaming.stack import Chain
 from models.spectral.settings import ConfigError
 from models.travelgan.networks import (
     KEPT,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from export.bending.bend import layers
+from export.bending.bendable_layers import layers
 from export.format.io import load
 from export.runtime.frame_stepper import Steps, session
 from models import zoo

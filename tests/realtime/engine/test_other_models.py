@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from export.format.card import Latent
+from export.streaming.layer import whole
 from export.streaming.layers import Conv1d, ConvTranspose1d
-from export.streaming.stack import Chain, Residual, whole
+from export.streaming.stack import Chain, Residual
 from export.streaming_method import streaming_method
 from export.torch_export import export
 from realtime import Session

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from export.streaming.stack import forget
+from export.streaming.layer import forget
 from models.vae.networks import Scales, audio_decoder, audio_encoder
 from models.vae.networks.pictures import NetworkError
 from tests.export.streaming.stacks import assert_streams

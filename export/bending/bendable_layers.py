@@ -1,0 +1,216 @@
+"""The layers of a graph that can be bent: found, named for players, and chosen by name or pattern.
+
+Layers are named after their weights in the model, or after the submodule that they come from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+import onnx
+
+from export.errors import ContractError
+from export.format.card import LATENT_OUT, Card
+from export.format.graph import reads, split, unbent
+from export.onnx_naming import PARAMETERS
+
+MOST = 64  # layers of a method: each takes five rows of the stage's table
+
+
+AUTOMATIC = 16
+
+
+RECURRENT = ("GRU", "LSTM", "RNN")
+
+
+_ENDS = re.compile(r"[._](weight|weight_[vg]|weight_[ih]h_l\d+|original\d|parametrizations|kernel)$")
+
+
+_FIXED = re.compile(r"\bfourier\.")  # products that nobody trained
+
+
+_NAMELESS = re.compile(r"(inner\W|val_|_?(lifted_)?tensor_constant|_param_constant|t_|permute_|transpose_)?\d*")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer that can be bent.
+
+    Attributes
+    ----------
+    method, name
+        The method that it is in, and what it is called there.
+    kind
+        Its operator: `Conv`, `ConvTranspose`, `Gemm`, `MatMul`, `GRU`, `LSTM` or `RNN`.
+    channels
+        How many scales and shifts it takes.
+    tensors
+        What it gives, its bias included; several where its weights are used more than once.
+    shape
+        What a control [1, channels, 1] is brought to, to go along with that.
+    """
+
+    method: str
+    name: str
+    kind: str
+    channels: int
+    tensors: tuple[str, ...]
+    shape: tuple[int, ...]
+
+
+def layers(model: onnx.ModelProto, card: Card) -> list[Layer]:
+    """List what can be bent in a model, in the order in which sound is made; what is bent already is among it."""
+    return _every(*unbent(model, card))
+
+
+def choose(found: Sequence[Layer], wanted: Sequence[str] | None) -> list[Layer]:
+    """Give the layers that are meant by names and patterns, in their own order; see `bend`."""
+    if not found:
+        raise ContractError(
+            "The model has no layer that can be bent: no convolution, dense or recurrent layer with fixed weights."
+        )
+    meant: set[Layer] = set()
+    for pattern in wanted or ["auto"]:
+        if pattern == "auto":
+            matching = _spread([layer for layer in found if layer.channels > 1] or list(found))
+        else:
+            matching = [layer for layer in found if pattern == "all" or fnmatchcase(layer.name, pattern)]
+        if not matching:
+            names = ", ".join(layer.name for layer in found[:8]) + (" …" if len(found) > 8 else "")
+            raise ContractError(f"There is no layer '{pattern}' to bend; there are: {names}.")
+        meant.update(matching)
+    chosen = [layer for layer in found if layer in meant]
+    for method in {layer.method for layer in chosen}:
+        count = sum(layer.method == method for layer in chosen)
+        if count > MOST:
+            raise ContractError(
+                f"{count} layers of '{method}' would be bent, and {MOST} are the most; choose some by name."
+            )
+    return chosen
+
+
+def _spread(found: list[Layer]) -> list[Layer]:
+    """Take so many at equal distances that they remain playable."""
+    places = np.linspace(0, len(found) - 1, min(AUTOMATIC, len(found))).round().astype(int)
+    return [found[k] for k in sorted(set(places.tolist()))]
+
+
+def _every(model: onnx.ModelProto, card: Card) -> list[Layer]:
+    return [layer for name in card.methods if name not in LATENT_OUT for layer in _of_method(name, split(model, name))]
+
+
+def _of_method(method: str, part: onnx.ModelProto) -> Iterator[Layer]:
+    graph = onnx.shape_inference.infer_shapes(part).graph
+    tensors = _Tensors(graph)
+    found: dict[tuple[str, str, int, tuple[int, ...]], list[str]] = {}
+    origins: dict[str, str] = {}
+    for node in graph.node:
+        tensors.note(node)
+        seen = _seen(node, tensors)
+        if seen is None:
+            continue
+        weight, channels, shape = seen
+        tensor, root = tensors.with_bias(node.output[0], channels), tensors.root(weight)
+        if tensors.is_float(tensor) and not _FIXED.search(root):
+            origins.setdefault(root, node.name.rpartition("/")[0])
+            found.setdefault((root, node.op_type, channels, shape), []).append(tensor)
+    taken: set[str] = set()
+    for k, ((root, kind, channels, shape), given) in enumerate(found.items()):
+        called = _readable(root, method) or _readable(origins[root], method) or f"{kind.lower()}_{k + 1}"
+        name = _free(called, taken)
+        taken.add(name)
+        yield Layer(method, name, kind, channels, tuple(given), shape)
+
+
+def _seen(node: onnx.NodeProto, tensors: _Tensors) -> tuple[str, int, tuple[int, ...]] | None:
+    """Tell a layer's weights, its channels and how its output carries them; None is no layer that can be bent."""
+    kind = node.op_type
+    if kind in ("Conv", "ConvTranspose", "Gemm", *RECURRENT):
+        weight, other = node.input[1], node.input[0]
+    elif kind == "MatMul":
+        weight, other = sorted(node.input, key=lambda name: name not in tensors.constant)
+    else:
+        return None
+    shape = tensors.shapes.get(weight)
+    if weight not in tensors.constant or other in tensors.constant or not shape or min(shape) < 1:
+        return None
+    settings = {attribute.name: attribute.i for attribute in node.attribute}
+    if kind in RECURRENT:
+        hidden = settings.get("hidden_size", 0)
+        return (weight, hidden, (hidden,)) if node.output[0] and hidden else None
+    if kind.startswith("Conv"):
+        channels = shape[0] if kind == "Conv" else shape[1] * settings.get("group", 1)
+        return weight, channels, (1, channels, *[1] * (len(shape) - 2))
+    if len(shape) < 2:
+        return None
+    if kind == "Gemm":
+        channels = shape[0] if settings.get("transB", 0) else shape[1]
+    elif weight == node.input[0]:
+        return weight, shape[-2], (shape[-2], 1)
+    else:
+        channels = shape[-1]
+    return weight, channels, (channels,)
+
+
+class _Tensors:
+    """What is known of a graph's tensors: shapes, which are fixed, what they come from and who reads them."""
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        values = (*graph.value_info, *graph.input, *graph.output)
+        self.shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values}
+        self.shapes |= {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+        self.constant = {tensor.name for tensor in graph.initializer}
+        self._roots = {name: name for name in self.constant}
+        self._types = {value.name: value.type.tensor_type.elem_type for value in values}
+        self._outputs = {value.name for value in graph.output}
+        self._readers: dict[str, list[onnx.NodeProto]] = {}
+        for node in graph.node:
+            for name in reads(node):
+                self._readers.setdefault(name, []).append(node)
+
+    def note(self, node: onnx.NodeProto) -> None:
+        """Take in a node, after those that it reads."""
+        given = [name for name in node.input if name]
+        if node.op_type != "Constant" and not (given and self.constant.issuperset(reads(node))):
+            return
+        self.constant.update(node.output)
+        largest = max(given, key=lambda name: int(np.prod(self.shapes.get(name, [0]))), default="")
+        self._roots |= {output: self._roots.get(largest, "") for output in node.output}
+
+    def root(self, name: str) -> str:
+        """Give the stored weights that a fixed tensor is made of."""
+        return self._roots.get(name, "") or name
+
+    def with_bias(self, name: str, channels: int) -> str:
+        """Go on over the addition of a bias, where that is all that is done with a tensor."""
+        readers = self._readers.get(name, [])
+        if name in self._outputs or len(readers) != 1 or readers[0].op_type != "Add":
+            return name
+        (bias,) = [other for other in readers[0].input if other != name] or [name]
+        fixed = bias in self.constant and int(np.prod(self.shapes.get(bias, [0]))) == channels
+        return readers[0].output[0] if fixed else name
+
+    def is_float(self, name: str) -> bool:
+        """Say whether it may be multiplied by a float32."""
+        return self._types.get(name, onnx.TensorProto.FLOAT) == onnx.TensorProto.FLOAT
+
+
+def _readable(root: str, method: str) -> str:
+    """Make a name for players of that of a layer's weights, or of its part; nothing where it says nothing."""
+    name = root.removeprefix(f"{method}.").removeprefix(PARAMETERS).removeprefix("module.")
+    while (shorter := _ENDS.sub("", name)) != name:
+        name = shorter
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._-")
+    return "" if _NAMELESS.fullmatch(name) else name
+
+
+def _free(name: str, taken: set[str]) -> str:
+    k, free = 1, name
+    while free in taken:
+        k += 1
+        free = f"{name}_{k}"
+    return free

@@ -1,0 +1,110 @@
+"""Names of tensors and nodes in graphs from torch's ONNX exporter, and the merging of methods into one graph.
+
+Several methods share one graph (see `export.format.graph`), so each method's inner names get the method's prefix.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+
+import onnx
+
+from export.errors import ContractError
+from export.format.graph import reads
+
+SCOPES = "pkg.torch.onnx.name_scopes"
+
+
+PARAMETERS = "parameters."  # what the exporter puts before a module's own names
+OURS = "module."  # what `_Flat` puts before the names of a module's weights
+
+
+def _named(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
+    """Check that every input is read and every output there, under its name."""
+    read = {name for node in model.graph.node for name in reads(node)}
+    missing = [name for name in inputs if name not in read]
+    if missing:
+        raise ContractError(f"The module doesn't read {', '.join(missing)}; leave it out of the card, or use it.")
+    if [value.name for value in model.graph.output] != outputs:
+        names = ", ".join(value.name for value in model.graph.output)
+        raise ContractError(f"The exported graph gives {names} where {', '.join(outputs)} were expected.")
+    return model
+
+
+def _prefixed(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
+    """Put the method's name before every inner tensor and node, so that several methods fit into one graph.
+
+    Weights keep the names that the module has for them, and nodes those of the part of the module that they come from:
+    layers are called by these.
+    """
+    keep = {value.name for value in (*model.graph.input, *model.graph.output)}
+    names: dict[str, str] = {"": ""}
+
+    def renamed(name: str) -> str:
+        inside = name.removeprefix(OURS)
+        new = f"{key}.inner.{len(names)}" if inside == name else f"{key}.{PARAMETERS}{inside}"
+        return name if name in keep else names.setdefault(name, new)
+
+    def rename(graph: onnx.GraphProto) -> None:
+        for tensor in graph.initializer:
+            tensor.name = renamed(tensor.name)
+        for node in graph.node:
+            node.name = f"{key}.{_origin(node)}{node.name}" if node.name else ""
+            node.input[:] = [renamed(name) for name in node.input]
+            node.output[:] = [renamed(name) for name in node.output]
+            for attribute in node.attribute:
+                inside = [attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else []
+                for inner in (*inside, *attribute.graphs):
+                    rename(inner)
+                    for value in (*inner.input, *inner.output):
+                        value.name = renamed(value.name)
+        del graph.value_info[:]
+
+    rename(model.graph)
+    return model
+
+
+def _origin(node: onnx.NodeProto) -> str:
+    """Tell from the exporter's notes which part of the module a node comes from, with a slash behind it."""
+    notes = {entry.key: entry.value for entry in node.metadata_props}
+    scopes = ast.literal_eval(notes.get(SCOPES, "[]"))  # from the whole to the part, and then the operation
+    part = str(scopes[-2]) if len(scopes) > 1 else ""
+    return f"{part.removeprefix(OURS)}/" if part.startswith(OURS) else ""
+
+
+def join(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
+    """Lay the methods' graphs side by side in one."""
+    model = onnx.ModelProto()
+    model.CopyFrom(graphs[0])
+    for other in graphs[1:]:
+        for part in ("node", "initializer", "input", "output"):
+            getattr(model.graph, part).extend(getattr(other.graph, part))
+        known = {(f.domain, f.name) for f in model.functions}
+        model.functions.extend(f for f in other.functions if (f.domain, f.name) not in known)
+        domains = {entry.domain for entry in model.opset_import}
+        model.opset_import.extend(entry for entry in other.opset_import if entry.domain not in domains)
+    model.graph.name = "".join(c if c.isalnum() else "_" for c in name)
+    model.producer_name = "glitch-live"
+    for node in model.graph.node:  # the exporter leaves stack traces of the machine it ran on
+        del node.metadata_props[:]
+        node.doc_string = ""
+    return model
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's progress, its warnings and what it says of a failure off the terminal."""
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        nowhere = io.StringIO()
+        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -1,0 +1,69 @@
+"""Operators whose output shape, or whose effect on control flow, depends on the values of tensors.
+
+A graph has one structure for all input, so it can't contain them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from export.torchscript.script.nn_tilde import calm
+
+aten = torch.ops.aten
+
+ASKS = {  # operators that give Python a number out of a tensor, or a shape that hangs on the numbers in it
+    aten._local_scalar_dense.default,
+    aten.is_nonzero.default,
+    aten.equal.default,
+}
+
+
+SHAPES = {
+    aten.nonzero.default,
+    aten.masked_select.default,
+    aten._unique2.default,
+    aten.unique_consecutive.default,
+    aten.unique_dim.default,
+    aten.repeat_interleave.Tensor,
+    aten.bincount.default,
+    aten.histc.default,
+}
+
+
+def shapes_asked(step: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> str:
+    """Say which operator of a step gives something whose shape hangs on numbers; empty where none does."""
+    with contextlib.suppress(Exception), calm(), _Shaping() as shaping:
+        step(*inputs)
+    return shaping.reason
+
+
+class _Shaping(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.reason = ""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in SHAPES or _masked(func, args):
+            self.reason = self.reason or _hangs(func)
+        return func(*args, **(kwargs or {}))
+
+
+def _hangs(func: Any) -> str:
+    return f"the shape of what '{_called(func)}' gives hangs on the numbers that come in"
+
+
+def _called(func: Any) -> str:
+    return str(func.name())
+
+
+def _masked(func: Any, args: Any) -> bool:
+    """Whether something is indexed by a mask, so that as much comes out as there is true in it."""
+    if func is not aten.index.Tensor:
+        return False
+    return any(isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8) for index in args[1])
