@@ -32,7 +32,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [20.0, 12.0, 760.0, 20.0],
-     "text": "glitch-live from Max: it listens for OSC on port 9000 of this computer. Move a slider, or click a message.",
+     "text": "Play glitch-live from Max. glitch-live listens for OSC on port 9000 of this computer. Move a slider, or click a message.",
      "fontsize": 14.0
     }
    },
@@ -43,7 +43,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [20.0, 34.0, 760.0, 20.0],
-     "text": "Sliders follow whatever else plays the stage: it answers to port 9001, asked again every 20 seconds."
+     "text": "Sliders follow changes from elsewhere: glitch-live sends values to port 9001, with the subscription renewed every 20 seconds."
     }
    },
    {
@@ -150,7 +150,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [330.0, 184.0, 120.0, 20.0],
-     "text": "no more of it"
+     "text": "unsubscribe"
     }
    },
    {
@@ -160,7 +160,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [200.0, 217.0, 330.0, 20.0],
-     "text": "the instrument; its address for another computer"
+     "text": "glitch-live; change the address for another computer"
     }
    },
    {
@@ -181,7 +181,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [690.0, 71.0, 340.0, 20.0],
-     "text": "what the stage tells: each value goes to its slider"
+     "text": "values from glitch-live, each to its slider"
     }
    },
    {
@@ -400,7 +400,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [20.0, 262.0, 700.0, 20.0],
-     "text": "latents, the one that changes the sound most first; in standard deviations"
+     "text": "latents, in order of importance, in standard deviations"
     }
    },
    {
@@ -921,7 +921,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [760.0, 262.0, 400.0, 20.0],
-     "text": "the model's own controls, and the stage"
+     "text": "the model's own controls, and the session"
     }
    },
    {
@@ -1411,7 +1411,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [20.0, 572.0, 680.0, 20.0],
-     "text": "/xy/x and /xy/y: a place on the map of the training sounds; /xy/amount says how much of it is played"
+     "text": "/xy/x and /xy/y: a position on the map of the training sounds; /xy/amount sets how much of it is played"
     }
    },
    {
@@ -1784,7 +1784,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [720.0, 706.0, 620.0, 20.0],
-     "text": "fade out at once and come to rest; only this deck; the deck that plain addresses mean, A or B"
+     "text": "fade out at once and return to rest; this deck only; the deck in focus, A or B"
     }
    },
    {
