@@ -20,8 +20,9 @@ from realtime.decks.rack import OvertakenError
 from realtime.library.library import Library, LibraryError
 from realtime.params.table import ParameterError
 from tests import reference
+from tests.eventually import eventually
 from tests.jack import JackServer
-from tests.realtime.session.test_session import eventually, heard, quiet
+from tests.realtime.sessions import heard, quiet
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,10 @@ from realtime.layouts.plan import COLUMNS, label_of, pages, strip
 from realtime.library.library import Library
 from realtime.params.table import Table, table
 from realtime.session.preshow_check import measure
+from tests.eventually import eventually
 from tests.realtime.engine.test_engine import play, still
 from tests.realtime.osc.osc_stage import message
-from tests.realtime.session.test_session import eventually, heard, quiet
+from tests.realtime.sessions import heard, quiet
 from tests.realtime.takes.test_take import play as play_a_take
 from tests.realtime.takes.test_take import wait
 from tests.reference import layered_model

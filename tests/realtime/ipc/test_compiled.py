@@ -1,4 +1,4 @@
-"""Compiled code is kept, and never that of another version."""
+"""Compiled code is kept from one start to the next, and never that of another version."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import pytest
 ROOT = Path(__file__).parents[3]
 CALL = """
 import numpy as np
-from realtime import compiled, unmel
-unmel.warm()
-print(sum(unmel.begin.stats.cache_hits.values()), compiled.config.CACHE_DIR)
+from realtime.dsp import mel_inversion
+from realtime.ipc import compiled
+mel_inversion.warm()
+print(sum(mel_inversion.begin.stats.cache_hits.values()), compiled.config.CACHE_DIR)
 """
 
 
@@ -49,18 +50,18 @@ def hits(program: Path) -> int:
     return int(found)
 
 
-def test_what_was_compiled_is_kept_until_any_file_changes(program: Path) -> None:
+def test_compiled_code_is_kept_until_any_file_changes(program: Path) -> None:
     assert hits(program) == 0
     assert hits(program) == 1
-    with (program / "realtime" / "propagation.py").open("a") as file:
-        file.write("# what `begin` calls lies in this file\n")
+    with (program / "realtime" / "dsp" / "propagation.py").open("a") as file:
+        file.write("# `begin` calls functions of this file\n")
     assert hits(program) == 0
     assert len(kept(program)) == 2, "somebody may still be playing with the code of before"
 
 
 def test_code_of_other_versions_is_removed_when_nobody_uses_it(program: Path) -> None:
     assert hits(program) == 0
-    with (program / "realtime" / "memory.py").open("a") as file:
+    with (program / "realtime" / "ipc" / "layout.py").open("a") as file:
         file.write("# another version\n")
     (old,) = kept(program)
     os.utime(old, (time.time() - 100_000,) * 2)
@@ -68,7 +69,7 @@ def test_code_of_other_versions_is_removed_when_nobody_uses_it(program: Path) ->
     assert old not in kept(program)
 
 
-def test_where_nobody_may_write_beside_the_files_it_is_kept_with_what_is_the_users(
+def test_compiled_code_is_kept_among_the_users_data_where_the_package_is_read_only(
     program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (program / "realtime" / "__pycache__").write_text("no folder can be made here")

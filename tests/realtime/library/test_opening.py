@@ -24,7 +24,8 @@ from realtime.library.conversion import SCRATCH, ConversionError, Converted, Wis
 from realtime.library.library import Library, digest
 from realtime.library.opening import opened
 from realtime.session.session_file import read
-from tests.realtime.session.test_session import eventually, quiet
+from tests.eventually import eventually
+from tests.realtime.sessions import quiet
 
 ROOT = Path(__file__).parents[3]
 

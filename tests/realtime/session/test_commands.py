@@ -17,7 +17,8 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from realtime import Session
 from tests import reference
-from tests.realtime.session.test_session import eventually, quiet
+from tests.eventually import eventually
+from tests.realtime.sessions import quiet
 
 
 class Controller:

@@ -20,8 +20,9 @@ from realtime.midi.midi import Midi
 from realtime.params.table import ParameterError
 from realtime.snapshots.store import SnapshotError
 from realtime.takes.journal import ENTRY
+from tests.eventually import eventually
 from tests.realtime.midi.test_mapping import play
-from tests.realtime.session.test_session import eventually, heard, quiet
+from tests.realtime.sessions import heard, quiet
 
 HOP = 128  # of the level model
 LATENTS = 4

@@ -373,7 +373,7 @@ def the_rest(process: subprocess.Popen[str]) -> str:
 CHILD = """
 import os, resource, sys, threading, time
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()  # ends with its parent
-from realtime.ipc.layout import Segment
+from realtime.ipc.segments import Segment
 from realtime.takes.recorder import Recorder, RecordError
 segment = Segment.attach(sys.argv[1])
 """
