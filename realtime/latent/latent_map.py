@@ -1,4 +1,4 @@
-"""The map of a model's training sounds as something to play: a place on it gives a latent."""
+"""The map of a model's training sounds: a point on it gives a latent."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 
 from export.format.card import Latent, MapPoint
 
-SOFTNESS = 1e-3  # of the map's width: finer than a controller of 7 bits and than a pixel of a pad
+SOFTNESS = 1e-3  # of the map's width: finer than a 7-bit controller and a pixel of a pad
 
 
 def places(points: Sequence[MapPoint]) -> np.ndarray:
-    """Lay the points of a map into the unit square [shape=(points, 2)], which they fill from edge to edge.
+    """Scale the points of a map to the unit square [shape=(points, 2)].
 
-    Along an axis on which all points have the same coordinate they lie in the middle.
+    On an axis where all points have the same coordinate, they get 0.5.
     """
     if not points:
         return np.zeros((0, 2))
@@ -24,20 +24,19 @@ def places(points: Sequence[MapPoint]) -> np.ndarray:
 
 
 class LatentMap:
-    """Gives the latent at a place on the map, between the sounds around it.
+    """Interpolates latents between the sounds of a map.
 
-    A sound's own place gives that sound, and between sounds they are mixed, the nearer the more: by the inverse fourth
-    power of the distance. All sounds take part, with no cut at some number of neighbours, so that there is no line on
-    the map where one of them drops out with a step. Sounds that lie closer together than `SOFTNESS` blend into one.
+    At its own point a sound is reproduced; between points, sounds are weighted by the inverse fourth power of the
+    distance. All sounds contribute, so nowhere on the map does one drop out with a step. Sounds closer together than
+    `SOFTNESS` blend.
 
-    The points of a map hold their latents in the model's own order and scale, as the encoder gives them
-    (`export.format.card.MapPoint`); here they become standard scores by importance. Without a map, all places give
-    zeros.
+    Latents of map points are in the model's own order and scale (`export.format.card.MapPoint`) and are converted to
+    standard scores by importance. A model without a map gives zeros.
 
     Parameters
     ----------
     latent
-        Of the model's card.
+        Latent of the model's card.
 
     References
     ----------
@@ -52,13 +51,17 @@ class LatentMap:
         self._wide, self._high = len(set(self._x)) > 1, len(set(self._y)) > 1
 
     def at(self, x: float, y: float) -> np.ndarray:
-        """Give the latent at a place, in standard scores by importance [shape=(latents,)].
+        """Return the latent at a point, in standard scores by importance.
 
         Parameters
         ----------
         x, y
-            0 to 1 across the map's bounding box, from left to right and from bottom to top. An axis along which all
-            sounds lie at one coordinate changes nothing.
+            0 to 1 across the map's bounding box, from left to right and from bottom to top. An axis on which all sounds
+            share a coordinate has no effect.
+
+        Returns
+        -------
+        scores : np.ndarray [shape=(latents,)]
         """
         if not len(self._scores):
             return np.zeros(self._scores.shape[1])
@@ -66,5 +69,5 @@ class LatentMap:
         up = self._y - (y if self._high else 0.5)
         near = 1.0 / (across * across + up * up + SOFTNESS**2)
         weights = near * near
-        # Not a matrix product: a BLAS may start threads for it, and wait for them.
+        # Not a matrix product: a BLAS may start threads for it and wait for them.
         return np.einsum("p,pk->k", weights, self._scores) / weights.sum()

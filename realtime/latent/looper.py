@@ -1,38 +1,38 @@
-"""The loop: what the performer does, recorded at the latent's frame rate and played again.
+"""The looper: gestures recorded at the latent's frame rate and repeated.
 
-What is recorded is the *gesture*: all that the performer steers, summed, in standard scores by importance. What the
-loop gives back is a *contribution*, to be added to the gesture of now.
+The looper records the *gesture*, the sum of all sources that the performer moves, in standard scores by importance. It
+returns a *contribution* to be added to the present gesture.
 
 Modes
 -----
-The loop is `stopped`, `recording` or `playing`. Its switches are seen once a frame, and act when they change:
+The loop is `stopped`, `recording` or `playing`. Its switches are read once per frame and act when they change:
 
 ==================  ================================================================================================
-record goes on      In any mode: the old loop is forgotten, and recording begins with this frame.
-record goes off     Closes the loop: it plays from its beginning, with this frame, wherever the switch for playing
-                    stands. A recording that has become `LONGEST_S` long closes by itself.
-play goes on        Plays from the beginning, also where it plays already. Nothing while recording, or without a loop.
-play goes off       Stops, and goes back to the beginning. Nothing while recording.
-overdub is on       Adds the gesture to the loop while it plays. It may be on before: then it begins as the loop plays.
-clear               In any mode: stopped, and nothing is left. A recording begins again when record goes on anew.
+record on           In any mode: clears the old loop and starts recording with this frame.
+record off          Closes the loop and plays it from its start, with this frame, whatever the play switch. A recording
+                    of `MAX_S` closes by itself.
+play on             Plays from the start, also if it plays already. No effect while recording or without a loop.
+play off            Stops and returns to the start. No effect while recording.
+overdub on          Adds the gesture to the loop while it plays; if on earlier, from the moment the loop plays.
+clear               In any mode: stops and clears the loop. Recording restarts when record is switched on anew.
 ==================  ================================================================================================
 
-Where switches change in the same frame, record acts before play, and play before overdub.
+If several switches change in the same frame, record acts before play, and play before overdub.
 
-Faders and loop don't add up twice
-----------------------------------
-When a recording closes, the faders still stand where the gesture ended, at g1. The contribution is `loop[t] - g1`, so
-that both together are what was recorded, and what the performer does from then on is added to it.
+Faders and loop are not counted twice
+-------------------------------------
+When a recording closes, the faders are still where the gesture ended, at g1. The contribution is `loop[t] - g1`, so the
+sum is the recorded gesture, and later movements are added to it.
 
 An overdub that begins with the gesture at g0 adds `g - g0` to each frame that it passes; when it ends at g1, `g1 - g0`
-is taken from the whole loop. So what was heard is what repeats, and frames that weren't passed sound as before. An
-overdub that goes round more than once adds to what it has added before.
+is subtracted from the whole loop. The loop then repeats exactly the sum that was played, and frames that weren't passed
+are unchanged. An overdub of several rounds accumulates.
 
-Both are exact where the contribution is played at an amount of 1, and an overdub where the speed is a whole number;
-between whole frames it is as exact as the gesture is straight from one frame of the loop to the next.
+Both are exact at an amount of 1, and overdubs at whole-number speeds; between whole frames the gesture is interpolated
+linearly.
 
-Recording and closing, playing and stopping make no other step than the gesture itself, or taking the contribution away,
-makes; these are for the latent's smoothing to round.
+Recording, closing, playing and stopping cause no steps other than those of the gesture itself or of removing the
+contribution; the smoothing of the latent rounds these.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-LONGEST_S = 120.0
-SAME_PLACE = 1e-9  # frames; many steps of a speed add up to a hair more or less than a whole one
-FARTHEST = 24.0  # what a frame may contribute after overdubs; a fader left off its place adds up on each way round
+MAX_S = 120.0  # length of a loop
+SAME_FRAME = 1e-9  # frames; rounding error that steps of a speed may accumulate
+MAX_CONTRIBUTION = 24.0  # of a frame after overdubs; a fader left off its place adds up in each round
 
 Mode = Literal["stopped", "recording", "playing"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -59,17 +59,16 @@ class Overdub:
     Attributes
     ----------
     before
-        Where the loop was in the last frame, in frames from the beginning (below 0 or beyond the end if it has gone
-        round since).
+        Position in the last frame, in frames from the start (below 0 or beyond the end if the loop has wrapped since).
     behind
-        The frame of the loop that was passed last, or None. It waits to be written until the next is passed: until then
-        it may still be read, and must not sound twice.
+        Loop frame passed last, or None. It is written when the next one is passed: until then it may still be read, and
+        must not count twice.
     start : np.ndarray [shape=(latents,)]
-        The gesture as the overdub began.
+        Gesture at the start of the overdub.
     change : np.ndarray [shape=(latents,)]
-        How far the gesture was from there in the last frame.
+        Change of the gesture since then, in the last frame.
     waiting : np.ndarray [shape=(latents,)]
-        What is to be added to frame `behind`.
+        Change to add to frame `behind`.
     """
 
     before: float
@@ -81,16 +80,16 @@ class Overdub:
 
 @dataclass(frozen=True, eq=False)
 class LooperState:
-    """What a loop is doing, without what is recorded in it.
+    """State of a looper, without the recorded frames.
 
     Attributes
     ----------
     mode
         `stopped`, `recording` or `playing`.
     at
-        Frames from the beginning.
+        Position in frames from the start.
     record, play
-        The switches as they were last seen.
+        Switches as read last.
     overdub
         The overdub in progress, or None.
     """
@@ -103,20 +102,20 @@ class LooperState:
 
 
 class Looper:
-    """A gesture that repeats; see the module's head.
+    """Records and repeats a gesture; see the module's description.
 
     Parameters
     ----------
     size
         Number of latents.
     frame_rate
-        Latent frames a second.
+        Latent frames per second.
     """
 
     def __init__(self, size: int, frame_rate: float) -> None:
         self._size = size
-        self._frames = _memory(math.ceil(LONGEST_S * frame_rate), size)
-        self._anchor = np.zeros(size)  # the gesture that the contribution is told from
+        self._frames = _memory(math.ceil(MAX_S * frame_rate), size)
+        self._anchor = np.zeros(size)  # gesture that the contribution is relative to
         self._length = 0
         self._mode: Mode = "stopped"
         self._at = 0.0
@@ -125,30 +124,30 @@ class Looper:
 
     @property
     def mode(self) -> Mode:
-        """What it is doing."""
+        """Mode: `stopped`, `recording` or `playing`."""
         return self._mode
 
     @property
     def length(self) -> int:
-        """Frames recorded."""
+        """Number of recorded frames."""
         return self._length
 
     def clear(self) -> None:
-        """Forget the loop."""
+        """Clear the loop."""
         self._length = 0
         self._stop()
 
     def next(self, gesture: np.ndarray, *, record: bool, overdub: bool, play: bool, speed: float) -> np.ndarray:
-        """Take the gesture of the next frame and give what the loop adds to it.
+        """Take the gesture of the next frame and return the contribution of the loop.
 
         Parameters
         ----------
         gesture : np.ndarray [shape=(latents,)]
             In standard scores by importance.
         record, overdub, play
-            The switches.
+            Switches.
         speed
-            Frames of the loop a frame: 1 is as recorded, below 0 backwards, 0 holds.
+            Loop frames per frame: 1 is as recorded, negative runs backwards, 0 holds.
 
         Returns
         -------
@@ -182,11 +181,11 @@ class Looper:
         else:
             self._add(self._overdub, gesture)
         contribution = self.place()
-        self._go(float(speed))
+        self._advance(float(speed))
         return contribution
 
     def place(self) -> np.ndarray:
-        """Say what the loop adds where it is [shape=(latents,)], without going on."""
+        """Return the contribution at the current position [shape=(latents,)] without advancing."""
         if self._mode != "playing":
             return np.zeros(self._size)
         k = int(self._at)
@@ -197,14 +196,13 @@ class Looper:
         return here - self._anchor
 
     def snapshot(self) -> LooperState:
-        """Note what the loop is doing."""
+        """Copy the state."""
         return LooperState(self._mode, self._at, self._record, self._play, self._overdub)
 
     def restore(self, state: LooperState) -> None:
-        """Go on from what the loop was doing, with what is recorded in it now.
+        """Continue from a state, with the frames recorded now.
 
-        A place beyond the end of what is recorded now is taken round, and an overdub there is over. Where nothing is
-        recorded, nothing plays.
+        A position beyond the end wraps, which ends an overdub. Without recorded frames nothing plays.
         """
         self._record, self._play = state.record, state.play
         self._stop()
@@ -221,13 +219,13 @@ class Looper:
     def _stop(self) -> None:
         self._mode, self._at, self._overdub = "stopped", 0.0, None
 
-    def _go(self, speed: float) -> None:
-        """Go on by a frame, round the loop."""
+    def _advance(self, speed: float) -> None:
+        """Advance by a frame and wrap."""
         to = self._at + speed
-        to = round(to) if abs(to - round(to)) < SAME_PLACE else to
+        to = round(to) if abs(to - round(to)) < SAME_FRAME else to
         turns = math.floor(to / self._length)
         at = to - turns * self._length
-        if not 0 <= at < self._length:  # a hair before the beginning is rounded onto the end
+        if not 0 <= at < self._length:  # rounding just before the start gives the end
             at, turns = 0.0, round(to / self._length)
         if self._overdub is not None:
             shift, behind = turns * self._length, self._overdub.behind
@@ -236,7 +234,7 @@ class Looper:
         self._at = at
 
     def _add(self, overdub: Overdub, gesture: np.ndarray) -> None:
-        """Add the gesture to all frames passed since the last one, along a straight line from then to now."""
+        """Add the gesture, interpolated linearly, to all loop frames passed since the last frame."""
         change = gesture - overdub.start
         behind, waiting = overdub.behind, overdub.waiting
         for k in _passed(overdub.before, self._at)[-self._length :]:
@@ -258,11 +256,11 @@ class Looper:
     def _write(self, k: int, change: np.ndarray) -> None:
         frame = self._frames[k % self._length]
         frame += change
-        np.clip(frame, self._anchor - FARTHEST, self._anchor + FARTHEST, out=frame)
+        np.clip(frame, self._anchor - MAX_CONTRIBUTION, self._anchor + MAX_CONTRIBUTION, out=frame)
 
 
 def _passed(before: float, at: float) -> range:
-    """Give the whole numbers on the way, its beginning left out; where it stands still, the one that it stands on."""
+    """Return the whole numbers passed, without the first position; at rest, the one at this position."""
     if at > before:
         return range(math.floor(before) + 1, math.floor(at) + 1)
     if at < before:
@@ -271,9 +269,9 @@ def _passed(before: float, at: float) -> range:
 
 
 def _memory(frames: int, size: int) -> np.ndarray:
-    """Reserve memory that the system gives by the small page, as it is written.
+    """Reserve memory that the system provides in small pages as it is written.
 
-    NumPy asks for huge pages where an array is large, and clearing one of these takes longer than a latent frame lasts.
+    NumPy requests huge pages for large arrays, and clearing one takes longer than a latent frame lasts.
     """
     pages = mmap.mmap(-1, max(frames * size, 1) * np.dtype(float).itemsize)
     if hasattr(mmap, "MADV_NOHUGEPAGE"):

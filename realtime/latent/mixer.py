@@ -1,8 +1,8 @@
-"""From knobs to latent frames: the sources of the latent, their sum, their smoothing.
+"""Mixing of the latent: its sources, their sum and its smoothing.
 
-Latents are played as standard scores in order of importance: score 1 of `/latent/1` is one standard deviation along the
-dimension that changes the sound most. Everything random is seeded and counted in frames, so that the same events give
-the same frames again.
+Latents are played as standard scores in order of importance: a value of 1 for `/latent/1` is one standard deviation
+along the dimension that changes the sound most. Everything random is seeded and counted in frames, so the same events
+give the same frames.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from realtime.latent.walk import Walk, WalkState, pace
 
 
 class LatentsError(GlitchError):
-    """What should be a state of the latent's sources is none, or is one of another model."""
+    """A state of the latent's sources is damaged or belongs to another model."""
 
 
 class Smoother:
-    """Follows targets with a time constant each, a frame at a time."""
+    """Follows targets, each with its own time constant, frame by frame."""
 
     def __init__(self, targets: np.ndarray, frame_rate: float) -> None:
         self.now = targets.astype(float)
@@ -35,12 +35,23 @@ class Smoother:
         self._shares = np.ones(0)
 
     def next(self, targets: np.ndarray, time_ms: np.ndarray | float) -> np.ndarray:
-        """Go one frame towards `targets`; a time of 0 goes there at once."""
+        """Advance one frame towards the targets.
+
+        Parameters
+        ----------
+        targets : np.ndarray [shape=(size,)]
+        time_ms : np.ndarray [shape=(size,)] or float
+            Time constants; 0 reaches the target at once.
+
+        Returns
+        -------
+        values : np.ndarray [shape=(size,)]
+        """
         self.now += self._share(np.asarray(time_ms, float)) * (targets - self.now)
         return self.now
 
     def _share(self, time_ms: np.ndarray) -> np.ndarray:
-        """Say what part of the way is gone in a frame; times seldom change."""
+        """Return the share of the distance covered in a frame; kept, since times seldom change."""
         times = time_ms.tobytes()
         if times != self._times:
             frames = np.maximum(time_ms * self._frame_rate / 1000.0, 1e-9)
@@ -50,14 +61,14 @@ class Smoother:
 
 @dataclass(frozen=True, eq=False)
 class LatentMixerState:
-    """Where the sources of the latent are, without the faders and without what is recorded in the loop.
+    """State of the latent's sources, without faders and without the frames of the loop.
 
     Attributes
     ----------
     scores : np.ndarray [shape=(latents,)]
-        What was played last, which is where the smoothing goes on from.
+        Latest output, from which the smoothing continues.
     walk, loop
-        What these were doing.
+        States of these sources.
     """
 
     scores: np.ndarray
@@ -65,7 +76,7 @@ class LatentMixerState:
     loop: LooperState
 
     def pack(self) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """Turn it into values that JSON can hold, and arrays [shape=(latents,)]."""
+        """Split the state into JSON values and arrays [shape=(latents,)]."""
         walk, loop, overdub = self.walk, self.loop, self.loop.overdub
         meta: dict[str, Any] = {
             "walk": {"seed": walk.seed, "at": walk.at, "push": walk.push},
@@ -84,7 +95,7 @@ class LatentMixerState:
         Raises
         ------
         LatentsError
-            They don't come from `pack`.
+            The values don't come from `pack`.
         """
         try:
             scores, drift, *rest = (np.array(array, float) for array in arrays)
@@ -96,49 +107,49 @@ class LatentMixerState:
             state._check((scores, drift, *rest))
         except (KeyError, TypeError, ValueError) as error:
             raise LatentsError(
-                f"This is no state of the latent's sources ({error}); take the snapshot again."
+                f"The state of the latent's sources is damaged ({error}); save the snapshot again."
             ) from None
         return state
 
     def _check(self, arrays: Sequence[np.ndarray]) -> None:
-        """See that a number that comes from a file cannot silence what it is summed into."""
+        """Refuse values from a file that would make the sum non-finite."""
         overdub = self.loop.overdub
         places = [self.walk.seed, self.walk.at, self.loop.at]
         if not all(math.isfinite(place) and place >= 0 for place in places):
-            raise ValueError("a place is not finite, or below 0")
+            raise ValueError("a position is not finite, or below 0")
         if overdub is not None and not (math.isfinite(overdub.before) and isinstance(overdub.behind, int | None)):
-            raise ValueError("the place of the overdub is no number")
+            raise ValueError("the position of the overdub is not a number")
         if any(array.shape != self.scores.shape or not np.isfinite(array).all() for array in arrays):
-            raise ValueError("an array is not finite, or not of the length of the others")
+            raise ValueError("an array is not finite, or differs in length from the others")
         if self.loop.mode not in MODES:
-            raise ValueError(f"the loop is {self.loop.mode}, and not one of {', '.join(MODES)}")
+            raise ValueError(f"the mode of the loop is {self.loop.mode}, not one of {', '.join(MODES)}")
 
 
 class LatentMixer:
-    """Sums the sources and gives latent frames.
+    """Sums the sources of the latent into latent frames.
 
-    The faders, the place on the map and the live input make the gesture. The walk and the loop are added to it; the sum
-    goes through a scale and a bias for each dimension, then through the smoothing.
+    Faders, map and live input sum to the gesture. Walk and loop are added; the sum passes a scale and a bias for each
+    dimension, then the smoothing.
 
     Parameters
     ----------
     latent
-        Of the model's card.
+        Latent of the model's card.
     frame_rate
-        Latent frames a second.
+        Latent frames per second.
     seed
-        Of the walk.
+        Seed of the walk.
 
     Attributes
     ----------
     manual, scale, bias : np.ndarray [shape=(latents,)]
-        The faders, in standard scores by importance.
+        Faders, in standard scores by importance.
     smoothing_ms : np.ndarray [shape=(latents,)]
         Time constant of each latent, in the same order; -1 follows `/smoothing`.
     scores : np.ndarray [shape=(latents,)]
-        What was played last, in the same order.
+        Latest output, in the same order.
     walk, loop
-        The sources that go on by themselves.
+        Sources that run by themselves.
     """
 
     def __init__(self, latent: Latent, frame_rate: float, seed: int = 0) -> None:
@@ -155,19 +166,22 @@ class LatentMixer:
         self._inverse = np.argsort(self._order)
         self._mean, self._std = np.array(latent.mean), np.array(latent.std)
 
-    def next(self, knobs: Mapping[str, float], heard: np.ndarray | None = None) -> np.ndarray:
-        """Give the next latent frame [shape=(latents,)] in the model's own order and scale.
+    def next(self, knobs: Mapping[str, float], encoded: np.ndarray | None = None) -> np.ndarray:
+        """Return the next latent frame in the model's own order and scale.
 
         Parameters
         ----------
         knobs
-            Values by address, as the table of parameters has them: `/smoothing`, `/tempo`, and all of `/walk/`, `/xy/`
-            and `/loop/` that are no triggers, and `/input/amount`.
-        heard : np.ndarray [shape=(latents,)]
-            The latent of the live input, in the model's own order and scale; None where there is no input. One that is
-            not finite is taken for none.
+            Values by address, as in the parameter table: `/smoothing`, `/tempo`, `/input/amount` and all of `/walk/`,
+            `/xy/` and `/loop/` except triggers.
+        encoded : np.ndarray [shape=(latents,)] or None
+            Latent of the live input, in the model's own order and scale; None without input. Ignored if not finite.
+
+        Returns
+        -------
+        frame : np.ndarray [shape=(latents,)]
         """
-        gesture = self._gesture(knobs, heard)
+        gesture = self._gesture(knobs, encoded)
         walk = self.walk.next(
             pace(knobs["/walk/speed"], knobs["/tempo"], knobs["/walk/beats"]),
             knobs["/walk/radius"],
@@ -185,42 +199,42 @@ class LatentMixer:
         return self._mean + self._std * self.scores[self._inverse]
 
     def jump(self, knobs: Mapping[str, float]) -> None:
-        """Let everything be where it points, without a glide: before the first frame."""
+        """Set all values to their targets at once, before the first frame."""
         walk = self.walk.place(knobs["/walk/radius"], int(knobs["/walk/kind"]))
         self._smoother.now[:] = self._sum(knobs, self._gesture(knobs, None), walk, self.loop.place())
 
     def snapshot(self) -> LatentMixerState:
-        """Note where the sources are."""
+        """Copy the state of the sources."""
         return LatentMixerState(self._smoother.now.copy(), self.walk.snapshot(), self.loop.snapshot())
 
     def restore(self, state: LatentMixerState) -> None:
-        """Go on from where the sources were; with the same knobs, and the same in the loop, the frames are the same.
+        """Continue from a state; with the same knobs and the same loop, the frames are the same.
 
         Raises
         ------
         LatentsError
-            The state has another number of latents, or holds no state of a walk; nothing is changed.
+            The state has another number of latents, or that of its walk is damaged; nothing is changed.
         """
         size = len(self.scores)
         if len(state.scores) != size:
             raise LatentsError(
-                f"The state has {len(state.scores)} latents, and the model has {size}; load the model that it is of."
+                f"The state has {len(state.scores)} latents, and the model has {size}; load the model of the state."
             )
         try:
             self.walk.restore(state.walk)
         except (KeyError, TypeError, ValueError) as error:
-            raise LatentsError(f"This is no state of a walk ({error}); take the snapshot again.") from None
+            raise LatentsError(f"The state of the walk is damaged ({error}); save the snapshot again.") from None
         self.loop.restore(state.loop)
         self._smoother.now[:] = state.scores
         self.scores = state.scores.copy()
 
-    def _gesture(self, knobs: Mapping[str, float], heard: np.ndarray | None) -> np.ndarray:
-        """Sum what the performer does."""
+    def _gesture(self, knobs: Mapping[str, float], encoded: np.ndarray | None) -> np.ndarray:
+        """Sum the sources that the performer moves."""
         gesture = self.manual.copy()
         if knobs["/xy/amount"]:
             gesture += knobs["/xy/amount"] * self._map.at(knobs["/xy/x"], knobs["/xy/y"])
-        if knobs["/input/amount"] and heard is not None and np.isfinite(heard).all():
-            gesture += knobs["/input/amount"] * ((heard - self._mean) / self._std)[self._order]
+        if knobs["/input/amount"] and encoded is not None and np.isfinite(encoded).all():
+            gesture += knobs["/input/amount"] * ((encoded - self._mean) / self._std)[self._order]
         return gesture
 
     def _sum(self, knobs: Mapping[str, float], gesture: np.ndarray, walk: np.ndarray, loop: np.ndarray) -> np.ndarray:

@@ -12,24 +12,24 @@ WALKS = ("linear", "spherical", "Brownian")
 
 
 def pace(speed: float, tempo: float, beats: float) -> float:
-    """Give the steps a second of a walk: one in `beats` quarters at `tempo` bpm, or `speed` where `beats` is 0."""
+    """Return the steps per second of a walk: one per `beats` quarters at `tempo` bpm, or `speed` if `beats` is 0."""
     return tempo / 60.0 / beats if beats > 0 else speed
 
 
 @dataclass(frozen=True, eq=False)
 class WalkState:
-    """Where a walk is, and all that its way from there depends on.
+    """State of a walk.
 
     Attributes
     ----------
     seed
-        What the points of the walk are drawn from.
+        Seed of the points.
     at
-        Steps since the beginning.
+        Steps since the start.
     push
-        The state of the generator that pushes a Brownian walk, as `numpy.random.PCG64` gives it.
+        State of the generator of the Brownian walk, as in `numpy.random.PCG64`.
     drift : np.ndarray [shape=(latents,)]
-        Where the Brownian walk is.
+        Position of the Brownian walk.
     """
 
     seed: int
@@ -39,21 +39,20 @@ class WalkState:
 
 
 class Walk:
-    """A walk without end, the same for the same seed.
+    """An endless walk, the same for the same seed.
 
-    Linear and spherical walks go gently from one random point to the next. The points come from a normal distribution
-    around the centre, and depend on the seed and their number alone; on a spherical walk they lie, and the way between
-    them stays, at the distance from the centre that most training sounds have. A Brownian walk is pushed at random each
-    frame and drawn back to the centre, at a pace of `speed` (an Ornstein-Uhlenbeck process of unit variance).
+    Linear and spherical walks ease from one random point to the next. The points come from a normal distribution around
+    the centre and depend only on the seed and their number. A spherical walk keeps the distance from the centre that
+    most training sounds have. A Brownian walk is an Ornstein-Uhlenbeck process of unit variance with rate `speed`.
 
-    What is kept is the way that was gone, and not the time: a new speed bends the way and never jumps along it.
+    The state is the distance walked, not the time, so a new speed never causes a jump.
 
     Parameters
     ----------
     size
         Number of latents.
     frame_rate
-        Latent frames a second.
+        Latent frames per second.
     seed
         0 or more.
     """
@@ -64,23 +63,23 @@ class Walk:
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
-        """Begin again, at the centre."""
+        """Restart at the centre with a seed of 0 or more."""
         self._seed = int(seed)
-        self._at = 0.0  # in steps since the beginning
+        self._at = 0.0  # steps since the start
         self._number = -1
         self._ends = np.zeros(self._size), np.zeros(self._size)
         self._drift = np.zeros(self._size)
         self._push = np.random.default_rng((self._seed, 0))
 
     def next(self, speed: float, radius: float, kind: int = LINEAR) -> np.ndarray:
-        """Give the next frame [shape=(latents,)].
+        """Return the next frame [shape=(latents,)].
 
         Parameters
         ----------
         speed
-            Steps a second, 0 or more; beyond a step a frame it goes no faster.
+            Steps per second, 0 or more; at most one step per frame.
         radius
-            How far the walk goes, in standard deviations.
+            Extent of the walk in standard deviations.
         kind
             `LINEAR`, `SPHERICAL` or `BROWNIAN`.
         """
@@ -93,7 +92,7 @@ class Walk:
         return place
 
     def place(self, radius: float, kind: int = LINEAR) -> np.ndarray:
-        """Say where the walk is [shape=(latents,)], without going on."""
+        """Return the current position [shape=(latents,)] without advancing."""
         if kind == BROWNIAN:
             return radius * self._drift
         number = int(self._at)
@@ -108,16 +107,16 @@ class Walk:
         return radius * ((1 - t) * self._ends[0] + t * self._ends[1])
 
     def snapshot(self) -> WalkState:
-        """Note where the walk is."""
+        """Copy the state."""
         return WalkState(self._seed, self._at, dict(self._push.bit_generator.state), self._drift.copy())
 
     def restore(self, state: WalkState) -> None:
-        """Go on from where the walk was.
+        """Continue from a state.
 
         Raises
         ------
         ValueError, TypeError, KeyError
-            `state.push` is no state of the generator; the walk is as it was.
+            `state.push` isn't a state of the generator; the walk is unchanged.
         """
         push = np.random.default_rng()
         push.bit_generator.state = state.push
@@ -132,9 +131,9 @@ class Walk:
 
 
 def spherical(begin: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
-    """Go from one point to another, in direction along the sphere and in distance from the centre on a line.
+    """Interpolate between two points [shape=(latents,)]: direction along the sphere, distance linearly.
 
-    Where one of them is the centre, which has no direction, it is a straight line.
+    If one of them is the centre, which has no direction, the path is a straight line.
     """
     near, far = (float(np.linalg.norm(point)) for point in (begin, end))
     if min(near, far) < 1e-9:
@@ -151,7 +150,7 @@ def _along_the_sphere(begin: np.ndarray, end: np.ndarray, t: float) -> np.ndarra
     """
     radius = np.sqrt(len(end))
     to = end / max(float(np.linalg.norm(end)), 1e-9)
-    if not begin.any():  # the first way leads from the centre to the sphere
+    if not begin.any():  # the first segment leads from the centre to the sphere
         return t * radius * to
     start = begin / np.linalg.norm(begin)
     angle = np.arccos(np.clip(start @ to, -1.0, 1.0))

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from realtime.latent.looper import FARTHEST, LONGEST_S, Looper
+from realtime.latent.looper import MAX_CONTRIBUTION, MAX_S, Looper
 
 SIZE, RATE = 2, 10.0
 SEEDS = st.integers(0, 2**32 - 1)
@@ -182,7 +182,7 @@ def test_a_fader_left_off_its_place_cannot_run_away() -> None:
     player.hold(np.zeros(SIZE), 3, record=False)
     player.hold(np.zeros(SIZE), 1, overdub=True)
     player.hold(np.full(SIZE, 6.0), 3000)
-    assert np.abs(player.hold(np.zeros(SIZE), 3)).max() == FARTHEST
+    assert np.abs(player.hold(np.zeros(SIZE), 3)).max() == MAX_CONTRIBUTION
 
 
 def test_speed_zero_holds_and_the_loop_goes_on_from_there() -> None:
@@ -265,7 +265,7 @@ def test_stopping_ends_an_overdub() -> None:
 
 
 def test_a_recording_that_is_full_closes_by_itself() -> None:
-    longest = int(LONGEST_S * RATE)
+    longest = int(MAX_S * RATE)
     gesture, player = gestures(12, longest), Player()
     assert_array_equal(player.hear(gesture, record=True), gesture)
     assert_allclose(player.hold(gesture[-1], longest), gesture, atol=1e-6)
@@ -337,7 +337,7 @@ def test_no_state_reaches_beyond_what_is_in_another_loop(
     other, loop = with_a_loop(there, seed, 0.1), with_a_loop(here, seed + 1, 0.1)
     loop.restore(other.snapshot())
     assert np.isfinite(play(loop, after, seed + 2)).all()
-    assert loop.length <= LONGEST_S * 0.1
+    assert loop.length <= MAX_S * 0.1
 
 
 def test_a_place_beyond_the_end_of_another_loop_is_taken_round() -> None:
