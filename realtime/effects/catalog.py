@@ -1,8 +1,8 @@
-"""Effects by name: pedalboard's own, and the plug-ins that are installed.
+"""Effects by name: pedalboard's own and installed plug-ins.
 
-A name may come from the network, so it is only ever compared with the names of what lies in the plug-in folders; no
-path is made of it. A plug-in is loaded in a process of its own to be described: if it crashes or hangs there, that is
-a sentence and no more.
+A name may come from the network, so it is only compared with the names of files in the plug-in folders and never
+becomes
+part of a path. A plug-in is described in a child process; if it crashes or hangs there, the result is one sentence.
 """
 
 from __future__ import annotations
@@ -22,31 +22,35 @@ ENDINGS = (".vst3", ".component") if sys.platform == "darwin" else (".vst3",)
 
 
 def names(folder: Path | None = None) -> list[str]:
-    """Give the names of all effects: the built-ins, then the plug-ins that are installed.
+    """Return the names of all effects: built-ins, then installed plug-ins.
 
     Parameters
     ----------
     folder
-        Where to look for plug-ins before the system's own folders.
+        Folder to search for plug-ins before the system's folders.
     """
     return [effect.name for effect in BUILT_IN] + sorted({path.stem for path in _plugin_files(folder)}, key=str.lower)
 
 
 def find(name: str, folder: Path | None = None) -> Effect:
-    """Describe an effect.
+    """Find an effect by name.
 
     Parameters
     ----------
     name
-        Of a built-in ("reverb") or of a plug-in's file without its ending ("ZamDelay"), in any case. Where a file has
-        several plug-ins, the file's name, a colon and the plug-in's own.
+        Name of a built-in ("reverb") or of a plug-in's file without its suffix ("ZamDelay"), in any case. If the file
+        has several plug-ins: the file's name, a colon and the plug-in's name.
     folder
-        Where to look for plug-ins before the system's own folders.
+        Folder to search for plug-ins before the system's folders.
+
+    Returns
+    -------
+    effect : Effect
 
     Raises
     ------
     GlitchError
-        pedalboard isn't installed; there is no such effect; or the plug-in crashes, hangs or is none.
+        pedalboard isn't installed, there is no such effect, or the plug-in crashes, hangs or isn't an effect.
     """
     if importlib.util.find_spec("pedalboard") is None:
         raise GlitchError("Effects need pedalboard; run: pip install pedalboard.")
@@ -73,7 +77,7 @@ def _inspect(path: Path, inside: str) -> Effect:
 
 
 def _plugin_files(folder: Path | None) -> Iterator[Path]:
-    """Give the files of plug-ins; a folder that ends as one is a bundle, and is not looked into."""
+    """Yield the files of plug-ins; a folder with the suffix of one is a bundle and isn't searched."""
     for place in (folder, *_system_folders()):
         if place is None:
             continue
@@ -84,7 +88,7 @@ def _plugin_files(folder: Path | None) -> Iterator[Path]:
 
 
 def _system_folders() -> tuple[Path, ...]:
-    """Give the folders that the makers of the formats lay down, the player's own first."""
+    """Return the standard folders of the formats, the user's own first."""
     home = Path.home()
     if sys.platform == "win32":
         local = Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))

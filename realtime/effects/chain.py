@@ -1,8 +1,8 @@
-"""Effects after the decoder, in the deck's process: a chain of pedalboard's own and of plug-ins.
+"""The effects chain after the decoder, in the deck's process: pedalboard's effects and plug-ins.
 
-Every effect stands between a dry path that is delayed as much as the effect lags, and a mix, so that no setting combs
-and bypass never shifts the sound. Knobs glide on a grid of samples that is counted from the start, so the samples are
-the same however the stream is cut into hops, and the same again when a performance is rendered offline.
+Every effect has a dry path delayed by the effect's latency and a dry/wet mix, so no setting causes comb filtering and
+bypass never shifts the sound. Knobs ramp on a grid of samples counted from the start, so the samples don't depend on
+how the stream is cut into hops, and rendering a take offline gives the same samples.
 
 >>> chain = Chain([find("reverb"), find("lowpassfilter")], 48_000, channels=2)
 >>> chain.set("/fx/1/room-size", 0.9)
@@ -10,9 +10,9 @@ the same however the stream is cut into hops, and the same again when a performa
 
 See Also
 --------
-realtime.effects.table : What there is, and its knobs.
+realtime.effects.table : The built-in effects and their knobs.
 realtime.effects.catalog : Effects by name, plug-ins included.
-realtime.effects.voice : One instance of an effect, made exact.
+realtime.effects.voice : One instance of an effect as an exact stream.
 """
 
 from __future__ import annotations
@@ -30,23 +30,34 @@ from realtime.params.table import Parameter, row
 
 __all__ = ["Chain", "Effect", "Knob", "find", "names", "rows"]
 
-SLICE = 16  # samples; knobs that glide are set as often
+SLICE = 16  # samples between updates of a moving knob
 KNOB_MS = 30.0
 BYPASS_MS = 10.0
 HANDOVER_MS = 30.0
 CHOKE_MS = 10.0
-QUIET = 1e-5  # below it, what rings out can be dropped ...
-QUIET_S = 2.1  # ... if it was so for longer than the longest echo
+QUIET = 1e-5  # a tail below this level can be dropped ...
+QUIET_S = 2.1  # ... after longer than the longest echo
 
 
 def rows(effects: Sequence[Effect]) -> list[Parameter]:
-    """Make the rows of a chain: for each place bypass, mix, and the effect's knobs."""
+    """Make the parameters of a chain: bypass, mix and the effect's knobs for each place.
+
+    Parameters
+    ----------
+    effects
+        In the order of the chain.
+
+    Returns
+    -------
+    rows : list of Parameter
+        Addresses `/fx/1/bypass`, `/fx/1/mix`, `/fx/1/KNOB`, `/fx/2/bypass`, …
+    """
     made = []
     for place, effect in enumerate(effects, 1):
         at = f"/fx/{place}"
-        text = f"Let the sound pass by effect {place}, {effect.name}."
+        text = f"Bypass effect {place}, {effect.name}."
         made.append(row(f"{at}/bypass", "bool", 0, 1, 0, "", "deck", text, smoothing_ms=BYPASS_MS))
-        text = f"From the sound that comes to {effect.name} (0) to what it makes of it (1)."
+        text = f"Dry/wet mix of {effect.name}: 0 is dry, 1 is wet."
         made.append(row(f"{at}/mix", "float", 0, 1, 1, "", "deck", text, smoothing_ms=KNOB_MS))
         for knob in effect.knobs:
             smoothing = 0.0 if knob.step == "set" else KNOB_MS
@@ -68,28 +79,28 @@ def rows(effects: Sequence[Effect]) -> list[Parameter]:
 
 
 class Chain:
-    """Effects, one after the other.
+    """A chain of effects.
 
     Parameters
     ----------
     effects
-        In the order in which the sound goes through them.
+        In the order of the chain.
     sample_rate
-        Of the stream.
+        Of the stream, Hz.
     channels
-        Of the stream.
+        Number of channels.
 
     Attributes
     ----------
     latency : int
         Samples by which the output lags the input.
     problems : list of str
-        A sentence for each effect that failed, and is bypassed since.
+        A sentence for each effect that failed and is now bypassed.
 
     Raises
     ------
     GlitchError
-        There are effects, and pedalboard isn't installed.
+        Effects were given, and pedalboard isn't installed.
     """
 
     def __init__(self, effects: Sequence[Effect], sample_rate: float, channels: int) -> None:
@@ -101,26 +112,38 @@ class Chain:
         self.latency = sum(slot.lag for slot in self._slots)
 
     def set(self, address: str, value: float) -> None:
-        """Turn a knob; the sound follows without a step. Before the first sample there is no glide.
+        """Set a parameter. The sound follows without a step; before the first sample it changes at once.
+
+        Parameters
+        ----------
+        address
+            As in `rows`.
+        value
+            Clipped to the range; ignored if not finite.
 
         Raises
         ------
         GlitchError
-            There is no such knob.
+            The chain has no such parameter.
         """
         if address not in self._rows:
-            raise GlitchError(f"There is no knob {address} in this chain of {len(self._slots)} effects.")
+            raise GlitchError(f"There is no parameter {address} in this chain of {len(self._slots)} effects.")
         if math.isfinite(value):
             _, _, place, name = address.split("/")
             self._slots[int(place) - 1].set(name, self._rows[address].clip(value))
 
     def process(self, audio: np.ndarray) -> np.ndarray:
-        """Give the samples that follow, as many as come in.
+        """Process the next samples.
 
         Parameters
         ----------
         audio : np.ndarray [shape=(channels, n)]
-            Any n; what is not a number is taken for silence.
+            Any n; non-finite values count as silence.
+
+        Returns
+        -------
+        audio : np.ndarray [shape=(channels, n)]
+            float32.
         """
         audio = np.ascontiguousarray(audio, np.float32)
         if audio.shape[1] == 0:
@@ -132,13 +155,13 @@ class Chain:
         return audio
 
     def reset(self) -> None:
-        """Forget what was heard; the knobs stand at once where they point."""
+        """Clear all effects and set the knobs to their targets at once."""
         for slot in self._slots:
             slot.reset()
 
 
 class _Line:
-    """A value that travels in a straight line, a number of steps at a time, to where it points."""
+    """A value that ramps linearly to its target in a fixed number of steps."""
 
     def __init__(self, value: float, steps: int) -> None:
         self._steps = max(steps, 1)
@@ -160,12 +183,12 @@ class _Line:
         self._from, self.target, self._done = self.now, target, 0
 
     def advance(self) -> float:
-        """Go one step."""
+        """Advance one step and return the value."""
         self._done = min(self._done + 1, self._steps)
         return self.now
 
     def take(self, count: int) -> np.ndarray:
-        """Go `count` steps, and give the value at each."""
+        """Advance `count` steps and return the value at each."""
         steps = np.minimum(np.arange(self._done + 1, self._done + count + 1), self._steps)
         self._done = int(steps[-1])
         values: np.ndarray = (self._from + (self.target - self._from) * (steps / self._steps)).astype(np.float32)
@@ -176,7 +199,7 @@ class _Line:
 
 
 class _Delay:
-    """A delay of whole samples."""
+    """A delay by whole samples."""
 
     def __init__(self, channels: int, samples: int) -> None:
         self._held = np.zeros((channels, samples), np.float32)
@@ -193,7 +216,7 @@ class _Delay:
 
 
 class _Slot:
-    """A place of the chain: an effect's sound, its dry path, mix and bypass; and what to do when the effect fails."""
+    """A place in the chain: the effect, its dry path, mix and bypass, and the fade to dry when the effect fails."""
 
     def __init__(self, place: int, effect: Effect, sample_rate: float, channels: int, problems: list[str]) -> None:
         self._place, self._effect, self._problems = place, effect, problems
@@ -202,7 +225,7 @@ class _Slot:
         fade = round(1e-3 * BYPASS_MS * sample_rate)
         self._mix = _Line(1.0, round(1e-3 * KNOB_MS * sample_rate))
         self._open = _Line(1.0, fade)
-        self._break = _Line(0.0, fade)  # from the last good sample to the dry path, when the effect fails
+        self._break = _Line(0.0, fade)  # from the last good sample to the dry path when the effect fails
         self._gap = self._last = np.zeros((channels, 1), np.float32)
         self._fresh = True
         try:
@@ -256,7 +279,7 @@ class _Slot:
             try:
                 piece = self._sound.process(audio[:, done:end])
                 if not np.isfinite(piece).all():
-                    raise ValueError("it gave what is not a number")
+                    raise ValueError("its output is not finite")
             except Exception as error:
                 self._fail(error)
                 break
@@ -268,7 +291,7 @@ class _Slot:
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
 
     def _without(self, dry: np.ndarray) -> np.ndarray:
-        """Go from the last sample that the effect gave to the dry path, without a step."""
+        """Fade from the effect's last sample to the dry path."""
         if self._break.target and dry.shape[1]:
             self._gap = self._last - dry[:, :1]
             self._break.jump(1.0)
@@ -282,10 +305,10 @@ class _Slot:
 
 
 class _Sound:
-    """An effect that follows its knobs.
+    """An effect that follows its knobs without clicks.
 
-    A knob that glides is set every `SLICE` samples. For one whose step would click however small (the time of a delay),
-    a second voice takes the input over with the new value, and the first rings out beneath it.
+    A ramping knob is updated every `SLICE` samples. For a knob that would click at any step (the time of a delay), a
+    second voice takes over the input with the new value while the first rings out.
     """
 
     def __init__(self, effect: Effect, sample_rate: float, channels: int) -> None:
@@ -293,7 +316,7 @@ class _Sound:
         self._voice = Voice(effect, sample_rate, channels)
         self._next = Voice(effect, sample_rate, channels) if self._hands_over else None
         if self._next is not None:
-            self._next.reset()  # the first one touches all its memory, and takes ten times as long as those to come
+            self._next.reset()  # the first reset touches all its memory and takes ten times as long as later ones
         self._ringing: Voice | None = None
         self.lag = self._voice.lag
         self._quiet_samples = round(QUIET_S * sample_rate)
@@ -303,13 +326,13 @@ class _Sound:
         self._choke = _Line(1.0, round(CHOKE_MS * ticks) * SLICE)
         self._wanted: dict[str, float] = {}
         self._start()
-        if not effect.source:  # a plug-in stands where it stands
+        if not effect.source:  # a plug-in starts with its own values
             self._give_all(self._voice)
             self._voice.reset()
 
     @property
     def stretch(self) -> int:
-        """Samples that can be made before something must be looked at."""
+        """Samples that can be processed before the knobs must be updated."""
         busy = self._wanted or self._rise.moving or any(line.moving for line in self._lines.values())
         return SLICE - self._position % SLICE if busy else BLOCK
 
@@ -330,7 +353,7 @@ class _Sound:
             line.go(value)
 
     def process(self, audio: np.ndarray) -> np.ndarray:
-        """Give the samples that follow; at most `stretch` at a time."""
+        """Process the next samples, at most `stretch`."""
         if self._position % SLICE == 0:
             self._tick()
         count = audio.shape[1]

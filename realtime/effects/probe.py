@@ -1,9 +1,9 @@
-"""The process that looks at a plug-in, so that one that crashes or hangs takes nothing with it.
+"""Child process that describes a plug-in, so that a crash or hang of the plug-in harms nothing else.
 
     python -m realtime.effects.probe
 
-The host writes one line of JSON to its standard input (`path`, and `inside`: the plug-in's name where the file has
-several, or empty). It answers `{"effect": description}` or `{"error": sentence}`.
+The host writes one line of JSON to its standard input: `path`, and `inside`, the plug-in's name if the file has
+several, else empty. The answer is `{"effect": description}` or `{"error": sentence}`.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from realtime.effects.table import Effect, Knob, KnobKind, Step
 from realtime.effects.voice import BLOCK, import_pedalboard, load
 from realtime.ipc.child import Orders, say
 
-MOST_KNOBS = 128
-MOST_STEPS = 64  # a parameter with more of them glides
-TAKEN = ("bypass", "mix")  # every effect has these already
+MAX_KNOBS = 128
+MAX_STEPS = 64  # a parameter with more steps is ramped
+TAKEN = ("bypass", "mix")  # names that every effect has already
 SAMPLE_RATE = 48_000
 
 
 def inspect(path: str, inside: str = "") -> Effect:
-    """Load a plug-in here and describe it.
+    """Load a plug-in in this process and describe it.
 
     Parameters
     ----------
     path
-        Of the file or bundle.
+        Path of the file or bundle.
     inside
-        The plug-in's name, in any case, where the file has several.
+        Name of the plug-in, in any case, if the file has several.
 
     Raises
     ------
     GlitchError
-        It is no effect, or there is no such plug-in in the file.
+        The plug-in isn't an effect, or the file has no such plug-in.
     """
     source = path
     if inside:
@@ -54,14 +54,14 @@ def inspect(path: str, inside: str = "") -> Effect:
 
 
 def knobs(plugin: Any) -> tuple[Knob, ...]:
-    """Make a knob of each parameter that can be played, from 0 to 1 as the plug-in counts it."""
+    """Make a knob of each automatable parameter, with the plug-in's raw range 0 to 1."""
     made: dict[str, Knob] = {}
     for attribute, parameter in plugin.parameters.items():
-        if not parameter.is_automatable or len(made) == MOST_KNOBS:
+        if not parameter.is_automatable or len(made) == MAX_KNOBS:
             continue
         name = _free(re.sub(r"[^a-z0-9]+", "-", parameter.name.lower()).strip("-") or "knob", {*TAKEN, *made})
         switch = parameter.is_boolean or parameter.num_steps == 2
-        step: Step = "set" if switch or (parameter.is_discrete and parameter.num_steps <= MOST_STEPS) else "ramp"
+        step: Step = "set" if switch or (parameter.is_discrete and parameter.num_steps <= MAX_STEPS) else "ramp"
         raw = min(max(float(parameter.raw_value), 0.0), 1.0)
         kind: KnobKind = "bool" if switch else "float"
         default = round(raw) if switch else raw
@@ -90,7 +90,7 @@ def _latency(plugin: Any) -> int:
             plugin.process(np.zeros((channels, BLOCK), np.float32), SAMPLE_RATE, buffer_size=BLOCK, reset=False)
             break
         except ValueError:
-            continue  # it doesn't take so many channels
+            continue  # unsupported number of channels
     return int(plugin.reported_latency_samples)
 
 
@@ -102,8 +102,8 @@ def _names_inside(path: str) -> list[str]:
 
 
 def main() -> int:
-    """Answer one question; see the module's head."""
-    sys.stdout = os.fdopen(os.dup(1), "w")  # plug-ins write to the standard output and error, and some don't stop
+    """Answer one request; see the module's description."""
+    sys.stdout = os.fdopen(os.dup(1), "w")  # some plug-ins write to standard output and error without end
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
@@ -112,10 +112,10 @@ def main() -> int:
         return 0
     try:
         say(effect=inspect(order["path"], order["inside"]).to_json())
-    except Exception as error:  # whatever a plug-in does is a sentence for the player
+    except Exception as error:  # any failure of a plug-in becomes a sentence
         say(error=str(error))
         os._exit(1)
-    os._exit(0)  # a plug-in that crashes when it is unloaded has been described all the same
+    os._exit(0)  # skip unloading, in which some plug-ins crash
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""The table of effects: what each one is called, and its knobs with their musical ranges.
+"""The table of built-in effects: names, knobs and their ranges.
 
-An effect is plain data, so the host makes its rows and its messages without loading a plug-in. The built-ins are
-pedalboard's (https://spotify.github.io/pedalboard/); the description of a plug-in comes from `realtime.effects.probe`.
+An effect is plain data, so the host makes parameters and messages without loading a plug-in. The built-ins are
+pedalboard's (https://spotify.github.io/pedalboard/); plug-ins are described by `realtime.effects.probe`.
 
-Left out, by what pedalboard 0.9.26 does in pieces (`reset=False`):
+Not included, because of how pedalboard 0.9.26 processes streams (`reset=False`):
 
-- `PitchShift` holds a second of sound back, and is silent in pieces shorter than that.
-- `GSMFullRateCompressor` gives, in hops of 128, nothing that can be told to be what went in.
-- `MP3Compressor` lags by 43 ms and by up to 20 samples more, depending on how the stream is cut.
-- `BrickwallLimiter` looks 5 ms ahead; `Limiter` doesn't.
-- `Convolution` and `IIRFilter` want a file or coefficients, which no knob can give.
+- `PitchShift` delays by a second and is silent for blocks shorter than that.
+- `GSMFullRateCompressor` gives unrecognisable sound at hops of 128 samples.
+- `MP3Compressor` has a latency of 43 ms plus up to 20 samples, depending on how the stream is cut.
+- `BrickwallLimiter` has a look-ahead of 5 ms; `Limiter` has none.
+- `Convolution` and `IIRFilter` need a file or coefficients, which no knob can provide.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ class Knob:
     Attributes
     ----------
     name
-        The end of its address: lower case letters, digits and `-`.
+        Last part of the address: lower-case letters, digits and `-`.
     attribute
-        What pedalboard calls it; of a plug-in, the name under which its parameters list it.
+        Name in pedalboard; for a plug-in, the key in its `parameters`.
     minimum, maximum, default
-        In `unit`. Of a plug-in, its raw value from 0 to 1.
+        In `unit`; for a plug-in, the raw value from 0 to 1.
     curve
-        How a fader should travel the range, and how the effect travels to a new value.
+        Taper of a fader, `linear` or `log`, and of ramps to a new value.
     step
-        How the sound follows a new value: `ramp` glides, `set` leaves it to the effect, `handover` lets a second
-        instance take the input over while the first one rings out.
+        How the sound follows a new value: `ramp` ramps it, `set` leaves it to the effect, `handover` lets a second
+        instance take over the input while the first rings out.
     """
 
     name: str
@@ -56,16 +56,19 @@ class Knob:
 
 @dataclass(frozen=True)
 class Effect:
-    """What the stage knows of an effect.
+    """Description of an effect.
 
     Attributes
     ----------
     name
-        Of pedalboard's class, or the plug-in's own.
+        Name of pedalboard's class, or of the plug-in.
     source
-        Empty for a built-in; else the path of the plug-in's file, with `::` and its name where the file has several.
+        Empty for a built-in; else the path of the plug-in's file, followed by `::` and its name if the file has
+        several.
+    knobs
+        Its knobs.
     latency
-        Samples that it says it lags by, at 48 kHz; `Chain.latency` says what holds at the stream's rate.
+        Reported latency in samples at 48 kHz; `Chain.latency` is the one at the stream's rate.
     """
 
     name: str
@@ -74,20 +77,20 @@ class Effect:
     latency: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Give the effect as what JSON can hold."""
+        """Return the effect as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Effect:
-        """Read what `to_json` gave."""
+        """Make an effect from the values of `to_json`."""
         return cls(**{**data, "knobs": tuple(Knob(**knob) for knob in data["knobs"])})
 
 
 def _wet(of: str) -> Knob:
-    return Knob("wet", "mix", 0, 1, 0.5, "", "linear", f"How much of the {of}, against what comes in.")
+    return Knob("wet", "mix", 0, 1, 0.5, "", "linear", f"Mix of the {of} with the input.")
 
 
-def _cutoff(default: float, *, attribute: str = "cutoff_frequency_hz", text: str = "Frequency of the corner.") -> Knob:
+def _cutoff(default: float, *, attribute: str = "cutoff_frequency_hz", text: str = "Corner frequency.") -> Knob:
     return Knob("cutoff", attribute, 20, 20_000, default, "Hz", "log", text)
 
 
@@ -95,7 +98,7 @@ def _bell(cutoff: float, where: str) -> tuple[Knob, ...]:
     return (
         _cutoff(cutoff),
         Knob("gain", "gain_db", -24, 24, 0, "dB", "linear", f"Level {where}."),
-        Knob("q", "q", 0.1, 10, 0.7071, "", "log", "How narrow it is."),
+        Knob("q", "q", 0.1, 10, 0.7071, "", "log", "Quality: higher is narrower."),
     )
 
 
@@ -104,28 +107,28 @@ def _threshold(low: float, default: float, text: str) -> Knob:
 
 
 def _ratio(default: float) -> Knob:
-    return Knob("ratio", "ratio", 1, 100, default, "", "log", "How many dB of change become one.")
+    return Knob("ratio", "ratio", 1, 100, default, "", "log", "Ratio in dB of input per dB of output.")
 
 
-_ATTACK = Knob("attack", "attack_ms", 0.1, 200, 1, "ms", "log", "How fast it takes hold.")
-_RELEASE = Knob("release", "release_ms", 5, 2000, 100, "ms", "log", "How fast it lets go.")
-_RATE = Knob("rate", "rate_hz", 0.01, 20, 1, "Hz", "log", "Turns a second.")
-_FEEDBACK = Knob("feedback", "feedback", -0.95, 0.95, 0, "", "linear", "How much goes round again; below 0 inverted.")
+_ATTACK = Knob("attack", "attack_ms", 0.1, 200, 1, "ms", "log", "Attack time.")
+_RELEASE = Knob("release", "release_ms", 5, 2000, 100, "ms", "log", "Release time.")
+_RATE = Knob("rate", "rate_hz", 0.01, 20, 1, "Hz", "log", "Cycles per second.")
+_FEEDBACK = Knob("feedback", "feedback", -0.95, 0.95, 0, "", "linear", "Feedback; below 0 inverted.")
 
-LOWEST_RESAMPLE_HZ = 1000.0
-LADDER_MODES = "0 low-pass, 1 high-pass, 2 band-pass, all 12 dB an octave; 3, 4 and 5 the same with 24."
+MIN_RESAMPLE_HZ = 1000.0
+LADDER_MODES = "0 low-pass, 1 high-pass, 2 band-pass, all 12 dB per octave; 3, 4 and 5 the same with 24."
 
 BUILT_IN = (
     Effect(
         "Reverb",
         "",
         (
-            Knob("room-size", "room_size", 0, 1, 0.5, "", "linear", "Size of the room, and so how long it rings."),
-            Knob("damping", "damping", 0, 1, 0.5, "", "linear", "How fast the room swallows its treble."),
-            Knob("wet-level", "wet_level", 0, 1, 0.33, "", "linear", "Level of the room."),
-            Knob("dry-level", "dry_level", 0, 1, 0.4, "", "linear", "Level of what comes in."),
-            Knob("width", "width", 0, 1, 1, "", "linear", "From mono to as wide as it goes."),
-            Knob("freeze", "freeze_mode", 0, 1, 0, "", "linear", "Let the room ring for ever.", "bool", "set"),
+            Knob("room-size", "room_size", 0, 1, 0.5, "", "linear", "Size of the room, hence length of the reverb."),
+            Knob("damping", "damping", 0, 1, 0.5, "", "linear", "Damping of the treble."),
+            Knob("wet-level", "wet_level", 0, 1, 0.33, "", "linear", "Level of the reverb."),
+            Knob("dry-level", "dry_level", 0, 1, 0.4, "", "linear", "Level of the input."),
+            Knob("width", "width", 0, 1, 1, "", "linear", "Stereo width; 0 is mono."),
+            Knob("freeze", "freeze_mode", 0, 1, 0, "", "linear", "Sustain the reverb for ever.", "bool", "set"),
         ),
     ),
     Effect(
@@ -133,7 +136,7 @@ BUILT_IN = (
         "",
         (
             Knob("time", "delay_seconds", 0.001, 2, 0.5, "s", "log", "Time between echoes.", step="handover"),
-            Knob("feedback", "feedback", 0, 0.95, 0.35, "", "linear", "Level of each echo against the one before."),
+            Knob("feedback", "feedback", 0, 0.95, 0.35, "", "linear", "Level of each echo relative to the one before."),
             _wet("echoes"),
         ),
     ),
@@ -142,8 +145,8 @@ BUILT_IN = (
         "",
         (
             _RATE,
-            Knob("depth", "depth", 0, 1, 0.25, "", "linear", "How far the pitch sways."),
-            Knob("delay", "centre_delay_ms", 1, 50, 7, "ms", "log", "Delay around which it sways.", step="handover"),
+            Knob("depth", "depth", 0, 1, 0.25, "", "linear", "Depth of the pitch modulation."),
+            Knob("delay", "centre_delay_ms", 1, 50, 7, "ms", "log", "Centre of the modulated delay.", step="handover"),
             _FEEDBACK,
             _wet("chorus"),
         ),
@@ -153,8 +156,8 @@ BUILT_IN = (
         "",
         (
             _RATE,
-            Knob("depth", "depth", 0, 1, 0.5, "", "linear", "How far the notches travel."),
-            Knob("centre", "centre_frequency_hz", 50, 10_000, 1300, "Hz", "log", "Around where they travel."),
+            Knob("depth", "depth", 0, 1, 0.5, "", "linear", "Range of the notches."),
+            Knob("centre", "centre_frequency_hz", 50, 10_000, 1300, "Hz", "log", "Centre frequency of the notches."),
             _FEEDBACK,
             _wet("phaser"),
         ),
@@ -162,24 +165,24 @@ BUILT_IN = (
     Effect(
         "Distortion",
         "",
-        (Knob("drive", "drive_db", 0, 60, 25, "dB", "linear", "Level at which it goes into a hyperbolic tangent."),),
+        (Knob("drive", "drive_db", 0, 60, 25, "dB", "linear", "Gain before the hyperbolic tangent."),),
     ),
-    Effect("Clipping", "", (_threshold(-60, -6, "Level at which peaks are cut off flat."),)),
-    Effect("Bitcrush", "", (Knob("bits", "bit_depth", 1, 16, 8, "", "linear", "Bits that are left of a sample."),)),
+    Effect("Clipping", "", (_threshold(-60, -6, "Level at which peaks are clipped."),)),
+    Effect("Bitcrush", "", (Knob("bits", "bit_depth", 1, 16, 8, "", "linear", "Bits per sample."),)),
     Effect(
         "Compressor",
         "",
-        (_threshold(-60, -18, "Level above which it turns down."), _ratio(3), _ATTACK, _RELEASE),
+        (_threshold(-60, -18, "Level above which the gain is reduced."), _ratio(3), _ATTACK, _RELEASE),
     ),
-    Effect("Limiter", "", (_threshold(-40, -10, "Level above which it turns down."), _RELEASE)),
+    Effect("Limiter", "", (_threshold(-40, -10, "Level above which the gain is reduced."), _RELEASE)),
     Effect(
         "NoiseGate",
         "",
-        (_threshold(-100, -60, "Level below which it turns down."), _ratio(10), _ATTACK, _RELEASE),
+        (_threshold(-100, -60, "Level below which the gain is reduced."), _ratio(10), _ATTACK, _RELEASE),
     ),
     Effect("Gain", "", (Knob("gain", "gain_db", -60, 24, 0, "dB", "linear", "Level."),)),
-    Effect("HighpassFilter", "", (_cutoff(50, text="Below it the sound is taken away, 6 dB an octave."),)),
-    Effect("LowpassFilter", "", (_cutoff(4000, text="Above it the sound is taken away, 6 dB an octave."),)),
+    Effect("HighpassFilter", "", (_cutoff(50, text="Corner frequency of the high-pass, 6 dB per octave."),)),
+    Effect("LowpassFilter", "", (_cutoff(4000, text="Corner frequency of the low-pass, 6 dB per octave."),)),
     Effect("HighShelfFilter", "", _bell(4000, "above the corner")),
     Effect("LowShelfFilter", "", _bell(200, "below the corner")),
     Effect("PeakFilter", "", _bell(1000, "around the frequency")),
@@ -189,8 +192,8 @@ BUILT_IN = (
         (
             Knob("mode", "mode", 0, 5, 0, "", "linear", LADDER_MODES, "int", "handover"),
             _cutoff(1000, attribute="cutoff_hz"),
-            Knob("resonance", "resonance", 0, 1, 0, "", "linear", "How much it rings at the corner."),
-            Knob("drive", "drive", 1, 20, 1, "", "log", "How hard the ladder is driven."),
+            Knob("resonance", "resonance", 0, 1, 0, "", "linear", "Resonance at the corner frequency."),
+            Knob("drive", "drive", 1, 20, 1, "", "log", "Drive of the ladder."),
         ),
     ),
     Effect(
@@ -200,12 +203,12 @@ BUILT_IN = (
             Knob(
                 "rate",
                 "target_sample_rate",
-                LOWEST_RESAMPLE_HZ,
+                MIN_RESAMPLE_HZ,
                 48_000,
                 8000,
                 "Hz",
                 "log",
-                "Sample rate of an old sampler: samples are held, and alias.",
+                "Sample rate, without interpolation: aliases like an old sampler.",
                 step="handover",
             ),
         ),
@@ -215,4 +218,4 @@ BUILT_IN = (
 )
 
 FIXED = {"Resample": {"quality": "ZeroOrderHold"}}
-"""What has no knob: how a built-in is made. Other qualities of `Resample` lag by up to 67 ms, depending on the rate."""
+"""Attributes of built-ins without a knob. Other qualities of `Resample` have a latency of up to 67 ms."""

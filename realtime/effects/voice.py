@@ -1,11 +1,11 @@
-"""One instance of a pedalboard effect as a stream: exactly as many samples out as in, whatever it does inside.
+"""One instance of a pedalboard effect as an exact stream: as many samples out as in.
 
-What pedalboard does in pieces (`reset=False`), and what follows from it here:
+Peculiarities of pedalboard when streaming (`reset=False`), and how they are handled:
 
-- It guesses from the first array after a start or reset which axis is the channels, and keeps to that; and it starts an
-  effect anew when a block is longer than any before. So a voice is first fed silence, in one block of the longest kind.
-- An effect may give fewer samples than it takes at first. Plug-ins then lag by what they report; of the built-ins only
-  `Resample` does it, with a count that changes from block to block, so its output goes through a store.
+- It guesses the channel axis from the first array after a start or reset, and restarts an effect when a block is longer
+  than any before. A voice is therefore first fed silence, in one block of the maximum length.
+- An effect may return fewer samples than it takes at first. Plug-ins then lag by the latency they report; of the
+  built-ins only `Resample` does this, by a count that varies from block to block, so its output is buffered.
 """
 
 from __future__ import annotations
@@ -17,24 +17,23 @@ from typing import Any
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.effects.table import FIXED, LOWEST_RESAMPLE_HZ, Effect, Knob
+from realtime.effects.table import FIXED, MIN_RESAMPLE_HZ, Effect, Knob
 
-BLOCK = 2048  # the longest piece in samples that an effect is given
-MOST_BLOCKS_OF_SILENCE = 64  # after these, 2.7 s at 48 kHz, an effect must give as much as it takes
+BLOCK = 2048  # maximum number of samples passed to an effect at once
+MAX_PRIMING_BLOCKS = 64  # within these, 2.7 s at 48 kHz, an effect must return full blocks
 
 
 class Voice:
-    """An effect that sounds.
+    """A running effect.
 
     Parameters
     ----------
     effect
-        What to make.
+        Its description.
     sample_rate
-        Of the stream.
+        Of the stream, Hz.
     channels
-        Of the stream. An effect that takes only one is made once a channel; one that takes only two gets a single
-        channel twice.
+        Number of channels. A mono effect is instantiated per channel; a stereo effect gets a single channel twice.
 
     Attributes
     ----------
@@ -44,23 +43,23 @@ class Voice:
     Raises
     ------
     GlitchError
-        pedalboard isn't there, or the effect cannot be loaded or doesn't take these channels.
+        pedalboard isn't installed, the effect cannot be loaded, or it doesn't take these channels.
     """
 
     def __init__(self, effect: Effect, sample_rate: float, channels: int) -> None:
         self._sample_rate = sample_rate
         self._channels = channels
-        self._of_plugin = bool(effect.source)
-        stored = not self._of_plugin and effect.name == "Resample"
-        self._store_samples = math.ceil(sample_rate / LOWEST_RESAMPLE_HZ) + 2 if stored else 0
+        self._is_plugin = bool(effect.source)
+        stored = not self._is_plugin and effect.name == "Resample"
+        self._store_samples = math.ceil(sample_rate / MIN_RESAMPLE_HZ) + 2 if stored else 0
         self._store = np.zeros((channels, 0), np.float32)
         self._load(effect)
-        latency = int(getattr(self._plugins[0], "reported_latency_samples", 0)) if self._of_plugin else 0
+        latency = int(getattr(self._plugins[0], "reported_latency_samples", 0)) if self._is_plugin else 0
         self.lag = latency + self._store_samples
 
     def set(self, knob: Knob, value: float) -> None:
-        """Give a knob a value, at once."""
-        if self._of_plugin:
+        """Set a knob at once."""
+        if self._is_plugin:
             for parameters in self._parameters:
                 parameters[knob.attribute].raw_value = value
             return
@@ -70,12 +69,21 @@ class Voice:
             setattr(plugin, knob.attribute, kind(int(value) if knob.kind == "int" else value))
 
     def process(self, audio: np.ndarray) -> np.ndarray:
-        """Give the samples [shape=(channels, n)] that follow; n is at most `BLOCK`.
+        """Process the next samples.
+
+        Parameters
+        ----------
+        audio : np.ndarray [shape=(channels, n)]
+            n is at most `BLOCK`.
+
+        Returns
+        -------
+        audio : np.ndarray [shape=(channels, n)]
 
         Raises
         ------
         ValueError
-            The effect gives another number of samples than it is given.
+            The effect returned another number of samples.
         Exception
             Whatever the effect raises.
         """
@@ -84,11 +92,11 @@ class Voice:
             self._store = np.concatenate((self._store, made), axis=1)
             made, self._store = np.split(self._store, [audio.shape[1]], axis=1)
         if made.shape != audio.shape or self._store.shape[1] > self._store_samples:
-            raise ValueError(f"it gave {made.shape[1]} samples for {audio.shape[1]}")
+            raise ValueError(f"it returned {made.shape[1]} samples for {audio.shape[1]}")
         return made
 
     def reset(self) -> None:
-        """Forget what was heard."""
+        """Clear the effect."""
         for plugin in self._plugins:
             plugin.reset()
         self._prime()
@@ -98,24 +106,24 @@ class Voice:
             self._arrangement = arrangement
             count = self._channels if self._arrangement == "apart" else 1
             self._plugins: list[Any] = [load(effect) for _ in range(count)]
-            self._parameters = [plugin.parameters for plugin in self._plugins] if self._of_plugin else []
+            self._parameters = [plugin.parameters for plugin in self._plugins] if self._is_plugin else []
             try:
                 self._prime()
                 return
-            except ValueError as error:  # pedalboard's word for channels that an effect does not take
+            except ValueError as error:  # pedalboard raises it for unsupported channels
                 reason = str(error)
         raise GlitchError(f"The effect {effect.name} doesn't take {self._channels} channels: {reason}")
 
     def _prime(self) -> None:
         silence = np.zeros((self._channels, BLOCK), np.float32)
         self._store = np.zeros((self._channels, self._store_samples), np.float32)
-        for _ in range(MOST_BLOCKS_OF_SILENCE):
+        for _ in range(MAX_PRIMING_BLOCKS):
             if self._store_samples:
                 self.process(silence)
                 return
             if self._run(silence).shape[1] == BLOCK:
                 return
-        raise GlitchError(f"The effect gives no sound within {MOST_BLOCKS_OF_SILENCE * BLOCK} samples.")
+        raise GlitchError(f"The effect returns no samples for {MAX_PRIMING_BLOCKS * BLOCK} samples of input.")
 
     def _run(self, audio: np.ndarray) -> np.ndarray:
         if self._arrangement == "apart":
@@ -131,7 +139,13 @@ class Voice:
 
 
 def load(effect: Effect) -> Any:
-    """Make pedalboard's object of an effect."""
+    """Instantiate an effect in pedalboard.
+
+    Raises
+    ------
+    GlitchError
+        pedalboard isn't installed, or the plug-in cannot be loaded.
+    """
     pedalboard = import_pedalboard()
     if effect.source:
         path, _, inside = effect.source.partition("::")
@@ -146,7 +160,7 @@ def load(effect: Effect) -> Any:
 
 
 def import_pedalboard() -> Any:
-    """Import pedalboard, or say what to install."""
+    """Import pedalboard; raises `GlitchError` with the command that installs it."""
     try:
         return importlib.import_module("pedalboard")
     except ImportError:
@@ -154,7 +168,7 @@ def import_pedalboard() -> Any:
 
 
 def _highest(attribute: str, sample_rate: float) -> float:
-    """Give what a knob of a frequency must stay below at this sample rate, or a filter blows up."""
+    """Return the upper limit of a frequency at this sample rate; beyond it, filters become unstable."""
     if "frequency" in attribute or "cutoff" in attribute:
         return 0.49 * sample_rate
     return sample_rate if attribute == "target_sample_rate" else math.inf
