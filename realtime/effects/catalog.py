@@ -1,8 +1,8 @@
 """Effects by name: pedalboard's own and installed plug-ins.
 
 A name may come from the network, so it is only compared with the names of files in the plug-in folders and never
-becomes
-part of a path. A plug-in is described in a child process; if it crashes or hangs there, the result is one sentence.
+becomes part of a path. A plug-in is described in a child process; if it crashes or hangs there, the result is one
+sentence.
 """
 
 from __future__ import annotations

@@ -279,7 +279,7 @@ class _Slot:
             try:
                 piece = self._sound.process(audio[:, done:end])
                 if not np.isfinite(piece).all():
-                    raise ValueError("its output is not finite")
+                    raise ValueError("it returned samples that are not finite")
             except Exception as error:
                 self._fail(error)
                 break

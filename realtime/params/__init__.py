@@ -1,1 +1,9 @@
-"""The table of every parameter, and the part of it that control surfaces see."""
+"""Parameters: the one table that everything else derives from.
+
+=========  ======================================================
+`table`    all parameters, those of a model included
+`surface`  the protocol by which control surfaces read and set them
+=========  ======================================================
+"""
+
+__all__ = ["surface", "table"]

@@ -1,4 +1,4 @@
-"""What control surfaces know of the stage: OSC, OSCQuery and MIDI are written against this and nothing more."""
+"""The stage as control surfaces see it: OSC, OSCQuery and MIDI use only this protocol."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from realtime.params.table import Parameter
 
 
 class Stage(Protocol):
-    """The stage as a surface sees it. `Session` is one."""
+    """Parameters by address, to be read and set. Implemented by `Session`."""
 
     @property
     def addresses(self) -> Mapping[str, Parameter]:
-        """Every address there is now, with its row; the mapping is replaced when a model is loaded, never changed."""
+        """All present addresses with their rows; the mapping is replaced when a model is loaded, never modified."""
 
     def set(self, address: str, *values: object, at: float = 0.0) -> None:
-        """Set a parameter at once, or at a unix time; raises `ParameterError` where it can't."""
+        """Set a parameter at once or at a Unix time.
+
+        Raises
+        ------
+        ParameterError
+            There is no such parameter, or it doesn't take the values.
+        """
 
     def get(self, address: str) -> float:
-        """Give a parameter's value as it was set last."""
+        """Return a parameter's value as set last."""
