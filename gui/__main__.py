@@ -17,7 +17,7 @@ from export.errors import GlitchError
 from gui import style
 from gui.host import Host
 from gui.window import Window
-from realtime.ipc.lifeline import when_parent_ends
+from realtime.ipc.lifeline import on_parent_exit
 
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     window = Window(host)
     if sys.stdin is not None and _is_pipe(sys.stdin.fileno()):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the host, and the host's end is ours
-        when_parent_ends(window.host_ended.emit)
+        on_parent_exit(window.host_ended.emit)
     else:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     window.show()

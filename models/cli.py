@@ -250,7 +250,7 @@ def convert_command(
     weights: Annotated[str, typer.Option(help="How weights are kept: fp32, fp16 or int8.")] = "fp32",
 ) -> None:
     """Make a TorchScript model a streaming model file, once it has proved that it sounds the same."""
-    from realtime.library.conversion import WEIGHTS, Wishes, convert
+    from realtime.library.conversion import WEIGHTS, ConversionOptions, convert
 
     if weights not in WEIGHTS:
         raise GlitchError(f"--weights is {', '.join(WEIGHTS)}, not '{weights}'.")
@@ -259,7 +259,7 @@ def convert_command(
         if out.exists():
             raise GlitchError(f"{out} is there already; name the file to write: glitch-lab convert {model} OUT.onnx.")
     layers = tuple(part.strip() for part in bend.split(",") if part.strip()) if bend else ()
-    wishes = Wishes(name or out.stem, seed, layers, weights)
+    wishes = ConversionOptions(name or out.stem, seed, layers, weights)
     began = time.monotonic()
     with console.status(f"converting {model.name}") as status:
         made = convert(model, out, wishes, tell=status.update, debug="--debug" in sys.argv[1:])

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from export.errors import GlitchError
-from realtime.ipc.lifeline import when_parent_ends
+from realtime.ipc.lifeline import on_parent_exit
 from realtime.library.conversion import ANSWER
 
 NICENESS = 10
@@ -35,7 +35,7 @@ LONGEST = 300  # characters of what others say that are passed on
 
 @dataclass(frozen=True)
 class Order:
-    """What to convert, and how: see `realtime.library.conversion.Wishes`."""
+    """What to convert, and how: see `realtime.library.conversion.ConversionOptions`."""
 
     source: str
     out: str
@@ -54,10 +54,10 @@ def main() -> None:
     scratch = Path(order.out).parent
     worker = os.fork() if hasattr(os, "fork") else 0  # before there is a thread, and before torch
     if worker:
-        when_parent_ends(lambda: _leave(scratch, worker))
+        on_parent_exit(lambda: _leave(scratch, worker))
         os._exit(_ended(worker))
     if not hasattr(os, "fork"):
-        when_parent_ends(lambda: _leave(scratch))
+        on_parent_exit(lambda: _leave(scratch))
     limit(order.seconds, order.memory)
     (scratch / ANSWER).write_text(json.dumps(carry_out(order)), encoding="utf-8")
     sys.stderr.flush()

@@ -174,9 +174,9 @@ def _play(model: Path | None, *, window: bool, seconds: float | None, record: Pa
 
 def _playable(model: Path | None) -> Path:
     """Give the file that plays, of a model that may have to be converted first."""
-    from realtime.library.opening import opened
+    from realtime.library.opening import open_model
 
-    return opened(model or bundled_model(), tell=_tell).model
+    return open_model(model or bundled_model(), tell=_tell).model
 
 
 def _tell(sentence: str) -> None:

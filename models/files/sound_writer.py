@@ -12,13 +12,13 @@ import soundfile
 
 from export.errors import GlitchError
 from realtime.takes.recorder import RecordError, check_path
-from realtime.takes.soundfile_writer import FORMATS, SAMPLE_BYTES, GrowingFile
+from realtime.takes.soundfile_writer import FORMATS, SAMPLE_BYTES, SoundFileWriter
 
 CLIPPING = ("FLOAT", "DOUBLE")  # what is kept in any other way is clipped at full scale
 
 
 @contextlib.contextmanager
-def written(path: Path, rate: int, channels: int, subtype: str | None = None) -> Iterator[GrowingFile]:
+def written(path: Path, rate: int, channels: int, subtype: str | None = None) -> Iterator[SoundFileWriter]:
     """Write a sound file, whole or not at all; one that is there already is replaced.
 
     Raises
@@ -29,7 +29,7 @@ def written(path: Path, rate: int, channels: int, subtype: str | None = None) ->
     check_path(path)
     scratch = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
     try:
-        file = GrowingFile(scratch, rate, channels, subtype)
+        file = SoundFileWriter(scratch, rate, channels, subtype)
         try:
             yield file
         finally:

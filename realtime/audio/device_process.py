@@ -30,7 +30,7 @@ from realtime.audio.stream import (
     named,
     open_stream,
 )
-from realtime.ipc.child import Orders, say
+from realtime.ipc.child import Requests, reply
 from realtime.ipc.priority import lock_memory
 from realtime.ipc.segments import Segment
 
@@ -39,15 +39,15 @@ BLOCK_TIMEOUT_S = 1.0
 
 def main() -> int:
     """Run a device process; see the module's head."""
-    orders = Orders()
+    orders = Requests()
     try:
         return _serve(orders)
     except GlitchError as error:
-        say(error=str(error))
+        reply(error=str(error))
         return 1
 
 
-def _serve(orders: Orders) -> int:
+def _serve(orders: Requests) -> int:
     order = orders.next()
     if order is None:
         return 0
@@ -57,7 +57,7 @@ def _serve(orders: Orders) -> int:
     rate = fitting_rate(device, order["rate"], order["model_rate"], channels=chosen.opened, strict=not again)
     hears = str(source) if source is not None else ""
     counts = {"channels": len(chosen.outputs), "inputs": len(chosen.inputs)}
-    say(device=str(device), why=device.why, rate=rate, input=hears, **counts)
+    reply(device=str(device), why=device.why, rate=rate, input=hears, **counts)
 
     from realtime.audio.mixer import Mixer  # compiled code: loaded while the host goes on
 
@@ -71,7 +71,7 @@ def _serve(orders: Orders) -> int:
     segment["stream"][0]["largest_block"] = 0
     stream.start()
     lock_memory()
-    say(latency_s=stream.latency_s, input_latency_s=stream.input_latency_s)
+    reply(latency_s=stream.latency_s, input_latency_s=stream.input_latency_s)
 
     state = segment["stream"][0]
     decks: dict[int, Segment] = {}
@@ -88,7 +88,7 @@ def _serve(orders: Orders) -> int:
             gone = decks.pop(order["unplug"], None)
             if gone is not None:
                 gone.close()
-        say(done=True)
+        reply(done=True)
     stream.close()
     for part in (*decks.values(), segment):
         part.close()

@@ -27,16 +27,15 @@ from realtime.ipc.layout import (
     COMMAND,
     COMMANDS,
     DECK,
-    DRY,
     FADE,
     FILTER,
     GAIN,
-    GONE,
     INDEX_WORDS,
     LETTERS,
     LOG,
     MAX_CHANNELS,
     METERS,
+    MIX_FRAMES,
     MUTE,
     MUTE_MS,
     OPENED,
@@ -46,7 +45,8 @@ from realtime.ipc.layout import (
     SLOT,
     SLOTS,
     STREAM,
-    STRETCH,
+    UNDERRUN,
+    UNPLUGGED,
     WRITE,
 )
 from realtime.ipc.rings import load_acquire, push_command, store_release
@@ -163,7 +163,7 @@ def _welcome(desk: Desk, clock: int) -> None:
             _note(desk, clock, PLUGGED, k, slot.target, slot.step, decks[0].number)
         elif slot.active == 0 and slot.seen == 1:
             slot.seen = 0
-            _note(desk, clock, GONE, k, 0.0, 0.0, 0)
+            _note(desk, clock, UNPLUGGED, k, 0.0, 0.0, 0)
 
 
 @compiled
@@ -225,7 +225,7 @@ def _play(desk: Desk, at: int, frames: int, block: int, clock: int) -> None:
     deck = decks[0]
     read = index[READ]
     ready = load_acquire(index, WRITE) - read
-    if slot.waiting == 1 and ready >= max(block, deck.ahead):
+    if slot.waiting == 1 and ready >= max(block, deck.lookahead):
         slot.waiting = 0
         _note(desk, clock, OPENED, at, 0.0, 0.0, read)
     take = 0 if slot.waiting == 1 else min(ready, frames)
@@ -255,7 +255,7 @@ def _play(desk: Desk, at: int, frames: int, block: int, clock: int) -> None:
             slot.tail_frame -= 1
     store_release(index, READ, read + take)
     if dry >= 0:  # noted last: a device that dies in between has played what it read, and nothing is missing in the log
-        _note(desk, dry, DRY, at, 0.0, 0.0, read + take)
+        _note(desk, dry, UNDERRUN, at, 0.0, 0.0, read + take)
 
 
 @compiled
@@ -348,7 +348,7 @@ def mix(out: np.ndarray, given: np.ndarray, frames: int, desk: Desk) -> None:
     while done < frames:
         now = clock + done
         _obey(desk, now)
-        some = min(frames - done, STRETCH)
+        some = min(frames - done, MIX_FRAMES)
         if stream.pending > 0:
             some = min(some, desk.pending[0].sample - now)
         desk.bus[:, :some, :heard] = 0.0
@@ -399,7 +399,7 @@ def portaudio_callback(given: Any, output: Any, frames: int, _time: Any, flags: 
         carray(_command_at(at[7]), (PENDING,)),
         carray(_int64_at(at[8]), (INDEX_WORDS,)),
         carray(_command_at(at[9]), (LOG,)),
-        carray(_float32_at(at[10]), (len(LETTERS), STRETCH, MAX_CHANNELS)),
+        carray(_float32_at(at[10]), (len(LETTERS), MIX_FRAMES, MAX_CHANNELS)),
         carray(_int64_at(at[11]), (MAX_CHANNELS,)),
         carray(_int64_at(at[12]), (MAX_CHANNELS,)),
         carray(_float32_at(at[13]), (length, heard)),

@@ -45,7 +45,7 @@ class Output:
         self._lock = threading.Lock()
         self._unsaid: dict[tuple[int, int], tuple[float, float]] = {}  # kind, slot: value, time of the fade
         self.latency_s = self.input_latency_s = 0.0
-        self.left_at = 0  # the clock when the last device process was given up
+        self.stopped_at = 0  # the clock when the last device process was given up
 
     @property
     def pid(self) -> int:
@@ -53,7 +53,7 @@ class Output:
         return self._child.pid
 
     @property
-    def periods_untold(self) -> int:
+    def unreported_periods(self) -> int:
         """Blocks by which the device is later than it says: PortAudio leaves one of JACK's out."""
         return int("(JACK" in self.device.name)
 
@@ -140,7 +140,7 @@ class Output:
             self._plugged[slot] = (self._plugged[slot][0], gain)
         self._command(FADE, gain, slot=slot, over=ramp_ms * self.device.sample_rate / 1000.0, sample=sample)
 
-    def tend(self) -> None:
+    def resend_commands(self) -> None:
         """Say again what found no room: the device was away, and the last word counts."""
         if not self._unsaid or rings.fill(self._segment["command_index"]):
             return
@@ -158,7 +158,7 @@ class Output:
         """Whether a slot has been faded out."""
         return bool(self._slots[slot]["gain"] == 0.0)
 
-    def dry(self, slot: int) -> bool:
+    def drained(self, slot: int) -> bool:
         """Whether a slot's deck has run dry, and its fade is over."""
         s = self._slots[slot]
         return not s["active"] or bool(s["waiting"] and s["tail"] <= 0.0)
@@ -174,7 +174,7 @@ class Output:
             The device isn't back.
         """
         self._child.kill()
-        self.left_at = int(self._segment["stream"][0]["clock"])
+        self.stopped_at = int(self._segment["stream"][0]["clock"])
         self._slots["active"] = 0
         self._child = Child("realtime.audio.device_process", "The audio device")
         before = self.device

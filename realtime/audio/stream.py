@@ -21,7 +21,7 @@ import numpy as np
 
 from export.errors import GlitchError
 from realtime.ipc.layout import MAX_CHANNELS
-from realtime.ipc.priority import DEVICE_PRIORITY, raise_priority
+from realtime.ipc.priority import DEVICE_PRIORITY, request_realtime
 
 if TYPE_CHECKING:
     from realtime.audio.mixer import Mixer
@@ -311,7 +311,7 @@ class NullStream:
             self._thread.join()
 
     def _run(self) -> None:
-        raise_priority(DEVICE_PRIORITY)
+        request_realtime(DEVICE_PRIORITY)
         due = time.perf_counter()
         while not self._stop.is_set():
             self._mixer.process(self._out, self._block)

@@ -48,7 +48,7 @@ class DeckProcess:
     number
         Counts the decks of a session.
     child
-        A process from `start_deck` that waits for its order; without one, it is started here.
+        A process from `start_deck_process` that waits for its order; without one, it is started here.
 
     Attributes
     ----------
@@ -78,11 +78,11 @@ class DeckProcess:
         self.segment = Segment.create(Geometry("deck", method.channels, capacity), registry)
         self.state = self.segment["deck"][0]
         self.state["hop"], self.state["number"] = hop, number
-        self.number, self.problems_told = number, 0
-        self.told: dict[int, float] = {}
-        self.knows: set[int] = set()
+        self.number, self.problems_reported = number, 0
+        self.initial_values: dict[int, float] = {}
+        self.known_states: set[int] = set()
         self._lock = threading.Lock()
-        self._child = child or start_deck()
+        self._child = child or start_deck_process()
         self.order = {
             "segment": self.segment.name,
             "stream": stream,
@@ -130,7 +130,7 @@ class DeckProcess:
         state
             The number of the state to go on from; None begins at rest.
         """
-        self.told, self.knows = dict(values), {number for number, _ in states}
+        self.initial_values, self.known_states = dict(values), {number for number, _ in states}
         self._ask(values=list(values), states=list(states), state=state)
         self.send_all(())  # so that it is compiled by the time that it is needed
 
@@ -148,10 +148,10 @@ class DeckProcess:
 
     def capture(self, number: int) -> None:
         """Let the deck keep its state, as it is before its next frame, under a number."""
-        self.knows.add(number)
+        self.known_states.add(number)
         self.send(CAPTURE, number)
 
-    def keep(self, number: int, path: Path) -> None:
+    def save_state(self, number: int, path: Path) -> None:
         """Write the state that was captured under a number to a file.
 
         Raises
@@ -161,7 +161,7 @@ class DeckProcess:
         """
         self._ask(keep=number, path=str(path))
 
-    def know(self, number: int, path: Path) -> None:
+    def load_state(self, number: int, path: Path) -> None:
         """Let the deck read a state from a file, to be restored later by its number.
 
         Raises
@@ -170,7 +170,7 @@ class DeckProcess:
             It is none of this model's.
         """
         self._ask(know=number, path=str(path))
-        self.knows.add(number)
+        self.known_states.add(number)
 
     def done(self) -> np.ndarray:
         """Take what the deck has done since this was asked last."""
@@ -204,7 +204,7 @@ class DeckProcess:
         self.close()
 
 
-def start_deck() -> Child:
+def start_deck_process() -> Child:
     """Start a deck's process, before it is known what it shall play."""
     return Child("realtime.decks.deck_process", "The deck")
 

@@ -32,9 +32,9 @@ from realtime.effects.chain import Effect
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
 from realtime.ipc import rings
-from realtime.ipc.child import Orders, say
-from realtime.ipc.layout import EVENT, EVENTS, HEAR, READ, RESTORE, WRITE
-from realtime.ipc.priority import give_priority_back, lock_memory, raise_priority
+from realtime.ipc.child import Requests, reply
+from realtime.ipc.layout import EVENT, EVENTS, READ, RESTORE, SEEK_INPUT, WRITE
+from realtime.ipc.priority import drop_priority, lock_memory, request_realtime
 from realtime.ipc.segments import Segment
 
 CAPTURE_S = 2.0
@@ -68,7 +68,7 @@ class Deck:
         state, ring = self.state, self.segment["ring_index"]
         rate = self.engine.sample_rate
         while not state["stop"]:
-            above = rings.fill(ring) - int(state["ahead"])
+            above = rings.fill(ring) - int(state["lookahead"])
             if above >= 0:
                 time.sleep(min(max(above / rate, SHORTEST_SLEEP), LONGEST_SLEEP))
                 continue
@@ -124,13 +124,13 @@ class Deck:
         if self.segment["ring_index"][READ] == 0:  # nobody hears this deck yet, so it cannot know when it sounds
             return hearing.read(wanted)
         there = int(self._stream["stream"][0]["input_clock"]) - wanted - hearing.fade
-        near = min(sounds - int(self.state["ahead"]) - wanted - hearing.fade, there)
+        near = min(sounds - int(self.state["lookahead"]) - wanted - hearing.fade, there)
         at = hearing.at
         early = at is not None and at > there
         if at is None or early or near - at > INPUT_LATE_MS * self.engine.sample_rate / 1000:
             self.state["input_jumps"] += at is not None
             hearing.jump(near)
-            self._note(sounds, HEAR, near)
+            self._note(sounds, SEEK_INPUT, near)
             at = near
         made = int(self.segment["ring_index"][WRITE])
         self.state["input_delay"] = sounds - made + self.engine.taken - at + self.engine.input_delay
@@ -163,7 +163,7 @@ class Deck:
 def main() -> int:
     """Run a deck process; see the module's head."""
     _keep_our_output()
-    orders = Orders(grace_s=0.0)
+    orders = Requests(grace_s=0.0)
     order = orders.next()
     if order is None:
         return 0
@@ -171,7 +171,7 @@ def main() -> int:
         try:
             return _play(orders, order, segment, stream)
         except GlitchError as error:
-            say(error=str(error))
+            reply(error=str(error))
             return 1
 
 
@@ -182,10 +182,10 @@ def _keep_our_output() -> None:
     sys.stdout = os.fdopen(ours, "w")
 
 
-def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segment) -> int:
+def _play(orders: Requests, order: dict[str, Any], segment: Segment, stream: Segment) -> int:
     engine = load(order)
     cost = engine.decoder.warm()
-    say(loaded=True)
+    reply(loaded=True)
     go = orders.next()
     if go is None:
         return 0
@@ -197,16 +197,16 @@ def _play(orders: Orders, order: dict[str, Any], segment: Segment, stream: Segme
     gc.disable()
     sys.setswitchinterval(1e-4)  # the thread below may not keep the decoder waiting
     deck.warm()
-    while rings.fill(segment["ring_index"]) < state["ahead"]:
+    while rings.fill(segment["ring_index"]) < state["lookahead"]:
         deck.frame()
-    state["priority"] = raise_priority()  # not before: all until now would take time from decks that play
+    state["priority"] = request_realtime()  # not before: all until now would take time from decks that play
     state["decode_ms"] = state["worst_ms"] = 1e3 * cost  # the first frames load code; they tell nothing
-    state["fill"] = state["ahead"]
+    state["fill"] = state["lookahead"]
     state["ready"] = 1
-    say(ready=True)
+    reply(ready=True)
     threading.Thread(target=_keep_and_know, args=(orders, engine, states), name="states", daemon=True).start()
     deck.run()
-    give_priority_back()
+    drop_priority()
     return 0
 
 
@@ -230,7 +230,7 @@ def prepare(engine: Engine, go: dict[str, Any], segment: Segment, stream: Segmen
     return deck, states
 
 
-def _keep_and_know(orders: Orders, engine: Engine, states: dict[int, str]) -> None:
+def _keep_and_know(orders: Requests, engine: Engine, states: dict[int, str]) -> None:
     """Write and read states for the host, beside the playing."""
     for number, path in states.items():
         with contextlib.suppress(GlitchError, OSError):  # a snapshot without its memory still has its values
@@ -241,9 +241,9 @@ def _keep_and_know(orders: Orders, engine: Engine, states: dict[int, str]) -> No
                 engine.states[order["know"]] = read_state(order["path"])
             else:
                 Path(order["path"]).write_bytes(_captured(engine, order["keep"]).to_bytes())
-            say(done=True)
+            reply(done=True)
         except (GlitchError, OSError) as error:
-            say(failed=str(error))
+            reply(failed=str(error))
 
 
 def _captured(engine: Engine, number: int) -> EngineState:

@@ -24,7 +24,7 @@ BRACED_MS = 20.0  # decoded further ahead while a deck starts: more work than a 
 BRACED_S = 0.5  # so long after it, too: the deck that went is still being cleared away
 
 
-class Ahead:
+class Lookahead:
     """Tells the decks of all players how far to decode ahead.
 
     Parameters
@@ -72,7 +72,7 @@ class Ahead:
         asked, locked = (int(player.values[player.table[name].index]) for name in ("/ahead", "/ahead/lock"))
         block = int(self._stream["largest_block"]) or UNKNOWN_BLOCK
         if asked and locked:
-            process.state["ahead"] = max(asked, block)
+            process.state["lookahead"] = max(asked, block)
             return
         margin = max(MARGIN_MS, 2.0 * float(process.state["decode_ms"]))
         if (self._starts or self._braced_until) and not self._inputs:  # live input would be late by as much, and jump
@@ -80,7 +80,7 @@ class Ahead:
         widest = max(self._frames(WIDEST_MS), 2 * int(process.state["hop"]))
         blocks, wider = (math.ceil(self._frames(ms) / block) for ms in (margin, player.widened_ms))
         ahead = max(asked, blocks * block)
-        process.state["ahead"] = max(ahead, min(ahead + wider * block, widest))
+        process.state["lookahead"] = max(ahead, min(ahead + wider * block, widest))
 
     def widen(self, player: Player, process: DeckProcess) -> None:
         """Decode further ahead after an underrun; the decks that follow on this letter begin there."""

@@ -12,7 +12,7 @@ import numpy as np
 from export.format.card import Card
 from realtime.decks.client import DeckProcess
 from realtime.effects.chain import Effect, rows
-from realtime.library.opening import Opened
+from realtime.library.opening import OpenedModel
 from realtime.params.table import Parameter, Table, table
 
 
@@ -20,7 +20,7 @@ from realtime.params.table import Parameter, Table, table
 class Loaded:
     """A model that has been read, and what its sound shall go through."""
 
-    opened: Opened
+    opened: OpenedModel
     card: Card
     effects: tuple[Effect, ...]
 
@@ -47,7 +47,7 @@ class Player:
         self.letter = letter
         self.values = values
         self.table: Table = table()
-        self.opened: Opened | None = None
+        self.opened: OpenedModel | None = None
         self.card: Card | None = None
         self.effects: tuple[Effect, ...] = ()
         self.process: DeckProcess | None = None

@@ -22,7 +22,7 @@ from export.errors import GlitchError
 from export.format.io import load
 from realtime.audio.output import Output
 from realtime.decks.client import DeckError, DeckProcess, wait_for
-from realtime.decks.lookahead import Ahead
+from realtime.decks.lookahead import Lookahead
 from realtime.decks.player import Loaded, Player
 from realtime.effects.chain import Effect, rows
 from realtime.ipc.child import Child
@@ -30,7 +30,7 @@ from realtime.ipc.layout import LETTERS, MAX_PARAMETERS
 from realtime.ipc.registry import Registry
 from realtime.ipc.segments import Segment
 from realtime.library import conversion
-from realtime.library.opening import opened
+from realtime.library.opening import open_model
 from realtime.params.table import HOST_ROWS, Parameter
 from realtime.takes.journal import Journal
 
@@ -97,7 +97,7 @@ class Rack:
         self.players = {letter: Player(letter, values[k]) for k, letter in enumerate(LETTERS)}
         for player in self.players.values():
             player.values[player.table["/walk/seed"].index] = seed
-        self.ahead = Ahead(self._stream, self.players, sample_rate, inputs, changed)
+        self.lookahead = Lookahead(self._stream, self.players, sample_rate, inputs, changed)
         self._workers = ThreadPoolExecutor(4 * len(LETTERS), thread_name_prefix="loader")  # most wait for their deck
         self._converters = ThreadPoolExecutor(MOST_CONVERTED, thread_name_prefix="converter")  # they wait for minutes
         self._given_up = threading.Event()
@@ -152,20 +152,20 @@ class Rack:
         if player.process is not None:
             player.process.send_all([(row.index, value) for row, value in turned], sample)
 
-    def host_value(self, row: Parameter, value: float, sample: int = 0) -> None:
+    def set_host_value(self, row: Parameter, value: float, sample: int = 0) -> None:
         """Keep a knob of the host, for whoever reads the values, and tell the decks where it is theirs too."""
         for player in self.players.values():
             player.values[row.index] = value
         if row.where == "both":
-            self.tell_decks(row, value, sample)
+            self.send_to_decks(row, value, sample)
 
-    def tell_decks(self, row: Parameter, value: float, sample: int = 0) -> None:
+    def send_to_decks(self, row: Parameter, value: float, sample: int = 0) -> None:
         """Tell every deck of a knob of the host."""
         for player in self.players.values():
             if player.process is not None:
                 player.process.send(row.index, value, sample)
 
-    def cross(self, place: float | None = None, sample: int = 0) -> None:
+    def set_crossfade(self, place: float | None = None, sample: int = 0) -> None:
         """Let the crossfader be heard, where it stands or at a place between A (0) and B (1)."""
         for player in self.players.values():
             if player.process is not None:
@@ -173,19 +173,19 @@ class Rack:
 
     def change_rate(self, sample_rate: float) -> None:
         """Put fresh decks that play at another rate in the place of all."""
-        self.sample_rate = self.ahead.sample_rate = sample_rate
+        self.sample_rate = self.lookahead.sample_rate = sample_rate
         for player in self.players.values():
             if player.process is not None:
                 self._workers.submit(self._again, player)
 
     def supervise(self) -> None:
         """Look after the decks: widen those that come late, mute the hopeless, replace the dead. Never waits."""
-        self.ahead.tend()
+        self.lookahead.tend()
         for player in self.players.values():
             process = player.process
             if process is None or player.restarting:
                 continue
-            self.ahead.widen(player, process)
+            self.lookahead.widen(player, process)
             self._hear_problems(player, process)
             self._judge(player, process)
             if not process.alive and time.monotonic() >= player.start_after:
@@ -214,14 +214,14 @@ class Rack:
         ticket: int,
     ) -> None:
         self._must_be_wanted(player, model, ticket)
-        named = opened(model, tell=self._note, stop=self._given_up)  # not under the lock: it may take minutes
+        named = open_model(model, tell=self._note, stop=self._given_up)  # not under the lock: it may take minutes
         with player.lock:
             self._must_be_wanted(player, model, ticket)
             _, card = load(named.model)
             if card.played == "transform" and not self._inputs:
                 self._note(DEAF.format(name=card.name))
             kept = player.effects if effects is None else effects
-            with self.ahead.braced():
+            with self.lookahead.braced():
                 self._cross_to(player, Loaded(named, card, kept), fade_ms, values)
 
     def _must_be_wanted(self, player: Player, model: Path, ticket: int) -> None:
@@ -238,7 +238,7 @@ class Rack:
             if player.opened is None or player.card is None:
                 raise DeckError(f"Deck {player.letter.upper()} plays nothing; load a model on it first.")
             kept = Loaded(player.opened, player.card, effects)
-            with self.ahead.braced():
+            with self.lookahead.braced():
                 self._cross_to(player, kept, fade_ms, _moved_with_their_effects(player, effects), twin=True)
 
     def _cross_to(
@@ -284,7 +284,7 @@ class Rack:
                     player.start_after = time.monotonic() + PAUSE_S
                 slot = player.slot
                 player.process = None
-                wait_for(lambda: self._closing or self.output.dry(slot), BLOCK_TIMEOUT_S)
+                wait_for(lambda: self._closing or self.output.drained(slot), BLOCK_TIMEOUT_S)
                 self._retire(player, dead, slot)
                 self._drop_what_kills(player)
                 self._begin(player, slot)
@@ -309,7 +309,7 @@ class Rack:
 
     def _begin(self, player: Player, slot: int) -> None:
         """Start a fresh deck with a player's knobs, and plug it in."""
-        with self.ahead.braced():
+        with self.lookahead.braced():
             player.process, player.seen_underruns = self._start(player), 0
         _catch_up(player, player.process)
         self.output.plug(slot, player.process.segment, gain=self._gain(player), ramp_ms=RESTART_FADE_MS)
@@ -340,22 +340,22 @@ class Rack:
             number=next(self._numbers),
             child=self._waiting.pop() if self._waiting else None,
         )
-        self.ahead.set(player, process)  # it doesn't play before that much is there
+        self.lookahead.set(player, process)  # it doesn't play before that much is there
         try:
             process.load()
             states, state = self._known(player.digest), None
             if twin_of is not None and twin_of.alive:
                 state = next(self.state_numbers)
-                states = [*states, (state, self._journal.scratch(f"{state}.state"))]
+                states = [*states, (state, self._journal.scratch_path(f"{state}.state"))]
                 twin_of.capture(state)
-                twin_of.keep(state, states[-1][1])
+                twin_of.save_state(state, states[-1][1])
             settings = player.settings()  # once: they may be turned now, and the journal tells what the deck was told
-            self._journal.deck(process, player.letter, player.digest, player.table, settings, states, state)
+            self._journal.add_deck(process, player.letter, player.digest, player.table, settings, states, state)
             process.play(settings, [(number, str(path)) for number, path in states], state)
         except BaseException:
             process.close()
             raise
-        self.ahead.set(player, process)
+        self.lookahead.set(player, process)
         self.players[player.letter].ready_at = time.monotonic()
         return process
 
@@ -363,7 +363,7 @@ class Rack:
         """Unplug a deck and end it."""
         self.output.unplug(slot)
         player.past_underruns += int(process.state["underruns"])
-        self._journal.forget(process)
+        self._journal.remove_deck(process)
         process.close()
 
     def _gain(self, player: Player, place: float | None = None) -> float:
@@ -374,8 +374,8 @@ class Rack:
 
     def _hear_problems(self, player: Player, process: DeckProcess) -> None:
         """Say what a deck tells of its effects."""
-        if int(process.state["problems"]) > process.problems_told:
-            process.problems_told = int(process.state["problems"])
+        if int(process.state["problems"]) > process.problems_reported:
+            process.problems_reported = int(process.state["problems"])
             self._note(f"Deck {player.letter.upper()}: {process.segment.read_text('problem')}")
 
     def _judge(self, player: Player, process: DeckProcess) -> None:
@@ -390,7 +390,7 @@ class Rack:
             player.silenced = f"too slow: {cost}" if slow else ""
             name = f"Deck {player.letter.upper()}"
             self._note(f"{name} is muted, since it is {player.silenced}." if slow else f"{name} keeps up again.")
-            self.cross()
+            self.set_crossfade()
             self._changed()
 
 
@@ -408,8 +408,10 @@ def _moved_with_their_effects(player: Player, effects: tuple[Effect, ...]) -> di
 
 def _catch_up(player: Player, process: DeckProcess) -> None:
     """Tell a deck that has just come what was turned while it was starting."""
-    while turned := [(index, value) for index, value in player.settings() if process.told.get(index) != value]:
-        process.told |= dict(turned)
+    while turned := [
+        (index, value) for index, value in player.settings() if process.initial_values.get(index) != value
+    ]:
+        process.initial_values |= dict(turned)
         process.send_all(turned)
 
 

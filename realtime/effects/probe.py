@@ -16,7 +16,7 @@ from typing import Any
 from export.errors import GlitchError
 from realtime.effects.table import Effect, Knob, KnobKind, Step
 from realtime.effects.voice import BLOCK, import_pedalboard, load
-from realtime.ipc.child import Orders, say
+from realtime.ipc.child import Requests, reply
 
 MAX_KNOBS = 128
 MAX_STEPS = 64  # a parameter with more steps is ramped
@@ -107,13 +107,13 @@ def main() -> int:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    order = Orders(grace_s=0.0).next()
+    order = Requests(grace_s=0.0).next()
     if order is None:
         return 0
     try:
-        say(effect=inspect(order["path"], order["inside"]).to_json())
+        reply(effect=inspect(order["path"], order["inside"]).to_json())
     except Exception as error:  # any failure of a plug-in becomes a sentence
-        say(error=str(error))
+        reply(error=str(error))
         os._exit(1)
     os._exit(0)  # skip unloading, in which some plug-ins crash
 

@@ -6,10 +6,10 @@ import os
 
 import numpy as np
 
-from realtime.engine.sounding import Sounding
+from realtime.engine.audio_method import AudioMethod
 
 
-class Decoder(Sounding):
+class Decoder(AudioMethod):
     """Runs `decode` one frame a step.
 
     Parameters

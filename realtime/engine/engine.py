@@ -22,15 +22,15 @@ from realtime.dsp.framer import Framer
 from realtime.dsp.nan_guard import NanGuard, rise
 from realtime.dsp.resampler import Resampler
 from realtime.effects.chain import Chain, Effect, rows
+from realtime.engine.audio_method import AudioMethod
 from realtime.engine.bends import Bends
 from realtime.engine.decoder import Decoder
 from realtime.engine.encoder import Encoder
 from realtime.engine.graph import run_of
-from realtime.engine.intake import Intake
-from realtime.engine.sounding import Sounding
 from realtime.engine.state import EngineState
+from realtime.engine.transform_input import TransformInput
 from realtime.engine.transformer import Transformer
-from realtime.ipc.layout import CAPTURE, GLIDE, RESTORE
+from realtime.ipc.layout import CAPTURE, RAMP, RESTORE
 from realtime.latent.mixer import LatentMixer, Smoother
 from realtime.params.table import Parameter, Table, table
 
@@ -55,7 +55,7 @@ class Engine:
 
     Attributes
     ----------
-    decoder : Sounding
+    decoder : AudioMethod
         What sounds: the model's `decode`, or its `transform` where it has none.
     frames : int
         Latent frames, or hops of live input, made so far.
@@ -82,7 +82,7 @@ class Engine:
         card = load(path)[1]
         name = method or card.played
         transforms = name == "transform"
-        self.decoder: Sounding = (Transformer if transforms else Decoder)(path, seed=seed)
+        self.decoder: AudioMethod = (Transformer if transforms else Decoder)(path, seed=seed)
         self.table: Table = table(replace(card, methods={name: card.method(name)}), rows(effects))
         self.sample_rate = sample_rate
         self.channels, self.inputs = self.decoder.channels, inputs
@@ -121,7 +121,7 @@ class Engine:
         self._resampler = None
         if self._ratio != 1.0:
             self._resampler = Resampler(card.sample_rate, sample_rate, self.channels)
-        self._intake = Intake(self.channels, self.decoder.hop, card.sample_rate) if transforms else None
+        self._intake = TransformInput(self.channels, self.decoder.hop, card.sample_rate) if transforms else None
         self._ears = self._listening(path, card) if inputs else None
         self._dry = DryPath(inputs, self.channels, self._dry_delay + 2 * self.hop) if inputs else None
         self.chain = Chain(effects, sample_rate, self.channels) if effects else None
@@ -183,7 +183,7 @@ class Engine:
         """Apply an event: a deck parameter, by index, takes a value. `realtime.ipc.layout` lists the other events."""
         if not np.isfinite(value):
             return
-        if parameter == GLIDE:
+        if parameter == RAMP:
             self._glide_ms = max(value, 0.0)
         elif parameter == CAPTURE:
             self.states[int(value)] = self.snapshot()

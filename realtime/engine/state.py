@@ -18,7 +18,7 @@ import numpy as np
 
 from export.errors import GlitchError
 from realtime.dsp.rtpghi import PhaseSnapshot
-from realtime.engine.sounding import SoundingState
+from realtime.engine.audio_method import AudioMethodState
 from realtime.latent.mixer import LatentMixerState
 
 MAGIC = b"glitch state 1\n"
@@ -42,11 +42,11 @@ class EngineState:
     controls
         The controls on their way.
     heard
-        What a transform hears beside the live input (`realtime.engine.intake.Intake`); nothing for a model that
-        decodes.
+        State of a transform's input (`realtime.engine.transform_input.TransformInput`): the frozen loop and the
+        feedback. Empty for a model that decodes.
     """
 
-    decoder: SoundingState
+    decoder: AudioMethodState
     latents: LatentMixerState
     controls: np.ndarray
     heard: tuple[np.ndarray, ...] = ()
@@ -102,10 +102,10 @@ class EngineState:
             n_fft, hop, window, lookahead = head["phase"]
             inverter = PhaseSnapshot((int(n_fft), int(hop), str(window), int(lookahead)), phase)
         latents = LatentMixerState.unpack(head["latents"], list(sources))
-        return cls(SoundingState(caches, inverter), latents, controls, heard[0] if heard else ())
+        return cls(AudioMethodState(caches, inverter), latents, controls, heard[0] if heard else ())
 
 
-def keep(folder: Path, data: bytes) -> str:
+def store_state(folder: Path, data: bytes) -> str:
     """Write a state into a folder under a name made from its content, and give the name."""
     name = hashlib.sha256(data).hexdigest()[:32]
     path = folder / f"{name}.state"

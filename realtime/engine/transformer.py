@@ -6,10 +6,10 @@ import os
 
 import numpy as np
 
-from realtime.engine.sounding import Sounding
+from realtime.engine.audio_method import AudioMethod
 
 
-class Transformer(Sounding):
+class Transformer(AudioMethod):
     """Runs `transform` a hop a step.
 
     Parameters
@@ -26,7 +26,7 @@ class Transformer(Sounding):
 
     See Also
     --------
-    realtime.engine.intake.Intake : what a hop of live input goes through before it is heard.
+    realtime.engine.transform_input.TransformInput : what a hop of live input goes through before it is heard.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, seed: int = 0) -> None:

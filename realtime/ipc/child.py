@@ -40,7 +40,7 @@ class Child:
         self._lock = threading.Lock()
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **apart()
+            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **detached()
         )
         threading.Thread(target=self._listen, name=module, daemon=True).start()
 
@@ -106,7 +106,7 @@ class Child:
         self._answers.put({"error": f"{self._name} ended unexpectedly (code {code}); run with --debug to see why."})
 
 
-class Orders:
+class Requests:
     """The child's side: what the host asks, line by line. `None` when the host is gone."""
 
     def __init__(self, grace_s: float = STOP_TIMEOUT_S) -> None:
@@ -127,13 +127,13 @@ class Orders:
         end.start()
 
 
-def say(**message: Any) -> None:
+def reply(**message: Any) -> None:
     """Answer the host."""
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 
 
-def apart() -> dict[str, Any]:
+def detached() -> dict[str, Any]:
     """Keep Ctrl-C from reaching the child: the host decides how to end it."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}

@@ -25,19 +25,19 @@ COMMANDS = 1 << 10
 PENDING = 1 << 10  # commands for later that the callback holds
 LOG = 1 << 12
 RING = 1 << 15
-STRETCH = 256  # frames that the callback mixes at once
+MIX_FRAMES = 256  # frames that the callback mixes at once
 MUTE_MS = 8.0
 
 # What stands in an event in the place of a parameter.
 CAPTURE = -1  # keep the state of the engine under the number that the value gives
 RESTORE = -2  # go on from the state of that number
-GLIDE = -3  # the parameters that follow take so many ms to their value, until it is 0 again
-HEAR = -4  # from here on the live input is read at that sample of the clock (only told, never asked)
+RAMP = -3  # the parameters that follow take so many ms to their value, until it is 0 again
+SEEK_INPUT = -4  # from here on the live input is read at that sample of the clock (only told, never asked)
 
 # What a command tells the callback, and what its log tells of it.
 GAIN, MUTE, FADE = 1, 2, 3  # value: linear; 0 or 1; the slot's gain
-PLUGGED, OPENED, DRY = 4, 5, 6  # a slot was seen for the first time; its ring is heard from here on; ran out here
-GONE = 7  # a slot is empty from here on
+PLUGGED, OPENED, UNDERRUN = 4, 5, 6  # a slot was seen for the first time; its ring is heard from here on; ran out here
+UNPLUGGED = 7  # a slot is empty from here on
 
 # One cache line for each index of a ring, so that reader and writer don't fight over it.
 READ, WRITE, INDEX_WORDS = 0, 8, 16
@@ -127,7 +127,7 @@ DECK = np.dtype(
         ("hop", "i8"),  # at the stream's rate
         # written by the host
         ("number", "i8"),  # counts the decks of a session
-        ("ahead", "i8"),  # frames to keep in the ring
+        ("lookahead", "i8"),  # audio frames to keep in the ring
         ("stop", "i8"),
         ("lost_events", "i8"),  # events that found the ring full
     ],
@@ -177,7 +177,7 @@ def fields(geometry: Geometry) -> dict[str, tuple[Any, tuple[int, ...]]]:
             "pending": (COMMAND, (PENDING,)),
             "log_index": ("i8", (INDEX_WORDS,)),
             "log": (COMMAND, (LOG,)),
-            "bus": ("f4", (len(LETTERS), STRETCH, MAX_CHANNELS)),  # the callback's scratch
+            "bus": ("f4", (len(LETTERS), MIX_FRAMES, MAX_CHANNELS)),  # the callback's scratch
             "outputs": ("i8", (MAX_CHANNELS,)),  # the device's channel of each of ours
             "input_map": ("i8", (MAX_CHANNELS,)),
             "history": ("f4", (geometry.capacity, geometry.channels)),  # what was heard

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 
 
-def when_parent_ends(call: Callable[[], None]) -> threading.Thread:
+def on_parent_exit(call: Callable[[], None]) -> threading.Thread:
     """Call `call` from a thread of its own once the parent has ended or closed its end of the pipe."""
     descriptor = sys.stdin.fileno()
 

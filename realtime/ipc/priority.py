@@ -15,7 +15,7 @@ SWITCH_S = 5e-4
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 
-def raise_priority(level: int = DECK_PRIORITY) -> int:
+def request_realtime(level: int = DECK_PRIORITY) -> int:
     """Ask for real-time scheduling of this thread; give the priority got, 0 for none.
 
     Linux grants it to members of the group that /etc/security/limits.d names (`audio` or `realtime`). Elsewhere the
@@ -37,14 +37,14 @@ def raise_priority(level: int = DECK_PRIORITY) -> int:
     return 0
 
 
-def give_priority_back() -> None:
+def drop_priority() -> None:
     """Go behind everybody who plays: a process that ends has memory to free, and that takes a core for a while."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
-def prefer_thread(niceness: int = -15) -> None:
+def raise_thread_priority(niceness: int = -15) -> None:
     """Let this thread go before ordinary ones, but never before audio: for what receives controls.
 
     Real-time priority would be wrong here: a flood of messages must not take a core from the decks.
@@ -54,7 +54,7 @@ def prefer_thread(niceness: int = -15) -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
-def answer_promptly() -> None:
+def reduce_pauses() -> None:
     """Keep this process from pauses in which no key is heard, now that it has all that it needs.
 
     Collecting garbage among all that a host has loaded takes 40 ms and more, so what is there now is looked at once and

@@ -31,7 +31,7 @@ class Registry:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._path = self._folder / f"{os.getpid()}-{secrets.token_hex(3)}"
         self._file: IO[str] = self._path.open("w")
-        if not lock_file(self._file):
+        if not try_lock(self._file):
             raise GlitchError(f"Cannot lock {self._path}; check that the folder allows it.")
 
     def new_name(self) -> str:
@@ -60,7 +60,7 @@ def sweep(folder: Path | None = None) -> list[str]:
     for path in sorted(folder.glob("*-*")) if folder.is_dir() else []:
         try:
             with path.open("r+") as file:
-                if not lock_file(file):
+                if not try_lock(file):
                     continue
                 names = file.read().split()
         except OSError:
@@ -82,7 +82,7 @@ def _remove(name: str) -> bool:
     return True
 
 
-def lock_file(file: IO[str]) -> bool:
+def try_lock(file: IO[str]) -> bool:
     """Take the file's lock if it is free; it is held until the file is closed."""
     try:
         if sys.platform == "win32":

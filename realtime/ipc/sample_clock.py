@@ -13,7 +13,7 @@ KEPT_S = 0.2
 LATE_S = 0.005  # a callback may be late by so much, and the device has left nothing out
 
 
-class Timing:
+class SampleClock:
     """Looks at the clock of a stream, and what they tell."""
 
     def __init__(self, stream: Any) -> None:

@@ -26,7 +26,7 @@ from typing import Any
 from export.errors import ContractError, GlitchError
 from export.format.card import Card
 from export.format.io import load
-from realtime.ipc.child import apart
+from realtime.ipc.child import detached
 from realtime.library import library
 
 SUFFIXES = tuple(suffix for suffix in library.SUFFIXES if suffix != ".onnx")  # what a file of TorchScript is called
@@ -45,7 +45,7 @@ class ConversionError(GlitchError):
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ConversionOptions:
     """How a model shall be converted.
 
     Attributes
@@ -82,7 +82,7 @@ def foreign(path: str | os.PathLike[str]) -> bool:
 def convert(
     source: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    wishes: Wishes | None = None,
+    wishes: ConversionOptions | None = None,
     *,
     tell: Callable[[str], None] = lambda _sentence: None,
     stop: threading.Event | None = None,
@@ -120,7 +120,7 @@ def convert(
     if importlib.util.find_spec("torch") is None:
         raise lacking_studio(source)
     with _scratch(out.parent) as folder:
-        order = {"source": str(source), "out": str(folder / out.name), **asdict(wishes or Wishes())}
+        order = {"source": str(source), "out": str(folder / out.name), **asdict(wishes or ConversionOptions())}
         order |= {"name": order["name"] or source.stem, "debug": debug}
         order |= {"seconds": time_limit_s, "memory": memory_limit or half_the_memory()}
         code = _run(order, source, tell, stop or threading.Event(), time_limit_s)
@@ -176,7 +176,7 @@ def _run(
         stdout=subprocess.DEVNULL,
         stderr=None if order["debug"] else subprocess.DEVNULL,
         env=_surroundings(),
-        **apart(),
+        **detached(),
     )
     began, next_word = time.monotonic(), FIRST_WORD_S
     try:

@@ -21,7 +21,7 @@ from export.errors import ContractError, GlitchError
 from export.format.card import FORMAT
 from export.format.io import load
 from realtime.ipc.folders import data_folder
-from realtime.ipc.registry import lock_file
+from realtime.ipc.registry import try_lock
 from realtime.library import conversion
 from realtime.library.conversion import ConversionError, foreign
 from realtime.library.library import digest
@@ -32,7 +32,7 @@ MAKES = ("export", "models.convert")  # what a converted model depends on, besid
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedModel:
     """A model as it was named, and as it plays.
 
     Attributes
@@ -49,12 +49,12 @@ class Opened:
     digest: str
 
 
-def opened(
+def open_model(
     path: str | os.PathLike[str],
     *,
     tell: Callable[[str], None] = lambda _sentence: None,
     stop: threading.Event | None = None,
-) -> Opened:
+) -> OpenedModel:
     """Give the file that plays, converting it first where that hasn't been done before.
 
     Parameters
@@ -74,14 +74,14 @@ def opened(
         load(source)  # which says what it is instead
     known = _digest(source)
     if not foreign(source):
-        return Opened(source, known, source, known)
-    kept = kept_as(source, known)
+        return OpenedModel(source, known, source, known)
+    kept = converted_path(source, known)
     if not _plays(kept):
         _convert(source, kept, tell, stop or threading.Event())
-    return Opened(source, known, kept, _digest(kept))
+    return OpenedModel(source, known, kept, _digest(kept))
 
 
-def kept_as(source: Path, known: str) -> Path:
+def converted_path(source: Path, known: str) -> Path:
     """Say where a converted model is kept, for its file's digest."""
     return folder() / f"{source.stem}-{known[:24]}-{converter()[:8]}.onnx"
 
@@ -144,7 +144,7 @@ def _alone(where: Path, source: Path, tell: Callable[[str], None], stop: threadi
     """Wait until no other conversion goes on, in whatever process."""
     with (where / LOCK).open("a") as file:
         told = False
-        while not lock_file(file):
+        while not try_lock(file):
             if not told:
                 tell(f"{source.name} waits for another conversion to end.")
                 told = True

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.errors import GlitchError
-from realtime.ipc.priority import prefer_thread
+from realtime.ipc.priority import raise_thread_priority
 from realtime.midi import controller_feedback as feedback
 from realtime.midi.clock import Clock
 from realtime.midi.combine import ANY, Change, Combiner, Registered
@@ -240,7 +240,7 @@ class Midi:
                 self._flush()
 
     def _run(self) -> None:
-        prefer_thread()
+        raise_thread_priority()
         while not self._closing.is_set():
             self.receive(self._ports.get(TURN_S))
             with self._lock:

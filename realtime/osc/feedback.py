@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from realtime.ipc.priority import prefer_thread
+from realtime.ipc.priority import raise_thread_priority
 from realtime.osc.codec import BadPacketError, write_bundle, write_message
 from realtime.osc.patterns import Matcher, is_pattern
 from realtime.osc.udp import Peer
@@ -202,7 +202,7 @@ class Feedback:
                     del self._subscriptions[key]
 
     def _run(self) -> None:
-        prefer_thread(-5)
+        raise_thread_priority(-5)
         while self._running:
             with self._lock:
                 due = min((each.due for each in self._subscriptions.values()), default=None)

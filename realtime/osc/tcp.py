@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Hashable
 
-from realtime.ipc.priority import prefer_thread
+from realtime.ipc.priority import raise_thread_priority
 from realtime.osc.codec import BadPacketError
 from realtime.osc.udp import LARGEST_PACKET, OscError, Peer, Receiver, Route, open_socket
 
@@ -172,7 +172,7 @@ class TcpServer(Receiver):
             self._waker.send(b"\0")
 
     def _run(self) -> None:
-        prefer_thread()
+        raise_thread_priority()
         while self._running:
             for key, events in self._selector.select():
                 if key.fileobj is self._socket:

@@ -18,7 +18,7 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any, Protocol
 
 from export.errors import GlitchError
-from realtime.ipc.priority import prefer_thread
+from realtime.ipc.priority import raise_thread_priority
 from realtime.osc.codec import BUNDLE, IMMEDIATELY, BadPacketError, messages
 
 __all__ = [
@@ -236,7 +236,7 @@ class UdpServer(Receiver):
         return UdpPeer((host, port), self._socket)
 
     def _run(self) -> None:
-        prefer_thread()
+        raise_thread_priority()
         peers: dict[object, UdpPeer] = {}
         receive, listen = self.receive, self._socket.recvfrom
         while self._running:

@@ -102,7 +102,7 @@ class Controls:
             return
         act = self._acts.get(row.address)
         if sample <= session.clock:
-            session.rack.host_value(row, value, sample)
+            session.rack.set_host_value(row, value, sample)
             if act is not None:
                 act(value, 0)
             return
@@ -115,7 +115,7 @@ class Controls:
                 self._when(sample - 2 * lead, lambda: act(value, sample))
         else:
             if row.where == "both":
-                session.rack.tell_decks(row, value, sample)
+                session.rack.send_to_decks(row, value, sample)
             self._when(sample, lambda: self.turn(player, row, value))
 
     def show(self, address: str, value: float) -> None:
@@ -162,11 +162,11 @@ class Controls:
         acts: dict[str, Act] = {
             "/gain": lambda value, sample: session.output.gain(_linear(value), sample),
             "/mute": lambda value, sample: self._mute(bool(value), sample),
-            "/crossfade": lambda place, sample: session.rack.cross(place, sample),  # noqa: PLW0108 - made after this
+            "/crossfade": lambda place, sample: session.rack.set_crossfade(place, sample),  # noqa: PLW0108 - made after this
             "/panic": lambda _value, _sample: self._panic(),
             "/focus": lambda _value, _sample: session.changed(),
-            "/ahead": lambda _value, _sample: session.rack.ahead.set_all(),
-            "/ahead/lock": lambda _value, _sample: session.rack.ahead.set_all(),
+            "/ahead": lambda _value, _sample: session.rack.lookahead.set_all(),
+            "/ahead/lock": lambda _value, _sample: session.rack.lookahead.set_all(),
             "/record": lambda value, _sample: session.recordings.record(bool(value)),
             "/take": lambda value, _sample: session.recordings.take(bool(value)),
             "/morph/x": lambda _value, _sample: session.recall.morph(),
@@ -196,7 +196,7 @@ class Controls:
         for player in session.rack.players.values():
             if player.process is not None:
                 player.process.send(player.table["/reset"].index, 1.0)
-                away = max(away, int(player.process.state["ahead"]) + 3 * int(player.process.state["hop"]))
+                away = max(away, int(player.process.state["lookahead"]) + 3 * int(player.process.state["hop"]))
         self._panic_ends = time.monotonic() + MUTE_MS / 1000.0 + away / session.sample_rate
 
 

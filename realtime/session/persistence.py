@@ -14,7 +14,7 @@ from export.errors import GlitchError
 from realtime.effects.chain import Effect
 from realtime.ipc.layout import LETTERS
 from realtime.library.library import Library, bundled_model
-from realtime.library.opening import Opened
+from realtime.library.opening import OpenedModel
 from realtime.params.table import HOST_ROWS
 from realtime.session.autosave import Autosave
 from realtime.session.session_file import DeckEntry, SessionFile, resolve
@@ -90,7 +90,7 @@ class Stored:
         session.recall.sweep()
         return saver
 
-    def _stand_in(self, session: Session) -> Opened | None:
+    def _stand_in(self, session: Session) -> OpenedModel | None:
         """Give what deck A plays in the place of a model that is away, and say so."""
         away = self.file.decks.get(LETTERS[0], DeckEntry()).model
         opened = session.rack.players[LETTERS[0]].opened
@@ -121,7 +121,7 @@ def read(path: str | os.PathLike[str], library: Library, say: Callable[[str], No
     return Stored(path, file, {letter: model for letter, model in models.items() if model is not None}, effects)
 
 
-def collect(session: Session, before: Mapping[str, DeckEntry], stand_in: Opened | None = None) -> SessionFile:
+def collect(session: Session, before: Mapping[str, DeckEntry], stand_in: OpenedModel | None = None) -> SessionFile:
     """Say how a session is, as its file keeps it; decks that play nothing, or a stand-in, are as they were before."""
     recall, players = session.recall, session.rack.players
     decks = dict(before) | {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from realtime.engine.engine import Engine
-from realtime.ipc.priority import give_priority_back, raise_priority
+from realtime.ipc.priority import drop_priority, request_realtime
 
 SAFE_SHARE = 0.7  # of the deadline that the rare slow hop may take
 RECOMMENDED_BLOCKS = (64, 128, 256, 512, 1024)
@@ -79,7 +79,7 @@ def measure(path: str | os.PathLike[str], *, sample_rate: float | None = None, s
             engine.apply(row.index, BARELY_BENT)
     engine.decoder.warm()
     deadline = engine.decoder.hop / engine.decoder.card.sample_rate
-    priority = raise_priority()
+    priority = request_realtime()
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -95,7 +95,7 @@ def measure(path: str | os.PathLike[str], *, sample_rate: float | None = None, s
     finally:
         gc.enable()
         gc.unfreeze()
-        give_priority_back()  # or whatever is started from here on would be as urgent as what plays
+        drop_priority()  # or whatever is started from here on would be as urgent as what plays
     ms = 1e3 * np.array(costs)
     return Check(
         median_ms=float(np.median(ms)),

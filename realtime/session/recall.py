@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.errors import GlitchError
-from realtime.engine.state import keep
-from realtime.ipc.layout import GLIDE, RESTORE
+from realtime.engine.state import store_state
+from realtime.ipc.layout import RAMP, RESTORE
 from realtime.params.table import Parameter, ParameterError, Table
 from realtime.snapshots.morph import Glide, Morph
 from realtime.snapshots.store import DeckSnapshot, Snapshot, Snapshots, capture
@@ -273,12 +273,12 @@ class Recall:
             if process is None:
                 continue
             events = staying.get(letter, [])
-            if letter in memory and memory[letter].number in process.knows:
+            if letter in memory and memory[letter].number in process.known_states:
                 events = [(RESTORE, float(memory[letter].number)), *events]
             elif letter in memory:
                 self._errands.submit(self._teach, process, memory[letter])
             way = going.get(letter, [])
-            process.send_all([*events, (GLIDE, over_ms), *way, (GLIDE, 0.0)] if over_ms and way else [*events, *way])
+            process.send_all([*events, (RAMP, over_ms), *way, (RAMP, 0.0)] if over_ms and way else [*events, *way])
 
     def _tell_newcomers(self, glide: Glide, clock: int) -> None:
         """Tell decks that have come since it began of the way that is left."""
@@ -289,7 +289,7 @@ class Recall:
             self._gliding[letter] = process
             way = self._of_decks(glide.ways.items()).get(letter, [])
             left_ms = 1000.0 * glide.left(clock) / self._session.sample_rate
-            process.send_all([(GLIDE, left_ms), *way, (GLIDE, 0.0)])
+            process.send_all([(RAMP, left_ms), *way, (RAMP, 0.0)])
 
     def _of_decks(self, values: Values) -> dict[str, list[tuple[int, float]]]:
         found: dict[str, list[tuple[int, float]]] = {}
@@ -307,10 +307,10 @@ class Recall:
 
     def _keep(self, name: str, letter: str, deck: DeckSnapshot, number: int, process: DeckProcess) -> None:
         """Write a deck's memory to its file, and let the snapshot know it."""
-        scratch = self._session.journal.scratch(f"{number}.captured")
+        scratch = self._session.journal.scratch_path(f"{number}.captured")
         try:
-            process.keep(number, scratch)
-            state = keep(self._folder, scratch.read_bytes())
+            process.save_state(number, scratch)
+            state = store_state(self._folder, scratch.read_bytes())
             scratch.unlink()
             with self._lock:
                 self._kept[letter, state] = Memory(number, self._folder / f"{state}.state", deck.sha256)
@@ -324,6 +324,6 @@ class Recall:
     def _teach(self, process: DeckProcess, memory: Memory) -> None:
         """Let a deck learn what it doesn't know yet, and go on from there: what was kept while it was starting."""
         with contextlib.suppress(GlitchError, OSError):  # one that has gone, or memory that has not been kept
-            process.know(memory.number, memory.path)
-            self._session.journal.know(memory.number, memory.path)
+            process.load_state(memory.number, memory.path)
+            self._session.journal.add_state(memory.number, memory.path)
             process.send(RESTORE, memory.number)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from export.errors import GlitchError
 from realtime.ipc.folders import data_folder
 from realtime.ipc.layout import LETTERS
-from realtime.takes.recorder import Recorder, RecordError, check_folder, inside, takes_name
+from realtime.takes.recorder import Recorder, RecordError, check_folder, recording_path, timestamped_path
 
 if TYPE_CHECKING:
     from realtime.session.session import Session
@@ -97,7 +97,7 @@ class Recordings:
         RecordError
             The name is none that a file there can have, or the folder cannot be made.
         """
-        inside(made(self._folder), name)
+        recording_path(made(self._folder), name)
         self._errands.submit(self._begin, name, self._session.clock)
 
     def take(self, on: bool) -> None:
@@ -124,7 +124,7 @@ class Recordings:
             session.controls.show("/take", 0.0)
             self._errands.submit(self._write_take, where, begin, at, session.sample_rate)
         self._errands.submit(self._end, at, why)
-        self._errands.submit(session.journal.deafen)
+        self._errands.submit(session.journal.stop_input)
         self._errands.submit(session.journal.give_up, why)
 
     def take_to(self, path: Path, begin: int) -> None:
@@ -156,7 +156,7 @@ class Recordings:
         session = self._session
         try:
             folder = made(self._folder)
-            path = inside(folder, name) if name is not None else takes_name(folder)
+            path = recording_path(folder, name) if name is not None else timestamped_path(folder)
             recorder = self.start(path, begin)
         except RecordError as error:
             session.say(str(error))
@@ -188,7 +188,7 @@ class Recordings:
         for folder in dict.fromkeys((wanted, data_folder() / "takes")):
             try:
                 made(folder)
-                path = folder / where.name if isinstance(where, Path) else takes_name(folder, TAKE, where)
+                path = folder / where.name if isinstance(where, Path) else timestamped_path(folder, TAKE, where)
                 session.journal.take(path, begin, end)
                 break
             except (GlitchError, OSError) as error:

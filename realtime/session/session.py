@@ -24,7 +24,7 @@ from export.format.card import Card
 from export.format.io import load
 from realtime.audio.output import Output
 from realtime.audio.watchdog import DeviceWatch
-from realtime.decks.client import DeckError, DeckProcess, start_deck, wait_for
+from realtime.decks.client import DeckError, DeckProcess, start_deck_process, wait_for
 from realtime.decks.player import Player
 from realtime.decks.rack import Rack
 from realtime.effects import chain as effects
@@ -32,12 +32,12 @@ from realtime.effects.chain import Effect
 from realtime.ipc.child import ChildError
 from realtime.ipc.folders import data_folder
 from realtime.ipc.layout import HISTORY, LETTERS, MUTE_MS, READ, Geometry
-from realtime.ipc.priority import answer_promptly
+from realtime.ipc.priority import reduce_pauses
 from realtime.ipc.registry import Registry, sweep
-from realtime.ipc.sample_clock import Timing
+from realtime.ipc.sample_clock import SampleClock
 from realtime.ipc.segments import Segment
 from realtime.library.library import Library, bundled_model
-from realtime.library.opening import opened
+from realtime.library.opening import open_model
 from realtime.osc.servers import OscSurface
 from realtime.osc.udp import IMMEDIATELY, Counts
 from realtime.params.table import Parameter, ParameterError
@@ -154,7 +154,7 @@ class Session:
         self._stored = persist.read(session, self.library, self.say) if session is not None else None
         kept = self._stored.models.get(LETTERS[0]) if self._stored is not None else None
         self._model = Path(model or kept or bundled_model()).absolute()
-        playable = opened(self._model, tell=tell or self.say).model
+        playable = open_model(self._model, tell=tell or self.say).model
         self._card = load(playable)[1]  # what is no model is refused before anything starts
         self._card.method(self._card.played)
         self._effects = self._effects_of(fx)
@@ -342,7 +342,7 @@ class Session:
         if self._take_path is not None:
             check_take(self._take_path)
         registry = keep(contextlib.closing(Registry()))
-        early = start_deck()  # it takes longest, so it comes first
+        early = start_deck_process()  # it takes longest, so it comes first
         try:
             self.output = Output()
             self._stack.callback(self.output.close)
@@ -365,7 +365,7 @@ class Session:
         self.segment: Segment = keep(Segment.create(geometry, registry))
         self._stack.callback(self.journal.close)
         self._stream_state = self.segment["stream"][0]
-        self.timing = Timing(self._stream_state)
+        self.timing = SampleClock(self._stream_state)
         self.output.use(self.segment)
         self._errands = ThreadPoolExecutor(1, thread_name_prefix="errands")
         if self._osc_address is not None:
@@ -407,15 +407,15 @@ class Session:
         if not wait_for(lambda: self._stream_state["callbacks"] > 1, FIRST_BLOCK_S):
             raise ChildError(f"{self.device} was opened but asks for no sound; is its server running?")
         first.result()
-        self.rack.ahead.set_all()  # the deck may have been ready before the device told of its block
+        self.rack.lookahead.set_all()  # the deck may have been ready before the device told of its block
         self.began = self._first_sound()
-        self.journal.tell(began=self.began)
+        self.journal.add_to_head(began=self.began)
         if self.device.inputs:
-            self.journal.listen()
-            self._stack.callback(self.journal.deafen)
+            self.journal.start_input()
+            self._stack.callback(self.journal.stop_input)
         self._describe()
         self._begin_what_is_timed()
-        answer_promptly()
+        reduce_pauses()
         if self._stored is not None:
             self._stored.restore(self)
             self._autosave = self._stored.autosave(self)
@@ -517,7 +517,7 @@ class Session:
             self._name_what_is_wrong(counts)
         self.recall.advance()
         self.rack.supervise()
-        self.output.tend()
+        self.output.resend_commands()
         self.recordings.tend()
         self._watch.look()
 
@@ -529,7 +529,7 @@ class Session:
         rate = self.device.sample_rate
         if rate != self.sample_rate:
             self.say(f"{self.device} plays at {rate:.0f} Hz now.")
-            self.recordings.interrupt(self.output.left_at, f"the device came back at {rate:.0f} Hz")
+            self.recordings.interrupt(self.output.stopped_at, f"the device came back at {rate:.0f} Hz")
             self.sample_rate = rate
             self.rack.change_rate(rate)
         self._describe()

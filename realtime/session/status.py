@@ -76,7 +76,7 @@ def latency_ms(session: Session) -> dict[str, float]:
         "wait for the next frame": (0.5 * hop + block) / per_ms,  # frames are begun just after a block was taken
         "decoded ahead": fill / per_ms,
         "model": delay / per_ms,
-        "device": 1000.0 * session.output.latency_s + session.output.periods_untold * block / per_ms,
+        "device": 1000.0 * session.output.latency_s + session.output.unreported_periods * block / per_ms,
     }
 
 

@@ -24,16 +24,16 @@ from realtime.dsp.input_reader import InputReader
 from realtime.effects.chain import Effect
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
-from realtime.ipc.child import apart
-from realtime.ipc.layout import HEAR, RESTORE
+from realtime.ipc.child import detached
+from realtime.ipc.layout import RESTORE, SEEK_INPUT
 from realtime.takes.journal import INPUT
-from realtime.takes.take import ILL_FORMED, Take, TakeError, brief, read
+from realtime.takes.take import ILL_FORMED, Take, TakeError, brief, read_take
 
 PORTION = 4096  # frames that are decoded at once
 LONGEST_SENTENCE = 10_000
 
 
-class Again:
+class DeckRenderer:
     """The sound of one deck of a take, read from the process that decodes it. Close it, whatever happens."""
 
     def __init__(self, take: Take, number: int, model: Path) -> None:
@@ -43,7 +43,7 @@ class Again:
             [sys.executable, "-m", "realtime.takes.deck_renderer"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            **apart(),
+            **detached(),
         )
         order = {"folder": str(take.folder), "number": number, "model": str(model)}
         assert self._process.stdin is not None
@@ -121,7 +121,7 @@ class _Deck:
     def _apply(self) -> None:
         while self._next < len(self._done) and self._done[self._next]["number"] <= self._engine.frames:
             entry = self._done[self._next]
-            if entry["kind"] == HEAR:
+            if entry["kind"] == SEEK_INPUT:
                 self._input_reader.jump(int(entry["value"]))
             elif entry["kind"] == RESTORE:  # only noted by a deck that knew the state
                 self._learn(int(entry["value"]))
@@ -158,7 +158,7 @@ class _Deck:
 def _play(order: dict[str, Any], out: IO[bytes]) -> None:
     """Write portions without end, or what is wrong."""
     try:
-        deck = _Deck(read(Path(order["folder"])), order["number"], Path(order["model"]))
+        deck = _Deck(read_take(Path(order["folder"])), order["number"], Path(order["model"]))
         while True:
             audio = deck.portion()
             out.write(audio.shape[1].to_bytes(8, "little", signed=True) + audio.tobytes())

@@ -33,7 +33,7 @@ import numpy as np
 from export.errors import GlitchError
 from realtime.ipc import rings
 from realtime.ipc.layout import COMMAND
-from realtime.ipc.registry import lock_file
+from realtime.ipc.registry import try_lock
 from realtime.ipc.segments import Segment
 from realtime.takes.recorder import Recorder
 
@@ -95,7 +95,7 @@ class Journal:
         try:
             (self.folder / "states").mkdir(parents=True)
             self._held = (self.folder / "lock").open("w")
-            while not lock_file(self._held):  # tells others that it is somebody's; one of them may just be looking
+            while not try_lock(self._held):  # tells others that it is somebody's; one of them may just be looking
                 time.sleep(POLL_S)
             self._events = (self.folder / "events.bin").open("ab", buffering=0)
             self._clock = (self.folder / "clock").open("wb", buffering=0)
@@ -106,10 +106,10 @@ class Journal:
     def start(self, segment: Segment, **head: Any) -> None:
         """Begin to follow a stream segment; `head` says what a renderer must know of it."""
         self._segment = segment
-        self.tell(format=FORMAT, **head)
+        self.add_to_head(format=FORMAT, **head)
         self._thread.start()
 
-    def tell(self, **more: Any) -> None:
+    def add_to_head(self, **more: Any) -> None:
         """Add to the head."""
         self._head |= more
         scratch = self.folder / ".head.json"
@@ -117,24 +117,24 @@ class Journal:
             scratch.write_text(json.dumps(self._head))
             os.replace(scratch, self.folder / "head.json")
 
-    def listen(self) -> None:
+    def start_input(self) -> None:
         """Keep the live input too, as far back as the stream remembers for certain."""
         assert self._segment is not None
         self._input = Recorder(self.folder / "journal.wav", self._segment, parts=("input",))
         self._input_begin = max(self._now() - self._segment.geometry.capacity // 2, 0)
-        self.tell(heard_from=self._input_begin)
+        self.add_to_head(heard_from=self._input_begin)
         self._input.start(self._input_begin)
 
-    def deafen(self) -> None:
+    def stop_input(self) -> None:
         """Keep the live input no more, and complete its file."""
         if self._input is not None:
             self._input.close()
 
-    def scratch(self, name: str) -> Path:
+    def scratch_path(self, name: str) -> Path:
         """Give a path for a state that goes from one deck to the next."""
         return self.folder / name
 
-    def deck(
+    def add_deck(
         self,
         process: DeckProcess,
         letter: str,
@@ -149,7 +149,7 @@ class Journal:
         if self.error:
             return
         for number, path in states:
-            self.know(number, path)
+            self.add_state(number, path)
         with self._survive(), self._lock:
             said = {key: process.order[key] for key in ("model", "sample_rate", "seed", "inputs", "effects")}
             said |= {"number": process.number, "letter": letter, "digest": digest}
@@ -159,14 +159,14 @@ class Journal:
             with (self.folder / "decks.jsonl").open("a") as file:
                 file.write(json.dumps(said) + "\n")
 
-    def know(self, number: int, path: Path) -> None:
+    def add_state(self, number: int, path: Path) -> None:
         """Keep a state that a deck may be asked to restore."""
         copy = self.folder / "states" / f"{number}.state"
         if not self.error and not copy.exists() and path.exists():
             with self._survive():
                 shutil.copyfile(path, copy)
 
-    def forget(self, process: DeckProcess) -> None:
+    def remove_deck(self, process: DeckProcess) -> None:
         """Take the last of a deck that ends."""
         self.drain()
         with self._lock:
@@ -298,7 +298,7 @@ def held(folder: Path) -> Iterator[None]:
     """Keep a journal that was left behind from being swept, for as long as it is read."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
-            lock_file(stack.enter_context((folder / "lock").open("r+")))
+            try_lock(stack.enter_context((folder / "lock").open("r+")))
         yield
 
 
@@ -307,7 +307,7 @@ def _dead(base: Path) -> list[Path]:
     found = []
     for folder in base.glob(f"{FOLDER}*"):
         with contextlib.suppress(OSError), (folder / "lock").open("r+") as file:
-            if lock_file(file):
+            if try_lock(file):
                 found.append((_touched(folder), folder))
     return [folder for _, folder in sorted(found)]
 

@@ -22,7 +22,7 @@ import numpy as np
 from export.errors import GlitchError
 from realtime.ipc.layout import LETTERS
 from realtime.ipc.segments import Segment
-from realtime.takes.soundfile_writer import FORMATS, GrowingFile
+from realtime.takes.soundfile_writer import FORMATS, SoundFileWriter
 
 PARTS = ("output", "input", *LETTERS)
 POLL_S = 0.1
@@ -137,14 +137,14 @@ class Recorder:
         else:
             self._thread.join()
 
-    def _open(self, path: Path) -> tuple[Path, dict[str, GrowingFile]]:
+    def _open(self, path: Path) -> tuple[Path, dict[str, SoundFileWriter]]:
         """Make the files of all parts, under the first number for which nothing is there."""
         for name in _free(path):
             with contextlib.ExitStack() as undo:
                 files = {}
                 try:
                     for part, source in self._sources.items():
-                        files[part] = GrowingFile(_beside(name, part), self.rate, source.shape[1])
+                        files[part] = SoundFileWriter(_beside(name, part), self.rate, source.shape[1])
                         undo.callback(_discard, files[part])
                 except FileExistsError:  # somebody was faster
                     continue
@@ -198,7 +198,7 @@ class Recorder:
         self.lost += silent
         return {part: np.zeros((silent, source.shape[1]), np.float32) for part, source in self._sources.items()}
 
-    def _succeeds(self, file: GrowingFile, act: Callable[[], None]) -> bool:
+    def _succeeds(self, file: SoundFileWriter, act: Callable[[], None]) -> bool:
         """Do something to a file. A failure ends the recording, and the first one is told."""
         try:
             act()
@@ -248,13 +248,13 @@ def check_folder(folder: Path) -> None:
         raise RecordError(f"Cannot write into the folder {folder}: {_reason(error)}; choose another.") from None
 
 
-def takes_name(folder: Path, suffix: str = ".wav", now: datetime | None = None) -> Path:
+def timestamped_path(folder: Path, suffix: str = ".wav", now: datetime | None = None) -> Path:
     """Give a name for a take that is free and sorts by time, as `2026-11-20 20-15-03.wav`, then `…-03_2.wav`."""
     stem = f"{now or datetime.now():%Y-%m-%d %H-%M-%S}"
     return next(_free(folder / f"{stem}{suffix}", "_"))
 
 
-def inside(folder: Path, name: str) -> Path:
+def recording_path(folder: Path, name: str) -> Path:
     """Give the path in the folder for a name that came over the network; `.wav` where it has no ending.
 
     Raises
@@ -304,7 +304,7 @@ def _free(path: Path, mark: str = "-") -> Iterator[Path]:
             yield name
 
 
-def _discard(file: GrowingFile) -> None:
+def _discard(file: SoundFileWriter) -> None:
     with contextlib.suppress(OSError):
         file.close()
     file.path.unlink(missing_ok=True)

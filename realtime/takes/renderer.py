@@ -18,13 +18,13 @@ import soundfile as sf
 
 from realtime.audio.mixer import Mixer
 from realtime.ipc import rings
-from realtime.ipc.layout import DRY, GONE, HISTORY, OPENED, PLUGGED, Geometry
+from realtime.ipc.layout import HISTORY, OPENED, PLUGGED, UNDERRUN, UNPLUGGED, Geometry
 from realtime.ipc.segments import Segment
 from realtime.library.library import Library, digest
-from realtime.takes.deck_renderer import Again
+from realtime.takes.deck_renderer import DeckRenderer
 from realtime.takes.journal import CALLBACK
 from realtime.takes.recorder import check_path
-from realtime.takes.take import Take, TakeError, opened
+from realtime.takes.take import Take, TakeError, open_take
 
 STRETCH = 4096  # frames mixed at once
 SETTLED_S = 5.0  # nothing that ended so long before a take is heard in it
@@ -54,11 +54,11 @@ def render(
     out = Path(out)
     check_path(out, "write")
     scratch = out.with_name(f".{secrets.token_hex(4)}.{out.name}")
-    with opened(path) as take:
+    with open_take(path) as take:
         try:
             kind = FORMATS.get(out.suffix.lower(), "FLOAT")
             with sf.SoundFile(scratch, "w", int(take.sample_rate), take.channels, subtype=kind) as file:
-                for audio in sound(take, library, progress):
+                for audio in render_blocks(take, library, progress):
                     file.write(audio)
             os.replace(scratch, out)
         except (OSError, sf.LibsndfileError) as error:
@@ -68,7 +68,7 @@ def render(
         return take
 
 
-def sound(
+def render_blocks(
     take: Take, library: Library, progress: Callable[[float], None] = lambda _share: None
 ) -> Iterator[np.ndarray]:
     """Give a take's sound, portion by portion [shape=(frames, channels)]."""
@@ -104,14 +104,14 @@ def sound(
 def _do(entry: np.void, mixer: Mixer, decks: _Decks) -> None:
     """Let the callback find what it found then."""
     kind, slot = int(entry["kind"]), int(entry["slot"])
-    if kind in (PLUGGED, GONE):
+    if kind in (PLUGGED, UNPLUGGED):
         if slot in decks.plugged:
             mixer.unplug(slot)
             decks.unplug(slot, int(entry["sample"]))
         if kind == PLUGGED:
             deck = decks.plug(slot, int(entry["number"]))
             mixer.plug_at(slot, deck.segment, float(entry["value"]), float(entry["over"]))
-    elif kind in (OPENED, DRY):
+    elif kind in (OPENED, UNDERRUN):
         if slot not in decks.plugged:
             raise TakeError("The take has gaps in its log, so it cannot be rendered.")
         deck = decks.plugged[slot]
@@ -127,7 +127,7 @@ class _Deck:
     def __init__(self, take: Take, number: int, model: Path | None) -> None:
         said = take.decks[number]
         self._begin = (take, number, model) if model is not None else None
-        self._again: Again | None = None
+        self._again: DeckRenderer | None = None
         self._made = np.zeros((int(said["channels"]), 0), np.float32)
         self.segment = Segment.local(Geometry("deck", int(said["channels"]), int(said["capacity"])))
         self.segment["deck"][0]["number"] = number
@@ -137,7 +137,7 @@ class _Deck:
     def start(self) -> None:
         """Begin to decode; it goes a little ahead."""
         if self._begin is not None and self._again is None:
-            self._again = Again(*self._begin)
+            self._again = DeckRenderer(*self._begin)
 
     def push(self, frames: int) -> None:
         """Put so many frames into the ring."""
@@ -218,7 +218,7 @@ def _ends(take: Take, entries: np.ndarray) -> dict[int, int]:
     """Say at which sample each deck was taken out for good, in the order in which they were first plugged in."""
     ends: dict[int, int] = {}
     in_slot: dict[int, int] = {}
-    for entry in entries[np.isin(entries["kind"], (PLUGGED, GONE))]:
+    for entry in entries[np.isin(entries["kind"], (PLUGGED, UNPLUGGED))]:
         slot = int(entry["slot"])
         if slot in in_slot:
             ends[in_slot.pop(slot)] = int(entry["sample"])

@@ -36,7 +36,7 @@ FLAC_TOTAL = 18  # 8 bytes, of which the last 36 bits are the number of samples
 FLAC_MD5 = 26  # 16 bytes, zeros for unknown
 
 
-class GrowingFile:
+class SoundFileWriter:
     """A new sound file to append to.
 
     Parameters

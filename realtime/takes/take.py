@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.ipc.layout import GAIN, GONE, MAX_CHANNELS, PLUGGED, SLOTS
+from realtime.ipc.layout import GAIN, MAX_CHANNELS, PLUGGED, SLOTS, UNPLUGGED
 from realtime.takes.journal import CALLBACK, ENTRY, FORMAT, PARTS, held
 
 LONGEST_S = 7 * 24 * 3600.0  # a take that says to be longer is none
@@ -71,7 +71,7 @@ class Take:
 
 
 @contextlib.contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[Take]:
+def open_take(path: str | os.PathLike[str]) -> Iterator[Take]:
     """Read a take, or the journal that a session left when it was killed.
 
     Raises
@@ -88,13 +88,13 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Take]:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="glitch-take-")))
             _unzip(path, folder)
         try:
-            take = read(folder)
+            take = read_take(folder)
         except (OSError, *ILL_FORMED) as error:
             raise TakeError(f"{path} is no take that can be rendered ({brief(error)}); is it whole?") from None
         yield take
 
 
-def read(folder: Path) -> Take:
+def read_take(folder: Path) -> Take:
     """Read the folder of a take or of a journal; what is ill-formed raises one of `ILL_FORMED` or `OSError`."""
     head = json.loads((folder / "head.json").read_text())
     if head["format"] != FORMAT:
@@ -166,7 +166,7 @@ def _check(take: Take) -> None:
     if not (
         all(np.isfinite(entries[name]).all() and (np.abs(entries[name]) < 2**53).all() for name in ("value", "over"))
         and all((entries[name] >= 0).all() for name in ("sample", "number", "over"))
-        and ((done["kind"] >= GAIN) & (done["kind"] <= GONE)).all()
+        and ((done["kind"] >= GAIN) & (done["kind"] <= UNPLUGGED)).all()
         and ((done["slot"] >= 0) & (done["slot"] < SLOTS)).all()
         and known.all()
     ):

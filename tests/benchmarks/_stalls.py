@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from realtime.ipc.priority import DECK_PRIORITY, raise_priority
+from realtime.ipc.priority import DECK_PRIORITY, request_realtime
 
 EVERY_S, LATE_S = 0.001, 0.002
 
@@ -27,7 +27,7 @@ def main(cpu: int) -> None:
 
     threading.Thread(target=wait, daemon=True).start()
     os.sched_setaffinity(0, {cpu})
-    raise_priority(DECK_PRIORITY + 5)
+    request_realtime(DECK_PRIORITY + 5)
     late = []
     before = time.monotonic()
     while not ended.is_set():

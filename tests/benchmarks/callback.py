@@ -57,7 +57,7 @@ def measure(kind: str) -> dict[str, int]:
     registry = Registry()
     stream_segment = Segment.create(Geometry("stream", 1, HISTORY), registry)
     deck = Segment.create(Geometry("deck", 1, RING), registry)
-    deck["deck"][0]["ahead"] = AHEAD
+    deck["deck"][0]["lookahead"] = AHEAD
     mixer = Mixer(stream_segment, RATE, 1)
     mixer.plug(0, deck)
     state = stream_segment["stream"][0]

@@ -81,7 +81,7 @@ def measure(model: str) -> dict[str, Any]:
         stream, stems = session.segment["stream"][0], session.segment["stems"]
         for k in range(RECALLS):
             begin = int(stream["clock"])
-            limits.append(HOP + int(session.deck.state["ahead"]) + int(stream["largest_block"]))
+            limits.append(HOP + int(session.deck.state["lookahead"]) + int(stream["largest_block"]))
             sender.sendto(packets[k % 2], to)
             while int(stream["clock"]) < begin + 4 * limits[-1]:
                 time.sleep(1e-3)

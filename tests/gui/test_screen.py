@@ -20,7 +20,7 @@ from tests.gui.standin import StandIn, tone
 from tests.reference import level_model, tone_model
 
 
-class Opened:
+class OpenedModel:
     """A window that the host opened: it holds the other end of its standard input."""
 
     def __init__(self, segment: str, screen: Screen) -> None:
@@ -57,7 +57,7 @@ def screen() -> Iterator[Screen]:
 
 
 def test_a_drag_with_a_real_mouse_arrives_at_the_host(screen: Screen, standin: StandIn) -> None:
-    with Opened(standin.name, screen) as window:
+    with OpenedModel(standin.name, screen) as window:
         x, y = window.handle("/latent/3")
         screen.drag((x, y), (x + 3, y - 40))
         assert standin.wait_for(lambda: len(standin.values_of("/latent/3")) > 3)
@@ -68,7 +68,7 @@ def test_a_drag_with_a_real_mouse_arrives_at_the_host(screen: Screen, standin: S
 
 
 def test_real_keys_reach_the_window(screen: Screen, standin: StandIn) -> None:
-    with Opened(standin.name, screen) as window:
+    with OpenedModel(standin.name, screen) as window:
         screen.do("key", "Escape")
         assert standin.wait_for(lambda: bool(standin.values_of("/panic")))
         screen.do("key", "m")
@@ -85,7 +85,7 @@ def test_real_keys_reach_the_window(screen: Screen, standin: StandIn) -> None:
 
 @pytest.mark.parametrize("end", ["pipe", "stopping", "interrupt"])
 def test_the_window_ends_with_its_host(screen: Screen, standin: StandIn, end: str) -> None:
-    with Opened(standin.name, screen) as window:
+    with OpenedModel(standin.name, screen) as window:
         process = window.process
         assert process.stdin is not None
         if end == "interrupt":  # Ctrl-C is for the host, whose end is the window's
@@ -103,7 +103,7 @@ def test_the_window_ends_with_its_host(screen: Screen, standin: StandIn, end: st
 
 def test_no_shared_memory_is_taken_along_when_the_window_is_killed(screen: Screen, standin: StandIn) -> None:
     before = standin.segment["history"].copy()
-    with Opened(standin.name, screen) as window:
+    with OpenedModel(standin.name, screen) as window:
         standin.play(tone(1000, 0.5))
         os.kill(window.process.pid, signal.SIGKILL)
         window.process.wait(10)
@@ -128,7 +128,7 @@ def test_a_drag_on_a_latent_changes_the_sound_of_the_host(screen: Screen, tmp_pa
     model = level_model(tmp_path / "level.onnx", latents=8)
     with Session(model, device="null", osc=("127.0.0.1", 0)) as session:
         session.set("/walk/radius", 0)
-        with Opened(session.segment.name, screen) as window:
+        with OpenedModel(session.segment.name, screen) as window:
             assert wait_for(lambda: float(np.abs(history_of(session)[-2400:]).max()) < 1e-3, 5.0)
             x, y = window.handle("/latent/1")
             screen.drag((x, y), (x, y - 40))
@@ -152,7 +152,7 @@ def test_a_window_that_is_killed_changes_not_a_sample(screen: Screen, tmp_path: 
         with Session(model, device="null", osc=("127.0.0.1", 0), seed=7, record=path, seconds=2.0) as session:
             session.set("/ahead", 16_384)  # other programs may run beside this test
             if with_window:
-                with Opened(session.segment.name, screen) as window:
+                with OpenedModel(session.segment.name, screen) as window:
                     os.kill(window.process.pid, signal.SIGKILL)
                     window.process.wait(10)
             assert wait_for(lambda: not session.playing, 15.0)

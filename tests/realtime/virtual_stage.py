@@ -105,9 +105,9 @@ class VirtualDeck:
             with contextlib.suppress(GlitchError, OSError):
                 self._engine.states[number] = read_state(path)
         with self._stage.lock:
-            while rings.fill(self._deck.segment["ring_index"]) < self._deck.state["ahead"]:
+            while rings.fill(self._deck.segment["ring_index"]) < self._deck.state["lookahead"]:
                 self._deck.frame()
-            self._deck.state["fill"] = self._deck.state["ahead"]
+            self._deck.state["fill"] = self._deck.state["lookahead"]
             self._deck.state["decode_ms"] = self._deck.state["worst_ms"] = self.cost_ms
             self._deck.state["ready"] = 1
             self._free_at = self._stage.clock
@@ -132,7 +132,7 @@ class VirtualDeck:
                 self._making, self._free_at = None, ready_at
             if self._free_at > until:
                 return
-            if rings.fill(made.segment["ring_index"]) >= made.state["ahead"]:
+            if rings.fill(made.segment["ring_index"]) >= made.state["lookahead"]:
                 self._free_at = until
                 return
             self._stage.time.now = self._free_at / self._stage.rate

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from export.errors import GlitchError
-from realtime.ipc.priority import prefer_thread
+from realtime.ipc.priority import raise_thread_priority
 from realtime.midi.ports.framing import EVERY_PORT, LOST, MESSAGE, PORTS, SAY, FrameError, Unpacker, pack
 
 BACKENDS = ("alsa", "jack", "core", "winmm")
@@ -178,7 +178,7 @@ class Ports:
 
     def _run(self) -> None:
         """Keep a process running, and read what it says."""
-        prefer_thread()
+        raise_thread_priority()
         wait_s = RESTART_S
         while not self._closing.is_set():
             with self._starting:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from realtime.ipc.priority import prefer_thread
+from realtime.ipc.priority import raise_thread_priority
 from realtime.midi.ports.framing import EVERY_PORT, LOST, MESSAGE, PORTS, SAY, Unpacker, pack
 from realtime.midi.ports.timestamps import Stamps
 
@@ -331,7 +331,7 @@ def main() -> None:
         print(json.dumps(working_backends()))
         return
     order = json.loads(sys.argv[1])
-    prefer_thread()
+    raise_thread_priority()
     chosen = order["backend"] or next(iter(working_backends()), None)
     owner = None
     said = False

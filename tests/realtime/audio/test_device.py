@@ -146,7 +146,7 @@ def test_a_device_that_is_back_at_another_rate_is_played_at_that(
             begin = session.clock
             assert wait_for(lambda: _level(session, begin) > 0.3, 10)
             deck = session.player.process.state  # type: ignore[union-attr]
-            assert wait_for(lambda: deck["ahead"] >= 256 and deck["ahead"] % 256 == 0, 5)  # whole new blocks
+            assert wait_for(lambda: deck["lookahead"] >= 256 and deck["lookahead"] % 256 == 0, 5)  # whole new blocks
             begin = session.clock + 4410
             assert wait_for(lambda: session.clock > begin + 44_100, 10)
             heard = _played(session, begin, begin + 44_100)

@@ -13,10 +13,8 @@ from realtime.audio.mixer import CEILING, DC_HZ, Mixer
 from realtime.ipc import rings
 from realtime.ipc.layout import (
     COMMANDS,
-    DRY,
     FADE,
     GAIN,
-    GONE,
     HISTORY,
     LOG,
     MUTE,
@@ -24,6 +22,8 @@ from realtime.ipc.layout import (
     PENDING,
     PLUGGED,
     RING,
+    UNDERRUN,
+    UNPLUGGED,
     Geometry,
 )
 from realtime.ipc.registry import Registry
@@ -39,7 +39,7 @@ class Bench:
     def __init__(self, registry: Registry, *, channels: int = 2, inside: int = 1) -> None:
         self.stream = Segment.create(Geometry("stream", channels, HISTORY), registry)
         self.deck = Segment.create(Geometry("deck", inside, RING), registry)
-        self.deck["deck"][0]["ahead"] = AHEAD
+        self.deck["deck"][0]["lookahead"] = AHEAD
         self.mixer = Mixer(self.stream, RATE, channels)
         self.channels = channels
 
@@ -178,7 +178,7 @@ def test_two_decks_cross_without_a_step_and_without_a_hole(registry: Registry) -
     """Two tones far apart in pitch, faded one into the other at equal power."""
     bench = Bench(registry)
     other = Segment.create(Geometry("deck", 1, RING), registry)
-    other["deck"][0]["ahead"] = AHEAD
+    other["deck"][0]["lookahead"] = AHEAD
     noise = np.random.default_rng(0).standard_normal((2, 30_000)) * 0.1
     bench.push(noise[0])
     rings.push_audio(other["ring_index"], other["ring"], 1, noise[1:].astype(np.float32))
@@ -291,7 +291,7 @@ def test_the_log_tells_what_became_of_a_deck(bench: Bench) -> None:
     bench.mixer.unplug(0)
     bench.play(64)
     kinds = [(sample, kind) for sample, kind, _ in log(bench)]
-    assert kinds == [(0, PLUGGED), (0, OPENED), (500, DRY), (1280, OPENED), (1344, GONE)]
+    assert kinds == [(0, PLUGGED), (0, OPENED), (500, UNDERRUN), (1280, OPENED), (1344, UNPLUGGED)]
 
 
 def test_a_deck_whose_device_died_is_gone_before_it_is_plugged_in_again(bench: Bench) -> None:
@@ -303,7 +303,7 @@ def test_a_deck_whose_device_died_is_gone_before_it_is_plugged_in_again(bench: B
     bench.mixer = again
     bench.play(64)
     kinds = [(sample, kind) for sample, kind, _ in log(bench)]
-    assert kinds == [(0, PLUGGED), (0, OPENED), (AHEAD, GONE), (AHEAD, PLUGGED), (AHEAD, OPENED)]
+    assert kinds == [(0, PLUGGED), (0, OPENED), (AHEAD, UNPLUGGED), (AHEAD, PLUGGED), (AHEAD, OPENED)]
 
 
 def test_a_deck_that_is_plugged_in_and_faded_at_once_is_noted_before_the_fade(registry: Registry) -> None:

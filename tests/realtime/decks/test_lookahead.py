@@ -15,7 +15,7 @@ RATE, HOP = 48_000, 128  # of the level model
 
 def ahead(stage: VirtualStage) -> int:
     """Give the samples that deck A keeps in its ring."""
-    return int(stage.session.deck.state["ahead"])
+    return int(stage.session.deck.state["lookahead"])
 
 
 def settle(stage: VirtualStage) -> None:

@@ -19,7 +19,7 @@ from realtime import Session
 from realtime.engine.bends import order, touched
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
-from realtime.ipc.layout import CAPTURE, GLIDE, RESTORE
+from realtime.ipc.layout import CAPTURE, RAMP, RESTORE
 from realtime.layouts.plan import COLUMNS, label_of, pages, strip
 from realtime.library.library import Library
 from realtime.params.table import Table, table
@@ -169,9 +169,9 @@ def test_bends_glide_and_are_brought_back_with_the_models_memory(layered: dict[s
     then = play(engine, 40)
     engine.states[2] = EngineState.from_bytes(engine.states[1].to_bytes())
     for number in (1, 2):
-        engine.apply(GLIDE, 20.0)
+        engine.apply(RAMP, 20.0)
         turn(engine, front_scale=2.0)
-        engine.apply(GLIDE, 0.0)
+        engine.apply(RAMP, 0.0)
         play(engine, 50)
         turn(engine, front_scale=0.0)
         engine.apply(RESTORE, number)

@@ -11,7 +11,7 @@ import pytest
 from export.format.io import load, save
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState, StateError
-from realtime.ipc.layout import CAPTURE, GLIDE, RESTORE
+from realtime.ipc.layout import CAPTURE, RAMP, RESTORE
 
 
 def play(engine: Engine, frames: int) -> np.ndarray:
@@ -104,16 +104,16 @@ def test_a_reset_never_steps(models: dict[str, Path]) -> None:
 def test_a_knob_glides_to_its_value_in_its_time_and_whoever_turns_it_has_it(models: dict[str, Path]) -> None:
     engine = still(Engine(models["level"], 48_000))
     engine.apply(engine.table["/smoothing"].index, 0.0)
-    engine.apply(GLIDE, 100.0)
+    engine.apply(RAMP, 100.0)
     engine.apply(engine.table["/latent/1"].index, 3.75)
     engine.apply(engine.table["/walk/kind"].index, 2)
-    engine.apply(GLIDE, 0.0)
+    engine.apply(RAMP, 0.0)
     levels = play(engine, 50)[0, ::128] / 0.1
     np.testing.assert_allclose(levels[:38], 3.75 * np.arange(1, 39) / 38, atol=1e-5)  # 37.5 frames are 100 ms
     np.testing.assert_allclose(levels[38:], 3.75, atol=1e-6)
-    engine.apply(GLIDE, 1000.0)
+    engine.apply(RAMP, 1000.0)
     engine.apply(engine.table["/latent/1"].index, 0.0)
-    engine.apply(GLIDE, 0.0)
+    engine.apply(RAMP, 0.0)
     play(engine, 10)
     engine.apply(engine.table["/latent/1"].index, 1.0)
     np.testing.assert_allclose(play(engine, 10), 0.1, atol=1e-6)
@@ -123,9 +123,9 @@ def test_a_seed_that_glides_starts_its_walk_once(models: dict[str, Path]) -> Non
     engine, plain = Engine(models["level"], 48_000, seed=1), Engine(models["level"], 48_000, seed=1)
     for one in (engine, plain):
         one.apply(one.table["/walk/speed"].index, 20.0)
-    engine.apply(GLIDE, 200.0)  # 75 frames, with the seed's own in the middle
+    engine.apply(RAMP, 200.0)  # 75 frames, with the seed's own in the middle
     engine.apply(engine.table["/walk/seed"].index, 9)
-    engine.apply(GLIDE, 0.0)
+    engine.apply(RAMP, 0.0)
     np.testing.assert_array_equal(play(engine, 30), play(plain, 30))
     begun = play(engine, 60)
     assert len(np.unique(begun[0, ::128])) > 50, "the walk stood still"

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from realtime.ipc.sample_clock import Timing
+from realtime.ipc.sample_clock import SampleClock
 
 RATE, BLOCK = 48_000, 256
 
@@ -16,7 +16,7 @@ class Device:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.left_out = 1000.0, 0
-        self.timing = Timing(self)
+        self.timing = SampleClock(self)
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
         monkeypatch.setattr(time, "time", lambda: self.now + 1.7e9)
 

@@ -107,7 +107,7 @@ def test_a_torchscript_is_converted_played_and_recorded_as_it_is_rendered_offlin
         audio, rate = sf.read(out)
         assert rate == STREAM
         monkeypatch.setenv("XDG_DATA_HOME", str(data))
-        offline = rendered(opening.opened(script).model, rate, 2 * rate + 8192)
+        offline = rendered(opening.open_model(script).model, rate, 2 * rate + 8192)
         played = audio[int(0.7 * rate) : int(1.9 * rate)]
         assert np.abs(played).max(axis=0).min() > 0.05, "a channel is silent"
         lags = range(int(0.7 * rate) - 4096, int(0.7 * rate) + 4096)
@@ -138,7 +138,7 @@ def test_a_model_without_caches_plays_as_if_it_were_rendered_in_one_piece(tmp_pa
     path = tmp_path / "uncached.ts"
     model.save(str(path))
     told: list[str] = []
-    decoder = Decoder(opening.opened(path, tell=told.append).model)
+    decoder = Decoder(opening.open_model(path, tell=told.append).model)
     assert any("exported without caches and would click" in sentence for sentence in told)
     latents = np.random.default_rng(1).standard_normal((decoder.card.latent.size, 200)).astype(np.float32)
     given = torch.from_numpy(latents)[None]

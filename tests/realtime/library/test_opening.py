@@ -20,9 +20,9 @@ from export.format.io import load
 from realtime import Session
 from realtime.decks.rack import OvertakenError
 from realtime.library import conversion, opening
-from realtime.library.conversion import SCRATCH, ConversionError, Converted, Wishes
+from realtime.library.conversion import SCRATCH, ConversionError, ConversionOptions, Converted
 from realtime.library.library import Library, digest
-from realtime.library.opening import opened
+from realtime.library.opening import open_model
 from realtime.session.session_file import read
 from tests.eventually import eventually
 from tests.realtime.sessions import quiet
@@ -44,7 +44,7 @@ class Studio:
         self,
         source: Path,
         out: Path,
-        _wishes: Wishes | None = None,
+        _wishes: ConversionOptions | None = None,
         *,
         tell: Callable[[str], None],
         stop: threading.Event,
@@ -86,7 +86,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_a_model_of_ours_plays_as_it_is(models: dict[str, Path], studio: Studio) -> None:
-    found = opened(models["level"])
+    found = open_model(models["level"])
     assert (found.source, found.model) == (models["level"], models["level"])
     assert found.source_digest == found.digest == digest(models["level"])
     assert not studio.made
@@ -94,7 +94,7 @@ def test_a_model_of_ours_plays_as_it_is(models: dict[str, Path], studio: Studio)
 
 def test_another_is_converted_once_and_then_at_hand(source: Path, studio: Studio) -> None:
     told: list[str] = []
-    first = opened(source, tell=told.append)
+    first = open_model(source, tell=told.append)
     assert told[0].startswith("clay.ts is converted for the stage, once")
     assert "clay.ts: it was made of clay" in told
     assert first.source == source
@@ -102,7 +102,7 @@ def test_another_is_converted_once_and_then_at_hand(source: Path, studio: Studio
     assert first.digest == digest(first.model)
     assert first.model.parent == opening.folder()
     told.clear()
-    assert opened(source, tell=told.append) == first
+    assert open_model(source, tell=told.append) == first
     assert not told
     assert len(studio.made) == 1
 
@@ -110,11 +110,11 @@ def test_another_is_converted_once_and_then_at_hand(source: Path, studio: Studio
 def test_another_file_or_another_converter_makes_another(
     source: Path, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = opened(source).model
+    first = open_model(source).model
     source.write_bytes(b"a newer one")
-    second = opened(source).model
+    second = open_model(source).model
     monkeypatch.setattr(opening, "converter", lambda: "another one of them")
-    third = opened(source).model
+    third = open_model(source).model
     assert len({first, second, third}) == len(studio.made) == 3
 
 
@@ -132,9 +132,9 @@ def test_the_converter_is_told_apart_by_its_code(tmp_path: Path, monkeypatch: py
 
 
 def test_what_was_kept_and_is_damaged_is_made_again(source: Path, studio: Studio) -> None:
-    kept = opened(source).model
+    kept = open_model(source).model
     kept.write_bytes(kept.read_bytes()[:100])
-    assert load(opened(source).model)
+    assert load(open_model(source).model)
     assert len(studio.made) == 2
 
 
@@ -142,7 +142,7 @@ def test_two_that_want_it_at_once_make_it_once(source: Path, studio: Studio) -> 
     studio.free.clear()
     told: list[str] = []
     with ThreadPoolExecutor(3) as pool:
-        wanted = [pool.submit(opened, source, tell=told.append) for _ in range(3)]
+        wanted = [pool.submit(open_model, source, tell=told.append) for _ in range(3)]
         eventually(lambda: told.count("clay.ts waits for another conversion to end.") == 2)
         studio.free.set()
         assert len({one.result(10) for one in wanted}) == 1
@@ -153,13 +153,13 @@ def test_what_a_killed_conversion_left_is_swept_by_the_next(source: Path, studio
     left = opening.folder() / f"{SCRATCH}0123"
     left.mkdir(parents=True)
     (left / "half.onnx").write_bytes(b"half")
-    opened(source)
+    open_model(source)
     assert not left.exists()
 
 
 def test_one_that_fails_leaves_nothing(source: Path) -> None:
     with pytest.raises(ContractError, match=r"clay\.ts is no TorchScript file"):
-        opened(source)
+        open_model(source)
     assert [path.name for path in opening.folder().iterdir()] == [opening.LOCK]
 
 
@@ -167,7 +167,7 @@ def test_without_the_studio_the_sentence_says_how_to_get_it(source: Path, monkey
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest))
     with pytest.raises(ConversionError, match=r'takes PyTorch: pip install -e "\.\[lab\]" in a clone') as caught:
-        opened(source)
+        open_model(source)
     assert "\n" not in str(caught.value)
 
 
@@ -181,10 +181,10 @@ def test_a_studio_that_lacks_a_part_says_so_too(name: str, tmp_path: Path, monke
     monkeypatch.syspath_prepend(tmp_path / "site")
     good = hostile.good(tmp_path / "model.ts")
     with pytest.raises(ConversionError, match=r'takes PyTorch: pip install -e "\.\[lab\]" in a clone'):
-        opened(good)
+        open_model(good)
 
 
-OPEN = "import sys; from realtime.library.opening import opened; opened(sys.argv[1], tell=print)"
+OPEN = "import sys; from realtime.library.opening import open_model; open_model(sys.argv[1], tell=print)"
 
 
 def test_a_start_that_is_killed_takes_its_conversion_along(tmp_path: Path) -> None:

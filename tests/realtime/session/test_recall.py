@@ -303,7 +303,7 @@ def test_a_recall_is_heard_within_a_hop_and_what_is_decoded_ahead_and_loads_noth
             eventually(lambda: len(np.unique(np.sign(heard(session, session.clock - 200, session.clock)))) == 1)
             eventually(lambda: np.abs(np.diff(stem(session, "a", session.clock - 6000, session.clock))).max() == 0)
             begin = session.clock
-            limit = HOP + int(session.deck.state["ahead"]) + int(session.segment["stream"][0]["largest_block"])
+            limit = HOP + int(session.deck.state["lookahead"]) + int(session.segment["stream"][0]["largest_block"])
             session.recall.recall(("low", "high")[k % 2])
             eventually(lambda: session.clock > begin + 12_000)  # noqa: B023
             x = stem(session, "a", begin - 1, begin + 12_000)
@@ -456,7 +456,9 @@ def test_a_model_that_is_loaded_begins_with_the_knobs_as_they_stand(models: dict
         session.load("stereo").result(30)
         process = session.deck
         stood = {
-            row.address: process.told[row.index] for row in session.player.table.by_index if row.index in process.told
+            row.address: process.initial_values[row.index]
+            for row in session.player.table.by_index
+            if row.index in process.initial_values
         }
         assert (stood["/walk/radius"], stood["/smoothing"], stood["/latent/1"]) == (0.0, 0.0, 2.0)
         session.journal.drain()

@@ -1,6 +1,6 @@
 """A session: what is set is heard, in time, and a session that ends or is killed leaves nothing behind.
 
-Timing is tested on a virtual clock; processes, files and packets on the null device.
+SampleClock is tested on a virtual clock; processes, files and packets on the null device.
 """
 
 from __future__ import annotations

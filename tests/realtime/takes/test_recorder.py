@@ -23,8 +23,8 @@ from realtime.ipc.layout import HISTORY, Geometry
 from realtime.ipc.registry import Registry
 from realtime.ipc.segments import Segment
 from realtime.takes import soundfile_writer as growing
-from realtime.takes.recorder import HOLD_S, Recorder, RecordError, inside, takes_name
-from realtime.takes.soundfile_writer import GrowingFile
+from realtime.takes.recorder import HOLD_S, Recorder, RecordError, recording_path, timestamped_path
+from realtime.takes.soundfile_writer import SoundFileWriter
 
 RATE = 48_000
 HOLD = round(HOLD_S * RATE)
@@ -231,7 +231,7 @@ def test_names_of_takes_sort_by_time(tmp_path_factory: pytest.TempPathFactory, m
     moments = sorted(m.replace(microsecond=0) for m in moments)
     names = []
     for moment in [moments[0], *moments, moments[-1] + timedelta(seconds=1)]:
-        names.append(takes_name(folder, now=moment))
+        names.append(timestamped_path(folder, now=moment))
         names[-1].touch()
     assert len(set(names)) == len(names)
     if len(names) < 9:
@@ -240,10 +240,10 @@ def test_names_of_takes_sort_by_time(tmp_path_factory: pytest.TempPathFactory, m
 
 def test_a_name_of_a_take_has_its_date_and_time(tmp_path: Path) -> None:
     moment = datetime(2026, 11, 20, 20, 15, 3)
-    assert takes_name(tmp_path, now=moment) == tmp_path / "2026-11-20 20-15-03.wav"
+    assert timestamped_path(tmp_path, now=moment) == tmp_path / "2026-11-20 20-15-03.wav"
     (tmp_path / "2026-11-20 20-15-03.flac").touch()
-    assert takes_name(tmp_path, ".flac", moment) == tmp_path / "2026-11-20 20-15-03_2.flac"
-    assert takes_name(tmp_path).name[:4] == str(datetime.now().year)
+    assert timestamped_path(tmp_path, ".flac", moment) == tmp_path / "2026-11-20 20-15-03_2.flac"
+    assert timestamped_path(tmp_path).name[:4] == str(datetime.now().year)
 
 
 NAMES = st.one_of(
@@ -262,7 +262,7 @@ def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "takes"
     folder.mkdir(exist_ok=True)
     try:
-        path = inside(folder, name)
+        path = recording_path(folder, name)
     except RecordError as error:
         assert str(error).isprintable()
         return
@@ -290,7 +290,7 @@ def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_a_plain_name_is_taken(tmp_path: Path, name: str, becomes: str) -> None:
-    assert inside(tmp_path, name) == tmp_path / becomes
+    assert recording_path(tmp_path, name) == tmp_path / becomes
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_a_plain_name_is_taken(tmp_path: Path, name: str, becomes: str) -> None:
 )  # fmt: skip
 def test_a_name_that_is_more_than_one_is_refused_in_a_sentence(tmp_path: Path, name: str) -> None:
     with pytest.raises(RecordError, match=r"^Cannot record to .*\.$"):
-        inside(tmp_path, name)
+        recording_path(tmp_path, name)
 
 
 # When the disk is slow, full, or the process dies
@@ -491,9 +491,9 @@ segment.close()
     assert list(tmp_path.glob("*.wav")) == []
 
 
-def far(path: Path, frames: int) -> GrowingFile:
+def far(path: Path, frames: int) -> SoundFileWriter:
     """Make a file that is so long already, most of it a hole that takes no room."""
-    file = GrowingFile(path, RATE, 2)
+    file = SoundFileWriter(path, RATE, 2)
     file.write(sound("output", 0, 1000))
     file.update()
     file._sound.seek(frames)

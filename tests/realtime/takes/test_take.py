@@ -27,10 +27,10 @@ from realtime.ipc.layout import HISTORY, PLUGGED, RING, Geometry
 from realtime.ipc.registry import Registry
 from realtime.ipc.segments import Segment
 from realtime.library.library import Library, digest
-from realtime.takes.deck_renderer import Again
+from realtime.takes.deck_renderer import DeckRenderer
 from realtime.takes.journal import CALLBACK, ENTRY, PARTS, Journal, held, left_behind, sweep
-from realtime.takes.renderer import render, sound
-from realtime.takes.take import TakeError, opened
+from realtime.takes.renderer import render, render_blocks
+from realtime.takes.take import TakeError, open_take
 from tests.eventually import eventually
 from tests.jack import NEEDED, JackServer
 
@@ -230,9 +230,9 @@ def test_a_take_from_the_middle_is_what_was_heard_there(shelf: Path, tmp_path: P
         eventually(lambda: sum(note.startswith("The take of") for note in session.notes) == 3, 20)
     takes = sorted((tmp_path / "takes").glob("*.take"))
     assert len(takes) == 3, "a take was written over another"
-    with opened(takes[0]) as read:
+    with open_take(takes[0]) as read:
         assert read.begin >= begin
-        rendered = np.concatenate(list(sound(read, Library(shelf))))
+        rendered = np.concatenate(list(render_blocks(read, Library(shelf))))
     heard, _ = sf.read(recording, dtype="float32")
     where = [k for k in range(len(heard) - len(rendered) + 1) if np.array_equal(heard[k : k + 512], rendered[:512])]
     assert where, "the take is nowhere in the recording"
@@ -328,9 +328,9 @@ def test_the_command_replaces_nothing_unasked(good: Path, shelf: Path, tmp_path:
 
 
 def test_a_deck_that_dies_while_it_is_rendered_is_said_and_leaves_nothing(good: Path, shelf: Path) -> None:
-    with opened(good) as take:
+    with open_take(good) as take:
         (number,) = take.decks
-        again = Again(take, number, shelf / "level.onnx")
+        again = DeckRenderer(take, number, shelf / "level.onnx")
         try:
             assert again.read().shape[0] == take.decks[number]["channels"]
             again.kill()
@@ -398,8 +398,8 @@ def test_a_take_of_another_table_is_played_by_the_names_of_its_knobs(good: Path,
     other = packed(tmp_path / "other.take", whole | told | {"events.bin": entries.tobytes()})
     made = []
     for take in (good, other):
-        with opened(take) as read:
-            made.append(np.concatenate(list(sound(read, Library(shelf)))))
+        with open_take(take) as read:
+            made.append(np.concatenate(list(render_blocks(read, Library(shelf)))))
     assert np.abs(made[0]).max() > 0.01
     np.testing.assert_array_equal(*made)
 
@@ -470,7 +470,7 @@ def test_nothing_in_a_take_is_written_where_it_wants(good: Path, shelf: Path, tm
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tempfile.tempdir", str(unpacked))
         path = packed(tmp_path / "evil.take", parts(good) | {name: b"evil"})
-        with opened(path) as take:
+        with open_take(path) as take:
             written = {str(found.relative_to(take.folder)) for found in take.folder.rglob("*") if found.is_file()}
             assert written <= {"head.json", *PARTS}
     assert not [found for found in tmp_path.rglob("*") if "evil" in found.name and found != path]
@@ -493,8 +493,8 @@ def test_a_take_that_was_tampered_with_is_rendered_or_refused(
     else:
         packed(path, whole | {name: bytes(raw)})
     try:
-        with opened(path) as take:
-            for _ in itertools.islice(sound(take, Library(shelf)), 10):  # an end that was moved is far away
+        with open_take(path) as take:
+            for _ in itertools.islice(render_blocks(take, Library(shelf)), 10):  # an end that was moved is far away
                 pass
     except GlitchError as error:
         assert str(error)
@@ -560,7 +560,7 @@ def test_the_journal_keeps_up_with_many_events_and_holds_nobody_up(tmp_path: Pat
     stream = Segment.create(Geometry("stream", 1, HISTORY), registry)
     deck, journal = Told(), Journal(tmp_path, pytest.fail)
     journal.start(stream, sample_rate=RATE, channels=1)
-    journal.deck(deck, "a", "", [], [], [], None)  # type: ignore[arg-type]
+    journal.add_deck(deck, "a", "", [], [], [], None)  # type: ignore[arg-type]
     pushed, longest, began = 0, 0.0, time.perf_counter()
     rings.push_done(deck.segment["done_index"], deck.segment["done"], 0, 0, 1, 0.0)
     while (now := time.perf_counter() - began) < 2.0:

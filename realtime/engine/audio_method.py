@@ -26,14 +26,14 @@ BARELY = 1e-3  # how far bends are turned to run the graph that has them
 
 
 @dataclass(frozen=True)
-class SoundingState:
-    """All that a method remembers, copied: bring it back with `Sounding.restore`."""
+class AudioMethodState:
+    """All that a method remembers, copied: bring it back with `AudioMethod.restore`."""
 
     caches: tuple[np.ndarray, ...]
     phase: PhaseSnapshot | None
 
 
-class Sounding:
+class AudioMethod:
     """Runs a method one frame a step, and inverts magnitudes and mel bands on one running phase.
 
     Parameters
@@ -158,11 +158,11 @@ class Sounding:
         if self._inverter is not None:
             self._inverter.reset()
 
-    def snapshot(self) -> SoundingState:
+    def snapshot(self) -> AudioMethodState:
         """Copy all that is remembered between frames."""
-        return SoundingState(self.graph.snapshot(), self._inverter.snapshot() if self._inverter else None)
+        return AudioMethodState(self.graph.snapshot(), self._inverter.snapshot() if self._inverter else None)
 
-    def restore(self, state: SoundingState) -> None:
+    def restore(self, state: AudioMethodState) -> None:
         """Go on from where `snapshot` was taken."""
         self.graph.restore(state.caches)
         if self._inverter is not None and state.phase is not None:

@@ -12,7 +12,7 @@ from realtime.dsp.freeze import Freeze
 PARTS = 2  # arrays of the state that are what is frozen
 
 
-class Intake:
+class TransformInput:
     """Stands between the live input and a transform.
 
     A frame goes `hear`, `next`, the model, `keep`. All but the live sound is state: `next` may be asked again for the
