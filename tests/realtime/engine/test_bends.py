@@ -27,9 +27,9 @@ from realtime.session.preshow_check import measure
 from tests.eventually import eventually
 from tests.realtime.engine.test_engine import play, still
 from tests.realtime.osc.osc_stage import message
-from tests.realtime.sessions import heard, quiet
+from tests.realtime.sessions import heard, stem, wait
 from tests.realtime.takes.test_take import play as play_a_take
-from tests.realtime.takes.test_take import wait
+from tests.realtime.virtual_stage import still as still_stage
 from tests.reference import layered_model
 
 HOP, RATE = 64, 48_000
@@ -202,48 +202,43 @@ def test_what_checks_is_as_urgent_afterwards_as_anything(layered: dict[str, Path
 # On stage
 
 
-def test_a_session_plays_what_is_turned_from_the_very_next_hop_on(layered: dict[str, Path]) -> None:
-    """Before the master, a still latent sounds the same in each hop; the first that differs is the next to be made."""
-
-    def hops(session: Session, first: int, last: int) -> np.ndarray:
+def test_a_session_plays_a_turned_knob_from_the_very_next_hop_on(layered: dict[str, Path]) -> None:
+    """Before the master, a still latent sounds the same in each hop; the first that differs is the next one decoded."""
+    with still_stage(layered["bent"]) as stage:
+        session = stage.session
+        stage.play(0.5)
+        made = int(session.deck.state["frames"])
+        session.set("/bend/out/scale", 0.0)
+        stage.play(0.3)
         begin = int(session.deck.state["play_offset"])
-        clock = np.arange(begin + first * HOP, begin + last * HOP)
-        stems = session.segment["stems"]
-        return stems[clock % len(stems), 0, 0].reshape(-1, HOP)
-
-    for _ in range(5):  # a machine that is busy may come too late once; then frames have other places
-        with quiet(layered["bent"]) as session:
-            wait(session, 0.3)
-            made = int(session.deck.state["frames"])
-            session.set("/bend/out/scale", 0.0)
-            then = int(session.deck.state["frames"])
-            wait(session, 0.3)
-            heard_now = hops(session, made - 30, then + 40)
-            if session.status().underruns == 0:
-                break
-    else:
-        raise AssertionError("five sessions in a row had underruns")
+        hops = stem(session, "a", begin + (made - 30) * HOP, begin + (made + 40) * HOP).reshape(-1, HOP)
+        assert session.status().underruns == 0
     still_now = settled(layered)
-    turned = [n for n, hop in enumerate(heard_now) if not np.array_equal(hop, still_now)]
-    first = turned[0] + made - 30
-    assert made <= first <= then + 1
-    assert turned == list(range(turned[0], len(heard_now)))
+    turned = [n for n, hop in enumerate(hops) if not np.array_equal(hop, still_now)]
+    assert turned == list(range(30, 70))
     shares = np.exp(-np.arange(1, 11) * HOP / (0.030 * RATE))
-    np.testing.assert_allclose(heard_now[turned[0] :][:10], shares[:, None] * still_now, atol=1e-6)
+    np.testing.assert_allclose(hops[30:40], shares[:, None] * still_now, atol=1e-6)
 
 
-def test_a_session_hears_a_layer_and_patterns_of_layers(layered: dict[str, Path]) -> None:
-    with quiet(layered["bent"], osc=("127.0.0.1", 0)) as session:
+def test_a_layer_and_patterns_of_layers_are_bent_over_osc(layered: dict[str, Path]) -> None:
+    with still_stage(layered["bent"], osc=("127.0.0.1", 0)) as stage:
+        session = stage.session
         assert session.osc is not None
-        eventually(lambda: np.abs(heard(session, session.clock - 1000, session.clock)).max() > 1e-3)
+
+        def level() -> float:
+            stage.play(0.5)
+            return float(np.abs(heard(session, stage.clock - 1000, stage.clock)).max())
+
+        assert level() > 1e-3
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(message("/bend/*/scale", 0.0), ("127.0.0.1", session.osc.port))
             sender.sendto(message("/bend/out/scale", 0.0), ("127.0.0.1", session.osc.port))
             eventually(lambda: session.get("/a/bend/body/scale") == 0.0 == session.get("/bend/front/scale"))
-        eventually(lambda: np.abs(heard(session, session.clock - 1000, session.clock)).max() < 1e-4)
+            eventually(lambda: session.get("/bend/out/scale") == 0.0)
+        assert level() < 1e-4
         session.set("/bend/out/scale", 1.0)
         session.set("/bend/out/shift", 1.0)
-        eventually(lambda: np.abs(heard(session, session.clock - 1000, session.clock)).max() > 1e-3)
+        assert level() > 1e-3
 
 
 def test_a_take_with_turned_layers_is_rendered_as_it_was_heard(layered: dict[str, Path], tmp_path: Path) -> None:
