@@ -1,6 +1,6 @@
-"""Controller layouts, made from the table, as files: for Open Stage Control, and for TouchOSC.
+"""Controller layout files for Open Stage Control and TouchOSC, made from the parameter table.
 
-A layout follows the stage by `/subscribe`, which it sends when it is opened, and again long before it would lapse.
+A layout follows the stage by `/subscribe`, sent when it opens and renewed long before the subscription lapses.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["KINDS", "LayoutError", "open_stage_control", "touchosc", "write_layo
 
 
 class LayoutError(GlitchError):
-    """No such kind of layout, or a file that cannot be written."""
+    """There is no such kind of layout, or the file cannot be written."""
 
 
 def _open_stage_control(table: Table, host: str, port: int) -> bytes:
@@ -26,7 +26,7 @@ def _open_stage_control(table: Table, host: str, port: int) -> bytes:
 
 
 def _touchosc(table: Table, _host: str, _port: int) -> bytes:
-    return touchosc(table)  # where it sends to is set on the device
+    return touchosc(table)  # host and port are set on the device
 
 
 KINDS: dict[str, Callable[[Table, str, int], bytes]] = {
@@ -36,18 +36,18 @@ KINDS: dict[str, Callable[[Table, str, int], bytes]] = {
 
 
 def write_layout(kind: str, table: Table, path: Path, host: str = "127.0.0.1", port: int = 9000) -> None:
-    """Write a controller's layout to a file.
+    """Write a controller layout to a file.
 
     Parameters
     ----------
     kind
         `open-stage-control` or `touchosc`.
     table
-        The parameters of the model that will be played.
+        Parameters of the model to play.
     path
-        The file; one that is there is written over.
+        The file; overwritten if it exists.
     host, port
-        Where the stage listens, for the kinds that keep it in the file.
+        Address of the stage, for kinds that store it.
 
     Raises
     ------

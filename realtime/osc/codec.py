@@ -1,9 +1,13 @@
-"""OSC packets, read and written: one table of type tags, and bundles.
+"""Codec of OSC packets: a table of type tags, messages and bundles.
 
-python-osc reads a message by copying what is left of the packet at every argument, misreads the tags `c` and `S`,
-reads zeros past the end of a message that is cut short, and goes round for ever in a bundle with a negative size. What
-comes from a network is therefore read here, in time that grows with the packet and no faster, and with one exception
-for all that can be wrong with it. (OSC 1.0 and 1.1: Wright 2002; Freed and Schmeder, NIME 2009.)
+python-osc copies the rest of the packet for every argument, misreads the tags `c` and `S`, reads zeros past the end of
+a truncated message, and loops for ever on a bundle with a negative size. This codec reads in time linear in the packet
+and raises a single exception type.
+
+References
+----------
+M. Wright, "The Open Sound Control 1.0 Specification", 2002. A. Freed, A. Schmeder, "Features and Future of Open Sound
+Control version 1.1 for NIME", NIME 2009.
 """
 
 from __future__ import annotations
@@ -14,26 +18,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 IMMEDIATELY = 0.0
-DEEPEST = 16  # bundles in bundles, arrays in arrays
-LATEST_S = 3600.0  # a time tag further ahead than this comes from a clock that is wrong
+MAX_DEPTH = 16  # of nested bundles and arrays
+MAX_AHEAD_S = 3600.0  # a time tag further ahead comes from a wrong clock
 UNIX_EPOCH_IN_NTP = 2_208_988_800
 BUNDLE = b"#bundle\0"
-BUNDLE_HEAD = 16  # the word and the time tag
+BUNDLE_HEAD = 16  # bytes of `#bundle` and the time tag
 
 
 class BadPacketError(Exception):
-    """A packet or message that cannot be read or used; counted, never fatal."""
+    """A packet or message cannot be read or used; counted, never fatal."""
 
 
 class Message(NamedTuple):
-    """One message: its address, or a pattern of addresses, and its arguments."""
+    """A message: address or address pattern, and arguments."""
 
     address: str
     params: tuple[object, ...]
 
 
 class TimeTag(NamedTuple):
-    """An argument of type `t`: seconds since 1900, and parts of 2³² of a second."""
+    """An argument of type `t`: seconds since 1900, and units of 2⁻³² s."""
 
     seconds: int
     fraction: int
@@ -69,13 +73,13 @@ def _blob(data: bytes, at: int) -> tuple[bytes, int]:
 
 def _character(data: bytes, at: int) -> tuple[str, int]:
     (code,) = _INT.unpack_from(data, at)
-    if not 0 <= code < 0xD800:  # before the surrogates, which are no characters
-        raise BadPacketError("a character that there isn't")
+    if not 0 <= code < 0xD800:  # surrogates are not characters
+        raise BadPacketError("a character that doesn't exist")
     return chr(code), at + 4
 
 
 def _fixed(layout: str) -> Callable[[bytes, int], tuple[object, int]]:
-    """Make a reader of arguments of one size: a value where the layout has one field, a tuple where it has more."""
+    """Make a reader of fixed-size arguments: a value for a layout of one field, a tuple for more."""
     fields = struct.Struct(layout)
     single = len(layout) == 2
 
@@ -108,17 +112,17 @@ READERS: dict[str, Callable[[bytes, int], tuple[object, int]]] = {
 
 
 def read_message(data: bytes) -> Message:
-    """Read a message, every type tag of OSC 1.0 and 1.1 with its own bytes.
+    """Read a message with any type tag of OSC 1.0 and 1.1.
 
     Raises
     ------
     BadPacketError
-        It is cut short, or isn't OSC.
+        The message is truncated or isn't OSC.
     """
     if not data.startswith(b"/"):
         raise BadPacketError(f"a packet of {len(data)} bytes that is not OSC")
     address, at = _string(data, 0)
-    if at >= len(data):  # no type tags: a message without arguments, as old senders write it
+    if at >= len(data):  # old senders omit the type tags of a message without arguments
         return Message(_complete(address, at, data), ())
     tags, at = _string(data, at)
     if not tags.startswith(","):
@@ -127,7 +131,7 @@ def read_message(data: bytes) -> Message:
     outer: list[list[object]] = []
     for tag in tags[1:]:
         if tag == "[":
-            if len(outer) >= DEEPEST:
+            if len(outer) >= MAX_DEPTH:
                 raise BadPacketError("arrays nested too deep")
             outer.append(arguments)
             arguments = []
@@ -156,26 +160,26 @@ def _complete(address: str, at: int, data: bytes) -> str:
 
 
 def messages(data: bytes, now: float | None = None) -> list[tuple[Message, float]]:
-    """Give the messages of a packet in order, those of nested bundles included.
+    """Return the messages of a packet in order, including those of nested bundles.
 
-    A packet is read whole or not at all: a bundle that breaks off leaves nothing half done.
+    A packet is read completely or not at all.
 
     Parameters
     ----------
     data
-        The packet, without any framing.
+        The packet without framing.
     now
-        Unix time; the system's where it isn't given.
+        Unix time. Default: the system's.
 
     Returns
     -------
     list of (Message, float)
-        The float is the time tag as unix time, past or future; `IMMEDIATELY` where there is none, or it says so.
+        Messages with their time tags as Unix time; `IMMEDIATELY` without a time tag or with the immediate one.
 
     Raises
     ------
     BadPacketError
-        The packet can't be read.
+        The packet cannot be read.
     """
     if not data.startswith(BUNDLE):
         return [(read_message(data), IMMEDIATELY)]
@@ -183,11 +187,11 @@ def messages(data: bytes, now: float | None = None) -> list[tuple[Message, float
 
 
 def _bundle(data: bytes, now: float, depth: int) -> Iterator[tuple[Message, float]]:
-    if len(data) < BUNDLE_HEAD or depth > DEEPEST:
+    if len(data) < BUNDLE_HEAD or depth > MAX_DEPTH:
         raise BadPacketError("a bundle that is cut short, or bundles nested too deep")
     seconds, fraction = struct.unpack_from(">II", data, len(BUNDLE))
     when = IMMEDIATELY if (seconds, fraction) == (0, 1) else seconds - UNIX_EPOCH_IN_NTP + fraction / 2**32
-    if when > now + LATEST_S:
+    if when > now + MAX_AHEAD_S:
         raise BadPacketError(f"a time tag {(when - now) / 3600:.0f} hours ahead; the sender's clock is wrong")
     at = BUNDLE_HEAD
     while at < len(data):
@@ -210,11 +214,17 @@ def write_message(address: str, arguments: Iterable[object] = (), tags: str | No
 
     Parameters
     ----------
+    address
+        OSC address.
     arguments
         Numbers, strings, booleans, None, `IMPULSE` or bytes.
     tags
-        Their types (`ifhdsSbTFNI`); by default T and F for a bool, i for an int that fits and h for one that doesn't, f
-        for a float, s for a string, N for None, b for bytes.
+        Their types (`ifhdsSbTFNI`). Default: T or F for a bool, i for an int of 32 bits and h for a larger one, f for a
+        float, s for a string, N for None, b for bytes, I for `IMPULSE`.
+
+    Returns
+    -------
+    packet : bytes
     """
     values = list(arguments)
     tags = "".join(map(_tag, values)) if tags is None else tags
@@ -223,7 +233,7 @@ def write_message(address: str, arguments: Iterable[object] = (), tags: str | No
         if tag in WRITTEN:
             try:
                 parts.append(WRITTEN[tag].pack(value))
-            except OverflowError:  # a double that no float holds
+            except OverflowError:  # beyond the range of a float32
                 parts.append(WRITTEN[tag].pack(float("inf") if float(value) > 0 else float("-inf")))  # type: ignore[arg-type]
         elif tag in "sS":
             parts.append(_padded(str(value).encode()))
@@ -237,7 +247,7 @@ WRITTEN = {tag: struct.Struct(f">{letter}") for tag, letter in {"i": "i", "f": "
 
 
 def write_bundle(packets: Sequence[bytes]) -> bytes:
-    """Put packets into a bundle that acts at once."""
+    """Write packets as a bundle with the immediate time tag."""
     return BUNDLE + struct.pack(">II", 0, 1) + b"".join(_INT.pack(len(packet)) + packet for packet in packets)
 
 

@@ -1,7 +1,7 @@
-"""What the stage tells: values as they change, at the rate that each subscriber asked for.
+"""OSC feedback: changed values, sent to each subscriber at its rate.
 
-A controller's faders follow the stage in this way, and meters come with them. Values are read a few dozen times a
-second while somebody listens, and never otherwise; nothing in the way from a control to the sound knows of it.
+Faders of a controller follow the stage this way, and meters are included. Values are polled a few dozen times per
+second while there are subscribers, and never otherwise; the path from a control to the sound isn't involved.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from realtime.params.table import Parameter, ParameterError
 # Addresses that can be read and not set, such as /meter/peak, with their values.
 Readings = Callable[[], Mapping[str, Sequence[float]]]
 
-SUBSCRIPTIONS = 64
+MAX_SUBSCRIPTIONS = 64
 LAPSE_S = 60.0
 DEFAULT_RATE_HZ = 20.0
-HIGHEST_RATE_HZ = 100.0
-LARGEST_BUNDLE = 1400  # bytes: what one Ethernet frame carries; a larger datagram is lost with any of its fragments
-VALUE_TAGS = {"float": "f", "int": "i", "bool": "i"}  # the kinds that have a value to tell
+MAX_RATE_HZ = 100.0
+MAX_BUNDLE = 1400  # bytes in one Ethernet frame; a larger datagram is lost with any of its fragments
+VALUE_TAGS = {"float": "f", "int": "i", "bool": "i"}  # kinds with a value, and their OSC types
 
 
 class Watch:
-    """What can be read of the stage, as OSC messages, and when each of them last changed.
+    """All readable values of the stage as OSC messages, with the time of their last change.
 
     Parameters
     ----------
     stage, readings
-        Where values come from.
+        Sources of the values.
     tags
-        The OSC type of each kind of parameter; kinds that it doesn't name aren't told.
+        OSC type of each kind of parameter; other kinds are omitted.
     """
 
     def __init__(self, stage: Stage, readings: Readings, tags: Mapping[str, str] = VALUE_TAGS) -> None:
@@ -47,12 +47,12 @@ class Watch:
         self._packets: dict[str, bytes] = {}
         self._changed: dict[str, int] = {}
         self._matcher = Matcher()
-        self.names: tuple[str, ...] = ()  # replaced when there are others
-        self.now = 0  # counts refreshes; what changes carry
-        self.error: str | None = None  # why something could not be read
+        self.names: tuple[str, ...] = ()  # replaced when they change
+        self.now = 0  # number of refreshes; the time of changes
+        self.error: str | None = None  # why reading failed
 
     def refresh(self) -> None:
-        """Read everything once. Never raises: a stage that is being closed may fail to say how it is."""
+        """Read all values. Never raises, although reading may fail while a stage closes."""
         self.now += 1
         try:
             self._read()
@@ -66,51 +66,51 @@ class Watch:
         for address, tag in tags.items():
             try:
                 value = self._stage.get(address)
-            except ParameterError:  # another model is being put in
+            except ParameterError:  # a model is being exchanged
                 continue
             if self._values.get(address) != value:
                 self._values[address] = value
-                self._note(address, value_message(address, value, tag))
+                self._update(address, value_message(address, value, tag))
         for address, numbers in readings.items():
             values = tuple(map(float, numbers))
             if self._values.get(address) != values:
                 self._values[address] = values
-                self._note(address, write_message(address, values, "f" * len(values)))
+                self._update(address, write_message(address, values, "f" * len(values)))
         if addresses is not self._addresses or len(self._values) != len(self.names):
             self._addresses = addresses
             self.names = tuple(name for name in (*tags, *readings) if name in self._values)
             for gone in self._values.keys() - set(self.names):
                 del self._values[gone], self._packets[gone], self._changed[gone]
 
-    def _note(self, address: str, packet: bytes) -> None:
-        if self._packets.get(address) != packet:  # NaN differs from itself, its bytes don't
+    def _update(self, address: str, packet: bytes) -> None:
+        if self._packets.get(address) != packet:  # bytes, since NaN differs from itself
             self._packets[address] = packet
             self._changed[address] = self.now
 
     def select(self, selection: str) -> tuple[str, ...]:
-        """Give the addresses that a pattern, an address or the beginning of addresses (whole parts of them) means.
+        """Return the addresses that match a pattern, an address, or a path and everything below it.
 
         Raises
         ------
         BadPacketError
-            It is no pattern.
+            The pattern is malformed.
         """
         if is_pattern(selection):
             return self._matcher.matches(selection, self.names)
         return self.under(selection)
 
     def under(self, path: str) -> tuple[str, ...]:
-        """Give an address and those below it."""
+        """Return an address and those below it."""
         path = path.rstrip("/")
         return tuple(name for name in self.names if name == path or name.startswith(f"{path}/"))
 
     def since(self, moment: int, addresses: Iterable[str]) -> list[bytes]:
-        """Give the messages of those addresses whose values have changed after a moment."""
+        """Return the messages of those addresses that changed after refresh number `moment`."""
         return [self._packets[address] for address in addresses if self._changed.get(address, 0) > moment]
 
 
 def value_message(address: str, value: float, tag: str) -> bytes:
-    """Write a parameter's value; `tag` T stands for a boolean, T or F."""
+    """Write a parameter's value; the tag `T` writes a boolean as T or F."""
     if tag == "T":
         return write_message(address, [bool(value)])
     return write_message(address, (round(value) if tag in "ih" else value,), tag)
@@ -118,7 +118,7 @@ def value_message(address: str, value: float, tag: str) -> bytes:
 
 @dataclass
 class Subscription:
-    """What one peer wants to hear."""
+    """A subscription of one peer."""
 
     peer: Peer
     selection: str
@@ -129,14 +129,14 @@ class Subscription:
 
 
 class Feedback:
-    """Tells subscribers what changes.
+    """Sends changed values to subscribers.
 
     Parameters
     ----------
     stage, readings
-        Where values come from.
+        Sources of the values.
     lapse_s
-        After so long without renewal a subscription over UDP ends: nobody would notice that the controller has gone.
+        Seconds without renewal after which a subscription over UDP ends, since a vanished controller isn't noticed.
     """
 
     def __init__(self, stage: Stage, readings: Readings, *, lapse_s: float = LAPSE_S) -> None:
@@ -144,16 +144,16 @@ class Feedback:
         self.watch = Watch(stage, readings)
         self._subscriptions: dict[tuple[Hashable, str], Subscription] = {}
         self._lock = threading.Lock()
-        self._changed = threading.Event()  # somebody has come, or it is over
+        self._changed = threading.Event()  # a new subscription, or the end
         self._running = True
         self._thread = threading.Thread(target=self._run, name="osc feedback", daemon=True)
 
     def start(self) -> None:
-        """Begin to tell."""
+        """Start sending."""
         self._thread.start()
 
     def close(self) -> None:
-        """Tell no more."""
+        """Stop sending."""
         self._running = False
         self._changed.set()
         if self._thread.is_alive():
@@ -161,31 +161,41 @@ class Feedback:
 
     @property
     def subscriptions(self) -> list[Subscription]:
-        """Those that are running."""
+        """Active subscriptions."""
         with self._lock:
             return list(self._subscriptions.values())
 
     def subscribe(self, peer: Peer, selection: str = "/", rate_hz: float = DEFAULT_RATE_HZ) -> Subscription:
-        """Begin to tell a peer about addresses, everything first; or renew that, or change its rate.
+        """Subscribe a peer to addresses, renew its subscription, or change the rate.
 
-        It is told `/subscribed`, what it has selected, the rate, and after how many seconds that lapses (0: never).
+        All values are sent first, then changes. The peer gets `/subscribed SELECTION RATE LAPSE`, LAPSE being the
+        seconds after which the subscription ends (0: never).
+
+        Parameters
+        ----------
+        peer
+            Receiver of the values.
+        selection
+            A pattern, an address, or a path and everything below it.
+        rate_hz
+            Largest number of updates per second, 0.1 to 100.
 
         Raises
         ------
         BadPacketError
-            What it selects is no pattern, or there are too many subscriptions.
+            The selection is malformed, or there are too many subscriptions.
         """
         if not selection.startswith("/"):
-            raise BadPacketError(f"/subscribe takes the beginning of addresses or a pattern, not '{selection:.40}'")
-        Matcher().matches(selection, ())  # says what is wrong with it
+            raise BadPacketError(f"/subscribe takes an address, a path or a pattern, not '{selection:.40}'")
+        Matcher().matches(selection, ())  # raises if it is malformed
         lapses = float("inf") if peer.lasting else time.monotonic() + self.lapse_s
-        rate_hz = min(max(rate_hz, 0.1), HIGHEST_RATE_HZ)
+        rate_hz = min(max(rate_hz, 0.1), MAX_RATE_HZ)
         with self._lock:
             key = (peer.key, selection)
             known = self._subscriptions.get(key)
             if known is None:
-                if len(self._subscriptions) >= SUBSCRIPTIONS:
-                    raise BadPacketError(f"there are {SUBSCRIPTIONS} subscriptions already, and no more are taken")
+                if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+                    raise BadPacketError(f"there are {MAX_SUBSCRIPTIONS} subscriptions already, and no more are taken")
                 known = self._subscriptions[key] = Subscription(peer, selection, rate_hz, lapses)
             known.lapses, known.due = lapses, min(known.due, time.monotonic() + 1 / rate_hz)
             known.rate_hz = rate_hz
@@ -195,7 +205,7 @@ class Feedback:
         return known
 
     def unsubscribe(self, peer: Peer, selection: str | None = None) -> None:
-        """Stop telling a peer about what it selected, or about anything."""
+        """End a subscription of a peer, or all of them."""
         with self._lock:
             for key in list(self._subscriptions):
                 if key[0] == peer.key and selection in (None, key[1]):
@@ -213,9 +223,9 @@ class Feedback:
             if ready and self._running:
                 self.watch.refresh()
                 for subscription in ready:
-                    self._tell(subscription, now)
+                    self._send_changes(subscription, now)
 
-    def _tell(self, subscription: Subscription, now: float) -> None:
+    def _send_changes(self, subscription: Subscription, now: float) -> None:
         there = subscription.lapses > now
         for bundle in bundles(self.watch.since(subscription.seen, self.watch.select(subscription.selection))):
             there = there and subscription.peer.send(bundle)
@@ -227,10 +237,10 @@ class Feedback:
 
 
 def bundles(packets: Sequence[bytes]) -> Iterator[bytes]:
-    """Put packets into one bundle, or into more where one would not fit into an Ethernet frame."""
+    """Yield bundles of packets, each small enough for an Ethernet frame."""
     begin, size = 0, 0
     for k, packet in enumerate(packets):
-        if k > begin and size + 4 + len(packet) > LARGEST_BUNDLE - 16:
+        if k > begin and size + 4 + len(packet) > MAX_BUNDLE - 16:
             yield write_bundle(packets[begin:k])
             begin, size = k, 0
         size += 4 + len(packet)

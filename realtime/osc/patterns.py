@@ -1,8 +1,8 @@
 """Address patterns: `* ? [a-z] [!a-z] {a,b}` within a part of an address, and `//` across parts (OSC 1.1).
 
-A pattern is matched part by part along the tree of addresses, and each part by moving a set of places along it: the
-time is bounded by the product of both lengths, whatever the pattern is. A regular expression would try places again
-and again, and a hostile pattern such as `*a*a*a*a*a*a*b` could keep it busy for hours.
+Patterns are matched part by part along the tree of addresses, each part with a set of positions (an NFA), so the time
+is bounded by the product of both lengths. A regular expression would backtrack, and a hostile pattern such as
+`*a*a*a*a*a*a*b` could take hours.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any
 
 from realtime.osc.codec import BadPacketError
 
-LONGEST = 256  # characters of a pattern
-REMEMBERED = 512  # patterns whose addresses are kept
+MAX_LENGTH = 256  # characters of a pattern
+MAX_CACHED = 512  # patterns whose matches are kept
 
-# Gives, for a set of places in a text (bit k: before character k), the places after a step of the pattern.
+# Maps a set of positions in a text (bit k: before character k) to the positions after a step of the pattern.
 Step = Callable[[str, int], int]
 
 
 def is_pattern(address: str) -> bool:
-    """Say whether an address stands for others."""
+    """Return whether an address is a pattern."""
     return "//" in address or any(character in address for character in "*?[{")
 
 
 class Matcher:
-    """The addresses that a pattern stands for, found once for each pattern as long as the addresses stay the same."""
+    """Matches patterns against addresses and caches the matches until the addresses change."""
 
     def __init__(self) -> None:
         self._addresses: object = None
@@ -33,36 +33,36 @@ class Matcher:
         self._found: dict[str, tuple[str, ...]] = {}
 
     def matches(self, pattern: str, addresses: Iterable[str]) -> tuple[str, ...]:
-        """Give what matches, in the order of the addresses.
+        """Return the matching addresses in their order.
 
         Parameters
         ----------
         pattern
-            As it came.
+            Address pattern.
         addresses
-            Known by identity: another object is another set of addresses.
+            Compared by identity: a new object means new addresses.
 
         Raises
         ------
         BadPacketError
-            A bracket or brace that isn't closed, or a pattern that is too long.
+            A bracket or brace isn't closed, or the pattern is too long.
         """
         if addresses is not self._addresses:
             self._tree, self._found = tree(addresses), {}
             self._addresses = addresses
         found = self._found.get(pattern)
         if found is None:
-            if len(self._found) >= REMEMBERED:
+            if len(self._found) >= MAX_CACHED:
                 self._found.clear()
             found = self._found[pattern] = select(pattern, self._tree)
         return found
 
 
-LEAF = ""  # the key under which a node of the tree keeps its own address and its place in the order
+LEAF = ""  # key of a node's own address and its place in the order
 
 
 def tree(addresses: Iterable[str]) -> dict[str, Any]:
-    """Order addresses by their parts."""
+    """Return the tree of addresses by their parts."""
     root: dict[str, Any] = {}
     for place, address in enumerate(addresses):
         node = root
@@ -73,9 +73,15 @@ def tree(addresses: Iterable[str]) -> dict[str, Any]:
 
 
 def select(pattern: str, root: dict[str, Any]) -> tuple[str, ...]:
-    """Find the addresses of a tree that a pattern matches."""
-    if len(pattern) > LONGEST or not pattern.startswith("/"):
-        raise BadPacketError(f"an address pattern without a slash before it, or of more than {LONGEST} characters")
+    """Return the addresses of a tree that a pattern matches.
+
+    Raises
+    ------
+    BadPacketError
+        The pattern is malformed or too long.
+    """
+    if len(pattern) > MAX_LENGTH or not pattern.startswith("/"):
+        raise BadPacketError(f"an address pattern without a slash before it, or of more than {MAX_LENGTH} characters")
     if pattern.endswith("/") and not pattern.endswith("//"):
         return ()
     nodes = {id(root): root}
@@ -94,7 +100,7 @@ def select(pattern: str, root: dict[str, Any]) -> tuple[str, ...]:
 
 
 def split(pattern: str) -> list[str]:
-    """Split a pattern at its slashes; several in a row give one empty part. Slashes within brackets are no pattern."""
+    """Split a pattern at its slashes; several in a row give one empty part."""
     parts: list[str] = []
     for part in pattern.split("/")[1:]:
         if part or not parts or parts[-1]:
@@ -103,7 +109,7 @@ def split(pattern: str) -> list[str]:
 
 
 def _below(start: dict[str, Any], others: dict[int, dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Give a node and all nodes below it, once, stopping at others that will be gone through themselves."""
+    """Yield a node and all nodes below it, skipping nodes that are visited on their own."""
     waiting = [start]
     while waiting:
         node = waiting.pop()
@@ -112,7 +118,7 @@ def _below(start: dict[str, Any], others: dict[int, dict[str, Any]]) -> Iterator
 
 
 def match_part(steps: list[Step], name: str) -> bool:
-    """Say whether compiled steps lead from the beginning of a name to its end."""
+    """Return whether compiled steps match a whole name."""
     places = 1
     for step in steps:
         places = step(name, places)
@@ -122,7 +128,7 @@ def match_part(steps: list[Step], name: str) -> bool:
 
 
 def compile_part(part: str) -> list[Step]:
-    """Make the steps of one part of a pattern.
+    """Compile one part of a pattern into steps.
 
     Raises
     ------
@@ -153,18 +159,18 @@ def compile_part(part: str) -> list[Step]:
 
 
 def _anything(name: str, places: int) -> int:
-    """`*`: every place from the first one on."""
+    """`*`: every position from the first on."""
     first = places & -places
     return (2 << len(name)) - first
 
 
 def _anyone(name: str, places: int) -> int:
-    """`?`: one further, but not beyond the end."""
+    """`?`: one position further, not beyond the end."""
     return places << 1 & (2 << len(name)) - 1
 
 
 def _one_of(inside: str) -> Step:
-    """`[a-z]`: one further over a character that is listed, or with `!` over one that isn't."""
+    """`[a-z]`: one position further over a listed character, or with `!` over an unlisted one."""
     wanted = not inside.startswith("!")
     listed = inside if wanted else inside[1:]
     ranges: list[tuple[str, str]] = []
@@ -174,7 +180,7 @@ def _one_of(inside: str) -> Step:
             low, high = sorted((listed[at], listed[at + 2]))
             ranges.append((low, high))
             at += 3
-        else:  # a character by itself; a minus at either end is one
+        else:  # a single character, or a minus at either end
             ranges.append((listed[at], listed[at]))
             at += 1
 
@@ -189,7 +195,7 @@ def _one_of(inside: str) -> Step:
 
 
 def _either(words: list[str]) -> Step:
-    """`{a,b}`, or characters that stand for themselves: further over any of the words."""
+    """`{a,b}` or literal characters: further over any of the words."""
 
     def step(name: str, places: int) -> int:
         after = 0

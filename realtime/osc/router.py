@@ -1,13 +1,13 @@
-"""Where messages go: parameters to the stage, commands to those who answer.
+"""Routing of OSC messages: parameters to the stage, commands to their functions.
 
 ========================================  ==============================================================
-`/get ADDRESS [PORT]`                     the value, or for a pattern the values, back to the sender
-`/subscribe [ADDRESS] [RATE] [PORT]`      values as they change, at most RATE times a second
-`/unsubscribe [ADDRESS] [PORT]`           no more of that, or of anything
+`/get ADDRESS [PORT]`                     replies with the value, or the values that match a pattern
+`/subscribe [ADDRESS] [RATE] [PORT]`      sends values as they change, at most RATE times per second
+`/unsubscribe [ADDRESS] [PORT]`           ends this subscription, or all
 `/ping ...`                               `/pong ...`
 ========================================  ==============================================================
 
-Answers go to where the message came from, or to another port of the same host; never to a host that hasn't asked.
+Replies go to the sender, or to another port of the same host, never to any other host.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from realtime.osc.udp import Peer, UnknownAddressError
 from realtime.params.surface import Stage
 from realtime.params.table import ParameterError
 
-# What acts on a message that is no parameter; gets its arguments, its time and who sent it.
+# Handles a message that isn't a parameter; takes its arguments, its time and its sender.
 Command = Callable[[Sequence[object], float, Peer | None], None]
 
 
 def no_readings() -> dict[str, Sequence[float]]:
-    """There is nothing to read but parameters."""
+    """Return no readings."""
     return {}
 
 
 class Router:
-    """Takes messages to a stage, in the order in which they come.
+    """Routes messages to a stage in the order of arrival.
 
     Parameters
     ----------
     stage
-        Whose parameters they set.
+        Its parameters are set.
     readings
-        What else can be read, such as meters.
+        Values that can only be read, such as meters.
     feedback
-        Serves `/subscribe`; without it there is none.
+        Serves `/subscribe`; None disables subscriptions.
     commands
-        Further commands by their address.
+        Further commands by address.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class Router:
             self._commands |= {"/subscribe": self._subscribe, "/unsubscribe": self._unsubscribe}
 
     def handle(self, address: str, arguments: Sequence[object], when: float, peer: Peer | None = None) -> None:
-        """Set a parameter, or those that a pattern means, or run a command.
+        """Set a parameter or all that match a pattern, or run a command.
 
         Raises
         ------
         UnknownAddressError
-            Nothing has this address, or matches this pattern.
+            There is no such address, and nothing matches the pattern.
         BadPacketError
-            The arguments don't fit.
+            The arguments are wrong.
         """
         addresses = self._stage.addresses
         if address in addresses:
@@ -80,7 +80,7 @@ class Router:
             raise UnknownAddressError(address)
 
     def _set(self, address: str, arguments: Sequence[object], when: float) -> None:
-        if len(arguments) == 1 and isinstance(arguments[0], list):  # [fff] means the same as fff
+        if len(arguments) == 1 and isinstance(arguments[0], list):  # [fff] is the same as fff
             arguments = arguments[0]
         try:
             self._stage.set(address, *arguments, at=when)
@@ -88,7 +88,7 @@ class Router:
             raise BadPacketError(str(error)) from None
 
     def _set_each(self, addresses: Sequence[str], arguments: Sequence[object], when: float) -> None:
-        """Set what takes the arguments; that some don't is no mistake as long as some do."""
+        """Set the parameters that take the arguments; an error only if none does."""
         refused: list[BadPacketError] = []
         for address in addresses:
             try:
@@ -122,7 +122,7 @@ class Router:
                 values = [float(value) for value in readings[address]]
                 packets.append(write_message(address, values, "f" * len(values)))
             elif address in addresses and (tag := VALUE_TAGS.get(addresses[address].kind)) is not None:
-                with contextlib.suppress(ParameterError):  # another model is being put in
+                with contextlib.suppress(ParameterError):  # a model is being exchanged
                     packets.append(value_message(address, self._stage.get(address), tag))
         return packets
 
@@ -147,14 +147,14 @@ def _words_and_numbers(arguments: Sequence[object]) -> tuple[list[str], list[flo
     words = [value for value in arguments if isinstance(value, str)]
     numbers = [float(value) for value in arguments if isinstance(value, int | float)]
     if not all(value - value == 0.0 for value in numbers):
-        raise BadPacketError("a rate or port that is no number")
+        raise BadPacketError("a rate or port that is not a number")
     return words, numbers
 
 
 def _target(peer: Peer | None, numbers: Sequence[float]) -> Peer:
-    """Give who is to be answered: the sender, or who listens at the port that was named."""
+    """Return the peer to answer: the sender, or the one at the given port."""
     if peer is None:
-        raise BadPacketError("a message that asks for an answer, from nowhere")
+        raise BadPacketError("a message that asks for a reply, without a sender")
     if not numbers:
         return peer
     if not 1 <= numbers[0] <= 65_535:

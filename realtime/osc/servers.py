@@ -1,4 +1,4 @@
-"""All of OSC for one stage: UDP, TCP, feedback, OSCQuery and its announcement, started and closed together."""
+"""All OSC servers of a stage, started and closed together: UDP, TCP, feedback, OSCQuery and its announcement."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from realtime.params.surface import Stage
 
 
 class OscSurface:
-    """OSC in and out.
+    """The OSC servers of a stage.
 
     Parameters
     ----------
     stage
-        What is played.
+        Stage to control.
     host, port
-        Where to listen with UDP; port 0 takes a free one. TCP takes the same number, or where port 0 was asked for and
-        the number is taken, any other.
+        Address to listen on with UDP; port 0 takes a free one. TCP uses the same number, or any other if port 0 was
+        given and the number is taken.
     query_port
-        Of OSCQuery; 0 takes a free one, None does without.
+        Port of OSCQuery; 0 takes a free one, None disables it.
     readings
-        What can be read beside parameters: address and values.
+        Values that can only be read, by address.
     commands
-        Addresses that are no parameters, and what they do.
+        Commands by address.
     name
-        As others on the network see it.
+        Name on the network.
     announce
-        Whether to tell the network.
+        Whether to announce the stage by zeroconf.
     lapse_s
-        A subscription over UDP ends after so long without renewal.
+        Seconds without renewal after which a subscription over UDP ends.
     drop_late_s
-        Drop messages whose time tag is further in the past than this; None lets them act at once.
+        Drop messages whose time tag is further in the past than this; None lets them take effect at once.
     origins
-        Origins of web pages that may ask OSCQuery.
+        Origins of web pages that may use OSCQuery.
 
     Raises
     ------
     OscError
-        A port cannot be opened; none is held then.
+        A port cannot be opened; none stays open then.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class OscSurface:
         origins: Collection[str] = (),
     ) -> None:
         self._stack = contextlib.ExitStack()
-        with contextlib.ExitStack() as opened:  # closes what is open where something can't be opened
+        with contextlib.ExitStack() as opened:  # closes the others if one cannot be opened
             self.feedback = Feedback(stage, readings, lapse_s=lapse_s)
             opened.callback(self.feedback.close)
             route = Router(stage, readings, self.feedback, commands).handle
@@ -97,12 +97,12 @@ class OscSurface:
 
     @property
     def counts(self) -> Counts:
-        """What has come in over all transports."""
+        """Counts of all transports."""
         received = self.udp.counts + self.tcp.counts
         return received if self.query is None else received + self.query.counts
 
     def start(self) -> None:
-        """Begin to receive and to tell."""
+        """Start all servers."""
         self.feedback.start()
         self.udp.start()
         self.tcp.start()
@@ -112,5 +112,5 @@ class OscSurface:
             self.announcement.start()
 
     def close(self) -> None:
-        """Say goodbye, and give all ports back. May be called twice."""
+        """Stop all servers and release the ports. May be called twice."""
         self._stack.close()

@@ -1,7 +1,7 @@
-"""OSC over TCP, framed by size (OSC 1.0) or by SLIP (OSC 1.1): told apart by the first byte that a client sends.
+"""OSC over TCP, framed by size (OSC 1.0) or by SLIP (OSC 1.1), recognised by a client's first byte.
 
-One thread serves all clients and waits for none. A client that sends something else is closed at its first byte: the
-`GET` or `POST` of a browser, so that no web page reaches the stage this way, or the hello of TLS.
+One thread serves all clients and waits for none. A client that sends anything else is closed at its first byte: the
+`GET` or `POST` of a browser, so that no web page reaches the stage, or the handshake of TLS.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from collections.abc import Callable, Hashable
 
 from realtime.ipc.priority import raise_thread_priority
 from realtime.osc.codec import BadPacketError
-from realtime.osc.udp import LARGEST_PACKET, OscError, Peer, Receiver, Route, open_socket
+from realtime.osc.udp import MAX_PACKET, OscError, Peer, Receiver, Route, open_socket
 
-CLIENTS = 32
-READ = 1 << 16
-WAITING = 1 << 18  # bytes that may wait for a slow client; beyond it packets to it are dropped
+MAX_CLIENTS = 32
+READ_BYTES = 1 << 16
+MAX_UNSENT = 1 << 18  # bytes queued for a slow client; further packets are dropped
 
 END, ESCAPE, ESCAPED_END, ESCAPED_ESCAPE = b"\xc0", b"\xdb", b"\xdb\xdc", b"\xdb\xdd"
 
 
 class Framing:
-    """Takes a stream of bytes apart into packets, and frames packets, in the way that the first byte shows."""
+    """Splits a stream of bytes into packets and frames packets, in the format of the first byte."""
 
     def __init__(self) -> None:
-        self.slip: bool | None = None  # not known yet
+        self.slip: bool | None = None  # unknown until the first byte
         self._buffer = bytearray()
 
     def split(self, data: bytes) -> list[bytes]:
-        """Take bytes as they come and give the packets that are complete.
+        """Take the next bytes and return the packets that are complete.
 
         Raises
         ------
         BadPacketError
-            The stream is no OSC, or its packets are too large. There is no way to go on.
+            The stream isn't OSC, or a packet is too large; the stream cannot be continued.
         """
         if self.slip is None and data:
             if data[0] not in b"\0\xc0/#":
@@ -46,7 +46,7 @@ class Framing:
         return self._split_slip() if self.slip else self._split_sizes()
 
     def frame(self, packet: bytes) -> bytes:
-        """Put a packet into a frame."""
+        """Frame a packet."""
         if not self.slip:
             return len(packet).to_bytes(4, "big") + packet
         return END + packet.replace(ESCAPE, ESCAPED_ESCAPE).replace(END, ESCAPED_END) + END
@@ -55,8 +55,8 @@ class Framing:
         packets, buffer, at = [], self._buffer, 0
         while len(buffer) - at >= 4:
             size = int.from_bytes(buffer[at : at + 4], "big")
-            if size > LARGEST_PACKET:
-                raise BadPacketError(f"a packet of {size} bytes over TCP; {LARGEST_PACKET} are the most")
+            if size > MAX_PACKET:
+                raise BadPacketError(f"a packet of {size} bytes over TCP; {MAX_PACKET} are the most")
             if len(buffer) - at - 4 < size:
                 break
             packets.append(bytes(buffer[at + 4 : at + 4 + size]))
@@ -66,14 +66,14 @@ class Framing:
 
     def _split_slip(self) -> list[bytes]:
         *frames, rest = bytes(self._buffer).split(END)
-        if any(len(frame) > 2 * LARGEST_PACKET for frame in (*frames, rest)):
-            raise BadPacketError(f"a packet over TCP of more than {LARGEST_PACKET} bytes")
+        if any(len(frame) > 2 * MAX_PACKET for frame in (*frames, rest)):
+            raise BadPacketError(f"a packet over TCP of more than {MAX_PACKET} bytes")
         self._buffer = bytearray(rest)
         return [frame.replace(ESCAPED_END, END).replace(ESCAPED_ESCAPE, ESCAPE) for frame in frames if frame]
 
 
 class TcpPeer:
-    """A client that is connected."""
+    """A connected client."""
 
     lasting = True
 
@@ -81,38 +81,38 @@ class TcpPeer:
         self.connection, self.where = connection, where
         self.framing = Framing()
         self.gone = False
-        self._waiting = bytearray()
+        self._unsent = bytearray()
         self._lock = threading.Lock()
         self._wake = wake
 
     @property
     def key(self) -> Hashable:
-        """What tells peers apart: the transport, the host and the port."""
+        """Identity of the peer: transport, host and port."""
         return ("tcp", self.where)
 
     @property
     def unsent(self) -> bool:
-        """Whether bytes wait to be sent."""
-        return bool(self._waiting)
+        """Whether bytes are queued."""
+        return bool(self._unsent)
 
     def send(self, packet: bytes) -> bool:
-        """Send without waiting: the receiving thread does it. A packet that has no room is dropped."""
+        """Queue a packet for the receiving thread to send; drop it if the queue is full."""
         with self._lock:
-            if len(self._waiting) + len(packet) > WAITING:
+            if len(self._unsent) + len(packet) > MAX_UNSENT:
                 return not self.gone
-            self._waiting += self.framing.frame(packet)
+            self._unsent += self.framing.frame(packet)
         self._wake()
         return not self.gone
 
     def at_port(self, port: int) -> Peer:
-        """A connection is answered on itself, whatever port was named."""
+        """Return the connection itself, whatever the port."""
         return self
 
     def flush(self) -> None:
-        """Send what fits now."""
+        """Send as much of the queue as the socket takes."""
         with self._lock, contextlib.suppress(BlockingIOError):
-            sent = self.connection.send(self._waiting)
-            del self._waiting[:sent]
+            sent = self.connection.send(self._unsent)
+            del self._unsent[:sent]
 
 
 class TcpServer(Receiver):
@@ -121,9 +121,9 @@ class TcpServer(Receiver):
     Parameters
     ----------
     host, port
-        Where to listen; port 0 takes a free one.
+        Address to listen on; port 0 takes a free one.
     route, drop_late_s
-        As for `Receiver`; called from the receiving thread.
+        As in `Receiver`; called from the receiving thread.
 
     Raises
     ------
@@ -135,7 +135,7 @@ class TcpServer(Receiver):
         super().__init__(route, drop_late_s)
         self._socket = open_socket(host, port, socket.SOCK_STREAM)
         try:
-            self._socket.listen(CLIENTS)
+            self._socket.listen(MAX_CLIENTS)
         except OSError as error:
             self._socket.close()
             raise OscError(f"OSC cannot listen on {host}:{port} over TCP ({error.strerror or error}).") from None
@@ -152,11 +152,11 @@ class TcpServer(Receiver):
         self._thread = threading.Thread(target=self._run, name="osc tcp", daemon=True)
 
     def start(self) -> None:
-        """Begin to receive."""
+        """Start receiving."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop receiving, let all clients go and give the port back."""
+        """Stop receiving, disconnect all clients and release the port."""
         self._running = False
         self._wake()
         if self._thread.is_alive():
@@ -179,7 +179,7 @@ class TcpServer(Receiver):
                     self._accept()
                 elif key.fileobj is self._woken:
                     with contextlib.suppress(OSError):
-                        self._woken.recv(READ)
+                        self._woken.recv(READ_BYTES)
                 elif not key.data.gone:
                     self._serve(key.data, events)
             for peer in self.clients.values():
@@ -192,13 +192,13 @@ class TcpServer(Receiver):
             connection, where = self._socket.accept()
         except OSError:
             return
-        if len(self.clients) >= CLIENTS:
+        if len(self.clients) >= MAX_CLIENTS:
             connection.close()
             return
         connection.setblocking(False)
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # notices a client without power
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # notices a client that vanished
         peer = self.clients[connection] = TcpPeer(connection, where, self._wake)
         self._selector.register(connection, selectors.EVENT_READ, peer)
 
@@ -208,7 +208,7 @@ class TcpServer(Receiver):
             if events & selectors.EVENT_WRITE:
                 peer.flush()
             if events & selectors.EVENT_READ:
-                data = peer.connection.recv(READ)
+                data = peer.connection.recv(READ_BYTES)
                 if not data:
                     self._drop(peer)
                 for packet in peer.framing.split(data):

@@ -1,9 +1,6 @@
-"""OSC in over UDP: a receive loop that never sleeps on a message and never dies of one.
+"""OSC over UDP: a receive loop that never waits for a message's effect and survives any packet.
 
-What cannot be read, found or used is counted and shown. The files around this one: `osc_codec` reads and writes
-packets, `osc_pattern` finds the addresses that a pattern means, `osc_tcp` receives over TCP, `osc_router` takes
-messages to the stage and answers, `osc_feedback` tells subscribers what has changed, `oscquery` describes the stage
-over HTTP and WebSocket, and `osc_surface` is all of it at once.
+Messages that cannot be read, routed or used are counted and reported.
 """
 
 from __future__ import annotations
@@ -36,11 +33,11 @@ __all__ = [
     "number",
 ]
 
-LONGEST_REASON = 300  # characters that are kept of what is wrong with a message
+MAX_REASON = 300  # characters kept of an error
 DEFAULT_PORT = 9000
-RECEIVE_BUFFER = 1 << 21
-LARGEST_PACKET = 65_535
-REMEMBERED = 4096  # message heads, and senders, that are known by sight
+RECEIVE_BUFFER = 1 << 21  # bytes
+MAX_PACKET = 65_535  # bytes
+MAX_CACHED = 4096  # message heads and senders
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 
 
@@ -49,60 +46,60 @@ class OscError(GlitchError):
 
 
 class UnknownAddressError(Exception):
-    """What a handler raises, with an address that it doesn't have: the message's own, or one that it asks for."""
+    """A handler doesn't have this address: the message's own, or one in its arguments."""
 
 
 class Peer(Protocol):
-    """Who has sent a message, and how to answer."""
+    """The sender of a message, and a way to answer."""
 
     @property
     def key(self) -> Hashable:
-        """What tells peers apart."""
+        """Identity of the peer."""
 
     @property
     def lasting(self) -> bool:
-        """Whether it is a connection, whose end is noticed, so that what was asked for needs no renewal."""
+        """Whether it is a connection, whose end is noticed, so that subscriptions need no renewal."""
 
     def send(self, packet: bytes) -> bool:
-        """Send without waiting; False where the peer is gone. What a slow peer has no room for is dropped."""
+        """Send without waiting; drop the packet if a slow peer has no room. Returns False if the peer is gone."""
 
     def at_port(self, port: int) -> Peer:
-        """Give the peer that listens at another UDP port of the same host."""
+        """Return the peer at another UDP port of the same host."""
 
 
-# address, arguments, unix time at which it acts (0: at once)
+# address, arguments, Unix time at which it takes effect (0: at once)
 Handler = Callable[[str, Sequence[object], float], None]
-# the same, and who sent it
+# the same, and the sender
 Route = Callable[[str, Sequence[object], float, Peer | None], None]
 
 
 @dataclass
 class Counts:
-    """What has come in since the start."""
+    """Messages received since the start."""
 
     messages: int = 0
     bad: int = 0
     unknown: int = 0
-    late: int = 0  # dropped because their time was over; only where that was asked for
-    failed: int = 0  # of the bad: messages at which a handler itself failed
+    late: int = 0  # dropped as too late, if `drop_late_s` is given
+    failed: int = 0  # of the bad ones: errors in a handler
     last_bad: str = ""
     last_unknown: str = ""
 
     def __add__(self, other: Counts) -> Counts:
-        """Count what two receivers have heard."""
+        """Sum the counts of two receivers."""
         pairs = zip(astuple(self), astuple(other), strict=True)
         return Counts(*(mine + yours if isinstance(mine, int) else yours or mine for mine, yours in pairs))
 
 
 class Receiver:
-    """Reads packets and hands their messages on, in order; counts what is wrong with them.
+    """Reads packets and routes their messages in order; counts errors.
 
     Parameters
     ----------
     route
         Called for each message; raises `UnknownAddressError` or `BadPacketError`.
     drop_late_s
-        Drop messages whose time tag is further in the past than this; None lets them act at once.
+        Drop messages whose time tag is further in the past than this; None lets them take effect at once.
     """
 
     def __init__(self, route: Route, drop_late_s: float | None = None) -> None:
@@ -112,15 +109,15 @@ class Receiver:
         self._heads: dict[bytes, tuple[str, Callable[..., tuple[Any, ...]]]] = {}
 
     def receive(self, data: bytes, peer: Peer | None = None) -> None:
-        """Read a packet and hand its messages on. Never raises.
+        """Read a packet and route its messages. Never raises.
 
-        Most messages carry one float or int, to an address that has been heard before: all but the last four bytes are
-        then the same, and known by sight. The others are read with care.
+        Most messages carry one float or int to an address seen before: all bytes but the last four are then found in a
+        cache. All others are parsed.
         """
         known = self._heads.get(data[:-4])
         if known is not None:
             address, unpack = known
-            self._hand_on(address, unpack(data, len(data) - 4), IMMEDIATELY, peer)
+            self._dispatch(address, unpack(data, len(data) - 4), IMMEDIATELY, peer)
             return
         try:
             batch = messages(data)
@@ -130,15 +127,15 @@ class Receiver:
         now = time.time() if data.startswith(BUNDLE) else IMMEDIATELY
         for (address, arguments), when in batch:
             if when > now:
-                self._hand_on(address, arguments, when, peer)
+                self._dispatch(address, arguments, when, peer)
             elif self._drop_late_s is not None and when != IMMEDIATELY and now - when > self._drop_late_s:
                 self.counts.late += 1
             else:
-                self._hand_on(address, arguments, IMMEDIATELY, peer)
+                self._dispatch(address, arguments, IMMEDIATELY, peer)
         if len(batch) == 1:
-            self._remember(data, batch[0][0].address)
+            self._cache_head(data, batch[0][0].address)
 
-    def _hand_on(self, address: str, arguments: Sequence[object], when: float, peer: Peer | None) -> None:
+    def _dispatch(self, address: str, arguments: Sequence[object], when: float, peer: Peer | None) -> None:
         counts = self.counts
         counts.messages += 1
         try:
@@ -148,36 +145,36 @@ class Receiver:
             counts.last_unknown = str(error)[:80]
         except BadPacketError as error:
             self._count_bad(str(error))
-        except Exception as error:  # a mistake of ours must not end the concert
+        except Exception as error:  # a bug in a handler must not end the concert
             counts.failed += 1
             self._count_bad(f"{address:.80} failed ({type(error).__name__}: {error})")
 
     def _count_bad(self, reason: str) -> None:
         self.counts.bad += 1
-        self.counts.last_bad = reason[:LONGEST_REASON]
+        self.counts.last_bad = reason[:MAX_REASON]
 
-    def _remember(self, data: bytes, address: str) -> None:
-        """Know a message of one float or int by its head from now on."""
+    def _cache_head(self, data: bytes, address: str) -> None:
+        """Cache the head of a message with one float or int."""
         head = address.encode()
         head += bytes(4 - len(head) % 4)
         for tags, layout in ((b",f\0\0", ">f"), (b",i\0\0", ">i")):
             if data[:-4] == head + tags:
-                if len(self._heads) >= REMEMBERED:
+                if len(self._heads) >= MAX_CACHED:
                     self._heads.clear()
                 self._heads[data[:-4]] = (address, struct.Struct(layout).unpack_from)
 
 
 @dataclass(frozen=True)
 class UdpPeer:
-    """A sender of datagrams; answered from the port that it sent to."""
+    """A sender of datagrams; answered from the port it sent to."""
 
-    where: tuple[Any, ...]  # host and port, and for IPv6 more
+    where: tuple[Any, ...]  # host and port; IPv6 has two more fields
     socket: socket.socket
     lasting: bool = False
 
     @property
     def key(self) -> Hashable:
-        """What tells peers apart: the host and the port."""
+        """Identity of the peer: host and port."""
         return self.where
 
     def send(self, packet: bytes) -> bool:
@@ -185,13 +182,13 @@ class UdpPeer:
         try:
             self.socket.sendto(packet, DONT_WAIT, self.where)
         except (BlockingIOError, ConnectionError):
-            pass  # no room now, or nobody there now
+            pass  # no room, or nobody there at present
         except OSError:
             return self.socket.fileno() >= 0
         return True
 
     def at_port(self, port: int) -> UdpPeer:
-        """Give the peer that listens at another port of the same host."""
+        """Return the peer at another port of the same host."""
         return replace(self, where=(self.where[0], port, *self.where[2:]))
 
 
@@ -201,9 +198,9 @@ class UdpServer(Receiver):
     Parameters
     ----------
     host, port
-        Where to listen; port 0 takes a free one. Loopback unless the player asks otherwise.
+        Address to listen on; port 0 takes a free one. Loopback unless the user chooses another host.
     route, drop_late_s
-        As for `Receiver`; called from the receiving thread.
+        As in `Receiver`; called from the receiving thread.
 
     Raises
     ------
@@ -219,20 +216,20 @@ class UdpServer(Receiver):
         self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
 
     def start(self) -> None:
-        """Begin to receive."""
+        """Start receiving."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop receiving and give the port back."""
+        """Stop receiving and release the port."""
         self._running = False
         with contextlib.suppress(OSError), socket.socket(self._socket.family, socket.SOCK_DGRAM) as waker:
-            waker.sendto(b"", self._socket.getsockname())  # wakes the receiver on every system
+            waker.sendto(b"", self._socket.getsockname())  # wakes the receiver, on every system
         if self._thread.is_alive():
             self._thread.join(1.0)
         self._socket.close()
 
     def peer(self, host: str, port: int) -> UdpPeer:
-        """Give the peer at a host and port."""
+        """Return the peer at a host and port."""
         return UdpPeer((host, port), self._socket)
 
     def _run(self) -> None:
@@ -241,8 +238,8 @@ class UdpServer(Receiver):
         receive, listen = self.receive, self._socket.recvfrom
         while self._running:
             try:
-                data, where = listen(LARGEST_PACKET)
-            except ConnectionResetError:  # Windows tells of an unreachable peer here
+                data, where = listen(MAX_PACKET)
+            except ConnectionResetError:  # Windows reports an unreachable peer here
                 continue
             except OSError:
                 return
@@ -250,7 +247,7 @@ class UdpServer(Receiver):
                 continue
             peer = peers.get(where)
             if peer is None:
-                if len(peers) >= REMEMBERED:
+                if len(peers) >= MAX_CACHED:
                     peers.clear()
                 peer = peers[where] = UdpPeer(where, self._socket)
             receive(data, peer)
@@ -262,7 +259,7 @@ class OscServer(UdpServer):
     Parameters
     ----------
     host, port
-        Where to listen; port 0 takes a free one.
+        Address to listen on; port 0 takes a free one.
     handle
         Called for each message from the receiving thread; raises `UnknownAddressError` or `BadPacketError`.
     """
@@ -272,12 +269,12 @@ class OscServer(UdpServer):
 
 
 def number(value: object, address: str) -> float:
-    """Make a float of an OSC argument of any numeric type (i, h, f, d, T, F).
+    """Convert an OSC argument of any numeric type (i, h, f, d, T, F) to float.
 
     Raises
     ------
     BadPacketError
-        It is no number, or not a finite one.
+        The argument isn't a finite number.
     """
     if isinstance(value, bool | int | float):
         result = float(value)
@@ -287,12 +284,21 @@ def number(value: object, address: str) -> float:
 
 
 def open_socket(host: str, port: int, kind: socket.SocketKind, option: str = "--osc-port") -> socket.socket:
-    """Open a socket for datagrams or connections, bound to a host and port; `option` chooses another port.
+    """Open a socket for datagrams or connections, bound to a host and port.
+
+    Parameters
+    ----------
+    host, port
+        Address; port 0 takes a free one.
+    kind
+        `socket.SOCK_DGRAM` or `socket.SOCK_STREAM`.
+    option
+        Command-line option that chooses the port, for error messages.
 
     Raises
     ------
     OscError
-        With what is wrong with the host or the port, and what to do.
+        The host or the port cannot be used.
     """
     if not 0 <= port <= 65_535:
         raise OscError(f"An OSC port is 0 to 65535, not {port}.")
@@ -305,7 +311,7 @@ def open_socket(host: str, port: int, kind: socket.SocketKind, option: str = "--
         if kind == socket.SOCK_DGRAM:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         elif hasattr(socket, "SO_REUSEADDR") and not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger hold no port
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # lingering connections don't block the port
         opened.bind(where)
     except OSError as error:
         opened.close()

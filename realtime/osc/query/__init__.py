@@ -1,8 +1,14 @@
 """OSCQuery: the stage described over HTTP, followed over WebSocket, found by zeroconf.
 
-The protocol is the proposal at https://github.com/Vidvox/OSCQueryProposal, spoken by ossia score, Chataigne, VDMX and
-MadMapper among others. `namespace` is what is said of each address, `guard` who may ask, `server` the two protocols on
-one port, `announce` the announcement.
+The protocol is the proposal at https://github.com/Vidvox/OSCQueryProposal, used by ossia score, Chataigne, VDMX and
+MadMapper among others.
+
+===========  ================================================
+`server`     HTTP and WebSocket on one port
+`namespace`  description of each address
+`access`     which requests are allowed
+`announce`   announcement by zeroconf
+===========  ================================================
 """
 
 from realtime.osc.query.announce import Announcement

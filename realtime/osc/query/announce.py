@@ -1,6 +1,6 @@
-"""Tells the network of the stage by zeroconf: `_oscjson._tcp` for OSCQuery, `_osc._udp` for OSC.
+"""Announcement by zeroconf: `_oscjson._tcp` for OSCQuery, `_osc._udp` for OSC.
 
-A machine without a network, or whose system allows no multicast, plays as well; only nobody finds it by itself.
+Without a network or multicast the stage plays all the same, but isn't found automatically.
 """
 
 from __future__ import annotations
@@ -9,27 +9,27 @@ import re
 import threading
 from typing import Any
 
-from realtime.osc.query.guard import is_loopback
+from realtime.osc.query.access import is_loopback
 
 QUERY_TYPE, OSC_TYPE = "_oscjson._tcp.local.", "_osc._udp.local."
 CLOSE_TIMEOUT_S = 1.5
 
 
 class Announcement:
-    """Announces a stage until it is closed; from a thread of its own, since a network takes a while to agree.
+    """Announces a stage until closed, in a thread of its own, since registration takes a while.
 
     Parameters
     ----------
     name
-        As others shall see it.
+        Name on the network.
     host
-        Where the stage listens. What listens on loopback is announced on loopback.
+        Address that the stage listens on; a loopback address is announced on loopback.
     query_port, osc_port
-        Of OSCQuery and of OSC over UDP.
+        Ports of OSCQuery and of OSC over UDP.
     """
 
     def __init__(self, name: str, host: str, *, query_port: int, osc_port: int) -> None:
-        self.error: str | None = None  # why nobody is told
+        self.error: str | None = None  # why the announcement failed
         self.announced = threading.Event()
         self._name, self._host = re.sub(r"[^\w .-]", "", name)[:50] or "glitch-live", host
         self._ports = {QUERY_TYPE: query_port, OSC_TYPE: osc_port}
@@ -37,11 +37,11 @@ class Announcement:
         self._thread = threading.Thread(target=self._run, name="zeroconf", daemon=True)
 
     def start(self) -> None:
-        """Begin to announce."""
+        """Start announcing."""
         self._thread.start()
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Withdraw the announcement."""
         self._over.set()
         if self._thread.is_alive():
             self._thread.join(CLOSE_TIMEOUT_S)
@@ -63,12 +63,12 @@ class Announcement:
                     network.register_service(service, allow_name_change=True)
                 self.announced.set()
                 self._over.wait()
-        except Exception as error:  # no network, no multicast, no zeroconf: all the same to the performance
+        except Exception as error:  # no network, no multicast, no zeroconf: the performance doesn't need them
             self.error = f"{type(error).__name__}: {error}"
 
 
 def _addresses(zeroconf: Any, host: str) -> list[str]:
-    """Give the addresses of this machine at which a host can be reached."""
+    """Return the addresses at which a host can be reached."""
     if host not in ("0.0.0.0", "::", ""):
         return [host]
     return [address for address in zeroconf.get_all_addresses() if not is_loopback(address)] or ["127.0.0.1"]

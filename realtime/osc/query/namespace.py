@@ -1,4 +1,4 @@
-"""What OSCQuery says of each address, made from the table of parameters."""
+"""The OSCQuery namespace, made from the parameter table."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from realtime.osc.patterns import LEAF, tree
 from realtime.params.surface import Stage
 from realtime.params.table import Parameter, ParameterError
 
-# Attributes that can be asked for one by one. Those of the proposal that we have nothing to say of are bad requests.
+# Attributes that can be requested singly; others of the proposal are bad requests.
 ATTRIBUTES = frozenset(
     ("FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "UNIT", "CLIPMODE", "DESCRIPTION"),
 )
 READ, WRITE = 1, 2  # ACCESS
-TAGS = {"float": "f", "int": "i", "bool": "T"}  # the kinds that have a value, with their OSC type
-# Units as the proposal writes them; others are given as they are.
+TAGS = {"float": "f", "int": "i", "bool": "T"}  # kinds with a value, and their OSC types
+# Units of the proposal; others are passed on as they are.
 UNITS = {"dB": "gain.db", "dBFS": "gain.db", "ms": "time.ms", "s": "time.second", "Hz": "time.hz", "bpm": "time.bpm"}
 
 
 class Namespace:
-    """The tree of addresses, those of parameters and those that can only be read."""
+    """The tree of addresses, of parameters and of values that can only be read."""
 
     def __init__(self, stage: Stage, readings: Readings) -> None:
         self._stage, self._readings = stage, readings
@@ -31,12 +31,17 @@ class Namespace:
         self._tree: dict[str, Any] = {}
 
     def describe(self, path: str) -> dict[str, Any] | None:
-        """Describe a node and all below it; None where there is no such node.
+        """Describe a node and everything below it.
 
         Parameters
         ----------
         path
-            `/` or an address, or the beginning of some.
+            `/`, an address, or the beginning of addresses.
+
+        Returns
+        -------
+        description : dict or None
+            Attributes of the OSCQuery proposal; None if there is no such node.
         """
         addresses, readings = self._stage.addresses, self._readings()
         if addresses is not self._addresses or tuple(readings) != self._read_only:
@@ -58,46 +63,46 @@ class Namespace:
         readings: Mapping[str, Sequence[float]],
     ) -> dict[str, Any]:
         if path in readings:
-            said = _reading(readings[path])
+            attributes = _reading(readings[path])
         elif LEAF in node:
-            said = self._parameter(path, addresses[path], sum(name.isdecimal() for name in node))
+            attributes = self._parameter(path, addresses[path], sum(name.isdecimal() for name in node))
         else:
-            said = {"ACCESS": 0}
+            attributes = {"ACCESS": 0}
         contents = {
             name: self._describe(f"{path.rstrip('/')}/{name}", child, addresses, readings)
             for name, child in node.items()
             if name != LEAF
         }
-        return {"FULL_PATH": path, **said, **({"CONTENTS": contents} if contents else {})}
+        return {"FULL_PATH": path, **attributes, **({"CONTENTS": contents} if contents else {})}
 
     def _parameter(self, address: str, row: Parameter, members: int) -> dict[str, Any]:
         """Describe a parameter; a list has as many values as it has numbered members."""
-        said: dict[str, Any] = {"DESCRIPTION": row.text}
+        attributes: dict[str, Any] = {"DESCRIPTION": row.text}
         if row.kind == "trigger":
-            return said | {"TYPE": "I", "ACCESS": WRITE}
+            return attributes | {"TYPE": "I", "ACCESS": WRITE}
         count = members if row.kind == "list" else 1
-        said |= {"TYPE": TAGS.get(row.kind, "f") * count, "ACCESS": WRITE}
+        attributes |= {"TYPE": TAGS.get(row.kind, "f") * count, "ACCESS": WRITE}
         if row.kind in TAGS:
             try:
                 value: Any = self._stage.get(address)
-            except ParameterError:  # another model is being put in
+            except ParameterError:  # a model is being exchanged
                 value = row.default
             if row.kind == "bool":
                 value = bool(value)
-                said["TYPE"] = "T" if value else "F"
+                attributes["TYPE"] = "T" if value else "F"
             elif row.kind == "int":
                 value = round(value)
-            said |= {"ACCESS": READ | WRITE, "VALUE": [value]}
+            attributes |= {"ACCESS": READ | WRITE, "VALUE": [value]}
         if row.kind != "bool":
             low, high = (round(row.minimum), round(row.maximum)) if row.kind == "int" else (row.minimum, row.maximum)
-            said |= {"RANGE": [{"MIN": low, "MAX": high}] * count, "CLIPMODE": ["both"] * count}
+            attributes |= {"RANGE": [{"MIN": low, "MAX": high}] * count, "CLIPMODE": ["both"] * count}
         if row.unit:
-            said["UNIT"] = [UNITS.get(row.unit, row.unit)] * count
-        return said
+            attributes["UNIT"] = [UNITS.get(row.unit, row.unit)] * count
+        return attributes
 
 
 def _reading(values: Sequence[float]) -> dict[str, Any]:
-    """Describe what can only be read. JSON has no infinity, which a meter in decibels may show."""
+    """Describe a value that can only be read; infinity, as of a meter in dB, becomes null in JSON."""
     numbers = [float(value) for value in values]
     return {
         "TYPE": "f" * len(numbers),

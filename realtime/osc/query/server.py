@@ -1,9 +1,9 @@
-"""HTTP and WebSocket on one port, in one thread with a loop of its own: nothing here can hold up the stage.
+"""OSCQuery over HTTP and WebSocket on one port, in a thread with its own event loop, so it cannot delay the stage.
 
-HTTP answers `GET /path` with all that is known of a node, and `GET /path?VALUE` with one attribute. A WebSocket client
-sends `{"COMMAND": "LISTEN", "DATA": "/path"}` and is then sent what changes there as OSC packets in binary messages;
-OSC packets that it sends set values. Each client has its own task that reads the latest values when it can send, so
-that a slow one gets fewer of them and no other notices.
+`GET /path` returns the description of a node, `GET /path?VALUE` one attribute. A WebSocket client sends `{"COMMAND":
+"LISTEN", "DATA": "/path"}` and receives changes as OSC packets in binary messages; OSC packets that it sends set
+values. Each client has its own task, which reads the latest values when it can send, so a slow client gets fewer of
+them without affecting others.
 """
 
 from __future__ import annotations
@@ -28,68 +28,66 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from realtime.osc.feedback import Readings, Watch
-from realtime.osc.query.guard import is_loopback, refuse
+from realtime.osc.query.access import is_loopback, refuse
 from realtime.osc.query.namespace import ATTRIBUTES, TAGS, Namespace
 from realtime.osc.router import no_readings
-from realtime.osc.udp import LARGEST_PACKET, OscError, Peer, Receiver, Route, open_socket
+from realtime.osc.udp import MAX_PACKET, OscError, Peer, Receiver, Route, open_socket
 from realtime.params.surface import Stage
 from realtime.params.table import Parameter
 
 DEFAULT_QUERY_PORT = 9080
-CONNECTIONS = 64
-RATE_HZ = 30.0  # how often listeners are told
+MAX_CONNECTIONS = 64
+RATE_HZ = 30.0  # updates per second
 HANDSHAKE_S, CLOSE_S = 5.0, 0.5
-ANSWERS = 256  # OSC answers that may wait for a client; beyond them the oldest are dropped
+MAX_REPLIES = 256  # OSC replies queued for a client; the oldest are dropped
 OPTIONAL = "ACCESS VALUE RANGE UNIT CLIPMODE DESCRIPTION LISTEN PATH_ADDED PATH_REMOVED PATH_CHANGED"
 EXTENSIONS = dict.fromkeys(OPTIONAL.split(), True)
 
 
 @dataclass(eq=False)
 class Client:
-    """A WebSocket client: what it listens to, and what waits to be sent to it. A `Peer` for the answers to its OSC."""
+    """A WebSocket client: its LISTEN paths and queued replies. It is the `Peer` of its OSC messages."""
 
     number: int
     listening: dict[str, None] = field(default_factory=dict)
-    fresh: dict[str, None] = field(
-        default_factory=dict
-    )  # listened to since the last time, and told whether changed or not
+    fresh: dict[str, None] = field(default_factory=dict)  # new LISTEN paths, sent once even if unchanged
     seen: int = 0
-    answers: collections.deque[bytes] = field(default_factory=lambda: collections.deque(maxlen=ANSWERS))
+    replies: collections.deque[bytes] = field(default_factory=lambda: collections.deque(maxlen=MAX_REPLIES))
     gone: bool = False
     lasting: bool = True
 
     @property
     def key(self) -> Hashable:
-        """What tells peers apart."""
+        """Identity of the peer."""
         return ("websocket", self.number)
 
     def send(self, packet: bytes) -> bool:
-        """Send with the next values."""
-        self.answers.append(packet)
+        """Queue a packet for the next update."""
+        self.replies.append(packet)
         return not self.gone
 
     def at_port(self, port: int) -> Peer:
-        """A connection is answered on itself, whatever port was named."""
+        """Return the connection itself, whatever the port."""
         return self
 
 
 class QueryServer:
-    """Describes a stage by OSCQuery.
+    """Serves a stage by OSCQuery.
 
     Parameters
     ----------
     host, port
-        Where to listen; port 0 takes a free one.
+        Address to listen on; port 0 takes a free one.
     stage, readings
-        What is described.
+        Stage and readings to describe.
     route
-        Where OSC that clients send over WebSocket goes.
-    name
-        Of the stage.
+        Route of OSC messages that clients send over WebSocket.
     osc_port
-        Where it takes OSC over UDP.
+        Port of OSC over UDP.
+    name
+        Name of the stage.
     origins
-        Origins of web pages that may ask; no others may.
+        Origins of web pages that are allowed; all others are refused.
 
     Raises
     ------
@@ -117,7 +115,7 @@ class QueryServer:
         self._name, self._osc_port, self._origins = name, osc_port, origins
         self._socket = open_socket(host, port, socket.SOCK_STREAM, option="--query-port")
         try:
-            self._socket.listen(CONNECTIONS)
+            self._socket.listen(MAX_CONNECTIONS)
         except OSError as error:
             self._socket.close()
             raise OscError(f"OSCQuery cannot listen on {host}:{port} ({error.strerror or error}).") from None
@@ -131,13 +129,13 @@ class QueryServer:
         self._thread = threading.Thread(target=self._run, name="oscquery", daemon=True)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start serving."""
         self._thread.start()
 
     def close(self) -> None:
-        """Let all clients go and give the port back."""
+        """Disconnect all clients and release the port."""
         if self._thread.is_alive():
-            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+            with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._over.set)
             self._thread.join(4 * CLOSE_S)
         else:
@@ -145,7 +143,7 @@ class QueryServer:
         self._socket.close()
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:  # which also ends the tasks of clients
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:  # also ends the tasks of clients
             runner.run(self._serve())
 
     async def _serve(self) -> None:
@@ -154,8 +152,8 @@ class QueryServer:
             sock=self._socket,
             process_request=self._answer,
             create_connection=self._limited(),
-            compression=None,  # packets are small, and what unpacks can be made to unpack without end
-            max_size=LARGEST_PACKET,
+            compression=None,  # packets are small, and decompression can be abused
+            max_size=MAX_PACKET,
             open_timeout=HANDSHAKE_S,
             close_timeout=CLOSE_S,
             server_header=None,
@@ -165,14 +163,14 @@ class QueryServer:
             await self._over.wait()
 
     def _limited(self) -> type[ServerConnection]:
-        """Make the kind of connection that ends at once where there are too many already."""
+        """Return a connection class that closes at once if there are too many connections."""
         owner = self
 
         class Limited(ServerConnection):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 super().connection_made(transport)
                 owner._open += 1
-                if owner._open > CONNECTIONS and isinstance(transport, asyncio.Transport):
+                if owner._open > MAX_CONNECTIONS and isinstance(transport, asyncio.Transport):
                     transport.abort()
 
             def connection_lost(self, exc: Exception | None) -> None:
@@ -182,7 +180,7 @@ class QueryServer:
         return Limited
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Answer a request over HTTP; None lets a WebSocket client in."""
+        """Answer an HTTP request; None accepts a WebSocket client."""
         headers = {name.title(): value for name, value in request.headers.raw_items()}
         reason = refuse(headers, self._loopback, self._origins)
         if reason is not None:
@@ -191,13 +189,13 @@ class QueryServer:
             return None
         method = getattr(request, "method", "GET")
         if method not in ("GET", "HEAD"):
-            return _respond(HTTPStatus.METHOD_NOT_ALLOWED, {"ERROR": "OSCQuery is asked with GET."})
+            return _respond(HTTPStatus.METHOD_NOT_ALLOWED, {"ERROR": "OSCQuery takes GET requests only."})
         try:
             where = urlsplit(request.path)
-            status, said = self._look_up(unquote(where.path, errors="strict"), where.query, connection)
-        except ValueError:  # no URL, or no UTF-8 in it
-            status, said = HTTPStatus.BAD_REQUEST, {"ERROR": "This is no path."}
-        return _respond(status, said, body=method == "GET")
+            status, content = self._look_up(unquote(where.path, errors="strict"), where.query, connection)
+        except ValueError:  # not a URL, or not UTF-8
+            status, content = HTTPStatus.BAD_REQUEST, {"ERROR": "This is not a path."}
+        return _respond(status, content, body=method == "GET")
 
     def _look_up(self, path: str, query: str, connection: ServerConnection) -> tuple[HTTPStatus, dict[str, Any]]:
         attribute = query.partition("&")[0].partition("=")[0]
@@ -205,17 +203,17 @@ class QueryServer:
             return HTTPStatus.OK, self._host_info(connection)
         if attribute and attribute not in ATTRIBUTES:
             return HTTPStatus.BAD_REQUEST, {"ERROR": f"There is no attribute {attribute:.40}."}
-        said = self._namespace.describe(path)
-        if said is None:
+        content = self._namespace.describe(path)
+        if content is None:
             return HTTPStatus.NOT_FOUND, {"ERROR": f"There is nothing at {path:.80}."}
         if not attribute:
-            return HTTPStatus.OK, said
-        if attribute not in said:
+            return HTTPStatus.OK, content
+        if attribute not in content:
             return HTTPStatus.NO_CONTENT, {}
-        return HTTPStatus.OK, {attribute: said[attribute]}
+        return HTTPStatus.OK, {attribute: content[attribute]}
 
     def _host_info(self, connection: ServerConnection) -> dict[str, Any]:
-        here = connection.local_address[0]  # the address at which this client has reached us
+        here = connection.local_address[0]  # the address that the client connected to
         return {
             "NAME": self._name,
             "EXTENSIONS": EXTENSIONS,
@@ -227,24 +225,24 @@ class QueryServer:
         }
 
     async def _follow(self, connection: ServerConnection) -> None:
-        """Serve a WebSocket client until it goes."""
+        """Serve a WebSocket client until it disconnects."""
         client = Client(next(self._numbers))
-        telling = asyncio.create_task(self._tell(connection, client))
+        updates = asyncio.create_task(self._send_updates(connection, client))
         try:
             async for message in connection:
                 if isinstance(message, str):
-                    self._obey(message, client)
+                    self._run_command(message, client)
                 elif message:
                     self._receiver.receive(message, client)
-                await asyncio.sleep(0)  # a flood from one client leaves room for the others
+                await asyncio.sleep(0)  # let other clients run during a flood
         except ConnectionClosed:
             pass
         finally:
             client.gone = True
-            telling.cancel()
+            updates.cancel()
 
-    def _obey(self, text: str, client: Client) -> None:
-        """Do what a client asks for: LISTEN or IGNORE. What it asks for otherwise is counted, and left."""
+    def _run_command(self, text: str, client: Client) -> None:
+        """Run a client's LISTEN or IGNORE; anything else is counted as bad."""
         try:
             asked = json.loads(text)
             command, path = asked["COMMAND"], asked["DATA"]
@@ -252,7 +250,7 @@ class QueryServer:
                 raise ValueError
         except (ValueError, TypeError, KeyError, RecursionError):
             self.counts.bad += 1
-            self.counts.last_bad = f"a WebSocket message that is no command ({text:.60})"
+            self.counts.last_bad = f"a WebSocket message that is not a command ({text:.60})"
             return
         self._refresh()
         for address in self.watch.under(path):
@@ -262,8 +260,8 @@ class QueryServer:
                 client.listening[address] = None
                 client.fresh[address] = None
 
-    async def _tell(self, connection: ServerConnection, client: Client) -> None:
-        """Send a client what has changed, over and over."""
+    async def _send_updates(self, connection: ServerConnection, client: Client) -> None:
+        """Send a client changes and replies, again and again."""
         addresses = self._stage.addresses
         with contextlib.suppress(ConnectionClosed):
             while True:
@@ -272,28 +270,28 @@ class QueryServer:
                     before, addresses = addresses, self._stage.addresses
                     for command, path in _differences(before, addresses):
                         await connection.send(json.dumps({"COMMAND": command, "DATA": path}))
-                for packet in self._news(client):
+                for packet in self._updates(client):
                     await connection.send(packet)
 
-    def _news(self, client: Client) -> list[bytes]:
-        news = [client.answers.popleft() for _ in range(len(client.answers))]
+    def _updates(self, client: Client) -> list[bytes]:
+        packets = [client.replies.popleft() for _ in range(len(client.replies))]
         if client.listening:
             self._refresh()
-            news += self.watch.since(0, client.fresh)
-            news += self.watch.since(client.seen, [name for name in client.listening if name not in client.fresh])
+            packets += self.watch.since(0, client.fresh)
+            packets += self.watch.since(client.seen, [name for name in client.listening if name not in client.fresh])
             client.fresh.clear()
             client.seen = self.watch.now
-        return news
+        return packets
 
     def _refresh(self) -> None:
-        """Read the values, once for all clients."""
+        """Read the values, shared by all clients."""
         if self._loop.time() - self._refreshed >= 0.5 / RATE_HZ:
             self._refreshed = self._loop.time()
             self.watch.refresh()
 
 
 def _differences(before: Mapping[str, Parameter], after: Mapping[str, Parameter]) -> list[tuple[str, str]]:
-    """Say what a model that was loaded has changed, as commands and paths."""
+    """Return the changes of the namespace after a model was loaded, as commands and paths."""
     gone = [("PATH_REMOVED", address) for address in before if address not in after]
     added = [("PATH_ADDED", address) for address in after if address not in before]
     changed = [
@@ -306,8 +304,8 @@ def _shown(row: Parameter) -> tuple[object, ...]:
     return (row.kind, row.minimum, row.maximum, row.unit, row.text)
 
 
-def _respond(status: HTTPStatus, said: Mapping[str, Any], *, body: bool = True) -> Response:
-    data = json.dumps(said).encode() if status != HTTPStatus.NO_CONTENT else b""
+def _respond(status: HTTPStatus, content: Mapping[str, Any], *, body: bool = True) -> Response:
+    data = json.dumps(content).encode() if status != HTTPStatus.NO_CONTENT else b""
     headers = Headers(
         {
             "Content-Type": "application/json",
@@ -321,7 +319,7 @@ def _respond(status: HTTPStatus, said: Mapping[str, Any], *, body: bool = True) 
 
 
 def _silent() -> logging.Logger:
-    """Give a logger that says nothing: what clients do wrong is no news for a terminal on a stage."""
+    """Return a disabled logger: clients' errors don't belong in a terminal on stage."""
     logger = logging.getLogger("realtime.osc.query.websockets")
     logger.disabled = True
     return logger

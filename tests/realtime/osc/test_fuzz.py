@@ -21,7 +21,7 @@ from realtime.osc.codec import BadPacketError, messages, write_bundle, write_mes
 from realtime.osc.feedback import Feedback
 from realtime.osc.router import Router
 from realtime.osc.tcp import Framing
-from realtime.osc.udp import LARGEST_PACKET, Receiver, UdpServer
+from realtime.osc.udp import MAX_PACKET, Receiver, UdpServer
 from tests.realtime.osc.osc_stage import Controller, ValueStage, bundle
 
 PACKETS = int(os.environ.get("OSC_FUZZ_PACKETS", "200000"))
@@ -217,8 +217,8 @@ def test_the_next_good_packet_is_served_over_a_real_socket(listening) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"/gain\0\0\0," + b"T" * (LARGEST_PACKET - 40) + bytes(4),
-        b"/gain\0\0\0," + b"[" * (LARGEST_PACKET - 40) + bytes(4),
+        b"/gain\0\0\0," + b"T" * (MAX_PACKET - 40) + bytes(4),
+        b"/gain\0\0\0," + b"[" * (MAX_PACKET - 40) + bytes(4),
         write_message("/gain", [0] * 10_000),
         write_message("/" + "*a" * 30_000, [1.0]),
         write_message("/" + "{a,b}" * 50, [1.0]),

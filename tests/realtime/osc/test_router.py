@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from realtime.osc.codec import write_message
-from realtime.osc.feedback import LARGEST_BUNDLE, SUBSCRIPTIONS, Feedback
+from realtime.osc.feedback import MAX_BUNDLE, MAX_SUBSCRIPTIONS, Feedback
 from realtime.osc.router import Router
 from realtime.osc.udp import UdpServer
 from tests.realtime.osc.osc_stage import ROWS, Controller, ValueStage, bundle, message, table
@@ -223,7 +223,7 @@ def test_a_large_stage_is_told_in_bundles_that_a_network_carries_whole(played: P
     told = 0
     while told < 300:
         packet = played.controller.socket.recv(65_536)
-        assert len(packet) <= LARGEST_BUNDLE
+        assert len(packet) <= MAX_BUNDLE
         told += packet.count(b"/a/latent/")
 
 
@@ -264,12 +264,12 @@ def test_a_subscription_lapses_unless_it_is_renewed() -> None:
 
 
 def test_subscriptions_are_bounded_and_hostile_ones_refused(played: Played) -> None:
-    for k in range(SUBSCRIPTIONS + 5):
+    for k in range(MAX_SUBSCRIPTIONS + 5):
         played.controller.send("/subscribe", f"/latent/{k}", 1)
     for wrong in (["nothing"], ["/[a"], ["/" + "*" * 300], ["/gain", math.nan], ["/gain", 10, 99_999]):
         played.controller.send("/subscribe", *wrong)
     played.settle()
-    assert len(played.feedback.subscriptions) == SUBSCRIPTIONS
+    assert len(played.feedback.subscriptions) == MAX_SUBSCRIPTIONS
     assert played.counts.bad == 10
     assert played.counts.failed == 0
 

@@ -17,8 +17,8 @@ from pythonosc.tcp_client import SimpleTCPClient
 from realtime.osc.codec import messages
 from realtime.osc.feedback import Feedback
 from realtime.osc.router import Router
-from realtime.osc.tcp import CLIENTS, Framing, TcpServer
-from realtime.osc.udp import LARGEST_PACKET, BadPacketError
+from realtime.osc.tcp import MAX_CLIENTS, Framing, TcpServer
+from realtime.osc.udp import MAX_PACKET, BadPacketError
 from tests.realtime.osc.osc_stage import ValueStage, message
 
 
@@ -99,9 +99,9 @@ def test_what_is_no_osc_ends_the_connection(connected: Connected, data: bytes) -
 
 def test_a_slip_packet_without_end_ends_the_connection() -> None:
     framing = Framing()
-    assert framing.split(b"/" + bytes(LARGEST_PACKET)) == []
+    assert framing.split(b"/" + bytes(MAX_PACKET)) == []
     with pytest.raises(BadPacketError):
-        framing.split(bytes(LARGEST_PACKET))
+        framing.split(bytes(MAX_PACKET))
 
 
 @pytest.mark.parametrize("mode", ["1.0", "1.1"])
@@ -156,9 +156,9 @@ def test_a_client_that_stops_in_the_middle_holds_up_nobody(connected: Connected)
 
 
 def test_clients_are_bounded_and_make_room_when_they_go(connected: Connected) -> None:
-    for _ in range(CLIENTS):
+    for _ in range(MAX_CLIENTS):
         connected.connect().sendall(by_size(message("/gain", 1.0)))
-    connected.stage.wait(CLIENTS)
+    connected.stage.wait(MAX_CLIENTS)
     refused = connected.connect()
     assert refused.recv(1) == b""
     connected.clients[0].close()

@@ -20,8 +20,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime.osc.codec import read_message
 from realtime.osc.query import Announcement
-from realtime.osc.query.guard import known_host, refuse
-from realtime.osc.query.server import CONNECTIONS
+from realtime.osc.query.access import known_host, refuse
+from realtime.osc.query.server import MAX_CONNECTIONS
 from realtime.osc.servers import OscSurface
 from realtime.osc.udp import OscError
 from tests.realtime.osc.osc_stage import ROWS, ValueStage, message, table
@@ -321,7 +321,7 @@ def test_messages_over_websocket_that_are_none_do_nothing(described: Described) 
 def test_connections_beyond_a_number_are_let_go_and_those_before_stay(described: Described) -> None:
     async def crowd() -> None:
         async with described.websocket() as first:
-            silent = [socket.create_connection(("127.0.0.1", described.port)) for _ in range(3 * CONNECTIONS)]
+            silent = [socket.create_connection(("127.0.0.1", described.port)) for _ in range(3 * MAX_CONNECTIONS)]
             await first.send(command("LISTEN", "/gain"))
             assert await packets(first, 1) == [("/gain", (0.0,))]
             for each in silent:

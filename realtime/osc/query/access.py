@@ -1,8 +1,9 @@
-"""Who may ask over HTTP: programs on this machine or network, and no web page.
+"""Access over HTTP: programs on this machine or network are allowed, web pages are not.
 
-A page that a performer has open can make the browser send requests to this machine. Across origins the browser says so
-(`Origin`, `Sec-Fetch-Site`); and a page whose own name was pointed at this machine (DNS rebinding) gives that name as
-`Host`. What is asked by number, by `localhost`, or by the machine's own name is therefore let in, and nothing else.
+A web page open on the performer's machine can make the browser send requests to this machine. Browsers mark
+cross-origin requests (`Origin`, `Sec-Fetch-Site`), and a page whose name was pointed at this machine (DNS rebinding)
+sends that name as `Host`. Only requests to an IP address, to `localhost` or to the machine's own name are therefore
+allowed.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from collections.abc import Collection, Mapping
 
 
 def refuse(headers: Mapping[str, str], loopback: bool, origins: Collection[str] = ()) -> str | None:
-    """Say why a request is refused, or None where it isn't.
+    """Return the reason for refusing a request, or None if it is allowed.
 
     Parameters
     ----------
     headers
-        Of the request; names in any case.
+        Headers of the request; names in any case.
     loopback
         Whether only this machine is served.
     origins
@@ -31,12 +32,12 @@ def refuse(headers: Mapping[str, str], loopback: bool, origins: Collection[str] 
         return "Web pages may not reach the stage."
     host = headers.get("Host", "")
     if not known_host(host, loopback):
-        return f"The stage is not called '{host:.80}'; ask for it by its number."
+        return f"The stage is not called '{host:.80}'; use its IP address."
     return None
 
 
 def known_host(host: str, loopback: bool) -> bool:
-    """Say whether a `Host` means this machine beyond doubt: a number, `localhost`, or our own name."""
+    """Return whether a `Host` certainly means this machine: an IP address, `localhost`, or its own name."""
     name = host.strip().lower()
     if name.startswith("["):
         name = name[1:].partition("]")[0]
@@ -50,7 +51,7 @@ def known_host(host: str, loopback: bool) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host to listen on can be reached from this machine only."""
+    """Return whether a host can be reached from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
