@@ -15,18 +15,18 @@ from collections.abc import Iterator
 import onnx
 
 from export.errors import ContractError
-from export.format.graph import reads
+from export.format.graph import tensors_read
 
 SCOPES = "pkg.torch.onnx.name_scopes"
 
 
 PARAMETERS = "parameters."  # what the exporter puts before a module's own names
-OURS = "module."  # what `_Flat` puts before the names of a module's weights
+WRAPPER = "module."  # what `_Flat` puts before the names of a module's weights
 
 
-def _named(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
+def check_names(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
     """Check that every input is read and every output there, under its name."""
-    read = {name for node in model.graph.node for name in reads(node)}
+    read = {name for node in model.graph.node for name in tensors_read(node)}
     missing = [name for name in inputs if name not in read]
     if missing:
         raise ContractError(f"The module doesn't read {', '.join(missing)}; leave it out of the card, or use it.")
@@ -36,7 +36,7 @@ def _named(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -> onn
     return model
 
 
-def _prefixed(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
+def add_prefix(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
     """Put the method's name before every inner tensor and node, so that several methods fit into one graph.
 
     Weights keep the names that the module has for them, and nodes those of the part of the module that they come from:
@@ -46,7 +46,7 @@ def _prefixed(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
     names: dict[str, str] = {"": ""}
 
     def renamed(name: str) -> str:
-        inside = name.removeprefix(OURS)
+        inside = name.removeprefix(WRAPPER)
         new = f"{key}.inner.{len(names)}" if inside == name else f"{key}.{PARAMETERS}{inside}"
         return name if name in keep else names.setdefault(name, new)
 
@@ -74,10 +74,10 @@ def _origin(node: onnx.NodeProto) -> str:
     notes = {entry.key: entry.value for entry in node.metadata_props}
     scopes = ast.literal_eval(notes.get(SCOPES, "[]"))  # from the whole to the part, and then the operation
     part = str(scopes[-2]) if len(scopes) > 1 else ""
-    return f"{part.removeprefix(OURS)}/" if part.startswith(OURS) else ""
+    return f"{part.removeprefix(WRAPPER)}/" if part.startswith(WRAPPER) else ""
 
 
-def join(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
+def merge_methods(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
     """Lay the methods' graphs side by side in one."""
     model = onnx.ModelProto()
     model.CopyFrom(graphs[0])
@@ -97,7 +97,7 @@ def join(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Keep the exporter's progress, its warnings and what it says of a failure off the terminal."""
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)

@@ -17,13 +17,13 @@ from onnx import TensorProto, helper, numpy_helper
 from export.errors import ContractError
 from export.format.card import AUDIO_IN, Card
 from export.format.graph import split
-from export.proof.rest_state import settled
-from export.runtime.frame_stepper import Steps, runs, session
+from export.proof.rest_state import settle_rest_states
+from export.runtime.frame_stepper import FrameStepper, graph_errors, session
 
 Weights = Literal["fp32", "fp16", "int8"]
 
-SMALLEST = 1024  # numbers in a tensor, below which nothing is gained
-LAYERS = {
+MIN_WEIGHTS = 1024  # numbers in a tensor, below which nothing is gained
+WEIGHT_INPUTS = {
     "Conv": (1,),
     "ConvTranspose": (1,),
     "Gemm": (0, 1),
@@ -33,11 +33,11 @@ LAYERS = {
     "RNN": (1, 2),
 }
 """Which inputs of a layer are its weights."""
-SHAPING = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
-HALF_MAX = 65_504.0
-BYTE_MAX = 127
+RESHAPING = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
+FP16_MAX = 65_504.0
+INT8_MAX = 127
 FRAMES = 256
-MOST_DB = 200.0
+MAX_DB = 200.0
 
 
 def known(kind: str) -> Weights:
@@ -48,7 +48,7 @@ def known(kind: str) -> Weights:
     raise ContractError(f"Weights are stored as {', '.join(get_args(Weights))}, not as '{kind}'; choose one of them.")
 
 
-def lighter(model: onnx.ModelProto, card: Card, kind: str) -> tuple[onnx.ModelProto, Card, float]:
+def quantize(model: onnx.ModelProto, card: Card, kind: str) -> tuple[onnx.ModelProto, Card, float]:
     """Store the weights of a model in fewer bits.
 
     Parameters
@@ -73,9 +73,9 @@ def lighter(model: onnx.ModelProto, card: Card, kind: str) -> tuple[onnx.ModelPr
         There is no such kind.
     """
     if known(kind) == "fp32":
-        return model, card, MOST_DB
-    light = _stored(model, kind)
-    rested = settled(light, card)
+        return model, card, MAX_DB
+    light = _quantize_weights(model, kind)
+    rested = settle_rest_states(light, card)
     costs = {name: _signal_to_error_db(model, card, light, rested, name) for name in card.methods}
     lost = ", ".join(f"{name} {cost:.0f} dB" for name, cost in costs.items())
     note = f"weights stored as {kind}; signal to error: {lost}"
@@ -84,15 +84,15 @@ def lighter(model: onnx.ModelProto, card: Card, kind: str) -> tuple[onnx.ModelPr
     return light, rested, min(costs.values())
 
 
-def _stored(model: onnx.ModelProto, kind: str) -> onnx.ModelProto:
+def _quantize_weights(model: onnx.ModelProto, kind: str) -> onnx.ModelProto:
     light = onnx.ModelProto()
     light.CopyFrom(model)
     light.graph.ClearField("initializer")
     light.graph.ClearField("node")
-    weights = _weights(model.graph)
+    weights = _layer_weights(model.graph)
     for tensor in model.graph.initializer:
-        heavy = tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) >= SMALLEST
-        packed = _packed(tensor.name, numpy_helper.to_array(tensor), kind) if heavy and tensor.name in weights else None
+        heavy = tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) >= MIN_WEIGHTS
+        packed = _pack(tensor.name, numpy_helper.to_array(tensor), kind) if heavy and tensor.name in weights else None
         tensors, nodes = packed or ([tensor], [])
         light.graph.initializer.extend(tensors)
         light.graph.node.extend(nodes)
@@ -100,29 +100,29 @@ def _stored(model: onnx.ModelProto, kind: str) -> onnx.ModelProto:
     return light
 
 
-def _weights(graph: onnx.GraphProto) -> set[str]:
+def _layer_weights(graph: onnx.GraphProto) -> set[str]:
     """Find the tensors that are weights of layers: tables of frequencies, windows and the like are no place to save."""
     found: set[str] = set()
     for node in reversed(graph.node):  # what reads a tensor stands behind what makes it
-        if node.op_type in LAYERS:
-            found |= {node.input[k] for k in LAYERS[node.op_type] if k < len(node.input)}
-        elif node.op_type in SHAPING and node.output[0] in found:
+        if node.op_type in WEIGHT_INPUTS:
+            found |= {node.input[k] for k in WEIGHT_INPUTS[node.op_type] if k < len(node.input)}
+        elif node.op_type in RESHAPING and node.output[0] in found:
             found.add(node.input[0])
     return found - {value.name for value in graph.input}
 
 
-def _packed(name: str, weight: np.ndarray, kind: str) -> tuple[list[TensorProto], list[onnx.NodeProto]] | None:
+def _pack(name: str, weight: np.ndarray, kind: str) -> tuple[list[TensorProto], list[onnx.NodeProto]] | None:
     """Give the tensors and nodes that make a weight again under its name; None where it cannot be stored so."""
     small = f"{name}.{kind}"
     if not np.isfinite(weight).all():
         return None
     if kind == "fp16":
-        if np.abs(weight).max() > HALF_MAX:
+        if np.abs(weight).max() > FP16_MAX:
             return None
         half = numpy_helper.from_array(weight.astype(np.float16), small)
         return [half], [helper.make_node("Cast", [small], [name], to=TensorProto.FLOAT)]
-    scale = _scale(weight)
-    whole = np.clip(np.rint(weight / scale), -BYTE_MAX, BYTE_MAX).astype(np.int8)
+    scale = _best_scale(weight)
+    whole = np.clip(np.rint(weight / scale), -INT8_MAX, INT8_MAX).astype(np.int8)
     tensors = [numpy_helper.from_array(whole, small), numpy_helper.from_array(scale, f"{name}.scale")]
     nodes = [
         helper.make_node("Cast", [small], [f"{small}.float"], to=TensorProto.FLOAT),
@@ -131,7 +131,7 @@ def _packed(name: str, weight: np.ndarray, kind: str) -> tuple[list[TensorProto]
     return tensors, nodes
 
 
-def _scale(weight: np.ndarray) -> np.ndarray:
+def _best_scale(weight: np.ndarray) -> np.ndarray:
     """Choose the axis whose slices, each with a scale of its own, lose least; a scale must serve eight numbers."""
     best: np.ndarray | None = None
     least = np.inf
@@ -140,12 +140,12 @@ def _scale(weight: np.ndarray) -> np.ndarray:
         if weight.size < 8 * weight.shape[axis]:
             continue
         peak = np.abs(weight).max(axis=others, keepdims=True)
-        scale = (np.where(peak > 0, peak, 1.0) / BYTE_MAX).astype(np.float32)
+        scale = (np.where(peak > 0, peak, 1.0) / INT8_MAX).astype(np.float32)
         error = float(np.square(weight - scale * np.rint(weight / scale)).sum())
         if error < least:
             best, least = scale, error
     if best is None:  # no axis has slices that are long enough
-        best = np.full((1,) * weight.ndim, max(float(np.abs(weight).max()), 1e-30) / BYTE_MAX, np.float32)
+        best = np.full((1,) * weight.ndim, max(float(np.abs(weight).max()), 1e-30) / INT8_MAX, np.float32)
     return best
 
 
@@ -153,17 +153,17 @@ def _signal_to_error_db(model: onnx.ModelProto, card: Card, light: onnx.ModelPro
     outputs = [_render(split(m, name), c, name) for m, c in ((model, card), (light, rested))]
     signal, error = float(np.square(outputs[0]).sum()), float(np.square(outputs[0] - outputs[1]).sum())
     if error == 0.0 or signal == 0.0:
-        return MOST_DB
-    return min(MOST_DB, 10 * math.log10(signal / error))
+        return MAX_DB
+    return min(MAX_DB, 10 * math.log10(signal / error))
 
 
 def _render(part: onnx.ModelProto, card: Card, name: str) -> np.ndarray:
     """Run a method from its rest state on random latents or noise, controls at their defaults."""
     rng = np.random.default_rng(0)
-    steps = Steps(session(part.SerializeToString()), card, name)
+    steps = FrameStepper(session(part.SerializeToString()), card, name)
     mean, std = np.array(card.latent.mean)[:, None], np.array(card.latent.std)[:, None]
     parts = []
-    with runs(name):
+    with graph_errors(name):
         for _ in range(FRAMES):
             value = rng.standard_normal(steps.input.shape[1:])
             steps.input[0] = mean + std * value if name == "decode" else 0.1 * value if name in AUDIO_IN else value

@@ -6,8 +6,8 @@ import torch
 
 from export.errors import ContractError
 from export.format.card import AUDIO_IN, Method
-from export.streaming.explicit_state import explicit
-from export.streaming.layer import Layer, forget
+from export.streaming.explicit_state import with_explicit_state
+from export.streaming.layer import Layer, reset_caches
 from export.torch_export import TorchMethod
 
 
@@ -46,8 +46,8 @@ def streaming_method(name: str, layer: Layer, *, hop: int | None = None) -> Torc
     hop = least if hop is None else hop
     if hop < 1 or hop % least or (hop != least and not (audio_in and audio_out)):
         raise ContractError(f"The hop of this '{name}' is {least} samples (a transform's, a multiple), and not {hop}.")
-    forget(layer)
-    function, states = explicit(layer, torch.zeros(1, layer.inputs, 4 * taken))
+    reset_caches(layer)
+    function, states = with_explicit_state(layer, torch.zeros(1, layer.inputs, 4 * taken))
     delay = layer.delay if audio_out else layer.delay * hop
     described = Method(hop=hop, output="audio" if audio_out else "latent", channels=channels, delay=delay)
     return TorchMethod(function, described, states)

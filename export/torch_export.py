@@ -22,13 +22,13 @@ from export.format.card import AUDIO_IN, Card, Latent, Method
 from export.format.graph import FRAMES
 from export.format.io import save
 from export.format.validation import MIN_OPSET, validate
-from export.onnx_naming import _named, _prefixed, _quiet, join
+from export.onnx_naming import add_prefix, check_names, merge_methods, quiet_exporter
 from export.proof.chunk_equality import Proof, prove
 from export.proof.measurement import measure
-from export.proof.single_frame import one_at_a_time
-from export.quantization import Weights, lighter
-from export.streaming.explicit_state import Explicit
-from export.streaming.recurrent import as_operators
+from export.proof.single_frame import fix_to_one_frame
+from export.quantization import Weights, quantize
+from export.streaming.explicit_state import ExplicitState
+from export.streaming.recurrent import recurrent_as_operators
 
 SETTLE_SECONDS = 10.0
 SETTLED = 1e-7
@@ -90,18 +90,18 @@ def export(
     """
     graphs, described = [], {}
     for key, part in methods.items():
-        settled = settle(key, part, latent)
+        settled = settle_caches(key, part, latent)
         described[key] = dataclasses.replace(part.method, rest=tuple(s.numpy() for s in settled))
-        graphs.append(_graph(key, part, settled, latent))
+        graphs.append(_export_method(key, part, settled, latent))
     provenance = card.provenance if card else Card(name, sample_rate, {}, latent).provenance
     whole = Card(name, sample_rate, described, latent, provenance)
-    model = join(graphs, name)
+    model = merge_methods(graphs, name)
     validate(model, whole)
-    model, whole, _ = lighter(model, whole, weights)
+    model, whole, _ = quantize(model, whole, weights)
     if bend is not None:
         model, whole = bending.bend(model, whole, bend)
     proof = prove(model, whole, seed=seed)
-    if not proof.holds and one_at_a_time(model, whole, proof):
+    if not proof.holds and fix_to_one_frame(model, whole, proof):
         proof = prove(model, whole, seed=seed)
     if not proof.holds:
         raise ContractError(f"{name} does not stream, and was not written: {proof.failure()}")
@@ -109,13 +109,13 @@ def export(
     return proof
 
 
-def settle(key: str, part: TorchMethod, latent: Latent) -> list[Tensor]:
+def settle_caches(key: str, part: TorchMethod, latent: Latent) -> list[Tensor]:
     """Run a method on its mean latent (or silence) with default controls until its caches stand still."""
     states = [s.detach().clone().float() for s in part.states]
     if not states:
         return states
     module = part.module.eval()
-    inputs = _example(key, part.method, latent, frames=1)
+    inputs = _example_inputs(key, part.method, latent, frames=1)
     inputs[0] = torch.tensor(latent.mean).reshape(1, -1, 1) if key == "decode" else torch.zeros_like(inputs[0])
     steps = int(part.settle_seconds * 48_000 / part.method.hop)
     with torch.no_grad():
@@ -128,7 +128,7 @@ def settle(key: str, part: TorchMethod, latent: Latent) -> list[Tensor]:
     return states
 
 
-def _example(key: str, method: Method, latent: Latent, frames: int) -> list[Tensor]:
+def _example_inputs(key: str, method: Method, latent: Latent, frames: int) -> list[Tensor]:
     """Make the input and the controls at their defaults, `frames` long."""
     channels = latent.size if key == "decode" else method.channels
     shape = (1, channels, frames * (method.hop if key in AUDIO_IN else 1))
@@ -136,10 +136,10 @@ def _example(key: str, method: Method, latent: Latent, frames: int) -> list[Tens
     return [torch.randn(shape), *controls]
 
 
-def _graph(key: str, part: TorchMethod, states: list[Tensor], latent: Latent) -> onnx.ModelProto:
+def _export_method(key: str, part: TorchMethod, states: list[Tensor], latent: Latent) -> onnx.ModelProto:
     """Export one method with its tensors named as the format wants, every inner name behind the method's prefix."""
     method = part.method
-    arguments = _example(key, method, latent, frames=5)
+    arguments = _example_inputs(key, method, latent, frames=5)
     frames = torch.export.Dim(FRAMES, min=1, max=65_536)
     axis = method.hop * frames if key in AUDIO_IN else frames
     free = [{2: frames} if control.per_frame else None for control in method.controls]
@@ -147,9 +147,11 @@ def _graph(key: str, part: TorchMethod, states: list[Tensor], latent: Latent) ->
     state_names = [f"{key}.state.{k}" for k in range(len(states))]
     module = part.module.eval()
     try:
-        with _quiet(), as_operators(), torch.no_grad():
+        with quiet_exporter(), recurrent_as_operators(), torch.no_grad():
             program = torch.onnx.export(
-                module if isinstance(module, Explicit) else _Flat(module),  # either way its weights are in `module.`
+                module
+                if isinstance(module, ExplicitState)
+                else _Wrapper(module),  # either way its weights are in `module.`
                 (*arguments, *states),
                 dynamo=True,
                 opset_version=MIN_OPSET,
@@ -159,12 +161,12 @@ def _graph(key: str, part: TorchMethod, states: list[Tensor], latent: Latent) ->
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
-        kind = type(module.module if isinstance(module, Explicit) else module).__name__
+        kind = type(module.module if isinstance(module, ExplicitState) else module).__name__
         raise ContractError(f"The '{key}' of {kind} cannot be written as a graph: {_cause(error)}.") from error
     assert program is not None
     model = program.model_proto
-    return _prefixed(
-        _named(model, [*inputs, *state_names], [f"{key}.output", *(f"{n}.next" for n in state_names)]), key
+    return add_prefix(
+        check_names(model, [*inputs, *state_names], [f"{key}.output", *(f"{n}.next" for n in state_names)]), key
     )
 
 
@@ -176,7 +178,7 @@ def _cause(error: BaseException) -> str:
     return first.split(". ")[0].rstrip(".")
 
 
-class _Flat(nn.Module):
+class _Wrapper(nn.Module):
     """Gives every method the same signature, whatever its own argument names are."""
 
     def __init__(self, module: nn.Module) -> None:

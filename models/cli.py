@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from export.errors import ContractError, GlitchError
-from export.format.card import Card, Measured, bends_layer
+from export.format.card import Card, Measured, is_bend_control
 from export.format.io import load
 from models.commands import evaluate, explore, generate, pair, textures, transform
 from models.commands.grid import grid
@@ -221,12 +221,12 @@ def verify_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Prove again that a model keeps what it promises; the exit status is 1 where it doesn't."""
-    from export.format.dataclass_json import plain
+    from export.format.dataclass_json import to_plain
     from export.proof.verification import verify
 
     verdict = verify(model)
     if json:
-        print(dumps({**plain(verdict), "holds": verdict.holds}, ensure_ascii=False))
+        print(dumps({**to_plain(verdict), "holds": verdict.holds}, ensure_ascii=False))
     else:
         from models.commands import show
 
@@ -349,9 +349,9 @@ def _print_proof(out: Path, proof: Proof) -> None:
 def _print_layers(model: ModelProto, card: Card) -> None:
     from rich.table import Table
 
-    from export.bending.bendable_layers import layers
+    from export.bending.bendable_layers import find_layers
 
-    found = layers(model, card)
+    found = find_layers(model, card)
     table = Table(title=f"{card.name}: {len(found)} layers that can be bent")
     for heading in ("method", "layer", "kind"):
         table.add_column(heading)
@@ -376,7 +376,7 @@ def _print_model(card: Card) -> None:
     Console(width=100 if not sys.stdout.isatty() else None).print(table)
     controls = {control.name: control for method in card.methods.values() for control in method.controls}
     layers = dict.fromkeys(bend.layer for method in card.methods.values() for bend in method.bends)
-    controls = {name: one for name, one in controls.items() if not bends_layer(name)}
+    controls = {name: one for name, one in controls.items() if not is_bend_control(name)}
     if layers:
         print(f"layers that can be bent: {', '.join(layers)}")
     if controls:

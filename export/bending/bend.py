@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.bending.bendable_layers import Layer, _every, choose
+from export.bending.bendable_layers import BendableLayer, all_layers, select_layers
 from export.errors import ContractError
 from export.format.card import AUDIO_IN, BEND, SCALE, SHIFT, Card, Control, input_channels
 from export.format.graph import split, unbent
@@ -28,8 +28,8 @@ from export.format.validation import validate
 from export.proof.chunk_equality import Proof, prove
 from export.proof.measurement import measure
 
-REACH = 4.0
-FRAMES = 32  # on which the level of a layer is measured
+SHIFT_LEVELS = 4.0
+LEVEL_FRAMES = 32  # on which the level of a layer is measured
 
 
 def bend(model: onnx.ModelProto, card: Card, layers: Sequence[str] | None = None) -> tuple[onnx.ModelProto, Card]:
@@ -49,15 +49,15 @@ def bend(model: onnx.ModelProto, card: Card, layers: Sequence[str] | None = None
         A pattern matches no layer, there are none, or they are too many.
     """
     model, card = unbent(model, card)
-    chosen = choose(_every(model, card), layers)
-    levels = dict(pair for method in card.methods for pair in _levels(model, card, method, chosen))
+    chosen = select_layers(all_layers(model, card), layers)
+    levels = dict(pair for method in card.methods for pair in _measure_levels(model, card, method, chosen))
     bent = onnx.ModelProto()
     bent.CopyFrom(model)
     methods = dict(card.methods)
     for name, method in card.methods.items():
         controls = [c for one in chosen if one.method == name for c in _controls(one, levels[one])]
         methods[name] = replace(method, controls=(*method.controls, *controls))
-    _insert(bent.graph, chosen)
+    _insert_bends(bent.graph, chosen)
     card = replace(card, methods=methods)
     validate(bent, card)
     return bent, card
@@ -81,7 +81,9 @@ def bend_file(
     return proof
 
 
-def _levels(model: onnx.ModelProto, card: Card, name: str, chosen: Sequence[Layer]) -> Iterator[tuple[Layer, float]]:
+def _measure_levels(
+    model: onnx.ModelProto, card: Card, name: str, chosen: Sequence[BendableLayer]
+) -> Iterator[tuple[BendableLayer, float]]:
     """Measure the RMS of layers of a method on random input, a frame at a time, controls at their defaults."""
     mine = [layer for layer in chosen if layer.method == name]
     if not mine:
@@ -98,7 +100,7 @@ def _levels(model: onnx.ModelProto, card: Card, name: str, chosen: Sequence[Laye
     feeds |= {f"{name}.state.{k}": rest for k, rest in enumerate(method.rest)}
     states = [f"{name}.state.{k}" for k in range(len(method.rest))]
     power = np.zeros(len(wanted))
-    for _ in range(FRAMES):
+    for _ in range(LEVEL_FRAMES):
         given = rng.standard_normal((1, input_channels(card, name), samples))
         if name == "decode":
             given = np.array(card.latent.mean)[:, None] + np.array(card.latent.std)[:, None] * given
@@ -108,14 +110,14 @@ def _levels(model: onnx.ModelProto, card: Card, name: str, chosen: Sequence[Laye
             [np.mean(np.square(values, dtype=float)) if values.size else 0.0 for values in out[: len(wanted)]]
         )
         feeds |= dict(zip(states, out[len(wanted) :], strict=True))
-    level = dict(zip(wanted, np.sqrt(power / FRAMES).tolist(), strict=True))
+    level = dict(zip(wanted, np.sqrt(power / LEVEL_FRAMES).tolist(), strict=True))
     for layer in mine:
         yield layer, max(level[tensor] for tensor in layer.tensors)
 
 
-def _controls(layer: Layer, level: float) -> tuple[Control, Control]:
+def _controls(layer: BendableLayer, level: float) -> tuple[Control, Control]:
     """Describe the two live controls of a layer."""
-    reach = float(f"{REACH * level:.1e}")
+    reach = float(f"{SHIFT_LEVELS * level:.1e}")
     reach = reach if np.isfinite(reach) and reach > 0 else 1.0
     channels = "channel" if layer.channels == 1 else f"{layer.channels} channels"
     what = f"{layer.name} ({layer.kind}, {channels})"
@@ -123,8 +125,8 @@ def _controls(layer: Layer, level: float) -> tuple[Control, Control]:
         Control(
             f"{BEND}{layer.name}{SCALE}",
             1.0,
-            -REACH,
-            REACH,
+            -SHIFT_LEVELS,
+            SHIFT_LEVELS,
             text=f"Multiplies what {what} gives.",
             size=layer.channels,
             per_frame=False,
@@ -141,7 +143,7 @@ def _controls(layer: Layer, level: float) -> tuple[Control, Control]:
     )
 
 
-def _insert(graph: onnx.GraphProto, chosen: Sequence[Layer]) -> None:
+def _insert_bends(graph: onnx.GraphProto, chosen: Sequence[BendableLayer]) -> None:
     """Put scale and shift behind the layers; what they give goes on under its name."""
     bent = {tensor: layer for layer in chosen for tensor in layer.tensors}
     helper, ready = onnx.helper, set[str]()

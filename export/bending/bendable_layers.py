@@ -15,29 +15,29 @@ import onnx
 
 from export.errors import ContractError
 from export.format.card import LATENT_OUT, Card
-from export.format.graph import reads, split, unbent
+from export.format.graph import split, tensors_read, unbent
 from export.onnx_naming import PARAMETERS
 
-MOST = 64  # layers of a method: each takes five rows of the stage's table
+MAX_LAYERS = 64  # layers of a method: each takes five rows of the stage's table
 
 
-AUTOMATIC = 16
+AUTO_LAYERS = 16
 
 
 RECURRENT = ("GRU", "LSTM", "RNN")
 
 
-_ENDS = re.compile(r"[._](weight|weight_[vg]|weight_[ih]h_l\d+|original\d|parametrizations|kernel)$")
+_WEIGHT_SUFFIX = re.compile(r"[._](weight|weight_[vg]|weight_[ih]h_l\d+|original\d|parametrizations|kernel)$")
 
 
-_FIXED = re.compile(r"\bfourier\.")  # products that nobody trained
+_UNTRAINED = re.compile(r"\bfourier\.")  # products that nobody trained
 
 
-_NAMELESS = re.compile(r"(inner\W|val_|_?(lifted_)?tensor_constant|_param_constant|t_|permute_|transpose_)?\d*")
+_MEANINGLESS = re.compile(r"(inner\W|val_|_?(lifted_)?tensor_constant|_param_constant|t_|permute_|transpose_)?\d*")
 
 
 @dataclass(frozen=True)
-class Layer:
+class BendableLayer:
     """A layer that can be bent.
 
     Attributes
@@ -62,21 +62,21 @@ class Layer:
     shape: tuple[int, ...]
 
 
-def layers(model: onnx.ModelProto, card: Card) -> list[Layer]:
+def find_layers(model: onnx.ModelProto, card: Card) -> list[BendableLayer]:
     """List what can be bent in a model, in the order in which sound is made; what is bent already is among it."""
-    return _every(*unbent(model, card))
+    return all_layers(*unbent(model, card))
 
 
-def choose(found: Sequence[Layer], wanted: Sequence[str] | None) -> list[Layer]:
+def select_layers(found: Sequence[BendableLayer], wanted: Sequence[str] | None) -> list[BendableLayer]:
     """Give the layers that are meant by names and patterns, in their own order; see `bend`."""
     if not found:
         raise ContractError(
             "The model has no layer that can be bent: no convolution, dense or recurrent layer with fixed weights."
         )
-    meant: set[Layer] = set()
+    meant: set[BendableLayer] = set()
     for pattern in wanted or ["auto"]:
         if pattern == "auto":
-            matching = _spread([layer for layer in found if layer.channels > 1] or list(found))
+            matching = _evenly_spaced([layer for layer in found if layer.channels > 1] or list(found))
         else:
             matching = [layer for layer in found if pattern == "all" or fnmatchcase(layer.name, pattern)]
         if not matching:
@@ -86,47 +86,53 @@ def choose(found: Sequence[Layer], wanted: Sequence[str] | None) -> list[Layer]:
     chosen = [layer for layer in found if layer in meant]
     for method in {layer.method for layer in chosen}:
         count = sum(layer.method == method for layer in chosen)
-        if count > MOST:
+        if count > MAX_LAYERS:
             raise ContractError(
-                f"{count} layers of '{method}' would be bent, and {MOST} are the most; choose some by name."
+                f"{count} layers of '{method}' would be bent, and {MAX_LAYERS} are the most; choose some by name."
             )
     return chosen
 
 
-def _spread(found: list[Layer]) -> list[Layer]:
+def _evenly_spaced(found: list[BendableLayer]) -> list[BendableLayer]:
     """Take so many at equal distances that they remain playable."""
-    places = np.linspace(0, len(found) - 1, min(AUTOMATIC, len(found))).round().astype(int)
+    places = np.linspace(0, len(found) - 1, min(AUTO_LAYERS, len(found))).round().astype(int)
     return [found[k] for k in sorted(set(places.tolist()))]
 
 
-def _every(model: onnx.ModelProto, card: Card) -> list[Layer]:
-    return [layer for name in card.methods if name not in LATENT_OUT for layer in _of_method(name, split(model, name))]
+def all_layers(model: onnx.ModelProto, card: Card) -> list[BendableLayer]:
+    """List the layers of a model without bends that can be bent."""
+    return [
+        layer
+        for name in card.methods
+        if name not in LATENT_OUT
+        for layer in _layers_of_method(name, split(model, name))
+    ]
 
 
-def _of_method(method: str, part: onnx.ModelProto) -> Iterator[Layer]:
+def _layers_of_method(method: str, part: onnx.ModelProto) -> Iterator[BendableLayer]:
     graph = onnx.shape_inference.infer_shapes(part).graph
-    tensors = _Tensors(graph)
+    tensors = _TensorInfo(graph)
     found: dict[tuple[str, str, int, tuple[int, ...]], list[str]] = {}
     origins: dict[str, str] = {}
     for node in graph.node:
         tensors.note(node)
-        seen = _seen(node, tensors)
+        seen = _layer_at(node, tensors)
         if seen is None:
             continue
         weight, channels, shape = seen
         tensor, root = tensors.with_bias(node.output[0], channels), tensors.root(weight)
-        if tensors.is_float(tensor) and not _FIXED.search(root):
+        if tensors.is_float(tensor) and not _UNTRAINED.search(root):
             origins.setdefault(root, node.name.rpartition("/")[0])
             found.setdefault((root, node.op_type, channels, shape), []).append(tensor)
     taken: set[str] = set()
     for k, ((root, kind, channels, shape), given) in enumerate(found.items()):
-        called = _readable(root, method) or _readable(origins[root], method) or f"{kind.lower()}_{k + 1}"
-        name = _free(called, taken)
+        called = _readable_name(root, method) or _readable_name(origins[root], method) or f"{kind.lower()}_{k + 1}"
+        name = _unused_name(called, taken)
         taken.add(name)
-        yield Layer(method, name, kind, channels, tuple(given), shape)
+        yield BendableLayer(method, name, kind, channels, tuple(given), shape)
 
 
-def _seen(node: onnx.NodeProto, tensors: _Tensors) -> tuple[str, int, tuple[int, ...]] | None:
+def _layer_at(node: onnx.NodeProto, tensors: _TensorInfo) -> tuple[str, int, tuple[int, ...]] | None:
     """Tell a layer's weights, its channels and how its output carries them; None is no layer that can be bent."""
     kind = node.op_type
     if kind in ("Conv", "ConvTranspose", "Gemm", *RECURRENT):
@@ -156,7 +162,7 @@ def _seen(node: onnx.NodeProto, tensors: _Tensors) -> tuple[str, int, tuple[int,
     return weight, channels, (channels,)
 
 
-class _Tensors:
+class _TensorInfo:
     """What is known of a graph's tensors: shapes, which are fixed, what they come from and who reads them."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
@@ -169,13 +175,13 @@ class _Tensors:
         self._outputs = {value.name for value in graph.output}
         self._readers: dict[str, list[onnx.NodeProto]] = {}
         for node in graph.node:
-            for name in reads(node):
+            for name in tensors_read(node):
                 self._readers.setdefault(name, []).append(node)
 
     def note(self, node: onnx.NodeProto) -> None:
         """Take in a node, after those that it reads."""
         given = [name for name in node.input if name]
-        if node.op_type != "Constant" and not (given and self.constant.issuperset(reads(node))):
+        if node.op_type != "Constant" and not (given and self.constant.issuperset(tensors_read(node))):
             return
         self.constant.update(node.output)
         largest = max(given, key=lambda name: int(np.prod(self.shapes.get(name, [0]))), default="")
@@ -199,16 +205,16 @@ class _Tensors:
         return self._types.get(name, onnx.TensorProto.FLOAT) == onnx.TensorProto.FLOAT
 
 
-def _readable(root: str, method: str) -> str:
+def _readable_name(root: str, method: str) -> str:
     """Make a name for players of that of a layer's weights, or of its part; nothing where it says nothing."""
     name = root.removeprefix(f"{method}.").removeprefix(PARAMETERS).removeprefix("module.")
-    while (shorter := _ENDS.sub("", name)) != name:
+    while (shorter := _WEIGHT_SUFFIX.sub("", name)) != name:
         name = shorter
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._-")
-    return "" if _NAMELESS.fullmatch(name) else name
+    return "" if _MEANINGLESS.fullmatch(name) else name
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _unused_name(name: str, taken: set[str]) -> str:
     k, free = 1, name
     while free in taken:
         k += 1

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from export.errors import ContractError
-from export.format.dataclass_json import PlainError, plain, typed
+from export.format.dataclass_json import JsonError, from_plain, to_plain
 
 FORMAT = 1
 KEY = "glitch"
@@ -138,7 +138,7 @@ class Method:
         places = {control.name: k for k, control in enumerate(self.controls)}
         found = []
         for name, scale in places.items():
-            if bends_layer(name) and name.endswith(SCALE):
+            if is_bend_control(name) and name.endswith(SCALE):
                 layer = name[len(BEND) : -len(SCALE)]
                 found.append(Bend(layer, self.controls[scale].size, scale, places[f"{BEND}{layer}{SHIFT}"]))
         return tuple(found)
@@ -234,7 +234,7 @@ class Card:
         )
 
 
-def bends_layer(control: str) -> bool:
+def is_bend_control(control: str) -> bool:
     """Say whether a control of that name is the scale or the shift of a layer."""
     named = control.removeprefix(BEND)
     return named != control and any(named.endswith(end) and named != end for end in (SCALE, SHIFT))
@@ -268,7 +268,7 @@ def output_samples(card: Card, name: str) -> int:
 
 def to_json(card: Card) -> str:
     """Write a card as JSON; arrays become their shape and base64 of little-endian float32."""
-    return json.dumps(plain(card), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return json.dumps(to_plain(card), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def from_json(text: str) -> Card:
@@ -291,8 +291,8 @@ def from_json(text: str) -> Card:
     if isinstance(version, int) and version > FORMAT:
         raise ContractError(f"it has format {version}, and this version reads up to {FORMAT}; update glitch-live.")
     try:
-        card = typed(Card, data, "card")
-    except PlainError as error:
+        card = from_plain(Card, data, "card")
+    except JsonError as error:
         raise ContractError(str(error)) from None
     assert isinstance(card, Card)
     return card

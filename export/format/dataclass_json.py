@@ -15,38 +15,38 @@ from typing import Any, Literal
 import numpy as np
 
 
-class PlainError(ValueError):
+class JsonError(ValueError):
     """JSON that doesn't fit the dataclass it is read for."""
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Turn dataclasses, arrays and tuples into what JSON knows."""
     if isinstance(value, np.ndarray):
         data = base64.b64encode(np.ascontiguousarray(value, "<f4").tobytes()).decode("ascii")
         return {"shape": list(value.shape), "float32": data}
     if dataclasses.is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
-        return [plain(item) for item in value]
+        return [to_plain(item) for item in value]
     return value
 
 
-def typed(kind: Any, value: Any, where: str) -> Any:
+def from_plain(kind: Any, value: Any, where: str) -> Any:
     """Turn JSON back into `kind`, naming the place where it doesn't fit."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
-        return None if value is None else typed(arguments[0], value, where)
+        return None if value is None else from_plain(arguments[0], value, where)
     if origin is Literal:
         _expect(value in arguments, f"{where} must be one of {', '.join(map(str, arguments))}, not {value!r}")
         return value
     if origin is tuple:
         _expect(isinstance(value, list), f"{where} must be a list")
-        return tuple(typed(arguments[0], item, f"{where}[{k}]") for k, item in enumerate(value))
+        return tuple(from_plain(arguments[0], item, f"{where}[{k}]") for k, item in enumerate(value))
     if origin is dict:
         _expect(isinstance(value, dict), f"{where} must be an object")
-        return {key: typed(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+        return {key: from_plain(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if kind is np.ndarray:
         return _array(value, where)
     if dataclasses.is_dataclass(kind):
@@ -55,7 +55,7 @@ def typed(kind: Any, value: Any, where: str) -> Any:
         try:
             return float(value)
         except OverflowError:
-            raise PlainError(f"{where} is larger than any number that it can be.") from None
+            raise JsonError(f"{where} is larger than any number that it can be.") from None
     fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     _expect(fits, f"{where} must be a {kind.__name__}, not {value!r}")
     return value
@@ -70,7 +70,7 @@ def _dataclass(kind: Any, value: Any, where: str) -> Any:
     for name, f in fields.items():
         optional = f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING
         _expect(name in value or optional, f"{where}.{name} is missing")
-    return kind(**{name: typed(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+    return kind(**{name: from_plain(hints[name], item, f"{where}.{name}") for name, item in value.items()})
 
 
 def _array(value: Any, where: str) -> np.ndarray:
@@ -78,9 +78,9 @@ def _array(value: Any, where: str) -> np.ndarray:
         data = base64.b64decode(value["float32"], validate=True)
         return np.frombuffer(data, "<f4").reshape(value["shape"]).astype(np.float32)
     except (TypeError, KeyError, ValueError, OverflowError):
-        raise PlainError(f"{where} must be an array: a shape and base64 of float32.") from None
+        raise JsonError(f"{where} must be an array: a shape and base64 of float32.") from None
 
 
 def _expect(holds: bool, otherwise: str) -> None:
     if not holds:
-        raise PlainError(f"{otherwise}.")
+        raise JsonError(f"{otherwise}.")

@@ -24,7 +24,7 @@ from dataclasses import replace
 import onnx
 
 from export.errors import ContractError
-from export.format.card import BEND, SCALE, SHIFT, Card, bends_layer
+from export.format.card import BEND, SCALE, SHIFT, Card, is_bend_control
 
 FRAMES = "frames"  # name of the free axis
 
@@ -51,7 +51,7 @@ def split(model: onnx.ModelProto, method: str) -> onnx.ModelProto:
         node = producer.get(name)
         if node is not None and id(node) not in needed:
             needed.add(id(node))
-            pending.extend(reads(node))
+            pending.extend(tensors_read(node))
     part = onnx.ModelProto()
     part.CopyFrom(_without_graph(model))
     part.graph.name = method
@@ -91,7 +91,7 @@ def unbent(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
             kept.append(node)
     controls = scales | shifts
     made = {output for node in model.graph.node for output in node.output}
-    if any(name in controls for node in kept for name in reads(node)) or not names.keys() <= made:
+    if any(name in controls for node in kept for name in tensors_read(node)) or not names.keys() <= made:
         raise ContractError(
             "the graph reads a bend's controls otherwise than as scale and shift; bend the model again."
         )
@@ -102,23 +102,25 @@ def unbent(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
     part.graph.node.extend(kept)
     for node in part.graph.node:
         _rename(node, names)
-    read = {name for node in part.graph.node for name in reads(node)} | {value.name for value in model.graph.output}
+    read = {name for node in part.graph.node for name in tensors_read(node)} | {
+        value.name for value in model.graph.output
+    }
     part.graph.input.extend(value for value in model.graph.input if value.name not in controls)
     part.graph.output.extend(model.graph.output)
     part.graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in read)
     methods = {
-        name: replace(method, controls=tuple(c for c in method.controls if not bends_layer(c.name)))
+        name: replace(method, controls=tuple(c for c in method.controls if not is_bend_control(c.name)))
         for name, method in card.methods.items()
     }
     return part, replace(card, methods=methods)
 
 
-def reads(node: onnx.NodeProto) -> list[str]:
+def tensors_read(node: onnx.NodeProto) -> list[str]:
     """List the tensors a node reads, those of its inner graphs (If, Loop, Scan) included."""
     names = list(node.input)
     for graph in inner_graphs(node):
         for inner in graph.node:
-            names.extend(reads(inner))
+            names.extend(tensors_read(inner))
         names.extend(value.name for value in graph.output)
     return names
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from export.format.card import Card, Method
-from export.format.dataclass_json import plain
+from export.format.dataclass_json import to_plain
 from export.format.graph import one_frame, split
 
 WEIGHTS = {
@@ -33,7 +33,7 @@ def summary(model: onnx.ModelProto, card: Card, size: int) -> dict[str, Any]:
     dict
         Only what JSON knows. Arrays of the card become their shapes and bytes; everything else stands as in the card.
     """
-    latent = plain(card.latent)
+    latent = to_plain(card.latent)
     latent["map"] = [{key: point[key] for key in ("x", "y", "label")} for point in latent["map"]]
     return {
         "name": card.name,
@@ -43,16 +43,16 @@ def summary(model: onnx.ModelProto, card: Card, size: int) -> dict[str, Any]:
             "bytes": size,
             "opset": max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
             "parameters": _parameters(model),
-            "weights": stored(model),
+            "weights": weights_type(model),
         },
         "methods": {name: _method(model, name, method) for name, method in card.methods.items()},
         "latent": {"size": card.latent.size, **latent},
-        "provenance": plain(card.provenance),
+        "provenance": to_plain(card.provenance),
     }
 
 
 def _method(model: onnx.ModelProto, name: str, method: Method) -> dict[str, Any]:
-    said: dict[str, Any] = plain(method)
+    said: dict[str, Any] = to_plain(method)
     del said["rest"]
     said["frames_a_step"] = 1 if one_frame(model, name) else "any"
     said["parameters"] = _parameters(split(model, name))
@@ -68,7 +68,7 @@ def _parameters(model: onnx.ModelProto) -> int:
     return sum(int(np.prod(tensor.dims)) for tensor in model.graph.initializer if tensor.data_type in WEIGHTS)
 
 
-def stored(model: onnx.ModelProto) -> str:
+def weights_type(model: onnx.ModelProto) -> str:
     """Name the type that most of the weights are stored in: fp32, fp16 or int8."""
     counts = dict.fromkeys(WEIGHTS.values(), 0)
     for tensor in model.graph.initializer:

@@ -18,8 +18,8 @@ from export.format.card import (
     Card,
     MelBands,
     Method,
-    bends_layer,
     input_channels,
+    is_bend_control,
     output_channels,
 )
 from export.format.graph import inner_graphs
@@ -158,7 +158,7 @@ def _validate_bands(where: str, mel: MelBands, rate: int) -> None:
 
 
 def _validate_bends(method: Method) -> None:
-    controls = {control.name: control for control in method.controls if bends_layer(control.name)}
+    controls = {control.name: control for control in method.controls if is_bend_control(control.name)}
     for name, control in controls.items():
         end, default = (SCALE, 1.0) if name.endswith(SCALE) else (SHIFT, 0.0)
         other = controls.get(name.removesuffix(end) + (SHIFT if end == SCALE else SCALE))

@@ -13,14 +13,16 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.format.card import AUDIO_IN, Card, Method, bends_layer, input_channels, output_channels
+from export.format.card import AUDIO_IN, Card, Method, input_channels, is_bend_control, output_channels
 from export.format.graph import one_frame, split
 
 TOLERANCE = 1e-5
 FRAMES = 96
-CUTS = (1, 7, 32)
-RANDOM_CUTS = 3
-BENT = 0.25  # share of their range in which bends are turned: with all of them further out, a network gives no numbers
+CHUNK_SIZES = (1, 7, 32)
+RANDOM_DIVISIONS = 3
+BEND_SHARE = (
+    0.25  # share of their range in which bends are turned: with all of them further out, a network gives no numbers
+)
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,20 @@ class Proof:
 def prove(model: onnx.ModelProto, card: Card, *, seed: int = 0, frames: int = FRAMES) -> Proof:
     """Measure every method of a model under fixed and random cuts."""
     rng = np.random.default_rng(seed)
-    return Proof(tuple(_worst(name, split(model, name), card, rng, frames) for name in card.methods))
+    return Proof(tuple(_largest_difference(name, split(model, name), card, rng, frames) for name in card.methods))
 
 
-def _worst(name: str, model: onnx.ModelProto, card: Card, rng: np.random.Generator, frames: int) -> Difference:
+def _largest_difference(
+    name: str, model: onnx.ModelProto, card: Card, rng: np.random.Generator, frames: int
+) -> Difference:
     method = card.method(name)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     feeds = random_input(card, name, frames, rng)
     single = one_frame(model, name)
-    whole, states = run(session, name, method, feeds, [1] * frames if single else [frames])
-    cuts = {} if single else {f"cut into chunks of {size}": _even(frames, size) for size in CUTS}
+    whole, states = run_chunks(session, name, method, feeds, [1] * frames if single else [frames])
+    cuts = {} if single else {f"cut into chunks of {size}": _even_chunks(frames, size) for size in CHUNK_SIZES}
     if not single:
-        cuts |= {f"cut at random ({k + 1})": _random(frames, rng) for k in range(RANDOM_CUTS)}
+        cuts |= {f"cut at random ({k + 1})": _random_chunks(frames, rng) for k in range(RANDOM_DIVISIONS)}
     worst = Difference(name, f"{name}.output", "whole", 0.0, 0)
     if not np.isfinite(whole).all():
         return Difference(name, f"{name}.output", "whole", float("inf"), int(np.argmin(np.isfinite(whole).all((0, 1)))))
@@ -77,7 +81,7 @@ def _worst(name: str, model: onnx.ModelProto, card: Card, rng: np.random.Generat
     if whole.shape[1:] != (output_channels(card, name), frames * method.gives):
         return Difference(name, f"{name}.output", f"whole (it gives {list(whole.shape)})", float("inf"), 0)
     for label, sizes in cuts.items():
-        chunked, last = run(session, name, method, feeds, sizes)
+        chunked, last = run_chunks(session, name, method, feeds, sizes)
         pairs = {f"{name}.output": (whole, chunked)}
         pairs |= {f"{name}.state.{k}": pair for k, pair in enumerate(zip(states, last, strict=True))}
         for tensor, (a, b) in pairs.items():
@@ -89,7 +93,7 @@ def _worst(name: str, model: onnx.ModelProto, card: Card, rng: np.random.Generat
     return worst
 
 
-def run(
+def run_chunks(
     session: ort.InferenceSession, name: str, method: Method, feeds: dict[str, np.ndarray], sizes: list[int]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Run a method over its input in chunks of `sizes` frames, caches carried across, from the rest state.
@@ -133,17 +137,17 @@ def random_input(
     feeds = {f"{name}.input": value[None].astype(np.float32)}
     for control in method.controls:
         length = frames if control.per_frame else 1
-        share = (BENT if bends_layer(control.name) else 1.0) if wander else 0.0
+        share = (BEND_SHARE if is_bend_control(control.name) else 1.0) if wander else 0.0
         low, high = (control.default + share * (edge - control.default) for edge in (control.minimum, control.maximum))
         values = rng.uniform(low, high, (1, control.size, length))
         feeds[f"{name}.control.{control.name}"] = values.astype(np.float32)
     return feeds
 
 
-def _even(frames: int, size: int) -> list[int]:
+def _even_chunks(frames: int, size: int) -> list[int]:
     return [size] * (frames // size) + ([frames % size] if frames % size else [])
 
 
-def _random(frames: int, rng: np.random.Generator) -> list[int]:
+def _random_chunks(frames: int, rng: np.random.Generator) -> list[int]:
     edges = np.sort(rng.choice(np.arange(1, frames), size=frames // 8, replace=False))
     return [int(size) for size in np.diff([0, *edges, frames])]

@@ -15,18 +15,18 @@ import numpy as np
 import onnxruntime as ort
 
 from export.format.card import AUDIO_IN, Card, Method
-from export.proof.chunk_equality import random_input, run
+from export.proof.chunk_equality import random_input, run_chunks
 
-QUIET = 1e-6  # of the peak's energy, 60 dB below it
+RESPONSE_FLOOR = 1e-6  # of the peak's energy, 60 dB below it
 
 
 LEAD_FRAMES = 4
 
 
-HORIZON = 16_384  # samples that an answer is followed for
+MAX_RESPONSE = 16_384  # samples that an answer is followed for
 
 
-FEWEST_FRAMES, MOST_FRAMES = 16, 512
+MIN_FRAMES, MAX_FRAMES = 16, 512
 
 
 LATENT_PROBES = 4
@@ -39,7 +39,7 @@ IMPULSE = 0.3
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """When a method answers a change of its input, in samples after the change; `slack` is what a frame leaves open."""
 
     begins: int
@@ -59,7 +59,7 @@ class Answer:
         )
 
 
-def answer(loaded: ort.InferenceSession, card: Card, name: str, *, seed: int = 0) -> Answer | None:
+def measure_response(loaded: ort.InferenceSession, card: Card, name: str, *, seed: int = 0) -> Response | None:
     """Follow what a change of the input does to the output; None if it does nothing.
 
     Parameters
@@ -72,44 +72,44 @@ def answer(loaded: ort.InferenceSession, card: Card, name: str, *, seed: int = 0
     method, rng = card.method(name), np.random.default_rng(seed)
     sampled = name in AUDIO_IN
     probes = SAMPLE_PROBES if sampled else LATENT_PROBES
-    horizon = int(np.clip(-(-HORIZON // method.hop), FEWEST_FRAMES, MOST_FRAMES))
+    horizon = int(np.clip(-(-MAX_RESPONSE // method.hop), MIN_FRAMES, MAX_FRAMES))
     frames = LEAD_FRAMES + probes + horizon
     feeds = random_input(card, name, frames, rng, wander=False)
-    plain = _output(loaded, name, method, feeds)
+    plain = _run_frames(loaded, name, method, feeds)
     lags, energies = [], []
     for probe in range(probes):
         frame = LEAD_FRAMES + probe
         offset = probe * method.hop // probes if sampled else 0
-        changed = feeds | {f"{name}.input": _changed(feeds[f"{name}.input"], card, name, frame, offset, rng)}
-        energy = np.square(_output(loaded, name, method, changed) - plain).sum(axis=0)
+        changed = feeds | {f"{name}.input": _perturb(feeds[f"{name}.input"], card, name, frame, offset, rng)}
+        energy = np.square(_run_frames(loaded, name, method, changed) - plain).sum(axis=0)
         a_frame = len(energy) // frames
         heard = energy[frame * a_frame : (frame + horizon) * a_frame]
         lags.append(np.arange(len(heard)) * (method.hop // a_frame) - offset)
         energies.append(heard)
     if sampled and method.output == "audio":  # a sample in, samples out: to the sample
         aligned = [energy[-lag[0] :][: (horizon - 1) * method.hop] for lag, energy in zip(lags, energies, strict=True)]
-        return _read(np.arange(len(aligned[0])), np.sum(aligned, axis=0), 1, 0)
+        return _find_peak(np.arange(len(aligned[0])), np.sum(aligned, axis=0), 1, 0)
     if sampled:  # a sample in, frames out: the probes lie between each other
         order = np.argsort(np.concatenate(lags), kind="stable")
-        found = _read(np.concatenate(lags)[order], np.concatenate(energies)[order], probes, method.hop)
+        found = _find_peak(np.concatenate(lags)[order], np.concatenate(energies)[order], probes, method.hop)
         return None if found is None else dataclasses.replace(found, peak=found.peak + method.hop // 2)
     in_a_hop = method.gives
-    return _read(lags[0], np.sum(energies, axis=0), in_a_hop, 0)
+    return _find_peak(lags[0], np.sum(energies, axis=0), in_a_hop, 0)
 
 
-def _read(lags: np.ndarray, energy: np.ndarray, in_a_hop: int, slack: int) -> Answer | None:
+def _find_peak(lags: np.ndarray, energy: np.ndarray, in_a_hop: int, slack: int) -> Response | None:
     """Find where an answer begins, peaks over a hop's worth of places, and ends."""
     top = float(energy.max(initial=0.0))
     if not 0.0 < top < np.inf:
         return None
-    audible = np.flatnonzero(energy > QUIET * top)
+    audible = np.flatnonzero(energy > RESPONSE_FLOOR * top)
     sums = np.concatenate([[0.0], np.cumsum(energy, dtype=np.float64)])
     over = sums[in_a_hop:] - sums[:-in_a_hop]
     most = int(np.argmax(over > (1 - 1e-6) * over.max()))  # the first of equals, whatever rounding made of them
-    return Answer(int(lags[audible[0]]), int(lags[most]), int(lags[audible[-1]]), slack)
+    return Response(int(lags[audible[0]]), int(lags[most]), int(lags[audible[-1]]), slack)
 
 
-def _changed(given: np.ndarray, card: Card, name: str, frame: int, offset: int, rng: np.random.Generator) -> np.ndarray:
+def _perturb(given: np.ndarray, card: Card, name: str, frame: int, offset: int, rng: np.random.Generator) -> np.ndarray:
     """Change one sample, or one frame by a standard deviation in every dimension, up or down."""
     changed = given.copy()
     if name in AUDIO_IN:
@@ -120,7 +120,7 @@ def _changed(given: np.ndarray, card: Card, name: str, frame: int, offset: int, 
     return changed
 
 
-def _output(loaded: ort.InferenceSession, name: str, method: Method, feeds: dict[str, np.ndarray]) -> np.ndarray:
+def _run_frames(loaded: ort.InferenceSession, name: str, method: Method, feeds: dict[str, np.ndarray]) -> np.ndarray:
     frames = feeds[f"{name}.input"].shape[2] // (method.hop if name in AUDIO_IN else 1)
-    output, _ = run(loaded, name, method, feeds, [1] * frames)
+    output, _ = run_chunks(loaded, name, method, feeds, [1] * frames)
     return np.asarray(output[0], np.float64)

@@ -10,9 +10,9 @@ from export.errors import ContractError
 from export.format.card import Card, Measured
 from export.format.graph import one_frame, split
 from export.proof.chunk_equality import Proof, prove
-from export.proof.delay import answer
+from export.proof.delay import measure_response
 from export.proof.speed import real_time
-from export.runtime.frame_stepper import runs, session
+from export.runtime.frame_stepper import graph_errors, session
 
 
 def measure(model: onnx.ModelProto, card: Card, *, proof: Proof | None = None) -> Card:
@@ -43,8 +43,8 @@ def measure(model: onnx.ModelProto, card: Card, *, proof: Proof | None = None) -
     for name, method in card.methods.items():
         part = split(model, name)
         loaded = session(part.SerializeToString())
-        with runs(name):
-            heard = answer(loaded, card, name)
+        with graph_errors(name):
+            heard = measure_response(loaded, card, name)
             factor = real_time(loaded, card, name)
         measured = dataclasses.replace(
             method.measured or Measured(),

@@ -10,16 +10,16 @@ import onnx
 
 from export.format.card import Card, Method
 from export.format.graph import split
-from export.runtime.frame_stepper import Steps, runs, session
+from export.runtime.frame_stepper import FrameStepper, graph_errors, session
 
 SECONDS = 10.0
-MOST_STEPS = 4096
-STILL = 1e-7
-LATER = 4  # the last of so many parts of the steps is what a move is compared with
+MAX_STEPS = 4096
+SETTLED = 1e-7
+LAST_PART = 4  # the last of so many parts of the steps is what a move is compared with
 
 
 @dataclass(frozen=True)
-class Resting:
+class RestTrajectory:
     """How the caches of a method moved while it was left alone.
 
     `moves` [shape=(steps, caches)] is the largest move of each in each step, `caches` is where they are then, and
@@ -38,11 +38,11 @@ class Resting:
     @property
     def later(self) -> np.ndarray:
         """What each cache moves at most in the end: a counter or noise never stands still."""
-        end = 1 if self.still else max(len(self.moves) // LATER, 1)
+        end = 1 if self.still else max(len(self.moves) // LAST_PART, 1)
         return np.asarray(self.moves[-end:].max(axis=0))
 
 
-def leave_alone(part: onnx.ModelProto, card: Card, name: str, seconds: float = SECONDS) -> Resting:
+def run_at_rest(part: onnx.ModelProto, card: Card, name: str, seconds: float = SECONDS) -> RestTrajectory:
     """Run a method from its rest state on the mean latent, or on silence, until nothing moves or time is up.
 
     Parameters
@@ -53,33 +53,33 @@ def leave_alone(part: onnx.ModelProto, card: Card, name: str, seconds: float = S
         Of sound that it is left alone for, at most.
     """
     method = card.method(name)
-    steps = Steps(session(part.SerializeToString()), card, name)
+    steps = FrameStepper(session(part.SerializeToString()), card, name)
     if name == "decode":
         steps.input[0, :, 0] = card.latent.mean
     moves, still = [], False
-    with runs(name):
-        for _ in range(int(np.clip(seconds * card.sample_rate / method.hop, 1, MOST_STEPS))):
+    with graph_errors(name):
+        for _ in range(int(np.clip(seconds * card.sample_rate / method.hop, 1, MAX_STEPS))):
             before = [cache.copy() for cache in steps.caches]
             steps.run()
             pairs = zip(before, steps.caches, strict=True)
             moves.append([float(np.abs(a - b).max(initial=0.0)) for a, b in pairs])
-            still = max(moves[-1], default=0.0) < STILL
+            still = max(moves[-1], default=0.0) < SETTLED
             if still:
                 break
-    return Resting(np.array(moves, np.float64), tuple(cache.copy() for cache in steps.caches), still)
+    return RestTrajectory(np.array(moves, np.float64), tuple(cache.copy() for cache in steps.caches), still)
 
 
-def settled(model: onnx.ModelProto, card: Card) -> Card:
+def settle_rest_states(model: onnx.ModelProto, card: Card) -> Card:
     """Bring the rest state of every method to where its graph settles, where it settles at all."""
-    methods = {name: _settled(split(model, name), card, name) for name in card.methods}
+    methods = {name: _settle(split(model, name), card, name) for name in card.methods}
     return dataclasses.replace(card, methods=methods)
 
 
-def _settled(part: onnx.ModelProto, card: Card, name: str) -> Method:
+def _settle(part: onnx.ModelProto, card: Card, name: str) -> Method:
     method = card.method(name)
     if not method.rest:
         return method
-    found = leave_alone(part, card, name)
+    found = run_at_rest(part, card, name)
     calms = found.later < 0.5 * found.first
     pairs = zip(calms, method.rest, found.caches, strict=True)
     return dataclasses.replace(method, rest=tuple(new if calm else old for calm, old, new in pairs))

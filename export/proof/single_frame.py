@@ -13,18 +13,18 @@ import onnxruntime as ort
 
 from export.format.card import Card
 from export.format.graph import split
-from export.proof.chunk_equality import Proof, random_input, run
+from export.proof.chunk_equality import Proof, random_input, run_chunks
 
 FRAMES = 8
 
 
-def one_at_a_time(model: onnx.ModelProto, card: Card, proof: Proof) -> bool:
+def fix_to_one_frame(model: onnx.ModelProto, card: Card, proof: Proof) -> bool:
     """Fix the methods that a proof failed on to one frame a step, if no frame of theirs hears another; say if it did.
 
     The graph is changed in place.
     """
     failed = {found.method for found in proof.worst if not found.value <= proof.tolerance}
-    alone = {name for name in failed if _alone(split(model, name), card, name)}
+    alone = {name for name in failed if _has_independent_frames(split(model, name), card, name)}
     for value in (*model.graph.input, *model.graph.output):
         name = value.name.split(".")[0]
         axis = value.type.tensor_type.shape.dim
@@ -34,7 +34,7 @@ def one_at_a_time(model: onnx.ModelProto, card: Card, proof: Proof) -> bool:
     return bool(failed) and alone == failed
 
 
-def _alone(model: onnx.ModelProto, card: Card, name: str) -> bool:
+def _has_independent_frames(model: onnx.ModelProto, card: Card, name: str) -> bool:
     """Whether each frame's output is its own, to the last bit, whatever the other frames hold."""
     method = card.method(name)
     if method.rest or name != "decode":
@@ -42,14 +42,14 @@ def _alone(model: onnx.ModelProto, card: Card, name: str) -> bool:
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
     first, second = (random_input(card, name, FRAMES, rng) for _ in range(2))
-    before, _ = run(session, name, method, first, [FRAMES])
+    before, _ = run_chunks(session, name, method, first, [FRAMES])
     for frame in range(FRAMES):
         others = np.arange(FRAMES) != frame
         mixed = {
             key: np.where(others, second[key], value) if value.shape[2] == FRAMES else value
             for key, value in first.items()
         }
-        after, _ = run(session, name, method, mixed, [FRAMES])
+        after, _ = run_chunks(session, name, method, mixed, [FRAMES])
         here = slice(frame * method.gives, (frame + 1) * method.gives)
         if not np.array_equal(before[:, :, here], after[:, :, here]):
             return False

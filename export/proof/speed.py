@@ -9,14 +9,14 @@ import onnxruntime as ort
 
 from export.format.card import Card
 from export.proof.chunk_equality import random_input
-from export.runtime.frame_stepper import Steps
+from export.runtime.frame_stepper import FrameStepper
 
 ROUNDS, ROUND_S = 5, 0.04
 
 
 def real_time(loaded: ort.InferenceSession, card: Card, name: str) -> float:
     """Say how many times faster than real time a method runs: its median step in the quietest of a few rounds."""
-    steps, rng = Steps(loaded, card, name), np.random.default_rng(0)
+    steps, rng = FrameStepper(loaded, card, name), np.random.default_rng(0)
     steps.input[:] = random_input(card, name, 1, rng, wander=False)[f"{name}.input"]
     medians = []
     for _ in range(ROUNDS):

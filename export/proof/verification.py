@@ -9,22 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from export.format.card import AUDIO_IN, Card, Measured, Method, bends_layer, input_channels, output_channels
+from export.format.card import AUDIO_IN, Card, Measured, Method, input_channels, is_bend_control, output_channels
 from export.format.graph import one_frame, split
 from export.format.io import load
-from export.format.summary import stored
-from export.proof.chunk_equality import TOLERANCE, prove, run
-from export.proof.delay import answer
-from export.proof.rest_state import leave_alone
+from export.format.summary import weights_type
+from export.proof.chunk_equality import TOLERANCE, prove, run_chunks
+from export.proof.delay import measure_response
+from export.proof.rest_state import run_at_rest
 from export.proof.speed import real_time
-from export.runtime.frame_stepper import runs, session
+from export.runtime.frame_stepper import graph_errors, session
 
 FRAMES = 64
-FAR = 4.0  # standard deviations, as far as a fader goes
-LOUD = 1.0
+LATENT_RANGE = 4.0  # standard deviations, as far as a fader goes
+NOISE_PEAK = 1.0
 REST_SECONDS = 2.0
 UNSETTLED = 1e-3  # of a cache's peak, or of 1
-POP = 4.0  # how many times further the first step at rest may go than later ones do
+MAX_FIRST_MOVE = 4.0  # how many times further the first step at rest may go than later ones do
 
 
 @dataclass(frozen=True)
@@ -67,28 +67,32 @@ def verify(path: str | os.PathLike[str]) -> Verdict:
     checks: list[Check] = []
     for name in card.methods:
         part = split(model, name)
-        numbers = _numbers(part, card, name)
+        numbers = _check_numbers(part, card, name)
         checks.append(numbers)
         if numbers.holds:  # what isn't a number can't be compared
-            checks += [_chunks(model, card, name), _rest(part, card, name), *_answer(part, card, name)]
+            checks += [
+                _check_chunks(model, card, name),
+                _check_rest(part, card, name),
+                *_check_figures(part, card, name),
+            ]
     return Verdict(card.name, tuple(checks))
 
 
-def _numbers(part: onnx.ModelProto, card: Card, name: str) -> Check:
+def _check_numbers(part: onnx.ModelProto, card: Card, name: str) -> Check:
     """Run latents as far out as a fader goes, or loud noise, with controls all over their range."""
     method, rng = card.method(name), np.random.default_rng(0)
     loaded = session(part.SerializeToString())
     kind = "latents" if name == "decode" else "noise"
-    for far in (1.0, FAR):
+    for far in (1.0, LATENT_RANGE):
         value = rng.standard_normal((input_channels(card, name), FRAMES * (method.hop if name in AUDIO_IN else 1)))
         if name == "decode":
             value = np.array(card.latent.mean)[:, None] + far * np.array(card.latent.std)[:, None] * value
         elif name in AUDIO_IN:
-            value *= far * LOUD / FAR
+            value *= far * NOISE_PEAK / LATENT_RANGE
         for k in range(3):  # the controls lowest, highest, anywhere
             feeds = {f"{name}.input": value[None].astype(np.float32), **_controls(name, method, k, rng)}
-            with runs(name):
-                output, states = run(loaded, name, method, feeds, [1] * FRAMES)
+            with graph_errors(name):
+                output, states = run_chunks(loaded, name, method, feeds, [1] * FRAMES)
             wanted = output_channels(card, name), FRAMES * method.gives
             if output.shape[1:] != wanted:
                 shapes = f"{list(output.shape[1:])} where its card says {list(wanted)}"
@@ -98,7 +102,7 @@ def _numbers(part: onnx.ModelProto, card: Card, name: str) -> Check:
                 if not np.isfinite(found).all():
                     text = f"{tensor} of '{name}' is not a number after random {kind} of {far:g} times the usual size"
                     return Check(name, "numbers", False, text)
-    return Check(name, "numbers", True, f"finite with random {kind} up to {FAR:g} times the usual size")
+    return Check(name, "numbers", True, f"finite with random {kind} up to {LATENT_RANGE:g} times the usual size")
 
 
 def _controls(name: str, method: Method, k: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -106,16 +110,16 @@ def _controls(name: str, method: Method, k: int, rng: np.random.Generator) -> di
     for control in method.controls:
         shape = (1, control.size, FRAMES if control.per_frame else 1)
         ends = np.full(shape, control.minimum), np.full(shape, control.maximum)
-        if bends_layer(control.name):
+        if is_bend_control(control.name):
             ends = np.full(shape, control.default), np.full(shape, control.default)
         value = ends[k] if k < len(ends) else rng.uniform(*ends)
         given[f"{name}.control.{control.name}"] = value.astype(np.float32)
     return given
 
 
-def _chunks(model: onnx.ModelProto, card: Card, name: str) -> Check:
+def _check_chunks(model: onnx.ModelProto, card: Card, name: str) -> Check:
     alone = dataclasses.replace(card, methods={name: card.method(name)})
-    with runs(name):
+    with graph_errors(name):
         proof = prove(model, alone)
     if not proof.holds:
         return Check(name, "chunks", False, proof.failure().rstrip("."))
@@ -125,15 +129,15 @@ def _chunks(model: onnx.ModelProto, card: Card, name: str) -> Check:
     return Check(name, "chunks", True, f"chunked equals whole within {value:.0e} ({TOLERANCE:.0e} is allowed)")
 
 
-def _rest(part: onnx.ModelProto, card: Card, name: str) -> Check:
+def _check_rest(part: onnx.ModelProto, card: Card, name: str) -> Check:
     """Let the method alone: its caches may go on as they do, but not settle only now, or a reset would pop."""
     method = card.method(name)
     if not method.rest:
         return Check(name, "rest", True, "no caches")
-    found = leave_alone(part, card, name, REST_SECONDS)
+    found = run_at_rest(part, card, name, REST_SECONDS)
     peaks = [max(1.0, float(np.abs(cache).max(initial=0.0))) for cache in found.caches]
     for k, (first, later, peak) in enumerate(zip(found.first, found.later, peaks, strict=True)):
-        if first > UNSETTLED * peak and first > POP * later:
+        if first > UNSETTLED * peak and first > MAX_FIRST_MOVE * later:
             text = (
                 f"{name}.state.{k} of '{name}' moves by {first:.1e} in the first step from its rest state and by "
                 f"{later:.1e} later, so a reset would pop"
@@ -142,11 +146,11 @@ def _rest(part: onnx.ModelProto, card: Card, name: str) -> Check:
     return Check(name, "rest", True, "no cache moves further at first than it does later")
 
 
-def _answer(part: onnx.ModelProto, card: Card, name: str) -> list[Check]:
+def _check_figures(part: onnx.ModelProto, card: Card, name: str) -> list[Check]:
     """Hold the graph against what the card says of delay, speed and parity; speed is the machine's, and only told."""
     method, loaded = card.method(name), session(part.SerializeToString())
-    with runs(name):
-        heard, factor = answer(loaded, card, name), real_time(loaded, card, name)
+    with graph_errors(name):
+        heard, factor = measure_response(loaded, card, name), real_time(loaded, card, name)
     if heard is None:
         delay = Check(name, "delay", True, "its output doesn't hear its input")
     elif heard.agrees(method.delay):
@@ -159,7 +163,7 @@ def _answer(part: onnx.ModelProto, card: Card, name: str) -> list[Check]:
     checks = [delay, Check(name, "speed", True, f"{factor:.1f} times real time on one thread{beside}")]
     if said.parity is not None:
         text = f"{name}.output of '{name}' differed from its source by {said.parity:.0e} over {said.parity_steps} steps"
-        kind = stored(part)
+        kind = weights_type(part)
         if kind == "fp32":
             checks.append(Check(name, "parity", said.parity <= TOLERANCE, f"{text} when it was converted"))
         else:  # as far off as it was asked to be

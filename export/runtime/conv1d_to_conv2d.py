@@ -11,18 +11,18 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-LEAST_CHANNELS = 64  # with fewer, going over and back costs what it brings
+MIN_CHANNELS = 64  # with fewer, going over and back costs what it brings
 HEIGHT = "stage.height"
 
 
-def widened(model: onnx.ModelProto) -> onnx.ModelProto:
+def convs_as_2d(model: onnx.ModelProto) -> onnx.ModelProto:
     """Give a model whose convolutions of many channels over time are convolutions over images."""
     sizes = _sizes(model.graph)
     made = onnx.ModelProto()
     made.CopyFrom(model)
     made.graph.ClearField("node")
     for node in model.graph.node:
-        made.graph.node.extend(_image(node) if _fits(node, sizes) else [node])
+        made.graph.node.extend(_as_conv2d(node) if _is_wide_conv1d(node, sizes) else [node])
     made.graph.initializer.append(numpy_helper.from_array(np.array([2], np.int64), HEIGHT))
     return made
 
@@ -36,15 +36,15 @@ def _sizes(graph: onnx.GraphProto) -> dict[str, list[int]]:
     return sizes
 
 
-def _fits(node: onnx.NodeProto, sizes: dict[str, list[int]]) -> bool:
+def _is_wide_conv1d(node: onnx.NodeProto, sizes: dict[str, list[int]]) -> bool:
     if node.op_type != "Conv" or node.domain not in ("", "ai.onnx"):
         return False
     weight = sizes.get(node.input[1], [])
     padding = next((attribute.s for attribute in node.attribute if attribute.name == "auto_pad"), b"NOTSET")
-    return len(weight) == 3 and weight[0] >= LEAST_CHANNELS and padding == b"NOTSET"
+    return len(weight) == 3 and weight[0] >= MIN_CHANNELS and padding == b"NOTSET"
 
 
-def _image(node: onnx.NodeProto) -> list[onnx.NodeProto]:
+def _as_conv2d(node: onnx.NodeProto) -> list[onnx.NodeProto]:
     given = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     left, right = given.get("pads", (0, 0))
     image = f"{node.output[0]}.image"

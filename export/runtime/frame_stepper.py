@@ -15,10 +15,10 @@ import onnxruntime as ort
 from export.errors import ContractError
 from export.format.card import Card, input_channels, input_samples, output_channels, output_samples
 from export.format.graph import FRAMES
-from export.runtime.conv1d_to_conv2d import widened
+from export.runtime.conv1d_to_conv2d import convs_as_2d
 
 
-def options() -> ort.SessionOptions:
+def session_options() -> ort.SessionOptions:
     """Give the settings that every method is loaded with; `python -m tests.benchmarks faster` measures each."""
     chosen = ort.SessionOptions()
     chosen.intra_op_num_threads = 1
@@ -38,10 +38,10 @@ def session(model: bytes) -> ort.InferenceSession:
     ContractError
         onnxruntime cannot load it.
     """
-    return loaded(widened(onnx.load_model_from_string(model)).SerializeToString(), options())
+    return load_session(convs_as_2d(onnx.load_model_from_string(model)).SerializeToString(), session_options())
 
 
-def loaded(model: bytes, settings: ort.SessionOptions) -> ort.InferenceSession:
+def load_session(model: bytes, settings: ort.SessionOptions) -> ort.InferenceSession:
     """Load a graph as it stands.
 
     Raises
@@ -55,7 +55,7 @@ def loaded(model: bytes, settings: ort.SessionOptions) -> ort.InferenceSession:
         raise ContractError(f"onnxruntime cannot load the graph ({first_line(error)}); export it again.") from None
 
 
-class Steps:
+class FrameStepper:
     """One method, stepped on buffers that stay: fill `input` and `controls`, `run`, read `output`.
 
     Unlike the stage's `realtime.engine.graph.Graph` it keeps nothing to go back to: it measures.
@@ -104,7 +104,7 @@ class Steps:
 
 
 @contextmanager
-def runs(name: str) -> Iterator[None]:
+def graph_errors(name: str) -> Iterator[None]:
     """Turn what onnxruntime raises while it runs the method `name` into one sentence."""
     try:
         yield

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from export.streaming.layer import Layer, StreamingError
 
 
-class Stand(Layer):
+class SplitRows(Layer):
     """[batch, channels * rows, frames] → [batch, channels, frames, rows]."""
 
     def __init__(self, channels: int, rows: int) -> None:
@@ -35,7 +35,7 @@ class Stand(Layer):
         return self.offline(x)
 
 
-class Lie(Layer):
+class MergeRows(Layer):
     """[batch, channels, frames, rows] → [batch, channels * rows, frames]."""
 
     def __init__(self, channels: int, rows: int) -> None:

@@ -21,7 +21,7 @@ RUNS = 3
 """How often a module is run to see what changes: what is only filled later would be missed by one."""
 
 
-class Explicit(nn.Module):
+class ExplicitState(nn.Module):
     """A module whose caches are arguments: `forward(input, *controls, *states)` gives `(output, *next_states)`.
 
     Attributes
@@ -47,7 +47,7 @@ class Explicit(nn.Module):
         return (output, *(buffers[name].to(torch.float32) for name in self.names))
 
 
-def explicit(module: nn.Module, example: Tensor | Sequence[Tensor]) -> tuple[Explicit, list[Tensor]]:
+def with_explicit_state(module: nn.Module, example: Tensor | Sequence[Tensor]) -> tuple[ExplicitState, list[Tensor]]:
     """Turn a causal module with caches into one whose caches go in and come out.
 
     Parameters
@@ -72,16 +72,16 @@ def explicit(module: nn.Module, example: Tensor | Sequence[Tensor]) -> tuple[Exp
     """
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     module.eval()
-    changed = _changed(module, inputs)
+    changed = _find_changed(module, inputs)
     caches = [name for name in changed if _is_read(module, name, inputs)]
-    function = Explicit(module, caches, [name for name in changed if name not in caches])
+    function = ExplicitState(module, caches, [name for name in changed if name not in caches])
     buffers = dict(module.named_buffers())
     states = [buffers[name].detach().clone().to(torch.float32) for name in caches]
     with torch.no_grad():
         once, again = (function(*inputs, *states) for _ in range(2))
     if not all(torch.equal(a, b) for a, b in zip(once, again, strict=True)):
         raise ContractError(
-            f"{_kind(module)} does not give the same twice for the same input and caches; "
+            f"{_class_name(module)} does not give the same twice for the same input and caches; "
             "make the random numbers that it draws an input."
         )
     return function, states
@@ -93,14 +93,14 @@ def _call(module: nn.Module, buffers: dict[str, Tensor], inputs: Sequence[Tensor
     if isinstance(output, (tuple, list)) and len(output) == 1:
         output = output[0]
     if not isinstance(output, Tensor):
-        raise ContractError(f"{_kind(module)} must give one tensor, and gives a {type(output).__name__}.")
+        raise ContractError(f"{_class_name(module)} must give one tensor, and gives a {type(output).__name__}.")
     return output
 
 
-def _changed(module: nn.Module, inputs: Sequence[Tensor]) -> list[str]:
+def _find_changed(module: nn.Module, inputs: Sequence[Tensor]) -> list[str]:
     """Run a module on copies of its buffers, and name those that it writes, be it the same again."""
     before = {name: buffer.detach().clone() for name, buffer in module.named_buffers()}
-    attributes, weights = _attributes(module), {name: w.detach().clone() for name, w in module.named_parameters()}
+    attributes, weights = _plain_attributes(module), {name: w.detach().clone() for name, w in module.named_parameters()}
     buffers = {name: buffer.clone() for name, buffer in before.items()}
     changed: set[str] = set()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
@@ -108,15 +108,16 @@ def _changed(module: nn.Module, inputs: Sequence[Tensor]) -> list[str]:
             given = {name: (buffer, buffer._version) for name, buffer in buffers.items()}
             _call(module, buffers, [x if run == 0 else x + torch.randn_like(x) for x in inputs])
             changed |= {name for name, (buffer, version) in given.items() if _written(buffers[name], buffer, version)}
-            changed |= {name for name, buffer in buffers.items() if not _same(buffer, before[name])}
+            changed |= {name for name, buffer in buffers.items() if not _equal(buffer, before[name])}
     for name in changed:
         _expect_carried(module, name, before[name], buffers[name])
     if moved := sorted(name for name, w in module.named_parameters() if not torch.equal(w, weights[name])):
-        raise ContractError(f"{_kind(module)} changes its weight '{moved[0]}' while it runs; keep it still.")
-    now = _attributes(module)
+        raise ContractError(f"{_class_name(module)} changes its weight '{moved[0]}' while it runs; keep it still.")
+    now = _plain_attributes(module)
     if moved := sorted(key for key in now.keys() | attributes.keys() if now.get(key) != attributes.get(key)):
         raise ContractError(
-            f"{_kind(module)} changes its attribute '{moved[0]}' while it runs, and only buffers are carried over; "
+            f"{_class_name(module)} changes its attribute '{moved[0]}' while it runs, and only buffers are "
+            "carried over; "
             f"make it one with register_buffer('{moved[0].rpartition('.')[2]}', ...)."
         )
     return [name for name in before if name in changed]
@@ -125,11 +126,13 @@ def _changed(module: nn.Module, inputs: Sequence[Tensor]) -> list[str]:
 def _expect_carried(module: nn.Module, name: str, before: Tensor, after: Tensor) -> None:
     if before.shape != after.shape:
         raise ContractError(
-            f"The cache '{name}' of {_kind(module)} changes its shape from {list(before.shape)} to "
+            f"The cache '{name}' of {_class_name(module)} changes its shape from {list(before.shape)} to "
             f"{list(after.shape)}; make it as long as it gets before the first step."
         )
     if after.is_complex():
-        raise ContractError(f"The cache '{name}' of {_kind(module)} is complex; keep its real and imaginary part.")
+        raise ContractError(
+            f"The cache '{name}' of {_class_name(module)} is complex; keep its real and imaginary part."
+        )
 
 
 def _is_read(module: nn.Module, name: str, inputs: Sequence[Tensor]) -> bool:
@@ -148,24 +151,24 @@ def _is_read(module: nn.Module, name: str, inputs: Sequence[Tensor]) -> bool:
             output = _call(module, buffers, inputs)
         outcomes.append([output, *buffers.values()])
     as_it_is, *others = outcomes
-    return not all(_same(a, b) for other in others for a, b in zip(as_it_is, other, strict=True))
+    return not all(_equal(a, b) for other in others for a, b in zip(as_it_is, other, strict=True))
 
 
-def _attributes(module: nn.Module) -> dict[str, Any]:
+def _plain_attributes(module: nn.Module) -> dict[str, Any]:
     """Take down the plain attributes of a module and all inside it, by their full names."""
     found = {}
     for prefix, inner in module.named_modules():
         for name, value in vars(inner).items():
-            if name not in OF_TORCH:
-                found[f"{prefix}.{name}" if prefix else name] = _note(value, set())
+            if name not in TORCH_ATTRIBUTES:
+                found[f"{prefix}.{name}" if prefix else name] = _fingerprint(value, set())
     return found
 
 
-OF_TORCH = frozenset(vars(nn.Module()))
+TORCH_ATTRIBUTES = frozenset(vars(nn.Module()))
 """What every torch module keeps for itself; buffers, weights and inner modules are looked at by themselves."""
 
 
-def _note(value: Any, seen: set[int]) -> Any:
+def _fingerprint(value: Any, seen: set[int]) -> Any:
     """Copy what can be compared later; of what cannot be looked into, which object it is."""
     if isinstance(value, (Tensor, np.ndarray)):
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
@@ -176,22 +179,22 @@ def _note(value: Any, seen: set[int]) -> Any:
         return id(value)
     seen = seen | {id(value)}
     if isinstance(value, Mapping):
-        return [(repr(key), _note(item, seen)) for key, item in value.items()]
+        return [(repr(key), _fingerprint(item, seen)) for key, item in value.items()]
     if isinstance(value, (list, tuple, set, frozenset, deque)):
-        return [_note(item, seen) for item in value]
+        return [_fingerprint(item, seen) for item in value]
     inside = vars(value) if hasattr(value, "__dict__") else {}
-    return [id(value), *((key, _note(item, seen)) for key, item in inside.items())]
+    return [id(value), *((key, _fingerprint(item, seen)) for key, item in inside.items())]
 
 
 def _written(after: Tensor, before: Tensor, version: int) -> bool:
     return after is not before or before._version != version
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
+def _equal(a: Tensor, b: Tensor) -> bool:
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     return bool(((a == b) | (torch.isnan(a) & torch.isnan(b))).all())
 
 
-def _kind(module: nn.Module) -> str:
+def _class_name(module: nn.Module) -> str:
     return type(module).__name__

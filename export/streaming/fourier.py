@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-FEWEST = 4  # with fewer columns the matrices are as large as that of a plain transform
+MIN_COLUMNS = 4  # with fewer columns the matrices are as large as that of a plain transform
 
 
 class RealFourier(nn.Module):
@@ -33,17 +33,17 @@ class RealFourier(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        wide = columns(size)
+        wide = table_columns(size)
         if not wide:
             raise ValueError(f"a length of {size} has no factors that are worth it")
         self.size, self.wide, self.tall = size, wide, size // wide
         half = self.tall // 2 + 1  # frequencies of a column
         place, column = torch.arange(self.tall), torch.arange(wide)
-        cosine, sine = _turns(torch.outer(place[:half], place), self.tall)  # [half, tall]
+        cosine, sine = _cos_sin(torch.outer(place[:half], place), self.tall)  # [half, tall]
         down = torch.stack([cosine, -sine, -sine, -cosine], dim=1)  # real, imaginary, and both turned by a right angle
-        cosine, sine = _turns(torch.outer(place[:half], column), size)  # [half, wide]
+        cosine, sine = _cos_sin(torch.outer(place[:half], column), size)  # [half, wide]
         turns = torch.stack([cosine, cosine, sine, sine], dim=1)
-        cosine, sine = _turns(torch.outer(column, column), wide)  # [wide, wide]
+        cosine, sine = _cos_sin(torch.outer(column, column), wide)  # [wide, wide]
         along = torch.stack([torch.cat([cosine, -sine], dim=1), torch.cat([sine, cosine], dim=1)] * 2)
         bins = torch.arange(size // 2 + 1)
         first, second = bins % self.tall, bins // self.tall
@@ -65,15 +65,15 @@ class RealFourier(nn.Module):
         return (turned @ self.along).flatten(-2).index_select(-1, self.order) * self.signs
 
 
-def columns(size: int) -> int:
+def table_columns(size: int) -> int:
     """Give the columns of a table of so many samples; 0 where its length has no factors that are worth it."""
-    for wide in range(math.isqrt(size // 2), FEWEST - 1, -1):
+    for wide in range(math.isqrt(size // 2), MIN_COLUMNS - 1, -1):
         if size % (2 * wide) == 0:
             return wide
     return 0
 
 
-def _turns(parts: Tensor, whole: int) -> tuple[Tensor, Tensor]:
+def _cos_sin(parts: Tensor, whole: int) -> tuple[Tensor, Tensor]:
     """Cosine and sine of such parts of a turn."""
     angles = (parts % whole).double() * (2 * math.pi / whole)
     return torch.cos(angles).float(), torch.sin(angles).float()

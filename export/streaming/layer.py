@@ -102,7 +102,7 @@ class Layer(nn.Module, ABC):
             )
 
 
-def forget(module: nn.Module) -> None:
+def reset_caches(module: nn.Module) -> None:
     """Bring every layer inside a module back to the state before the first sample."""
     for layer in module.modules():
         if isinstance(layer, Layer):
@@ -110,7 +110,7 @@ def forget(module: nn.Module) -> None:
 
 
 @contextlib.contextmanager
-def whole(module: nn.Module) -> Iterator[None]:
+def whole_signals(module: nn.Module) -> Iterator[None]:
     """Let a module in `eval()` run over whole signals for a while: to validate, or to compare."""
     layers = [layer for layer in module.modules() if isinstance(layer, Layer)]
     before = [layer.live for layer in layers]
@@ -123,7 +123,7 @@ def whole(module: nn.Module) -> Iterator[None]:
             layer.live = live
 
 
-def waits(reach: int, before: int, step: int) -> tuple[int, int]:
+def window_delay(reach: int, before: int, step: int) -> tuple[int, int]:
     """Plan a window that moves on by `step` samples, reaches over `reach` and begins `before` ahead of its place.
 
     Returns

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.streaming.layer import Layer, StreamingError, waits
+from export.streaming.layer import Layer, StreamingError, window_delay
 
-CROSSINGS = 16
+ZERO_CROSSINGS = 16
 """Zero crossings of the resampling filter's sinc, to each side."""
 
 KAISER_BETA = 9.0
@@ -65,7 +65,7 @@ class Conv1d(Layer):
         before = max(reach - stride, 0) // 2 if padding is None else padding
         if not 0 <= before < reach:
             raise StreamingError(f"The padding must be 0 to {reach - 1} samples for this kernel, not {before}.")
-        delay, past = waits(reach, before, stride)
+        delay, past = window_delay(reach, before, stride)
         super().__init__(takes=stride, delay=delay, inputs=inputs, outputs=outputs)
         self.conv = nn.Conv1d(inputs, outputs, kernel, stride=stride, dilation=dilation, groups=groups, bias=bias)
         self.before, self.after = before, max(reach - stride - before, 0)
@@ -184,12 +184,12 @@ class Resample(Layer):
     past: Tensor
     taps: Tensor
 
-    def __init__(self, channels: int, up: int, down: int = 1, *, crossings: int = CROSSINGS) -> None:
+    def __init__(self, channels: int, up: int, down: int = 1, *, crossings: int = ZERO_CROSSINGS) -> None:
         if min(channels, up, down, crossings) < 1:
             raise StreamingError("Resample takes channels, up, down and crossings of at least 1.")
         up, down = up // math.gcd(up, down), down // math.gcd(up, down)
         taps, before = _sinc_phases(up, down, crossings)
-        steps, past = waits(taps.shape[1], before, down)
+        steps, past = window_delay(taps.shape[1], before, down)
         super().__init__(takes=down, gives=up, delay=steps * up, inputs=channels, outputs=channels)
         self.before, self.after = before, max(taps.shape[1] - before - down, 0)
         self.register_buffer("taps", torch.from_numpy(taps.astype(np.float32))[:, None], persistent=False)

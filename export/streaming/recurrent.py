@@ -38,7 +38,7 @@ CELLS = {
 
 
 @contextlib.contextmanager
-def as_operators() -> Iterator[None]:
+def recurrent_as_operators() -> Iterator[None]:
     """Write recurrent modules as operators into graphs that are exported meanwhile.
 
     Raises
@@ -49,7 +49,7 @@ def as_operators() -> Iterator[None]:
     functions: Any = torch._VF
     before = {name: getattr(functions, name) for name in CELLS}
     for name, cell in CELLS.items():
-        setattr(functions, name, functools.partial(_run, cell, before[name]))
+        setattr(functions, name, functools.partial(_traced_cell, cell, before[name]))
     try:
         yield
     finally:
@@ -57,7 +57,7 @@ def as_operators() -> Iterator[None]:
             setattr(functions, name, function)
 
 
-def _run(cell: Cell, otherwise: Callable[..., Any], *arguments: Any) -> Any:
+def _traced_cell(cell: Cell, otherwise: Callable[..., Any], *arguments: Any) -> Any:
     """Stand in for `torch.gru` and its like, where a sequence is traced that isn't packed and has no projection."""
     x, held, weights, biased, layers, _, _, bidirectional, *rest = arguments
     if not torch.compiler.is_compiling() or not isinstance(weights, (list, tuple)):
@@ -81,7 +81,7 @@ def _run(cell: Cell, otherwise: Callable[..., Any], *arguments: Any) -> Any:
 def _layer(cell: Cell, x: Tensor, states: list[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
     """Run a layer: `x` [steps, batch, inputs] → [steps, batch, hidden], and its states [1, batch, hidden]."""
     steps, batch, hidden = x.shape[0], x.shape[1], states[0].shape[2]
-    into, across, *biases = (_ordered(weight, cell.gates) for weight in weights)
+    into, across, *biases = (_reorder_gates(weight, cell.gates) for weight in weights)
     bias = torch.cat(biases)[None] if biases else None
     made, *ended = torch.onnx.ops.symbolic_multi_out(
         cell.operator,
@@ -94,6 +94,6 @@ def _layer(cell: Cell, x: Tensor, states: list[Tensor], weights: Sequence[Tensor
     return made.squeeze(1), ended
 
 
-def _ordered(weight: Tensor, gates: tuple[int, ...]) -> Tensor:
+def _reorder_gates(weight: Tensor, gates: tuple[int, ...]) -> Tensor:
     parts = weight.chunk(len(gates))
     return torch.cat([parts[k] for k in gates])

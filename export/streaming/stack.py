@@ -49,7 +49,7 @@ class Delay(Layer):
         return joined[:, :, :count]
 
 
-class Each(Layer):
+class Pointwise(Layer):
     """Wraps a torch module that works on each sample by itself: activations, batch norm, convolutions of kernel 1.
 
     Whether it does is tried out, not believed: a module that mixes samples is refused. Batch norm keeps its running
@@ -62,8 +62,8 @@ class Each(Layer):
     """
 
     def __init__(self, module: nn.Module, channels: int | None = None) -> None:
-        inputs = _channels_in(module)
-        super().__init__(inputs=inputs, outputs=_outputs(module, channels if inputs is None else inputs))
+        inputs = _input_channels(module)
+        super().__init__(inputs=inputs, outputs=_output_channels(module, channels if inputs is None else inputs))
         self.module = module
 
     def offline(self, x: Tensor) -> Tensor:
@@ -99,13 +99,13 @@ class Chain(Layer):
     def __init__(self, *layers: nn.Module, channels: int | None = None) -> None:
         stack: list[Layer] = []
         now, takes, gives, delay = channels, 1, 1, 0
-        for given in _flat(layers):
+        for given in _unpacked(layers):
             layer = as_layer(given, now)
             if now is not None and layer.inputs not in (None, now):
                 raise StreamingError(f"{type(given).__name__} takes {layer.inputs} channels, and is given {now}.")
             now = layer.inputs if now is None else now
             if missing := -delay % layer.takes:
-                stack.append(Delay(_known(now, "Chain"), missing))
+                stack.append(Delay(_require_channels(now, "Chain"), missing))
                 delay += missing
             more = math.lcm(gives, layer.takes) // gives
             takes, gives = takes * more, gives * more // layer.takes * layer.gives
@@ -169,7 +169,7 @@ class Branches(Layer):
         super().__init__(takes=takes, gives=int(takes * ways[0].ratio), delay=latest, inputs=inputs, outputs=outputs)
         self.join = join
         self.branches = nn.ModuleList(
-            way if way.delay == latest else Chain(way, Delay(_known(count, "Branches"), latest - way.delay))
+            way if way.delay == latest else Chain(way, Delay(_require_channels(count, "Branches"), latest - way.delay))
             for way, count in zip(ways, made, strict=True)
         )
 
@@ -213,24 +213,24 @@ def as_layer(module: nn.Module, channels: int | None = None) -> Layer:
             f"{type(module).__name__} holds streaming layers and doesn't tell their delay; "
             "build it of Chain, Branches and Residual."
         )
-    return Each(module, channels)
+    return Pointwise(module, channels)
 
 
-def _flat(layers: Sequence[nn.Module]) -> Iterator[nn.Module]:
+def _unpacked(layers: Sequence[nn.Module]) -> Iterator[nn.Module]:
     for layer in layers:
         if isinstance(layer, nn.Sequential):
-            yield from _flat(list(layer))
+            yield from _unpacked(list(layer))
         else:
             yield layer
 
 
-def _known(channels: int | None, kind: str) -> int:
+def _require_channels(channels: int | None, kind: str) -> int:
     if channels is None:
         raise StreamingError(f"{kind} must hold samples back, and doesn't know of how many channels; give `channels`.")
     return channels
 
 
-def _channels_in(module: nn.Module) -> int | None:
+def _input_channels(module: nn.Module) -> int | None:
     """Read off a module how many channels it takes, where it says."""
     for name in ("in_channels", "num_features"):
         if isinstance(count := getattr(module, name, None), int):
@@ -238,7 +238,7 @@ def _channels_in(module: nn.Module) -> int | None:
     return None
 
 
-def _outputs(module: nn.Module, channels: int | None) -> int | None:
+def _output_channels(module: nn.Module, channels: int | None) -> int | None:
     """Try whether a module works on each sample by itself, and count the channels that it gives."""
     kind, given = type(module).__name__, 2 if channels is None else channels
     mixes = StreamingError(

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from export.format.card import Window
-from export.streaming.fourier import RealFourier, columns
-from export.streaming.layer import Layer, StreamingError, waits
+from export.streaming.fourier import RealFourier, table_columns
+from export.streaming.layer import Layer, StreamingError, window_delay
 
-WEAKEST = 1e-3
+MIN_WINDOW_SUM = 1e-3
 """Where the squared windows sum to less than this part of their peak, an inverse would divide by nearly nothing."""
 
 
@@ -39,14 +39,14 @@ class STFT(Layer):
     def __init__(
         self, n_fft: int, hop: int, *, window: Window = "hann", channels: int = 1, centred: bool = True
     ) -> None:
-        _check(n_fft, hop)
+        _check_hop(n_fft, hop)
         before = n_fft // 2 if centred else n_fft - hop
-        delay, past = waits(n_fft, before, hop)
+        delay, past = window_delay(n_fft, before, hop)
         super().__init__(takes=hop, delay=delay, inputs=channels, outputs=channels * 2 * (n_fft // 2 + 1))
         self.n_fft, self.hop, self.blocks = n_fft, hop, -(-past // hop) + 1
         self.first = (self.blocks - 1) * hop - past  # of a frame's blocks, the sample that its window begins at
         self.register_buffer("window", periodic(window, n_fft), persistent=False)
-        self.fourier = RealFourier(n_fft) if columns(n_fft) else None
+        self.fourier = RealFourier(n_fft) if table_columns(n_fft) else None
         if self.blocks > 1:
             self.keep("past", 1, channels, (self.blocks - 1) * hop)
 
@@ -94,7 +94,7 @@ class OverlapAdd(Layer):
     overlap: Tensor
 
     def __init__(self, size: int, hop: int, *, channels: int = 1, padding: int = 0) -> None:
-        _check(size, hop)
+        _check_hop(size, hop)
         if not 0 <= padding <= size - hop:
             raise StreamingError(f"The padding must be 0 to {size - hop} samples for these frames, not {padding}.")
         super().__init__(gives=hop, delay=padding, inputs=channels * size, outputs=channels)
@@ -105,7 +105,7 @@ class OverlapAdd(Layer):
 
     def offline(self, x: Tensor) -> Tensor:
         """Add the frames of a whole signal up, and give `hop` samples for each, from `padding` on."""
-        return _joined(self._sum(x))[:, :, self.padding : self.padding + x.shape[2] * self.hop]
+        return _interleave(self._sum(x))[:, :, self.padding : self.padding + x.shape[2] * self.hop]
 
     def stream(self, x: Tensor) -> Tensor:
         """Add the next frames to what is kept, and keep what reaches beyond them."""
@@ -114,7 +114,7 @@ class OverlapAdd(Layer):
             late = self.blocks - 1
             total = torch.cat([total[:, :, :, :late] + self.overlap, total[:, :, :, late:]], dim=3)
             self.carry("overlap", total[:, :, :, count:])
-        return _joined(total[:, :, :, :count])
+        return _interleave(total[:, :, :, :count])
 
     def _sum(self, x: Tensor) -> Tensor:
         """Lay frames over each other, [batch, channels, hop, frames + blocks - 1]."""
@@ -155,7 +155,7 @@ class ISTFT(Layer):
     def __init__(
         self, n_fft: int, hop: int, *, window: Window = "hann", channels: int = 1, centred: bool = True
     ) -> None:
-        _check(n_fft, hop)
+        _check_hop(n_fft, hop)
         bins = n_fft // 2 + 1
         padding = n_fft // 2 if centred else 0
         if padding > n_fft - hop:
@@ -164,7 +164,7 @@ class ISTFT(Layer):
         self.n_fft, self.bins, self.channels = n_fft, bins, channels
         shape = periodic(window, n_fft)
         sums = torch.zeros(hop).index_add_(0, torch.arange(n_fft) % hop, shape**2)
-        if float(sums.min()) < WEAKEST * float(sums.max()):
+        if float(sums.min()) < MIN_WINDOW_SUM * float(sums.max()):
             raise StreamingError(
                 f"{window} windows of {n_fft} samples leave gaps at a hop of {hop}; take a smaller hop."
             )
@@ -202,12 +202,12 @@ def periodic(window: Window, size: int) -> Tensor:
     return made
 
 
-def _joined(blocks: Tensor) -> Tensor:
+def _interleave(blocks: Tensor) -> Tensor:
     """[batch, channels, hop, frames] → [batch, channels, frames * hop]."""
     batch, channels, hop, count = blocks.shape
     return blocks.transpose(2, 3).reshape(batch, channels, count * hop)
 
 
-def _check(size: int, hop: int) -> None:
+def _check_hop(size: int, hop: int) -> None:
     if not 1 <= hop <= size:
         raise StreamingError(f"The hop must be 1 to {size} samples, the length of a frame, and not {hop}.")

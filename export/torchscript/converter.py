@@ -25,20 +25,20 @@ from export.format.card import Card, Measured, Method, Provenance
 from export.format.graph import split
 from export.format.io import save
 from export.format.validation import validate
-from export.onnx_naming import join
+from export.onnx_naming import merge_methods
 from export.proof.chunk_equality import prove
-from export.proof.delay import answer
+from export.proof.delay import measure_response
 from export.runtime.frame_stepper import session
-from export.torchscript.latent_stats import latent_of
-from export.torchscript.method_runner import Running, settled
-from export.torchscript.parity import STEPS, TOLERANCE, Made, Parity, compare, first_difference
-from export.torchscript.script.detect_state import untouched, warm
-from export.torchscript.script.nn_tilde import Script, read
-from export.torchscript.script.roles import latents_of, roles
-from export.torchscript.tracing.attributes_to_inputs import Knob
-from export.torchscript.tracing.conv_as_matmul import as_products
-from export.torchscript.tracing.method_tracing import Written, written
-from export.torchscript.tracing.noise import SEED, numbers
+from export.torchscript.latent_stats import describe_latent
+from export.torchscript.method_runner import MethodRunner, settle_rest
+from export.torchscript.parity import STEPS, TOLERANCE, ConvertedMethod, Parity, compare, first_difference
+from export.torchscript.script.detect_state import preserved_state, warm_up
+from export.torchscript.script.nn_tilde import Script, read_script
+from export.torchscript.script.roles import assign_roles, latent_size
+from export.torchscript.tracing.attributes_to_inputs import AttributeControl
+from export.torchscript.tracing.conv_as_matmul import convs_as_matmul
+from export.torchscript.tracing.method_tracing import TracedMethod, trace_method
+from export.torchscript.tracing.noise import SEED, draw_numbers
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def convert(
         The file is no such model, or cannot be converted truly; nothing is written.
     """
     with torch.no_grad():
-        script = read(source)
+        script = read_script(source)
         return _convert(script, out, name or Path(source).stem, seed, bend, weights)
 
 
@@ -98,33 +98,33 @@ def _convert(
     bend: Sequence[str] | None,
     weights: str,
 ) -> Conversion:
-    found, left_out = roles(script)
+    found, left_out = assign_roles(script)
     warnings = [*script.warnings, *left_out]
-    warm(script, found)
-    latent = latent_of(script, latents_of(script, found), found)
-    converted = [written(script, role, seed, warnings) for role in found]
-    model = join([entry.part.model for entry in converted], name)
+    warm_up(script, found)
+    latent = describe_latent(script, latent_size(script, found), found)
+    converted = [trace_method(script, role, seed, warnings) for role in found]
+    model = merge_methods([entry.part.model for entry in converted], name)
     card = Card(name, script.sample_rate, {}, latent, _provenance(script, seed, warnings))
-    methods = {entry.role.key: _described(entry, model, card) for entry in converted}
+    methods = {entry.role.key: _describe_method(entry, model, card) for entry in converted}
     card = dataclasses.replace(card, methods=methods)
     validate(model, card)
     if bend is not None:
         model, card = import_module("export.bending.bend").bend(model, card, bend)
-    model = as_products(model)
-    card = _proved(script, converted, model, card, seed)
+    model = convs_as_matmul(model)
+    card = _prove_parity(script, converted, model, card, seed)
     proof = prove(model, card, seed=seed)
     if not proof.holds:
         raise ContractError(f"{name} does not stream, and was not written: {proof.failure()}")
     if weights != "fp32":
         model, card, _cost = import_module("export.quantization").lighter(model, card, weights)
-        card = _compared(script, converted, model, card, seed)[0]  # as far off as it was asked to be
+        card = _measure_parity(script, converted, model, card, seed)[0]  # as far off as it was asked to be
     if find_spec("export.proof.measurement") is not None:
         card = import_module("export.proof.measurement").measure(model, card)
     save(out, model, card)
     return Conversion(card, tuple(warnings))
 
 
-def _described(entry: Written, model: onnx.ModelProto, card: Card) -> Method:
+def _describe_method(entry: TracedMethod, model: onnx.ModelProto, card: Card) -> Method:
     """Say what a method is; its caches' rest is where they stand after its mean."""
     role, made = entry.role, entry.part
     rest = tuple(state.numpy().copy() for state in entry.examples[1:])
@@ -138,20 +138,20 @@ def _described(entry: Written, model: onnx.ModelProto, card: Card) -> Method:
         rest=rest,
     )
     card = dataclasses.replace(card, methods={role.key: method})
-    method = dataclasses.replace(method, rest=settled(model, card, role.key, made.noisy))
+    method = dataclasses.replace(method, rest=settle_rest(model, card, role.key, made.noisy))
     card = dataclasses.replace(card, methods={role.key: method})
     if entry.window is not None:
         return dataclasses.replace(method, delay=entry.window.ahead * role.hop)
-    heard = answer(session(split(model, role.key).SerializeToString()), card, role.key)
+    heard = measure_response(session(split(model, role.key).SerializeToString()), card, role.key)
     return dataclasses.replace(method, delay=max(heard.peak, 0) if heard is not None and role.key != "prior" else 0)
 
 
-def _proved(script: Script, converted: list[Written], model: onnx.ModelProto, card: Card, seed: int) -> Card:
+def _prove_parity(script: Script, converted: list[TracedMethod], model: onnx.ModelProto, card: Card, seed: int) -> Card:
     """Measure every method beside its script, and refuse what differs."""
-    card, found = _compared(script, converted, model, card, seed)
+    card, found = _measure_parity(script, converted, model, card, seed)
     for entry, parity in zip(converted, found, strict=True):
         if parity.value > TOLERANCE:
-            layer = _blamed(entry, model, card.method(entry.role.key))
+            layer = _first_wrong_layer(entry, model, card.method(entry.role.key))
             where = f"; the first layer that differs is '{layer}'" if layer else ""
             raise ContractError(
                 f"'{entry.role.method.name}' of {card.name} was not converted truly: it differs from the script by "
@@ -161,18 +161,18 @@ def _proved(script: Script, converted: list[Written], model: onnx.ModelProto, ca
     return card
 
 
-def _compared(
-    script: Script, converted: list[Written], model: onnx.ModelProto, card: Card, seed: int
+def _measure_parity(
+    script: Script, converted: list[TracedMethod], model: onnx.ModelProto, card: Card, seed: int
 ) -> tuple[Card, list[Parity]]:
     """Measure every method beside its script, as it is and with its attributes turned; the worse stands in the card."""
     found = []
     for entry in converted:
         key = entry.role.key
-        made = Made(entry.role, Running(model, card, key), entry.recording.draws)
+        made = ConvertedMethod(entry.role, MethodRunner(model, card, key), entry.recording.draws)
         parity = compare(script, made, entry.caches, entry.window, {}, seed)
         if entry.knobs and parity.value <= TOLERANCE:
-            with untouched(script):
-                turned = _turn(script, entry.knobs, seed)
+            with preserved_state(script):
+                turned = _set_attributes(script, entry.knobs, seed)
                 other = compare(script, made, entry.caches, entry.window, turned, seed)
             parity = max(parity, dataclasses.replace(other, cut=f"its attributes turned, {other.cut}"), key=_worse)
         found.append(parity)
@@ -185,10 +185,10 @@ def _worse(parity: Parity) -> float:
     return parity.value
 
 
-def _turn(script: Script, turned: list[Knob], seed: int) -> dict[str, float]:
+def _set_attributes(script: Script, turned: list[AttributeControl], seed: int) -> dict[str, float]:
     """Set all attributes somewhere in their range; give the controls' values."""
     rng = np.random.default_rng(seed)
-    values = {knob.control.name: _somewhere(knob, rng) for knob in turned}
+    values = {knob.control.name: _random_value(knob, rng) for knob in turned}
     for attribute in {knob.attribute.name: knob.attribute for knob in turned}.values():
         parts = list(attribute.values)
         for knob in turned:
@@ -198,12 +198,12 @@ def _turn(script: Script, turned: list[Knob], seed: int) -> dict[str, float]:
     return values
 
 
-def _somewhere(knob: Knob, rng: np.random.Generator) -> float:
+def _random_value(knob: AttributeControl, rng: np.random.Generator) -> float:
     value = float(rng.uniform(knob.control.minimum, knob.control.maximum))
     return float(round(value)) if knob.whole else float(np.float32(value))
 
 
-def _blamed(entry: Written, model: onnx.ModelProto, method: Method) -> str:
+def _first_wrong_layer(entry: TracedMethod, model: onnx.ModelProto, method: Method) -> str:
     """Look for the first layer whose output the ONNX graph doesn't have."""
     recording, key = entry.recording, entry.role.key
     given = entry.role.input(1, seed=5)
@@ -212,7 +212,7 @@ def _blamed(entry: Written, model: onnx.ModelProto, method: Method) -> str:
     feeds |= {f"{key}.control.{c.name}": np.full((1, c.size, 1), c.default, np.float32) for c in method.controls}
     states = [torch.from_numpy(np.array(rest)) for rest in method.rest[: len(entry.examples) - 1]]
     seed = next((int(c.default) for c in method.controls if c.name == SEED), 0)
-    frames = [numbers(recording.draws, seed, k) for k in range(1 - recording.frames, 1)]
+    frames = [draw_numbers(recording.draws, seed, k) for k in range(1 - recording.frames, 1)]
     noise = [torch.from_numpy(np.stack([frame[k] for frame in frames])) for k in range(len(recording.draws))]
     turned = [torch.full((1, knob.control.size, 1), knob.control.default) for knob in entry.knobs]
     examples = [given, *states, *noise, *turned]

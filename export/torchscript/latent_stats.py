@@ -7,16 +7,16 @@ import dataclasses
 import torch
 
 from export.format.card import Latent
-from export.torchscript.script.detect_state import untouched
+from export.torchscript.script.detect_state import preserved_state
 from export.torchscript.script.nn_tilde import Script
 from export.torchscript.script.roles import Role
-from export.torchscript.tracing.windowed_models import still
+from export.torchscript.tracing.windowed_models import noise_at_mean
 
 FRAMES = 4
 STEP = 1.5  # standard deviations by which each latent is moved
 
 
-def latent_of(script: Script, size: int, roles: list[Role]) -> Latent:
+def describe_latent(script: Script, size: int, roles: list[Role]) -> Latent:
     """Describe the latent space.
 
     Principal components come in their order. Of others the order is measured, by how much each changes the sound.
@@ -32,13 +32,13 @@ def latent_of(script: Script, size: int, roles: list[Role]) -> Latent:
         return latent
     if said.mean is not None and len(said.mean) == size:
         latent = dataclasses.replace(latent, mean=said.mean)
-    return dataclasses.replace(latent, order=_order(script, decoder, latent))
+    return dataclasses.replace(latent, order=_measure_order(script, decoder, latent))
 
 
-def _order(script: Script, role: Role, latent: Latent) -> tuple[int, ...]:
+def _measure_order(script: Script, role: Role, latent: Latent) -> tuple[int, ...]:
     """Move each latent by itself, and list them by what it changes."""
     calm = torch.tensor(latent.mean).reshape(1, -1, 1).repeat(1, 1, FRAMES)
-    with still():
+    with noise_at_mean():
         plain = _play(script, role, calm)
         changes = []
         for k in range(latent.size):
@@ -49,5 +49,5 @@ def _order(script: Script, role: Role, latent: Latent) -> tuple[int, ...]:
 
 
 def _play(script: Script, role: Role, latents: torch.Tensor) -> torch.Tensor:
-    with untouched(script):
+    with preserved_state(script):
         return role.play(script, latents)

@@ -11,11 +11,11 @@ from export.runtime.frame_stepper import session
 from export.torchscript.tracing.noise import AMOUNT
 
 SETTLE_SECONDS = 10.0
-MOST_STEPS = 2000
+MAX_STEPS = 2000
 SETTLED = 1e-7
 
 
-class Running:
+class MethodRunner:
     """A method of a model, and its caches.
 
     Parameters
@@ -43,11 +43,11 @@ class Running:
         return output
 
 
-def settled(model: onnx.ModelProto, card: Card, key: str, noisy: bool) -> tuple[np.ndarray, ...]:
+def settle_rest(model: onnx.ModelProto, card: Card, key: str, noisy: bool) -> tuple[np.ndarray, ...]:
     """Run a method on its mean latent (or silence), without noise, until its caches stand still."""
-    running = Running(model, card, key)
-    calm = _calm(running, card)
-    steps = min(MOST_STEPS, int(SETTLE_SECONDS * card.sample_rate / running.method.hop))
+    running = MethodRunner(model, card, key)
+    calm = _resting_input(running, card)
+    steps = min(MAX_STEPS, int(SETTLE_SECONDS * card.sample_rate / running.method.hop))
     running.values = {AMOUNT: 0.0}
     for _ in range(max(steps, 1)):
         before = running.states
@@ -60,7 +60,7 @@ def settled(model: onnx.ModelProto, card: Card, key: str, noisy: bool) -> tuple[
     return tuple(np.nan_to_num(state) for state in running.states)
 
 
-def _calm(running: Running, card: Card) -> np.ndarray:
+def _resting_input(running: MethodRunner, card: Card) -> np.ndarray:
     calm = np.zeros(running.shape, np.float32)
     if running.key == "decode":
         calm[0, :, 0] = card.latent.mean

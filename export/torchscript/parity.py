@@ -15,26 +15,26 @@ import onnxruntime as ort
 import torch
 from torch import Tensor, fx
 
-from export.torchscript.method_runner import Running
-from export.torchscript.script.detect_state import Cache, start, untouched
+from export.torchscript.method_runner import MethodRunner
+from export.torchscript.script.detect_state import Cache, load_caches, preserved_state
 from export.torchscript.script.nn_tilde import Script
 from export.torchscript.script.roles import Role
 from export.torchscript.tracing.noise import AMOUNT, SEED, Draw
-from export.torchscript.tracing.randomness import Substituted
+from export.torchscript.tracing.randomness import NoiseSubstitution
 from export.torchscript.tracing.windowed_models import Window
 
 TOLERANCE = 1e-5
 STEPS = 72
-COUNTS = (1, 2, 4)
-LOST = 1e-4
+CHUNK_SIZES = (1, 2, 4)
+LAYER_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Made:
+class ConvertedMethod:
     """A converted method, ready to be run beside its script, and what it draws."""
 
     role: Role
-    running: Running
+    running: MethodRunner
     draws: list[Draw]
 
     @property
@@ -61,23 +61,30 @@ class Parity:
 
 
 def compare(
-    script: Script, made: Made, caches: list[Cache], window: Window | None, values: dict[str, float], seed: int
+    script: Script,
+    made: ConvertedMethod,
+    caches: list[Cache],
+    window: Window | None,
+    values: dict[str, float],
+    seed: int,
 ) -> Parity:
     """Measure a method against its script, whose attributes stand as `values` say."""
     given = made.role.input(STEPS, seed=1000 + seed)
     found = made.render(given, values)
     if window is not None:
-        return _beside_window(script, made, window, given, found, values, seed)
+        return _compare_windowed(script, made, window, given, found, values, seed)
     worst = Parity(0.0, STEPS, "")
-    cuts = {f"{count} at once": [count] * (STEPS // count) for count in COUNTS} | {"cut at random": _random(seed)}
+    cuts = {f"{count} at once": [count] * (STEPS // count) for count in CHUNK_SIZES} | {
+        "cut at random": _random_chunks(seed)
+    }
     for label, sizes in cuts.items():
-        wanted = _eager(script, made, caches, given, sizes, values)
+        wanted = _run_script(script, made, caches, given, sizes, values)
         if wanted is not None:
-            gap = _gap(found, wanted, made.role.made)
+            gap = _difference(found, wanted, made.role.made)
         else:  # what it draws for several frames lies elsewhere than for one: without noise, then
-            wanted = _eager(script, made, caches, given, sizes, values | {AMOUNT: 0.0})
+            wanted = _run_script(script, made, caches, given, sizes, values | {AMOUNT: 0.0})
             assert wanted is not None
-            gap = _gap(made.render(given, values | {AMOUNT: 0.0}), wanted, made.role.made)
+            gap = _difference(made.render(given, values | {AMOUNT: 0.0}), wanted, made.role.made)
         if gap[0] > worst.value:
             worst = Parity(gap[0], STEPS, label, gap[1])
     return worst
@@ -117,7 +124,7 @@ def first_difference(
             if not self.missing and n.name in layers and isinstance(value, Tensor) and value.is_floating_point():
                 own = value.numpy()
                 near = [np.abs(own - other).max(initial=0.0) for other in tensors.get(own.shape, [])]
-                if not near or min(near) > LOST * max(1.0, float(np.abs(own).max(initial=0.0))):
+                if not near or min(near) > LAYER_TOLERANCE * max(1.0, float(np.abs(own).max(initial=0.0))):
                     self.missing = layers[n.name]
             return value
 
@@ -127,9 +134,9 @@ def first_difference(
     return look.missing
 
 
-def _eager(
+def _run_script(
     script: Script,
-    made: Made,
+    made: ConvertedMethod,
     caches: list[Cache],
     given: Tensor,
     sizes: Sequence[int],
@@ -138,11 +145,11 @@ def _eager(
     """Run the script; None where it draws otherwise for several frames at once."""
     amount, number = values.get(AMOUNT, 1.0), _seed(made, values)
     outputs, count = [], 0
-    with untouched(script):
-        start(script, caches, [torch.from_numpy(rest) for rest in made.rest[: len(caches)]])
+    with preserved_state(script):
+        load_caches(script, caches, [torch.from_numpy(rest) for rest in made.rest[: len(caches)]])
         for chunk in torch.split(given, [size * made.role.given for size in sizes], dim=2):
             frames = chunk.shape[2] // made.role.given
-            with Substituted(made.draws, number, count, frames, amount) as noise:
+            with NoiseSubstitution(made.draws, number, count, frames, amount) as noise:
                 outputs.append(made.role.play(script, chunk))
             if noise.lost:
                 return None
@@ -150,8 +157,14 @@ def _eager(
     return torch.cat(outputs, dim=2)
 
 
-def _beside_window(
-    script: Script, made: Made, window: Window, given: Tensor, found: Tensor, values: dict[str, float], seed: int
+def _compare_windowed(
+    script: Script,
+    made: ConvertedMethod,
+    window: Window,
+    given: Tensor,
+    found: Tensor,
+    values: dict[str, float],
+    seed: int,
 ) -> Parity:
     """An exact window equals the render of the whole, later; another equals its own windows, run by the script."""
     role, amount, number = made.role, values.get(AMOUNT, 1.0), _seed(made, values)
@@ -159,45 +172,47 @@ def _beside_window(
     whole = torch.cat([past, given], dim=2)
     total, before = whole.shape[2] // role.given, past.shape[2] // role.given
     if window.exact:
-        with Substituted(made.draws, number, -before, total, amount) as noise:
+        with NoiseSubstitution(made.draws, number, -before, total, amount) as noise:
             wanted = role.play(script, whole)
         if noise.lost:
             found = made.render(given, values | {AMOUNT: 0.0})
-            with Substituted(made.draws, number, -before, total, 0.0):
+            with NoiseSubstitution(made.draws, number, -before, total, 0.0):
                 wanted = role.play(script, whole)
         begin = (before - window.ahead) * role.made
-        gap = _gap(found[:, :, : wanted.shape[2] - begin], wanted[:, :, begin : begin + found.shape[2]], role.made)
+        gap = _difference(
+            found[:, :, : wanted.shape[2] - begin], wanted[:, :, begin : begin + found.shape[2]], role.made
+        )
         return Parity(gap[0], STEPS, "rendered whole", gap[1])
     states = [torch.from_numpy(rest) for rest in made.rest[:2]]
     outputs = []
     for k, frame in enumerate(torch.split(given, role.given, dim=2)):
         first = k - before if _grows(made, window, role, script) else k
         frames = window.frames if first != k or before == 0 else 1
-        with Substituted(made.draws, number, first, frames, amount):
+        with NoiseSubstitution(made.draws, number, first, frames, amount):
             output, *states = window.step(script, role, frame, states)
         outputs.append(output)
-    gap = _gap(found, torch.cat(outputs, dim=2), role.made)
+    gap = _difference(found, torch.cat(outputs, dim=2), role.made)
     return Parity(gap[0], STEPS, "windows run by the script", gap[1])
 
 
-def _grows(made: Made, window: Window, role: Role, script: Script) -> bool:
-    from export.torchscript.tracing.windowed_models import plan
+def _grows(made: ConvertedMethod, window: Window, role: Role, script: Script) -> bool:
+    from export.torchscript.tracing.windowed_models import plan_noise
 
-    return bool(made.draws) and plan(script, role, window.frames)[0] is not None
+    return bool(made.draws) and plan_noise(script, role, window.frames)[0] is not None
 
 
-def _seed(made: Made, values: dict[str, float]) -> int:
+def _seed(made: ConvertedMethod, values: dict[str, float]) -> int:
     default = next((c.default for c in made.running.method.controls if c.name == SEED), 0.0)
     return int(values.get(SEED, default))
 
 
-def _random(seed: int) -> list[int]:
+def _random_chunks(seed: int) -> list[int]:
     rng = np.random.default_rng(seed)
     edges = np.sort(rng.choice(np.arange(1, STEPS), size=STEPS // 5, replace=False))
     return [int(size) for size in np.diff([0, *edges, STEPS])]
 
 
-def _gap(found: Tensor, wanted: Tensor, frame: int) -> tuple[float, int]:
+def _difference(found: Tensor, wanted: Tensor, frame: int) -> tuple[float, int]:
     """Give the largest difference, relative above a peak of 1, and the frame that it is in."""
     if found.shape != wanted.shape:
         return float("inf"), 0

@@ -12,7 +12,7 @@ from export.errors import ContractError
 from export.format.card import Card, Method, Spectrum
 from export.proof.chunk_equality import Proof
 from export.quantization import Weights
-from export.streaming.explicit_state import explicit
+from export.streaming.explicit_state import with_explicit_state
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from models.dcgan import checkpoint as dcgan_checkpoint
@@ -86,7 +86,7 @@ def write(
     """Write a trained model as a streaming model file."""
     vae, shape = trained.model, trained.model.config
     latent = trained.latent.to_contract()
-    encode, caches = explicit(EncodeGraph(vae), torch.zeros(1, 1, shape.hop))
+    encode, caches = with_explicit_state(EncodeGraph(vae), torch.zeros(1, 1, shape.hop))
     methods = {
         "decode": TorchMethod(DecodeGraph(vae), _decode(shape)),
         "encode": TorchMethod(encode, Method(hop=shape.hop, output="latent", delay=encode_delay(shape)), caches),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from export.errors import GlitchError
-from export.streaming.layer import forget, whole
+from export.streaming.layer import reset_caches, whole_signals
 from models.data import features, opening
 from models.data.manifest import DataError, Manifest, Sound, Source
 from models.data.opening import Wanted
@@ -145,7 +145,7 @@ class Spectra:
     def make(self, generator: nn.Module, latents: Tensor) -> Tensor:
         """Make chunks, and stitch those of neighbours: [count, 128, length]."""
         assert isinstance(generator, EndlessGenerator)
-        with whole(generator):
+        with whole_signals(generator):
             if self.settings.stitching:
                 return chunks.apart(generator, latents, self.settings.chunk)
             made: Tensor = generator(latents)
@@ -214,7 +214,7 @@ def spectra_of(sounds: Manifest, settings: DcganSettings, scale: LogMel | None =
 def _heard(heard: Heard, sounds: Manifest, sound: Sound) -> Tensor:
     audio = features.load_sound(sounds, sound, heard.scale.sample_rate)
     audio = np.pad(audio, (0, -len(audio) % heard.scale.hop))
-    forget(heard)
+    reset_caches(heard)
     first = math.ceil(heard.lag / heard.scale.hop)  # frames that reach back to before the sound
     made: Tensor = heard(torch.from_numpy(audio)[None, None])[0, :, first:]
     if not bool(made.isfinite().all()):

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.streaming.conv2d_streaming import ConvTranspose2d, Lie, Stand
-from export.streaming.layer import Layer, whole
+from export.streaming.conv2d_streaming import ConvTranspose2d, MergeRows, SplitRows
+from export.streaming.layer import Layer, whole_signals
 from export.streaming.layers import CausalConv1d
 from export.streaming.stack import Chain
 
@@ -64,7 +64,7 @@ class EndlessGenerator(Chain):
         channels = [8 * filters, 4 * filters, 2 * filters, filters, 1]
         layers: list[nn.Module] = [
             CausalConv1d(latent + GRAIN, channels[0] * ROWS, 1, bias=False),
-            Stand(channels[0], ROWS),
+            SplitRows(channels[0], ROWS),
             PlaneNorm(channels[0]),
             nn.ReLU(),
         ]
@@ -72,7 +72,7 @@ class EndlessGenerator(Chain):
             last = k == len(_KERNELS) - 1
             layers.append(ConvTranspose2d(channels[k], channels[k + 1], ROWS << k, kernel, stride=_STRIDE, bias=last))
             layers += [nn.Tanh()] if last else [PlaneNorm(channels[k + 1]), nn.ReLU()]
-        super().__init__(*layers, Lie(1, BANDS))
+        super().__init__(*layers, MergeRows(1, BANDS))
         self.latent = latent
 
 
@@ -113,7 +113,7 @@ class Grain(Layer):
 def led(generator: EndlessGenerator, way: Tensor) -> Tensor:
     """Make the spectra [batch, 128, frames] of ways [batch, latent, frames] in one piece, with the stage's grain."""
     generator.eval()
-    with whole(generator):
+    with whole_signals(generator):
         made: Tensor = generator(torch.cat([way, Grain().to(way.device).offline(way)], dim=1))
     return made
 

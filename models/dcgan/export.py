@@ -13,7 +13,7 @@ from export.errors import ContractError
 from export.format.card import Card, Control, Latent, Method
 from export.proof.chunk_equality import Proof
 from export.quantization import Weights
-from export.streaming.explicit_state import explicit
+from export.streaming.explicit_state import with_explicit_state
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from models.dcgan.checkpoint import TrainedDcgan
@@ -69,7 +69,7 @@ def write(
     if not isinstance(generator, EndlessGenerator) or trained.latent is None:
         raise ContractError("This DCGAN makes pictures, and a model file plays sound; train one on a folder of sounds.")
     example = torch.zeros(1, trained.settings.latent, 2), torch.ones(1, 1, 2)
-    decode, caches = explicit(EndlessStream(generator, scale).eval(), example)
+    decode, caches = with_explicit_state(EndlessStream(generator, scale).eval(), example)
     method = Method(scale.hop, "magnitudes", controls=(GRAIN_CONTROL,), spectrum=scale.spectrum)
     latent = named(trained.latent.to_contract())
     told = f"{trained.provenance.notes} {streaming_notes(trained)}"

@@ -11,7 +11,7 @@ from export.errors import ContractError
 from export.format.card import Card, Control, Method
 from export.proof.chunk_equality import Proof
 from export.quantization import Weights
-from export.streaming.explicit_state import explicit
+from export.streaming.explicit_state import with_explicit_state
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from models.playable.checkpoint import Playable
@@ -63,7 +63,7 @@ def write(
     latent, rate = model.latent.to_contract(), model.vae.config.sample_rate
     graph = DecodeGraph(model.vae, model.presets, latent.mean, HOP, voices)
     decode = Method(hop=HOP, output="audio", controls=controls(model, voices))
-    encode, caches = explicit(EncodeGraph(model.hearing, HOP), torch.zeros(1, 1, HOP))
+    encode, caches = with_explicit_state(EncodeGraph(model.hearing, HOP), torch.zeros(1, 1, HOP))
     return export_methods(
         out,
         name=name,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from export.format.card import Card, Latent, Method
 from export.proof.chunk_equality import Proof
 from export.quantization import Weights
-from export.streaming.explicit_state import explicit
+from export.streaming.explicit_state import with_explicit_state
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from models.dsp.log_mel import Heard, LogMel
@@ -70,7 +70,7 @@ def write(
         It doesn't hold what the format promises; nothing is written.
     """
     told, scale = method(model), model.scale
-    stream, caches = explicit(TransformStream(model.generator, scale), torch.zeros(1, 1, 2 * told.hop))
+    stream, caches = with_explicit_state(TransformStream(model.generator, scale), torch.zeros(1, 1, 2 * told.hop))
     provenance = replace(model.provenance, notes=f"{model.provenance.notes} {notes(model)}".strip())
     latent = Latent.plain(0)
     return export_methods(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, Lie, Stand
+from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, MergeRows, SplitRows
 from export.streaming.layer import Layer
 from export.streaming.stack import Branches, Chain, Residual
 from models.spectral.settings import ConfigError
@@ -81,7 +81,9 @@ def generator(config: GeneratorConfig) -> Chain:
     nn.init.zeros_(change.conv.bias)
     first = CausalConv2d(1, width, bands, kernel, stride=stride)
     body = Chain(_FromSilence(), first, nn.LeakyReLU(_SLOPE), _within(config, 0), change, channels=1)
-    return Chain(Stand(1, bands), Branches(Chain(_Opened(), channels=1), body, join="sum"), nn.Tanh(), Lie(1, bands))
+    return Chain(
+        SplitRows(1, bands), Branches(Chain(_Opened(), channels=1), body, join="sum"), nn.Tanh(), MergeRows(1, bands)
+    )
 
 
 def _within(config: GeneratorConfig, depth: int) -> Layer:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from export.streaming.layer import whole
+from export.streaming.layer import whole_signals
 from models.dsp.log_mel import LogMel
 from models.report.plots import GROUND, INK
 from models.travelgan.module import TravelTraining
@@ -87,7 +87,7 @@ def turned(generator: nn.Module, spectrum: Tensor) -> tuple[Tensor, Tensor]:
     takes = getattr(generator, "takes", 1)
     source = spectrum[:, : spectrum.shape[1] // takes * takes]
     training = generator.training
-    with whole(generator.eval()):
+    with whole_signals(generator.eval()):
         made: Tensor = generator(source[None].to(next(generator.parameters()).device))[0].cpu()
     generator.train(training)
     return source, made

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from export.streaming.layer import whole
+from export.streaming.layer import whole_signals
 from models.data.features import load_sound
 from models.data.manifest import DataError, Manifest, Split
 from models.dsp.log_mel import Heard, LogMel
@@ -94,7 +94,7 @@ def of_split(
 def hear(audio: NDArray[np.float32], heard: Heard) -> Tensor:
     """Give the spectrogram [bands, frames] of a sound [samples]; its end is filled up with silence."""
     filled = np.pad(audio, (0, -len(audio) % heard.takes))
-    with whole(heard):
+    with whole_signals(heard):
         made: Tensor = heard(torch.from_numpy(filled)[None, None])[0]
     return made
 

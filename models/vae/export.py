@@ -12,8 +12,8 @@ from export.errors import ContractError
 from export.format.card import Card, Latent, MapPoint, Method, Provenance
 from export.proof.chunk_equality import Proof
 from export.quantization import Weights
-from export.streaming.explicit_state import explicit
-from export.streaming.layer import Layer, forget, whole
+from export.streaming.explicit_state import with_explicit_state
+from export.streaming.layer import Layer, reset_caches, whole_signals
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from models.report.scatter import plane
@@ -75,11 +75,11 @@ def methods(vae: Vae) -> dict[str, TorchMethod]:
             f"{vae.likelihood.values} for each channel were expected."
         )
     vae.eval()
-    forget(vae)
+    reset_caches(vae)
     channels, controls = encoder.inputs, tuple(condition.control() for condition in vae.conditions)
     given = [torch.full((1, 1, 2), control.default) for control in controls]
-    decode, decoded = explicit(DecodeStream(vae), [torch.zeros(1, vae.latent, 2), *given])
-    encode, encoded = explicit(EncodeStream(vae), torch.zeros(1, channels, 2 * hop))
+    decode, decoded = with_explicit_state(DecodeStream(vae), [torch.zeros(1, vae.latent, 2), *given])
+    encode, encoded = with_explicit_state(EncodeStream(vae), torch.zeros(1, channels, 2 * hop))
     return {
         "decode": TorchMethod(decode, Method(hop, "audio", channels, decoder.delay, controls=controls), decoded),
         "encode": TorchMethod(encode, Method(hop, "latent", channels, encoder.delay * hop), encoded),
@@ -149,7 +149,7 @@ def describe(vae: Vae, sounds: Iterable[tuple[str, Tensor]]) -> Latent:
     """
     frames: dict[str, list[Tensor]] = {}
     costs = []
-    with whole(vae):
+    with whole_signals(vae):
         for label, audio in sounds:
             posterior = vae.encode(audio[None])
             frames.setdefault(label, []).append(posterior.mean[0].T)  # [frames, latent]

@@ -24,7 +24,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset
 
 from export.errors import GlitchError
-from export.streaming.layer import whole
+from export.streaming.layer import whole_signals
 from models.training.lightning_logging import quiet
 from models.vae.vae import Vae, Weighing
 
@@ -225,7 +225,7 @@ class Fitting(L.LightningModule):
         """Bound the likelihood of held-out data, with the averaged weights and the same draws every time."""
         x, told = batch
         random = self._random(batch_idx, of=1)
-        with whole(self.judged):
+        with whole_signals(self.judged):
             bounds = [self.judged.bound(x, told, random=random) for _ in range(_DRAWS)]
         figures = {
             HELD_OUT: torch.stack([bound.loss(self.settings.weighing.beta) for bound in bounds]).mean(),

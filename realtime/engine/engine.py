@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from export.format.card import Card, Latent, bends_layer
+from export.format.card import Card, Latent, is_bend_control
 from export.format.io import load
 from realtime.dsp.dry_path import DryPath
 from realtime.dsp.framer import Framer
@@ -104,7 +104,7 @@ class Engine:
         self._bends = Bends(told, frame_rate)
         self._values = self.decoder.graph.rest.copy()  # of all controls
         self._plain = run_of(np.delete(np.arange(self._values.size), self._bends.places))  # those that bend nothing
-        plain = [control for control in told.controls if not bends_layer(control.name)]
+        plain = [control for control in told.controls if not is_bend_control(control.name)]
         self._knob_of = np.repeat(np.arange(len(plain)), [control.size for control in plain])
         faders = {
             "manual": self.table.latents,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from export.errors import GlitchError
-from export.format.card import Bend, Card, Control, Method, bends_layer
+from export.format.card import Bend, Card, Control, Method, is_bend_control
 from realtime.ipc.layout import MAX_LATENTS, MAX_PARAMETERS
 
 Kind = Literal["float", "int", "bool", "trigger", "list"]
@@ -352,7 +352,7 @@ def _control_rows(method: Method) -> Iterator[Parameter]:
     taken = {row.address for row in STAGE_ROWS}
     controls = method.controls
     for control in controls:
-        if bends_layer(control.name):
+        if is_bend_control(control.name):
             continue
         address = f"/{control.name.replace('.', '/')}"
         if address in taken or f"{address}/".startswith(STAGE) or address.endswith(FOLLOWING):

@@ -27,9 +27,9 @@ import onnxruntime as ort
 from export.format.card import Card
 from export.format.graph import FRAMES, split
 from export.format.io import load
-from export.quantization import lighter
-from export.runtime.conv1d_to_conv2d import widened
-from export.runtime.frame_stepper import Steps, loaded, options, session
+from export.quantization import quantize
+from export.runtime.conv1d_to_conv2d import convs_as_2d
+from export.runtime.frame_stepper import FrameStepper, load_session, session, session_options
 
 INSTANCES, ROUNDS, WARM_UP = 5, 80, 5
 Step = Callable[[], None]
@@ -62,7 +62,7 @@ def _measure(path: Path, folder: Path) -> dict[str, Any]:
     model, card = load(path)
     part = split(model, "decode")
     data = part.SerializeToString()
-    lighters = {kind: lighter(model, card, kind) for kind in ("fp16", "int8")}
+    lighters = {kind: quantize(model, card, kind) for kind in ("fp16", "int8")}
     dynamic = _dynamic(part, folder)
     sides: dict[str, Callable[[], Step]] = {
         "default": partial(_bound, data, card),
@@ -101,19 +101,19 @@ def _settings() -> dict[str, ort.SessionOptions]:
         ("basic optimisation", level.ORT_ENABLE_BASIC),
         ("extended optimisation", level.ORT_ENABLE_EXTENDED),
     ):
-        changed[name] = options()
+        changed[name] = session_options()
         changed[name].graph_optimization_level = value
     for name, attribute in (("no arena", "enable_cpu_mem_arena"), ("no memory pattern", "enable_mem_pattern")):
-        changed[name] = options()
+        changed[name] = session_options()
         setattr(changed[name], attribute, not getattr(changed[name], attribute))
-    changed["no prepacking"] = options()
+    changed["no prepacking"] = session_options()
     changed["no prepacking"].add_session_config_entry("session.disable_prepacking", "1")
     return changed
 
 
 def _bound(data: bytes, card: Card, settings: ort.SessionOptions | None = None, *, wide: bool = True) -> Step:
-    graph = widened(onnx.load_model_from_string(data)).SerializeToString() if wide else data
-    steps = Steps(loaded(graph, settings or options()), card, "decode")
+    graph = convs_as_2d(onnx.load_model_from_string(data)).SerializeToString() if wide else data
+    steps = FrameStepper(load_session(graph, settings or session_options()), card, "decode")
     steps.input[0, :, 0] = np.random.default_rng(0).standard_normal(card.latent.size)
     return steps.run
 
@@ -157,7 +157,7 @@ def _dynamic(part: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
 
 def _signal_to_error_db(data: bytes, other: bytes, card: Card) -> float:
     rng = np.random.default_rng(0)
-    a, b = (Steps(session(d), card, "decode") for d in (data, other))
+    a, b = (FrameStepper(session(d), card, "decode") for d in (data, other))
     signal = error = 0.0
     for _ in range(256):
         a.input[0, :, 0] = np.array(card.latent.mean) + np.array(card.latent.std) * rng.standard_normal(

@@ -18,7 +18,7 @@ from export.format.summary import summary
 from export.proof.chunk_equality import prove
 from export.proof.measurement import measure
 from export.proof.verification import verify
-from export.quantization import lighter
+from export.quantization import quantize
 from realtime.engine.decoder import Decoder
 
 SHARE = {"fp16": 0.55, "int8": 0.32}
@@ -33,7 +33,7 @@ def weight_bytes(model: onnx.ModelProto) -> int:
 def test_the_file_is_smaller_and_the_sound_as_near_as_it_says(kind: str, reference_model: Path, tmp_path: Path) -> None:
     model, card = load(reference_model)
     before = model.SerializeToString()
-    light, lighter_card, cost_db = lighter(model, card, kind)
+    light, lighter_card, cost_db = quantize(model, card, kind)
     assert model.SerializeToString() == before
     assert weight_bytes(light) < SHARE[kind] * weight_bytes(model)
     assert prove(light, lighter_card).holds
@@ -51,13 +51,13 @@ def test_the_file_is_smaller_and_the_sound_as_near_as_it_says(kind: str, referen
 
 def test_half_precision_costs_less_than_eight_bits(models: dict[str, Path]) -> None:
     model, card = load(models["bundled"])
-    costs = {kind: lighter(model, card, kind)[2] for kind in ("fp16", "int8")}
+    costs = {kind: quantize(model, card, kind)[2] for kind in ("fp16", "int8")}
     assert costs["fp16"] > costs["int8"] + 15
 
 
 def test_both_methods_of_a_file_are_lighter_and_come_apart(models: dict[str, Path]) -> None:
     model, card = load(models["bundled"])
-    light, lighter_card, cost_db = lighter(model, card, "int8")
+    light, lighter_card, cost_db = quantize(model, card, "int8")
     measured = measure(light, lighter_card)
     assert set(measured.methods) == {"decode", "encode"}
     for method in measured.methods.values():
@@ -71,7 +71,7 @@ def test_weights_that_half_precision_cannot_hold_stay_as_they_are(reference_mode
     weight = numpy_helper.to_array(largest).copy()
     weight.flat[0] = 1e6
     largest.CopyFrom(numpy_helper.from_array(weight, largest.name))
-    light, _, _ = lighter(model, card, "fp16")
+    light, _, _ = quantize(model, card, "fp16")
     kept = next(tensor for tensor in light.graph.initializer if tensor.name == largest.name)
     assert kept.data_type == onnx.TensorProto.FLOAT
     assert sum(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in light.graph.initializer) > 0
@@ -82,7 +82,7 @@ def test_a_converted_file_may_differ_from_its_source_as_far_as_its_weights_do(
 ) -> None:
     model, card = load(reference_model)
     for kind, holds in (("fp32", False), ("int8", True)):
-        light, rested, _ = lighter(model, card, kind)
+        light, rested, _ = quantize(model, card, kind)
         method = dataclasses.replace(rested.method("decode"), measured=Measured(parity=1e-2, parity_steps=64))
         path = tmp_path / f"{kind}.onnx"
         save(path, light, dataclasses.replace(rested, methods={"decode": method}))
@@ -91,7 +91,7 @@ def test_a_converted_file_may_differ_from_its_source_as_far_as_its_weights_do(
 
 def test_full_precision_changes_nothing(reference_model: Path) -> None:
     model, card = load(reference_model)
-    light, same, cost_db = lighter(model, card, "fp32")
+    light, same, cost_db = quantize(model, card, "fp32")
     assert light is model
     assert same is card
     assert cost_db == 200
@@ -99,4 +99,4 @@ def test_full_precision_changes_nothing(reference_model: Path) -> None:
 
 def test_an_unknown_kind_is_refused(reference_model: Path) -> None:
     with pytest.raises(ContractError, match="fp32, fp16, int8, not as 'int4'"):
-        lighter(*load(reference_model), "int4")
+        quantize(*load(reference_model), "int4")

@@ -15,7 +15,7 @@ from export.errors import ContractError
 from export.format.card import Control, Latent, Method
 from export.format.graph import split
 from export.format.io import load
-from export.proof.chunk_equality import run
+from export.proof.chunk_equality import run_chunks
 from export.torch_export import TorchMethod, export
 from realtime.engine.decoder import Decoder
 from realtime.engine.graph import session
@@ -73,7 +73,7 @@ def test_the_rest_state_is_where_the_model_stays(reference_model: Path) -> None:
     model, card = load(reference_model)
     part, method = split(model, "decode"), card.method("decode")
     feeds = {"decode.input": np.zeros((1, card.latent.size, 1), np.float32)}
-    _, after = run(session(part.SerializeToString()), "decode", method, feeds, [1])
+    _, after = run_chunks(session(part.SerializeToString()), "decode", method, feeds, [1])
     for rest, cache in zip(method.rest, after, strict=True):
         np.testing.assert_allclose(cache, rest, atol=1e-6)
     assert any(np.abs(rest).max() > 1e-3 for rest in method.rest), "the rest state is all zeros"
@@ -99,8 +99,8 @@ def test_any_cut_of_the_latents_gives_the_same_audio(reference_model: Path, edge
     latents = np.random.default_rng(seed).standard_normal((1, 16, 60)).astype(np.float32)
     sizes = [int(n) for n in np.diff([0, *sorted(edges), 60])]
     method = card.method("decode")
-    once, _ = run(whole, "decode", method, {"decode.input": latents}, [60])
-    cut, _ = run(whole, "decode", method, {"decode.input": latents}, sizes)
+    once, _ = run_chunks(whole, "decode", method, {"decode.input": latents}, [60])
+    cut, _ = run_chunks(whole, "decode", method, {"decode.input": latents}, sizes)
     np.testing.assert_allclose(cut, once, atol=1e-5)
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from export.errors import ContractError
 
-MOST_BYTES = 4 << 30  # in all, unpacked
-MOST_PACKED = 512 << 20  # unpacked, of what is compressed: code and tables; weights never are
-MOST_MEMBERS = 100_000
+MAX_BYTES = 4 << 30  # in all, unpacked
+MAX_PACKED = 512 << 20  # unpacked, of what is compressed: code and tables; weights never are
+MAX_MEMBERS = 100_000
 CHUNK = 1 << 20
 
 _ZIP, _EMPTY_ZIP, _PICKLE = b"PK\x03\x04", b"PK\x05\x06", b"\x80"
@@ -98,9 +98,9 @@ def _head(path: Path, instead: str) -> bytes:
 def _check_sizes(path: Path, members: list[zipfile.ZipInfo]) -> None:
     packed = [member for member in members if member.compress_type != zipfile.ZIP_STORED]
     much = (
-        len(members) > MOST_MEMBERS
-        or sum(member.file_size for member in members) > MOST_BYTES
-        or sum(member.file_size for member in packed) > MOST_PACKED
+        len(members) > MAX_MEMBERS
+        or sum(member.file_size for member in members) > MAX_BYTES
+        or sum(member.file_size for member in packed) > MAX_PACKED
     )
     if much:
         gigabytes = sum(member.file_size for member in members) / 1e9

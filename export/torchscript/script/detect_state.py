@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from export.errors import ContractError
-from export.torchscript.script.module_state import Kept, Slot, same
+from export.torchscript.script.module_state import StateEntry, StateSnapshot, equal_tensors
 from export.torchscript.script.nn_tilde import Script
 from export.torchscript.script.roles import Role
 
@@ -33,7 +33,7 @@ class Cache:
     `rows` says how many of its first rows the graph carries; None for all.
     """
 
-    slot: Slot
+    slot: StateEntry
     initial: Tensor
     dtype: torch.dtype
     rows: int | None = None
@@ -53,7 +53,7 @@ class Cache:
         return state if self.dtype == torch.float32 else state.to(self.dtype)
 
 
-def find(script: Script, role: Role, frames: int = 1) -> list[Cache]:
+def detect_caches(script: Script, role: Role, frames: int = 1) -> list[Cache]:
     """Run a method on random input, `frames` at once, and give what it changed.
 
     Raises
@@ -61,25 +61,25 @@ def find(script: Script, role: Role, frames: int = 1) -> list[Cache]:
     ContractError
         It changes a number that its output hangs on.
     """
-    with untouched(script) as kept, torch.random.fork_rng(devices=[]):
+    with preserved_state(script) as kept, torch.random.fork_rng(devices=[]):
         slots = script.slots
-        changed: dict[Slot, int] = {}
-        numbers: set[Slot] = set()
+        changed: dict[StateEntry, int] = {}
+        numbers: set[StateEntry] = set()
         for run in range(RUNS):
             before = {slot: slots.get(slot).detach().clone() for slot in slots.tensors}
             values = slots.values()
             role.play(script, role.input(frames, seed=run))
             slots.refresh()
             for slot in slots.tensors:
-                if slot not in before or not same(slots.get(slot), before[slot]):
-                    changed[slot] = max(_rows(slots.get(slot), before.get(slot)), changed.get(slot, 0))
+                if slot not in before or not equal_tensors(slots.get(slot), before[slot]):
+                    changed[slot] = max(_changed_rows(slots.get(slot), before.get(slot)), changed.get(slot, 0))
             numbers |= {s for s, v in slots.values().items() if s in values and values[s] != v}
-        _refuse_numbers(script, role, sorted(numbers, key=str))
+        _check_numbers(script, role, sorted(numbers, key=str))
         caches = [_cache(script, slot, kept.value(slot)) for slot in changed]
-    return _cut(script, role, [Cache(c.slot, c.initial, c.dtype, changed[c.slot]) for c in caches])
+    return _trim_rows(script, role, [Cache(c.slot, c.initial, c.dtype, changed[c.slot]) for c in caches])
 
 
-def warm(script: Script, roles: Sequence[Role]) -> None:
+def warm_up(script: Script, roles: Sequence[Role]) -> None:
     """Let every method run once on silence, so that what is made at the first call is there."""
     for role in roles:
         with contextlib.suppress(ContractError):
@@ -88,7 +88,7 @@ def warm(script: Script, roles: Sequence[Role]) -> None:
 
 
 @contextmanager
-def untouched(script: Script) -> Iterator[Kept]:
+def preserved_state(script: Script) -> Iterator[StateSnapshot]:
     """Bring back all that a script kept before."""
     kept = script.slots.snapshot()
     try:
@@ -99,7 +99,7 @@ def untouched(script: Script) -> Iterator[Kept]:
         script.slots.refresh()
 
 
-def start(script: Script, caches: list[Cache], states: list[Tensor]) -> None:
+def load_caches(script: Script, caches: list[Cache], states: list[Tensor]) -> None:
     """Let a script stand where its graph stands."""
     for cache, state in zip(caches, states, strict=True):
         value = cache.inside(state)
@@ -108,7 +108,7 @@ def start(script: Script, caches: list[Cache], states: list[Tensor]) -> None:
         script.slots.put(cache.slot, value.clone())
 
 
-def _cache(script: Script, slot: Slot, at_load: Tensor | None) -> Cache:
+def _cache(script: Script, slot: StateEntry, at_load: Tensor | None) -> Cache:
     now = script.slots.get(slot)
     initial = at_load if at_load is not None and at_load.shape == now.shape else torch.zeros_like(now)
     if now.is_complex():
@@ -119,7 +119,7 @@ def _cache(script: Script, slot: Slot, at_load: Tensor | None) -> Cache:
     return Cache(slot, initial.detach().clone(), now.dtype)
 
 
-def _rows(now: Tensor, before: Tensor | None) -> int:
+def _changed_rows(now: Tensor, before: Tensor | None) -> int:
     """Count the rows up to the last that changed."""
     if now.dim() < 2:
         return now.shape[0] if now.dim() else 1
@@ -129,7 +129,7 @@ def _rows(now: Tensor, before: Tensor | None) -> int:
     return int(changed[-1]) + 1 if len(changed) else 1
 
 
-def _cut(script: Script, role: Role, caches: list[Cache]) -> list[Cache]:
+def _trim_rows(script: Script, role: Role, caches: list[Cache]) -> list[Cache]:
     """Keep only the rows that change where the method works with them as with all, tried together, then one by one."""
     whole = [dataclasses.replace(cache, rows=None) for cache in caches]
     smaller = [
@@ -154,7 +154,7 @@ def _cut(script: Script, role: Role, caches: list[Cache]) -> list[Cache]:
 
 def _render(script: Script, role: Role, caches: list[Cache]) -> Tensor:
     """Run a method with its caches cut as they say; empty where one doesn't stay so."""
-    with untouched(script), torch.random.fork_rng(devices=[]):
+    with preserved_state(script), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for cache in caches:
             script.slots.put(cache.slot, cache.cut.clone())
@@ -163,13 +163,13 @@ def _render(script: Script, role: Role, caches: list[Cache]) -> Tensor:
         return made if stay else made[..., :0]
 
 
-def _refuse_numbers(script: Script, role: Role, numbers: list[Slot]) -> None:
+def _check_numbers(script: Script, role: Role, numbers: list[StateEntry]) -> None:
     """Run on with a number held still: what it changes says whether the sound hangs on it."""
     if not numbers:
         return
 
-    def render(held: list[Slot]) -> Tensor:
-        with untouched(script), torch.random.fork_rng(devices=[]):
+    def render(held: list[StateEntry]) -> Tensor:
+        with preserved_state(script), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             still = {slot: script.slots.get(slot) for slot in held}
             made = []

@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Slot:
+class StateEntry:
     """A place in a module: the attribute `name` of the submodule `path`, and where in it if it holds several."""
 
     path: str
@@ -28,18 +28,18 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StateSnapshot:
     """What a module kept at one moment: its tensors with a copy of each, and its numbers."""
 
-    tensors: list[tuple[Slot, Tensor, Tensor]]
-    numbers: dict[Slot, Any]
+    tensors: list[tuple[StateEntry, Tensor, Tensor]]
+    numbers: dict[StateEntry, Any]
 
-    def value(self, slot: Slot) -> Tensor | None:
+    def value(self, slot: StateEntry) -> Tensor | None:
         """Give what a tensor held, if it was there."""
         return next((value for other, _, value in self.tensors if other == slot), None)
 
 
-class Slots:
+class ModuleState:
     """The slots of a module.
 
     Places that share one tensor are one slot: what is put into the first is put into all.
@@ -52,12 +52,12 @@ class Slots:
 
     def __init__(self, module: torch.jit.ScriptModule) -> None:
         self._modules = {path: part for path, part in module.named_modules() if hasattr(part, "_c")}
-        self._also: dict[Slot, list[Slot]] = {}
+        self._also: dict[StateEntry, list[StateEntry]] = {}
         self.refresh()
 
     def refresh(self) -> None:
         """Look again: a script may make tensors when it first runs."""
-        first: dict[tuple[Any, ...], Slot] = {}
+        first: dict[tuple[Any, ...], StateEntry] = {}
         self._also = {}
         for slot, value in self._walk():
             if not isinstance(value, Tensor):
@@ -69,7 +69,7 @@ class Slots:
                 self._also[owner].append(slot)
 
     @property
-    def tensors(self) -> list[Slot]:
+    def tensors(self) -> list[StateEntry]:
         """Slots that hold tensors, each tensor once."""
         return list(self._also)
 
@@ -77,36 +77,36 @@ class Slots:
         """Give each tensor with the place it lies in."""
         return [(self.get(slot), str(slot)) for slot in self.tensors]
 
-    def values(self) -> dict[Slot, Any]:
+    def values(self) -> dict[StateEntry, Any]:
         """Give what the slots without tensors hold."""
         return {slot: value for slot, value in self._walk() if not isinstance(value, Tensor)}
 
-    def get(self, slot: Slot) -> Any:
+    def get(self, slot: StateEntry) -> Any:
         """Read a slot."""
         value = getattr(self._modules[slot.path], slot.name)
         for part in slot.key:
             value = value[part]
         return value
 
-    def put(self, slot: Slot, value: Any) -> None:
+    def put(self, slot: StateEntry, value: Any) -> None:
         """Write a slot, and all others that share its tensor."""
         for place in (slot, *self._also.get(slot, ())):
             module = self._modules[place.path]
             whole = value
             if place.key:
-                whole = _replaced(getattr(module, place.name), place.key, value)
+                whole = _with_value(getattr(module, place.name), place.key, value)
             module._c.setattr(place.name, whole)
 
-    def snapshot(self) -> Kept:
+    def snapshot(self) -> StateSnapshot:
         """Copy all that is kept."""
         tensors = [(slot, self.get(slot)) for slot in self.tensors]
-        return Kept([(slot, tensor, tensor.detach().clone()) for slot, tensor in tensors], self.values())
+        return StateSnapshot([(slot, tensor, tensor.detach().clone()) for slot, tensor in tensors], self.values())
 
-    def restore(self, kept: Kept) -> None:
+    def restore(self, kept: StateSnapshot) -> None:
         """Bring everything back to a snapshot: the very tensors, with what was in them."""
         with torch.no_grad():
             for slot, tensor, value in kept.tensors:
-                if not same(tensor, value):
+                if not equal_tensors(tensor, value):
                     tensor.copy_(value)
                 if self.get(slot) is not tensor:
                     self.put(slot, tensor)
@@ -115,7 +115,7 @@ class Slots:
             if slot not in now or now[slot] != number:
                 self.put(slot, number)
 
-    def _walk(self) -> Iterator[tuple[Slot, Any]]:
+    def _walk(self) -> Iterator[tuple[StateEntry, Any]]:
         seen: list[Any] = []
         for path, module in self._modules.items():
             if any(module._c == other for other in seen):
@@ -124,7 +124,7 @@ class Slots:
             for name, value in attributes(module):
                 if name == "training":
                     continue
-                yield from _inside(Slot(path, name), value)
+                yield from _nested_entries(StateEntry(path, name), value)
 
 
 def attributes(module: torch.nn.Module) -> list[tuple[str, Any]]:
@@ -133,31 +133,31 @@ def attributes(module: torch.nn.Module) -> list[tuple[str, Any]]:
     return found["named_attributes"]
 
 
-def same(a: Tensor, b: Tensor) -> bool:
+def equal_tensors(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors are equal in every respect, NaN with NaN."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     return a is b or bool(torch.equal(a, b)) or bool(torch.allclose(a, b, 0.0, 0.0, equal_nan=True))
 
 
-def _inside(slot: Slot, value: Any) -> Iterator[tuple[Slot, Any]]:
+def _nested_entries(slot: StateEntry, value: Any) -> Iterator[tuple[StateEntry, Any]]:
     """Go through lists, tuples and dictionaries as far as they hold tensors."""
     if isinstance(value, Tensor):
         yield slot, value
     elif isinstance(value, list | tuple) and any(isinstance(part, Tensor) for part in value):
         for k, part in enumerate(value):
-            yield from _inside(Slot(slot.path, slot.name, (*slot.key, k)), part)
+            yield from _nested_entries(StateEntry(slot.path, slot.name, (*slot.key, k)), part)
     elif isinstance(value, dict) and any(isinstance(part, Tensor) for part in value.values()):
         for key, part in value.items():
-            yield from _inside(Slot(slot.path, slot.name, (*slot.key, key)), part)
+            yield from _nested_entries(StateEntry(slot.path, slot.name, (*slot.key, key)), part)
     elif value is None or isinstance(value, bool | int | float | str | list | tuple | dict):
         yield slot, value
 
 
-def _replaced(value: Any, key: tuple[Any, ...], new: Any) -> Any:
+def _with_value(value: Any, key: tuple[Any, ...], new: Any) -> Any:
     if not key:
         return new
-    inner = _replaced(value[key[0]], key[1:], new)
+    inner = _with_value(value[key[0]], key[1:], new)
     if isinstance(value, dict):
         return {**value, key[0]: inner}
     parts = list(value)

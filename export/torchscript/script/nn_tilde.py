@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 
 from export.errors import ContractError
-from export.torchscript.script.module_state import Slots, attributes
+from export.torchscript.script.module_state import ModuleState, attributes
 
 BOOL, INT, FLOAT, STR, TENSOR, BUFFER = range(6)
-RATES = ("sr", "sample_rate", "sampling_rate")
+RATE_ATTRIBUTES = ("sr", "sample_rate", "sampling_rate")
 ASSUMED_RATE = 48_000
-LARGEST_RATIO = 65_536
+MAX_RATIO = 65_536
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Attribute:
 
 
 @dataclass(frozen=True)
-class Principal:
+class LatentInfo:
     """What a file says of its latent: how many dimensions it plays out of how many, and what each carries."""
 
     size: int | None = None
@@ -69,13 +69,13 @@ class Script:
     """A TorchScript file, loaded and read."""
 
     module: torch.jit.ScriptModule
-    slots: Slots
+    slots: ModuleState
     name: str
     sha256: str
     sample_rate: int
     methods: tuple[ScriptMethod, ...]
     attributes: tuple[Attribute, ...]
-    latent: Principal
+    latent: LatentInfo
     warnings: tuple[str, ...]
 
     def call(self, method: str, given: Tensor) -> Tensor:
@@ -87,13 +87,13 @@ class Script:
             The model's own code fails, or gives something else than a tensor.
         """
         try:
-            with calm():
+            with plain_execution():
                 made = getattr(self.module, method)(given)
         except ContractError:
             raise
         except Exception as error:  # whatever the script raises
             raise ContractError(
-                f"'{method}' of {self.name} fails on an input of {list(given.shape)}: {last_line(error)}; "
+                f"'{method}' of {self.name} fails on an input of {list(given.shape)}: {error_line(error)}; "
                 "export the model again, for the processor and with streaming on."
             ) from None
         if not isinstance(made, Tensor):
@@ -109,21 +109,21 @@ class Script:
         if setter is None:
             return False
         try:
-            with calm():
+            with plain_execution():
                 return setter(*values) in (0, None)
         except Exception:  # the setter's own refusal
             return False
 
 
 @contextlib.contextmanager
-def calm() -> Iterator[None]:
+def plain_execution() -> Iterator[None]:
     """Run scripts without gradients, fusion or operators that only this machine has."""
     unfused = torch.jit.optimized_execution(False)  # type: ignore[attr-defined]
     with torch.no_grad(), unfused, torch.backends.mkldnn.flags(enabled=False):
         yield
 
 
-def read(source: str | os.PathLike[str]) -> Script:
+def read_script(source: str | os.PathLike[str]) -> Script:
     """Load a TorchScript file and read what it says of itself.
 
     Raises
@@ -142,12 +142,12 @@ def read(source: str | os.PathLike[str]) -> Script:
         module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except Exception as error:  # RuntimeError and whatever its reader throws
         raise ContractError(
-            f"{path} is not a TorchScript file, or is cut short ({last_line(error)}); export the model as TorchScript."
+            f"{path} is not a TorchScript file, or is cut short ({error_line(error)}); export the model as TorchScript."
         ) from None
-    return of(module, path.name, hashlib.sha256(data).hexdigest())
+    return script_of(module, path.name, hashlib.sha256(data).hexdigest())
 
 
-def of(module: torch.jit.ScriptModule, name: str, sha256: str = "") -> Script:
+def script_of(module: torch.jit.ScriptModule, name: str, sha256: str = "") -> Script:
     """Read what a loaded module says of itself; `name` is what errors call it."""
     with contextlib.suppress(Exception):  # a frozen module has no mode to leave
         module.eval()
@@ -157,7 +157,7 @@ def of(module: torch.jit.ScriptModule, name: str, sha256: str = "") -> Script:
     announced = {method.name for method in methods}
     return Script(
         module=module,
-        slots=Slots(module),
+        slots=ModuleState(module),
         name=name,
         sha256=sha256,
         sample_rate=rate,
@@ -168,7 +168,7 @@ def of(module: torch.jit.ScriptModule, name: str, sha256: str = "") -> Script:
     )
 
 
-def last_line(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """Give the one line of a script's error that says what was wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "Error" in line or "Exception" in line] or lines
@@ -176,19 +176,19 @@ def last_line(error: Exception) -> str:
 
 
 def _methods(module: torch.jit.ScriptModule, name: str) -> tuple[ScriptMethod, ...]:
-    listed = _said(module, "get_methods")
+    listed = _call_getter(module, "get_methods")
     names = [str(entry) for entry in listed] if isinstance(listed, list) else []
-    names = names or [key.removesuffix("_params") for key in _numbers(module) if key.endswith("_params")]
+    names = names or [key.removesuffix("_params") for key in _numeric_attributes(module) if key.endswith("_params")]
     found = []
     for method in names:
-        params = _numbers(module).get(f"{method}_params")
+        params = _numeric_attributes(module).get(f"{method}_params")
         if params is None or len(params) != 4 or not hasattr(module, method):
             continue
         channels_in, ratio_in, channels_out, ratio_out = (int(number) for number in params)
-        sound = all(1 <= n <= LARGEST_RATIO for n in (ratio_in, ratio_out)) and channels_in >= 0 and channels_out >= 1
-        if not sound or max(channels_in, channels_out) > LARGEST_RATIO:
+        sound = all(1 <= n <= MAX_RATIO for n in (ratio_in, ratio_out)) and channels_in >= 0 and channels_out >= 1
+        if not sound or max(channels_in, channels_out) > MAX_RATIO:
             raise ContractError(
-                f"{name} announces '{method}' with {list(params)}, and channels and ratios of 1 to {LARGEST_RATIO} "
+                f"{name} announces '{method}' with {list(params)}, and channels and ratios of 1 to {MAX_RATIO} "
                 "were expected; export the model again."
             )
         labels = [_labels(module, f"{method}_{side}_labels") for side in ("input", "output")]
@@ -202,14 +202,14 @@ def _methods(module: torch.jit.ScriptModule, name: str) -> tuple[ScriptMethod, .
 
 
 def _attributes(module: torch.jit.ScriptModule, methods: set[str]) -> tuple[Attribute, ...]:
-    listed = _said(module, "get_attributes")
-    keys = _numbers(module)
+    listed = _call_getter(module, "get_attributes")
+    keys = _numeric_attributes(module)
     names = [str(entry) for entry in listed] if isinstance(listed, list) else []
     names = names or [k.removesuffix("_params") for k in keys if k.endswith("_params")]
     found = []
     for name in names:
         codes = keys.get(f"{name}_params")
-        values = _said(module, f"get_{name}")
+        values = _call_getter(module, f"get_{name}")
         if name in methods or codes is None or values is None:
             continue
         parts = tuple(values) if isinstance(values, list | tuple) else (values,)
@@ -217,7 +217,7 @@ def _attributes(module: torch.jit.ScriptModule, methods: set[str]) -> tuple[Attr
     return tuple(found)
 
 
-def _numbers(module: torch.jit.ScriptModule) -> dict[str, list[float]]:
+def _numeric_attributes(module: torch.jit.ScriptModule) -> dict[str, list[float]]:
     """Give all attributes of the outermost module that hold a few numbers, by name."""
     found = {}
     for name, value in attributes(module):
@@ -230,11 +230,11 @@ def _numbers(module: torch.jit.ScriptModule) -> dict[str, list[float]]:
 
 def _sample_rate(module: torch.jit.ScriptModule, warnings: list[str]) -> int:
     if hasattr(module, "set_sample_rate"):
-        with contextlib.suppress(Exception), calm():
+        with contextlib.suppress(Exception), plain_execution():
             module.set_sample_rate(ASSUMED_RATE)
-    for key in RATES:
+    for key in RATE_ATTRIBUTES:
         rate = _scalar(getattr(module, key, None))
-        rate = _scalar(_said(module, f"get_{key}")) if rate is None else rate
+        rate = _scalar(_call_getter(module, f"get_{key}")) if rate is None else rate
         if rate is not None and rate > 0:
             return round(rate)
     if not hasattr(module, "set_sample_rate"):
@@ -242,9 +242,9 @@ def _sample_rate(module: torch.jit.ScriptModule, warnings: list[str]) -> int:
     return ASSUMED_RATE
 
 
-def _latent(module: torch.jit.ScriptModule) -> Principal:
+def _latent(module: torch.jit.ScriptModule) -> LatentInfo:
     size, full = (_scalar(getattr(module, key, None)) for key in ("latent_size", "full_latent_size"))
-    return Principal(
+    return LatentInfo(
         size=None if size is None else int(size),
         full_size=None if full is None else int(full),
         principal=isinstance(getattr(module, "latent_pca", None), Tensor),
@@ -258,11 +258,11 @@ def _labels(module: torch.jit.ScriptModule, key: str) -> tuple[str, ...]:
     return tuple(str(label) for label in labels) if isinstance(labels, list | tuple) else ()
 
 
-def _said(module: torch.jit.ScriptModule, getter: str) -> Any:
+def _call_getter(module: torch.jit.ScriptModule, getter: str) -> Any:
     """Ask a getter without arguments; None where there is none, or it fails."""
     if not hasattr(module, getter):
         return None
-    with contextlib.suppress(Exception), calm():
+    with contextlib.suppress(Exception), plain_execution():
         return getattr(module, getter)()
     return None
 

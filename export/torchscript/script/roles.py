@@ -15,9 +15,9 @@ from torch import Tensor
 from export.errors import ContractError
 from export.torchscript.script.nn_tilde import Script, ScriptMethod
 
-OWN_NAMES = {"decode": "decode", "encode": "encode", "forward": "transform", "prior": "prior"}
-STEPS = (512, 1024, 2048, 4096)  # samples a step for a transform that has no frame of its own
-MOST_CHANNELS = 64
+METHOD_ROLES = {"decode": "decode", "encode": "encode", "forward": "transform", "prior": "prior"}
+TRANSFORM_HOPS = (512, 1024, 2048, 4096)  # samples a step for a transform that has no frame of its own
+MAX_CHANNELS = 64
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Role:
             It fails, or gives another shape than it announces.
         """
         frames = given.shape[2] // self.given
-        made = script.call(self.method.name, _channels(given, self.method.in_channels))
+        made = script.call(self.method.name, _match_channels(given, self.method.in_channels))
         expected = (self.method.out_channels, frames * self.made)
         if made.dim() != 3 or made.shape[0] != 1 or tuple(made.shape[1:]) != expected:
             raise ContractError(
@@ -77,11 +77,11 @@ class Role:
                 f"{[1, *expected]}; export the model again with the ratios that it has."
             )
         if self.audio_out and self.channels != self.method.out_channels:
-            made = _channels(made, self.channels)
+            made = _match_channels(made, self.channels)
         return made if made.dtype == torch.float32 else made.to(torch.float32)
 
 
-def roles(script: Script) -> tuple[list[Role], list[str]]:
+def assign_roles(script: Script) -> tuple[list[Role], list[str]]:
     """Give a script's methods their parts, and say which are left out.
 
     Raises
@@ -93,25 +93,25 @@ def roles(script: Script) -> tuple[list[Role], list[str]]:
     warnings: list[str] = []
     latents = _latents(script)
     frame = _frame(script)
-    for method in sorted(script.methods, key=lambda m: m.name not in OWN_NAMES):
-        key = OWN_NAMES.get(method.name) or _by_ratio(method, latents)
+    for method in sorted(script.methods, key=lambda m: m.name not in METHOD_ROLES):
+        key = METHOD_ROLES.get(method.name) or _by_ratio(method, latents)
         role, reason = _role(key, method, latents, frame)
         if role is None:
             warnings.append(f"The method {method} is left out: {reason}.")
         elif role.key in found:
             warnings.append(f"The method {method} is left out: '{found[role.key].method.name}' has its place.")
         else:
-            if method.name not in OWN_NAMES:
+            if method.name not in METHOD_ROLES:
                 warnings.append(f"The method {method} is played as '{role.key}'.")
             found[role.key] = role
     if not found:
         raise ContractError(f"Nothing in {script.name} can be played: {' '.join(warnings)}")
     if "transform" in found:
-        found["transform"] = _stepped(script, found["transform"])
+        found["transform"] = _find_step(script, found["transform"])
     return list(found.values()), warnings
 
 
-def latents_of(script: Script, found: list[Role]) -> int:
+def latent_size(script: Script, found: list[Role]) -> int:
     """How many latents the format's methods speak of."""
     return _latents(script) or 0 if any(role.key != "transform" for role in found) else 0
 
@@ -147,8 +147,8 @@ def _role(key: str, method: ScriptMethod, latents: int | None, frame: int | None
     audio = [n for n, side in ((method.in_channels, "in"), (method.out_channels, "out")) if _is_audio(key, side)]
     if key == "":
         return None, "its ratios are neither those of a decoder, nor of an encoder, nor of an effect"
-    if audio and max(audio) > MOST_CHANNELS:
-        return None, f"it has {max(audio)} channels, and {MOST_CHANNELS} is the most"
+    if audio and max(audio) > MAX_CHANNELS:
+        return None, f"it has {max(audio)} channels, and {MAX_CHANNELS} is the most"
     if method.in_channels == 0 and key != "prior":
         return None, "it takes no input"
     if key == "decode":
@@ -166,12 +166,12 @@ def _role(key: str, method: ScriptMethod, latents: int | None, frame: int | None
             return None, f"it takes its input at 1/{ins} of the sample rate and gives latents at 1/{outs}"
         if method.out_channels != latents:
             return None, f"it gives {method.out_channels} latents, and the decoder takes {latents}"
-        if not 1 <= method.in_channels <= MOST_CHANNELS:
-            return None, f"it is led by {method.in_channels} channels, and 1 to {MOST_CHANNELS} were expected"
+        if not 1 <= method.in_channels <= MAX_CHANNELS:
+            return None, f"it is led by {method.in_channels} channels, and 1 to {MAX_CHANNELS} were expected"
         return Role(key, method, hop=ins, given=1, made=1, channels=method.in_channels), ""
     if ins != 1 or outs != 1:
         return None, f"it works at 1/{ins} and 1/{outs} of the sample rate, and audio in and out were expected"
-    step = frame or STEPS[0]
+    step = frame or TRANSFORM_HOPS[0]
     return Role(key, method, step, step, step, max(method.in_channels, method.out_channels)), ""
 
 
@@ -179,11 +179,11 @@ def _is_audio(key: str, side: str) -> bool:
     return (key, side) in {("decode", "out"), ("encode", "in"), ("transform", "in"), ("transform", "out")}
 
 
-def _stepped(script: Script, role: Role) -> Role:
+def _find_step(script: Script, role: Role) -> Role:
     """Find a step that a transform can make: that of its model's frame, or the first that doesn't fail."""
     kept = script.slots.snapshot()
     refused: ContractError | None = None
-    for step in dict.fromkeys((role.hop, *STEPS)):
+    for step in dict.fromkeys((role.hop, *TRANSFORM_HOPS)):
         tried = dataclasses.replace(role, hop=step, given=step, made=step)
         try:
             tried.play(script, tried.input(1))
@@ -198,7 +198,7 @@ def _stepped(script: Script, role: Role) -> Role:
     raise refused
 
 
-def _channels(audio: Tensor, wanted: int) -> Tensor:
+def _match_channels(audio: Tensor, wanted: int) -> Tensor:
     """Bring channels to a number: the mean for one, else as many as there are, round and round."""
     if audio.shape[1] == wanted:
         return audio

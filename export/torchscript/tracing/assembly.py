@@ -13,14 +13,14 @@ from torch import Tensor, fx
 from export.errors import ContractError
 from export.format.card import Control
 from export.format.validation import MIN_OPSET
-from export.onnx_naming import _prefixed, _quiet
-from export.torchscript.script.nn_tilde import last_line
-from export.torchscript.tracing.noise import AMOUNT, SEED, SEEDS, head
+from export.onnx_naming import add_prefix, quiet_exporter
+from export.torchscript.script.nn_tilde import error_line
+from export.torchscript.tracing.noise import AMOUNT, SEED, SEEDS, noise_nodes
 from export.torchscript.tracing.recording import Recording
 
 
 @dataclass(frozen=True)
-class Part:
+class MethodGraph:
     """A method's graph, and which of the states that were recorded it carries."""
 
     model: onnx.ModelProto
@@ -29,7 +29,7 @@ class Part:
     noisy: bool
 
 
-def needed(graph: fx.Graph, states: int) -> list[int]:
+def needed_states(graph: fx.Graph, states: int) -> list[int]:
     """List the states that the output hangs on, by way of other states too."""
     inputs = [node for node in graph.nodes if node.op == "placeholder"][1 : 1 + states]
     outputs = next(iter(reversed(graph.nodes))).args[0]
@@ -49,9 +49,9 @@ def needed(graph: fx.Graph, states: int) -> list[int]:
     return sorted(found)
 
 
-def part(
+def assemble(
     key: str, recording: Recording, given: Tensor, states: Sequence[Tensor], controls: Sequence[Control], seed: int
-) -> Part:
+) -> MethodGraph:
     """Turn a recording into ONNX.
 
     Parameters
@@ -71,8 +71,8 @@ def part(
         An operator has no counterpart in ONNX.
     """
     graph = recording.graph
-    kept = needed(graph, len(states))
-    _drop(graph, kept, len(states))
+    kept = needed_states(graph, len(states))
+    _drop_states(graph, kept, len(states))
     graph.eliminate_dead_code()
     names = [f"{key}.input", *(f"{key}.state.{k}" for k in range(len(kept)))]
     noises = [f"{key}.noise.drawn.{k}" for k in range(len(recording.draws))]
@@ -87,7 +87,7 @@ def part(
     assert len(placeholders) == len(examples)
     module = recording.module()
     try:
-        with _quiet(), torch.no_grad():
+        with quiet_exporter(), torch.no_grad():
             program = torch.onnx.export(
                 module,
                 tuple(examples),
@@ -97,17 +97,17 @@ def part(
                 verbose=False,
             )
     except Exception as error:  # the exporter's errors have no common base
-        raise ContractError(f"'{key}' has an operator without a counterpart in ONNX: {last_line(error)}.") from None
+        raise ContractError(f"'{key}' has an operator without a counterpart in ONNX: {error_line(error)}.") from None
     assert program is not None
     model = program.model_proto
     _name_outputs(model, [f"{key}.output", *(f"{name}.next" for name in names[1:])])
     controls = tuple(controls)
     if noises:
-        controls += _noise(model, recording, key, noises, len(kept), seed)
-    return Part(_prefixed(model, key), kept, controls, bool(noises))
+        controls += _add_noise(model, recording, key, noises, len(kept), seed)
+    return MethodGraph(add_prefix(model, key), kept, controls, bool(noises))
 
 
-def _drop(graph: fx.Graph, kept: list[int], states: int) -> None:
+def _drop_states(graph: fx.Graph, kept: list[int], states: int) -> None:
     """Leave out the states that nothing hangs on."""
     inputs = [node for node in graph.nodes if node.op == "placeholder"][1 : 1 + states]
     output = next(iter(reversed(graph.nodes)))
@@ -126,13 +126,13 @@ def _name_outputs(model: onnx.ModelProto, names: list[str]) -> None:
         value.name = name
 
 
-def _noise(
+def _add_noise(
     model: onnx.ModelProto, recording: Recording, key: str, noises: list[str], states: int, seed: int
 ) -> tuple[Control, ...]:
     """Draw the noise inside: two controls and a counter come in its place."""
     graph = model.graph
     counter = f"{key}.state.{states}"
-    made = head(recording.draws, noises, key, counter, recording.frames)
+    made = noise_nodes(recording.draws, noises, key, counter, recording.frames)
     kept = [value for value in graph.input if value.name not in noises]
     del graph.input[:]
     graph.input.extend(kept)

@@ -23,12 +23,12 @@ from export.torchscript.tracing.noise import AMOUNT, SEED
 from export.torchscript.tracing.recording import Recording
 
 aten = torch.ops.aten
-CLOSE = 1e-5
-MOST_NUMBERS = 1024
+FIT_TOLERANCE = 1e-5
+MAX_VALUES = 1024
 
 
 @dataclass(frozen=True)
-class Knob:
+class AttributeControl:
     """A part of an attribute that may be turned, with the values that it is tried at."""
 
     attribute: Attribute
@@ -54,7 +54,7 @@ class Knob:
 
 
 @dataclass(frozen=True)
-class Place:
+class DependentValue:
     """A number or constant of the graph that follows a control: `slope * value + base`, or the exponential of that."""
 
     node: int
@@ -64,30 +64,32 @@ class Place:
     exponential: bool
 
 
-def knobs(attribute: Attribute) -> list[list[Knob]]:
+def candidate_controls(attribute: Attribute) -> list[list[AttributeControl]]:
     """List the parts of an attribute that may become controls, each with the ranges to try, the widest first."""
     found = []
     for part, (code, value) in enumerate(zip(attribute.codes, attribute.values, strict=False)):
-        if isinstance(value, Tensor) and value.is_floating_point() and 1 < value.numel() <= MOST_NUMBERS:
+        if isinstance(value, Tensor) and value.is_floating_point() and 1 < value.numel() <= MAX_VALUES:
             text = f"Added to the model's attribute '{attribute.name}', number by number."
-            control = Control(_name(attribute.name), 0.0, -1.0, 1.0, text=text, size=value.numel())
-            found.append([Knob(attribute, part, control, whole=False)])
+            control = Control(_control_name(attribute.name), 0.0, -1.0, 1.0, text=text, size=value.numel())
+            found.append([AttributeControl(attribute, part, control, whole=False)])
             continue
         single = isinstance(value, Tensor) and value.is_floating_point() and value.numel() == 1
         kind, now = (FLOAT, float(value)) if single else (code, value)
         if kind not in (BOOL, INT, FLOAT) or not isinstance(now, bool | int | float) or not math.isfinite(now):
             continue
-        name = _name(attribute.name) + (f".{part + 1}" if len(attribute.codes) > 1 else "")
+        name = _control_name(attribute.name) + (f".{part + 1}" if len(attribute.codes) > 1 else "")
         text = f"The model's attribute '{attribute.name}'."
-        ranges = [(0.0, 1.0)] if kind == BOOL else _ranges(float(now))
+        ranges = [(0.0, 1.0)] if kind == BOOL else _candidate_ranges(float(now))
         if kind == INT:
             ranges = [(float(math.floor(low)), float(math.ceil(high))) for low, high in ranges]
         controls = [Control(name, float(now), low, high, text=text) for low, high in dict.fromkeys(ranges)]
-        found.append([Knob(attribute, part, control, kind != FLOAT) for control in controls])
+        found.append([AttributeControl(attribute, part, control, kind != FLOAT) for control in controls])
     return found
 
 
-def places(plain: Recording, others: Sequence[Recording], values: Sequence[float]) -> list[Place] | None:
+def dependent_values(
+    plain: Recording, others: Sequence[Recording], values: Sequence[float]
+) -> list[DependentValue] | None:
     """Find what follows a value.
 
     Parameters
@@ -97,7 +99,7 @@ def places(plain: Recording, others: Sequence[Recording], values: Sequence[float
 
     Returns
     -------
-    list of Place, or None
+    list of DependentValue, or None
         Empty where nothing hangs on it, None where it cannot be an input.
     """
     nodes = [list(recording.graph.nodes) for recording in (plain, *others)]
@@ -118,10 +120,10 @@ def places(plain: Recording, others: Sequence[Recording], values: Sequence[float
                 continue
             if not tensors[0].is_floating_point():
                 return None
-            line = _line([t.double() for t in tensors], values)
+            line = _fit_line([t.double() for t in tensors], values)
             if line is None:
                 return None
-            found.append(Place(k, -1, *line))
+            found.append(DependentValue(k, -1, *line))
             continue
         leaves = [tree_flatten((node.args, node.kwargs)) for node in same]
         if any(node.op != same[0].op or node.target != same[0].target for node in same):
@@ -136,17 +138,19 @@ def places(plain: Recording, others: Sequence[Recording], values: Sequence[float
                 isinstance(e, int | float) and not isinstance(n, fx.Node) for e, n in zip(seen, entries, strict=True)
             ):
                 return None
-            if same[0].target not in WITH_TENSOR:
+            if same[0].target not in TENSOR_FORMS:
                 return None
-            line = _line([torch.tensor(float(e), dtype=torch.float64) for e in seen], values)
+            line = _fit_line([torch.tensor(float(e), dtype=torch.float64) for e in seen], values)
             if line is None:
                 return None
-            found.append(Place(k, at, *line))
+            found.append(DependentValue(k, at, *line))
     nodes_found = [place.node for place in found]
     return found if len(set(nodes_found)) == len(nodes_found) else None
 
 
-def connect(recording: Recording, nodes: list[fx.Node], knob: Knob, found: Sequence[Place]) -> None:
+def add_input(
+    recording: Recording, nodes: list[fx.Node], knob: AttributeControl, found: Sequence[DependentValue]
+) -> None:
     """Make the value of a knob an input of the graph, the last of its placeholders [shape=(1, size, 1)].
 
     `nodes` are those that places count by; one that is replaced is replaced there too.
@@ -194,7 +198,7 @@ def connect(recording: Recording, nodes: list[fx.Node], knob: Knob, found: Seque
             flat[place.leaf] = line
             args, kwargs = tree_unflatten(flat, spec)
             with graph.inserting_before(node):
-                new = WITH_TENSOR[node.target](graph, args, kwargs)
+                new = TENSOR_FORMS[node.target](graph, args, kwargs)
             node.replace_all_uses_with(new)
             if node.name in recording.layers:
                 recording.layers[new.name] = recording.layers[node.name]
@@ -202,19 +206,19 @@ def connect(recording: Recording, nodes: list[fx.Node], knob: Knob, found: Seque
             nodes[place.node] = new
 
 
-def _name(name: str) -> str:
+def _control_name(name: str) -> str:
     """Make a name that a card may bear."""
     plain = "".join(c if c.isalnum() or c in "_-." else "_" for c in name).strip("_-.")
     return f"model.{plain}" if plain in (AMOUNT, SEED, "") else plain
 
 
-def _ranges(value: float) -> list[tuple[float, float]]:
+def _candidate_ranges(value: float) -> list[tuple[float, float]]:
     """Nothing in a file says how far an attribute goes: from nothing to double, or one to either side of zero."""
     widest = (-1.0, 1.0) if value == 0 else (0.0, 2 * value) if value > 0 else (2 * value, 0.0)
     return [widest, *([(0.0, 1.0)] if 0 <= value <= 1 else [])]
 
 
-def _line(seen: Sequence[Tensor], values: Sequence[float]) -> tuple[Tensor, Tensor, bool] | None:
+def _fit_line(seen: Sequence[Tensor], values: Sequence[float]) -> tuple[Tensor, Tensor, bool] | None:
     """Fit a line through the first two points, and see whether the others lie on it."""
     for exponential in (False, True):
         points = list(seen)
@@ -225,7 +229,10 @@ def _line(seen: Sequence[Tensor], values: Sequence[float]) -> tuple[Tensor, Tens
         slope = (points[1] - points[0]) / (values[1] - values[0])
         base = points[0] - slope * values[0]
         drawn = [slope * value + base for value in values]
-        if all(torch.allclose(line, point, rtol=CLOSE, atol=CLOSE) for line, point in zip(drawn, points, strict=True)):
+        if all(
+            torch.allclose(line, point, rtol=FIT_TOLERANCE, atol=FIT_TOLERANCE)
+            for line, point in zip(drawn, points, strict=True)
+        ):
             return slope, base, exponential
     return None
 
@@ -273,7 +280,7 @@ def _leaky(graph: fx.Graph, args: Any, kwargs: Any) -> fx.Node:
     return graph.call_function(aten.add.Tensor, (above, below))
 
 
-WITH_TENSOR: dict[Any, Callable[[fx.Graph, Any, Any], fx.Node]] = {
+TENSOR_FORMS: dict[Any, Callable[[fx.Graph, Any, Any], fx.Node]] = {
     aten.mul.Scalar: _binary(aten.mul.Tensor),
     aten.mul.Tensor: _binary(aten.mul.Tensor),
     aten.div.Scalar: _binary(aten.div.Tensor),

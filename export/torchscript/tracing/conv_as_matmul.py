@@ -14,11 +14,11 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-LONGEST = 8  # samples up to which a convolution is quicker as a product
-FEWEST_WEIGHTS = 4096
+MAX_SAMPLES = 8  # samples up to which a convolution is quicker as a product
+MIN_WEIGHTS = 4096
 
 
-def as_products(model: onnx.ModelProto) -> onnx.ModelProto:
+def convs_as_matmul(model: onnx.ModelProto) -> onnx.ModelProto:
     """Rewrite where it pays; shapes that are free stay as they are. The result differs by rounding alone."""
     shapes = _shapes(model)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -30,7 +30,7 @@ def as_products(model: onnx.ModelProto) -> onnx.ModelProto:
     added: list[onnx.TensorProto] = []
     gone: set[str] = set()
     for node in model.graph.node:
-        writer = _Writer(node)
+        writer = _NodeBuilder(node)
         weight = weights.get(node.input[1]) if len(node.input) > 1 else None
         given = shapes.get(node.input[0]) if node.input else None
         rewrite = {"Conv": _convolution, "ConvTranspose": _transposed}.get(node.op_type)
@@ -53,7 +53,7 @@ def as_products(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-class _Writer:
+class _NodeBuilder:
     """Writes the nodes that stand in for one, under its name and with its weights' name."""
 
     def __init__(self, node: onnx.NodeProto) -> None:
@@ -76,15 +76,15 @@ class _Writer:
         return self.constant(np.array(values, np.int64))
 
 
-def _convolution(writer: _Writer, node: onnx.NodeProto, given: Sequence[int], weight: np.ndarray) -> bool:
+def _convolution(writer: _NodeBuilder, node: onnx.NodeProto, given: Sequence[int], weight: np.ndarray) -> bool:
     """Lay the taps' inputs side by side, and multiply once."""
     plain = {"strides": [1], "pads": [0, 0], "group": 1, "auto_pad": b"NOTSET"}
-    if weight.ndim != 3 or weight.size < FEWEST_WEIGHTS or not _are(node, plain):
+    if weight.ndim != 3 or weight.size < MIN_WEIGHTS or not _has_attributes(node, plain):
         return False
     outside, inside, taps = weight.shape
     dilation = _attribute(node, "dilations", [1])[0]
     length = given[2] - (taps - 1) * dilation
-    if given[0] != 1 or not 1 < length <= LONGEST:
+    if given[0] != 1 or not 1 < length <= MAX_SAMPLES:
         return False
     row = node.input[0]
     if taps > 1:
@@ -102,10 +102,10 @@ def _convolution(writer: _Writer, node: onnx.NodeProto, given: Sequence[int], we
     return True
 
 
-def _transposed(writer: _Writer, node: onnx.NodeProto, given: Sequence[int], weight: np.ndarray) -> bool:
+def _transposed(writer: _NodeBuilder, node: onnx.NodeProto, given: Sequence[int], weight: np.ndarray) -> bool:
     """Multiply once, and add whole blocks of a stride's length."""
     plain = {"dilations": [1], "pads": [0, 0], "output_padding": [0], "group": 1, "auto_pad": b"NOTSET"}
-    if weight.ndim != 3 or weight.size < FEWEST_WEIGHTS or not _are(node, plain):
+    if weight.ndim != 3 or weight.size < MIN_WEIGHTS or not _has_attributes(node, plain):
         return False
     inside, outside, taps = weight.shape
     stride = _attribute(node, "strides", [1])[0]
@@ -131,7 +131,7 @@ def _transposed(writer: _Writer, node: onnx.NodeProto, given: Sequence[int], wei
     return True
 
 
-def _are(node: onnx.NodeProto, plain: dict[str, Any]) -> bool:
+def _has_attributes(node: onnx.NodeProto, plain: dict[str, Any]) -> bool:
     return all(_attribute(node, name, value) == value for name, value in plain.items())
 
 

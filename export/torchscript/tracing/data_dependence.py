@@ -13,18 +13,18 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from export.torchscript.script.nn_tilde import calm
+from export.torchscript.script.nn_tilde import plain_execution
 
 aten = torch.ops.aten
 
-ASKS = {  # operators that give Python a number out of a tensor, or a shape that hangs on the numbers in it
+VALUE_READS = {  # operators that give Python a number out of a tensor, or a shape that hangs on the numbers in it
     aten._local_scalar_dense.default,
     aten.is_nonzero.default,
     aten.equal.default,
 }
 
 
-SHAPES = {
+DATA_DEPENDENT_SHAPES = {
     aten.nonzero.default,
     aten.masked_select.default,
     aten._unique2.default,
@@ -36,33 +36,35 @@ SHAPES = {
 }
 
 
-def shapes_asked(step: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> str:
+def find_dependent_shape(step: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> str:
     """Say which operator of a step gives something whose shape hangs on numbers; empty where none does."""
-    with contextlib.suppress(Exception), calm(), _Shaping() as shaping:
+    with contextlib.suppress(Exception), plain_execution(), _ShapeWatch() as shaping:
         step(*inputs)
     return shaping.reason
 
 
-class _Shaping(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _ShapeWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.reason = ""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in SHAPES or _masked(func, args):
-            self.reason = self.reason or _hangs(func)
+        if func in DATA_DEPENDENT_SHAPES or is_masked_index(func, args):
+            self.reason = self.reason or dependence_reason(func)
         return func(*args, **(kwargs or {}))
 
 
-def _hangs(func: Any) -> str:
-    return f"the shape of what '{_called(func)}' gives hangs on the numbers that come in"
+def dependence_reason(func: Any) -> str:
+    """Say in a clause why an operator with a data-dependent shape is refused."""
+    return f"the shape of what '{operator_name(func)}' gives hangs on the numbers that come in"
 
 
-def _called(func: Any) -> str:
+def operator_name(func: Any) -> str:
+    """Return the name of an operator, such as `aten::nonzero`."""
     return str(func.name())
 
 
-def _masked(func: Any, args: Any) -> bool:
+def is_masked_index(func: Any, args: Any) -> bool:
     """Whether something is indexed by a mask, so that as much comes out as there is true in it."""
     if func is not aten.index.Tensor:
         return False

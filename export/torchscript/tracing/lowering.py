@@ -17,7 +17,7 @@ aten = torch.ops.aten
 
 
 @dataclass(frozen=True)
-class Pair:
+class ComplexNodes:
     """A complex tensor in the graph: real and imaginary part."""
 
     real: fx.Node
@@ -30,17 +30,17 @@ class Writer(Protocol):
     def emit(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
         """Write a node."""
 
-    def value(self, tensor: Tensor) -> fx.Node | Pair:
+    def value(self, tensor: Tensor) -> fx.Node | ComplexNodes:
         """Give what stands for a tensor in the graph."""
 
-    def node(self, value: fx.Node | Pair) -> fx.Node:
+    def node(self, value: fx.Node | ComplexNodes) -> fx.Node:
         """Give a value that must be real."""
 
-    def constant(self, tensor: Tensor) -> fx.Node | Pair:
+    def constant(self, tensor: Tensor) -> fx.Node | ComplexNodes:
         """Make a tensor a constant of the graph."""
 
 
-Rewrite = Callable[[Writer, Any, Any, Any], "fx.Node | Pair"]
+Rewrite = Callable[[Writer, Any, Any, Any], "fx.Node | ComplexNodes"]
 
 ALIASES = {
     aten.clone.default,

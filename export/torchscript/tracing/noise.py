@@ -18,7 +18,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 Kind = Literal["normal", "uniform"]
-COUNT = 1 << 24  # the counter's period: float32 counts without a gap up to here
+COUNTER_PERIOD = 1 << 24  # the counter's period: float32 counts without a gap up to here
 SEEDS = 65_536
 _WORD = 0xFFFFFFFF
 _GOLDEN = 0x9E3779B9
@@ -45,7 +45,7 @@ class Draw:
         return self.size if self.kind == "uniform" else 2 * ((self.size + 1) // 2)
 
 
-def numbers(draws: Sequence[Draw], seed: int, count: int, amount: float = 1.0) -> list[np.ndarray]:
+def draw_numbers(draws: Sequence[Draw], seed: int, count: int, amount: float = 1.0) -> list[np.ndarray]:
     """Give what one frame draws.
 
     Parameters
@@ -62,25 +62,25 @@ def numbers(draws: Sequence[Draw], seed: int, count: int, amount: float = 1.0) -
     list of np.ndarray [shape=(draw.size,)], float32
     """
     words = sum(draw.words for draw in draws)
-    key = _mixed(_mixed(np.array([seed + _GOLDEN], np.int64)) ^ np.int64(count % COUNT))
-    hashed = _mixed(key ^ _places(words)) // 256
+    key = _hash(_hash(np.array([seed + _GOLDEN], np.int64)) ^ np.int64(count % COUNTER_PERIOD))
+    hashed = _hash(key ^ _index_words(words)) // 256
     parts, begin = [], 0
     for draw in draws:
         own = hashed[begin : begin + draw.words]
         begin += draw.words
         if draw.kind == "uniform":
-            uniform = own.astype(np.float32) / np.float32(COUNT)
+            uniform = own.astype(np.float32) / np.float32(COUNTER_PERIOD)
             parts.append((np.float32(0.5) + (uniform - np.float32(0.5)) * np.float32(amount)).astype(np.float32))
             continue
         half = draw.words // 2
-        radius = np.sqrt(np.float32(-2) * np.log((own[:half] + 1).astype(np.float32) / np.float32(COUNT)))
-        angle = own[half:].astype(np.float32) * np.float32(2 * math.pi / COUNT)
+        radius = np.sqrt(np.float32(-2) * np.log((own[:half] + 1).astype(np.float32) / np.float32(COUNTER_PERIOD)))
+        angle = own[half:].astype(np.float32) * np.float32(2 * math.pi / COUNTER_PERIOD)
         normal = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[: draw.size]
         parts.append((normal * np.float32(amount)).astype(np.float32))
     return parts
 
 
-def head(draws: Sequence[Draw], outputs: Sequence[str], method: str, counter: str, frames: int) -> Head:
+def noise_nodes(draws: Sequence[Draw], outputs: Sequence[str], method: str, counter: str, frames: int) -> NoiseNodes:
     """Make the nodes that draw the numbers of `frames` frames, up to the one that the counter stands at.
 
     Parameters
@@ -94,50 +94,50 @@ def head(draws: Sequence[Draw], outputs: Sequence[str], method: str, counter: st
     frames
         How many frames a step looks at.
     """
-    graph = _Nodes(f"{method}.noise")
+    graph = _NodeBuilder(f"{method}.noise")
     words = sum(draw.words for draw in draws)
     seed = graph.add("Cast", graph.add("Round", f"{method}.control.{SEED}"), to=TensorProto.INT64)
     seed = graph.add("Reshape", graph.add("Max", seed, graph.integer(0)), graph.integers([1, 1]))
-    back = graph.constant(np.arange(COUNT - frames + 1, COUNT + 1, dtype=np.int64)[:, None])
+    back = graph.constant(np.arange(COUNTER_PERIOD - frames + 1, COUNTER_PERIOD + 1, dtype=np.int64)[:, None])
     count = graph.add("Cast", graph.add("Reshape", counter, graph.integers([1, 1])), to=TensorProto.INT64)
-    count = graph.add("Mod", graph.add("Add", count, back), graph.integer(COUNT))
+    count = graph.add("Mod", graph.add("Add", count, back), graph.integer(COUNTER_PERIOD))
     key = graph.mixed(graph.add("BitwiseXor", graph.mixed(graph.add("Add", seed, graph.integer(_GOLDEN))), count))
-    places = graph.constant(_places(words)[None])
+    places = graph.constant(_index_words(words)[None])
     hashed = graph.add("Div", graph.mixed(graph.add("BitwiseXor", key, places)), graph.integer(256))
     amount = graph.add("Reshape", f"{method}.control.{AMOUNT}", graph.integers([1, 1]))
     begin = 0
     for draw, output in zip(draws, outputs, strict=True):
         if draw.kind == "uniform":
             own = graph.columns(hashed, begin, begin + draw.words)
-            uniform = graph.add("Mul", graph.add("Cast", own, to=TensorProto.FLOAT), graph.number(1 / COUNT))
+            uniform = graph.add("Mul", graph.add("Cast", own, to=TensorProto.FLOAT), graph.number(1 / COUNTER_PERIOD))
             centred = graph.add("Mul", graph.add("Sub", uniform, graph.number(0.5)), amount)
             graph.add("Add", centred, graph.number(0.5), output=output)
         else:
             half = draw.words // 2
             first = graph.add("Add", graph.columns(hashed, begin, begin + half), graph.integer(1))
-            first = graph.add("Mul", graph.add("Cast", first, to=TensorProto.FLOAT), graph.number(1 / COUNT))
+            first = graph.add("Mul", graph.add("Cast", first, to=TensorProto.FLOAT), graph.number(1 / COUNTER_PERIOD))
             radius = graph.add("Sqrt", graph.add("Mul", graph.add("Log", first), graph.number(-2)))
             second = graph.add("Cast", graph.columns(hashed, begin + half, begin + draw.words), to=TensorProto.FLOAT)
-            angle = graph.add("Mul", second, graph.number(2 * math.pi / COUNT))
+            angle = graph.add("Mul", second, graph.number(2 * math.pi / COUNTER_PERIOD))
             pair = [graph.add("Mul", radius, graph.add(turn, angle)) for turn in ("Cos", "Sin")]
             normal = graph.add("Concat", *pair, axis=1)
             graph.add("Mul", graph.columns(normal, 0, draw.size), amount, output=output)
         begin += draw.words
     following = graph.add("Add", graph.add("Cast", counter, to=TensorProto.INT64), graph.integer(1))
-    following = graph.add("Mod", following, graph.integer(COUNT))
+    following = graph.add("Mod", following, graph.integer(COUNTER_PERIOD))
     graph.add("Cast", following, to=TensorProto.FLOAT, output=f"{counter}.next")
-    return Head(graph.nodes, graph.weights)
+    return NoiseNodes(graph.nodes, graph.weights)
 
 
 @dataclass(frozen=True)
-class Head:
+class NoiseNodes:
     """Nodes and weights that draw a model's noise."""
 
     nodes: list[onnx.NodeProto]
     weights: list[onnx.TensorProto]
 
 
-class _Nodes:
+class _NodeBuilder:
     """Collects nodes under names of their own."""
 
     def __init__(self, prefix: str) -> None:
@@ -175,13 +175,13 @@ class _Nodes:
         return self.add("BitwiseXor", word, self.add("Div", word, self.integer(1 << _LAST_SHIFT)))
 
 
-def _mixed(word: np.ndarray) -> np.ndarray:
+def _hash(word: np.ndarray) -> np.ndarray:
     for shift, factor in _ROUNDS:
         word = word ^ (word >> shift)
         word = (word * factor) & _WORD
     return word ^ (word >> _LAST_SHIFT)
 
 
-def _places(words: int) -> np.ndarray:
+def _index_words(words: int) -> np.ndarray:
     """Give each place of a frame a word of its own."""
-    return _mixed(np.arange(1, words + 1, dtype=np.int64) * 0x61C88647 & _WORD)
+    return _hash(np.arange(1, words + 1, dtype=np.int64) * 0x61C88647 & _WORD)

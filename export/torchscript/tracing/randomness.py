@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from export.torchscript.tracing.noise import Draw, Kind, numbers
+from export.torchscript.tracing.noise import Draw, Kind, draw_numbers
 
 aten = torch.ops.aten
 
@@ -46,13 +46,13 @@ UNIFORM = {
 }
 
 
-def unheard(func: Any) -> bool:
+def is_unsupported_draw(func: Any) -> bool:
     """Whether an operator draws from a distribution that a graph cannot."""
     known = func in NORMAL or func in UNIFORM or "dropout" in func.name() or "generator" in func._overloadname
     return torch.Tag.nondeterministic_seeded in func.tags and not known
 
 
-def drawn(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Draw | None:
+def draw_of(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Draw | None:
     """Say what an operator draws; None where it draws nothing."""
     if any(isinstance(leaf, torch.Generator) for leaf in (*args, *kwargs.values())):
         return None  # our own, on its way to a random input
@@ -73,13 +73,13 @@ def drawn(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Draw | None
     return Draw(kind, tuple(int(n) for n in size))
 
 
-def redrawn(func: Any, args: Sequence[Any], kwargs: dict[str, Any], standard: Tensor) -> Tensor:
+def from_standard(func: Any, args: Sequence[Any], kwargs: dict[str, Any], standard: Tensor) -> Tensor:
     """Make of standard numbers what an operator would have drawn.
 
     Parameters
     ----------
     standard : Tensor
-        Standard normals, or uniforms in [0, 1), of the shape that `drawn` gave.
+        Standard normals, or uniforms in [0, 1), of the shape that `draw_of` gave.
     """
     given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | kwargs
     made = _made(func, given, standard)
@@ -112,7 +112,7 @@ def _made(func: Any, given: dict[str, Any], standard: Tensor) -> Tensor:
     return -torch.log(1.0 - standard) / given.get("lambd", 1.0)
 
 
-def laid_out(standard: Tensor, one: tuple[int, ...], axis: int | None) -> Tensor:
+def join_frames(standard: Tensor, one: tuple[int, ...], axis: int | None) -> Tensor:
     """Lay the numbers of single frames side by side.
 
     Parameters
@@ -130,7 +130,7 @@ def laid_out(standard: Tensor, one: tuple[int, ...], axis: int | None) -> Tensor
     return parts.reshape(*one[:axis], frames * one[axis], *one[axis + 1 :])
 
 
-def axis_of(one: tuple[int, ...], many: tuple[int, ...], frames: int) -> int | None:
+def frame_axis(one: tuple[int, ...], many: tuple[int, ...], frames: int) -> int | None:
     """Find the axis along which `many` is `frames` times `one`; None where there is no single such axis."""
     if len(one) != len(many):
         return None
@@ -138,7 +138,7 @@ def axis_of(one: tuple[int, ...], many: tuple[int, ...], frames: int) -> int | N
     return grown[0] if len(grown) == 1 and many[grown[0]] == frames * one[grown[0]] else None
 
 
-class Shapes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class DrawShapes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes what is drawn, and lets zeros be drawn."""
 
     def __init__(self) -> None:
@@ -146,14 +146,14 @@ class Shapes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.draws: list[Draw] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        draw = drawn(func, args, kwargs or {})
+        draw = draw_of(func, args, kwargs or {})
         if draw is None:
             return func(*args, **(kwargs or {}))
         self.draws.append(draw)
-        return redrawn(func, args, kwargs or {}, torch.zeros(draw.shape))
+        return from_standard(func, args, kwargs or {}, torch.zeros(draw.shape))
 
 
-class Substituted(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class NoiseSubstitution(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Lets a script draw what its graph draws.
 
     Parameters
@@ -175,28 +175,28 @@ class Substituted(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.draws, self.frames = draws, frames
         self.amount = amount
-        each = [numbers(draws, seed, count + k, amount) for k in range(frames)]
+        each = [draw_numbers(draws, seed, count + k, amount) for k in range(frames)]
         self.flat = [torch.stack([torch.from_numpy(frame[k]) for frame in each]) for k in range(len(draws))]
         self.at = 0
         self.lost = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        wanted = drawn(func, args, kwargs or {})
+        wanted = draw_of(func, args, kwargs or {})
         if wanted is None:
             return func(*args, **(kwargs or {}))
         if self.amount == 0.0:
             mean = 0.0 if wanted.kind == "normal" else 0.5
-            return redrawn(func, args, kwargs or {}, torch.full(wanted.shape, mean))
+            return from_standard(func, args, kwargs or {}, torch.full(wanted.shape, mean))
         if self.at >= len(self.draws):
             return self._lose(func, args, kwargs or {}, wanted)
         draw, flat = self.draws[self.at], self.flat[self.at]
         self.at += 1
-        axis = axis_of(draw.shape, wanted.shape, self.frames)
+        axis = frame_axis(draw.shape, wanted.shape, self.frames)
         if wanted.kind != draw.kind or (wanted.shape != draw.shape if self.frames == 1 else axis is None):
             return self._lose(func, args, kwargs or {}, wanted)
-        return redrawn(func, args, kwargs or {}, laid_out(flat, draw.shape, axis))
+        return from_standard(func, args, kwargs or {}, join_frames(flat, draw.shape, axis))
 
     def _lose(self, func: Any, args: Any, kwargs: Any, wanted: Draw) -> Any:
         """Note it, and go on: an error would have to pass through the interpreter."""
         self.lost = True
-        return redrawn(func, args, kwargs, torch.zeros(wanted.shape))
+        return from_standard(func, args, kwargs, torch.zeros(wanted.shape))

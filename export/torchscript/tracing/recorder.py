@@ -19,24 +19,30 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from export.errors import ContractError
-from export.torchscript.script.nn_tilde import calm
+from export.torchscript.script.nn_tilde import plain_execution
 from export.torchscript.tracing.complex_as_real import lower_complex
-from export.torchscript.tracing.data_dependence import ASKS, SHAPES, _called, _hangs, _masked
-from export.torchscript.tracing.lowering import ALIASES, REWRITES, Pair
+from export.torchscript.tracing.data_dependence import (
+    DATA_DEPENDENT_SHAPES,
+    VALUE_READS,
+    dependence_reason,
+    is_masked_index,
+    operator_name,
+)
+from export.torchscript.tracing.lowering import ALIASES, REWRITES, ComplexNodes
 from export.torchscript.tracing.noise import Draw
-from export.torchscript.tracing.randomness import drawn, laid_out, redrawn, unheard
+from export.torchscript.tracing.randomness import draw_of, from_standard, is_unsupported_draw, join_frames
 from export.torchscript.tracing.recording import Recording
 
 aten = torch.ops.aten
 
-Plan = list[tuple[Draw, int | None]]
+NoisePlan = list[tuple[Draw, int | None]]
 
 
 def record(
     step: Callable[..., Sequence[Tensor]],
     inputs: Sequence[Tensor],
     names: Sequence[tuple[Tensor, str]],
-    plan: Plan | None = None,
+    plan: NoisePlan | None = None,
     frames: int = 1,
 ) -> Recording:
     """Run `step` on `inputs` and write down what it does.
@@ -63,7 +69,7 @@ def record(
     for k, copy in enumerate(copies):
         recorder.enter(copy, f"given_{k}")
     try:
-        with calm(), recorder:
+        with plain_execution(), recorder:
             outputs = torch.func.functionalize(step)(*copies)
     except Exception:
         if recorder.refused:  # which is why it went wrong
@@ -74,7 +80,7 @@ def record(
     return recorder.finish(outputs)
 
 
-def _pure(func: Any) -> Any:
+def _out_of_place(func: Any) -> Any:
     """Find the operator that gives what another writes in place; None where there is none."""
     packet = getattr(aten, func._schema.name.removeprefix("aten::").rstrip("_"), None)
     for overload in (func._overloadname, "int"):  # `transpose_` is `transpose.int`
@@ -84,7 +90,7 @@ def _pure(func: Any) -> Any:
     return None
 
 
-def _overlap(one: Tensor, other: Tensor) -> bool:
+def _share_memory(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors share memory."""
     storage = one.untyped_storage()
     if storage.data_ptr() != other.untyped_storage().data_ptr() or not storage.nbytes():
@@ -104,11 +110,11 @@ def _identifier(part: str) -> str:
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The mode that `record` runs a step under."""
 
-    def __init__(self, names: Sequence[tuple[Tensor, str]], plan: Plan | None, frames: int) -> None:
+    def __init__(self, names: Sequence[tuple[Tensor, str]], plan: NoisePlan | None, frames: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.graph = fx.Graph()
         self.plan, self.frames = plan, frames
-        self.values: dict[int, fx.Node | Pair] = {}
+        self.values: dict[int, fx.Node | ComplexNodes] = {}
         self.kept: list[Any] = [tensor for tensor, _ in names]  # an identity is one only while its owner lives
         self.names = {id(tensor): name for tensor, name in names}
         self.own = {name for _, name in names}
@@ -135,9 +141,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if unheard(func):
-            self._refuse(f"it draws with '{_called(func)}', and only normal and uniform numbers can be played again")
-        draw = drawn(func, args, kwargs)
+        if is_unsupported_draw(func):
+            self._refuse(
+                f"it draws with '{operator_name(func)}', and only normal and uniform numbers can be played again"
+            )
+        draw = draw_of(func, args, kwargs)
         if draw is not None:
             return self._draw(func, args, kwargs, draw)
         if func._schema.is_mutable:
@@ -147,10 +155,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         traced = [tensor for tensor in tensors if id(tensor) in self.values]
         if not traced:
             self._name_after(tensors, made)
-        elif func in ASKS:
-            self.asked.append((_called(func), made))
-        elif func in SHAPES or _masked(func, args):
-            self._refuse(_hangs(func))
+        elif func in VALUE_READS:
+            self.asked.append((operator_name(func), made))
+        elif func in DATA_DEPENDENT_SHAPES or is_masked_index(func, args):
+            self._refuse(dependence_reason(func))
         else:
             self._write(func, args, kwargs, made)
         return made
@@ -168,24 +176,24 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.layers[node.name] = self._layer
         return node
 
-    def value(self, tensor: Tensor) -> fx.Node | Pair:
+    def value(self, tensor: Tensor) -> fx.Node | ComplexNodes:
         """Give what stands for a tensor in the graph: traced, or else a constant."""
         if id(tensor) in self.stale or (id(tensor) not in self.values and self._spoilt(tensor)):
             self._refuse("a tensor is read after another view of it was written in place")
         known = self.values.get(id(tensor))
         return known if known is not None else self.constant(tensor)
 
-    def node(self, value: fx.Node | Pair) -> fx.Node:
+    def node(self, value: fx.Node | ComplexNodes) -> fx.Node:
         """Give a value that must be real."""
-        if isinstance(value, Pair):
+        if isinstance(value, ComplexNodes):
             self._refuse("complex numbers meet an operator that is written for real ones")
             return value.real
         return value
 
-    def constant(self, tensor: Tensor) -> fx.Node | Pair:
+    def constant(self, tensor: Tensor) -> fx.Node | ComplexNodes:
         """Make a tensor a constant of the graph, once."""
         if tensor.is_complex():
-            return Pair(self._constant(tensor.real.contiguous()), self._constant(tensor.imag.contiguous()))
+            return ComplexNodes(self._constant(tensor.real.contiguous()), self._constant(tensor.imag.contiguous()))
         return self._constant(tensor)
 
     def _constant(self, tensor: Tensor) -> fx.Node:
@@ -200,7 +208,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.constant_nodes[id(tensor)] = self.graph.get_attr(name)
         return self.constant_nodes[id(tensor)]
 
-    def _keep(self, tensor: Tensor, value: fx.Node | Pair) -> None:
+    def _keep(self, tensor: Tensor, value: fx.Node | ComplexNodes) -> None:
         self.kept.append(tensor)
         self.values[id(tensor)] = value
 
@@ -232,28 +240,30 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return
         for k, part in enumerate(made):
             if isinstance(part, Tensor):
-                own = value[k] if isinstance(value, list | tuple) and not isinstance(value, Pair) else None
+                own = value[k] if isinstance(value, list | tuple) and not isinstance(value, ComplexNodes) else None
                 self._keep(part, own if own is not None else self.emit(operator.getitem, value, k))
 
     def _spoilt(self, tensor: Tensor) -> bool:
-        return any(_overlap(tensor, target) for target in self.spoilt)
+        return any(_share_memory(tensor, target) for target in self.spoilt)
 
     def _in_place(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Write what `functionalize` has left in place: the tensor stands for something new from here on."""
         target = args[0]
         leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         moves = torch.Tag.inplace_view in func.tags  # nothing is written, the tensor only looks at it otherwise
-        shared = [] if moves else [kept for kept in self.kept if isinstance(kept, Tensor) and _overlap(kept, target)]
+        shared = (
+            [] if moves else [kept for kept in self.kept if isinstance(kept, Tensor) and _share_memory(kept, target)]
+        )
         if any(id(leaf) in self.values for leaf in leaves):
-            pure = _pure(func)
+            pure = _out_of_place(func)
             if pure is None or "out" in kwargs:
-                self._refuse(f"'{_called(func)}' writes in place, and has no form that doesn't")
+                self._refuse(f"'{operator_name(func)}' writes in place, and has no form that doesn't")
                 return func(*args, **kwargs)
             before = target.clone()
             self._keep(before, self.value(target))
             made = pure(before, *args[1:], **kwargs)
             if made.dtype != target.dtype:
-                self._refuse(f"'{_called(func)}' writes {made.dtype} into {target.dtype}")
+                self._refuse(f"'{operator_name(func)}' writes {made.dtype} into {target.dtype}")
             self._write(pure, (before, *args[1:]), kwargs, made)
             if id(target) not in self.values and not moves:
                 self.spoilt.append(target)
@@ -279,7 +289,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._keep(flat, self._placeholder(f"noise_{len(self.draws)}"))
         self.draws.append(one)
         with self:
-            return redrawn(func, args, kwargs, laid_out(flat, one.shape, axis))
+            return from_standard(func, args, kwargs, join_frames(flat, one.shape, axis))
 
     def _layer_of(self, args: Any) -> str:
         for leaf in tree_leaves(args):

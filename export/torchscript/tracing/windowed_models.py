@@ -16,18 +16,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from export.torchscript.script.detect_state import untouched
+from export.torchscript.script.detect_state import preserved_state
 from export.torchscript.script.nn_tilde import Script
 from export.torchscript.script.roles import Role
 from export.torchscript.tracing.noise import Draw
-from export.torchscript.tracing.randomness import Shapes, Substituted
-from export.torchscript.tracing.recorder import Plan
+from export.torchscript.tracing.randomness import DrawShapes, NoiseSubstitution
+from export.torchscript.tracing.recorder import NoisePlan
 
 TOLERANCE = 1e-6
-CHUNKED = 1e-5
-PROBED = 48  # frames on either side of the one that is disturbed
-FARTHEST = 24  # frames a window may hold and still be exact
-BEHIND, AHEAD = 12, 2  # frames that it holds otherwise
+CHUNK_TOLERANCE = 1e-5
+PROBE_FRAMES = 48  # frames on either side of the one that is disturbed
+MAX_EXACT_FRAMES = 24  # frames a window may hold and still be exact
+MAX_BEHIND, MAX_AHEAD = 12, 2  # frames that it holds otherwise
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,16 @@ class Window:
         return [states[1] + fade * (output - states[1]), following, estimate]
 
 
-def chunked(script: Script, role: Role, frames: int = 8) -> float:
+def chunk_difference(script: Script, role: Role, frames: int = 8) -> float:
     """How much several frames at once differ from one after the other, noise held at its mean."""
     given = role.input(frames, seed=7)
-    with still():
+    with noise_at_mean():
         whole = _apart(script, role, [given])
         parts = _apart(script, role, list(torch.split(given, role.given, dim=2)))
     return _relative(parts, whole)
 
 
-def measure(script: Script, role: Role) -> Window:
+def measure_window(script: Script, role: Role) -> Window:
     """Disturb one frame, and see how far before and after it the output changes.
 
     Raises
@@ -83,35 +83,35 @@ def measure(script: Script, role: Role) -> Window:
     ContractError
         The method fails on many frames at once.
     """
-    length = 2 * PROBED + 1
+    length = 2 * PROBE_FRAMES + 1
     calm = role.input(length, seed=11)
     behind = ahead = 0
-    with still():
+    with noise_at_mean():
         plain = role.play(script, calm)
         for trial in range(3):
             turned = calm.clone()
-            at = slice(PROBED * role.given, (PROBED + 1) * role.given)
+            at = slice(PROBE_FRAMES * role.given, (PROBE_FRAMES + 1) * role.given)
             turned[:, :, at] = role.input(1, seed=100 + trial, scale=2.0)
             apart = (role.play(script, turned) - plain).abs().amax(dim=(0, 1)).reshape(length, role.made).amax(dim=1)
             touched = torch.nonzero(apart > TOLERANCE * max(1.0, float(plain.abs().max()))).flatten()
             if len(touched):
-                behind = max(behind, int(touched[-1]) - PROBED)
-                ahead = max(ahead, PROBED - int(touched[0]))
-    known = behind < PROBED and ahead < PROBED
-    if known and behind + 1 + ahead <= FARTHEST:
+                behind = max(behind, int(touched[-1]) - PROBE_FRAMES)
+                ahead = max(ahead, PROBE_FRAMES - int(touched[0]))
+    known = behind < PROBE_FRAMES and ahead < PROBE_FRAMES
+    if known and behind + 1 + ahead <= MAX_EXACT_FRAMES:
         return Window(behind, ahead, exact=True, reach=(behind, ahead))
     return Window(
-        min(behind, BEHIND), min(max(ahead, 1), AHEAD), not role.audio_out, (behind, ahead) if known else None
+        min(behind, MAX_BEHIND), min(max(ahead, 1), MAX_AHEAD), not role.audio_out, (behind, ahead) if known else None
     )
 
 
-def plan(script: Script, role: Role, frames: int) -> tuple[Plan | None, int]:
+def plan_noise(script: Script, role: Role, frames: int) -> tuple[NoisePlan | None, int]:
     """What a window draws for one of its frames, and along which axis they follow; frames of noise it needs.
 
     Where what is drawn doesn't grow with the window, all of it is drawn anew each step.
     """
     some, more = (_draws(script, role, count) for count in (frames, frames + 1))
-    found: Plan = []
+    found: NoisePlan = []
     for a, b in zip(some, more, strict=False):
         grown = [k for k, (m, n) in enumerate(zip(a.shape, b.shape, strict=False)) if m != n]
         if len(a.shape) != len(b.shape) or len(grown) != 1:
@@ -138,19 +138,19 @@ def warning(role: Role, window: Window) -> str:
     )
 
 
-def still() -> Substituted:
+def noise_at_mean() -> NoiseSubstitution:
     """Hold what a script draws at its mean."""
-    return Substituted([], 0, 0, 1, amount=0.0)
+    return NoiseSubstitution([], 0, 0, 1, amount=0.0)
 
 
 def _draws(script: Script, role: Role, frames: int) -> list[Draw]:
-    with Shapes() as shapes:
+    with DrawShapes() as shapes:
         role.play(script, role.input(frames))
     return shapes.draws
 
 
 def _apart(script: Script, role: Role, parts: list[Tensor]) -> Tensor:
-    with untouched(script):
+    with preserved_state(script):
         return torch.cat([role.play(script, part) for part in parts], dim=2)
 
 

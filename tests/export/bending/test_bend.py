@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from export.bending.bend import bend, bend_file
-from export.bending.bendable_layers import AUTOMATIC, layers
+from export.bending.bendable_layers import AUTO_LAYERS, find_layers
 from export.errors import ContractError
 from export.format.card import Card, Control, Latent, Method
 from export.format.graph import split, unbent
 from export.format.io import load, save
 from export.format.validation import validate
 from export.proof import chunk_equality as proof
-from export.proof.chunk_equality import run
+from export.proof.chunk_equality import run_chunks
 from export.torchscript.converter import convert
 from realtime.engine.decoder import Decoder
 from tests.export.torchscript import scripts
@@ -65,7 +65,7 @@ def render(decoder: Decoder, latents: np.ndarray, values: np.ndarray) -> np.ndar
 
 
 def test_layers_are_called_as_the_module_calls_them(reference_model: Path) -> None:
-    found = layers(*load(reference_model))
+    found = find_layers(*load(reference_model))
     assert [layer.name for layer in found[:4]] == [
         "layers.0.conv",
         "layers.1.cached.conv",
@@ -80,7 +80,7 @@ def test_layers_are_called_as_the_module_calls_them(reference_model: Path) -> No
 def test_a_dense_models_layers_are_found_in_a_file_that_was_made_before_there_were_bends(
     models: dict[str, Path],
 ) -> None:
-    found = layers(*load(models["spectral"]))
+    found = find_layers(*load(models["spectral"]))
     assert {layer.kind for layer in found} <= {"Gemm", "MatMul"}
     assert {layer.method for layer in found} == {"decode"}
     assert len({layer.name for layer in found}) == len(found) >= 4
@@ -125,8 +125,8 @@ def test_a_model_without_layers_is_refused(models: dict[str, Path]) -> None:
 def test_the_automatic_choice_reaches_all_parts_and_remains_playable(reference_model: Path) -> None:
     model, card = load(reference_model)
     chosen = [b.layer for b in bend(model, card)[1].method("decode").bends]
-    names = [layer.name for layer in layers(model, card) if layer.channels > 1]
-    assert len(chosen) == AUTOMATIC < len(names)
+    names = [layer.name for layer in find_layers(model, card) if layer.channels > 1]
+    assert len(chosen) == AUTO_LAYERS < len(names)
     assert (chosen[0], chosen[-1]) == (names[0], names[-1])
 
 
@@ -160,7 +160,7 @@ def test_bending_again_changes_the_choice(layered: Path) -> None:
     once = bend(*load(layered), ["front"])
     again = bend(*once, ["out"])
     assert [b.layer for b in again[1].method("decode").bends] == ["out"]
-    assert layers(*once) == layers(*load(layered))
+    assert find_layers(*once) == find_layers(*load(layered))
 
 
 # Turned
@@ -212,7 +212,7 @@ def test_every_layer_of_every_kind_of_model_changes_the_sound(
 )
 def test_bending_a_channel_is_what_other_weights_would_do(kind: str, channel: int, scale: float, shift: float) -> None:
     bent = bend(*dense(kind), ["layer"])
-    (layer,) = layers(*bent)
+    (layer,) = find_layers(*bent)
     assert (layer.kind, layer.channels) == (kind.split(maxsplit=1)[0], 6)
     latent = np.random.default_rng(3).standard_normal((1, 4, 5)).astype(np.float32)
     values = np.ones((1, 6, 1), np.float32), np.zeros((1, 6, 1), np.float32)
@@ -226,7 +226,7 @@ def test_bending_a_channel_is_what_other_weights_would_do(kind: str, channel: in
 def test_the_output_of_a_gru_is_bent_and_its_memory_is_not() -> None:
     model, card = recurrent()
     bent = bend(model, card, ["all"])
-    (layer,) = layers(*bent)
+    (layer,) = find_layers(*bent)
     assert (layer.name, layer.kind, layer.channels) == ("gru", "GRU", 6)
     feeds = {"decode.input": np.random.default_rng(0).standard_normal((1, 4, 7)).astype(np.float32)}
     feeds["decode.state.0"] = np.zeros((1, 1, 6), np.float32)
@@ -246,7 +246,7 @@ def test_weights_that_are_used_twice_are_one_layer() -> None:
     model.graph.node.insert(2, helper.make_node("Conv", ["again", "square"], ["twice"]))
     model.graph.node[3].input[0] = "twice"
     model.graph.initializer.append(numpy_helper.from_array(np.eye(6, dtype=np.float32)[:, :, None], "square"))
-    found = layers(model, card)
+    found = find_layers(model, card)
     assert [(layer.name, len(layer.tensors)) for layer in found] == [("layer", 1), ("square", 2)]
     bend(model, card, ["all"])
 
@@ -261,8 +261,8 @@ def test_any_cut_gives_the_same_audio_with_bends_turned(reference_model: Path, e
         low, high = max(control.minimum, -1.5), min(control.maximum, 1.5)
         feeds[f"decode.control.{control.name}"] = rng.uniform(low, high, (1, control.size, 1)).astype(np.float32)
     loaded, method = session(split(model, "decode")), card.method("decode")
-    whole, _ = run(loaded, "decode", method, feeds, [40])
-    cut, _ = run(loaded, "decode", method, feeds, [int(n) for n in np.diff([0, *sorted(edges), 40])])
+    whole, _ = run_chunks(loaded, "decode", method, feeds, [40])
+    cut, _ = run_chunks(loaded, "decode", method, feeds, [int(n) for n in np.diff([0, *sorted(edges), 40])])
     np.testing.assert_allclose(cut, whole, atol=1e-5)
     assert np.abs(whole).max() > 1e-3
 

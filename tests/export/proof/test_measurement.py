@@ -16,9 +16,9 @@ from export.format.graph import split
 from export.format.io import load, save
 from export.format.summary import summary
 from export.proof.chunk_equality import prove
-from export.proof.delay import Answer, answer
+from export.proof.delay import Response, measure_response
 from export.proof.measurement import measure
-from export.proof.rest_state import settled
+from export.proof.rest_state import settle_rest_states
 from export.proof.speed import real_time
 from export.proof.verification import Verdict, verify
 from export.runtime.frame_stepper import session
@@ -103,15 +103,15 @@ def filtering(kernel: np.ndarray, said: int = 0) -> tuple[onnx.ModelProto, Card]
     return model, Card("filtering", 48_000, {"transform": method}, Latent.plain(0))
 
 
-def answer_of(model: onnx.ModelProto, card: Card, name: str) -> Answer:
-    found = answer(session(split(model, name).SerializeToString()), card, name)
+def answer_of(model: onnx.ModelProto, card: Card, name: str) -> Response:
+    found = measure_response(session(split(model, name).SerializeToString()), card, name)
     assert found is not None
     return found
 
 
 @pytest.mark.parametrize("delay", [1, 40, 64, 500])
 def test_a_frame_that_comes_late_is_measured_to_the_sample(delay: int) -> None:
-    assert answer_of(*delayed_decoder(delay), "decode") == Answer(delay, delay, delay + HOP - 1)
+    assert answer_of(*delayed_decoder(delay), "decode") == Response(delay, delay, delay + HOP - 1)
 
 
 def test_a_decoder_that_answers_at_once_has_no_delay(models: dict[str, Path], reference_model: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_window_of_audio_is_heard_in_its_middle() -> None:
 def test_an_input_that_does_nothing_has_no_answer(models: dict[str, Path]) -> None:
     model, card = load(models["tone"])
     part = split(model, "decode")
-    assert answer(session(part.SerializeToString()), card, "decode") is None
+    assert measure_response(session(part.SerializeToString()), card, "decode") is None
     measured = measure(model, card).method("decode").measured
     assert measured is not None
     assert measured.delay is None
@@ -206,9 +206,9 @@ def test_an_export_says_what_was_measured(reference_model: Path) -> None:
 
 def test_the_rest_state_is_found_in_the_graph_and_counters_are_left_alone(models: dict[str, Path]) -> None:
     model, card = delayed_decoder(40, rest=0.5)
-    assert settled(model, card).method("decode").rest[0].max() == 0.0
+    assert settle_rest_states(model, card).method("decode").rest[0].max() == 0.0
     model, card = load(models["level"])  # its cache counts frames
-    assert settled(model, card).method("decode").rest[0].item() == 0.0
+    assert settle_rest_states(model, card).method("decode").rest[0].item() == 0.0
 
 
 def written(path: Path, model: onnx.ModelProto, card: Card) -> Path:

@@ -15,7 +15,7 @@ from export.format.card import Card, Latent, Method
 from export.format.graph import one_frame
 from export.format.io import load, save
 from export.proof.chunk_equality import Difference, Proof, prove
-from export.proof.single_frame import one_at_a_time
+from export.proof.single_frame import fix_to_one_frame
 from export.torch_export import TorchMethod, export
 from realtime.engine.decoder import Decoder
 from tests.reference import RATE
@@ -53,7 +53,7 @@ def test_frames_that_hear_no_other_are_taken_one_a_step(tmp_path: Path) -> None:
     latents = np.random.default_rng(0).standard_normal((LATENTS, 20)).astype(np.float32)
     before = Decoder(tmp_path / "alone.onnx").render(latents)
     assert not one_frame(model, "decode")
-    assert one_at_a_time(model, card, FAILED)
+    assert fix_to_one_frame(model, card, FAILED)
     assert one_frame(model, "decode")
     assert prove(model, card).holds
     save(tmp_path / "single.onnx", model, card)
@@ -62,13 +62,13 @@ def test_frames_that_hear_no_other_are_taken_one_a_step(tmp_path: Path) -> None:
 
 def test_frames_that_hear_others_are_left_as_they_are(tmp_path: Path) -> None:
     model, card = written(tmp_path / "together.onnx", Together(), torch.zeros(1, 1, 1))
-    assert not one_at_a_time(model, card, FAILED)
+    assert not fix_to_one_frame(model, card, FAILED)
     assert not one_frame(model, "decode")
 
 
 def test_what_holds_is_left_as_it_is(tmp_path: Path) -> None:
     model, card = written(tmp_path / "alone.onnx", Alone())
-    assert not one_at_a_time(model, card, prove(model, card))
+    assert not fix_to_one_frame(model, card, prove(model, card))
     assert not one_frame(model, "decode")
 
 

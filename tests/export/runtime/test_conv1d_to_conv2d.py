@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from export.errors import ContractError
-from export.runtime.conv1d_to_conv2d import LEAST_CHANNELS, widened
-from export.runtime.frame_stepper import loaded, options, session
+from export.runtime.conv1d_to_conv2d import MIN_CHANNELS, convs_as_2d
+from export.runtime.frame_stepper import load_session, session, session_options
 
 
 def convolution(channels: int, cast: bool = False, **attributes: object) -> onnx.ModelProto:
@@ -33,24 +33,24 @@ def convolution(channels: int, cast: bool = False, **attributes: object) -> onnx
     ids=str,
 )
 def test_a_wide_convolution_gives_the_same_numbers_as_an_image(attributes: dict[str, object], cast: bool) -> None:
-    model = convolution(LEAST_CHANNELS, cast, **attributes)
-    wide = widened(model)
+    model = convolution(MIN_CHANNELS, cast, **attributes)
+    wide = convs_as_2d(model)
     assert [node.op_type for node in wide.graph.node][-4:] == ["Unsqueeze", "Unsqueeze", "Conv", "Squeeze"]
     x = np.random.default_rng(1).standard_normal((1, 8, 20)).astype(np.float32)
-    (plain,) = loaded(model.SerializeToString(), options()).run(None, {"x": x})
+    (plain,) = load_session(model.SerializeToString(), session_options()).run(None, {"x": x})
     (image,) = session(model.SerializeToString()).run(None, {"x": x})
     np.testing.assert_allclose(image, plain, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     "model",
-    [convolution(LEAST_CHANNELS - 1), convolution(LEAST_CHANNELS, auto_pad="SAME_LOWER")],
+    [convolution(MIN_CHANNELS - 1), convolution(MIN_CHANNELS, auto_pad="SAME_LOWER")],
     ids=["narrow", "auto"],
 )
 def test_what_gains_nothing_or_says_otherwise_stays(model: onnx.ModelProto) -> None:
-    assert [node.op_type for node in widened(model).graph.node] == ["Conv"]
+    assert [node.op_type for node in convs_as_2d(model).graph.node] == ["Conv"]
 
 
 def test_what_is_no_graph_is_one_sentence() -> None:
     with pytest.raises(ContractError, match="onnxruntime cannot load the graph"):
-        loaded(b"nothing", options())
+        load_session(b"nothing", session_options())

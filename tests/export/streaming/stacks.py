@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from export.streaming.layer import Layer, forget, whole
+from export.streaming.layer import Layer, reset_caches, whole_signals
 from export.streaming.layers import CausalConv1d, Conv1d, ConvTranspose1d, Resample
 from export.streaming.stack import Branches, Chain, Residual
 
@@ -18,7 +18,7 @@ TOLERANCE = 1e-5
 def streamed(layer: Layer, x: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
     """Stream a signal from silence, in portions of `sizes` steps and then one for what is left."""
     layer.eval()
-    forget(layer)
+    reset_caches(layer)
     steps = x.shape[2] // layer.takes
     made, at = [], 0
     with torch.no_grad():
@@ -33,7 +33,7 @@ def streamed(layer: Layer, x: Tensor, sizes: Sequence[int] | None = None) -> Ten
 def offline(layer: Layer, x: Tensor) -> Tensor:
     """Run a layer over a whole signal, with its weights as they are played."""
     layer.eval()
-    with torch.no_grad(), whole(layer):
+    with torch.no_grad(), whole_signals(layer):
         made: Tensor = layer(x)
     return made
 

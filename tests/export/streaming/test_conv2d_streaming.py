@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, Lie, Stand
-from export.streaming.layer import Layer, StreamingError, forget, whole
+from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, MergeRows, SplitRows
+from export.streaming.layer import Layer, StreamingError, reset_caches, whole_signals
 from export.streaming.stack import Branches, Chain
 
 TOLERANCE = 1e-5
@@ -19,14 +19,14 @@ def plane(channels: int, rows: int, frames: int) -> Tensor:
 
 
 def in_cuts(layer: Layer, x: Tensor, cuts: list[int]) -> Tensor:
-    forget(layer)
+    reset_caches(layer)
     with torch.no_grad():
         return torch.cat([layer(part) for part in x.split([cut * layer.takes for cut in cuts], dim=2)], dim=2)
 
 
 def at_once(layer: Layer, x: Tensor) -> Tensor:
     layer.eval()
-    with torch.no_grad(), whole(layer):
+    with torch.no_grad(), whole_signals(layer):
         made: Tensor = layer(x)
     return made
 
@@ -79,10 +79,10 @@ def test_a_net_that_narrows_and_widens_streams_without_delay() -> None:
     down = CausalConv2d(1, 4, 8, (4, 4), stride=(2, 2))
     up = ConvTranspose2d(4, 2, 4, (4, 4), stride=(2, 2))
     net = Chain(
-        Stand(1, 8),
+        SplitRows(1, 8),
         Branches(Chain(channels=1), Chain(down, nn.LeakyReLU(0.2), up), join="concatenate"),
         CausalConv2d(3, 1, 8, (3, 3)),
-        Lie(1, 8),
+        MergeRows(1, 8),
     )
     assert (net.inputs, net.outputs, net.delay, net.takes, net.gives) == (8, 8, 0, 2, 2)
     x = plane(1, 8, 24)[0].transpose(1, 2)
@@ -95,10 +95,10 @@ def test_a_net_that_narrows_and_widens_streams_without_delay() -> None:
 
 def test_what_stands_up_and_lies_down_is_what_it_was() -> None:
     x = torch.randn(2, 3 * 4, 5)
-    upright = Stand(3, 4)(x)
+    upright = SplitRows(3, 4)(x)
     assert upright.shape == (2, 3, 5, 4)
     assert torch.equal(upright[0, 1, 2], x[0, 4:8, 2])  # the rows of a channel's frame
-    assert torch.equal(Lie(3, 4)(upright), x)
+    assert torch.equal(MergeRows(3, 4)(upright), x)
 
 
 def test_rows_and_kernels_that_do_not_fit_are_refused() -> None:

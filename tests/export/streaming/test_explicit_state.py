@@ -15,8 +15,8 @@ from export.errors import ContractError
 from export.format.card import Control, Latent, Method
 from export.format.graph import split
 from export.format.io import load
-from export.proof.chunk_equality import run
-from export.streaming.explicit_state import explicit
+from export.proof.chunk_equality import run_chunks
+from export.streaming.explicit_state import with_explicit_state
 from export.torch_export import TorchMethod, export
 
 
@@ -62,7 +62,7 @@ class Ring(nn.Module):
 def test_buffers_that_change_are_states_and_nothing_else(tmp_path: Path) -> None:
     module = Stranger()
     example = torch.randn(1, 2, 5), torch.ones(1, 1, 1)
-    function, states = explicit(module, example)
+    function, states = with_explicit_state(module, example)
     assert function.names == ("apple", "pear")
     assert function.written == ("loudest",)
     assert [tuple(state.shape) for state in states] == [(1, 2, 2), (1, 2)]
@@ -79,13 +79,13 @@ def test_buffers_that_change_are_states_and_nothing_else(tmp_path: Path) -> None
     with torch.no_grad():
         expected = torch.cat([module(part, torch.full((1, 1, 1), 0.5)) for part in torch.from_numpy(x).split(10, 2)], 2)
     for sizes in ([40], [1] * 40, [3, 30, 7]):
-        made, _ = run(session, "decode", card.method("decode"), feeds, sizes)
+        made, _ = run_chunks(session, "decode", card.method("decode"), feeds, sizes)
         np.testing.assert_allclose(made, expected.numpy(), atol=1e-5)
 
 
 def test_a_step_is_that_of_the_module_whatever_its_caches_are_made_of() -> None:
     module = Ring()
-    function, states = explicit(module, torch.randn(1, 1, 1))
+    function, states = with_explicit_state(module, torch.randn(1, 1, 1))
     assert function.names == ("ring", "place")
     assert [state.dtype for state in states] == [torch.float32, torch.float32]
     for x in torch.randn(12, 1, 1, 1):
@@ -108,7 +108,7 @@ def test_a_cache_that_is_filled_later_is_found() -> None:
                 x = joined[:, :, : x.shape[2]]
             return x
 
-    function, _ = explicit(Late(), torch.zeros(1, 1, 2))
+    function, _ = with_explicit_state(Late(), torch.zeros(1, 1, 2))
     assert function.names == ("first", "second")
 
 
@@ -143,7 +143,7 @@ def test_an_attribute_that_changes_is_refused_by_name(kind: str) -> None:
             return x
 
     with pytest.raises(ContractError, match=r"Changing changes its attribute 'inner\.count'.*register_buffer\('count'"):
-        explicit(Changing(start), torch.zeros(1, 1, 4))
+        with_explicit_state(Changing(start), torch.zeros(1, 1, 4))
 
 
 def test_what_cannot_be_carried_is_refused_by_name() -> None:
@@ -180,12 +180,12 @@ def test_what_cannot_be_carried_is_refused_by_name() -> None:
         (Pair(), "Pair must give one tensor, and gives a tuple"),
     ):
         with pytest.raises(ContractError, match=says) as caught:
-            explicit(module, torch.zeros(1, 1, 4))
+            with_explicit_state(module, torch.zeros(1, 1, 4))
         assert "\n" not in str(caught.value)
 
 
 def test_a_module_without_caches_has_none() -> None:
-    function, states = explicit(nn.Conv1d(2, 3, 1), torch.randn(1, 2, 5))
+    function, states = with_explicit_state(nn.Conv1d(2, 3, 1), torch.randn(1, 2, 5))
     assert (function.names, states) == ((), [])
 
 
@@ -208,7 +208,7 @@ class Solves(nn.Module):
 def test_what_cannot_be_a_graph_is_refused_in_a_sentence(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: type[nn.Module], says: str
 ) -> None:
-    function, states = explicit(kind(), torch.randn(1, 2, 5))
+    function, states = with_explicit_state(kind(), torch.randn(1, 2, 5))
     part = TorchMethod(function, Method(hop=8, output="audio"), states)
     with pytest.raises(ContractError, match=rf"'decode' of {kind.__name__} cannot be written.*{says}") as caught:
         export(tmp_path / "a.onnx", name="a", sample_rate=48_000, methods={"decode": part}, latent=Latent.plain(2))
@@ -238,7 +238,7 @@ def test_recurrent_modules_of_others_become_operators(tmp_path: Path, cells: nn.
             return made.reshape(1, 1, -1)
 
     module = Recurrent()
-    function, states = explicit(module, torch.randn(1, 2, 5))
+    function, states = with_explicit_state(module, torch.randn(1, 2, 5))
     path = tmp_path / "recurrent.onnx"
     part = TorchMethod(function, Method(hop=4, output="audio"), states)
     export(path, name="recurrent", sample_rate=48_000, methods={"decode": part}, latent=Latent.plain(2))
@@ -250,7 +250,7 @@ def test_recurrent_modules_of_others_become_operators(tmp_path: Path, cells: nn.
     with torch.no_grad():
         expected, *_ = function(x, *(torch.from_numpy(rest) for rest in method.rest))
     for sizes in ([30], [1] * 30):
-        made, _ = run(session, "decode", method, {"decode.input": x.numpy()}, sizes)
+        made, _ = run_chunks(session, "decode", method, {"decode.input": x.numpy()}, sizes)
         np.testing.assert_allclose(made, expected.numpy(), atol=1e-5)
 
 

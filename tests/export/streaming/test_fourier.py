@@ -5,9 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.streaming.fourier import FEWEST, RealFourier, columns
+from export.streaming.fourier import MIN_COLUMNS, RealFourier, table_columns
 
-SIZES = [size for size in range(2 * FEWEST**2, 700) if columns(size)]
+SIZES = [size for size in range(2 * MIN_COLUMNS**2, 700) if table_columns(size)]
 
 
 @given(st.sampled_from([*SIZES, 1024, 2048, 4096]))
@@ -20,11 +20,11 @@ def test_it_is_the_transform_of_torch(size: int) -> None:
 
 
 def test_a_length_is_laid_out_nearly_as_tall_as_its_frequencies_are_wide() -> None:
-    assert [columns(size) for size in (2048, 512, 1000, 96, 32)] == [32, 16, 20, 6, 4]
+    assert [table_columns(size) for size in (2048, 512, 1000, 96, 32)] == [32, 16, 20, 6, 4]
 
 
 @pytest.mark.parametrize("size", [1, 16, 26, 101, 1031])
 def test_a_length_without_factors_is_left_to_others(size: int) -> None:
-    assert columns(size) == 0
+    assert table_columns(size) == 0
     with pytest.raises(ValueError, match="no factors"):
         RealFourier(size)

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from export.format.card import Latent
 from export.format.graph import split
 from export.format.io import load
-from export.proof.chunk_equality import run
-from export.streaming.layer import StreamingError, whole
+from export.proof.chunk_equality import run_chunks
+from export.streaming.layer import StreamingError, whole_signals
 from export.streaming.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
-from export.streaming.stack import Branches, Chain, Delay, Each, Residual
+from export.streaming.stack import Branches, Chain, Delay, Pointwise, Residual
 from export.streaming.stft import ISTFT, STFT
 from export.streaming_method import streaming_method
 from export.torch_export import export
@@ -96,7 +96,7 @@ def test_batch_norm_is_a_scale_and_a_shift_when_it_plays() -> None:
     assert_streams(chain, torch.randn(1, 2, 80), [1] * 30, [5, 9])
     scale = (norm.running_var + norm.eps).rsqrt()[:, None]
     x = torch.randn(1, 3, 10)
-    torch.testing.assert_close(Each(norm).eval()(x), (x - norm.running_mean[:, None]) * scale)
+    torch.testing.assert_close(Pointwise(norm).eval()(x), (x - norm.running_mean[:, None]) * scale)
 
 
 def test_whole_signals_run_in_eval_too_and_streaming_goes_on_after() -> None:
@@ -105,7 +105,7 @@ def test_whole_signals_run_in_eval_too_and_streaming_goes_on_after() -> None:
     x = torch.randn(1, 1, 40)
     with torch.no_grad():
         first = chain(x[:, :, :20])
-        with whole(chain):
+        with whole_signals(chain):
             assert chain(torch.randn(3, 1, 40)).shape == (3, 1, 40)
         joined = torch.cat([first, chain(x[:, :, 20:])], dim=2)
     torch.testing.assert_close(joined, streamed(chain, x))
@@ -149,7 +149,7 @@ def exported(path: Path, name: str, stack: Chain, *, latents: int) -> tuple[Tens
     with torch.no_grad():
         expected, *_ = part.module(x, *rest.values())
     cuts = ([frames], [1] * frames, [5, 1, 2, 40])
-    outputs = [run(session, name, method, {f"{name}.input": x.numpy()}, list(sizes))[0] for sizes in cuts]
+    outputs = [run_chunks(session, name, method, {f"{name}.input": x.numpy()}, list(sizes))[0] for sizes in cuts]
     return x, expected.numpy(), outputs
 
 
@@ -195,7 +195,7 @@ def test_a_file_is_late_by_what_its_card_says(tmp_path: Path) -> None:
     session = ort.InferenceSession(split(model, "decode").SerializeToString(), providers=["CPUExecutionProvider"])
     silent, struck = np.zeros((1, 4, 60), np.float32), np.zeros((1, 4, 60), np.float32)
     struck[:, :, 30] = 1.0
-    late, before = (run(session, "decode", method, {"decode.input": x}, [1] * 60)[0] for x in (struck, silent))
+    late, before = (run_chunks(session, "decode", method, {"decode.input": x}, [1] * 60)[0] for x in (struck, silent))
     there, quiet = (offline(stack, torch.from_numpy(x)).numpy() for x in (struck, silent))
     assert method.delay == 3 + 2 + 5
     answer, expected = (late - before)[0, 0, method.delay :], (there - quiet)[0, 0, : -method.delay]
@@ -230,7 +230,7 @@ def test_a_transform_takes_the_hop_that_it_is_given(tmp_path: Path) -> None:
     assert (method.hop, method.channels, method.delay) == (64, 2, stack.delay)
     session = ort.InferenceSession(split(model, "transform").SerializeToString(), providers=["CPUExecutionProvider"])
     x = torch.randn(1, 2, 64 * 6)
-    made, _ = run(session, "transform", method, {"transform.input": x.numpy()}, [1, 2, 3])
+    made, _ = run_chunks(session, "transform", method, {"transform.input": x.numpy()}, [1, 2, 3])
     expected = offline(stack, x).numpy()
     inside = slice(64, x.shape[2] - stack.delay)
     late = made[:, :, stack.delay :]

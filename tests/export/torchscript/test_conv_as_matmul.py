@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from export.torchscript.tracing.conv_as_matmul import as_products
+from export.torchscript.tracing.conv_as_matmul import convs_as_matmul
 
 
 def model(
@@ -35,7 +35,7 @@ def test_a_convolution_is_a_product(taps: int, dilation: int, length: int, seed:
     weight, bias = rng.standard_normal((64, 64, taps)) / 8, rng.standard_normal(64)
     whole = length + (taps - 1) * dilation
     plain = model("Conv", 64, whole, weight, bias, dilations=[dilation])
-    made = as_products(plain)
+    made = convs_as_matmul(plain)
     assert "Conv" not in {node.op_type for node in made.graph.node}
     x = rng.standard_normal((1, 64, whole)).astype(np.float32)
     np.testing.assert_allclose(run(made, x), run(plain, x), atol=2e-5)
@@ -47,7 +47,7 @@ def test_a_transposed_convolution_is_a_product_too(stride: int, blocks: int, len
     rng = np.random.default_rng(seed)
     weight, bias = rng.standard_normal((64, 64, stride * blocks)) / 8, rng.standard_normal(64)
     plain = model("ConvTranspose", 64, length, weight, bias, strides=[stride])
-    made = as_products(plain)
+    made = convs_as_matmul(plain)
     assert "ConvTranspose" not in {node.op_type for node in made.graph.node}
     x = rng.standard_normal((1, 64, length)).astype(np.float32)
     np.testing.assert_allclose(run(made, x), run(plain, x), atol=2e-5)
@@ -64,4 +64,4 @@ def test_what_a_product_cannot_say_stays() -> None:
         model("ConvTranspose", 64, 4, weight, bias, strides=[3]),
         model("ConvTranspose", 64, 4, weight, bias, strides=[2], pads=[1, 1]),
     ):
-        assert as_products(plain).graph.node[0].op_type == plain.graph.node[0].op_type
+        assert convs_as_matmul(plain).graph.node[0].op_type == plain.graph.node[0].op_type

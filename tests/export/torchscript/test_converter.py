@@ -17,10 +17,10 @@ from export.errors import ContractError
 from export.format.card import Card
 from export.format.graph import one_frame, split
 from export.format.io import load
-from export.proof.chunk_equality import TOLERANCE, run
+from export.proof.chunk_equality import TOLERANCE, run_chunks
 from export.torchscript.converter import Conversion, convert
-from export.torchscript.method_runner import Running
-from export.torchscript.tracing.noise import Draw, numbers
+from export.torchscript.method_runner import MethodRunner
+from export.torchscript.tracing.noise import Draw, draw_numbers
 from realtime.engine.decoder import Decoder
 from tests.export.torchscript import scripts
 
@@ -131,7 +131,7 @@ def test_the_file_gives_what_the_script_gives_for_any_cut(library: Library, kind
             script.decode(torch.zeros(1, card.latent.size, 1))
         cuts = [1, 2, 4, 9, 64, 16]
         whole = torch.cat([script.decode(part) for part in torch.from_numpy(z)[None].split(cuts, dim=2)], dim=2)
-    made, _ = run(session, "decode", card.method("decode"), {"decode.input": z[None]}, [1] * 96)
+    made, _ = run_chunks(session, "decode", card.method("decode"), {"decode.input": z[None]}, [1] * 96)
     np.testing.assert_allclose(made, whole.numpy(), atol=TOLERANCE)
 
 
@@ -174,7 +174,7 @@ def test_an_attribute_of_many_numbers_is_moved_number_by_number(library: Library
     card = load(path)[1]
     (control,) = card.method("decode").controls
     assert (control.name, control.size, control.default) == ("curve", 4, 0.0)
-    graph = Running(*load(path), "decode")
+    graph = MethodRunner(*load(path), "decode")
     script = torch.jit.load(str(path.with_suffix(".ts")))
     with torch.no_grad():
         for _ in range(100):  # to its rest
@@ -207,7 +207,7 @@ def test_noise_is_the_same_again_for_the_same_seed_and_gone_where_its_amount_is_
 
 def test_noise_is_white_and_normal_where_it_should_be() -> None:
     draws = [Draw("normal", (1, 999)), Draw("uniform", (3, 1000))]
-    frames = [numbers(draws, 5, count) for count in range(60)]
+    frames = [draw_numbers(draws, 5, count) for count in range(60)]
     normal = np.stack([frame[0] for frame in frames])
     uniform = np.stack([frame[1] for frame in frames])
     assert abs(normal.mean()) < 0.02

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.streaming.layer import forget, whole
+from export.streaming.layer import reset_caches, whole_signals
 from models.data.manifest import DataError, Source
 from models.dcgan import chunks
 from models.dcgan.adversarial import seeded
@@ -30,11 +30,11 @@ def generator() -> EndlessGenerator:
 def test_two_chunks_made_apart_are_what_the_stream_makes(generator: EndlessGenerator) -> None:
     way = chunks.ways(2, LATENT, 4, CHUNK, seeded(0))
     with torch.no_grad():
-        with whole(generator):
+        with whole_signals(generator):
             stitched = chunks.apart(generator, way, CHUNK)
         assert stitched.shape == (2, BANDS, 2 * CHUNK)
         for one, made in zip(way, stitched, strict=True):
-            forget(generator)
+            reset_caches(generator)
             streamed = torch.cat([generator(one[None, :, n : n + 1]) for n in range(one.shape[1])], dim=2)
             torch.testing.assert_close(made, streamed[0, :, CONTEXT:], atol=1e-5, rtol=0)
     assert float(stitched.std()) > 0.05
@@ -42,7 +42,7 @@ def test_two_chunks_made_apart_are_what_the_stream_makes(generator: EndlessGener
 
 def test_without_context_a_chunk_begins_otherwise(generator: EndlessGenerator) -> None:
     way = chunks.ways(1, LATENT, 4, CHUNK, seeded(0))
-    with torch.no_grad(), whole(generator):
+    with torch.no_grad(), whole_signals(generator):
         known = chunks.apart(generator, way, CHUNK)[:, :, :CONTEXT]
         alone = generator(way[:, :, CONTEXT:])[:, :, :CONTEXT]
     assert float((known - alone).abs().max()) > 0.01
@@ -70,7 +70,7 @@ def test_grain_differs_from_frame_to_frame_and_comes_round() -> None:
     assert torch.equal(streamed, Grain().offline(way))
     assert float(streamed.std()) == pytest.approx(1, abs=0.1)
     assert torch.unique(streamed[0, 0]).numel() == 40
-    forget(grain)
+    reset_caches(grain)
     long = grain(torch.zeros(1, LATENT, max(LOOPS) + 40))
     alike = torch.corrcoef(torch.stack([long[:, :, :40].flatten(), long[:, :, -40:].flatten()]))[0, 1]
     assert float(alike) < 0.6  # one loop has come round, and the other hasn't
@@ -82,7 +82,7 @@ def test_frames_are_made_alike_whenever_they_are_made(generator: EndlessGenerato
     """A walk that comes a frame later gives the same spectrum a frame later: nothing happens every so many frames."""
     way = chunks.ways(1, LATENT, 4, CHUNK, seeded(0))
     later = torch.cat([way[:, :, :1], way], dim=2)
-    with torch.no_grad(), whole(generator):
+    with torch.no_grad(), whole_signals(generator):
         usual, late = generator(way), generator(later)
     torch.testing.assert_close(late[:, :, 1 + CONTEXT :], usual[:, :, CONTEXT:], atol=1e-5, rtol=0)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from export.streaming.layer import forget, whole
+from export.streaming.layer import reset_caches, whole_signals
 from models.dsp.log_mel import Heard, LogMel
 
 SCALE = LogMel()
@@ -25,9 +25,9 @@ def test_sound_is_heard_alike_in_any_cut() -> None:
     heard = Heard(SCALE).eval()
     sound = 0.1 * torch.randn(1, 1, 40 * SCALE.hop, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        with whole(heard):
+        with whole_signals(heard):
             once = heard(sound)
-        forget(heard)
+        reset_caches(heard)
         parts = torch.cat([heard(part) for part in sound.split([SCALE.hop * n for n in (1, 7, 30, 2)], dim=2)], dim=2)
     torch.testing.assert_close(parts, once, atol=1e-5, rtol=0)
 
@@ -35,7 +35,7 @@ def test_sound_is_heard_alike_in_any_cut() -> None:
 def test_a_tone_is_seen_in_the_band_that_holds_it() -> None:
     heard = Heard(SCALE).eval()
     time = torch.arange(60 * SCALE.hop) / SCALE.sample_rate
-    with torch.no_grad(), whole(heard):
+    with torch.no_grad(), whole_signals(heard):
         seen = heard(torch.sin(2 * torch.pi * 1000 * time)[None, None])[0, :, 30]
     band = int(seen.argmax())
     bins = np.flatnonzero(heard.weights[band].numpy())

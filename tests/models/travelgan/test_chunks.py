@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from export.format.card import Latent, Method
 from export.format.mel_scale import bands_of
-from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, Lie, Stand
-from export.streaming.explicit_state import explicit
+from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, MergeRows, SplitRows
+from export.streaming.explicit_state import with_explicit_state
 from export.streaming.stack import Chain
 from export.torch_export import TorchMethod, export
 from models.dcgan.endless import CONTEXT, EndlessGenerator
@@ -43,8 +43,8 @@ def transform(path: Path, frames: int) -> Path:
     torch.manual_seed(0)
     network = CausalConv2d(1, 1, SCALE.bands, (1, frames))
     nn.init.constant_(network.conv.weight, 1 / frames)
-    parts = Heard(SCALE), Stand(1, SCALE.bands), network, Lie(1, SCALE.bands)
-    module, states = explicit(Turned(*parts), torch.zeros(1, 1, 2 * HOP))
+    parts = Heard(SCALE), SplitRows(1, SCALE.bands), network, MergeRows(1, SCALE.bands)
+    module, states = with_explicit_state(Turned(*parts), torch.zeros(1, 1, 2 * HOP))
     method = Method(HOP, "magnitudes", delay=512, spectrum=SCALE.spectrum)
     part = TorchMethod(module, method, states, 1.0)
     export(path, name=path.stem, sample_rate=48_000, methods={"transform": part}, latent=Latent.plain(1))
@@ -55,13 +55,13 @@ def generator(path: Path) -> Path:
     """Export a generator whose frames overlap."""
     torch.manual_seed(0)
     network = Chain(
-        Stand(2, 1),
+        SplitRows(2, 1),
         ConvTranspose2d(2, 4, 1, (8, 4), stride=(8, 2)),
         nn.LeakyReLU(0.2),
         ConvTranspose2d(4, 1, 8, (4, 4), stride=(4, 2)),
-        Lie(1, 32),
+        MergeRows(1, 32),
     )
-    module, states = explicit(Turned(network), torch.zeros(1, 2, 2))
+    module, states = with_explicit_state(Turned(network), torch.zeros(1, 2, 2))
     part = TorchMethod(module, Method(HOP, "magnitudes", spectrum=SCALE.spectrum), states, 1.0)
     export(path, name=path.stem, sample_rate=48_000, methods={"decode": part}, latent=Latent.plain(2))
     return path
@@ -73,7 +73,7 @@ def endless(path: Path) -> Path:
     network, scale = EndlessGenerator(2, 4), LogMel()
     for weight in network.parameters():
         nn.init.normal_(weight, 0.0, 0.2)
-    module, states = explicit(EndlessStream(network, scale), (torch.zeros(1, 2, 2), torch.ones(1, 1, 2)))
+    module, states = with_explicit_state(EndlessStream(network, scale), (torch.zeros(1, 2, 2), torch.ones(1, 1, 2)))
     method = Method(scale.hop, "magnitudes", controls=(GRAIN_CONTROL,), spectrum=scale.spectrum)
     part = TorchMethod(module, method, states, 1.0)
     export(path, name=path.stem, sample_rate=48_000, methods={"decode": part}, latent=Latent.plain(2))
@@ -149,7 +149,7 @@ def test_noise_goes_on_where_a_networks_memory_is_wiped(folder: Path) -> None:
 def test_what_is_not_transformed_comes_as_what_is(folder: Path) -> None:
     """A judge of style hears both; bands that a generator cannot give must not be what it tells them apart by."""
     scale = LogMel()
-    module, states = explicit(Turned(Heard(scale)), torch.zeros(1, 1, 2 * scale.hop))
+    module, states = with_explicit_state(Turned(Heard(scale)), torch.zeros(1, 1, 2 * scale.hop))
     method = Method(scale.hop, "magnitudes", delay=512, spectrum=scale.spectrum)
     part = TorchMethod(module, method, states, 1.0)
     path = folder / "unchanged.onnx"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from export.streaming.layer import forget, whole
+from export.streaming.layer import reset_caches, whole_signals
 from export.streaming.stack import Chain
 from models.spectral.settings import ConfigError
 from models.travelgan.networks import (
@@ -38,7 +38,7 @@ X = torch.rand(1, 32, 48, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
 def at_once(net: nn.Module, x: Tensor) -> Tensor:
-    with torch.no_grad(), whole(net):
+    with torch.no_grad(), whole_signals(net):
         made: Tensor = net(x)
     return made
 
@@ -48,7 +48,7 @@ def at_once(net: nn.Module, x: Tensor) -> Tensor:
 def test_any_cut_gives_the_same_frames(cuts: list[int]) -> None:
     lengths = [4 * cut for cut in cuts]
     x = X[:, :, : sum(lengths)]
-    forget(NET)
+    reset_caches(NET)
     with torch.no_grad():
         parts = torch.cat([NET(part) for part in torch.split(x, lengths, dim=2)], dim=2)
     torch.testing.assert_close(parts, at_once(NET, x), atol=1e-5, rtol=0)
@@ -75,7 +75,7 @@ def test_it_begins_by_changing_nothing_and_stays_in_range() -> None:
 def test_other_shapes_stream_too(config: GeneratorConfig) -> None:
     net = awake(config)
     whole_run = at_once(net, X)
-    forget(net)
+    reset_caches(net)
     with torch.no_grad():
         parts = torch.cat([net(part) for part in torch.split(X, 4, dim=2)], dim=2)
     torch.testing.assert_close(parts, whole_run, atol=1e-5, rtol=0)

@@ -63,7 +63,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
 
 def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tmp_path: Path) -> None:
     from export.format.card import input_samples
-    from export.runtime.frame_stepper import Steps, session
+    from export.runtime.frame_stepper import FrameStepper, session
 
     out, made = trained
     export(out, tmp_path / "tiny.onnx")
@@ -75,7 +75,7 @@ def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tm
     assert "no look-ahead" in card.provenance.notes
     assert "parts of 16 and 16 frames" in card.provenance.notes
     sound = 0.1 * np.random.default_rng(0).standard_normal(40 * method.hop).astype(np.float32)
-    steps = Steps(session(model.SerializeToString()), card, "transform")
+    steps = FrameStepper(session(model.SerializeToString()), card, "transform")
     heard = []
     for block in sound.reshape(-1, input_samples(card, "transform")):
         steps.input[:] = block

@@ -12,7 +12,7 @@ from export.format.card import Latent, Provenance
 from export.format.graph import split
 from export.format.io import load
 from export.proof import chunk_equality as proof
-from export.streaming.layer import whole
+from export.streaming.layer import whole_signals
 from models.vae import conditions
 from models.vae import export as streams
 from models.vae.fitting import Batch, FitSettings, fit
@@ -112,7 +112,7 @@ def test_the_file_decodes_and_encodes_as_training_did(model_file: Path, trained:
     torch.manual_seed(0)
     latent, audio = torch.randn(1, LATENT, 60), 0.3 * torch.randn(1, 1, 60 * SCALES.hop)
     pitch = torch.linspace(40, 80, 60)[None]
-    with torch.no_grad(), whole(vae):
+    with torch.no_grad(), whole_signals(vae):
         wanted = {"decode": vae.decode(latent, {"pitch": pitch}), "encode": vae.encode(audio).mean}
     feeds = {
         "decode": {"decode.input": latent.numpy(), "decode.control.pitch": pitch[None].numpy()},
@@ -120,7 +120,7 @@ def test_the_file_decodes_and_encodes_as_training_did(model_file: Path, trained:
     }
     for name, given in feeds.items():
         session = ort.InferenceSession(split(model, name).SerializeToString(), providers=["CPUExecutionProvider"])
-        made, _ = proof.run(session, name, card.method(name), given, [13, 47])
+        made, _ = proof.run_chunks(session, name, card.method(name), given, [13, 47])
         reach = made.shape[2] // 2  # what lies before a stream's first frame isn't the silence before a whole sound
         assert np.abs(made - wanted[name].numpy())[:, :, reach:].max() < 1e-5, name
 
@@ -129,7 +129,7 @@ def test_turning_a_condition_changes_the_sound(model_file: Path) -> None:
     model, card = load(model_file)
     session = ort.InferenceSession(split(model, "decode").SerializeToString(), providers=["CPUExecutionProvider"])
     low, high = (
-        proof.run(
+        proof.run_chunks(
             session,
             "decode",
             card.method("decode"),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from export.bending.bendable_layers import layers
+from export.bending.bendable_layers import find_layers
 from export.format.io import load
-from export.runtime.frame_stepper import Steps, session
+from export.runtime.frame_stepper import FrameStepper, session
 from models import zoo
 from models.data.features import load_audio
 from models.data.rendered import pairs
@@ -28,7 +28,7 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
     folder = tmp_path_factory.mktemp("pair")
     source, target = pairs.render(folder / "sounds", pairs.Settings(minutes=5, seed=1))
     model, card = load(ZOO / f"{NAME}.onnx")
-    steps = Steps(session(model.SerializeToString()), card, "transform")
+    steps = FrameStepper(session(model.SerializeToString()), card, "transform")
     scale, heard = SETTINGS.scale, Heard(SETTINGS.scale)
     turned = []
     for sound in source.of_split("held-out"):
@@ -69,6 +69,6 @@ def test_it_is_small_and_says_where_it_comes_from() -> None:
 
 def test_what_can_be_bent_of_it_is_what_was_learned() -> None:
     """The analysis multiplies by matrices as well."""
-    found = [layer.name for layer in layers(*load(ZOO / f"{NAME}.onnx"))]
+    found = [layer.name for layer in find_layers(*load(ZOO / f"{NAME}.onnx"))]
     assert len(found) == 16
     assert all(name.startswith("generator.") for name in found)

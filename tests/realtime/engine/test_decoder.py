@@ -67,7 +67,7 @@ def test_the_graph_itself_gives_the_same_magnitudes_at_every_cut(models: dict[st
     import onnxruntime as ort
 
     from export.format.graph import split
-    from export.proof.chunk_equality import run
+    from export.proof.chunk_equality import run_chunks
 
     model, card = load(models["spectral"])
     decoder = Decoder(models["spectral"])
@@ -76,9 +76,9 @@ def test_the_graph_itself_gives_the_same_magnitudes_at_every_cut(models: dict[st
     feeds = {"decode.input": latents_for(decoder, 140)[None].astype(np.float32)}
     for control, row in zip(decoder.method.controls, controls, strict=True):
         feeds[f"decode.control.{control.name}"] = row[None, None].astype(np.float32)
-    whole, _ = run(graph, "decode", card.method("decode"), feeds, [140])
+    whole, _ = run_chunks(graph, "decode", card.method("decode"), feeds, [140])
     for sizes in ([1] * 140, [7] * 20, [32, 32, 32, 44], [128, 12]):
-        chunked, _ = run(graph, "decode", card.method("decode"), feeds, sizes)
+        chunked, _ = run_chunks(graph, "decode", card.method("decode"), feeds, sizes)
         np.testing.assert_allclose(chunked, whole, atol=1e-5 * max(1.0, np.abs(whole).max()))
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from export.format.card import Latent
-from export.streaming.layer import whole
+from export.streaming.layer import whole_signals
 from export.streaming.layers import Conv1d, ConvTranspose1d
 from export.streaming.stack import Chain, Residual
 from export.streaming_method import streaming_method
@@ -59,7 +59,7 @@ def decoder() -> Chain:
         ]
     last = Conv1d(sizes[-1], CHANNELS, 7, bias=False)
     chain = Chain(*stack, nn.LeakyReLU(0.2), last, nn.Tanh()).eval()
-    with torch.no_grad(), whole(chain):  # weights that were never trained make next to no sound
+    with torch.no_grad(), whole_signals(chain):  # weights that were never trained make next to no sound
         sound = chain(torch.randn(1, LATENTS, 60))
         last.conv.weight.mul_(0.2 / sound.std())
     return chain
@@ -87,7 +87,7 @@ def rendered(path: Path, stack: Chain, rate: int) -> np.ndarray:
     for _ in range(round((SECONDS + 1.0) * rate / HOP)):
         engine.next()
     whole_input = torch.from_numpy(np.stack(latents, axis=1)[None]).float()  # [1, LATENTS, frames]
-    with torch.no_grad(), whole(stack):
+    with torch.no_grad(), whole_signals(stack):
         audio = stack(whole_input)[0].numpy()
     late = np.pad(audio, ((0, 0), (stack.delay, 0)))
     return Resampler(rate, STAGE_RATE, CHANNELS).push(late).T

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from export.streaming.layer import forget
+from export.streaming.layer import reset_caches
 from models.vae.networks import Scales, audio_decoder, audio_encoder
 from models.vae.networks.pictures import NetworkError
 from tests.export.streaming.stacks import assert_streams
@@ -41,7 +41,7 @@ def test_streaming_from_silence_is_what_training_saw(scales: Scales) -> None:
                     parameter.zero_()
             whole = layer.train()(x)
             layer.eval()
-            forget(layer)
+            reset_caches(layer)
             parts = torch.cat([layer(part) for part in x.split(4 * layer.takes, dim=2)], dim=2)
         assert torch.allclose(whole, parts, atol=1e-5)
 
