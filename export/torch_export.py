@@ -75,7 +75,7 @@ def export(
         Layers that get live controls, by name or pattern (see `export.bending.bend.bend`); None leaves the model as it
         is.
     weights
-        How they are stored; see `export.quantization.lighter`.
+        How they are stored; see `export.quantization.quantize`.
 
     Returns
     -------

@@ -12,14 +12,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
 
+from export.bending.bend import bend as bend_model
 from export.errors import ContractError
 from export.format.card import Card, Measured, Method, Provenance
 from export.format.graph import split
@@ -28,6 +27,8 @@ from export.format.validation import validate
 from export.onnx_naming import merge_methods
 from export.proof.chunk_equality import prove
 from export.proof.delay import measure_response
+from export.proof.measurement import measure
+from export.quantization import quantize
 from export.runtime.frame_stepper import session
 from export.torchscript.latent_stats import describe_latent
 from export.torchscript.method_runner import MethodRunner, settle_rest
@@ -109,18 +110,16 @@ def _convert(
     card = dataclasses.replace(card, methods=methods)
     validate(model, card)
     if bend is not None:
-        model, card = import_module("export.bending.bend").bend(model, card, bend)
+        model, card = bend_model(model, card, bend)
     model = convs_as_matmul(model)
     card = _prove_parity(script, converted, model, card, seed)
     proof = prove(model, card, seed=seed)
     if not proof.holds:
         raise ContractError(f"{name} does not stream, and was not written: {proof.failure()}")
     if weights != "fp32":
-        model, card, _cost = import_module("export.quantization").lighter(model, card, weights)
+        model, card, _cost = quantize(model, card, weights)
         card = _measure_parity(script, converted, model, card, seed)[0]  # as far off as it was asked to be
-    if find_spec("export.proof.measurement") is not None:
-        card = import_module("export.proof.measurement").measure(model, card)
-    save(out, model, card)
+    save(out, model, measure(model, card))
     return Conversion(card, tuple(warnings))
 
 

@@ -51,7 +51,7 @@ def export(
         Layers that get live controls, by name or pattern (see `export.bending.bend.bend`); None leaves the model as it
         is.
     weights
-        How they are stored: `fp32`, or smaller as `fp16` or `int8` (see `export.quantization.lighter`).
+        How they are stored: `fp32`, or smaller as `fp16` or `int8` (see `export.quantization.quantize`).
     voices
         Of a playable model: how many sound together, each with a pitch and a loudness of its own.
 

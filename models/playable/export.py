@@ -51,7 +51,7 @@ def write(
     bend
         Layers that get live controls; see `export.bending.bend.bend`.
     weights
-        How they are stored; see `export.quantization.lighter`.
+        How they are stored; see `export.quantization.quantize`.
 
     Raises
     ------
