@@ -56,7 +56,7 @@ def _denormals() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Small models that need no torch: `level` shows its latent, `tone` gives magnitudes, `bundled` is the
-    real one, and `spectral` the other one that gives magnitudes."""
+    real one, `spectral` the bundled one that gives magnitudes, and `mel` one that gives mel bands."""
     folder = tmp_path_factory.mktemp("models")
     return {
         "level": reference.level_model(folder / "level.onnx"),
@@ -71,6 +71,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "humming": reference.singing_model(folder / "humming.onnx", audio=True),
         "bundled": bundled_model(),
         "spectral": Library(folder).find("orchestra-spectral"),
+        "mel": Library(folder).find("endless"),
     }
 
 

@@ -99,8 +99,8 @@ class EngineState:
         caches, phase, sources, (controls,), *heard = parts  # there was no last part once
         inverter = None
         if head["phase"] is not None:
-            n_fft, hop, window, lookahead = head["phase"]
-            inverter = PhaseSnapshot((int(n_fft), int(hop), str(window), int(lookahead)), phase)
+            settings = tuple(setting if isinstance(setting, str) else int(setting) for setting in head["phase"])
+            inverter = PhaseSnapshot(settings, phase)
         latents = LatentMixerState.unpack(head["latents"], list(sources))
         return cls(AudioMethodState(caches, inverter), latents, controls, heard[0] if heard else ())
 

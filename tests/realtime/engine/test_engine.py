@@ -131,7 +131,7 @@ def test_a_seed_that_glides_starts_its_walk_once(models: dict[str, Path]) -> Non
     assert len(np.unique(begun[0, ::128])) > 50, "the walk stood still"
 
 
-@pytest.mark.parametrize("name", ["bundled", "tone"])
+@pytest.mark.parametrize("name", ["bundled", "tone", "mel"])
 def test_a_state_that_is_brought_back_sounds_as_it_did(models: dict[str, Path], name: str) -> None:
     engine = Engine(models[name], 48_000, seed=3)
     play(engine, 50)
