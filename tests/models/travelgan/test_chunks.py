@@ -20,8 +20,8 @@ from models.dcgan.export import GRAIN_CONTROL, EndlessStream
 from models.dsp.log_mel import Heard, LogMel
 from models.evaluation.boundary_metrics import log_mel
 from realtime.dsp.rtpghi import stft_magnitudes
-from tests.benchmarks._chunks import ChunkModel
-from tests.benchmarks._style import through_bands
+from tests.benchmarks.stitching.chunk_model import ChunkModel
+from tests.benchmarks.stitching.style_transfer import through_bands
 
 SCALE = LogMel(bands=32)
 HOP = 2048
