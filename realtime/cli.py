@@ -156,8 +156,9 @@ def _play(model: Path | None, *, window: bool, seconds: float | None, record: Pa
         stop.set()
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), ask_to_stop)
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish is respected
+            signal.signal(number, ask_to_stop)
     with session:
         print(_greeting(session), flush=True)
         if window and not screen:

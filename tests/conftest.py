@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,33 @@ from xdist.scheduler import LoadScopeScheduling
 from realtime.ipc.registry import Registry
 from realtime.library.library import Library, bundled_model
 from tests import reference
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set what tests and the processes that they start inherit, whoever runs them and wherever.
+
+    Signals that nohup or a script ignores, the language of messages, the user's folders, and their JACK server.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    home = tempfile.TemporaryDirectory(prefix="glitch-test-home-", ignore_cleanup_errors=True)
+    config.add_cleanup(home.cleanup)
+    # What others have computed and downloaded is nobody's data: it is used as it is.
+    caches = {"XDG_CACHE_HOME": Path.home() / ".cache", "npm_config_cache": Path.home() / ".npm"}
+    for name, folder in caches.items():
+        patch.setenv(name, os.environ.get(name, str(folder)))
+    for name in ("HOME", "USERPROFILE"):
+        patch.setenv(name, home.name)
+    for name in ("XDG_DATA_HOME", "APPDATA", "XDG_CONFIG_HOME"):
+        patch.setenv(name, str(Path(home.name, name)))
+    patch.setenv("LC_ALL", "C.UTF-8")
+    patch.delenv("LANGUAGE", raising=False)
+    patch.setenv("JACK_DEFAULT_SERVER", f"glitch-test-none-{os.getpid()}")
+    patch.setenv("JACK_NO_START_SERVER", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,15 +63,6 @@ class _Shared(LoadScopeScheduling):
 def _on_stage(nodeid: str) -> bool:
     """Whether a test plays: what it measures would not bear that others work beside it."""
     return not nodeid.startswith(("tests/export/", "tests/models/"))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep takes, journals and mappings of the tests out of the user's folders."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("XDG_DATA_HOME", "APPDATA"):
-            patch.setenv(name, str(tmp_path_factory.mktemp("data")))
-        yield
 
 
 @pytest.fixture

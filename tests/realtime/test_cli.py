@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ import soundfile as sf
 from export.format.card import KEY, to_json
 from export.format.io import load
 from realtime.ipc.registry import registry_folder
+from tests.eventually import eventually
 
 NO_SCREEN = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
 
@@ -33,8 +35,9 @@ def glitch_live(*arguments: str | Path, timeout: float = 90) -> subprocess.Compl
 class Playing:
     """A `glitch-live` that plays, from its greeting on."""
 
-    def __init__(self, *arguments: str | Path) -> None:
-        command = [sys.executable, "-m", "realtime.cli", "--device", "null", "--osc-port", "0", *map(str, arguments)]
+    def __init__(self, *arguments: str | Path, before: Sequence[str] = ()) -> None:
+        command = [*before, sys.executable, "-m", "realtime.cli", "--device", "null", "--osc-port", "0"]
+        command += map(str, arguments)
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=NO_SCREEN)
         assert self.process.stdout is not None
         self.greeting = self.process.stdout.readline()
@@ -47,17 +50,13 @@ class Playing:
         notes = list(registry_folder().glob(f"{self.process.pid}-*"))
         return [name for note in notes for name in note.read_text().split()]
 
-    def gone(self, timeout_s: float) -> list[int]:
-        """Wait for the whole family to end, and give those who haven't."""
-        end = time.monotonic() + timeout_s
-        left = self.family
-        while left and time.monotonic() < end:
-            left = [p for p in left if psutil.pid_exists(p) and psutil.Process(p).status() != psutil.STATUS_ZOMBIE]
-            time.sleep(0.02)
-        return left
+    def left(self) -> list[int]:
+        """Give those of the family that have not ended."""
+        alive = [pid for pid in self.family if psutil.pid_exists(pid)]
+        return [pid for pid in alive if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
 
 
-def test_it_plays_for_so_long_and_records_it(tmp_path: Path) -> None:
+def test_it_plays_for_as_long_as_asked_and_records_it(tmp_path: Path) -> None:
     out = tmp_path / "out.wav"
     done = glitch_live("--device", "null", "--seconds", "3", "--record", out, "--osc-port", "0")
     assert done.returncode == 0, done.stderr
@@ -106,12 +105,18 @@ def missing(folder: Path, _models: dict[str, Path]) -> Path:
     ],
 )
 @pytest.mark.parametrize("mode", [[], ["--check"], ["--list-params"]])
-def test_a_bad_model_is_one_sentence(tmp_path: Path, models: dict[str, Path], make, says: str, mode: list[str]) -> None:
+def test_a_bad_model_is_refused_in_one_sentence(
+    tmp_path: Path,
+    models: dict[str, Path],
+    make: Callable[[Path, dict[str, Path]], Path],
+    says: str,
+    mode: list[str],
+) -> None:
     done = glitch_live("--model", make(tmp_path, models), "--device", "null", *mode)
     assert_one_sentence(done, says)
 
 
-def test_a_bad_setting_is_one_sentence(tmp_path: Path, models: dict[str, Path]) -> None:
+def test_a_bad_setting_is_refused_in_one_sentence(tmp_path: Path, models: dict[str, Path]) -> None:
     model = ["--model", models["level"], "--headless"]
     assert_one_sentence(
         glitch_live(*model, "--device", "no such device"), "'no such device' is not an output device here"
@@ -158,10 +163,10 @@ def test_it_ends_cleanly_when_asked(name: str, tmp_path: Path) -> None:
     playing = Playing("--headless", "--record", out)
     segments = playing.segments()
     assert len(segments) == 2
-    time.sleep(0.5)  # something to record
+    eventually(lambda: out.exists() and out.stat().st_size > 100_000)
     playing.process.send_signal(getattr(signal, name))
-    assert playing.process.wait(5) == 0
-    assert playing.gone(2.0) == []
+    assert playing.process.wait(30) == 0
+    eventually(lambda: not playing.left())
     assert playing.segments() == []
     assert not any(Path("/dev/shm", segment).exists() for segment in segments)
     audio, _ = sf.read(out)
@@ -169,12 +174,22 @@ def test_it_ends_cleanly_when_asked(name: str, tmp_path: Path) -> None:
     assert np.abs(audio[-32:]).max() < 0.01, "it ended with a click"
 
 
+@pytest.mark.skipif(shutil.which("nohup") is None, reason="there is no nohup here")
+def test_under_nohup_it_plays_on_when_the_terminal_closes() -> None:
+    playing = Playing("--headless", before=["nohup"])
+    playing.process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        playing.process.wait(0.5)
+    playing.process.terminate()
+    assert playing.process.wait(30) == 0
+
+
 def test_a_kill_leaves_no_orphan_and_the_next_start_removes_what_was_left(models: dict[str, Path]) -> None:
     playing = Playing("--headless")
     segments = playing.segments()
     playing.process.kill()
     playing.process.wait()
-    assert playing.gone(2.0) == []
+    eventually(lambda: not playing.left())
     done = glitch_live(
         "--model", models["level"], "--device", "null", "--headless", "--seconds", "0.2", "--osc-port", "0"
     )

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -107,10 +106,8 @@ def test_the_commands_say_one_sentence_and_leave_nothing(command: str, name: str
 
 def test_a_conversion_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     source = hostile.good(tmp_path / "model.ts")
-    began = time.monotonic()
     with pytest.raises(ConversionError, match=r"was ended after 0 s"):
         convert(source, tmp_path / "out.onnx", time_limit_s=0.2)
-    assert time.monotonic() - began < 10
     assert list(tmp_path.iterdir()) == [source]
 
 

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -241,15 +240,11 @@ def test_a_load_converts_beside_the_playing(source: Path, studio: Studio, models
         assert session.player.source == source
 
 
-def test_a_conversion_that_nobody_waits_for_any_more_is_given_up(
-    source: Path, studio: Studio, models: dict[str, Path]
-) -> None:
+def test_a_session_that_ends_gives_up_its_conversion(source: Path, studio: Studio, models: dict[str, Path]) -> None:
     studio.free.clear()
     with quiet(models["level"], library=source.parent) as session:
         loading = session.load("clay")
         eventually(lambda: studio.going_on == 1)
-        began = time.monotonic()
-    assert time.monotonic() - began < 5
     with pytest.raises(GlitchError, match="was given up"):
         loading.result(0)
     assert not studio.made

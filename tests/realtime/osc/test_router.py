@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
+from realtime.osc import feedback
 from realtime.osc.codec import write_message
 from realtime.osc.feedback import MAX_BUNDLE, MAX_SUBSCRIPTIONS, Feedback
 from realtime.osc.router import Router
 from realtime.osc.udp import UdpServer
+from tests.eventually import eventually
 from tests.realtime.osc.osc_stage import ROWS, Controller, ValueStage, bundle, message, table
 
 
@@ -247,19 +250,20 @@ def test_a_subscription_can_be_ended(played: Played) -> None:
     other.close()
 
 
-def test_a_subscription_lapses_unless_it_is_renewed() -> None:
-    played = Played(lapse_s=0.4)
+def test_a_subscription_lapses_unless_it_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    played = Played(lapse_s=60.0)
+    passed = 0.0
+    monkeypatch.setattr(feedback, "time", SimpleNamespace(monotonic=lambda: passed + time.monotonic()))
     played.controller.send("/subscribe", "/gain", 50)
-    for k in range(1, 9):  # twice the time
-        time.sleep(0.1)
+    for k in range(1, 9):  # nearly seven minutes
+        played.controller.wait_for("/subscribed")
+        passed += 50.0
         played.controller.send("/subscribe", "/gain", 50)
         played.controller.send("/gain", float(k))
     assert played.controller.wait_for("/gain", until=lambda value: value == 8.0)
     assert len(played.feedback.subscriptions) == 1
-    ends = time.monotonic() + 5
-    while played.feedback.subscriptions and time.monotonic() < ends:
-        time.sleep(0.02)
-    assert played.feedback.subscriptions == []
+    passed += 61.0
+    eventually(lambda: played.feedback.subscriptions == [])
     played.close()
 
 

@@ -164,7 +164,7 @@ def test_the_command_takes_it(models: dict[str, Path], tmp_path: Path) -> None:
     assert playing.process.wait(30) == 0
     assert "/feedback" in playing.greeting
     assert ", hearing " in playing.greeting
-    assert not playing.gone(10)
+    eventually(lambda: not playing.left())
     listed = glitch_live("--model", models["passing"], "--list-params")
     assert "/freeze/length" in listed.stdout
     assert "/latent/" not in listed.stdout
