@@ -54,7 +54,7 @@ class Listener:
     """A port that takes OSC, so that everything a patch sends can be seen."""
 
     def __init__(self) -> None:
-        self.heard: dict[str, tuple[object, ...]] = {}
+        self.received: dict[str, tuple[object, ...]] = {}
         self.peer: tuple[str, int] | None = None
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
@@ -68,7 +68,7 @@ class Listener:
             if not packet:
                 return
             for message, _ in messages(packet):
-                self.heard[message.address] = tuple(message.params)
+                self.received[message.address] = tuple(message.params)
 
     def answer(self, values: dict[str, float]) -> None:
         assert self.peer is not None
@@ -122,7 +122,7 @@ def test_the_pure_data_patch_plays_a_latent(models: dict[str, Path], tmp_path: P
         assert session.osc is not None
         session.set("/walk/radius", 0)
         with pure_data(tmp_path, session.osc.port, "glitch-latent-1 2.5"):
-            assert wait_for(lambda: session.get("/latent/1") == 2.5, 10), "the slider was not heard"
+            assert wait_for(lambda: session.get("/latent/1") == 2.5, 10), "the slider was not received"
 
 
 def test_every_control_of_the_pure_data_patch_plays_its_parameter(tmp_path: Path) -> None:
@@ -139,8 +139,8 @@ def test_every_control_of_the_pure_data_patch_plays_its_parameter(tmp_path: Path
 def test_the_buttons_of_the_pure_data_patch_are_heard(tmp_path: Path, listener: Listener) -> None:
     with pure_data(tmp_path, listener.port, "glitch-snapshot 4", "glitch-panic bang", "glitch-reset bang"):
         wanted = {"/snapshot/5", "/panic", "/reset", "/subscribe"}
-        assert wait_for(lambda: wanted <= listener.heard.keys(), 10), listener.heard
-        assert listener.heard["/subscribe"] == ("/", 20.0)
+        assert wait_for(lambda: wanted <= listener.received.keys(), 10), listener.received
+        assert listener.received["/subscribe"] == ("/", 20.0)
 
 
 def test_the_pure_data_patch_knows_only_parameters_that_there_are(bundled: Table) -> None:
@@ -168,15 +168,15 @@ def test_the_sliders_of_the_pure_data_patch_follow_without_sending(tmp_path: Pat
     then = f"#X obj 90 70 t b;\n#X msg 90 100 {ask};\n"  # asks each slider when a crossfade is told
     wires = "#X connect 0 0 1 0;\n#X connect 1 0 2 0;\n#X connect 1 1 3 0;\n#X connect 3 0 4 0;\n"
     with pure_data(tmp_path, listener.port, beside=seen + then + wires) as said:
-        assert wait_for(lambda: "/subscribe" in listener.heard, 10)
+        assert wait_for(lambda: "/subscribe" in listener.received, 10)
         listener.answer({**told, "/latent/1/scale": 2.0})
         assert wait_for(lambda: "gain: -6\n" in said, 10), said
-        assert listener.heard.keys() == {"/subscribe"}, "what was told was sent back"
+        assert listener.received.keys() == {"/subscribe"}, "what was told was sent back"
         listener.answer({"/crossfade": 0.5})
         for address, value in told.items():
-            assert wait_for(lambda a=address: a in listener.heard, 10), address
-            assert listener.heard[address] == (pytest.approx(value, abs=1e-6),)
-        assert "/latent/1" not in listener.heard
+            assert wait_for(lambda a=address: a in listener.received, 10), address
+            assert listener.received[address] == (pytest.approx(value, abs=1e-6),)
+        assert "/latent/1" not in listener.received
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from realtime.dsp.framer import match_channels, write_circular
 
 
 @given(st.integers(1, 9), st.lists(st.integers(0, 25), max_size=6))
-def test_a_memory_holds_the_last_of_a_stream(size: int, counts: list[int]) -> None:
+def test_a_circular_buffer_holds_the_end_of_a_stream(size: int, counts: list[int]) -> None:
     memory, at = np.zeros((2, size)), 0
     for count in counts:
         write_circular(memory, at, np.stack([np.arange(at, at + count), -np.arange(at, at + count)]))
@@ -17,7 +17,7 @@ def test_a_memory_holds_the_last_of_a_stream(size: int, counts: list[int]) -> No
     assert np.array_equal(memory[:, last % size], np.stack([last, -last]))
 
 
-def test_channels_are_brought_to_others() -> None:
+def test_channels_are_matched() -> None:
     stereo = np.array([[1.0, 2.0], [3.0, 6.0]])
     assert np.array_equal(match_channels(stereo, 1), [[2.0, 4.0]])
     assert np.array_equal(match_channels(stereo, 2), stereo)

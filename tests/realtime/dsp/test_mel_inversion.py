@@ -95,7 +95,7 @@ def test_silence_stays_exactly_silent_and_comes_back_after_sound() -> None:
         min_size=1,
     ),
 )
-def test_what_is_no_power_counts_as_zero(inverter: MelInverter, bad: list[tuple[int, int, float]]) -> None:
+def test_negative_and_non_finite_power_counts_as_zero(inverter: MelInverter, bad: list[tuple[int, int, float]]) -> None:
     clean, poisoned = (lively_bands(20) for _ in range(2))
     for b, n, value in bad:
         clean[b, n], poisoned[b, n] = 0, value
@@ -150,16 +150,18 @@ def test_noise_does_not_freeze_into_lines() -> None:
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_music_comes_back_nearer_to_its_bands_than_without_listening(piece: str) -> None:
+def test_corrections_bring_music_closer_to_its_bands(piece: str) -> None:
     weights = librosa.filters.mel(sr=RATE, n_fft=2048, n_mels=128)
     bands = bands_of(render(piece)[0][RATE : 3 * RATE], weights)
-    heard = bands > 1e-6 * bands.max()
+    output = bands > 1e-6 * bands.max()
     off_db = []
     for rounds in (0, 3):
         inverter = MelInverter(weights, 2048, 512, rounds=rounds)
         audio = inverter.push(np.pad(bands, ((0, 0), (0, 3))))[inverter.delay :][: 2 * RATE]
         made = bands_of(audio, weights)
-        off_db.append(10 * np.abs(np.log10(np.maximum(made, 1e-20)) - np.log10(np.maximum(bands, 1e-20)))[heard].mean())
+        off_db.append(
+            10 * np.abs(np.log10(np.maximum(made, 1e-20)) - np.log10(np.maximum(bands, 1e-20)))[output].mean()
+        )
     assert off_db[1] < off_db[0] - 0.5
     assert off_db[1] < 3
 
@@ -174,12 +176,12 @@ def test_music_comes_back_nearer_to_its_bands_than_without_listening(piece: str)
         (lambda: MelInverter(small_weights(), 256, 64).push(np.zeros((24, 1), complex)), "real numbers"),
     ],
 )
-def test_an_error_says_what_is_allowed(wrong: Callable[[], object], remedy: str) -> None:
+def test_errors_name_the_allowed_values(wrong: Callable[[], object], remedy: str) -> None:
     with pytest.raises(ValueError, match=remedy):
         wrong()
 
 
-def test_nothing_is_left_to_compile_once_it_is_warm() -> None:
+def test_warm_compiles_everything() -> None:
     unmel.warm()
     kernels = [value for value in vars(unmel).values() if hasattr(value, "signatures")]
     compiled = [len(kernel.signatures) for kernel in kernels]

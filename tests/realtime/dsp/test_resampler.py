@@ -25,23 +25,23 @@ def test_any_cut_gives_the_same_samples(pair: tuple[float, float], cuts: list[in
 
 @pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize("hertz", [100.0, 1000.0, 10_000.0])
-def test_a_tone_stays_what_and_where_it_is(pair: tuple[float, float], hertz: float) -> None:
+def test_a_tone_keeps_its_level_and_position(pair: tuple[float, float], hertz: float) -> None:
     given_rate, wanted = pair
     audio = np.sin(2 * np.pi * hertz * np.arange(round(given_rate / 4)) / given_rate).astype(np.float32)
-    heard = Resampler(given_rate, wanted, 1).push(audio[None])[0]
-    expected = np.sin(2 * np.pi * hertz * np.arange(len(heard)) / wanted)
-    error = (heard - expected)[1000:]
+    output = Resampler(given_rate, wanted, 1).push(audio[None])[0]
+    expected = np.sin(2 * np.pi * hertz * np.arange(len(output)) / wanted)
+    error = (output - expected)[1000:]
     assert 10 * np.log10(np.mean(error**2) * 2) < -80
 
 
-def test_what_the_lower_rate_cannot_hold_is_left_out() -> None:
+def test_frequencies_above_the_lower_nyquist_are_removed() -> None:
     audio = np.sin(2 * np.pi * 26_000 * np.arange(24_000) / 96_000).astype(np.float32)
-    heard = Resampler(96_000, 44_100, 1).push(audio[None])[0]
-    assert np.abs(heard[1000:]).max() < 1e-3
+    output = Resampler(96_000, 44_100, 1).push(audio[None])[0]
+    assert np.abs(output[1000:]).max() < 1e-3
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_no_more_is_held_back_than_the_filter_needs(pair: tuple[float, float]) -> None:
+def test_the_delay_is_half_the_filter(pair: tuple[float, float]) -> None:
     resampler, taken, given_back = Resampler(*pair, 1), 0, 0
     for _ in range(1000):
         given_back += resampler.push(np.zeros((1, 128), np.float32)).shape[1]

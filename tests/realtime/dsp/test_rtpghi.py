@@ -148,7 +148,9 @@ def test_silence_after_sound_is_exact_once_the_last_window_is_over_and_sound_com
         min_size=1,
     ),
 )
-def test_what_is_no_magnitude_counts_as_zero(inverter: PhaseInverter, bad: list[tuple[int, int, float]]) -> None:
+def test_negative_and_non_finite_magnitudes_count_as_zero(
+    inverter: PhaseInverter, bad: list[tuple[int, int, float]]
+) -> None:
     clean, poisoned = (lively_magnitudes(inverter.bins, 20).astype(np.float64) for _ in range(2))
     for m, n, value in bad:
         clean[m, n], poisoned[m, n] = 0, value
@@ -210,7 +212,7 @@ def test_a_click_out_of_silence_stays_a_click_where_it_was(position: int, lookah
 
 @lookaheads
 @pytest.mark.parametrize("hop", [256, 512])
-def test_nothing_is_heard_well_before_a_note_sets_in(lookahead: int, hop: int) -> None:
+def test_an_onset_has_no_pre_echo(lookahead: int, hop: int) -> None:
     note = sine(800) * np.exp(-np.arange(SAMPLE_RATE) / 6000)
     magnitudes = stft_magnitudes(np.concatenate([np.zeros(12000), note]), N_FFT, hop)
     energy = invert(magnitudes, N_FFT, hop, lookahead=lookahead) ** 2
@@ -218,7 +220,7 @@ def test_nothing_is_heard_well_before_a_note_sets_in(lookahead: int, hop: int) -
 
 
 @lookaheads
-def test_sounds_that_set_in_apart_from_each_other_each_find_their_phases(lookahead: int) -> None:
+def test_isolated_onsets_each_find_their_phases(lookahead: int) -> None:
     random = np.random.default_rng(0)
     spectrum = np.fft.rfft(random.standard_normal(SAMPLE_RATE) * (np.arange(SAMPLE_RATE) > 12000))
     frequencies = np.fft.rfftfreq(SAMPLE_RATE, 1 / SAMPLE_RATE)
@@ -339,13 +341,13 @@ def test_invert_keeps_the_level_up_to_the_first_and_last_sample(lookahead: int) 
         (lambda: invert(np.zeros((257, 4)), 512, 128, length=513), "0 to 512"),
     ],
 )
-def test_an_error_says_what_is_allowed(wrong: Callable[[], object], remedy: str) -> None:
+def test_errors_name_the_allowed_values(wrong: Callable[[], object], remedy: str) -> None:
     with pytest.raises(ValueError, match=remedy):
         wrong()
 
 
 @pytest.mark.parametrize("kind", ["float32", "float64", "float16", "int32"])
-def test_nothing_is_left_to_compile_once_it_is_warm(kind: str) -> None:
+def test_warm_compiles_everything(kind: str) -> None:
     phase.warm()
     kernels = [value for value in vars(propagation).values() if hasattr(value, "signatures")]
     compiled = [len(kernel.signatures) for kernel in kernels]

@@ -119,7 +119,7 @@ def test_the_same_performance_gives_the_same_samples(effect: Effect) -> None:
 
 
 @EACH
-def test_a_reset_forgets_what_was_heard(effect: Effect) -> None:
+def test_a_reset_clears_all_effects(effect: Effect) -> None:
     chain = Chain([effect], RATE, 2)
     first = play(chain, noise(3000))
     chain.reset()
@@ -158,9 +158,9 @@ def test_the_wet_sound_lags_by_exactly_the_latency(effect: Effect) -> None:
         chain.set(f"/fx/1/{name}", value)
     click = np.zeros((2, 4000), np.float32)
     click[:, 1000] = 0.25
-    heard = np.abs(play(chain, click)[0]).argmax()
+    output = np.abs(play(chain, click)[0]).argmax()
     softened = 2 if effect.name == "LadderFilter" else 0  # four poles at 20 kHz delay by what they are
-    assert 0 <= heard - 1000 - chain.latency <= softened
+    assert 0 <= output - 1000 - chain.latency <= softened
 
 
 def test_latencies_add_up() -> None:
@@ -180,12 +180,12 @@ def test_a_step_of_20_db_is_a_ramp_of_30_ms() -> None:
     chain = Chain([find("gain")], RATE, 2)
     chain.set("/fx/1/gain", -20.0)
     step, ramp = 4801, 1440
-    heard = play(chain, sine(9600), (128,), ((step, "/fx/1/gain", 0.0),))[0]
+    output = play(chain, sine(9600), (128,), ((step, "/fx/1/gain", 0.0),))[0]
     db = -20 + 20 * np.clip((np.arange(9600) - step) / ramp, 0, 1)
     ideal = sine(9600)[0] * 10 ** (db / 20)
     one_tick = 10 ** (20 * 2 * 16 / ramp / 20) - 1  # knobs go every 16 samples, from the next one that counts
-    assert np.all(np.abs(heard - ideal) <= one_tick * np.abs(ideal) + 1e-4)
-    assert np.abs(np.diff(heard)).max() <= 1.5 * np.abs(np.diff(ideal)).max()
+    assert np.all(np.abs(output - ideal) <= one_tick * np.abs(ideal) + 1e-4)
+    assert np.abs(np.diff(output)).max() <= 1.5 * np.abs(np.diff(ideal)).max()
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_any_number_of_channels_is_taken(effect: Effect, channels: int) -> None:
     assert not chain.problems
 
 
-def test_what_is_not_a_number_never_stays() -> None:
+def test_non_finite_input_leaves_no_trace() -> None:
     chain = Chain([find("reverb"), find("lowpassfilter")], RATE, 2)
     audio = noise(4000)
     audio[0, 1000], audio[1, 1001] = np.nan, np.inf
@@ -260,8 +260,8 @@ def test_an_effect_that_fails_gives_way_to_the_dry_sound(harm: str, monkeypatch:
 
     def harmed(self: Voice, audio: np.ndarray) -> np.ndarray:
         made = honest(self, audio)
-        self.__dict__["heard"] = self.__dict__.get("heard", 0) + audio.shape[1]
-        if self.__dict__["heard"] < 20_000 or self.__dict__["name"] != "Invert":
+        self.__dict__["output"] = self.__dict__.get("output", 0) + audio.shape[1]
+        if self.__dict__["output"] < 20_000 or self.__dict__["name"] != "Invert":
             return made
         if harm == "raises":
             raise RuntimeError("it burns")

@@ -45,8 +45,8 @@ def test_a_chain_changes_while_it_plays_without_a_gap_and_keeps_its_knobs(models
             begin = session.clock
             session.set_effects(change).result(30)
             assert session.clock - begin < 250_000, "longer than the history reaches"
-            heard = np.abs(session.segment["history"][np.arange(begin, session.clock) % 262_144, 0])
-            quietest = heard[: len(heard) // 480 * 480].reshape(-1, 480).max(axis=1).min()
+            output = np.abs(session.segment["history"][np.arange(begin, session.clock) % 262_144, 0])
+            quietest = output[: len(output) // 480 * 480].reshape(-1, 480).max(axis=1).min()
             assert quietest > 0.02, "there was a gap"
             assert largest_step(session, begin) < 3 * own, "there was a step"
 
@@ -62,7 +62,7 @@ def test_a_chain_changes_while_it_plays_without_a_gap_and_keeps_its_knobs(models
         assert "/fx/2/mix" not in session.addresses
 
 
-def test_what_is_no_effect_is_one_sentence_and_changes_nothing(models: dict[str, Path]) -> None:
+def test_an_unknown_effect_is_refused_in_one_sentence(models: dict[str, Path]) -> None:
     with pytest.raises(GlitchError, match="Reverb"):
         Session(models["level"], device="null", fx=["no such effect"])
     with Session(models["level"], device="null") as session:

@@ -1,4 +1,4 @@
-"""The loop: what was heard is what repeats, and nothing sounds twice."""
+"""The looper repeats what was played and adds nothing twice."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ LENGTHS = st.integers(1, 40)
 
 
 class Player:
-    """A performer at a loop: steers, and hears the gesture and what the loop adds to it."""
+    """A performer at a looper: moves faders and records gesture plus contribution."""
 
     def __init__(self) -> None:
         self.loop = Looper(SIZE, RATE)
         self.switches: dict[str, Any] = {"record": False, "overdub": False, "play": False, "speed": 1.0}
 
-    def hear(self, gestures: np.ndarray, **switches: Any) -> np.ndarray:
+    def perform(self, gestures: np.ndarray, **switches: Any) -> np.ndarray:
         """Steer through gestures [shape=(frames, latents)], with switches as they now stand."""
         self.switches |= switches
-        heard, faders = [], np.zeros(SIZE)
+        played, faders = [], np.zeros(SIZE)
         for gesture in gestures:
             faders[:] = gesture  # the same memory each time: the loop must not hold on to it
-            heard.append(faders + self.loop.next(faders, **self.switches))
-        return np.array(heard)
+            played.append(faders + self.loop.next(faders, **self.switches))
+        return np.array(played)
 
     def hold(self, gesture: np.ndarray, frames: int, **switches: Any) -> np.ndarray:
         """Leave the faders where they are."""
-        return self.hear(np.tile(gesture, (frames, 1)), **switches)
+        return self.perform(np.tile(gesture, (frames, 1)), **switches)
 
 
 def gestures(seed: int, frames: int) -> np.ndarray:
@@ -46,30 +46,28 @@ def gestures(seed: int, frames: int) -> np.ndarray:
 def recorded(gesture: np.ndarray) -> Player:
     """Record a gesture, and stay at its end."""
     player = Player()
-    player.hear(gesture, record=True)
+    player.perform(gesture, record=True)
     return player
 
 
 @given(SEEDS, LENGTHS)
-def test_what_was_heard_while_recording_is_what_repeats(seed: int, frames: int) -> None:
+def test_the_loop_repeats_the_recorded_gesture(seed: int, frames: int) -> None:
     gesture, player = gestures(seed, frames), Player()
-    assert_array_equal(player.hear(gesture, record=True), gesture)
+    assert_array_equal(player.perform(gesture, record=True), gesture)
     assert_allclose(player.hold(gesture[-1], 3 * frames, record=False), np.tile(gesture, (3, 1)), atol=1e-6)
 
 
 @given(SEEDS, LENGTHS)
-def test_what_the_performer_does_later_is_added(seed: int, frames: int) -> None:
+def test_later_gestures_are_added_to_the_loop(seed: int, frames: int) -> None:
     gesture = gestures(seed, frames)
     player = recorded(gesture)
     player.hold(gesture[-1], frames, record=False)
     later = gestures(seed + 1, frames)
-    assert_allclose(player.hear(later) - later, gesture - gesture[-1], atol=1e-6)
+    assert_allclose(player.perform(later) - later, gesture - gesture[-1], atol=1e-6)
 
 
 @given(SEEDS, st.integers(2, 40), st.data())
-def test_what_was_heard_while_overdubbing_is_what_repeats_and_the_rest_is_as_it_was(
-    seed: int, frames: int, data: st.DataObject
-) -> None:
+def test_an_overdub_repeats_and_leaves_other_frames_unchanged(seed: int, frames: int, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, frames))
     count = data.draw(st.integers(1, frames))
     gesture = gestures(seed, frames)
@@ -77,22 +75,22 @@ def test_what_was_heard_while_overdubbing_is_what_repeats_and_the_rest_is_as_it_
     player.hold(gesture[-1], first, record=False)
     moved = gestures(seed + 1, count)
     moved[0] = gesture[-1]  # an overdub begins where the faders are
-    heard = player.hear(moved, overdub=True)
+    played = player.perform(moved, overdub=True)
     rest = player.hold(moved[-1], 2 * frames, overdub=False)
     expected = gesture.copy()
-    expected[(first + np.arange(count)) % frames] = heard
+    expected[(first + np.arange(count)) % frames] = played
     at = (first + count + np.arange(2 * frames)) % frames
     assert_allclose(rest, expected[at], atol=1e-6)
 
 
 @given(SEEDS, st.integers(2, 20), st.integers(2, 5))
-def test_the_last_way_round_of_a_long_overdub_is_what_repeats(seed: int, frames: int, rounds: int) -> None:
+def test_the_last_round_of_a_long_overdub_repeats(seed: int, frames: int, rounds: int) -> None:
     gesture = 0.1 * gestures(seed, frames)
     player = recorded(gesture)
     player.hold(gesture[-1], frames, record=False)
     moved = np.concatenate([gesture[-1:], 0.1 * gestures(seed + 1, rounds * frames - 1)])
-    heard = player.hear(moved, overdub=True)
-    assert_allclose(player.hold(moved[-1], frames, overdub=False), heard[-frames:], atol=1e-6)
+    played = player.perform(moved, overdub=True)
+    assert_allclose(player.hold(moved[-1], frames, overdub=False), played[-frames:], atol=1e-6)
 
 
 @settings(deadline=None)
@@ -105,7 +103,7 @@ def test_an_overdub_at_any_speed_leaves_no_frame_out(seed: int, frames: int, spe
     player.hold(gesture[-1], 1, record=False, speed=speed)  # from the beginning, now a step on
     count = int((frames - 2) / abs(speed)) - 1
     moved = np.concatenate([gesture[-1:], gestures(seed + 1, count - 1)])
-    player.hear(moved, overdub=True)
+    player.perform(moved, overdub=True)
     player.hold(moved[-1], 1, overdub=False)
     after = player.hold(moved[-1], frames, speed=1.0, play=True)
     passed = np.round(abs(speed) * (1 + np.arange(count)), 9)  # a place is that of a whole frame if it is that near
@@ -116,20 +114,18 @@ def test_an_overdub_at_any_speed_leaves_no_frame_out(seed: int, frames: int, spe
 
 @settings(deadline=None)
 @given(SEEDS, st.integers(20, 60), st.floats(0.3, 4), st.booleans())
-def test_a_straight_gesture_overdubbed_at_any_speed_repeats_as_it_was_heard(
-    seed: int, frames: int, speed: float, back: bool
-) -> None:
+def test_a_linear_gesture_overdubbed_at_any_speed_repeats(seed: int, frames: int, speed: float, back: bool) -> None:
     gesture = gestures(seed, frames)
     player = recorded(gesture)
     speed = -speed if back else speed
     player.hold(gesture[-1], 1, record=False, speed=speed)
     count = int((frames - 2) / abs(speed)) - 1
     straight = gesture[-1] + np.outer(np.arange(count), [0.01, -0.02])
-    heard = player.hear(straight, overdub=True)
+    played = player.perform(straight, overdub=True)
     player.hold(straight[-1], 1, overdub=False)
     again = player.hold(straight[-1], count + 1, play=True)[1:]
-    edge = int(np.ceil(1 / abs(speed)))  # there, what is heard lies between a frame that was passed and one that wasn't
-    assert_allclose(again[edge : count - edge], heard[edge : count - edge], atol=1e-6)
+    edge = int(np.ceil(1 / abs(speed)))  # there, the value lies between a frame that was passed and one that wasn't
+    assert_allclose(again[edge : count - edge], played[edge : count - edge], atol=1e-6)
 
 
 @given(SEEDS, st.integers(1, 10), st.integers(1, 4), st.booleans())
@@ -139,11 +135,11 @@ def test_an_overdub_at_whole_speeds_repeats_any_gesture(seed: int, rounds: int, 
     player = recorded(gesture)
     player.hold(gesture[-1], rounds + 1, record=False, speed=-speed if back else speed)
     moved = np.concatenate([gesture[-1:], gestures(seed + 1, rounds)])
-    heard = player.hear(moved, overdub=True)
-    assert_allclose(player.hold(moved[-1], rounds + 1, overdub=False), heard, atol=1e-6)
+    played = player.perform(moved, overdub=True)
+    assert_allclose(player.hold(moved[-1], rounds + 1, overdub=False), played, atol=1e-6)
 
 
-def test_an_overdub_at_half_speed_is_not_heard_twice_as_it_is_made() -> None:
+def test_an_overdub_at_half_speed_counts_once() -> None:
     player = recorded(np.zeros((10, SIZE)))
     player.hold(np.zeros(SIZE), 4, record=False, speed=0.5)
     player.hold(np.zeros(SIZE), 1, overdub=True)
@@ -152,7 +148,7 @@ def test_an_overdub_at_half_speed_is_not_heard_twice_as_it_is_made() -> None:
 
 
 @pytest.mark.parametrize("frame", [4, 9, 10])
-def test_to_and_fro_over_a_frame_is_not_heard_twice(frame: int) -> None:
+def test_passing_a_frame_back_and_forth_counts_once(frame: int) -> None:
     player = recorded(np.zeros((10, SIZE)))
     player.hold(np.zeros(SIZE), 1, record=False, speed=frame - 0.25)
     player.hold(np.zeros(SIZE), 1, overdub=True, speed=0.5)
@@ -172,9 +168,9 @@ def test_an_overdub_on_a_loop_that_is_held_keeps_where_the_fader_was_left() -> N
     player = recorded(np.zeros((4, SIZE)))
     player.hold(np.zeros(SIZE), 2, record=False)
     player.hold(np.zeros(SIZE), 1, overdub=True, speed=0.0)
-    player.hear(np.outer([1.0, 5.0, 2.0], np.ones(SIZE)))
-    heard = player.hold(np.full(SIZE, 2.0), 8, overdub=False, speed=1.0)
-    assert_allclose(heard[:, 0], [2, 0, 0, 0, 2, 0, 0, 0], atol=1e-6)
+    player.perform(np.outer([1.0, 5.0, 2.0], np.ones(SIZE)))
+    played = player.hold(np.full(SIZE, 2.0), 8, overdub=False, speed=1.0)
+    assert_allclose(played[:, 0], [2, 0, 0, 0, 2, 0, 0, 0], atol=1e-6)
 
 
 def test_a_fader_left_off_its_place_cannot_run_away() -> None:
@@ -197,8 +193,8 @@ def test_speed_zero_holds_and_the_loop_goes_on_from_there() -> None:
 def test_below_zero_the_loop_runs_backwards() -> None:
     gesture = gestures(2, 7)
     player = recorded(gesture)
-    heard = player.hold(gesture[-1], 14, record=False, speed=-1.0)
-    assert_allclose(heard, gesture[-np.arange(14) % 7], atol=1e-6)
+    played = player.hold(gesture[-1], 14, record=False, speed=-1.0)
+    assert_allclose(played, gesture[-np.arange(14) % 7], atol=1e-6)
 
 
 @given(SEEDS, LENGTHS, st.floats(-4, 4))
@@ -207,11 +203,11 @@ def test_at_any_speed_the_loop_goes_straight_from_frame_to_frame_round_and_round
 ) -> None:
     gesture = gestures(seed, frames)
     player = recorded(gesture)
-    heard = player.hold(gesture[-1], 60, record=False, speed=speed)
+    played = player.hold(gesture[-1], 60, record=False, speed=speed)
     at = (speed * np.arange(60)) % frames
     wrapped = np.concatenate([gesture, gesture[:1]])
     expected = [np.interp(at, np.arange(frames + 1), wrapped[:, k]) for k in range(SIZE)]
-    assert_allclose(heard, np.transpose(expected), atol=1e-6)
+    assert_allclose(played, np.transpose(expected), atol=1e-6)
 
 
 def test_playing_again_begins_at_the_beginning_and_stopping_leaves_the_gesture_alone() -> None:
@@ -227,30 +223,30 @@ def test_recording_again_forgets_the_old_loop() -> None:
     player = recorded(gestures(4, 9))
     player.hold(np.zeros(SIZE), 5, record=False)
     again = gestures(5, 4)
-    assert_array_equal(player.hear(again, record=True), again)
+    assert_array_equal(player.perform(again, record=True), again)
     assert_allclose(player.hold(again[-1], 8, record=False), np.tile(again, (2, 1)), atol=1e-6)
 
 
 def test_the_switch_for_playing_says_nothing_while_recording() -> None:
     gesture, player = gestures(6, 6), Player()
-    player.hear(gesture[:2], record=True)
-    player.hear(gesture[2:4], play=True)
-    player.hear(gesture[4:], play=False)
+    player.perform(gesture[:2], record=True)
+    player.perform(gesture[2:4], play=True)
+    player.perform(gesture[4:], play=False)
     assert_allclose(player.hold(gesture[-1], 6, record=False), gesture, atol=1e-6)
 
 
 def test_without_a_loop_nothing_plays() -> None:
     gesture, player = gestures(7, 5), Player()
-    assert_array_equal(player.hear(gesture, play=True, overdub=True), gesture)
+    assert_array_equal(player.perform(gesture, play=True, overdub=True), gesture)
     assert player.loop.mode == "stopped"
 
 
 def test_an_overdub_that_was_on_before_begins_with_the_loop() -> None:
     gesture, player = gestures(8, 5), Player()
-    player.hear(gesture, record=True, overdub=True)
+    player.perform(gesture, record=True, overdub=True)
     moved = np.concatenate([gesture[-1:], gestures(9, 4)])
-    heard = player.hear(moved, record=False)
-    assert_allclose(player.hold(moved[-1], 5, overdub=False), heard, atol=1e-6)
+    played = player.perform(moved, record=False)
+    assert_allclose(player.hold(moved[-1], 5, overdub=False), played, atol=1e-6)
 
 
 def test_stopping_ends_an_overdub() -> None:
@@ -258,16 +254,16 @@ def test_stopping_ends_an_overdub() -> None:
     player = recorded(gesture)
     player.hold(gesture[-1], 6, record=False, play=True)
     moved = np.concatenate([gesture[-1:], gestures(11, 2)])
-    heard = player.hear(moved, overdub=True)
+    played = player.perform(moved, overdub=True)
     player.hold(moved[-1], 2, play=False)
-    expected = np.concatenate([heard, gesture[3:]])
+    expected = np.concatenate([played, gesture[3:]])
     assert_allclose(player.hold(moved[-1], 6, overdub=False, play=True), expected, atol=1e-6)
 
 
 def test_a_recording_that_is_full_closes_by_itself() -> None:
     longest = int(MAX_S * RATE)
     gesture, player = gestures(12, longest), Player()
-    assert_array_equal(player.hear(gesture, record=True), gesture)
+    assert_array_equal(player.perform(gesture, record=True), gesture)
     assert_allclose(player.hold(gesture[-1], longest), gesture, atol=1e-6)
     assert_allclose(player.hold(gesture[-1], 5, record=False), gesture[:5], atol=1e-6)
     assert player.loop.length == longest
@@ -281,9 +277,9 @@ def test_what_is_cleared_is_gone_until_it_is_recorded_anew(recording: bool) -> N
         player.hold(gesture[-1], 2, record=False, overdub=True)
     player.loop.clear()
     assert player.loop.length == 0
-    assert_array_equal(player.hear(gesture), gesture)
+    assert_array_equal(player.perform(gesture), gesture)
     player.switches["record"] = False
-    assert_array_equal(player.hear(gesture), gesture)
+    assert_array_equal(player.perform(gesture), gesture)
 
 
 SWITCHES = st.fixed_dictionaries(

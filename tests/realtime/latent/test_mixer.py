@@ -54,10 +54,10 @@ def test_the_live_inputs_latent_passes_as_it_is() -> None:
     assert_allclose(latents.next(knobs(input_amount=0.5), HEARD), [11.0, 18.5, 31.5])
 
 
-@pytest.mark.parametrize("heard", [None, np.array([1.0, np.nan, 0.0])])
-def test_no_input_and_an_input_that_is_no_number_add_nothing(heard: np.ndarray | None) -> None:
+@pytest.mark.parametrize("output", [None, np.array([1.0, np.nan, 0.0])])
+def test_no_input_and_an_input_that_is_no_number_add_nothing(output: np.ndarray | None) -> None:
     latents = LatentMixer(OWN, RATE)
-    assert_array_equal(latents.next(knobs(input_amount=1.0), heard), OWN.mean)
+    assert_array_equal(latents.next(knobs(input_amount=1.0), output), OWN.mean)
 
 
 def test_a_place_on_the_map_is_played_by_its_amount() -> None:
@@ -92,14 +92,14 @@ def test_sources_are_summed_then_scaled_then_biased(
 
 def test_a_gesture_of_all_that_the_performer_steers_repeats() -> None:
     latents, rng = LatentMixer(OWN, RATE), np.random.default_rng(0)
-    heard = []
+    output = []
     for _ in range(30):
         latents.manual[:] = rng.uniform(-2, 2, 3)
         steered = {"xy_x": rng.random(), "xy_y": rng.random(), "xy_amount": rng.random(), "input_amount": 0.7}
-        heard_now = rng.uniform(0, 30, 3)
-        heard.append(latents.next(knobs(**steered, loop_record=1.0), heard_now))
-    again = [latents.next(knobs(**steered), heard_now) for _ in range(60)]
-    assert_allclose(again, heard * 2, atol=1e-6)
+        encoded_now = rng.uniform(0, 30, 3)
+        output.append(latents.next(knobs(**steered, loop_record=1.0), encoded_now))
+    again = [latents.next(knobs(**steered), encoded_now) for _ in range(60)]
+    assert_allclose(again, output * 2, atol=1e-6)
 
 
 def test_the_walk_goes_its_way_beside_the_loop_and_is_not_recorded() -> None:

@@ -1,4 +1,4 @@
-"""A stage of values alone, and a client that hears: what the tests of control surfaces share."""
+"""A stage of values alone, and a client that receives: what the tests of control surfaces share."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ValueStage:
     def __init__(self) -> None:
         self.addresses: Mapping[str, Parameter] = table()
         self.values = {address: row.default for address, row in self.addresses.items()}
-        self.heard: list[tuple[str, tuple[object, ...], float]] = []
+        self.received: list[tuple[str, tuple[object, ...], float]] = []
         self.arrived = threading.Condition()
 
     def set(self, address: str, *values: object, at: float = 0.0) -> None:
@@ -64,7 +64,7 @@ class ValueStage:
             except BadPacketError as error:
                 raise ParameterError(f"{error}.") from None
         with self.arrived:
-            self.heard.append((address, values, at))
+            self.received.append((address, values, at))
             self.arrived.notify_all()
 
     def get(self, address: str) -> float:
@@ -75,12 +75,14 @@ class ValueStage:
 
     def wait(self, count: int) -> list[tuple[str, tuple[object, ...], float]]:
         with self.arrived:
-            assert self.arrived.wait_for(lambda: len(self.heard) >= count, 5), f"{len(self.heard)} of {count} arrived"
-            return list(self.heard)
+            assert self.arrived.wait_for(lambda: len(self.received) >= count, 5), (
+                f"{len(self.received)} of {count} arrived"
+            )
+            return list(self.received)
 
 
 class Controller:
-    """A controller over UDP: sends from a port, and hears what comes back to it."""
+    """A controller over UDP: sends from a port, and receives the replies."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -102,8 +104,8 @@ class Controller:
     def wait_for(self, address: str, *, until=lambda *_: True) -> tuple[object, ...]:
         """Give the arguments of the next message with an address, those before it forgotten."""
         while True:
-            for heard, arguments in self.receive():
-                if heard == address and until(*arguments):
+            for received, arguments in self.receive():
+                if received == address and until(*arguments):
                     return arguments
 
     def hears_nothing(self, seconds: float) -> bool:

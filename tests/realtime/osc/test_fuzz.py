@@ -101,9 +101,9 @@ def fuzzed() -> tuple[ValueStage, Receiver, Ear]:
 
 
 def assert_serves(stage: ValueStage, receiver: Receiver, ear: Ear, value: float) -> None:
-    stage.heard.clear()
+    stage.received.clear()
     receiver.receive(write_message("/gain", [value]), ear)
-    assert stage.heard == [("/gain", (value,), 0.0)]
+    assert stage.received == [("/gain", (value,), 0.0)]
 
 
 def assert_nothing_unknown(stage: ValueStage, receiver: Receiver) -> None:
@@ -205,11 +205,11 @@ def test_the_next_good_packet_is_served_over_a_real_socket(listening) -> None:
             controller.send_bytes(data)
         if k % 50 == 0:
             controller.send("/ping", k)
-            controller.wait_for("/pong", until=lambda heard, k=k: heard == k)
-    controller.send("/ping", "last")  # all that was sent before it has been heard when it is answered
-    controller.wait_for("/pong", until=lambda heard: heard == "last")
+            controller.wait_for("/pong", until=lambda received, k=k: received == k)
+    controller.send("/ping", "last")  # all that was sent before it has been received once it is answered
+    controller.wait_for("/pong", until=lambda received: received == "last")
     assert server.counts.failed == 0, server.counts.last_bad
-    stage.heard.clear()
+    stage.received.clear()
     controller.send("/gain", 1.0)
     assert stage.wait(1)[-1][:2] == ("/gain", (1.0,))
 
@@ -240,7 +240,7 @@ def test_the_largest_packets_take_no_longer_than_as_many_small_ones(data: bytes)
             for packet in packets:
                 receiver.receive(packet, ear)
             best = min(best, time.process_time() - began)
-            stage.heard.clear()
+            stage.received.clear()
         took.append(best)
     assert took[1] < 10 * took[0] + 0.01
     assert_serves(stage, receiver, ear, 1.0)

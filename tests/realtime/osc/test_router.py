@@ -38,7 +38,7 @@ class Played:
         return self.server.counts
 
     def settle(self) -> None:
-        """Wait until all that was sent has been heard."""
+        """Wait until all that was sent has been received."""
         self.controller.send("/ping")
         self.controller.wait_for("/pong")
 
@@ -65,19 +65,19 @@ def test_a_pattern_sets_what_it_matches_in_order(played: Played) -> None:
 def test_patterns_follow_a_model_that_is_loaded(played: Played) -> None:
     played.controller.send("/latent/1*", 1.0)
     played.settle()
-    before = len(played.stage.heard)
+    before = len(played.stage.received)
     played.stage.addresses = table([row for row in ROWS if row[0] != "/latent/11"])
     played.controller.send("/latent/1*", 2.0)
     played.settle()
-    heard = [address for address, _, _ in played.stage.heard]
-    assert set(heard[:before]) - set(heard[before:]) == {"/latent/11"}
+    received = [address for address, _, _ in played.stage.received]
+    assert set(received[:before]) - set(received[before:]) == {"/latent/11"}
 
 
 def test_what_a_pattern_matches_may_refuse_as_long_as_something_takes_it(played: Played) -> None:
     played.controller.send("/latent*", 0.5, 0.25)  # the list takes two numbers
     played.controller.send("/latent/*", 0.5, 0.25)  # none of these does
     played.settle()
-    assert [address for address, _, _ in played.stage.heard] == ["/latent"]
+    assert [address for address, _, _ in played.stage.received] == ["/latent"]
     assert played.counts.bad == 1
 
 
@@ -97,9 +97,9 @@ def test_an_array_is_its_values(played: Played) -> None:
 def test_bundles_keep_their_time_through_patterns(played: Played) -> None:
     later = time.time() + 100
     played.controller.send_bytes(bundle(later, message("/latent/[12]", 0.5), message("/gain", 1.0)))
-    heard = played.stage.wait(3)
-    assert [address for address, _, _ in heard] == ["/latent/1", "/latent/2", "/gain"]
-    assert [when for _, _, when in heard] == pytest.approx([later] * 3, abs=1e-3)
+    received = played.stage.wait(3)
+    assert [address for address, _, _ in received] == ["/latent/1", "/latent/2", "/gain"]
+    assert [when for _, _, when in received] == pytest.approx([later] * 3, abs=1e-3)
 
 
 def test_late_messages_can_be_dropped() -> None:
@@ -109,17 +109,17 @@ def test_late_messages_can_be_dropped() -> None:
     server.receive(bundle(time.time() - 0.001, message("/gain", 3.0)))
     server.receive(bundle(0, message("/gain", 4.0)))
     server.close()
-    assert [values for _, values, _ in stage.heard] == [(2.0,), (3.0,), (4.0,)]
+    assert [values for _, values, _ in stage.received] == [(2.0,), (3.0,), (4.0,)]
     assert server.counts.late == 1
 
 
-def test_a_message_known_by_sight_means_the_same_as_one_that_is_read(played: Played) -> None:
+def test_a_cached_message_head_means_the_same_as_a_parsed_one(played: Played) -> None:
     for value in (1.5, 2.5, -1.0):
         played.controller.send("/gain", value)
         played.controller.send_bytes(message("/gain", int(value), types="i"))
         played.controller.send_bytes(message("/gain", value, types="d"))
     played.settle()
-    assert [values[0] for _, values, _ in played.stage.heard] == [1.5, 1, 1.5, 2.5, 2, 2.5, -1.0, -1, -1.0]
+    assert [values[0] for _, values, _ in played.stage.received] == [1.5, 1, 1.5, 2.5, 2, 2.5, -1.0, -1, -1.0]
 
 
 def test_commands_of_the_host_are_run_with_who_asked(played: Played) -> None:
@@ -131,7 +131,7 @@ def test_commands_of_the_host_are_run_with_who_asked(played: Played) -> None:
     assert played.controller.wait_for("/model/loaded") == ("orchestra",)
 
 
-def test_a_mistake_of_ours_is_counted_and_the_next_message_served(played: Played) -> None:
+def test_a_failing_handler_is_counted_and_the_next_message_served(played: Played) -> None:
     played.stage.get = None  # type: ignore[assignment]
     played.controller.send("/get", "/gain")
     played.settle()
@@ -171,7 +171,7 @@ def test_answers_go_to_another_port_of_the_same_host_where_one_is_named(played: 
     other.close()
 
 
-def test_a_subscriber_hears_everything_first_and_then_what_changes(played: Played) -> None:
+def test_a_subscriber_gets_all_values_first_and_then_changes(played: Played) -> None:
     played.controller.send("/subscribe", "/a", 50)
     assert played.controller.wait_for("/subscribed") == ("/a", 50.0, 60.0)
     assert played.controller.receive() == [("/a/walk/speed", (0.25,)), ("/a/walk/radius", (0.25,))]
@@ -181,7 +181,7 @@ def test_a_subscriber_hears_everything_first_and_then_what_changes(played: Playe
     assert played.controller.hears_nothing(0.2)
 
 
-def test_what_changes_together_comes_in_one_bundle_and_never_faster_than_asked(played: Played) -> None:
+def test_simultaneous_changes_come_in_one_bundle_at_the_requested_rate(played: Played) -> None:
     played.controller.send("/subscribe", "/latent/*", 5)
     played.controller.wait_for("/subscribed")
     assert len(played.controller.receive()) == 12
@@ -206,28 +206,28 @@ def test_meters_and_load_come_with_the_rest(played: Played) -> None:
     assert played.feedback.watch.error is None
 
 
-def test_without_words_everything_is_told_and_ints_and_switches_are_ints(played: Played) -> None:
+def test_a_subscription_without_arguments_covers_everything_with_ints_for_switches(played: Played) -> None:
     played.controller.send("/subscribe")
-    told: dict[str, tuple] = {}
-    while "/load" not in told:
-        told |= dict(played.controller.receive())
-    assert told["/subscribed"] == ("/", 20.0, 60.0)
-    assert told["/mute"] == (0,)
-    assert type(told["/ahead"][0]) is int
-    assert "/panic" not in told
-    assert "/latent" not in told
+    values: dict[str, tuple] = {}
+    while "/load" not in values:
+        values |= dict(played.controller.receive())
+    assert values["/subscribed"] == ("/", 20.0, 60.0)
+    assert values["/mute"] == (0,)
+    assert type(values["/ahead"][0]) is int
+    assert "/panic" not in values
+    assert "/latent" not in values
 
 
-def test_a_large_stage_is_told_in_bundles_that_a_network_carries_whole(played: Played) -> None:
+def test_feedback_of_a_large_stage_comes_in_bundles_of_one_ethernet_frame(played: Played) -> None:
     played.stage.addresses = table([(f"/a/latent/{k}", "float", -6.0, 6.0, 0.0, "") for k in range(300)])
     played.stage.values = dict.fromkeys(played.stage.addresses, 0.0)
     played.controller.send("/subscribe", "/a")
     played.controller.wait_for("/subscribed")
-    told = 0
-    while told < 300:
+    count = 0
+    while count < 300:
         packet = played.controller.socket.recv(65_536)
         assert len(packet) <= MAX_BUNDLE
-        told += packet.count(b"/a/latent/")
+        count += packet.count(b"/a/latent/")
 
 
 def test_a_subscription_can_be_ended(played: Played) -> None:
@@ -288,7 +288,7 @@ def test_feedback_to_a_controller_that_is_gone_disturbs_nobody(played: Played) -
     assert played.controller.wait_for("/gain") == (5.0,)
 
 
-def test_what_is_asked_for_and_not_there_is_what_is_named(played: Played) -> None:
+def test_an_unknown_address_in_a_request_is_named(played: Played) -> None:
     played.controller.send("/get", "/b/latent/1/nowhere")
     played.settle()
     assert played.counts.last_unknown == "/b/latent/1/nowhere"

@@ -61,12 +61,12 @@ def connected() -> Iterator[Connected]:
 
 
 def answers(client: socket.socket, framing: Framing, count: int) -> list:
-    heard: list = []
-    while len(heard) < count:
+    received: list = []
+    while len(received) < count:
         data = client.recv(65_536)
         assert data, "the connection was closed"
-        heard += [each for packet in framing.split(data) for each, _ in messages(packet)]
-    return heard
+        received += [each for packet in framing.split(data) for each, _ in messages(packet)]
+    return received
 
 
 @given(packets=st.lists(st.binary(min_size=1, max_size=40), min_size=1), cuts=st.lists(st.integers(1, 30), min_size=1))
@@ -87,14 +87,14 @@ def test_packets_come_out_whole_however_the_stream_is_cut(kind: str, packets: li
 @pytest.mark.parametrize(
     "data", [b"GET / HTTP/1.1\r\n", b"POST / HTTP", b"\x16\x03\x01", b"\0\x01\0\0", b"\x7f\xff\xff\xff", b"hello"]
 )
-def test_what_is_no_osc_ends_the_connection(connected: Connected, data: bytes) -> None:
+def test_anything_but_osc_ends_the_connection(connected: Connected, data: bytes) -> None:
     """A browser among others: what it sends first is never taken for OSC."""
     client = connected.connect()
     client.sendall(data + by_size(message("/gain", 6.0)) + encode(message("/gain", 6.0)))
     client.settimeout(5.0)
     with contextlib.suppress(ConnectionResetError):
         assert client.recv(100) == b""
-    assert connected.stage.heard == []
+    assert connected.stage.received == []
     assert connected.server.counts.bad == 1
 
 
@@ -106,13 +106,13 @@ def test_a_slip_packet_without_end_ends_the_connection() -> None:
 
 
 @pytest.mark.parametrize("mode", ["1.0", "1.1"])
-def test_a_client_that_nobody_here_wrote_is_heard_and_answered(connected: Connected, mode: str) -> None:
+def test_python_oscs_tcp_client_is_served(connected: Connected, mode: str) -> None:
     with SimpleTCPClient("127.0.0.1", connected.server.port, mode=mode) as client:
         for k in range(100):
             client.send_message("/latent/1", k / 100)
         client.send_message("/get", "/latent/1")
-        heard = connected.stage.wait(100)
-        assert [values[0] for _, values, _ in heard] == pytest.approx([k / 100 for k in range(100)])
+        received = connected.stage.wait(100)
+        assert [values[0] for _, values, _ in received] == pytest.approx([k / 100 for k in range(100)])
         answer = next(iter(client.get_messages(5)))
         assert answer.address == "/latent/1"
         assert answer.params[0] == pytest.approx(0.99)
@@ -178,7 +178,7 @@ def test_clients_are_bounded_and_make_room_when_they_go(connected: Connected) ->
         pytest.fail("no room was made")
 
 
-def test_closing_gives_the_port_back_at_once(connected: Connected) -> None:
+def test_closing_releases_the_port_at_once(connected: Connected) -> None:
     connected.connect().sendall(by_size(message("/gain", 1.0)))
     connected.stage.wait(1)
     connected.server.close()

@@ -18,10 +18,10 @@ from realtime.osc.udp import BadPacketError, OscError, OscServer, UnknownAddress
 
 
 class Listener:
-    """A server that keeps what it hears."""
+    """A server that keeps the messages it receives."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, list, float]] = []
+        self.received: list[tuple[str, list, float]] = []
         self.arrived = threading.Condition()
         self.server = OscServer("127.0.0.1", 0, self.handle)
         self.server.start()
@@ -33,7 +33,7 @@ class Listener:
         if address == "/fails":
             raise ZeroDivisionError
         with self.arrived:
-            self.heard.append((address, list(arguments), when))
+            self.received.append((address, list(arguments), when))
             self.arrived.notify_all()
 
     def send(self, data: bytes) -> None:
@@ -41,8 +41,10 @@ class Listener:
 
     def wait(self, count: int) -> list[tuple[str, list, float]]:
         with self.arrived:
-            assert self.arrived.wait_for(lambda: len(self.heard) >= count, 5), f"{len(self.heard)} of {count} arrived"
-        return self.heard
+            assert self.arrived.wait_for(lambda: len(self.received) >= count, 5), (
+                f"{len(self.received)} of {count} arrived"
+            )
+        return self.received
 
 
 @pytest.fixture
@@ -96,9 +98,9 @@ def test_a_bundle_keeps_its_order_and_its_time(listener: Listener) -> None:
     inner = bundle(later, message("/c", 3.0))
     listener.send(bundle(IMMEDIATELY, message("/a", 1.0), message("/b", 2.0), inner, message("/d", 4.0)))
     listener.send(bundle(time.time() - 5, message("/late", 5.0)))
-    heard = listener.wait(5)
-    assert [address for address, _, _ in heard] == ["/a", "/b", "/c", "/d", "/late"]
-    times = [when for _, _, when in heard]
+    received = listener.wait(5)
+    assert [address for address, _, _ in received] == ["/a", "/b", "/c", "/d", "/late"]
+    times = [when for _, _, when in received]
     assert times[2] == pytest.approx(later, abs=1e-3)
     assert [times[k] for k in (0, 1, 3, 4)] == [0.0] * 4
 
@@ -160,19 +162,19 @@ def test_no_packet_whatsoever_stops_the_receiver(data: bytes, prefix: bytes) -> 
     server.close()
 
 
-def test_a_port_in_use_is_said_with_the_way_out(listener: Listener) -> None:
+def test_the_error_for_a_port_in_use_names_the_remedy(listener: Listener) -> None:
     with pytest.raises(OscError, match=f"127.0.0.1:{listener.server.port} .*--osc-port"):
         OscServer("127.0.0.1", listener.server.port, lambda *_: None)
 
 
-def test_an_address_that_is_not_ours_is_said() -> None:
+def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(OscError, match="203.0.113.7"):
         OscServer("203.0.113.7", 0, lambda *_: None)
     with pytest.raises(OscError, match="nowhere.invalid"):
         OscServer("nowhere.invalid", 0, lambda *_: None)
 
 
-def test_closing_gives_the_port_back_at_once(listener: Listener) -> None:
+def test_closing_releases_the_port_at_once(listener: Listener) -> None:
     port = listener.server.port
     listener.server.close()
     again = OscServer("127.0.0.1", port, lambda *_: None)

@@ -83,6 +83,6 @@ def test_silence_stays_silent(of: STFT | Mel, quality: Quality) -> None:
         (lambda: invert(NSGT_(AUDIO).abs(), NSGT_, quality="live"), "good or best"),
     ],
 )
-def test_an_error_says_what_is_allowed(wrong: type, remedy: str) -> None:
+def test_errors_name_the_allowed_values(wrong: type, remedy: str) -> None:
     with pytest.raises(TransformError, match=remedy):
         wrong()

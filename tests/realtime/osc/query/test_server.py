@@ -133,12 +133,12 @@ def test_the_tree_follows_a_model_that_is_loaded(described: Described) -> None:
 
 
 async def packets(websocket: ClientConnection, count: int) -> list[tuple[str, tuple[object, ...]]]:
-    heard = []
-    while len(heard) < count:
+    received = []
+    while len(received) < count:
         data = await asyncio.wait_for(websocket.recv(), 5)
         assert isinstance(data, bytes), data
-        heard.append(tuple(read_message(data)))
-    return heard
+        received.append(tuple(read_message(data)))
+    return received
 
 
 async def hear_all(websocket: ClientConnection) -> None:
