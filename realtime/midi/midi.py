@@ -37,7 +37,7 @@ SLICE = 256  # messages between two chances for other threads
 PANIC_AGAIN_S = 0.25  # senders panic on every channel
 CLOCK_LEFT_S = 2.0
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Midi:
         The mapping file; it is read at the start and written when a mapping is learned. None keeps it in memory.
     inputs, outputs
         Parts of port names; `"*"` is every port. What isn't there is said, waited for, and opened when it comes.
-    say
+    notify
         Takes sentences for the player, from any thread.
     recall
         Takes the number of a snapshot, 0 to 127, from a program change.
@@ -104,7 +104,7 @@ class Midi:
         mapping: str | os.PathLike[str] | None = None,
         inputs: Sequence[str] = ("*",),
         outputs: Sequence[str] = (),
-        say: Say = lambda _: None,
+        notify: Notify = lambda _: None,
         recall: Callable[[int], None] | None = None,
         tempo: Callable[[float], None] | None = None,
         transport: Callable[[bool, float], None] | None = None,
@@ -115,10 +115,10 @@ class Midi:
     ) -> None:
         self.counts = Counts()
         self.clock = Clock()
-        self._stage, self._say, self._client = stage, say, client
+        self._stage, self._notify, self._client = stage, notify, client
         self._recall, self._tempo, self._transport = recall, tempo, transport
         self._delay_s = delay_ms / 1000.0
-        self._ports = Ports(inputs, outputs, say, backend=backend, virtual=virtual, client=client)
+        self._ports = Ports(inputs, outputs, notify, backend=backend, virtual=virtual, client=client)
         self._path = None if mapping is None else Path(mapping)
         self._unreadable = False
         self._lock = threading.RLock()
@@ -398,7 +398,7 @@ class Midi:
         self.counts.last_refused = why[:160]
         if why not in self._refused and len(self._refused) < 100:
             self._refused.add(why)
-            self._say(f"MIDI: {why}")
+            self._notify(f"MIDI: {why}")
 
     def _row(self, address: str) -> Parameter:
         row = self._stage.addresses.get(address)
@@ -421,7 +421,7 @@ class Midi:
         for position in self._learner.way if mapping.mode == "absolute" else ():
             here = to_position(self._learner.row, self._value(mapping.target), mapping.range)
             self._controls[mapping].pickup.moved(position, here)
-        self._say(f"{mapping.source.label} plays {mapping.target}.")
+        self._notify(f"{mapping.source.label} plays {mapping.target}.")
 
     def _change(self, mappings: Sequence[Mapping]) -> None:
         self._use(self._file.with_mappings(mappings))
@@ -444,10 +444,10 @@ class Midi:
             file = read(self._path)
         except MappingError as error:
             self._unreadable = True
-            self._say(str(error))
+            self._notify(str(error))
             return MappingFile()
         for problem in file.problems:
-            self._say(problem)
+            self._notify(problem)
         return file
 
     def _write(self) -> None:
@@ -460,7 +460,7 @@ class Midi:
                     self._unreadable = False
                 write(self._path, self._file)
             except (MappingError, OSError) as error:
-                self._say(str(error))
+                self._notify(str(error))
 
     def _feed_back(self) -> None:
         """Tell the controls whose parameter moved otherwise."""

@@ -460,7 +460,7 @@ class Session:
             mapping=data_folder() / "midi.json",
             inputs=names,
             outputs=outputs,
-            say=self.say,
+            notify=self.say,
             recall=self.recall.program,
             tempo=lambda bpm: self.set("/tempo", bpm),
             transport=self._transport,

@@ -78,7 +78,7 @@ class Ports:
     ----------
     inputs, outputs
         Parts of names, in any case; `"*"` is every port there is. What is missing is said and waited for.
-    say
+    notify
         Takes sentences for the player.
     backend
         One of `BACKENDS`; None takes the system's first that works.
@@ -97,7 +97,7 @@ class Ports:
         self,
         inputs: Sequence[str],
         outputs: Sequence[str],
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
         *,
         backend: str | None = None,
         virtual: bool = True,
@@ -107,7 +107,7 @@ class Ports:
             raise MidiError(f"There is no MIDI backend '{backend}'; there are {', '.join(BACKENDS)}.")
         self.state = PortState()
         self.restarts = 0
-        self._say = say
+        self._notify = notify
         order = {"inputs": list(inputs), "outputs": list(outputs), "backend": backend, "virtual": virtual}
         self._order = json.dumps({**order, "client": client})
         self._batches: queue.Queue[list[Incoming]] = queue.Queue(BATCHES)
@@ -235,7 +235,7 @@ class Ports:
         """Say a sentence, but not again what was said since anything changed."""
         if sentence not in self._last_said:
             self._last_said[sentence] = True
-            self._say(sentence)
+            self._notify(sentence)
 
 
 def _state(told: dict[str, object]) -> PortState:

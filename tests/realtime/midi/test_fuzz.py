@@ -91,7 +91,7 @@ def test_a_stage_that_refuses_stops_nothing() -> None:
 
     said: list[str] = []
     stage = Refusing()
-    midi = Midi(stage, say=said.append)
+    midi = Midi(stage, notify=said.append)
     midi.map(Mapping(Source("cc", 1), "/level", pickup=False))
     midi.map(Mapping(Source("cc", 1), "/latent/1", pickup=False))
     midi.map(Mapping(Source("cc", 2), "/latent/2", pickup=False))

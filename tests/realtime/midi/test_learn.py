@@ -26,7 +26,7 @@ def learned(address: str, *messages: bytes) -> Mapping | None:
 def test_the_control_that_moves_is_learned_and_plays() -> None:
     stage = Stage()
     said: list[str] = []
-    midi = Midi(stage, say=said.append)
+    midi = Midi(stage, notify=said.append)
     midi.learn("/level")
     assert midi.learning == "/level"
     play(midi, *(cc(k) for k in range(40)))

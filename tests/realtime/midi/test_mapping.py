@@ -123,7 +123,7 @@ def test_a_file_that_cannot_be_read_is_never_overwritten(tmp_path: Path) -> None
     path = tmp_path / "midi.json"
     path.write_text("{ my own work, with a comma too many, }")
     said: list[str] = []
-    midi = Midi(Stage(), mapping=path, say=said.append)
+    midi = Midi(Stage(), mapping=path, notify=said.append)
     assert len(said) == 1
     midi.map(Mapping(CC21, "/level"))
     midi.close()

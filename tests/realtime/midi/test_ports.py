@@ -99,7 +99,7 @@ def playing() -> Iterator[Callable[..., tuple[Midi, Stage, list[str]]]]:
 
         def make(mappings: list[Mapping], **how: object) -> tuple[Midi, Stage, list[str]]:
             stage, said = Stage(), []  # type: ignore[var-annotated]
-            midi = Midi(stage, say=said.append, backend="jack", **how)  # type: ignore[arg-type]
+            midi = Midi(stage, notify=said.append, backend="jack", **how)  # type: ignore[arg-type]
             for mapping in mappings:
                 midi.map(mapping)
             midi.start()
