@@ -1,11 +1,11 @@
-"""Errors that a command prints as one sentence."""
+"""Errors that the commands print as one sentence, without a traceback."""
 
 from __future__ import annotations
 
 
 class GlitchError(Exception):
-    """An error for the user: what is wrong, what was expected, what to do."""
+    """An error for the user: what is wrong, what was expected, and what to do."""
 
 
 class ContractError(GlitchError):
-    """A file is not a model of this format, or its card and its graph contradict each other."""
+    """A file is not a valid model, or a model can't be made from it."""

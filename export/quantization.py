@@ -1,7 +1,7 @@
-"""Smaller files: weights stored in half precision or in eight bits, and what that costs in dB.
+"""Smaller model files: weights stored in half precision or in eight bits, with the loss in dB.
 
-The weights are turned back into float32 by the graph itself. onnxruntime does that once, when it loads the graph, so a
-step costs what it did before and any host can play the file; what becomes smaller is the file.
+Nodes in the graph convert the weights back to float32. onnxruntime folds them once, when it loads the graph, so a step
+takes as long as before and any host can play the file. Only the file gets smaller.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from export.runtime.frame_stepper import FrameStepper, graph_errors, session
 
 Weights = Literal["fp32", "fp16", "int8"]
 
-MIN_WEIGHTS = 1024  # numbers in a tensor, below which nothing is gained
+MIN_WEIGHTS = 1024  # values; smaller tensors are left as they are
 WEIGHT_INPUTS = {
     "Conv": (1,),
     "ConvTranspose": (1,),
@@ -32,7 +32,7 @@ WEIGHT_INPUTS = {
     "LSTM": (1, 2),
     "RNN": (1, 2),
 }
-"""Which inputs of a layer are its weights."""
+"""Positions of the weights among the inputs of each operator."""
 RESHAPING = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
 FP16_MAX = 65_504.0
 INT8_MAX = 127
@@ -41,7 +41,13 @@ MAX_DB = 200.0
 
 
 def known(kind: str) -> Weights:
-    """Give the kind of weights of that name, or say which there are."""
+    """Check the name of a weight type.
+
+    Raises
+    ------
+    ContractError
+        There is no such type.
+    """
     for each in get_args(Weights):
         if kind == each:
             return cast(Weights, each)
@@ -53,57 +59,61 @@ def quantize(model: onnx.ModelProto, card: Card, kind: str) -> tuple[onnx.ModelP
 
     Parameters
     ----------
-    model, card
-        A whole model; it stays as it is.
-    kind
-        `fp16`: half precision. `int8`: whole numbers from -127 to 127 with a scale for each slice of a tensor, along
-        the axis that costs least. `fp32` changes nothing.
+    model : onnx.ModelProto
+        The graph with all methods; it is not changed.
+    card : Card
+        Its card.
+    kind : {"fp32", "fp16", "int8"}
+        `fp16` is half precision. `int8` is integers from -127 to 127 with a scale for each slice of a tensor, along the
+        axis with the smallest error. `fp32` changes nothing.
 
     Returns
     -------
-    model, card
-        The lighter model; its caches rest where it settles now, and its provenance says what it costs.
-    cost_db : float
-        Signal to error against the model as it was, dB, for the method that loses most; random latents or noise with a
-        fixed seed. 200 where nothing is lost.
+    model : onnx.ModelProto
+        The model with smaller weights.
+    card : Card
+        Its card, with the rest state that the caches settle in now, and the loss in the notes.
+    snr_db : float
+        Signal-to-error ratio against the original in dB, of the method with the largest loss, for random latents or
+        noise with a fixed seed. 200 where there is no loss.
 
     Raises
     ------
     ContractError
-        There is no such kind.
+        There is no such type of weights.
     """
     if known(kind) == "fp32":
         return model, card, MAX_DB
-    light = _quantize_weights(model, kind)
-    rested = settle_rest_states(light, card)
-    costs = {name: _signal_to_error_db(model, card, light, rested, name) for name in card.methods}
+    small_model = _quantize_weights(model, kind)
+    small_card = settle_rest_states(small_model, card)
+    costs = {name: _signal_to_error_db(model, card, small_model, small_card, name) for name in card.methods}
     lost = ", ".join(f"{name} {cost:.0f} dB" for name, cost in costs.items())
     note = f"weights stored as {kind}; signal to error: {lost}"
     notes = "; ".join(part for part in (card.provenance.notes.rstrip(" ."), note) if part)
-    rested = dataclasses.replace(rested, provenance=dataclasses.replace(card.provenance, notes=notes))
-    return light, rested, min(costs.values())
+    small_card = dataclasses.replace(small_card, provenance=dataclasses.replace(card.provenance, notes=notes))
+    return small_model, small_card, min(costs.values())
 
 
 def _quantize_weights(model: onnx.ModelProto, kind: str) -> onnx.ModelProto:
-    light = onnx.ModelProto()
-    light.CopyFrom(model)
-    light.graph.ClearField("initializer")
-    light.graph.ClearField("node")
+    small_model = onnx.ModelProto()
+    small_model.CopyFrom(model)
+    small_model.graph.ClearField("initializer")
+    small_model.graph.ClearField("node")
     weights = _layer_weights(model.graph)
     for tensor in model.graph.initializer:
-        heavy = tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) >= MIN_WEIGHTS
-        packed = _pack(tensor.name, numpy_helper.to_array(tensor), kind) if heavy and tensor.name in weights else None
+        large = tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) >= MIN_WEIGHTS
+        packed = _pack(tensor.name, numpy_helper.to_array(tensor), kind) if large and tensor.name in weights else None
         tensors, nodes = packed or ([tensor], [])
-        light.graph.initializer.extend(tensors)
-        light.graph.node.extend(nodes)
-    light.graph.node.extend(model.graph.node)
-    return light
+        small_model.graph.initializer.extend(tensors)
+        small_model.graph.node.extend(nodes)
+    small_model.graph.node.extend(model.graph.node)
+    return small_model
 
 
 def _layer_weights(graph: onnx.GraphProto) -> set[str]:
-    """Find the tensors that are weights of layers: tables of frequencies, windows and the like are no place to save."""
+    """Find the weights of layers; tables of frequencies, windows and the like keep their precision."""
     found: set[str] = set()
-    for node in reversed(graph.node):  # what reads a tensor stands behind what makes it
+    for node in reversed(graph.node):  # a tensor's readers come after its producer
         if node.op_type in WEIGHT_INPUTS:
             found |= {node.input[k] for k in WEIGHT_INPUTS[node.op_type] if k < len(node.input)}
         elif node.op_type in RESHAPING and node.output[0] in found:
@@ -112,7 +122,7 @@ def _layer_weights(graph: onnx.GraphProto) -> set[str]:
 
 
 def _pack(name: str, weight: np.ndarray, kind: str) -> tuple[list[TensorProto], list[onnx.NodeProto]] | None:
-    """Give the tensors and nodes that make a weight again under its name; None where it cannot be stored so."""
+    """Give the tensors and nodes that restore a weight under its name; None if it can't be stored in this type."""
     small = f"{name}.{kind}"
     if not np.isfinite(weight).all():
         return None
@@ -132,7 +142,7 @@ def _pack(name: str, weight: np.ndarray, kind: str) -> tuple[list[TensorProto], 
 
 
 def _best_scale(weight: np.ndarray) -> np.ndarray:
-    """Choose the axis whose slices, each with a scale of its own, lose least; a scale must serve eight numbers."""
+    """Give the scales of slices along the axis with the smallest error; a slice has at least eight values."""
     best: np.ndarray | None = None
     least = np.inf
     for axis in range(weight.ndim):
@@ -144,13 +154,15 @@ def _best_scale(weight: np.ndarray) -> np.ndarray:
         error = float(np.square(weight - scale * np.rint(weight / scale)).sum())
         if error < least:
             best, least = scale, error
-    if best is None:  # no axis has slices that are long enough
+    if best is None:  # no axis has long enough slices
         best = np.full((1,) * weight.ndim, max(float(np.abs(weight).max()), 1e-30) / INT8_MAX, np.float32)
     return best
 
 
-def _signal_to_error_db(model: onnx.ModelProto, card: Card, light: onnx.ModelProto, rested: Card, name: str) -> float:
-    outputs = [_render(split(m, name), c, name) for m, c in ((model, card), (light, rested))]
+def _signal_to_error_db(
+    model: onnx.ModelProto, card: Card, small_model: onnx.ModelProto, small_card: Card, name: str
+) -> float:
+    outputs = [_render(split(m, name), c, name) for m, c in ((model, card), (small_model, small_card))]
     signal, error = float(np.square(outputs[0]).sum()), float(np.square(outputs[0] - outputs[1]).sum())
     if error == 0.0 or signal == 0.0:
         return MAX_DB

@@ -1,6 +1,6 @@
-"""The card of a model file: plain data that says what its methods, latents and controls are.
+"""The card of a model file: a description of its methods, controls and latent space.
 
-The card is JSON in the file's metadata under the key `glitch`. Tensors: `export.format.graph`.
+The card is JSON in the file's metadata, under the key `glitch`. `export.format.graph` describes the tensors.
 """
 
 from __future__ import annotations
@@ -26,11 +26,23 @@ Window = Literal["hann", "sqrt_hann", "hamming", "blackman"]
 
 @dataclass(frozen=True)
 class Control:
-    """A live control of a method: a graph input that the host feeds with its default until somebody turns it.
+    """A live control of a method: an input of the graph that has its default until somebody changes it.
 
-    `per_frame` controls take one value a latent frame (pitch, loudness); the others one value a step (bending).
-    `rise_ms` and `fall_ms` are the time constants in which a host lets the value follow a step upwards and downwards;
-    where there is only the first, it counts for both, and None leaves it to the host.
+    Attributes
+    ----------
+    name : str
+        Letters, digits, `_`, `-` and `.`.
+    default, minimum, maximum : float
+        Its value at rest and its range, in `unit`.
+    text : str
+        What it does, for players.
+    size : int
+        Values that it has at a time.
+    per_frame : bool
+        Whether it takes one value a latent frame (pitch, loudness) or one value a step (bends).
+    rise_ms, fall_ms : float or None
+        Time constants of the host's smoothing, for steps upwards and downwards. Without `fall_ms`, `rise_ms` counts for
+        both; without either, the host decides.
     """
 
     name: str
@@ -47,9 +59,9 @@ class Control:
 
 @dataclass(frozen=True)
 class Bend:
-    """A bent layer: each of its channels goes through a scale (1 at rest) and a shift (0 at rest), two live controls.
+    """A layer with bends: each of its channels has a scale (1 at rest) and a shift (0 at rest), as live controls.
 
-    `scale` and `shift` are the places of these controls among those of the method.
+    `scale` and `shift` are the positions of the two controls among those of the method.
     """
 
     layer: str
@@ -60,7 +72,7 @@ class Bend:
 
 @dataclass(frozen=True)
 class MelBands:
-    """Bands of a mel spectrum: triangles of equal area on Slaney's scale, see `export.format.mel_scale.mel_weights`."""
+    """Bands of a mel spectrum: triangles of equal area on Slaney's scale (see `export.format.mel_scale.mel_weights`)."""
 
     bands: int
     low_hz: float = 0.0
@@ -69,9 +81,10 @@ class MelBands:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """What a method's magnitudes are: those of an unnormalised STFT with a periodic window, linear or natural log.
+    """The kind of magnitudes that a method outputs.
 
-    With `mel` they are its power in mel bands.
+    They are those of an unnormalised STFT with a periodic window, linear or as natural logarithm. With `mel` they are
+    its power in mel bands.
     """
 
     n_fft: int
@@ -82,22 +95,29 @@ class Spectrum:
 
     @property
     def bins(self) -> int:
-        """Frequencies of the STFT."""
+        """Number of frequencies of the STFT."""
         return self.n_fft // 2 + 1
 
     @property
     def rows(self) -> int:
-        """Numbers that a frame of it has: bins, or bands."""
+        """Number of values in a spectral frame: bins, or mel bands."""
         return self.bins if self.mel is None else self.mel.bands
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of a method before its file was written; None is what could not be, or had nothing beside it.
+    """Measurements of a method, made before its file was written; None if a figure couldn't be measured.
 
-    `parity` is the largest difference from the model that it was made from, over `parity_steps` steps and more than one
-    number of frames a step; `chunks` the largest difference between cuts of the same input; `delay` the samples from an
-    impulse in to its answer's peak; `real_time` how many times faster than real time it runs on one thread.
+    Attributes
+    ----------
+    parity : float or None
+        Largest difference from the model that it was converted from, over `parity_steps` steps.
+    chunks : float or None
+        Largest difference between divisions of the same input into chunks.
+    delay : int or None
+        Samples from a change of the input to the peak of the response.
+    real_time : float or None
+        Speed on one thread, as a multiple of real time.
     """
 
     parity: float | None = None
@@ -109,11 +129,26 @@ class Measured:
 
 @dataclass(frozen=True)
 class Method:
-    """One way through the graph.
+    """One function of a model: `decode`, `encode`, `transform` or `prior`.
 
-    `hop` is the number of audio samples a frame stands for, `delay` the number of samples by which the output lags the
-    input inside the graph (inversion of magnitudes comes on top, and is the host's to count). `rest` holds the caches
-    after the model has settled on its mean latent: reset and panic go there, not to zeros, so that they don't pop.
+    Attributes
+    ----------
+    hop : int
+        Audio samples a frame.
+    output : {"audio", "magnitudes", "latent"}
+    channels : int
+        Audio channels; of a `prior`, channels of its input.
+    delay : int
+        Samples by which the output lags the input inside the graph. The delay of a phase inversion is added by the
+        host.
+    spectrum : Spectrum or None
+        The kind of magnitudes, where the output is magnitudes.
+    controls : tuple of Control
+        In the order of their positions.
+    rest : tuple of np.ndarray
+        The caches after the model has settled on its mean latent. Reset and panic return to these values instead of
+        zeros, which would click.
+    measured : Measured or None
     """
 
     hop: int
@@ -127,7 +162,7 @@ class Method:
 
     @property
     def gives(self) -> int:
-        """Length of the output for one frame: a hop of audio, as many magnitudes as fit into it, or one latent."""
+        """Length of the output for one frame: a hop of audio, its spectral frames, or one latent."""
         if self.output == "magnitudes" and self.spectrum is not None:
             return self.hop // self.spectrum.hop
         return self.hop if self.output == "audio" else 1
@@ -156,10 +191,18 @@ class MapPoint:
 
 @dataclass(frozen=True)
 class Latent:
-    """What is known of the latent space.
+    """The latent space.
 
-    Dimensions are given in the model's own order; `order` lists them by how much they change the sound, the strongest
-    first. A host plays with standard scores: `z[order[k]] = mean[order[k]] + std[order[k]] * score[k]`.
+    A host plays standard scores in order of importance: `z[order[k]] = mean[order[k]] + std[order[k]] * score[k]`.
+
+    Attributes
+    ----------
+    names, mean, std : tuple
+        Of each dimension, in the model's own order.
+    order : tuple of int
+        The dimensions by how much they change the sound, the largest effect first.
+    map : tuple of MapPoint
+        The training sounds on the latent map.
     """
 
     names: tuple[str, ...]
@@ -175,7 +218,7 @@ class Latent:
 
     @classmethod
     def plain(cls, size: int) -> Latent:
-        """Make the latent of a model of which nothing is known: standard normal, in its own order."""
+        """Make the latent space of a model without statistics: standard normal, in its own order."""
         return cls(
             names=tuple(f"latent {k + 1}" for k in range(size)),
             mean=(0.0,) * size,
@@ -186,7 +229,7 @@ class Latent:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a model comes from, so that it may be made again and handed on."""
+    """The origin of a model: its data, licence, date, command, steps, seed and notes."""
 
     data: str = ""
     licence: str = ""
@@ -199,7 +242,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Card:
-    """All that a model says of itself."""
+    """The description of a model."""
 
     name: str
     sample_rate: int
@@ -209,7 +252,13 @@ class Card:
     format: int = FORMAT
 
     def method(self, name: str) -> Method:
-        """Give the method of that name, or say which there are."""
+        """Return a method.
+
+        Raises
+        ------
+        ContractError
+            There is none of that name.
+        """
         try:
             return self.methods[name]
         except KeyError:
@@ -218,12 +267,12 @@ class Card:
 
     @property
     def played(self) -> str:
-        """Name of the method that the stage plays: `decode`, or `transform` where there is none.
+        """Name of the method that the stage plays: `decode`, or else `transform`.
 
         Raises
         ------
         ContractError
-            It has neither.
+            The model has neither.
         """
         for name in ("decode", "transform"):
             if name in self.methods:
@@ -235,7 +284,7 @@ class Card:
 
 
 def is_bend_control(control: str) -> bool:
-    """Say whether a control of that name is the scale or the shift of a layer."""
+    """Whether a control of that name is the scale or the shift of a layer."""
     named = control.removeprefix(BEND)
     return named != control and any(named.endswith(end) and named != end for end in (SCALE, SHIFT))
 
@@ -246,7 +295,7 @@ def input_channels(card: Card, name: str) -> int:
 
 
 def output_channels(card: Card, name: str) -> int:
-    """Size of the middle axis of a method's output: channels, bins, bands or latents."""
+    """Size of the middle axis of a method's output: channels, bins, mel bands or latents."""
     method = card.method(name)
     if method.output == "latent":
         return card.latent.size
@@ -262,12 +311,12 @@ def input_samples(card: Card, name: str) -> int:
 
 
 def output_samples(card: Card, name: str) -> int:
-    """Length of a method's output for one frame: a hop of audio, as many magnitudes as fit into it, or one latent."""
+    """Length of a method's output for one frame: a hop of audio, its spectral frames, or one latent."""
     return card.method(name).gives
 
 
 def to_json(card: Card) -> str:
-    """Write a card as JSON; arrays become their shape and base64 of little-endian float32."""
+    """Write a card as JSON. An array becomes its shape and base64 of little-endian float32."""
     return json.dumps(to_plain(card), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
@@ -277,7 +326,7 @@ def from_json(text: str) -> Card:
     Raises
     ------
     ContractError
-        Names the key that is missing, unknown or of the wrong type.
+        A key is missing, unknown or of the wrong type; the message names it.
     """
     if len(text) > MAX_CARD_CHARACTERS:
         raise ContractError(

@@ -1,6 +1,6 @@
-"""Frozen dataclasses to JSON and back, with errors that name the place.
+"""Frozen dataclasses to JSON values and back, with errors that name the offending entry.
 
-Knows the types that cards are made of: other dataclasses, tuples of one type, dictionaries by string, literals,
+Supports the types that cards consist of: dataclasses, tuples of one type, dictionaries with string keys, literals,
 optionals, numbers, strings, and float32 arrays (their shape, and base64 of little-endian bytes).
 """
 
@@ -16,11 +16,11 @@ import numpy as np
 
 
 class JsonError(ValueError):
-    """JSON that doesn't fit the dataclass it is read for."""
+    """A JSON value that doesn't fit its dataclass."""
 
 
 def to_plain(value: Any) -> Any:
-    """Turn dataclasses, arrays and tuples into what JSON knows."""
+    """Convert dataclasses, arrays and tuples to JSON values."""
     if isinstance(value, np.ndarray):
         data = base64.b64encode(np.ascontiguousarray(value, "<f4").tobytes()).decode("ascii")
         return {"shape": list(value.shape), "float32": data}
@@ -34,7 +34,22 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(kind: Any, value: Any, where: str) -> Any:
-    """Turn JSON back into `kind`, naming the place where it doesn't fit."""
+    """Convert a JSON value to a type.
+
+    Parameters
+    ----------
+    kind
+        The type, such as a dataclass or `tuple[float, ...]`.
+    value
+        A value from `json.loads`.
+    where
+        Its place in the document, for errors.
+
+    Raises
+    ------
+    JsonError
+        The value doesn't fit the type.
+    """
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
         return None if value is None else from_plain(arguments[0], value, where)
@@ -55,7 +70,7 @@ def from_plain(kind: Any, value: Any, where: str) -> Any:
         try:
             return float(value)
         except OverflowError:
-            raise JsonError(f"{where} is larger than any number that it can be.") from None
+            raise JsonError(f"{where} is larger than any float.") from None
     fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     _expect(fits, f"{where} must be a {kind.__name__}, not {value!r}")
     return value

@@ -1,20 +1,20 @@
 """The graph of a model file: its tensors, and operations on it in memory.
 
-A model is a single `.onnx` file with up to four methods in one graph, told apart by the prefix of their tensors. For a
-method `m` the tensors are
+A model is a single `.onnx` file with up to four methods in one graph. The names of a method's tensors begin with the
+name of the method. For a method `m` they are
 
 =======================  ===================================================================================
-`m.input`                latent ``[1, L, frames]`` (decode), audio ``[1, C, frames * hop]`` (encode, transform) or what
-                         leads a generator of latents, ``[1, C, frames]`` (prior)
-`m.output`               audio ``[1, C, frames * hop]``, magnitudes ``[1, rows, frames * n]`` (where a hop is n of the
-                         spectrum's) or latent ``[1, L, frames]``
+`m.input`                latent ``[1, L, frames]`` (decode), audio ``[1, C, frames * hop]`` (encode, transform) or the
+                         input of a generator of latents, ``[1, C, frames]`` (prior)
+`m.output`               audio ``[1, C, frames * hop]``, magnitudes ``[1, rows, frames * n]`` (with n spectral frames a
+                         hop) or latent ``[1, L, frames]``
 `m.control.<name>`       a live control: ``[1, size, frames]`` if it is per frame, else ``[1, size, 1]``
-`m.state.<k>`            a cache that goes in, of a fixed shape
-`m.state.<k>.next`       the same cache as it comes out
+`m.state.<k>`            a cache as input, of a fixed shape
+`m.state.<k>.next`       the same cache as output
 =======================  ===================================================================================
 
-Nothing is hidden: a host may zero, keep, restore and prime every cache. The axis of the frames is free, or fixed to one
-frame where a graph cannot be made for any number of them.
+There is no hidden state: a host can reset, store and restore every cache. The axis of frames is free, or fixed to one
+frame if a graph for any number of frames is not possible.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ FRAMES = "frames"  # name of the free axis
 
 
 def one_frame(model: onnx.ModelProto, name: str) -> bool:
-    """Whether a method's graph takes one frame a step and no more."""
-    given = next(value for value in model.graph.input if value.name == f"{name}.input")
-    return given.type.tensor_type.shape.dim[2].HasField("dim_value")
+    """Whether a method's graph takes exactly one frame a step."""
+    value = next(value for value in model.graph.input if value.name == f"{name}.input")
+    return value.type.tensor_type.shape.dim[2].HasField("dim_value")
 
 
 def split(model: onnx.ModelProto, method: str) -> onnx.ModelProto:
-    """Cut one method out of a graph, in memory: the nodes its outputs need, and nothing else."""
+    """Extract one method from a graph: the nodes that its outputs need, and nothing else."""
     graph = model.graph
     producer = {output: node for node in graph.node for output in node.output}
     outputs = [value for value in graph.output if value.name.startswith(f"{method}.")]
@@ -63,14 +63,20 @@ def split(model: onnx.ModelProto, method: str) -> onnx.ModelProto:
 
 
 def unbent(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
-    """Take the bends out of a graph, in memory: what is left is what was bent, node by node.
+    """Remove the bends from a graph, so that it equals the graph before bending, node by node.
 
-    It gives the samples that the bent graph gives at rest, at the price that it had before.
+    Its samples equal those of the bent graph at rest, without the cost of the bends.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+    card : Card
+        Without the controls of the bends.
 
     Raises
     ------
     ContractError
-        Something reads a bend's controls that is neither its scale nor its shift.
+        The graph uses a bend's controls in another way than as scale and shift.
     """
     scales, shifts = (
         {f"{name}.control.{BEND}{bend.layer}{end}" for name, method in card.methods.items() for bend in method.bends}
@@ -80,7 +86,7 @@ def unbent(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
     if not controls:
         return model, card
     kept: list[onnx.NodeProto] = []
-    names: dict[str, str] = {}  # what goes into a scale or a shift is called as what comes out
+    names: dict[str, str] = {}  # input of a scale or a shift → its output
     for node in model.graph.node:
         first, last = (node.input[0], node.input[-1]) if node.input else ("", "")
         if node.op_type == "Reshape" and (first in scales or first in shifts):
@@ -93,7 +99,7 @@ def unbent(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
     made = {output for node in model.graph.node for output in node.output}
     if any(name in controls for node in kept for name in tensors_read(node)) or not names.keys() <= made:
         raise ContractError(
-            "the graph reads a bend's controls otherwise than as scale and shift; bend the model again."
+            "the graph uses a bend's controls in another way than as scale and shift; bend the model again."
         )
     for name in reversed(names):
         names[name] = names.get(names[name], names[name])
@@ -116,7 +122,7 @@ def unbent(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
 
 
 def tensors_read(node: onnx.NodeProto) -> list[str]:
-    """List the tensors a node reads, those of its inner graphs (If, Loop, Scan) included."""
+    """List the tensors that a node reads, including those of its inner graphs (If, Loop, Scan)."""
     names = list(node.input)
     for graph in inner_graphs(node):
         for inner in graph.node:
@@ -126,7 +132,7 @@ def tensors_read(node: onnx.NodeProto) -> list[str]:
 
 
 def _rename(node: onnx.NodeProto, names: dict[str, str]) -> None:
-    """Call tensors otherwise, where a node or one inside it reads or makes them."""
+    """Rename tensors in a node and in the nodes inside it."""
     node.input[:] = [names.get(name, name) for name in node.input]
     node.output[:] = [names.get(name, name) for name in node.output]
     for graph in inner_graphs(node):
@@ -137,7 +143,7 @@ def _rename(node: onnx.NodeProto, names: dict[str, str]) -> None:
 
 
 def inner_graphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    """Give the graphs inside a node (If, Loop, Scan)."""
+    """Return the graphs inside a node (If, Loop, Scan)."""
     singles = [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
     return [*singles, *(graph for attribute in node.attribute for graph in attribute.graphs)]
 

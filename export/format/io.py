@@ -1,4 +1,4 @@
-"""Reading and writing of model files, checked on the way in and out."""
+"""Reading and writing of model files; both are validated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from export.errors import ContractError
 from export.format.card import KEY, Card, from_json, to_json
 from export.format.validation import validate
 
-MAX_FILE_BYTES = 2 << 30  # the most that protobuf reads
+MAX_FILE_BYTES = 2 << 30  # the limit of protobuf
 MAX_ERROR_LENGTH = 500  # characters
 
 
@@ -23,7 +23,7 @@ def load(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Card]:
     Raises
     ------
     ContractError
-        The file is missing, is no ONNX file, carries no card, or its card and its graph contradict each other.
+        The file is missing, is not ONNX, has no card, or its card and its graph contradict each other.
     """
     path = Path(path)
     try:
@@ -36,7 +36,7 @@ def load(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Card]:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise ContractError(
-                f"{path} has {size / 1e9:.1f} GB, and a model file has at most {MAX_FILE_BYTES / 1e9:.1f}."
+                f"{path} has {size / 1e9:.1f} GB; a model file has at most {MAX_FILE_BYTES / 1e9:.1f} GB."
             )
         data = path.read_bytes()
     except OSError as error:
@@ -45,7 +45,7 @@ def load(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Card]:
 
 
 def loads(data: bytes, name: str = "the model") -> tuple[onnx.ModelProto, Card]:
-    """Read and check a model from bytes; `name` is what errors call it."""
+    """Read and check a model from bytes; errors call it `name`."""
     try:
         model = onnx.load_model_from_string(data)
     except DecodeError:
@@ -57,15 +57,15 @@ def loads(data: bytes, name: str = "the model") -> tuple[onnx.ModelProto, Card]:
         )
     if data.startswith(b"PK\x03\x04"):
         raise ContractError(
-            f"{name} is a zip archive, not an ONNX file; if it is TorchScript, let its name end in .ts to "
-            "play it, or make a model file of it with 'glitch-lab convert'."
+            f"{name} is a zip archive, not an ONNX file; if it is TorchScript, rename it to end in .ts to "
+            "play it, or convert it to a model file with 'glitch-lab convert'."
         )
     if not model.graph.node or not model.opset_import:
         raise ContractError(f"{name} is not an ONNX file, or is cut short; give a model file, or export it again.")
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if KEY not in metadata:
         raise ContractError(
-            f"{name} is an ONNX file without the metadata '{KEY}' that says its sample rate, hop and latent; "
+            f"{name} is an ONNX file without the metadata '{KEY}' (its sample rate, hop and latent space); "
             "make it with 'glitch-lab export CHECKPOINT OUT.onnx'."
         )
     try:
@@ -77,7 +77,7 @@ def loads(data: bytes, name: str = "the model") -> tuple[onnx.ModelProto, Card]:
 
 
 def save(path: str | os.PathLike[str], model: onnx.ModelProto, card: Card) -> None:
-    """Write a model with its card, whole or not at all.
+    """Write a model with its card, completely or not at all.
 
     Raises
     ------
@@ -98,6 +98,6 @@ def save(path: str | os.PathLike[str], model: onnx.ModelProto, card: Card) -> No
 
 
 def _readable(text: str) -> str:
-    """Make what a file says fit to be read: one line, nothing that steers a terminal, not without end."""
+    """Make text from a file safe to print: one line, no control characters, limited length."""
     shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:MAX_ERROR_LENGTH])
     return shown if len(text) <= MAX_ERROR_LENGTH else f"{shown} …"

@@ -1,4 +1,4 @@
-"""The mel scale: bands as wide as hearing is sharp, and the filters that sum a spectrum's power into them."""
+"""The mel scale, and the filters that sum the power of a spectrum in mel bands."""
 
 from __future__ import annotations
 
@@ -16,9 +16,20 @@ _LINEAR_HZ, _BREAK_HZ, _LOG_STEP = 200 / 3, 1000.0, math.log(6.4) / 27  # Slaney
 
 
 def hz_to_mel(hz: ArrayLike, *, htk: bool = False) -> Frequencies:
-    """Frequencies in mel, on Slaney's scale (linear up to 1 kHz, then logarithmic) or that of HTK.
+    """Convert frequencies from Hz to mel.
 
-    Sources: M. Slaney, Auditory Toolbox, Technical Report 1998-010; S. Young et al., The HTK Book, 5.4.
+    Parameters
+    ----------
+    hz : array_like
+        Frequencies in Hz.
+    htk : bool
+        Use HTK's scale (S. Young et al., The HTK Book, section 5.4) instead of Slaney's, which is linear up to 1 kHz
+        and logarithmic above (M. Slaney, Auditory Toolbox, Technical Report 1998-010, Interval Research).
+
+    Returns
+    -------
+    np.ndarray
+        Of the same shape.
     """
     hz = np.asarray(hz, np.float64)
     if htk:
@@ -28,7 +39,7 @@ def hz_to_mel(hz: ArrayLike, *, htk: bool = False) -> Frequencies:
 
 
 def mel_to_hz(mel: ArrayLike, *, htk: bool = False) -> Frequencies:
-    """Undo `hz_to_mel`."""
+    """Convert mel to Hz; the inverse of `hz_to_mel`."""
     mel = np.asarray(mel, np.float64)
     if htk:
         return np.asarray(700.0 * (10 ** (mel / 2595.0) - 1))
@@ -45,33 +56,33 @@ def mel_weights(
     high_hz: float | None = None,
     htk: bool = False,
 ) -> NDArray[np.float32]:
-    """Triangular filters of equal area, even on the mel scale.
+    """Make triangular filters of equal area, evenly spaced on the mel scale.
 
     Parameters
     ----------
     sample_rate, n_fft
-        Of the spectrum that they weigh, Hz and samples.
+        Of the spectrum, in Hz and samples.
     bands
         Number of filters.
     low_hz, high_hz
-        Where the first begins and the last ends; by default 0 and half the sample rate.
+        Lower edge of the first band and upper edge of the last, in Hz. Default: 0 and half the sample rate.
     htk
-        HTK's scale instead of Slaney's, which is linear up to 1 kHz.
+        Use HTK's scale instead of Slaney's.
 
     Returns
     -------
     np.ndarray [shape=(bands, n_fft // 2 + 1)]
-        Weights of the power in each bin.
+        Weights of the power of each bin.
 
     Raises
     ------
     ContractError
-        There are no bands, or no frequencies for them.
+        There is no band, or the frequencies don't rise within 0 Hz and half the sample rate.
     """
     top = sample_rate / 2 if high_hz is None else high_hz
     if bands < 1 or not 0 <= low_hz < top <= sample_rate / 2:
         raise ContractError(
-            f"{bands} mel bands from {low_hz:g} to {top:g} Hz cannot be: give at least one, and two rising "
+            f"{bands} mel bands from {low_hz:g} to {top:g} Hz are impossible; give at least one band, and two rising "
             f"frequencies from 0 to {sample_rate / 2:g} Hz."
         )
     ends = hz_to_mel([low_hz, top], htk=htk)
@@ -83,14 +94,18 @@ def mel_weights(
 
 
 def bands_of(spectrum: Spectrum, sample_rate: int) -> NDArray[np.float32]:
-    """Filters of a spectrum that a card describes [shape=(bands, bins)].
+    """Make the filters of a mel spectrum.
+
+    Returns
+    -------
+    np.ndarray [shape=(bands, bins)]
 
     Raises
     ------
     ContractError
-        It isn't one of mel bands, or they cannot be.
+        The spectrum has no mel bands, or impossible ones.
     """
     mel = spectrum.mel
     if mel is None:
-        raise ContractError("The spectrum has no mel bands; give one that has.")
+        raise ContractError("The spectrum has no mel bands; use a spectrum with `mel`.")
     return mel_weights(sample_rate, spectrum.n_fft, mel.bands, low_hz=mel.low_hz, high_hz=mel.high_hz)

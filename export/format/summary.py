@@ -1,4 +1,4 @@
-"""What a model is, as plain values: for the terminal, for JSON, for anything that asks."""
+"""A summary of a model as plain values, for the terminal and for JSON."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ WEIGHTS = {
 
 
 def summary(model: onnx.ModelProto, card: Card, size: int) -> dict[str, Any]:
-    """Say what a model is.
+    """Summarise a model.
 
     Parameters
     ----------
     model, card
-        As `export.format.io.load` gives them.
-    size
-        Of the file, bytes.
+        From `export.format.io.load`.
+    size : int
+        Bytes of the file.
 
     Returns
     -------
     dict
-        Only what JSON knows. Arrays of the card become their shapes and bytes; everything else stands as in the card.
+        JSON values. The caches are given by their number, shapes and bytes; everything else is as in the card.
     """
     latent = to_plain(card.latent)
     latent["map"] = [{key: point[key] for key in ("x", "y", "label")} for point in latent["map"]]
@@ -52,16 +52,16 @@ def summary(model: onnx.ModelProto, card: Card, size: int) -> dict[str, Any]:
 
 
 def _method(model: onnx.ModelProto, name: str, method: Method) -> dict[str, Any]:
-    said: dict[str, Any] = to_plain(method)
-    del said["rest"]
-    said["frames_a_step"] = 1 if one_frame(model, name) else "any"
-    said["parameters"] = _parameters(split(model, name))
-    said["caches"] = {
+    described: dict[str, Any] = to_plain(method)
+    del described["rest"]
+    described["frames_a_step"] = 1 if one_frame(model, name) else "any"
+    described["parameters"] = _parameters(split(model, name))
+    described["caches"] = {
         "count": len(method.rest),
         "bytes": sum(4 * rest.size for rest in method.rest),
         "shapes": [list(rest.shape) for rest in method.rest],
     }
-    return said
+    return described
 
 
 def _parameters(model: onnx.ModelProto) -> int:
@@ -69,7 +69,7 @@ def _parameters(model: onnx.ModelProto) -> int:
 
 
 def weights_type(model: onnx.ModelProto) -> str:
-    """Name the type that most of the weights are stored in: fp32, fp16 or int8."""
+    """Return the type that most weights are stored in: `fp32`, `fp16` or `int8`."""
     counts = dict.fromkeys(WEIGHTS.values(), 0)
     for tensor in model.graph.initializer:
         if tensor.data_type in WEIGHTS:

@@ -1,4 +1,4 @@
-"""Checks of a card by itself and against its graph."""
+"""Checks of a card, alone and against its graph."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ MAX_FOLLOW_MS = 60_000.0  # time constant of a control
 MAX_CONTROLS = 4096  # of a method
 MAX_WIDTH = 65_536  # values of a control, and latents
 MAX_BANDS = 1024  # of a mel spectrum
-DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")  # whose operators onnxruntime brings along
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")  # operator sets that onnxruntime includes
 
 
 def validate(model: onnx.ModelProto, card: Card) -> None:
-    """Check a card by itself and against the graph.
+    """Check a card, alone and against its graph.
 
     Raises
     ------
     ContractError
-        Names the first thing that is wrong, what was expected and what was found.
+        The first thing that is wrong, with what was expected and what was found.
     """
     _validate_card(card)
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
-    _expect(opset >= MIN_OPSET, f"the graph has opset {opset}, and at least {MIN_OPSET} is needed; export it again")
+    _expect(opset >= MIN_OPSET, f"the graph has opset {opset}, but at least {MIN_OPSET} is needed; export it again")
     _validate_parts(model)
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = {value.name: value for value in model.graph.input if value.name not in weights}
@@ -67,7 +67,7 @@ def validate(model: onnx.ModelProto, card: Card) -> None:
 
 
 def _validate_parts(model: onnx.ModelProto) -> None:
-    """Make sure that the graph, with what is inside it, needs nothing from outside the file and onnxruntime."""
+    """Check that the graph and its inner graphs need only operators of onnxruntime and weights in the file."""
     known = {*DOMAINS, *(function.domain for function in model.functions)}
     pending: list[onnx.GraphProto | onnx.FunctionProto] = [model.graph, *model.functions]
     while pending:
@@ -75,15 +75,15 @@ def _validate_parts(model: onnx.ModelProto) -> None:
         tensors = list(part.initializer) if isinstance(part, onnx.GraphProto) else []
         sparse = list(part.sparse_initializer) if isinstance(part, onnx.GraphProto) else []
         for node in part.node:
-            alien = f"the operator '{node.op_type}' of the domain '{node.domain}' is none of ONNX"
-            _expect(node.domain in known, f"{alien}; export the model with operators of ONNX alone")
+            foreign = f"the operator '{node.op_type}' of the domain '{node.domain}' is not an ONNX operator"
+            _expect(node.domain in known, f"{foreign}; export the model with ONNX operators only")
             pending.extend(inner_graphs(node))
             for attribute in node.attribute:
                 tensors += [attribute.t, *attribute.tensors]
                 sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
         for tensor in (*tensors, *(half for whole in sparse for half in (whole.values, whole.indices))):
             outside = tensor.data_location == onnx.TensorProto.EXTERNAL
-            _expect(not outside, f"the weights '{tensor.name}' lie in another file; put them into the .onnx file")
+            _expect(not outside, f"the weights '{tensor.name}' are in another file; put them into the .onnx file")
 
 
 def _validate_card(card: Card) -> None:
@@ -95,21 +95,26 @@ def _validate_card(card: Card) -> None:
     )
     _expect_printable("name", card.name)
     latent = card.latent
-    _expect(latent.size <= MAX_WIDTH, f"latent has {latent.size} dimensions, and there can be {MAX_WIDTH}")
+    _expect(latent.size <= MAX_WIDTH, f"latent has {latent.size} dimensions, more than {MAX_WIDTH}")
     for name in ("names", "std", "order"):
         length = len(getattr(latent, name))
-        _expect(length == latent.size, f"latent.{name} has {length} entries, and latent.mean has {latent.size}")
-    _expect(sorted(latent.order) == list(range(latent.size)), "latent.order must name every dimension once")
+        _expect(length == latent.size, f"latent.{name} has {length} entries, but latent.mean has {latent.size}")
+    _expect(sorted(latent.order) == list(range(latent.size)), "latent.order must list every dimension once")
     _expect(all(np.isfinite(latent.mean)), "latent.mean must be finite")
     _expect(all(np.isfinite(latent.std)) and all(s > 0 for s in latent.std), "latent.std must be finite and above 0")
     for name in (*latent.names, *(point.label for point in latent.map)):
-        _expect_printable("a name of latent", name)
+        _expect_printable("a name in latent", name)
     for point in latent.map:
-        _expect(len(point.latent) == latent.size, f"the map point '{point.label}' has {len(point.latent)} latents")
+        _expect(
+            len(point.latent) == latent.size,
+            f"the map point '{point.label}' has {len(point.latent)} latents, not {latent.size}",
+        )
     for name, method in card.methods.items():
-        _expect(name in METHODS, f"methods.{name} is not known; there are {', '.join(METHODS)}")
+        _expect(name in METHODS, f"methods.{name} is not a known method; known are {', '.join(METHODS)}")
         _validate_method(name, method, card.sample_rate)
-    _expect("decode" not in card.methods or latent.size > 0, "a model that decodes needs at least one latent")
+    _expect(
+        "decode" not in card.methods or latent.size > 0, "a model with 'decode' needs at least one latent dimension"
+    )
 
 
 def _validate_method(name: str, method: Method, rate: int) -> None:
@@ -123,38 +128,38 @@ def _validate_method(name: str, method: Method, rate: int) -> None:
     if method.output == "magnitudes":
         spectrum = method.spectrum
         if spectrum is None:
-            raise ContractError(f"{where} gives magnitudes, so {where}.spectrum must say of which STFT")
+            raise ContractError(f"{where} outputs magnitudes, so {where}.spectrum must describe their STFT")
         whole = spectrum.hop >= 1 and method.hop % spectrum.hop == 0
-        _expect(whole, f"{where}.hop is {method.hop}, which is no multiple of {where}.spectrum.hop, {spectrum.hop}")
-        _expect(method.channels == 1, f"{where}.channels must be 1 where the output is magnitudes")
+        _expect(whole, f"{where}.hop is {method.hop}, not a multiple of {where}.spectrum.hop, {spectrum.hop}")
+        _expect(method.channels == 1, f"{where}.channels must be 1 if the output is magnitudes")
         fits = spectrum.n_fft % 2 == 0 and 2 * spectrum.hop <= spectrum.n_fft <= 65_536
         _expect(fits, f"{where}.spectrum.n_fft must be even, at most 65536 and at least twice the spectrum's hop")
         if spectrum.mel is not None:
             _validate_bands(f"{where}.spectrum.mel", spectrum.mel, rate)
     count = len(method.controls)
-    _expect(count <= MAX_CONTROLS, f"{where} has {count} controls, and there can be {MAX_CONTROLS}")
+    _expect(count <= MAX_CONTROLS, f"{where} has {count} controls, more than {MAX_CONTROLS}")
     names = [control.name for control in method.controls]
-    _expect(len(set(names)) == len(names), f"{where}.controls has a name twice")
+    _expect(len(set(names)) == len(names), f"two entries of {where}.controls have the same name")
     for control in method.controls:
         _expect(control.size <= MAX_WIDTH, f"the control '{control.name}' must have a size of 1 to {MAX_WIDTH}")
-        _expect_printable(f"what the control '{control.name}' is called", control.unit + control.text)
+        _expect_printable(f"unit and text of the control '{control.name}'", control.unit + control.text)
         low, high = control.minimum, control.maximum
         valid = control.name.replace("_", "").replace(".", "").replace("-", "").isalnum()
-        _expect(valid, f"the control '{control.name}' must be named in letters, digits, '_', '-' and '.'")
+        _expect(valid, f"the control '{control.name}' must have a name of letters, digits, '_', '-' and '.'")
         ordered = low < high and low <= control.default <= high
         _expect(ordered, f"the control '{control.name}' must have minimum < maximum and its default between them")
         times = [time for time in (control.rise_ms, control.fall_ms) if time is not None]
         timely = all(0 <= time <= MAX_FOLLOW_MS for time in times)
-        _expect(timely, f"the control '{control.name}' must rise and fall in 0 to {MAX_FOLLOW_MS:g} ms")
+        _expect(timely, f"the control '{control.name}' must have rise_ms and fall_ms of 0 to {MAX_FOLLOW_MS:g} ms")
         _expect(1 <= control.size <= MAX_WIDTH, f"the control '{control.name}' must have a size of 1 to {MAX_WIDTH}")
-        _expect_printable(f"what the control '{control.name}' is called", control.unit + control.text)
+        _expect_printable(f"unit and text of the control '{control.name}'", control.unit + control.text)
     _validate_bends(method)
 
 
 def _validate_bands(where: str, mel: MelBands, rate: int) -> None:
     high_hz = rate / 2 if mel.high_hz is None else mel.high_hz
     _expect(1 <= mel.bands <= MAX_BANDS, f"{where}.bands must be 1 to {MAX_BANDS}, not {mel.bands}")
-    _expect(0 <= mel.low_hz < high_hz <= rate / 2, f"{where} must rise, from 0 Hz on and to {rate / 2:g} Hz at most")
+    _expect(0 <= mel.low_hz < high_hz <= rate / 2, f"{where} must have rising frequencies, from 0 to {rate / 2:g} Hz")
 
 
 def _validate_bends(method: Method) -> None:
@@ -164,15 +169,15 @@ def _validate_bends(method: Method) -> None:
         other = controls.get(name.removesuffix(end) + (SHIFT if end == SCALE else SCALE))
         pair = other is not None and other.size == control.size
         _expect(
-            pair, f"the control '{name}' must have its {SHIFT if end == SCALE else SCALE} beside it, of the same size"
+            pair, f"the control '{name}' must have a matching '{SHIFT if end == SCALE else SCALE}' of the same size"
         )
         fits = control.default == default and not control.per_frame
-        _expect(fits, f"the control '{name}' must have the default {default:g}, and one value a step")
+        _expect(fits, f"the control '{name}' must have the default {default:g} and one value a step")
 
 
 @dataclass(frozen=True)
 class _Frames:
-    """An axis along the frames: free, or as long as one frame."""
+    """The axis of frames: free, or the length of one frame."""
 
     one: int
 
@@ -183,8 +188,8 @@ class _Frames:
 def _compare(kind: str, found: dict[str, onnx.ValueInfoProto], expected: dict[str, tuple[int | _Frames, ...]]) -> None:
     missing = sorted(expected.keys() - found.keys())
     extra = sorted(found.keys() - expected.keys())
-    _expect(not missing, f"the graph lacks the {kind} {', '.join(missing)} that its card speaks of")
-    _expect(not extra, f"the graph has the {kind} {', '.join(extra)} that its card doesn't speak of")
+    _expect(not missing, f"the graph lacks the {kind} {', '.join(missing)} of its card")
+    _expect(not extra, f"the graph has the {kind} {', '.join(extra)}, which is not in its card")
     for name, wanted in expected.items():
         tensor = found[name].type.tensor_type
         _expect(tensor.elem_type == onnx.TensorProto.FLOAT, f"the {kind} {name} must be float32")
@@ -192,7 +197,7 @@ def _compare(kind: str, found: dict[str, onnx.ValueInfoProto], expected: dict[st
         agrees = len(dims) == len(wanted) and all(
             d is None or d == (w.one if isinstance(w, _Frames) else w) for d, w in zip(dims, wanted, strict=True)
         )
-        _expect(agrees, f"the {kind} {name} has the shape {_text(dims)}, and the card says {_text(wanted)}")
+        _expect(agrees, f"the {kind} {name} has the shape {_text(dims)}, but the card says {_text(wanted)}")
 
 
 def _text(shape: tuple[int | _Frames | None, ...]) -> str:
@@ -200,7 +205,7 @@ def _text(shape: tuple[int | _Frames | None, ...]) -> str:
 
 
 def _expect_printable(what: str, text: str) -> None:
-    _expect(text.isprintable(), f"{what} must be one line of text, and has other characters in it")
+    _expect(text.isprintable(), f"{what} must be one line of printable text")
 
 
 def _expect(holds: bool, otherwise: str) -> None:

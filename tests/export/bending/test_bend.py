@@ -321,7 +321,7 @@ def test_a_graph_that_reads_its_bends_otherwise_is_refused(layered: Path, tmp_pa
     for node in model.graph.node:
         if node.op_type == "Mul":
             node.op_type = "Sub"
-    with pytest.raises(ContractError, match="otherwise than as scale and shift; bend the model again"):
+    with pytest.raises(ContractError, match="in another way than as scale and shift; bend the model again"):
         unbent(model, card)
 
 

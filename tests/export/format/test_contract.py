@@ -58,7 +58,7 @@ def test_rest_states_survive_json_to_the_bit(values: list[float]) -> None:
         ({"colour": "red"}, "unknown entry colour"),
         ({"methods": {}}, "at least one of decode"),
         ({"latent": {"names": ["a"], "mean": [0.0], "std": [0.0], "order": [0]}}, "latent.std must be"),
-        ({"latent": {"names": ["a"], "mean": [0.0], "std": [1.0], "order": [1]}}, "latent.order must name"),
+        ({"latent": {"names": ["a"], "mean": [0.0], "std": [1.0], "order": [1]}}, "latent.order must list"),
         ({"latent": {"names": ["a"], "mean": [0.0], "order": [0]}}, "card.latent.std is missing"),
     ],
 )
@@ -78,15 +78,15 @@ def test_a_wrong_card_is_refused_with_what_is_wrong(models: dict[str, Path], cha
     ("change", "says"),
     [
         (lambda m: replace(m, channels=2), "decode.output has the shape"),
-        (lambda m: replace(m, rest=()), "decode.state.0 that its card doesn't speak of"),
+        (lambda m: replace(m, rest=()), "decode.state.0, which is not in its card"),
         (lambda m: replace(m, rest=(*m.rest, *m.rest)), "the graph lacks the input decode.state.1"),
         (lambda m: replace(m, rest=(np.zeros((1, 5), np.float32),)), "decode.state.0 has the shape [1, 1]"),
         (lambda m: replace(m, controls=(Control("pitch", 0, -1, 1),)), "lacks the input decode.control.pitch"),
         (lambda m: replace(m, hop=0), "hop must be 1 to 65536"),
-        (lambda m: replace(m, output="magnitudes"), "spectrum must say of which STFT"),
-        (lambda m: replace(m, controls=(Control("a b", 0, -1, 1),)), "must be named in letters"),
+        (lambda m: replace(m, output="magnitudes"), "spectrum must describe their STFT"),
+        (lambda m: replace(m, controls=(Control("a b", 0, -1, 1),)), "must have a name of letters"),
         (lambda m: replace(m, controls=(Control("a", 5, -1, 1),)), "its default between them"),
-        (lambda m: replace(m, controls=(Control("a", 0, -1, 1, rise_ms=-1.0),)), "must rise and fall in 0 to 60000 ms"),
+        (lambda m: replace(m, controls=(Control("a", 0, -1, 1, rise_ms=-1.0),)), "must have rise_ms and fall_ms of 0 to 60000 ms"),
     ],
 )
 def test_a_card_that_contradicts_the_graph_is_refused(models: dict[str, Path], change, says: str) -> None:
@@ -100,7 +100,7 @@ def test_a_card_that_contradicts_the_graph_is_refused(models: dict[str, Path], c
 def test_a_latent_of_another_size_than_the_graphs_is_refused(models: dict[str, Path]) -> None:
     model, card = load(models["level"])
     with pytest.raises(
-        ContractError, match=r"decode.input has the shape \[1, 4, \*\], and the card says \[1, 7, \* or 1\]"
+        ContractError, match=r"decode.input has the shape \[1, 4, \*\], but the card says \[1, 7, \* or 1\]"
     ):
         validate(model, replace(card, latent=Latent.plain(7)))
 
@@ -134,7 +134,7 @@ def test_weights_in_another_file_are_refused(models: dict[str, Path]) -> None:
     tensor = model.graph.initializer[0]
     tensor.data_location = onnx.TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="/etc/passwd")
-    with pytest.raises(ContractError, match="lie in another file"):
+    with pytest.raises(ContractError, match="are in another file"):
         validate(model, card)
 
 
