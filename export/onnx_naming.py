@@ -17,30 +17,33 @@ import onnx
 from export.errors import ContractError
 from export.format.graph import tensors_read
 
-SCOPES = "pkg.torch.onnx.name_scopes"
-
-
-PARAMETERS = "parameters."  # what the exporter puts before a module's own names
-WRAPPER = "module."  # what `_Flat` puts before the names of a module's weights
+SCOPES = "pkg.torch.onnx.name_scopes"  # metadata of a node: the submodules that it comes from
+PARAMETERS = "parameters."  # prefix of the weights in a model file
+WRAPPER = "module."  # prefix of the weights in an exported wrapper
 
 
 def check_names(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
-    """Check that every input is read and every output there, under its name."""
+    """Check that every input is used and every output present, under its name.
+
+    Raises
+    ------
+    ContractError
+        An input is not used, or the outputs are others.
+    """
     read = {name for node in model.graph.node for name in tensors_read(node)}
     missing = [name for name in inputs if name not in read]
     if missing:
-        raise ContractError(f"The module doesn't read {', '.join(missing)}; leave it out of the card, or use it.")
+        raise ContractError(f"The module doesn't use {', '.join(missing)}; use it, or leave it out of the card.")
     if [value.name for value in model.graph.output] != outputs:
         names = ", ".join(value.name for value in model.graph.output)
-        raise ContractError(f"The exported graph gives {names} where {', '.join(outputs)} were expected.")
+        raise ContractError(f"The exported graph outputs {names}, but {', '.join(outputs)} were expected.")
     return model
 
 
 def add_prefix(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
-    """Put the method's name before every inner tensor and node, so that several methods fit into one graph.
+    """Prefix the names of inner tensors and nodes with the method's name, in place.
 
-    Weights keep the names that the module has for them, and nodes those of the part of the module that they come from:
-    layers are called by these.
+    Weights keep their names in the module, and nodes that of the submodule that they come from: bends use these names.
     """
     keep = {value.name for value in (*model.graph.input, *model.graph.output)}
     names: dict[str, str] = {"": ""}
@@ -70,15 +73,15 @@ def add_prefix(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
 
 
 def _origin(node: onnx.NodeProto) -> str:
-    """Tell from the exporter's notes which part of the module a node comes from, with a slash behind it."""
-    notes = {entry.key: entry.value for entry in node.metadata_props}
-    scopes = ast.literal_eval(notes.get(SCOPES, "[]"))  # from the whole to the part, and then the operation
+    """Return the name of the submodule that a node comes from, with a trailing slash."""
+    metadata = {entry.key: entry.value for entry in node.metadata_props}
+    scopes = ast.literal_eval(metadata.get(SCOPES, "[]"))  # outermost module first, the operation last
     part = str(scopes[-2]) if len(scopes) > 1 else ""
     return f"{part.removeprefix(WRAPPER)}/" if part.startswith(WRAPPER) else ""
 
 
 def merge_methods(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
-    """Lay the methods' graphs side by side in one."""
+    """Merge the graphs of several methods into one."""
     model = onnx.ModelProto()
     model.CopyFrom(graphs[0])
     for other in graphs[1:]:
@@ -90,7 +93,7 @@ def merge_methods(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
         model.opset_import.extend(entry for entry in other.opset_import if entry.domain not in domains)
     model.graph.name = "".join(c if c.isalnum() else "_" for c in name)
     model.producer_name = "glitch-live"
-    for node in model.graph.node:  # the exporter leaves stack traces of the machine it ran on
+    for node in model.graph.node:  # the exporter stores stack traces with local paths
         del node.metadata_props[:]
         node.doc_string = ""
     return model
@@ -98,7 +101,7 @@ def merge_methods(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
 
 @contextlib.contextmanager
 def quiet_exporter() -> Iterator[None]:
-    """Keep the exporter's progress, its warnings and what it says of a failure off the terminal."""
+    """Suppress the output of torch's exporter: progress, warnings and reports of failures."""
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

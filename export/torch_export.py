@@ -1,8 +1,7 @@
-"""Torch modules become one streaming ONNX file, and the proof that it streams comes first.
+"""Export of torch modules to one streaming ONNX file, with the proof that it streams.
 
-A method is a module whose `forward(input, *controls, *states)` gives `(output, *next_states)`, all of them explicit
-(see `export.format.graph` for the shapes). Nothing is written before the graph has shown that any cut of the same
-input gives the same output.
+A method is a module whose `forward(input, *controls, *states)` returns `(output, *next_states)`; `export.format.graph`
+gives the shapes. A file is written only if every division of the same input into chunks gives the same output.
 """
 
 from __future__ import annotations
@@ -36,9 +35,18 @@ SETTLED = 1e-7
 
 @dataclass(frozen=True)
 class TorchMethod:
-    """A module and what it is: `states` are its caches before the first frame, in the order `forward` takes them.
+    """A module with its description.
 
-    They are given `settle_seconds` to come to rest; what turns round and round, as phases do, never would.
+    Attributes
+    ----------
+    module : nn.Module
+        `forward(input, *controls, *states)` returns `(output, *next_states)`.
+    method : Method
+        Its part of the card, without `rest`.
+    states : sequence of Tensor
+        The caches before the first frame, in the order of `forward`.
+    settle_seconds : float
+        Time for the caches to settle, in seconds of sound. Phases never settle.
     """
 
     module: nn.Module
@@ -59,34 +67,35 @@ def export(
     bend: Sequence[str] | None = None,
     weights: Weights = "fp32",
 ) -> Proof:
-    """Write `methods` as one model file, if it holds what the format promises.
+    """Write modules as one model file, if they stream.
 
     Parameters
     ----------
     path
-        The `.onnx` file to write; an existing one is replaced only when the new one is whole.
+        The `.onnx` file to write. An existing file is replaced only by a complete new one.
     name, sample_rate, latent
-        What the card says of the model; `card` may give the rest (provenance).
-    methods
-        By name: `decode`, `encode`, `transform`. Their `rest` is found here, by letting the caches settle.
-    seed
-        Of the random input that the proof runs on.
-    bend
-        Layers that get live controls, by name or pattern (see `export.bending.bend.bend`); None leaves the model as it
-        is.
-    weights
-        How they are stored; see `export.quantization.quantize`.
+        Entries of the card.
+    methods : dict of str to TorchMethod
+        By name: `decode`, `encode`, `transform`. Their rest state is found by letting the caches settle.
+    card : Card, optional
+        Its provenance is copied.
+    seed : int
+        Seed of the random input of the proof.
+    bend : sequence of str, optional
+        Layers with live controls, by name or pattern (see `export.bending.bend.bend`). Default: none.
+    weights : {"fp32", "fp16", "int8"}
+        Type that the weights are stored in (see `export.quantization.quantize`).
 
     Returns
     -------
     Proof
-        What was measured.
+        The differences between chunks and the whole.
 
     Raises
     ------
     ContractError
-        Chunks don't equal the whole, card and graph contradict each other, or no layer is called as one in `bend`;
-        nothing is written.
+        Chunks don't equal the whole, card and graph contradict each other, or a pattern in `bend` matches no layer.
+        Nothing is written.
     """
     graphs, described = [], {}
     for key, part in methods.items():
@@ -110,7 +119,13 @@ def export(
 
 
 def settle_caches(key: str, part: TorchMethod, latent: Latent) -> list[Tensor]:
-    """Run a method on its mean latent (or silence) with default controls until its caches stand still."""
+    """Run a method on its mean latent, or silence, with default controls until its caches settle.
+
+    Returns
+    -------
+    list of Tensor
+        The caches at rest.
+    """
     states = [s.detach().clone().float() for s in part.states]
     if not states:
         return states
@@ -129,7 +144,7 @@ def settle_caches(key: str, part: TorchMethod, latent: Latent) -> list[Tensor]:
 
 
 def _example_inputs(key: str, method: Method, latent: Latent, frames: int) -> list[Tensor]:
-    """Make the input and the controls at their defaults, `frames` long."""
+    """Make an example of the input, and the controls at their defaults, `frames` long."""
     channels = latent.size if key == "decode" else method.channels
     shape = (1, channels, frames * (method.hop if key in AUDIO_IN else 1))
     controls = [torch.full((1, c.size, frames if c.per_frame else 1), float(c.default)) for c in method.controls]
@@ -137,7 +152,7 @@ def _example_inputs(key: str, method: Method, latent: Latent, frames: int) -> li
 
 
 def _export_method(key: str, part: TorchMethod, states: list[Tensor], latent: Latent) -> onnx.ModelProto:
-    """Export one method with its tensors named as the format wants, every inner name behind the method's prefix."""
+    """Export one method, with the tensor names of the format."""
     method = part.method
     arguments = _example_inputs(key, method, latent, frames=5)
     frames = torch.export.Dim(FRAMES, min=1, max=65_536)
@@ -149,9 +164,7 @@ def _export_method(key: str, part: TorchMethod, states: list[Tensor], latent: La
     try:
         with quiet_exporter(), recurrent_as_operators(), torch.no_grad():
             program = torch.onnx.export(
-                module
-                if isinstance(module, ExplicitState)
-                else _Wrapper(module),  # either way its weights are in `module.`
+                module if isinstance(module, ExplicitState) else _Wrapper(module),  # both hold it in `module`
                 (*arguments, *states),
                 dynamo=True,
                 opset_version=MIN_OPSET,
@@ -162,7 +175,7 @@ def _export_method(key: str, part: TorchMethod, states: list[Tensor], latent: La
             )
     except torch.onnx.OnnxExporterError as error:
         kind = type(module.module if isinstance(module, ExplicitState) else module).__name__
-        raise ContractError(f"The '{key}' of {kind} cannot be written as a graph: {_cause(error)}.") from error
+        raise ContractError(f"The '{key}' of {kind} cannot be exported as a graph: {_cause(error)}.") from error
     assert program is not None
     model = program.model_proto
     return add_prefix(
@@ -171,7 +184,7 @@ def _export_method(key: str, part: TorchMethod, states: list[Tensor], latent: La
 
 
 def _cause(error: BaseException) -> str:
-    """Find what the exporter stumbled over: the first sentence of the innermost error."""
+    """Return the first sentence of the innermost error."""
     while error.__cause__ is not None:
         error = error.__cause__
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -179,7 +192,7 @@ def _cause(error: BaseException) -> str:
 
 
 class _Wrapper(nn.Module):
-    """Gives every method the same signature, whatever its own argument names are."""
+    """Gives every module the same signature."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()

@@ -1,12 +1,11 @@
-"""Network bending as live controls: a scale and a shift for each channel of chosen layers, inputs with defaults.
+"""Network bending: a scale and a shift for each channel of chosen layers, as live controls with defaults.
 
-A pass over the finished graph, so it serves whatever the graph was made from: after a convolution, a dense or a
-recurrent layer (and its bias) come a multiplication and an addition, whose second operands are live controls of the
-method, `bend.LAYER.scale` and `bend.LAYER.shift`. `export.format.graph.unbent` takes them out again, and the stage
-plays what that leaves for as long as everything is at rest.
+This is a pass over the finished graph, so it works for any model. After a convolution, a dense or a recurrent layer
+(and its bias) it inserts a multiplication and an addition whose second operands are live controls of the method,
+`bend.LAYER.scale` and `bend.LAYER.shift`. `export.format.graph.unbent` removes them; the stage plays the graph without
+them as long as every bend is at rest.
 
-Layers are called as the model calls them: by the names of their weights, or of the part of the module that they come
-from. How far a shift goes is measured: four times the level (RMS) that the layer has on random latents.
+The range of a shift is measured: four times the level (RMS) of the layer on random latents.
 """
 
 from __future__ import annotations
@@ -29,24 +28,30 @@ from export.proof.chunk_equality import Proof, prove
 from export.proof.measurement import measure
 
 SHIFT_LEVELS = 4.0
-LEVEL_FRAMES = 32  # on which the level of a layer is measured
+LEVEL_FRAMES = 32  # frames over which the level of a layer is measured
 
 
 def bend(model: onnx.ModelProto, card: Card, layers: Sequence[str] | None = None) -> tuple[onnx.ModelProto, Card]:
-    """Give chosen layers of a model their live controls; those that it had before are taken out.
+    """Add live controls to chosen layers of a model; bends that it had before are removed.
 
     Parameters
     ----------
     model, card
-        As `export.format.io.load` gives them; they stay as they are.
+        A whole model; it is not changed.
     layers
-        Names, or patterns of names (`decoder.*`); `all`; or `auto`, as None: up to 16 with more than one channel, from
-        all parts of the model.
+        Names, or patterns of names (`decoder.*`); `all`; or `auto` (also None), up to 16 layers with more than one
+        channel, from all parts of the model.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+    card : Card
+        With the controls of the bends.
 
     Raises
     ------
     ContractError
-        A pattern matches no layer, there are none, or they are too many.
+        A pattern matches no layer, the model has no layers to bend, or too many were chosen.
     """
     model, card = unbent(model, card)
     chosen = select_layers(all_layers(model, card), layers)
@@ -66,12 +71,23 @@ def bend(model: onnx.ModelProto, card: Card, layers: Sequence[str] | None = None
 def bend_file(
     source: str | os.PathLike[str], out: str | os.PathLike[str], layers: Sequence[str] | None = None
 ) -> Proof:
-    """Write a model file with live controls for chosen layers; see `bend`.
+    """Write a model file with live controls for chosen layers.
+
+    Parameters
+    ----------
+    source, out
+        The model file to read, and the one to write.
+    layers
+        See `bend`.
+
+    Returns
+    -------
+    Proof
 
     Raises
     ------
     ContractError
-        `source` is no model, there is no such layer, or the bent model does not stream; nothing is written.
+        `source` is not a model, there is no such layer, or the bent model doesn't stream; nothing is written.
     """
     model, card = bend(*load(source), layers)
     proof = prove(model, card)
@@ -84,7 +100,7 @@ def bend_file(
 def _measure_levels(
     model: onnx.ModelProto, card: Card, name: str, chosen: Sequence[BendableLayer]
 ) -> Iterator[tuple[BendableLayer, float]]:
-    """Measure the RMS of layers of a method on random input, a frame at a time, controls at their defaults."""
+    """Measure the RMS of a method's layers on random input, frame by frame, with controls at their defaults."""
     mine = [layer for layer in chosen if layer.method == name]
     if not mine:
         return
@@ -127,7 +143,7 @@ def _controls(layer: BendableLayer, level: float) -> tuple[Control, Control]:
             1.0,
             -SHIFT_LEVELS,
             SHIFT_LEVELS,
-            text=f"Multiplies what {what} gives.",
+            text=f"Scale of the output of {what}.",
             size=layer.channels,
             per_frame=False,
         ),
@@ -136,7 +152,7 @@ def _controls(layer: BendableLayer, level: float) -> tuple[Control, Control]:
             0.0,
             -reach,
             reach,
-            text=f"Is added to what {what} gives.",
+            text=f"Offset of the output of {what}.",
             size=layer.channels,
             per_frame=False,
         ),
@@ -144,7 +160,7 @@ def _controls(layer: BendableLayer, level: float) -> tuple[Control, Control]:
 
 
 def _insert_bends(graph: onnx.GraphProto, chosen: Sequence[BendableLayer]) -> None:
-    """Put scale and shift behind the layers; what they give goes on under its name."""
+    """Insert scale and shift after the layers; the result keeps the name of a layer's output."""
     bent = {tensor: layer for layer in chosen for tensor in layer.tensors}
     helper, ready = onnx.helper, set[str]()
     nodes: list[onnx.NodeProto] = []

@@ -18,7 +18,7 @@ from export.format.card import LATENT_OUT, Card
 from export.format.graph import split, tensors_read, unbent
 from export.onnx_naming import PARAMETERS
 
-MAX_LAYERS = 64  # layers of a method: each takes five rows of the stage's table
+MAX_LAYERS = 64  # of a method; each takes five rows of the stage's table of parameters
 
 
 AUTO_LAYERS = 16
@@ -30,7 +30,7 @@ RECURRENT = ("GRU", "LSTM", "RNN")
 _WEIGHT_SUFFIX = re.compile(r"[._](weight|weight_[vg]|weight_[ih]h_l\d+|original\d|parametrizations|kernel)$")
 
 
-_UNTRAINED = re.compile(r"\bfourier\.")  # products that nobody trained
+_UNTRAINED = re.compile(r"\bfourier\.")  # matrices of Fourier transforms, which nobody trained
 
 
 _MEANINGLESS = re.compile(r"(inner\W|val_|_?(lifted_)?tensor_constant|_param_constant|t_|permute_|transpose_)?\d*")
@@ -42,16 +42,16 @@ class BendableLayer:
 
     Attributes
     ----------
-    method, name
-        The method that it is in, and what it is called there.
-    kind
+    method, name : str
+        Its method, and its name within it.
+    kind : str
         Its operator: `Conv`, `ConvTranspose`, `Gemm`, `MatMul`, `GRU`, `LSTM` or `RNN`.
-    channels
-        How many scales and shifts it takes.
-    tensors
-        What it gives, its bias included; several where its weights are used more than once.
-    shape
-        What a control [1, channels, 1] is brought to, to go along with that.
+    channels : int
+        Number of its scales and shifts.
+    tensors : tuple of str
+        Its outputs after the bias; several if its weights are used more than once.
+    shape : tuple of int
+        Shape that a control [1, channels, 1] is reshaped to, to broadcast with the outputs.
     """
 
     method: str
@@ -63,12 +63,30 @@ class BendableLayer:
 
 
 def find_layers(model: onnx.ModelProto, card: Card) -> list[BendableLayer]:
-    """List what can be bent in a model, in the order in which sound is made; what is bent already is among it."""
+    """List the layers of a model that can be bent, in the order of processing, including those that have bends."""
     return all_layers(*unbent(model, card))
 
 
 def select_layers(found: Sequence[BendableLayer], wanted: Sequence[str] | None) -> list[BendableLayer]:
-    """Give the layers that are meant by names and patterns, in their own order; see `bend`."""
+    """Choose layers by names and patterns.
+
+    Parameters
+    ----------
+    found
+        All layers that can be bent.
+    wanted
+        See `export.bending.bend.bend`.
+
+    Returns
+    -------
+    list of BendableLayer
+        In the order of `found`.
+
+    Raises
+    ------
+    ContractError
+        A pattern matches no layer, there are none, or too many were chosen.
+    """
     if not found:
         raise ContractError(
             "The model has no layer that can be bent: no convolution, dense or recurrent layer with fixed weights."
@@ -88,13 +106,13 @@ def select_layers(found: Sequence[BendableLayer], wanted: Sequence[str] | None) 
         count = sum(layer.method == method for layer in chosen)
         if count > MAX_LAYERS:
             raise ContractError(
-                f"{count} layers of '{method}' would be bent, and {MAX_LAYERS} are the most; choose some by name."
+                f"{count} layers of '{method}' would be bent, more than {MAX_LAYERS}; choose some by name."
             )
     return chosen
 
 
 def _evenly_spaced(found: list[BendableLayer]) -> list[BendableLayer]:
-    """Take so many at equal distances that they remain playable."""
+    """Choose at most `AUTO_LAYERS` layers at equal distances."""
     places = np.linspace(0, len(found) - 1, min(AUTO_LAYERS, len(found))).round().astype(int)
     return [found[k] for k in sorted(set(places.tolist()))]
 
@@ -115,7 +133,7 @@ def _layers_of_method(method: str, part: onnx.ModelProto) -> Iterator[BendableLa
     found: dict[tuple[str, str, int, tuple[int, ...]], list[str]] = {}
     origins: dict[str, str] = {}
     for node in graph.node:
-        tensors.note(node)
+        tensors.add(node)
         seen = _layer_at(node, tensors)
         if seen is None:
             continue
@@ -133,7 +151,7 @@ def _layers_of_method(method: str, part: onnx.ModelProto) -> Iterator[BendableLa
 
 
 def _layer_at(node: onnx.NodeProto, tensors: _TensorInfo) -> tuple[str, int, tuple[int, ...]] | None:
-    """Tell a layer's weights, its channels and how its output carries them; None is no layer that can be bent."""
+    """Give the weights of a node, its channels, and their place in its output; None if it can't be bent."""
     kind = node.op_type
     if kind in ("Conv", "ConvTranspose", "Gemm", *RECURRENT):
         weight, other = node.input[1], node.input[0]
@@ -163,7 +181,7 @@ def _layer_at(node: onnx.NodeProto, tensors: _TensorInfo) -> tuple[str, int, tup
 
 
 class _TensorInfo:
-    """What is known of a graph's tensors: shapes, which are fixed, what they come from and who reads them."""
+    """The tensors of a graph: their shapes and types, constants and their origin, and the nodes that read them."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         values = (*graph.value_info, *graph.input, *graph.output)
@@ -178,8 +196,8 @@ class _TensorInfo:
             for name in tensors_read(node):
                 self._readers.setdefault(name, []).append(node)
 
-    def note(self, node: onnx.NodeProto) -> None:
-        """Take in a node, after those that it reads."""
+    def add(self, node: onnx.NodeProto) -> None:
+        """Add a node, in topological order."""
         given = [name for name in node.input if name]
         if node.op_type != "Constant" and not (given and self.constant.issuperset(tensors_read(node))):
             return
@@ -188,11 +206,11 @@ class _TensorInfo:
         self._roots |= {output: self._roots.get(largest, "") for output in node.output}
 
     def root(self, name: str) -> str:
-        """Give the stored weights that a fixed tensor is made of."""
+        """Return the stored weights that a constant tensor is computed from."""
         return self._roots.get(name, "") or name
 
     def with_bias(self, name: str, channels: int) -> str:
-        """Go on over the addition of a bias, where that is all that is done with a tensor."""
+        """Return the tensor after the addition of a bias, if a tensor is used for nothing else."""
         readers = self._readers.get(name, [])
         if name in self._outputs or len(readers) != 1 or readers[0].op_type != "Add":
             return name
@@ -201,12 +219,12 @@ class _TensorInfo:
         return readers[0].output[0] if fixed else name
 
     def is_float(self, name: str) -> bool:
-        """Say whether it may be multiplied by a float32."""
+        """Whether a tensor is float32."""
         return self._types.get(name, onnx.TensorProto.FLOAT) == onnx.TensorProto.FLOAT
 
 
 def _readable_name(root: str, method: str) -> str:
-    """Make a name for players of that of a layer's weights, or of its part; nothing where it says nothing."""
+    """Make a readable name from that of a layer's weights or submodule; empty if it is meaningless."""
     name = root.removeprefix(f"{method}.").removeprefix(PARAMETERS).removeprefix("module.")
     while (shorter := _WEIGHT_SUFFIX.sub("", name)) != name:
         name = shorter

@@ -72,7 +72,7 @@ class Bend:
 
 @dataclass(frozen=True)
 class MelBands:
-    """Bands of a mel spectrum: triangles of equal area on Slaney's scale (see `export.format.mel_scale.mel_weights`)."""
+    """Mel bands: triangles of equal area on Slaney's scale (see `export.format.mel_scale.mel_weights`)."""
 
     bands: int
     low_hz: float = 0.0

@@ -1,8 +1,8 @@
-"""The law of the format, measured: chunked equals whole.
+"""The law of the model file, measured: chunked equals whole.
 
-The same input is run through the graph in one piece and in many cuts, with the caches carried across; the outputs and
-the last caches must agree. A graph that takes one frame a step can be cut in one way only, and is measured by its
-numbers and its shape. The exporter runs this before it writes a file.
+The same input is run through the graph in one piece and in many divisions into chunks, with the caches carried over.
+The outputs and the last caches must agree. A graph that takes exactly one frame a step allows one division only, so
+only its values and its shape are checked. Every exporter runs this before it writes a file.
 """
 
 from __future__ import annotations
@@ -20,14 +20,24 @@ TOLERANCE = 1e-5
 FRAMES = 96
 CHUNK_SIZES = (1, 7, 32)
 RANDOM_DIVISIONS = 3
-BEND_SHARE = (
-    0.25  # share of their range in which bends are turned: with all of them further out, a network gives no numbers
-)
+BEND_SHARE = 0.25  # share of the range of bends; with all of them further out, networks output NaN
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest difference of one tensor of one method under one cut, absolute, or relative above a peak of 1."""
+    """The largest difference that a division into chunks makes to a tensor of a method.
+
+    Attributes
+    ----------
+    method, tensor : str
+        Where it was found.
+    cut : str
+        The division, for people.
+    value : float
+        Absolute difference, relative if the peak is above 1.
+    at : int
+        The frame.
+    """
 
     method: str
     tensor: str
@@ -38,18 +48,18 @@ class Difference:
 
 @dataclass(frozen=True)
 class Proof:
-    """The worst difference found in each method."""
+    """The largest difference in each method."""
 
     worst: tuple[Difference, ...]
     tolerance: float = TOLERANCE
 
     @property
     def holds(self) -> bool:
-        """Whether every cut agreed with the whole."""
+        """Whether every division agrees with the whole."""
         return all(d.value <= self.tolerance for d in self.worst)
 
     def failure(self) -> str:
-        """Say where chunks and whole part, and by how much."""
+        """Describe the largest difference in a sentence."""
         worst = max(self.worst, key=lambda d: d.value)
         return (
             f"{worst.tensor} of '{worst.method}' differs by {worst.value:.1e} at frame {worst.at} when the input is "
@@ -58,7 +68,21 @@ class Proof:
 
 
 def prove(model: onnx.ModelProto, card: Card, *, seed: int = 0, frames: int = FRAMES) -> Proof:
-    """Measure every method of a model under fixed and random cuts."""
+    """Compare every method of a model under fixed and random divisions of its input.
+
+    Parameters
+    ----------
+    model, card
+        A whole model.
+    seed : int
+        Seed of the random input.
+    frames : int
+        Length of the input.
+
+    Returns
+    -------
+    Proof
+    """
     rng = np.random.default_rng(seed)
     return Proof(tuple(_largest_difference(name, split(model, name), card, rng, frames) for name in card.methods))
 
@@ -69,10 +93,10 @@ def _largest_difference(
     method = card.method(name)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     feeds = random_input(card, name, frames, rng)
-    single = one_frame(model, name)
-    whole, states = run_chunks(session, name, method, feeds, [1] * frames if single else [frames])
-    cuts = {} if single else {f"cut into chunks of {size}": _even_chunks(frames, size) for size in CHUNK_SIZES}
-    if not single:
+    one_frame_only = one_frame(model, name)
+    whole, states = run_chunks(session, name, method, feeds, [1] * frames if one_frame_only else [frames])
+    cuts = {} if one_frame_only else {f"cut into chunks of {size}": _even_chunks(frames, size) for size in CHUNK_SIZES}
+    if not one_frame_only:
         cuts |= {f"cut at random ({k + 1})": _random_chunks(frames, rng) for k in range(RANDOM_DIVISIONS)}
     worst = Difference(name, f"{name}.output", "whole", 0.0, 0)
     if not np.isfinite(whole).all():
@@ -96,7 +120,7 @@ def _largest_difference(
 def run_chunks(
     session: ort.InferenceSession, name: str, method: Method, feeds: dict[str, np.ndarray], sizes: list[int]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Run a method over its input in chunks of `sizes` frames, caches carried across, from the rest state.
+    """Run a method over its input in chunks of `sizes` frames, from its rest state.
 
     Returns
     -------
@@ -126,7 +150,24 @@ def _slice(key: str, value: np.ndarray, begin: int, size: int, name: str, method
 def random_input(
     card: Card, name: str, frames: int, rng: np.random.Generator, *, wander: bool = True
 ) -> dict[str, np.ndarray]:
-    """Make latents as in training, or noise, and controls that wander frame by frame, or stay at their defaults."""
+    """Make random input for a method: latents as in training, or noise.
+
+    Parameters
+    ----------
+    card, name
+        The model's card, and the method.
+    frames : int
+        Length of the input.
+    rng
+        Random generator.
+    wander : bool
+        Draw the controls from their ranges frame by frame, instead of keeping their defaults.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        By the names of the graph's inputs, without the caches.
+    """
     method = card.method(name)
     if name in AUDIO_IN:
         value = 0.1 * rng.standard_normal((input_channels(card, name), frames * method.hop))

@@ -17,30 +17,26 @@ import onnxruntime as ort
 from export.format.card import AUDIO_IN, Card, Method
 from export.proof.chunk_equality import random_input, run_chunks
 
-RESPONSE_FLOOR = 1e-6  # of the peak's energy, 60 dB below it
-
-
+RESPONSE_FLOOR = 1e-6  # energy relative to the peak, -60 dB
 LEAD_FRAMES = 4
-
-
-MAX_RESPONSE = 16_384  # samples that an answer is followed for
-
-
+MAX_RESPONSE = 16_384  # samples after the change
 MIN_FRAMES, MAX_FRAMES = 16, 512
-
-
 LATENT_PROBES = 4
-
-
 SAMPLE_PROBES = 16
-
-
 IMPULSE = 0.3
 
 
 @dataclass(frozen=True)
 class Response:
-    """When a method answers a change of its input, in samples after the change; `slack` is what a frame leaves open."""
+    """The response of a method's output to a change of its input.
+
+    Attributes
+    ----------
+    begins, peak, ends : int
+        Samples after the change.
+    slack : int
+        Uncertainty in samples, where the output comes in frames.
+    """
 
     begins: int
     peak: int
@@ -48,26 +44,33 @@ class Response:
     slack: int = 0
 
     def agrees(self, delay: int) -> bool:
-        """Whether a method that claims this delay may answer like this."""
+        """Whether the response is possible for a method with this delay."""
         return self.begins - self.slack <= delay <= self.ends + self.slack
 
     def contradiction(self, name: str, delay: int) -> str:
-        """Say what the card claims and what was found."""
+        """Describe the claim of the card and the measured response."""
         return (
-            f"{name}.output lags by {delay} samples as the card of '{name}' says, and it answers from sample "
-            f"{self.begins} to {self.ends}, most at {self.peak}"
+            f"{name}.output lags by {delay} samples according to the card of '{name}', but it responds from sample "
+            f"{self.begins} to {self.ends}, with its peak at {self.peak}"
         )
 
 
 def measure_response(loaded: ort.InferenceSession, card: Card, name: str, *, seed: int = 0) -> Response | None:
-    """Follow what a change of the input does to the output; None if it does nothing.
+    """Measure the response of a method's output to a small change of its input.
 
     Parameters
     ----------
-    loaded
-        The method's graph for one frame a step, as `export.runtime.frame_stepper.session` gives it.
-    seed
-        Of the input that is changed.
+    loaded : onnxruntime.InferenceSession
+        The method's graph for one frame a step, from `export.runtime.frame_stepper.session`.
+    card, name
+        The model's card, and the method.
+    seed : int
+        Seed of the input that is changed.
+
+    Returns
+    -------
+    Response or None
+        None if the output doesn't depend on the input.
     """
     method, rng = card.method(name), np.random.default_rng(seed)
     sampled = name in AUDIO_IN
@@ -83,13 +86,13 @@ def measure_response(loaded: ort.InferenceSession, card: Card, name: str, *, see
         changed = feeds | {f"{name}.input": _perturb(feeds[f"{name}.input"], card, name, frame, offset, rng)}
         energy = np.square(_run_frames(loaded, name, method, changed) - plain).sum(axis=0)
         a_frame = len(energy) // frames
-        heard = energy[frame * a_frame : (frame + horizon) * a_frame]
-        lags.append(np.arange(len(heard)) * (method.hop // a_frame) - offset)
-        energies.append(heard)
-    if sampled and method.output == "audio":  # a sample in, samples out: to the sample
+        response = energy[frame * a_frame : (frame + horizon) * a_frame]
+        lags.append(np.arange(len(response)) * (method.hop // a_frame) - offset)
+        energies.append(response)
+    if sampled and method.output == "audio":  # sample in, samples out: exact to the sample
         aligned = [energy[-lag[0] :][: (horizon - 1) * method.hop] for lag, energy in zip(lags, energies, strict=True)]
         return _find_peak(np.arange(len(aligned[0])), np.sum(aligned, axis=0), 1, 0)
-    if sampled:  # a sample in, frames out: the probes lie between each other
+    if sampled:  # sample in, frames out: probes at different offsets interleave
         order = np.argsort(np.concatenate(lags), kind="stable")
         found = _find_peak(np.concatenate(lags)[order], np.concatenate(energies)[order], probes, method.hop)
         return None if found is None else dataclasses.replace(found, peak=found.peak + method.hop // 2)
@@ -98,15 +101,15 @@ def measure_response(loaded: ort.InferenceSession, card: Card, name: str, *, see
 
 
 def _find_peak(lags: np.ndarray, energy: np.ndarray, in_a_hop: int, slack: int) -> Response | None:
-    """Find where an answer begins, peaks over a hop's worth of places, and ends."""
+    """Find where a response begins, where its energy over a hop peaks, and where it ends."""
     top = float(energy.max(initial=0.0))
     if not 0.0 < top < np.inf:
         return None
     audible = np.flatnonzero(energy > RESPONSE_FLOOR * top)
     sums = np.concatenate([[0.0], np.cumsum(energy, dtype=np.float64)])
     over = sums[in_a_hop:] - sums[:-in_a_hop]
-    most = int(np.argmax(over > (1 - 1e-6) * over.max()))  # the first of equals, whatever rounding made of them
-    return Response(int(lags[audible[0]]), int(lags[most]), int(lags[audible[-1]]), slack)
+    peak = int(np.argmax(over > (1 - 1e-6) * over.max()))  # the first of equals, up to rounding
+    return Response(int(lags[audible[0]]), int(lags[peak]), int(lags[audible[-1]]), slack)
 
 
 def _perturb(given: np.ndarray, card: Card, name: str, frame: int, offset: int, rng: np.random.Generator) -> np.ndarray:

@@ -16,19 +16,19 @@ from export.runtime.frame_stepper import graph_errors, session
 
 
 def measure(model: onnx.ModelProto, card: Card, *, proof: Proof | None = None) -> Card:
-    """Measure every method and write it into the card.
+    """Measure every method of a model.
 
     Parameters
     ----------
     model, card
-        The whole graph, and what it says of itself.
-    proof
-        That chunked equals whole, where it has been measured already.
+        A whole model.
+    proof : Proof, optional
+        The proof that chunked equals whole, if there is one already.
 
     Returns
     -------
     Card
-        With `Method.measured`; parity that was there is kept. A `delay` that the answer contradicts is put right.
+        With `Method.measured`; its parity is kept. A `delay` that contradicts the response is corrected.
 
     Raises
     ------
@@ -44,15 +44,15 @@ def measure(model: onnx.ModelProto, card: Card, *, proof: Proof | None = None) -
         part = split(model, name)
         loaded = session(part.SerializeToString())
         with graph_errors(name):
-            heard = measure_response(loaded, card, name)
+            response = measure_response(loaded, card, name)
             factor = real_time(loaded, card, name)
         measured = dataclasses.replace(
             method.measured or Measured(),
             chunks=None if one_frame(model, name) else chunks[name],
-            delay=heard.peak if heard else None,
+            delay=response.peak if response else None,
             real_time=factor,
         )
-        wrong = heard is not None and not heard.agrees(method.delay)
-        delay = max(0, heard.peak) if heard is not None and wrong else method.delay
+        wrong = response is not None and not response.agrees(method.delay)
+        delay = max(0, response.peak) if response is not None and wrong else method.delay
         methods[name] = dataclasses.replace(method, delay=delay, measured=measured)
     return dataclasses.replace(card, methods=methods)

@@ -1,4 +1,4 @@
-"""Where a graph comes to stand when nothing is played: the rest state, found and checked in the graph itself."""
+"""The rest state: the caches of a method after it has settled on its mean latent or on silence."""
 
 from __future__ import annotations
 
@@ -15,62 +15,74 @@ from export.runtime.frame_stepper import FrameStepper, graph_errors, session
 SECONDS = 10.0
 MAX_STEPS = 4096
 SETTLED = 1e-7
-LAST_PART = 4  # the last of so many parts of the steps is what a move is compared with
+LAST_PART = 4  # moves are compared with those in the last quarter of the steps
 
 
 @dataclass(frozen=True)
 class RestTrajectory:
-    """How the caches of a method moved while it was left alone.
+    """The course of a method's caches at rest.
 
-    `moves` [shape=(steps, caches)] is the largest move of each in each step, `caches` is where they are then, and
-    `still` whether they had come to stand before time was up.
+    Attributes
+    ----------
+    moves : np.ndarray [shape=(steps, caches)]
+        Largest change of each cache in each step.
+    caches : tuple of np.ndarray
+        The caches at the end.
+    settled : bool
+        Whether they stopped changing before the time was up.
     """
 
     moves: np.ndarray
     caches: tuple[np.ndarray, ...]
-    still: bool
+    settled: bool
 
     @property
     def first(self) -> np.ndarray:
-        """What each cache moves in the first step."""
+        """Change of each cache in the first step."""
         return self.moves[0]
 
     @property
     def later(self) -> np.ndarray:
-        """What each cache moves at most in the end: a counter or noise never stands still."""
-        end = 1 if self.still else max(len(self.moves) // LAST_PART, 1)
+        """Largest change of each cache at the end; a counter or noise never settles."""
+        end = 1 if self.settled else max(len(self.moves) // LAST_PART, 1)
         return np.asarray(self.moves[-end:].max(axis=0))
 
 
 def run_at_rest(part: onnx.ModelProto, card: Card, name: str, seconds: float = SECONDS) -> RestTrajectory:
-    """Run a method from its rest state on the mean latent, or on silence, until nothing moves or time is up.
+    """Run a method from its rest state on the mean latent, or on silence, until its caches settle or time is up.
 
     Parameters
     ----------
     part
-        The graph of that method alone, as `export.format.graph.split` cuts it.
+        The graph of that method alone, from `export.format.graph.split`.
+    card, name
+        The model's card, and the method.
     seconds
-        Of sound that it is left alone for, at most.
+        Limit, in seconds of sound.
+
+    Returns
+    -------
+    RestTrajectory
     """
     method = card.method(name)
     steps = FrameStepper(session(part.SerializeToString()), card, name)
     if name == "decode":
         steps.input[0, :, 0] = card.latent.mean
-    moves, still = [], False
+    moves, settled = [], False
     with graph_errors(name):
         for _ in range(int(np.clip(seconds * card.sample_rate / method.hop, 1, MAX_STEPS))):
             before = [cache.copy() for cache in steps.caches]
             steps.run()
             pairs = zip(before, steps.caches, strict=True)
             moves.append([float(np.abs(a - b).max(initial=0.0)) for a, b in pairs])
-            still = max(moves[-1], default=0.0) < SETTLED
-            if still:
+            settled = max(moves[-1], default=0.0) < SETTLED
+            if settled:
                 break
-    return RestTrajectory(np.array(moves, np.float64), tuple(cache.copy() for cache in steps.caches), still)
+    return RestTrajectory(np.array(moves, np.float64), tuple(cache.copy() for cache in steps.caches), settled)
 
 
 def settle_rest_states(model: onnx.ModelProto, card: Card) -> Card:
-    """Bring the rest state of every method to where its graph settles, where it settles at all."""
+    """Set the rest state of every method to the values that its caches settle at; caches that never settle are kept."""
     methods = {name: _settle(split(model, name), card, name) for name in card.methods}
     return dataclasses.replace(card, methods=methods)
 
@@ -80,6 +92,6 @@ def _settle(part: onnx.ModelProto, card: Card, name: str) -> Method:
     if not method.rest:
         return method
     found = run_at_rest(part, card, name)
-    calms = found.later < 0.5 * found.first
-    pairs = zip(calms, method.rest, found.caches, strict=True)
-    return dataclasses.replace(method, rest=tuple(new if calm else old for calm, old, new in pairs))
+    settles = found.later < 0.5 * found.first
+    pairs = zip(settles, method.rest, found.caches, strict=True)
+    return dataclasses.replace(method, rest=tuple(new if settled else old for settled, old, new in pairs))

@@ -1,8 +1,9 @@
-"""Graphs that take one frame a step, where only rounding parts chunks from the whole.
+"""Graphs limited to one frame a step, where chunks differ from the whole by rounding only.
 
-A library computes an exponential of many numbers at once in another way than that of one. Where what follows is steep,
-as the frequencies of high partials are, the last digits are heard. A graph in which every frame is made by itself loses
-nothing when it takes one at a time, as the stage does anyway: then there is one way to cut its input, and one result.
+Math libraries round the exponential of a vector differently from that of a single number. Where the following
+operations are steep, as for the frequencies of high partials, the difference exceeds the tolerance. A graph whose
+frames are independent loses nothing if it takes one frame a step, as the stage does anyway. Then there is only one
+division of its input, and one result.
 """
 
 from __future__ import annotations
@@ -19,9 +20,14 @@ FRAMES = 8
 
 
 def fix_to_one_frame(model: onnx.ModelProto, card: Card, proof: Proof) -> bool:
-    """Fix the methods that a proof failed on to one frame a step, if no frame of theirs hears another; say if it did.
+    """Limit the methods that failed a proof to one frame a step, where their frames are independent.
 
     The graph is changed in place.
+
+    Returns
+    -------
+    bool
+        Whether all methods that failed have independent frames, so that the proof may be repeated.
     """
     failed = {found.method for found in proof.worst if not found.value <= proof.tolerance}
     alone = {name for name in failed if _has_independent_frames(split(model, name), card, name)}
@@ -35,7 +41,7 @@ def fix_to_one_frame(model: onnx.ModelProto, card: Card, proof: Proof) -> bool:
 
 
 def _has_independent_frames(model: onnx.ModelProto, card: Card, name: str) -> bool:
-    """Whether each frame's output is its own, to the last bit, whatever the other frames hold."""
+    """Whether the output of each frame is the same, bit for bit, whatever the other frames are."""
     method = card.method(name)
     if method.rest or name != "decode":
         return False

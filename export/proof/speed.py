@@ -15,7 +15,20 @@ ROUNDS, ROUND_S = 5, 0.04
 
 
 def real_time(loaded: ort.InferenceSession, card: Card, name: str) -> float:
-    """Say how many times faster than real time a method runs: its median step in the quietest of a few rounds."""
+    """Measure the speed of a method on one thread.
+
+    Parameters
+    ----------
+    loaded : onnxruntime.InferenceSession
+        The method's graph, from `export.runtime.frame_stepper.session`.
+    card, name
+        The model's card, and the method.
+
+    Returns
+    -------
+    float
+        Duration of a hop divided by that of a step: the median step in the fastest of a few rounds.
+    """
     steps, rng = FrameStepper(loaded, card, name), np.random.default_rng(0)
     steps.input[:] = random_input(card, name, 1, rng, wander=False)[f"{name}.input"]
     medians = []

@@ -1,4 +1,4 @@
-"""The proof of a model file, run again: does it keep what the format and its own card promise?"""
+"""Verification of a model file: every promise of the format and of its card, measured again."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from export.proof.speed import real_time
 from export.runtime.frame_stepper import graph_errors, session
 
 FRAMES = 64
-LATENT_RANGE = 4.0  # standard deviations, as far as a fader goes
+LATENT_RANGE = 4.0  # standard deviations, the range of a fader
 NOISE_PEAK = 1.0
 REST_SECONDS = 2.0
-UNSETTLED = 1e-3  # of a cache's peak, or of 1
-MAX_FIRST_MOVE = 4.0  # how many times further the first step at rest may go than later ones do
+UNSETTLED = 1e-3  # relative to a cache's peak, or to 1
+MAX_FIRST_MOVE = 4.0  # first step at rest, relative to later steps
 
 
 @dataclass(frozen=True)
 class Check:
-    """One promise of one method: whether it is kept, and a sentence with what was found."""
+    """One promise of one method: whether it is kept, and a sentence with the findings."""
 
     method: str
     what: str
@@ -39,7 +39,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All that was checked of a file."""
+    """All checks of a file."""
 
     name: str
     checks: tuple[Check, ...]
@@ -50,18 +50,18 @@ class Verdict:
         return all(check.holds for check in self.checks)
 
     def failure(self) -> str:
-        """Give the first promise that is broken, as a sentence."""
+        """Return the first broken promise as a sentence."""
         broken = next(check for check in self.checks if not check.holds)
-        return f"{self.name} doesn't hold: {broken.text}; don't play it, export or convert it again."
+        return f"{self.name} is broken: {broken.text}; don't play it, but export or convert it again."
 
 
 def verify(path: str | os.PathLike[str]) -> Verdict:
-    """Check numbers, cuts, rest state, delay and speed of every method of a model file.
+    """Check values, chunks, rest state, delay and speed of every method of a model file.
 
     Raises
     ------
     ContractError
-        The file is no model, or a graph doesn't load or run.
+        The file is not a model, or a graph doesn't load or run.
     """
     model, card = load(path)
     checks: list[Check] = []
@@ -69,7 +69,7 @@ def verify(path: str | os.PathLike[str]) -> Verdict:
         part = split(model, name)
         numbers = _check_numbers(part, card, name)
         checks.append(numbers)
-        if numbers.holds:  # what isn't a number can't be compared
+        if numbers.holds:  # NaN can't be compared
             checks += [
                 _check_chunks(model, card, name),
                 _check_rest(part, card, name),
@@ -79,7 +79,7 @@ def verify(path: str | os.PathLike[str]) -> Verdict:
 
 
 def _check_numbers(part: onnx.ModelProto, card: Card, name: str) -> Check:
-    """Run latents as far out as a fader goes, or loud noise, with controls all over their range."""
+    """Run extreme latents, or loud noise, with the controls all over their ranges."""
     method, rng = card.method(name), np.random.default_rng(0)
     loaded = session(part.SerializeToString())
     kind = "latents" if name == "decode" else "noise"
@@ -89,7 +89,7 @@ def _check_numbers(part: onnx.ModelProto, card: Card, name: str) -> Check:
             value = np.array(card.latent.mean)[:, None] + far * np.array(card.latent.std)[:, None] * value
         elif name in AUDIO_IN:
             value *= far * NOISE_PEAK / LATENT_RANGE
-        for k in range(3):  # the controls lowest, highest, anywhere
+        for k in range(3):  # controls at their minimum, maximum, random
             feeds = {f"{name}.input": value[None].astype(np.float32), **_controls(name, method, k, rng)}
             with graph_errors(name):
                 output, states = run_chunks(loaded, name, method, feeds, [1] * FRAMES)
@@ -100,7 +100,9 @@ def _check_numbers(part: onnx.ModelProto, card: Card, name: str) -> Check:
             tensors = {f"{name}.output": output} | {f"{name}.state.{i}": state for i, state in enumerate(states)}
             for tensor, found in tensors.items():
                 if not np.isfinite(found).all():
-                    text = f"{tensor} of '{name}' is not a number after random {kind} of {far:g} times the usual size"
+                    text = (
+                        f"{tensor} of '{name}' has NaN or infinity after random {kind} of {far:g} times the usual size"
+                    )
                     return Check(name, "numbers", False, text)
     return Check(name, "numbers", True, f"finite with random {kind} up to {LATENT_RANGE:g} times the usual size")
 
@@ -124,13 +126,13 @@ def _check_chunks(model: onnx.ModelProto, card: Card, name: str) -> Check:
     if not proof.holds:
         return Check(name, "chunks", False, proof.failure().rstrip("."))
     if one_frame(model, name):
-        return Check(name, "chunks", True, "it takes one frame a step, so there is one cut only")
+        return Check(name, "chunks", True, "it takes one frame a step, so there is only one division")
     value = max(difference.value for difference in proof.worst)
     return Check(name, "chunks", True, f"chunked equals whole within {value:.0e} ({TOLERANCE:.0e} is allowed)")
 
 
 def _check_rest(part: onnx.ModelProto, card: Card, name: str) -> Check:
-    """Let the method alone: its caches may go on as they do, but not settle only now, or a reset would pop."""
+    """Run the method at rest: caches that move further at first than later would make a reset click."""
     method = card.method(name)
     if not method.rest:
         return Check(name, "rest", True, "no caches")
@@ -140,32 +142,35 @@ def _check_rest(part: onnx.ModelProto, card: Card, name: str) -> Check:
         if first > UNSETTLED * peak and first > MAX_FIRST_MOVE * later:
             text = (
                 f"{name}.state.{k} of '{name}' moves by {first:.1e} in the first step from its rest state and by "
-                f"{later:.1e} later, so a reset would pop"
+                f"{later:.1e} later, so a reset would click"
             )
             return Check(name, "rest", False, text)
-    return Check(name, "rest", True, "no cache moves further at first than it does later")
+    return Check(name, "rest", True, "no cache moves further at first than later")
 
 
 def _check_figures(part: onnx.ModelProto, card: Card, name: str) -> list[Check]:
-    """Hold the graph against what the card says of delay, speed and parity; speed is the machine's, and only told."""
+    """Compare delay and parity with the card; speed depends on the machine, and is only reported."""
     method, loaded = card.method(name), session(part.SerializeToString())
     with graph_errors(name):
-        heard, factor = measure_response(loaded, card, name), real_time(loaded, card, name)
-    if heard is None:
-        delay = Check(name, "delay", True, "its output doesn't hear its input")
-    elif heard.agrees(method.delay):
-        told = f"{method.delay} samples; a change is heard from {heard.begins} to {heard.ends} samples after it"
-        delay = Check(name, "delay", True, told + (f", give or take {heard.slack}" if heard.slack else ""))
+        response, factor = measure_response(loaded, card, name), real_time(loaded, card, name)
+    if response is None:
+        delay = Check(name, "delay", True, "its output doesn't depend on its input")
+    elif response.agrees(method.delay):
+        text = (
+            f"{method.delay} samples; the response to a change lasts from sample {response.begins} to {response.ends}"
+        )
+        delay = Check(name, "delay", True, text + (f", give or take {response.slack}" if response.slack else ""))
     else:
-        delay = Check(name, "delay", False, heard.contradiction(name, method.delay))
-    said = method.measured or Measured()
-    beside = f" ({said.real_time:.1f} when it was made)" if said.real_time else ""
+        delay = Check(name, "delay", False, response.contradiction(name, method.delay))
+    measured = method.measured or Measured()
+    beside = f" ({measured.real_time:.1f} when it was made)" if measured.real_time else ""
     checks = [delay, Check(name, "speed", True, f"{factor:.1f} times real time on one thread{beside}")]
-    if said.parity is not None:
-        text = f"{name}.output of '{name}' differed from its source by {said.parity:.0e} over {said.parity_steps} steps"
+    if measured.parity is not None:
+        value, steps = measured.parity, measured.parity_steps
+        text = f"{name}.output of '{name}' differed from its source by {value:.0e} over {steps} steps"
         kind = weights_type(part)
         if kind == "fp32":
-            checks.append(Check(name, "parity", said.parity <= TOLERANCE, f"{text} when it was converted"))
-        else:  # as far off as it was asked to be
+            checks.append(Check(name, "parity", measured.parity <= TOLERANCE, f"{text} when it was converted"))
+        else:  # the difference is due to the smaller weights
             checks.append(Check(name, "parity", True, f"{text}, with its weights as {kind}"))
     return checks

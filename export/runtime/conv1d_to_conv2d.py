@@ -1,8 +1,7 @@
-"""Convolutions over time, written as convolutions over an image that is one pixel high.
+"""1-D convolutions rewritten as 2-D convolutions of height one.
 
-onnxruntime has its fast kernels for images alone. With many channels and few samples a step, which is what the first
-stages of a decoder are when it makes one frame, they take two thirds of the time. The numbers are the same but for
-rounding.
+onnxruntime has fast kernels for 2-D convolutions only. With many channels and few samples a step, as in the first
+layers of a decoder that makes one frame, these take two thirds of the time. The output changes by rounding only.
 """
 
 from __future__ import annotations
@@ -11,12 +10,18 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-MIN_CHANNELS = 64  # with fewer, going over and back costs what it brings
+MIN_CHANNELS = 64  # with fewer, the reshapes cost as much as they save
 HEIGHT = "stage.height"
 
 
 def convs_as_2d(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Give a model whose convolutions of many channels over time are convolutions over images."""
+    """Rewrite the 1-D convolutions of a model that have many channels as 2-D convolutions.
+
+    Returns
+    -------
+    onnx.ModelProto
+        A copy; the model itself is not changed.
+    """
     sizes = _sizes(model.graph)
     made = onnx.ModelProto()
     made.CopyFrom(model)
@@ -28,7 +33,7 @@ def convs_as_2d(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _sizes(graph: onnx.GraphProto) -> dict[str, list[int]]:
-    """Find the sizes of all weights, dequantised ones (`export.quantization`) included."""
+    """Find the sizes of all weights, including dequantised ones (`export.quantization`)."""
     sizes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type in ("Cast", "Mul") and all(name in sizes for name in node.input):
@@ -50,9 +55,7 @@ def _as_conv2d(node: onnx.NodeProto) -> list[onnx.NodeProto]:
     image = f"{node.output[0]}.image"
     return [
         helper.make_node("Unsqueeze", [node.input[0], HEIGHT], [f"{image}.in"]),
-        helper.make_node(
-            "Unsqueeze", [node.input[1], HEIGHT], [f"{image}.weight"]
-        ),  # onnxruntime does it when it loads
+        helper.make_node("Unsqueeze", [node.input[1], HEIGHT], [f"{image}.weight"]),  # folded when the graph is loaded
         helper.make_node(
             "Conv",
             [f"{image}.in", f"{image}.weight", *node.input[2:]],

@@ -1,6 +1,6 @@
-"""A graph as the stage runs it: one thread, one frame a step, buffers that stay.
+"""A method run as on stage: one thread, one frame a step, fixed buffers.
 
-The exporter measures with the same settings that play, so that what a card says of speed is what the stage gets.
+The exporter measures with the same settings that the stage plays with, so that the speed on a card holds on stage.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from export.runtime.conv1d_to_conv2d import convs_as_2d
 
 
 def session_options() -> ort.SessionOptions:
-    """Give the settings that every method is loaded with; `python -m tests.benchmarks faster` measures each."""
+    """Return the settings that every method is loaded with; `python -m tests.benchmarks faster` measures each."""
     chosen = ort.SessionOptions()
     chosen.intra_op_num_threads = 1
     chosen.inter_op_num_threads = 1
@@ -31,7 +31,7 @@ def session_options() -> ort.SessionOptions:
 
 
 def session(model: bytes) -> ort.InferenceSession:
-    """Load a graph for one thread and one frame a step, written in the way that is then fastest.
+    """Load a graph for one thread and one frame a step, with wide 1-D convolutions rewritten for speed.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def session(model: bytes) -> ort.InferenceSession:
 
 
 def load_session(model: bytes, settings: ort.SessionOptions) -> ort.InferenceSession:
-    """Load a graph as it stands.
+    """Load a graph without rewriting it.
 
     Raises
     ------
@@ -51,21 +51,30 @@ def load_session(model: bytes, settings: ort.SessionOptions) -> ort.InferenceSes
     """
     try:
         return ort.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises classes of its own that it doesn't publish
+    except Exception as error:  # onnxruntime raises unpublished classes
         raise ContractError(f"onnxruntime cannot load the graph ({first_line(error)}); export it again.") from None
 
 
 class FrameStepper:
-    """One method, stepped on buffers that stay: fill `input` and `controls`, `run`, read `output`.
+    """One method with fixed buffers: fill `input` and `controls`, call `run`, read `output`.
 
-    Unlike the stage's `realtime.engine.graph.Graph` it keeps nothing to go back to: it measures.
+    It is made for measuring; `realtime.engine.graph.Graph` of the stage can also restore caches and switch bends.
 
     Parameters
     ----------
-    loaded
-        The method's graph, as `session` gives it.
-    card, name
-        What the model says of itself, and which method it is.
+    loaded : onnxruntime.InferenceSession
+        The method's graph, from `session`.
+    card : Card
+        The model's card.
+    name : str
+        The method.
+
+    Attributes
+    ----------
+    input, output : np.ndarray
+        Input and output of a step, as described in `export.format.graph`.
+    controls : list of np.ndarray [shape=(1, size, 1)]
+        Values of the controls, at first their defaults.
     """
 
     def __init__(self, loaded: ort.InferenceSession, card: Card, name: str) -> None:
@@ -82,11 +91,11 @@ class FrameStepper:
 
     @property
     def caches(self) -> list[np.ndarray]:
-        """The caches as the next step will find them."""
+        """The caches as input of the next step."""
         return self._caches[self._now]
 
     def run(self) -> None:
-        """Make a step, and take the caches on."""
+        """Run one step and carry the caches over."""
         self._session.run_with_iobinding(self._bindings[self._now])
         self._now ^= 1
 
@@ -105,7 +114,7 @@ class FrameStepper:
 
 @contextmanager
 def graph_errors(name: str) -> Iterator[None]:
-    """Turn what onnxruntime raises while it runs the method `name` into one sentence."""
+    """Turn errors of onnxruntime while it runs the method `name` into a `ContractError`."""
     try:
         yield
     except (ContractError, OSError, MemoryError):
@@ -117,5 +126,5 @@ def graph_errors(name: str) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """Give the first line of what onnxruntime says, without its full stop."""
+    """Return the first line of an error of onnxruntime, without its full stop."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

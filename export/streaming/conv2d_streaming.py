@@ -1,13 +1,12 @@
-"""Convolutions over spectrograms that stream: over frequency and time at once, strided in both where asked.
+"""2-D convolutions over spectrograms that stream, with strides over frequency and time.
 
-Among them a spectrogram stands upright, `[batch, channels, frames, rows]`: its frames are a stream as any other, see
-`export.streaming.stack`, and the rows of a frame, its frequencies, lie side by side. A stage makes a frame a step, and
-most
-of such a step is moving numbers about; so what is kept lies before what comes in long runs, and a kernel finds a whole
-row of places to fill. `Stand` and `Lie` lead there and back, to `[batch, channels * rows, frames]`.
+They work on spectrograms in the layout `[batch, channels, frames, rows]`. The frames are a stream (see
+`export.streaming.layer`), and the rows of a frame, its frequencies, are contiguous. The stage makes one frame a step,
+and most of such a step is copying: in this layout the caches and the new frames are copied in long runs, and a kernel
+is applied to a whole row at once. `SplitRows` and `MergeRows` convert from `[batch, channels * rows, frames]` and back.
 
-Over the rows a layer looks to both sides, with zeros around; over the frames it looks back only, so nothing waits, and
-a stride of two takes two frames at a time. Kernels, strides and weights are told, and kept, rows first.
+Over the rows a layer is centred, with zeros as padding; over the frames it looks back only, so there is no delay, and a
+stride of two takes two frames a step. Arguments and weights have the rows first.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ class SplitRows(Layer):
         self.channels, self.rows = channels, rows
 
     def offline(self, x: Tensor) -> Tensor:
-        """Turn it."""
+        """Change the layout."""
         return x.reshape(x.shape[0], self.channels, self.rows, -1).transpose(2, 3)
 
     def stream(self, x: Tensor) -> Tensor:
-        """Turn it."""
+        """Change the layout."""
         return self.offline(x)
 
 
@@ -42,11 +41,11 @@ class MergeRows(Layer):
         super().__init__(inputs=channels, outputs=channels * rows)
 
     def offline(self, x: Tensor) -> Tensor:
-        """Turn it."""
+        """Change the layout."""
         return x.transpose(2, 3).flatten(1, 2)
 
     def stream(self, x: Tensor) -> Tensor:
-        """Turn it."""
+        """Change the layout."""
         return self.offline(x)
 
 
@@ -55,19 +54,19 @@ class CausalConv2d(Layer):
 
     Parameters
     ----------
-    inputs, outputs
+    inputs, outputs : int
         Channels.
-    rows
-        Of each channel that goes in; a multiple of their stride.
-    kernel, stride, dilation
-        Over rows and over frames. There are `rows / stride` rows that come out.
+    rows : int
+        Rows of the input, a multiple of their stride. The output has `rows / stride`.
+    kernel, stride, dilation : tuple of int
+        Over rows and over frames.
     bias, groups
-        As `torch.nn.Conv2d` has them.
+        As of `torch.nn.Conv2d`.
 
     Raises
     ------
     StreamingError
-        The rows are no multiple of the stride, or the kernel is shorter than it.
+        The rows are not a multiple of the stride, or the kernel is shorter than the stride.
     """
 
     past: Tensor
@@ -86,8 +85,8 @@ class CausalConv2d(Layer):
     ) -> None:
         if rows % stride[0] or kernel[0] < stride[0] or kernel[1] < stride[1]:
             raise StreamingError(
-                f"A kernel of {kernel} with a stride of {stride} doesn't fit {rows} rows: they must be a multiple of "
-                "the stride, and the kernel at least as long as it."
+                f"A kernel of {kernel} with a stride of {stride} doesn't fit {rows} rows: the rows must be a multiple "
+                "of the stride, and the kernel at least as long as the stride."
             )
         super().__init__(takes=stride[1], inputs=inputs, outputs=outputs)
         around = dilation[0] * (kernel[0] - 1) + 1 - stride[0]
@@ -102,7 +101,7 @@ class CausalConv2d(Layer):
         return self._convolve(F.pad(x, (0, 0, self.before, 0)))
 
     def stream(self, x: Tensor) -> Tensor:
-        """Convolve what is kept and the next frames."""
+        """Convolve the cache and the next frames."""
         if self._kept:
             x = torch.cat([self.past, x], dim=2)
             self.carry("past", x[:, :, -self.before :])
@@ -121,15 +120,15 @@ class CausalConv2d(Layer):
 
 
 class ConvTranspose2d(Layer):
-    """A transposed convolution that gives `stride` rows and frames for each.
+    """A transposed convolution with `stride` output rows and frames for each of the input.
 
-    A stream has an ordinary one in its place, that makes the rows and frames between two others as channels: it keeps a
-    few frames of what goes in, and adds nothing up. The numbers are the same but for rounding.
+    In a stream an ordinary convolution takes its place, which computes the rows and frames in between as channels. It
+    caches a few frames of the input, and there is no overlap to add. The output differs by rounding only.
 
     Parameters
     ----------
     inputs, outputs, rows, kernel, stride, bias
-        As of `CausalConv2d`; there are `rows * stride` rows that come out.
+        As of `CausalConv2d`. The output has `rows * stride` rows.
 
     Raises
     ------
@@ -153,35 +152,35 @@ class ConvTranspose2d(Layer):
             raise StreamingError(f"The kernel {kernel} must be at least as long as the stride {stride}.")
         super().__init__(gives=stride[1], inputs=inputs, outputs=outputs)
         self.high = rows * stride[0]
-        self.cut = (kernel[0] - stride[0]) // 2  # rows that reach beyond the lowest
-        self.before = -(-kernel[1] // stride[1]) - 1  # frames that still reach into the next
+        self.cut = (kernel[0] - stride[0]) // 2  # rows beyond the lowest one
+        self.before = -(-kernel[1] // stride[1]) - 1  # input frames that reach into the next frame
         self.conv = nn.ConvTranspose2d(inputs, outputs, kernel, stride=stride, bias=bias)
         if self.before:
             self.keep("past", 1, inputs, self.before, rows)
 
     def offline(self, x: Tensor) -> Tensor:
-        """Give `stride` frames for each, from the first on."""
+        """Convolve a spectrogram, with `stride` frames for each."""
         conv, frames = self.conv, x.shape[2] * self.gives
         made = F.conv_transpose2d(x, conv.weight.transpose(2, 3), conv.bias, stride=conv.stride[::-1])
         return made[:, :, :frames, self.cut : self.cut + self.high]
 
     def stream(self, x: Tensor) -> Tensor:
-        """Convolve what is kept and the next frames, and lay out what is made between two of them."""
+        """Convolve the cache and the next frames, and interleave the frames and rows in between."""
         frames = x.shape[2] * self.gives
         if self._kept:
             x = torch.cat([self.past, x], dim=2)
             self.carry("past", x[:, :, -self.before :])
         (high, wide), kernel = self.conv.stride, self._kernel()
-        above = -(-self.cut // high)  # rows that the highest of a place looks up to
+        above = -(-self.cut // high)  # input rows above the current one
         bias = None if self.conv.bias is None else self.conv.bias.repeat_interleave(wide * high)
         made = F.conv2d(F.pad(x, (kernel.shape[3] - 1 - above, above)), kernel, bias)
         parts = made.reshape(1, -1, wide, high, *made.shape[2:]).permute(0, 1, 4, 2, 5, 3)
         return parts.reshape(1, -1, frames, self.high)
 
     def _kernel(self) -> Tensor:
-        """Give what makes the frames and rows of a place from those around: [outputs * ..., inputs, frames, rows]."""
+        """Return the kernel of the ordinary convolution: [outputs * wide * high, inputs, frames, rows]."""
         (high, wide), (tall, long) = self.conv.stride, self.conv.kernel_size
-        first = -self.cut % high  # rows of a place that lie above the kernel's first
+        first = -self.cut % high  # output rows above the kernel's first
         frames, rows = self.before + 1, -(-(first + tall) // high)
         around = (0, frames * wide - long, first, rows * high - first - tall)
         parts = F.pad(self.conv.weight, around).reshape(*self.conv.weight.shape[:2], rows, high, frames, wide)

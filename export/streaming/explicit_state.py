@@ -1,8 +1,7 @@
-"""A torch module that remembers becomes a function that is told: its caches go in and come out.
+"""A torch module with hidden state as a function with its caches as inputs and outputs.
 
-Caches are found by what a module does, not by what they are called: it is run, and the buffers that it writes and reads
-again are its states. What changes elsewhere (a plain attribute, a weight) could not be carried in a file, and is
-refused by name.
+Caches are found by behaviour and not by name: the module is run, and the buffers that it writes and reads again are its
+caches. Other state (a plain attribute, a weight) can't be carried in a model file, and is refused by name.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ from torch import Tensor, nn
 from export.errors import ContractError
 
 RUNS = 3
-"""How often a module is run to see what changes: what is only filled later would be missed by one."""
+"""Runs in which changes are looked for; a single run would miss a cache that is filled later."""
 
 
 class ExplicitState(nn.Module):
-    """A module whose caches are arguments: `forward(input, *controls, *states)` gives `(output, *next_states)`.
+    """A module whose caches are arguments: `forward(input, *controls, *states)` returns `(output, *next_states)`.
 
     Attributes
     ----------
     names : tuple of str
-        The buffers that the states stand for, in their order.
+        Names of the buffers that are states, in their order.
     written : tuple of str
-        Buffers that are written and never read: nothing of them is carried.
+        Names of buffers that are written and never read; they are not carried over.
     """
 
     def __init__(self, module: nn.Module, names: Sequence[str], written: Sequence[str] = ()) -> None:
@@ -38,7 +37,7 @@ class ExplicitState(nn.Module):
         self.kinds = [module.get_buffer(name).dtype for name in names]
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Run a step; states are float32 outside, and inside what the module made them."""
+        """Run a step. States are float32 as arguments, and have the module's own types inside."""
         count = len(tensors) - len(self.names)
         kinds = zip(self.names, tensors[count:], self.kinds, strict=True)
         buffers = {name: state.clone().to(kind) for name, state, kind in kinds}
@@ -48,27 +47,27 @@ class ExplicitState(nn.Module):
 
 
 def with_explicit_state(module: nn.Module, example: Tensor | Sequence[Tensor]) -> tuple[ExplicitState, list[Tensor]]:
-    """Turn a causal module with caches into one whose caches go in and come out.
+    """Make a function with explicit caches from a causal module.
 
     Parameters
     ----------
-    module
-        Takes the input and then its controls, and gives one tensor. It is put into `eval()`, and otherwise left as it
-        is: its buffers keep their values, and weights are shared with what is given back.
-    example
-        What it takes: the input, or the input and its controls.
+    module : nn.Module
+        Takes the input and its controls, and returns one tensor. It is set to `eval()`; its buffers keep their values,
+        and its weights are shared.
+    example : Tensor or sequence of Tensor
+        The input, or the input and the controls.
 
     Returns
     -------
-    function : Explicit
-        `forward(input, *controls, *states)` gives `(output, *next_states)`, as `export.torch_export` wants it.
+    function : ExplicitState
+        `forward(input, *controls, *states)` returns `(output, *next_states)`, as in `export.torch_export`.
     states : list of Tensor, float32
-        What the caches hold now: where a stream begins.
+        The current values of the caches.
 
     Raises
     ------
     ContractError
-        Something changes that is no buffer, a cache changes its shape, or the output isn't the same twice.
+        The module has changing state outside buffers, a cache changes its shape, or the output is not reproducible.
     """
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     module.eval()
@@ -78,27 +77,27 @@ def with_explicit_state(module: nn.Module, example: Tensor | Sequence[Tensor]) -
     buffers = dict(module.named_buffers())
     states = [buffers[name].detach().clone().to(torch.float32) for name in caches]
     with torch.no_grad():
-        once, again = (function(*inputs, *states) for _ in range(2))
-    if not all(torch.equal(a, b) for a, b in zip(once, again, strict=True)):
+        first, second = (function(*inputs, *states) for _ in range(2))
+    if not all(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
         raise ContractError(
-            f"{_class_name(module)} does not give the same twice for the same input and caches; "
-            "make the random numbers that it draws an input."
+            f"{_class_name(module)} is not reproducible: its output differs for the same input and caches; "
+            "make its random numbers an input."
         )
     return function, states
 
 
 def _call(module: nn.Module, buffers: dict[str, Tensor], inputs: Sequence[Tensor]) -> Tensor:
-    """Run a module with other buffers than its own, and find in `buffers` what it leaves there."""
+    """Run a module with other buffers than its own; `buffers` is updated with the new values."""
     output = torch.func.functional_call(module, buffers, tuple(inputs))
     if isinstance(output, (tuple, list)) and len(output) == 1:
         output = output[0]
     if not isinstance(output, Tensor):
-        raise ContractError(f"{_class_name(module)} must give one tensor, and gives a {type(output).__name__}.")
+        raise ContractError(f"{_class_name(module)} must return one tensor, not a {type(output).__name__}.")
     return output
 
 
 def _find_changed(module: nn.Module, inputs: Sequence[Tensor]) -> list[str]:
-    """Run a module on copies of its buffers, and name those that it writes, be it the same again."""
+    """Run a module on copies of its buffers, and name those that it writes, even with the same values."""
     before = {name: buffer.detach().clone() for name, buffer in module.named_buffers()}
     attributes, weights = _plain_attributes(module), {name: w.detach().clone() for name, w in module.named_parameters()}
     buffers = {name: buffer.clone() for name, buffer in before.items()}
@@ -112,13 +111,12 @@ def _find_changed(module: nn.Module, inputs: Sequence[Tensor]) -> list[str]:
     for name in changed:
         _expect_carried(module, name, before[name], buffers[name])
     if moved := sorted(name for name, w in module.named_parameters() if not torch.equal(w, weights[name])):
-        raise ContractError(f"{_class_name(module)} changes its weight '{moved[0]}' while it runs; keep it still.")
+        raise ContractError(f"{_class_name(module)} changes its weight '{moved[0]}' while it runs; keep it constant.")
     now = _plain_attributes(module)
     if moved := sorted(key for key in now.keys() | attributes.keys() if now.get(key) != attributes.get(key)):
         raise ContractError(
-            f"{_class_name(module)} changes its attribute '{moved[0]}' while it runs, and only buffers are "
-            "carried over; "
-            f"make it one with register_buffer('{moved[0].rpartition('.')[2]}', ...)."
+            f"{_class_name(module)} changes its attribute '{moved[0]}' while it runs, but only buffers are "
+            f"carried over; make it one with register_buffer('{moved[0].rpartition('.')[2]}', ...)."
         )
     return [name for name in before if name in changed]
 
@@ -127,18 +125,18 @@ def _expect_carried(module: nn.Module, name: str, before: Tensor, after: Tensor)
     if before.shape != after.shape:
         raise ContractError(
             f"The cache '{name}' of {_class_name(module)} changes its shape from {list(before.shape)} to "
-            f"{list(after.shape)}; make it as long as it gets before the first step."
+            f"{list(after.shape)}; give it its final length before the first step."
         )
     if after.is_complex():
         raise ContractError(
-            f"The cache '{name}' of {_class_name(module)} is complex; keep its real and imaginary part."
+            f"The cache '{name}' of {_class_name(module)} is complex; store its real and imaginary parts."
         )
 
 
 def _is_read(module: nn.Module, name: str, inputs: Sequence[Tensor]) -> bool:
-    """Whether what a buffer holds makes a difference to what comes; one that is only written is no cache.
+    """Whether the value of a buffer affects the output or other buffers; one that is only written is not a cache.
 
-    Whole numbers may be places in a cache, so they aren't tried with other values.
+    Integers may be positions in a cache, so no other values are tried.
     """
     held = {key: buffer.detach() for key, buffer in module.named_buffers()}
     if not held[name].is_floating_point():
@@ -155,7 +153,7 @@ def _is_read(module: nn.Module, name: str, inputs: Sequence[Tensor]) -> bool:
 
 
 def _plain_attributes(module: nn.Module) -> dict[str, Any]:
-    """Take down the plain attributes of a module and all inside it, by their full names."""
+    """Fingerprint the plain attributes of a module and its submodules, by their full names."""
     found = {}
     for prefix, inner in module.named_modules():
         for name, value in vars(inner).items():
@@ -165,11 +163,11 @@ def _plain_attributes(module: nn.Module) -> dict[str, Any]:
 
 
 TORCH_ATTRIBUTES = frozenset(vars(nn.Module()))
-"""What every torch module keeps for itself; buffers, weights and inner modules are looked at by themselves."""
+"""Attributes of every torch module; buffers, weights and submodules are checked separately."""
 
 
 def _fingerprint(value: Any, seen: set[int]) -> Any:
-    """Copy what can be compared later; of what cannot be looked into, which object it is."""
+    """Return a value that can be compared later; of opaque objects, their identity."""
     if isinstance(value, (Tensor, np.ndarray)):
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
         return str(array.dtype), array.shape, array.tobytes()

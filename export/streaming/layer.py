@@ -23,22 +23,22 @@ from export.errors import GlitchError
 
 
 class StreamingError(GlitchError):
-    """A layer or a stack that cannot stream."""
+    """A layer or a stack that can't stream."""
 
 
 class Layer(nn.Module, ABC):
-    """What streams.
+    """Base class of layers that stream.
 
     Attributes
     ----------
     takes, gives : int
-        The least number of samples that go in, and how many come out for them; any portion is a multiple of `takes`.
+        Samples of a step: the smallest input, and its output. The length of every chunk is a multiple of `takes`.
     delay : int
-        Samples, at the output's rate, by which the stream is later than `offline`.
+        Samples of the output by which the stream lags `offline`.
     inputs, outputs : int or None
-        Channels; None is any number, and as many come out as go in.
+        Channels. With None, any number, and the output has as many as the input.
     live : bool
-        Whether `eval()` streams; see `whole`.
+        Whether the layer streams in `eval()`; see `whole_signals`.
     """
 
     def __init__(
@@ -52,39 +52,39 @@ class Layer(nn.Module, ABC):
 
     @property
     def ratio(self) -> Fraction:
-        """Samples that come out for each that goes in."""
+        """Output samples per input sample."""
         return Fraction(self.gives, self.takes)
 
     @property
     def streams(self) -> bool:
-        """Whether `forward` goes on from what went before."""
+        """Whether `forward` continues a stream."""
         return self.live and not self.training
 
     def forward(self, x: Tensor) -> Tensor:
-        """Run: a portion of a stream in `eval()`, else a whole signal."""
+        """Process a chunk of a stream in `eval()`, otherwise a whole signal."""
         if not torch.compiler.is_compiling():
             self._check(x)
         return self.stream(x) if self.streams else self.offline(x)
 
     @abstractmethod
     def offline(self, x: Tensor) -> Tensor:
-        """Run over a whole signal [batch, inputs, samples] → [batch, outputs, samples * ratio]."""
+        """Process a whole signal: [batch, inputs, samples] → [batch, outputs, samples * ratio]."""
 
     @abstractmethod
     def stream(self, x: Tensor) -> Tensor:
-        """Run over the next portion [1, inputs, samples] → [1, outputs, samples * ratio], `delay` samples late."""
+        """Process the next chunk: [1, inputs, samples] → [1, outputs, samples * ratio], `delay` samples late."""
 
     def keep(self, name: str, *shape: int) -> None:
-        """Make a buffer of zeros that is kept between two portions; no checkpoint holds it."""
+        """Add a cache: a buffer of zeros that is carried from chunk to chunk, and not stored in checkpoints."""
         self.register_buffer(name, torch.zeros(shape), persistent=False)
         self._kept.append(name)
 
     def carry(self, name: str, value: Tensor) -> None:
-        """Keep a value for the next portion."""
+        """Set a cache for the next chunk."""
         setattr(self, name, value.detach())
 
     def forget(self) -> None:
-        """Bring what is kept back to zeros."""
+        """Set all caches of this layer to zeros."""
         for name in self._kept:
             setattr(self, name, torch.zeros_like(getattr(self, name)))
 
@@ -92,18 +92,18 @@ class Layer(nn.Module, ABC):
         kind = type(self).__name__
         if x.dim() not in (3, 4) or self.inputs not in (None, x.shape[1]):
             wanted = "channels" if self.inputs is None else str(self.inputs)
-            raise StreamingError(f"{kind} takes [batch, {wanted}, samples], and was given {list(x.shape)}.")
+            raise StreamingError(f"{kind} takes [batch, {wanted}, samples], not {list(x.shape)}.")
         if x.shape[2] % self.takes:
-            raise StreamingError(f"{kind} takes multiples of {self.takes} samples, and was given {x.shape[2]}.")
+            raise StreamingError(f"{kind} takes multiples of {self.takes} samples, not {x.shape[2]}.")
         if self.streams and x.shape[0] != 1:
             raise StreamingError(
-                f"{kind} streams one signal at a time, and was given {x.shape[0]}; "
-                "call train() to train, or use whole() to run over whole signals."
+                f"{kind} streams one signal at a time, not {x.shape[0]}; "
+                "call train() to train, or use whole_signals() to process whole signals."
             )
 
 
 def reset_caches(module: nn.Module) -> None:
-    """Bring every layer inside a module back to the state before the first sample."""
+    """Reset every layer in a module to its state before the first sample."""
     for layer in module.modules():
         if isinstance(layer, Layer):
             layer.forget()
@@ -111,7 +111,7 @@ def reset_caches(module: nn.Module) -> None:
 
 @contextlib.contextmanager
 def whole_signals(module: nn.Module) -> Iterator[None]:
-    """Let a module in `eval()` run over whole signals for a while: to validate, or to compare."""
+    """Context in which a module in `eval()` processes whole signals, for validation or comparison."""
     layers = [layer for layer in module.modules() if isinstance(layer, Layer)]
     before = [layer.live for layer in layers]
     for layer in layers:
@@ -124,15 +124,24 @@ def whole_signals(module: nn.Module) -> Iterator[None]:
 
 
 def window_delay(reach: int, before: int, step: int) -> tuple[int, int]:
-    """Plan a window that moves on by `step` samples, reaches over `reach` and begins `before` ahead of its place.
+    """Compute the delay and the history of a sliding window.
+
+    Parameters
+    ----------
+    reach : int
+        Length of the window in samples.
+    before : int
+        Samples of the window before the step that it belongs to.
+    step : int
+        Samples by which it advances.
 
     Returns
     -------
     steps : int
-        By how many steps its answer must wait until all samples that it looks ahead to have come.
+        Delay in steps, until the window's look-ahead has arrived.
     past : int
-        Samples before a portion that the window still reaches back to.
+        Samples before a chunk that the window needs.
     """
-    ahead = reach - before - step  # beyond the end of the portion that the window stands in
+    ahead = reach - before - step  # beyond the end of the step
     steps = max(0, -(-ahead // step))
     return steps, steps * step + before

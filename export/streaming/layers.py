@@ -1,7 +1,7 @@
-"""Convolutions, resampling and recurrent cells that stream.
+"""Convolutions, resampling and recurrent layers that stream.
 
-See `export.streaming.stack` for what all layers share. Each holds the torch module of the same kind, so weights from
-elsewhere can be loaded into it, and weight norm be put around it.
+See `export.streaming.layer` for the properties that all layers share. Each layer contains the torch module of the same
+kind, so existing weights can be loaded into it, and weight norm can be applied.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from torch.nn import functional as F
 from export.streaming.layer import Layer, StreamingError, window_delay
 
 ZERO_CROSSINGS = 16
-"""Zero crossings of the resampling filter's sinc, to each side."""
+"""Zero crossings of the resampling filter's sinc on each side."""
 
 KAISER_BETA = 9.0
-"""Of the resampling filter's window: what is folded back stays 90 dB below."""
+"""Shape of the resampling filter's window: aliases are 90 dB down."""
 
 
 class Conv1d(Layer):
-    """A convolution that looks to both sides; its stream waits for what it looks ahead to.
+    """A convolution with look-ahead; its stream is delayed by the look-ahead.
 
     Parameters
     ----------
     inputs, outputs, kernel, stride, dilation, groups, bias
-        As `torch.nn.Conv1d` has them.
+        As of `torch.nn.Conv1d`.
     padding : int, optional
-        Zeros before the signal, at least 0 and fewer than the kernel reaches over. Without it, the kernel's middle.
-        Behind the signal there are as many as the last output needs: a stride of `s` gives one output for `s` samples.
-    padding_mode
-        `zeros`; a stream knows no other.
+        Zeros before the signal, from 0 to one less than the reach of the kernel. Default: centred. After the signal
+        there are as many as the last output needs: a stride of `s` gives one output for `s` samples.
+    padding_mode : {"zeros"}
+        The only mode that is possible in a stream.
 
     Raises
     ------
     StreamingError
-        The padding doesn't fit the kernel, or is of another mode.
+        The padding doesn't fit the kernel, or has another mode.
     """
 
     past: Tensor
@@ -58,8 +58,7 @@ class Conv1d(Layer):
     ) -> None:
         if padding_mode != "zeros":
             raise StreamingError(
-                f"A convolution cannot stream with {padding_mode} padding, which is made of what lies inside a "
-                "border, and a stream has none; use zeros."
+                f"A convolution can't stream with {padding_mode} padding, because a stream has no border; use zeros."
             )
         reach = dilation * (kernel - 1) + 1
         before = max(reach - stride, 0) // 2 if padding is None else padding
@@ -78,7 +77,7 @@ class Conv1d(Layer):
         return made
 
     def stream(self, x: Tensor) -> Tensor:
-        """Convolve what is kept and the next portion."""
+        """Convolve the cache and the next chunk."""
         if self._kept:
             past = self.past.shape[2]
             x = torch.cat([self.past, x], dim=2)
@@ -88,7 +87,7 @@ class Conv1d(Layer):
 
 
 class CausalConv1d(Conv1d):
-    """A convolution that looks back only: an output sees no further than the last sample of its stride."""
+    """A convolution without look-ahead: an output depends on samples up to the last one of its stride."""
 
     def __init__(
         self,
@@ -108,15 +107,15 @@ class CausalConv1d(Conv1d):
 
 
 class ConvTranspose1d(Layer):
-    """A transposed convolution that gives `stride` samples for each that goes in; what overlaps is kept.
+    """A transposed convolution with `stride` output samples for each input sample; the overlap is cached.
 
     Parameters
     ----------
     inputs, outputs, kernel, stride, groups, bias
-        As `torch.nn.ConvTranspose1d` has them.
+        As of `torch.nn.ConvTranspose1d`.
     padding
-        Samples cut off before the signal, 0 to `kernel - stride`: 0 is causal, and half of that is centred. The stream
-        cannot know them beforehand, so it is as late.
+        Samples cut off at the beginning, 0 to `kernel - stride`: 0 is causal, `(kernel - stride) / 2` centred. The
+        stream is delayed by as much.
 
     Raises
     ------
@@ -147,11 +146,11 @@ class ConvTranspose1d(Layer):
             self.keep("overlap", 1, outputs, self.longer)
 
     def offline(self, x: Tensor) -> Tensor:
-        """Give `stride` samples for each, from `padding` on."""
+        """Convolve a signal, and cut `padding` samples off at the beginning."""
         return self._biased(self._spread(x)[:, :, self.padding : self.padding + x.shape[2] * self.stride])
 
     def stream(self, x: Tensor) -> Tensor:
-        """Add what is kept to what the next portion spreads to, and keep what reaches beyond it."""
+        """Convolve the next chunk, add the cached overlap, and cache the new one."""
         made, length = self._spread(x), x.shape[2] * self.stride
         if self._kept:
             made = torch.cat([made[:, :, : self.longer] + self.overlap, made[:, :, self.longer :]], dim=2)
@@ -159,7 +158,7 @@ class ConvTranspose1d(Layer):
         return self._biased(made[:, :, :length])
 
     def _spread(self, x: Tensor) -> Tensor:
-        """Convolve without the bias, which must not be added twice where portions overlap."""
+        """Convolve without the bias, which must not be added twice where chunks overlap."""
         made = F.conv_transpose1d(x, self.conv.weight, None, self.stride, groups=self.conv.groups)
         return F.pad(made, (0, -self.longer)) if self.longer < 0 else made
 
@@ -168,17 +167,20 @@ class ConvTranspose1d(Layer):
 
 
 class Resample(Layer):
-    """From one sample rate to another, by `up / down`: a windowed sinc for each phase (Smith, "Digital Audio
-    Resampling", CCRMA 2002).
+    """Resampling by `up / down`, with a windowed sinc for each phase.
 
     Parameters
     ----------
-    channels
-        How many; each is resampled by itself.
-    up, down
-        Samples that come out, for so many that go in; brought to lowest terms.
-    crossings
-        Zero crossings of the sinc, to each side: more are steeper, and later.
+    channels : int
+        Channels, resampled independently.
+    up, down : int
+        Output samples, for how many input samples; reduced to lowest terms.
+    crossings : int
+        Zero crossings of the sinc on each side. With more, the filter is steeper and the delay longer.
+
+    References
+    ----------
+    J. O. Smith, "Digital Audio Resampling Home Page", CCRMA, Stanford University, 2002.
     """
 
     past: Tensor
@@ -197,11 +199,11 @@ class Resample(Layer):
             self.keep("past", 1, channels, past)
 
     def offline(self, x: Tensor) -> Tensor:
-        """Resample a signal with silence around it, without a delay."""
+        """Resample a signal with silence around it, without delay."""
         return self._filter(F.pad(x, (self.before, self.after)))
 
     def stream(self, x: Tensor) -> Tensor:
-        """Resample what is kept and the next portion."""
+        """Resample the cache and the next chunk."""
         if self._kept:
             past = self.past.shape[2]
             x = torch.cat([self.past, x], dim=2)
@@ -216,7 +218,7 @@ class Resample(Layer):
 
 
 class GRU(Layer):
-    """Gated recurrent units: [batch, inputs, samples] → [batch, outputs, samples]; a whole signal begins at zeros."""
+    """Gated recurrent units: [batch, inputs, samples] → [batch, outputs, samples]. Whole signals start from zeros."""
 
     hidden: Tensor
 
@@ -226,19 +228,19 @@ class GRU(Layer):
         self.keep("hidden", layers, 1, outputs)
 
     def offline(self, x: Tensor) -> Tensor:
-        """Run over a whole signal."""
+        """Process a whole signal."""
         made, _ = self.cells(x.permute(2, 0, 1))  # [samples, batch, outputs]
         return made.permute(1, 2, 0)
 
     def stream(self, x: Tensor) -> Tensor:
-        """Go on from the hidden state."""
+        """Continue from the hidden state."""
         made, hidden = self.cells(x.permute(2, 0, 1), self.hidden)
         self.carry("hidden", hidden)
         return made.permute(1, 2, 0)
 
 
 class LSTM(Layer):
-    """Long short-term memory: [batch, inputs, samples] → [batch, outputs, samples]; a whole signal begins at zeros."""
+    """Long short-term memory: [batch, inputs, samples] → [batch, outputs, samples]. Whole signals start from zeros."""
 
     hidden: Tensor
     cell: Tensor
@@ -250,12 +252,12 @@ class LSTM(Layer):
         self.keep("cell", layers, 1, outputs)
 
     def offline(self, x: Tensor) -> Tensor:
-        """Run over a whole signal."""
+        """Process a whole signal."""
         made, _ = self.cells(x.permute(2, 0, 1))  # [samples, batch, outputs]
         return made.permute(1, 2, 0)
 
     def stream(self, x: Tensor) -> Tensor:
-        """Go on from the hidden state and the cell."""
+        """Continue from the hidden state and the cell state."""
         made, (hidden, cell) = self.cells(x.permute(2, 0, 1), (self.hidden, self.cell))
         self.carry("hidden", hidden)
         self.carry("cell", cell)
@@ -263,16 +265,16 @@ class LSTM(Layer):
 
 
 def _sinc_phases(up: int, down: int, crossings: int) -> tuple[np.ndarray, int]:
-    """Sample a windowed sinc at the places that the outputs of one step lie at.
+    """Sample a windowed sinc at the positions of the outputs of one step.
 
     Returns
     -------
     taps : np.ndarray [shape=(up, reach)]
         Weights of the inputs for each output; they sum to 1.
     before : int
-        How many inputs they begin ahead of the step's first.
+        Inputs before the first one of the step.
     """
-    narrow = min(1.0, up / down)  # the lower of both rates, in the input's
+    narrow = min(1.0, up / down)  # lower one of the two rates, relative to the input's
     half = crossings / narrow
     places = np.arange(up) * down / up  # of the outputs, in samples of the input
     before, last = math.floor(half), math.floor(places[-1] + half)

@@ -1,7 +1,7 @@
-"""Recurrent cells as ONNX has them: one node for any number of steps.
+"""Recurrent modules as ONNX operators: one node for any number of steps.
 
-Torch's exporter would write the steps of a GRU out one by one, as many as the example has. Here they become the
-operator of the same name, which onnxruntime runs in one go.
+Torch's exporter unrolls a GRU for the number of steps in the example. Here it becomes the ONNX operator of the same
+name (GRU, LSTM and RNN of opset 14), which takes any number of steps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from export.errors import ContractError
 
 @dataclass(frozen=True)
 class Cell:
-    """What ONNX calls a cell of torch's, and in which order it wants torch's gates."""
+    """The ONNX operator of a recurrent function of torch, and its order of torch's gates."""
 
     operator: str
     gates: tuple[int, ...]
@@ -34,17 +34,17 @@ CELLS = {
     "rnn_tanh": Cell("RNN", (0,), {"activations": ["Tanh"]}),
     "rnn_relu": Cell("RNN", (0,), {"activations": ["Relu"]}),
 }
-"""By the name of torch's function. Torch has the gates reset, update, new (GRU), and in, forget, cell, out (LSTM)."""
+"""By the name of torch's function. Torch orders gates reset, update, new (GRU) and in, forget, cell, out (LSTM)."""
 
 
 @contextlib.contextmanager
 def recurrent_as_operators() -> Iterator[None]:
-    """Write recurrent modules as operators into graphs that are exported meanwhile.
+    """Context in which torch's exporter writes recurrent modules as ONNX operators.
 
     Raises
     ------
     ContractError
-        A recurrent module is bidirectional, and so hears the end of a signal first.
+        A recurrent module is bidirectional, so it needs the end of a signal first.
     """
     functions: Any = torch._VF
     before = {name: getattr(functions, name) for name in CELLS}
@@ -58,14 +58,14 @@ def recurrent_as_operators() -> Iterator[None]:
 
 
 def _traced_cell(cell: Cell, otherwise: Callable[..., Any], *arguments: Any) -> Any:
-    """Stand in for `torch.gru` and its like, where a sequence is traced that isn't packed and has no projection."""
+    """Replace `torch.gru` and the like while a graph is traced, except for packed sequences and projections."""
     x, held, weights, biased, layers, _, _, bidirectional, *rest = arguments
     if not torch.compiler.is_compiling() or not isinstance(weights, (list, tuple)):
         return otherwise(*arguments)
     if len(weights) != layers * (4 if biased else 2) * (2 if bidirectional else 1):
         return otherwise(*arguments)
     if bidirectional:
-        raise ContractError(f"A bidirectional {cell.operator} hears the end of a signal first and cannot stream.")
+        raise ContractError(f"A bidirectional {cell.operator} needs the end of a signal first and can't stream.")
     x = x.transpose(0, 1) if rest[0] else x  # [steps, batch, inputs]
     states: Sequence[Tensor] = (held,) if isinstance(held, Tensor) else tuple(held)
     ended: list[list[Tensor]] = []
@@ -79,7 +79,7 @@ def _traced_cell(cell: Cell, otherwise: Callable[..., Any], *arguments: Any) -> 
 
 
 def _layer(cell: Cell, x: Tensor, states: list[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """Run a layer: `x` [steps, batch, inputs] → [steps, batch, hidden], and its states [1, batch, hidden]."""
+    """Run one layer: `x` [steps, batch, inputs] → [steps, batch, hidden], and its states [1, batch, hidden]."""
     steps, batch, hidden = x.shape[0], x.shape[1], states[0].shape[2]
     into, across, *biases = (_reorder_gates(weight, cell.gates) for weight in weights)
     bias = torch.cat(biases)[None] if biases else None

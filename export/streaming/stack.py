@@ -1,17 +1,7 @@
-"""Torch architectures that stream: what a layer says of itself, and how layers are put together.
+"""Containers of streaming layers, and wrappers of torch modules that work sample by sample.
 
-A layer has two ways to run. In training it sees a whole signal at once, padded at its ends as any torch layer pads
-(`offline`). In `eval()` it takes a stream, a portion at a time, and keeps between two portions what it still needs, in
-buffers: any cut of the same signal gives the same samples. A layer that looks ahead waits instead, so its stream gives
-what `offline` gives, `delay` samples later; both agree as soon as the stream has run for as long as the layers reach.
-
-Layers lie in `export.streaming.layers` and `export.streaming.stft`; `Chain`, `Branches` and `Residual` add their
-delays up and make
-parallel ways equally late. `export.streaming.explicit_state.explicit` makes of any of it what `export.torch_export`
-writes to a file.
-
-Shapes: `[batch, channels, samples]`, and where a sample has rows of its own, as in
-`export.streaming.conv2d_streaming`, `[batch, channels, samples, rows]`; a stream has a batch of one.
+`Chain` adds the delays of its layers up, across changes of rate; `Branches` and `Residual` align parallel branches.
+See `export.streaming.layer` for the properties that all layers share.
 """
 
 from __future__ import annotations
@@ -27,22 +17,22 @@ from export.streaming.layer import Layer, StreamingError
 
 
 class Delay(Layer):
-    """Waits, so that one way is as late as another; a whole signal goes through as it is."""
+    """Delays a stream, to align it with another; a whole signal passes unchanged."""
 
     past: Tensor
 
     def __init__(self, channels: int, samples: int) -> None:
         super().__init__(delay=samples, inputs=channels, outputs=channels)
         if samples < 1:
-            raise StreamingError(f"Delay waits for at least 1 sample, not {samples}; leave it out.")
+            raise StreamingError(f"A Delay must have at least 1 sample, not {samples}; leave it out.")
         self.keep("past", 1, channels, samples)
 
     def offline(self, x: Tensor) -> Tensor:
-        """Let it through."""
+        """Return the signal unchanged."""
         return x
 
     def stream(self, x: Tensor) -> Tensor:
-        """Give what came `delay` samples ago."""
+        """Return the input of `delay` samples ago."""
         joined = torch.cat([self.past, x], dim=2)
         count = x.shape[2]
         self.carry("past", joined[:, :, count:])
@@ -50,15 +40,14 @@ class Delay(Layer):
 
 
 class Pointwise(Layer):
-    """Wraps a torch module that works on each sample by itself: activations, batch norm, convolutions of kernel 1.
+    """Wraps a torch module that processes each sample independently: activations, batch norm, convolutions of kernel 1.
 
-    Whether it does is tried out, not believed: a module that mixes samples is refused. Batch norm keeps its running
-    statistics in `eval()`, so there it is a scale and a shift.
+    The module is run to check this. Batch norm uses its running statistics in `eval()`, so it is a scale and a shift.
 
     Raises
     ------
     StreamingError
-        The module looks at more than one sample, or changes their number.
+        The module mixes samples, or changes their number.
     """
 
     def __init__(self, module: nn.Module, channels: int | None = None) -> None:
@@ -77,23 +66,22 @@ class Pointwise(Layer):
 
 
 class Chain(Layer):
-    """Layers one after the other.
+    """Layers in sequence.
 
-    Torch modules that work sample by sample may stand between layers as they are (see `Each`), and `nn.Sequential` is
-    taken apart. Where a layer takes several samples at a time and what comes before is not late by a multiple of them,
-    a `Delay` is put in between.
+    Torch modules that work sample by sample can be given as they are (see `Pointwise`); an `nn.Sequential` is unpacked.
+    Where a layer takes several samples a step and the delay before it is not a multiple of them, a `Delay` is inserted.
 
     Parameters
     ----------
     layers
-        The stack; none lets everything through.
+        The layers; without any, the signal passes unchanged.
     channels
-        What goes in, where the first layer doesn't say.
+        Input channels, if the first layer doesn't determine them.
 
     Raises
     ------
     StreamingError
-        A module is no layer and mixes samples, or the channels of two layers don't fit.
+        A module is not a layer and mixes samples, or the channels of two layers don't match.
     """
 
     def __init__(self, *layers: nn.Module, channels: int | None = None) -> None:
@@ -102,7 +90,7 @@ class Chain(Layer):
         for given in _unpacked(layers):
             layer = as_layer(given, now)
             if now is not None and layer.inputs not in (None, now):
-                raise StreamingError(f"{type(given).__name__} takes {layer.inputs} channels, and is given {now}.")
+                raise StreamingError(f"{type(given).__name__} takes {layer.inputs} channels, not {now}.")
             now = layer.inputs if now is None else now
             if missing := -delay % layer.takes:
                 stack.append(Delay(_require_channels(now, "Chain"), missing))
@@ -119,27 +107,27 @@ class Chain(Layer):
         self.layers = nn.ModuleList(stack)
 
     def offline(self, x: Tensor) -> Tensor:
-        """Run the layers one after the other."""
+        """Run the layers in sequence."""
         for layer in self.layers:
             x = layer(x)
         return x
 
     def stream(self, x: Tensor) -> Tensor:
-        """Run the layers one after the other."""
+        """Run the layers in sequence."""
         return self.offline(x)
 
 
 class Branches(Layer):
-    """Layers side by side on the same input, all as late as the latest; their outputs are summed or laid on each other.
+    """Layers in parallel on the same input, aligned to the largest delay; their outputs are summed or concatenated.
 
     Parameters
     ----------
     branches
-        Layers, or modules that `Chain` takes; all of the same ratio.
-    join
-        `sum`, or `concatenate` along the channels.
+        Layers, or modules that `Chain` accepts; all of the same ratio.
+    join : {"sum", "concatenate"}
+        How the outputs are joined; they are concatenated along the channels.
     channels
-        What goes in, where no branch says.
+        Input channels, if no branch determines them.
 
     Raises
     ------
@@ -152,29 +140,31 @@ class Branches(Layer):
     ) -> None:
         said = (layer.inputs for layer in branches if isinstance(layer, Layer))
         inputs = next((found for found in said if found is not None), None) if channels is None else channels
-        ways = [as_layer(branch, inputs) for branch in branches]
-        if not ways:
+        wrapped = [as_layer(branch, inputs) for branch in branches]
+        if not wrapped:
             raise StreamingError("Branches needs at least one branch.")
-        if len({way.ratio for way in ways}) > 1:
-            found = ", ".join(str(way.ratio) for way in ways)
-            raise StreamingError(f"Branches that are joined must have the same ratio, and theirs are {found}.")
-        if len({way.inputs for way in ways} - {None}) > 1:
+        if len({branch.ratio for branch in wrapped}) > 1:
+            found = ", ".join(str(branch.ratio) for branch in wrapped)
+            raise StreamingError(f"Branches that are joined must have the same ratio, not {found}.")
+        if len({branch.inputs for branch in wrapped} - {None}) > 1:
             raise StreamingError("Branches that are joined must take the same number of channels.")
-        latest = max(way.delay for way in ways)
-        made = [inputs if way.outputs is None else way.outputs for way in ways]
+        latest = max(branch.delay for branch in wrapped)
+        made = [inputs if branch.outputs is None else branch.outputs for branch in wrapped]
         if join == "sum" and len(set(made)) > 1:
-            raise StreamingError(f"Branches that are summed must give as many channels, and give {made}.")
-        takes = math.lcm(*(way.takes for way in ways))
+            raise StreamingError(f"Branches that are summed must have the same number of output channels, not {made}.")
+        takes = math.lcm(*(branch.takes for branch in wrapped))
         outputs = made[0] if join == "sum" else None if None in made else sum(count or 0 for count in made)
-        super().__init__(takes=takes, gives=int(takes * ways[0].ratio), delay=latest, inputs=inputs, outputs=outputs)
+        super().__init__(takes=takes, gives=int(takes * wrapped[0].ratio), delay=latest, inputs=inputs, outputs=outputs)
         self.join = join
         self.branches = nn.ModuleList(
-            way if way.delay == latest else Chain(way, Delay(_require_channels(count, "Branches"), latest - way.delay))
-            for way, count in zip(ways, made, strict=True)
+            branch
+            if branch.delay == latest
+            else Chain(branch, Delay(_require_channels(count, "Branches"), latest - branch.delay))
+            for branch, count in zip(wrapped, made, strict=True)
         )
 
     def offline(self, x: Tensor) -> Tensor:
-        """Run all branches, and join what they give."""
+        """Run all branches, and join their outputs."""
         made: list[Tensor] = [branch(x) for branch in self.branches]
         if self.join == "concatenate":
             return torch.cat(made, dim=1)
@@ -184,12 +174,12 @@ class Branches(Layer):
         return total
 
     def stream(self, x: Tensor) -> Tensor:
-        """Run all branches, and join what they give."""
+        """Run all branches, and join their outputs."""
         return self.offline(x)
 
 
 class Residual(Branches):
-    """What goes in, added to what `layers` make of it: `x + layers(x)`, with `x` as late as they are."""
+    """A residual connection: `x + layers(x)`, with `x` delayed by as much as the layers."""
 
     def __init__(self, *layers: nn.Module, channels: int | None = None) -> None:
         body = Chain(*layers, channels=channels)
@@ -197,12 +187,12 @@ class Residual(Branches):
 
 
 def as_layer(module: nn.Module, channels: int | None = None) -> Layer:
-    """Give a layer as it is, a sequence as a `Chain`, and another torch module as an `Each`.
+    """Wrap a module: a layer stays as it is, a sequence becomes a `Chain`, any other torch module a `Pointwise`.
 
     Raises
     ------
     StreamingError
-        The module mixes samples, or hides layers whose delays it doesn't tell.
+        The module mixes samples, or contains streaming layers and has no delay of its own.
     """
     if isinstance(module, Layer):
         return module
@@ -210,8 +200,8 @@ def as_layer(module: nn.Module, channels: int | None = None) -> Layer:
         return Chain(*module, channels=channels)
     if any(isinstance(inner, Layer) for inner in module.modules()):
         raise StreamingError(
-            f"{type(module).__name__} holds streaming layers and doesn't tell their delay; "
-            "build it of Chain, Branches and Residual."
+            f"{type(module).__name__} contains streaming layers, but their delay is unknown; "
+            "build it with Chain, Branches and Residual."
         )
     return Pointwise(module, channels)
 
@@ -226,12 +216,12 @@ def _unpacked(layers: Sequence[nn.Module]) -> Iterator[nn.Module]:
 
 def _require_channels(channels: int | None, kind: str) -> int:
     if channels is None:
-        raise StreamingError(f"{kind} must hold samples back, and doesn't know of how many channels; give `channels`.")
+        raise StreamingError(f"{kind} needs a delay for an unknown number of channels; give `channels`.")
     return channels
 
 
 def _input_channels(module: nn.Module) -> int | None:
-    """Read off a module how many channels it takes, where it says."""
+    """Return the input channels of a torch module, if it has them as an attribute."""
     for name in ("in_channels", "num_features"):
         if isinstance(count := getattr(module, name, None), int):
             return count
@@ -239,11 +229,11 @@ def _input_channels(module: nn.Module) -> int | None:
 
 
 def _output_channels(module: nn.Module, channels: int | None) -> int | None:
-    """Try whether a module works on each sample by itself, and count the channels that it gives."""
+    """Check by running it that a module processes each sample independently; return its output channels."""
     kind, given = type(module).__name__, 2 if channels is None else channels
-    mixes = StreamingError(
-        f"{kind} looks at more than one sample at a time, or draws random numbers, and is no streaming layer; "
-        "use one of export.streaming.layers or export.streaming.stft for it."
+    mixing_error = StreamingError(
+        f"{kind} mixes samples or draws random numbers, and is not a streaming layer; "
+        "use a layer of export.streaming instead."
     )
     modes = {inner: inner.training for inner in module.modules()}
     kept = {name: buffer.clone() for name, buffer in module.named_buffers()}
@@ -255,15 +245,17 @@ def _output_channels(module: nn.Module, channels: int | None) -> int | None:
             once = module(x)
             parts = [module(part) for part in (x[:, :, :4], x[:, :, 4:5], x[:, :, 5:])]
     except (RuntimeError, ValueError, TypeError, NotImplementedError):
-        raise mixes from None
+        raise mixing_error from None
     finally:
         for inner, training in modes.items():
             inner.training = training
     if not isinstance(once, Tensor) or once.dim() != 3 or [part.shape[2:] for part in parts] != [(4,), (1,), (4,)]:
-        raise mixes
+        raise mixing_error
     still = all(torch.equal(kept[name], buffer) for name, buffer in module.named_buffers())
     if not still or not torch.allclose(once, torch.cat(parts, dim=2), atol=1e-6):
-        raise mixes
+        raise mixing_error
     if channels is None and once.shape[1] != given:
-        raise StreamingError(f"{kind} changes the number of channels, and doesn't know of how many; give `channels`.")
+        raise StreamingError(
+            f"{kind} changes the number of channels, and its input channels are unknown; give `channels`."
+        )
     return None if channels is None else once.shape[1]

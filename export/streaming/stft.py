@@ -1,7 +1,7 @@
-"""Spectra and back, streaming: STFT, inverse STFT, and the overlap-add that the latter rests on.
+"""Short-time Fourier transform and its inverse, with overlap-add, streaming.
 
-See `export.streaming.stack` for what all layers share. Spectra are laid out as channels that a convolution can read:
-for each channel of the audio the real parts of all bins, then the imaginary ones.
+See `export.streaming.layer` for the properties that all layers share. Spectra are channels, as for a convolution: for
+each audio channel the real parts of all bins, then the imaginary parts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from export.streaming.fourier import RealFourier, table_columns
 from export.streaming.layer import Layer, StreamingError, window_delay
 
 MIN_WINDOW_SUM = 1e-3
-"""Where the squared windows sum to less than this part of their peak, an inverse would divide by nearly nothing."""
+"""Smallest sum of the squared windows, relative to its maximum, for which an inverse is accurate."""
 
 
 class STFT(Layer):
@@ -22,15 +22,15 @@ class STFT(Layer):
 
     Parameters
     ----------
-    n_fft, hop
-        Length of a frame, and samples between two.
-    window
-        A periodic one.
-    channels
-        Of the audio.
-    centred
-        Whether frame `m` lies around sample `m * hop`, as `torch.stft(center=True, pad_mode="constant")` has it. Else
-        it ends with the hop that it comes with, and there is no delay.
+    n_fft, hop : int
+        Length of a frame, and samples from frame to frame.
+    window : {"hann", "sqrt_hann", "hamming", "blackman"}
+        A periodic window.
+    channels : int
+        Audio channels.
+    centred : bool
+        Whether frame `m` is centred on sample `m * hop`, as in `torch.stft(center=True, pad_mode="constant")`.
+        Otherwise it ends with the hop that completes it, and there is no delay.
     """
 
     past: Tensor
@@ -44,7 +44,7 @@ class STFT(Layer):
         delay, past = window_delay(n_fft, before, hop)
         super().__init__(takes=hop, delay=delay, inputs=channels, outputs=channels * 2 * (n_fft // 2 + 1))
         self.n_fft, self.hop, self.blocks = n_fft, hop, -(-past // hop) + 1
-        self.first = (self.blocks - 1) * hop - past  # of a frame's blocks, the sample that its window begins at
+        self.first = (self.blocks - 1) * hop - past  # first sample of the window in the frame's blocks
         self.register_buffer("window", periodic(window, n_fft), persistent=False)
         self.fourier = RealFourier(n_fft) if table_columns(n_fft) else None
         if self.blocks > 1:
@@ -58,7 +58,7 @@ class STFT(Layer):
         return self._frames(torch.cat([before, x, after], dim=2))[:, :, self.delay :]
 
     def stream(self, x: Tensor) -> Tensor:
-        """Transform what is kept and the next portion."""
+        """Transform the cache and the next chunk."""
         if self._kept:
             past = self.past.shape[2]
             x = torch.cat([self.past, x], dim=2)
@@ -79,16 +79,16 @@ class STFT(Layer):
 
 
 class OverlapAdd(Layer):
-    """Adds overlapping frames up: [1, channels * size, frames] → [1, channels, frames * hop].
+    """Sum of overlapping frames: [1, channels * size, frames] → [1, channels, frames * hop].
 
     Parameters
     ----------
-    size, hop
-        Length of a frame, and samples between two.
-    channels
-        Of the audio.
-    padding
-        Samples cut off before the signal, 0 to `size - hop`: the stream is as late.
+    size, hop : int
+        Length of a frame, and samples from frame to frame.
+    channels : int
+        Audio channels.
+    padding : int
+        Samples cut off at the beginning, 0 to `size - hop`; the stream is delayed by as much.
     """
 
     overlap: Tensor
@@ -104,11 +104,11 @@ class OverlapAdd(Layer):
             self.keep("overlap", 1, channels, hop, self.blocks - 1)
 
     def offline(self, x: Tensor) -> Tensor:
-        """Add the frames of a whole signal up, and give `hop` samples for each, from `padding` on."""
+        """Sum the frames of a whole signal, and cut `padding` samples off at the beginning."""
         return _interleave(self._sum(x))[:, :, self.padding : self.padding + x.shape[2] * self.hop]
 
     def stream(self, x: Tensor) -> Tensor:
-        """Add the next frames to what is kept, and keep what reaches beyond them."""
+        """Sum the next frames and the cached overlap, and cache the new overlap."""
         total, count = self._sum(x), x.shape[2]
         if self._kept:
             late = self.blocks - 1
@@ -117,7 +117,7 @@ class OverlapAdd(Layer):
         return _interleave(total[:, :, :, :count])
 
     def _sum(self, x: Tensor) -> Tensor:
-        """Lay frames over each other, [batch, channels, hop, frames + blocks - 1]."""
+        """Sum overlapping frames: [batch, channels, hop, frames + blocks - 1]."""
         batch, _, count = x.shape
         frames = x.reshape(batch, self.channels, self.size, count)
         frames = nn.functional.pad(frames, (0, 0, 0, self.blocks * self.hop - self.size))
@@ -131,21 +131,26 @@ class OverlapAdd(Layer):
 
 
 class ISTFT(Layer):
-    """Inverse of `STFT`, divided by the sum of the squared windows: [1, channels * 2 * bins, frames] → audio.
+    """Inverse of `STFT` by windowed overlap-add: [1, channels * 2 * bins, frames] → [1, channels, frames * hop].
 
-    The sum is that of a stream that has been running: at the ends of a whole signal, where fewer frames overlap, the
-    sound rises and falls with the window.
+    The result is divided by the sum of the squared windows of a running stream. At the ends of a whole signal, where
+    fewer frames overlap, it fades with the window.
 
     Parameters
     ----------
     n_fft, hop, window, channels, centred
-        As of the `STFT`. A centred one is half a frame late; both together are late by `n_fft - hop` where the hop
-        divides half a frame.
+        As of `STFT`. If centred, the delay is half a frame; with its STFT it is `n_fft - hop`, where the hop divides
+        half a frame.
 
     Raises
     ------
     StreamingError
         The windows leave gaps at this hop.
+
+    References
+    ----------
+    D. W. Griffin and J. S. Lim, "Signal estimation from modified short-time Fourier transform", IEEE Transactions on
+    Acoustics, Speech, and Signal Processing 32(2), 1984, equation 6.
     """
 
     synthesis: Tensor
@@ -159,14 +164,14 @@ class ISTFT(Layer):
         bins = n_fft // 2 + 1
         padding = n_fft // 2 if centred else 0
         if padding > n_fft - hop:
-            raise StreamingError(f"A centred inverse needs frames of at least two hops, and {n_fft} is less.")
+            raise StreamingError(f"A centred inverse needs frames of at least two hops; {n_fft} samples are fewer.")
         super().__init__(gives=hop, delay=padding, inputs=channels * 2 * bins, outputs=channels)
         self.n_fft, self.bins, self.channels = n_fft, bins, channels
         shape = periodic(window, n_fft)
         sums = torch.zeros(hop).index_add_(0, torch.arange(n_fft) % hop, shape**2)
         if float(sums.min()) < MIN_WINDOW_SUM * float(sums.max()):
             raise StreamingError(
-                f"{window} windows of {n_fft} samples leave gaps at a hop of {hop}; take a smaller hop."
+                f"{window} windows of {n_fft} samples leave gaps at a hop of {hop}; use a smaller hop."
             )
         upper = torch.arange(bins, n_fft)
         self.register_buffer("synthesis", shape / sums[torch.arange(n_fft) % hop], persistent=False)
@@ -175,16 +180,16 @@ class ISTFT(Layer):
         self.add = OverlapAdd(n_fft, hop, channels=channels, padding=padding)
 
     def offline(self, x: Tensor) -> Tensor:
-        """Turn all frames into audio."""
+        """Convert all frames to audio."""
         made: Tensor = self.add(self._frames(x))
         return made
 
     def stream(self, x: Tensor) -> Tensor:
-        """Turn the next frames into audio."""
+        """Convert the next frames to audio."""
         return self.offline(x)
 
     def _frames(self, x: Tensor) -> Tensor:
-        """Invert each frame and window it, [batch, channels * n_fft, frames]; the upper half mirrors the lower."""
+        """Invert and window each frame: [batch, channels * n_fft, frames]. The upper bins mirror the lower ones."""
         batch, _, count = x.shape
         parts = x.reshape(batch, self.channels, 2, self.bins, count).permute(2, 0, 1, 4, 3)
         real = parts[0].index_select(3, self.mirror)  # [batch, channels, frames, n_fft]
@@ -194,7 +199,7 @@ class ISTFT(Layer):
 
 
 def periodic(window: Window, size: int) -> Tensor:
-    """Make a periodic window [size]."""
+    """Make a periodic window, a Tensor [shape=(size,)]."""
     if window == "sqrt_hann":
         return torch.sqrt(torch.hann_window(size, periodic=True))
     make = {"hann": torch.hann_window, "hamming": torch.hamming_window, "blackman": torch.blackman_window}
@@ -210,4 +215,4 @@ def _interleave(blocks: Tensor) -> Tensor:
 
 def _check_hop(size: int, hop: int) -> None:
     if not 1 <= hop <= size:
-        raise StreamingError(f"The hop must be 1 to {size} samples, the length of a frame, and not {hop}.")
+        raise StreamingError(f"The hop must be 1 to {size} samples, at most the length of a frame, not {hop}.")

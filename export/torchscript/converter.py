@@ -1,8 +1,9 @@
-"""A TorchScript file of the nn~ kind becomes one streaming ONNX file, or is refused with the reason.
+"""Conversion of a TorchScript file of the nn~ kind to one streaming ONNX file.
 
-    read what it announces → find what each method changes → write it down as a graph → prove it beside the script
+    read what the file announces → find the caches of each method → record it as a graph → compare it with the script
 
-No code of the file runs but what TorchScript itself runs, and nothing is written before the proof holds.
+The only code of the file that runs is TorchScript, in torch's own interpreter. Nothing is written before the proof
+succeeds; otherwise the file is refused with the reason.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from export.torchscript.tracing.noise import SEED, draw_numbers
 
 @dataclass(frozen=True)
 class Conversion:
-    """What came of a file: the card of the model that was written, and what its player should know."""
+    """The result of a conversion: the card of the written model, and warnings for its player."""
 
     card: Card
     warnings: tuple[str, ...]
@@ -64,27 +65,27 @@ def convert(
     Parameters
     ----------
     source
-        The file, as nn~ loads it.
+        The TorchScript file, as for nn~.
     out
-        The `.onnx` file to write; an existing one is replaced only when the new one is whole.
-    name
-        Of the model; that of the file if not given.
-    seed
-        Of the noise that the model begins with, and of the proof's random input.
-    bend
-        Layers that get live controls (see `export.bending.bend`); none if not given.
-    weights
-        `fp32`, or `fp16` or `int8` for a lighter file (see `export.quantization`).
+        The `.onnx` file to write. An existing file is replaced only by a complete new one.
+    name : str, optional
+        Name of the model. Default: that of the file.
+    seed : int
+        Default of the control `noise.seed`, and seed of the random input of the proof.
+    bend : sequence of str, optional
+        Layers with live controls (see `export.bending.bend`). Default: none.
+    weights : {"fp32", "fp16", "int8"}
+        Type that the weights are stored in (see `export.quantization`).
 
     Returns
     -------
     Conversion
-        The card as it was written, and warnings.
+        The card as written, and warnings.
 
     Raises
     ------
     ContractError
-        The file is no such model, or cannot be converted truly; nothing is written.
+        The file is not such a model, or its conversion would sound different. Nothing is written.
     """
     with torch.no_grad():
         script = read_script(source)
@@ -118,44 +119,46 @@ def _convert(
         raise ContractError(f"{name} does not stream, and was not written: {proof.failure()}")
     if weights != "fp32":
         model, card, _cost = quantize(model, card, weights)
-        card = _measure_parity(script, converted, model, card, seed)[0]  # as far off as it was asked to be
+        card = _measure_parity(script, converted, model, card, seed)[0]  # parity of the smaller weights
     save(out, model, measure(model, card))
     return Conversion(card, tuple(warnings))
 
 
 def _describe_method(entry: TracedMethod, model: onnx.ModelProto, card: Card) -> Method:
-    """Say what a method is; its caches' rest is where they stand after its mean."""
-    role, made = entry.role, entry.part
+    """Describe a method, with its rest state and its delay."""
+    role, part = entry.role, entry.part
     rest = tuple(state.numpy().copy() for state in entry.examples[1:])
-    if made.noisy:
+    if part.noisy:
         rest = (*rest, np.zeros(1, np.float32))
     method = Method(
         hop=role.hop,
         output="audio" if role.audio_out else "latent",
         channels=role.channels,
-        controls=made.controls,
+        controls=part.controls,
         rest=rest,
     )
     card = dataclasses.replace(card, methods={role.key: method})
-    method = dataclasses.replace(method, rest=settle_rest(model, card, role.key, made.noisy))
+    method = dataclasses.replace(method, rest=settle_rest(model, card, role.key, part.noisy))
     card = dataclasses.replace(card, methods={role.key: method})
     if entry.window is not None:
         return dataclasses.replace(method, delay=entry.window.ahead * role.hop)
-    heard = measure_response(session(split(model, role.key).SerializeToString()), card, role.key)
-    return dataclasses.replace(method, delay=max(heard.peak, 0) if heard is not None and role.key != "prior" else 0)
+    response = measure_response(session(split(model, role.key).SerializeToString()), card, role.key)
+    return dataclasses.replace(
+        method, delay=max(response.peak, 0) if response is not None and role.key != "prior" else 0
+    )
 
 
 def _prove_parity(script: Script, converted: list[TracedMethod], model: onnx.ModelProto, card: Card, seed: int) -> Card:
-    """Measure every method beside its script, and refuse what differs."""
+    """Compare every method with its script, and refuse differences above the tolerance."""
     card, found = _measure_parity(script, converted, model, card, seed)
     for entry, parity in zip(converted, found, strict=True):
         if parity.value > TOLERANCE:
             layer = _first_wrong_layer(entry, model, card.method(entry.role.key))
             where = f"; the first layer that differs is '{layer}'" if layer else ""
             raise ContractError(
-                f"'{entry.role.method.name}' of {card.name} was not converted truly: it differs from the script by "
+                f"'{entry.role.method.name}' of {card.name} was not converted correctly: it differs from the script by "
                 f"{parity.value:.1e} at frame {parity.at} ({parity.cut}), and {TOLERANCE:.0e} is allowed{where}; "
-                "convert a model that was exported anew, or tell the authors of glitch-live."
+                "export the model again and convert that, or report it to the authors of glitch-live."
             )
     return card
 
@@ -163,17 +166,17 @@ def _prove_parity(script: Script, converted: list[TracedMethod], model: onnx.Mod
 def _measure_parity(
     script: Script, converted: list[TracedMethod], model: onnx.ModelProto, card: Card, seed: int
 ) -> tuple[Card, list[Parity]]:
-    """Measure every method beside its script, as it is and with its attributes turned; the worse stands in the card."""
+    """Compare every method with its script, with default and with changed attributes; the larger difference counts."""
     found = []
     for entry in converted:
         key = entry.role.key
         made = ConvertedMethod(entry.role, MethodRunner(model, card, key), entry.recording.draws)
         parity = compare(script, made, entry.caches, entry.window, {}, seed)
-        if entry.knobs and parity.value <= TOLERANCE:
+        if entry.attributes and parity.value <= TOLERANCE:
             with preserved_state(script):
-                turned = _set_attributes(script, entry.knobs, seed)
+                turned = _set_attributes(script, entry.attributes, seed)
                 other = compare(script, made, entry.caches, entry.window, turned, seed)
-            parity = max(parity, dataclasses.replace(other, cut=f"its attributes turned, {other.cut}"), key=_worse)
+            parity = max(parity, dataclasses.replace(other, cut=f"with changed attributes, {other.cut}"), key=_worse)
         found.append(parity)
         method = dataclasses.replace(card.method(key), measured=Measured(parity=parity.value, parity_steps=STEPS))
         card = dataclasses.replace(card, methods=card.methods | {key: method})
@@ -185,39 +188,39 @@ def _worse(parity: Parity) -> float:
 
 
 def _set_attributes(script: Script, turned: list[AttributeControl], seed: int) -> dict[str, float]:
-    """Set all attributes somewhere in their range; give the controls' values."""
+    """Set all attributes to random values in their ranges; return the values of the controls."""
     rng = np.random.default_rng(seed)
-    values = {knob.control.name: _random_value(knob, rng) for knob in turned}
-    for attribute in {knob.attribute.name: knob.attribute for knob in turned}.values():
+    values = {candidate.control.name: _random_value(candidate, rng) for candidate in turned}
+    for attribute in {candidate.attribute.name: candidate.attribute for candidate in turned}.values():
         parts = list(attribute.values)
-        for knob in turned:
-            if knob.attribute.name == attribute.name:
-                parts[knob.part] = knob.values(values[knob.control.name])[knob.part]
+        for candidate in turned:
+            if candidate.attribute.name == attribute.name:
+                parts[candidate.part] = candidate.values(values[candidate.control.name])[candidate.part]
         script.set(attribute, parts)
     return values
 
 
-def _random_value(knob: AttributeControl, rng: np.random.Generator) -> float:
-    value = float(rng.uniform(knob.control.minimum, knob.control.maximum))
-    return float(round(value)) if knob.whole else float(np.float32(value))
+def _random_value(candidate: AttributeControl, rng: np.random.Generator) -> float:
+    value = float(rng.uniform(candidate.control.minimum, candidate.control.maximum))
+    return float(round(value)) if candidate.whole else float(np.float32(value))
 
 
 def _first_wrong_layer(entry: TracedMethod, model: onnx.ModelProto, method: Method) -> str:
-    """Look for the first layer whose output the ONNX graph doesn't have."""
+    """Return the name of the first layer whose output the ONNX graph doesn't reproduce; empty if there is none."""
     recording, key = entry.recording, entry.role.key
-    given = entry.role.input(1, seed=5)
-    feeds = {f"{key}.input": given.numpy()}
+    example = entry.role.input(1, seed=5)
+    feeds = {f"{key}.input": example.numpy()}
     feeds |= {f"{key}.state.{k}": np.array(rest) for k, rest in enumerate(method.rest)}
     feeds |= {f"{key}.control.{c.name}": np.full((1, c.size, 1), c.default, np.float32) for c in method.controls}
     states = [torch.from_numpy(np.array(rest)) for rest in method.rest[: len(entry.examples) - 1]]
     seed = next((int(c.default) for c in method.controls if c.name == SEED), 0)
     frames = [draw_numbers(recording.draws, seed, k) for k in range(1 - recording.frames, 1)]
     noise = [torch.from_numpy(np.stack([frame[k] for frame in frames])) for k in range(len(recording.draws))]
-    turned = [torch.full((1, knob.control.size, 1), knob.control.default) for knob in entry.knobs]
-    examples = [given, *states, *noise, *turned]
+    turned = [torch.full((1, candidate.control.size, 1), candidate.control.default) for candidate in entry.attributes]
+    examples = [example, *states, *noise, *turned]
     try:
         return first_difference(split(model, key), recording.module(), recording.layers, feeds, examples)
-    except Exception:  # a graph that cannot be looked into has no layer to name
+    except Exception:  # a graph that can't be inspected has no layer to name
         return ""
 
 

@@ -1,4 +1,4 @@
-"""What is known of a converted file's latent space: names, mean, and the order of importance."""
+"""The latent space of a TorchScript file: names, mean, and the order of importance."""
 
 from __future__ import annotations
 
@@ -17,9 +17,21 @@ STEP = 1.5  # standard deviations by which each latent is moved
 
 
 def describe_latent(script: Script, size: int, roles: list[Role]) -> Latent:
-    """Describe the latent space.
+    """Describe the latent space of a script.
 
-    Principal components come in their order. Of others the order is measured, by how much each changes the sound.
+    Principal components keep their order. Otherwise the order of importance is measured by the change of the sound.
+
+    Parameters
+    ----------
+    script : Script
+    size : int
+        Number of dimensions.
+    roles : list of Role
+        Its methods.
+
+    Returns
+    -------
+    Latent
     """
     latent = Latent.plain(size)
     decoder = next((role for role in roles if role.key == "decode"), None)
@@ -27,22 +39,22 @@ def describe_latent(script: Script, size: int, roles: list[Role]) -> Latent:
     names = [label.removeprefix("(signal)").strip() for label in labels]
     if len(names) == size and all(names) and len(set(names)) == size:
         latent = dataclasses.replace(latent, names=tuple(names))
-    said = script.latent
-    if said.principal or decoder is None:
+    info = script.latent
+    if info.principal or decoder is None:
         return latent
-    if said.mean is not None and len(said.mean) == size:
-        latent = dataclasses.replace(latent, mean=said.mean)
+    if info.mean is not None and len(info.mean) == size:
+        latent = dataclasses.replace(latent, mean=info.mean)
     return dataclasses.replace(latent, order=_measure_order(script, decoder, latent))
 
 
 def _measure_order(script: Script, role: Role, latent: Latent) -> tuple[int, ...]:
-    """Move each latent by itself, and list them by what it changes."""
-    calm = torch.tensor(latent.mean).reshape(1, -1, 1).repeat(1, 1, FRAMES)
+    """Change each latent dimension alone, and sort them by the change of the output, largest first."""
+    mean = torch.tensor(latent.mean).reshape(1, -1, 1).repeat(1, 1, FRAMES)
     with noise_at_mean():
-        plain = _play(script, role, calm)
+        plain = _play(script, role, mean)
         changes = []
         for k in range(latent.size):
-            moved = calm.clone()
+            moved = mean.clone()
             moved[:, k] += STEP
             changes.append(float((_play(script, role, moved) - plain).square().mean()))
     return tuple(sorted(range(latent.size), key=lambda k: -changes[k]))

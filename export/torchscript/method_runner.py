@@ -1,4 +1,4 @@
-"""A method's graph in onnxruntime, run a frame a step, and where it comes to rest."""
+"""A converted method, run in onnxruntime one frame a step, and its rest state."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ SETTLED = 1e-7
 
 
 class MethodRunner:
-    """A method of a model, and its caches.
+    """A method of a model with its caches, which start from the card's rest state.
 
     Parameters
     ----------
     model, card
-        The caches begin as the card's `rest` says.
+        A whole model.
+    key : str
+        Name of the method.
+
+    Attributes
+    ----------
+    states : list of np.ndarray
+        The caches.
+    values : dict of str to float
+        Values of controls by name; the others have their defaults.
     """
 
     def __init__(self, model: onnx.ModelProto, card: Card, key: str) -> None:
@@ -33,9 +42,9 @@ class MethodRunner:
         states = range(len(self.states))
         self._wanted = [f"{key}.output", *(f"{key}.state.{k}.next" for k in states)]
 
-    def step(self, given: np.ndarray) -> np.ndarray:
-        """Make one frame."""
-        feeds = {f"{self.key}.input": given} | {f"{self.key}.state.{k}": s for k, s in enumerate(self.states)}
+    def step(self, frame: np.ndarray) -> np.ndarray:
+        """Process one frame of input; return the output."""
+        feeds = {f"{self.key}.input": frame} | {f"{self.key}.state.{k}": s for k, s in enumerate(self.states)}
         for control in self.method.controls:
             value = self.values.get(control.name, control.default)
             feeds[f"{self.key}.control.{control.name}"] = np.full((1, control.size, 1), value, np.float32)
@@ -44,24 +53,39 @@ class MethodRunner:
 
 
 def settle_rest(model: onnx.ModelProto, card: Card, key: str, noisy: bool) -> tuple[np.ndarray, ...]:
-    """Run a method on its mean latent (or silence), without noise, until its caches stand still."""
-    running = MethodRunner(model, card, key)
-    calm = _resting_input(running, card)
-    steps = min(MAX_STEPS, int(SETTLE_SECONDS * card.sample_rate / running.method.hop))
-    running.values = {AMOUNT: 0.0}
+    """Find the rest state of a method.
+
+    Parameters
+    ----------
+    model, card
+        A whole model.
+    key : str
+        Name of the method.
+    noisy : bool
+        Whether its last cache is the counter of its noise, which never settles.
+
+    Returns
+    -------
+    tuple of np.ndarray
+        The caches after the mean latent (or silence), without noise, has been repeated until they settled.
+    """
+    runner = MethodRunner(model, card, key)
+    resting_input = _resting_input(runner, card)
+    steps = min(MAX_STEPS, int(SETTLE_SECONDS * card.sample_rate / runner.method.hop))
+    runner.values = {AMOUNT: 0.0}
     for _ in range(max(steps, 1)):
-        before = running.states
-        running.step(calm)
-        pairs = list(zip(before, running.states, strict=True))[: len(before) - noisy]
+        before = runner.states
+        runner.step(resting_input)
+        pairs = list(zip(before, runner.states, strict=True))[: len(before) - noisy]
         if max((float(np.abs(a - b).max(initial=0.0)) for a, b in pairs), default=0.0) < SETTLED:
             break
     if noisy:
-        running.states[-1] = np.zeros(1, np.float32)
-    return tuple(np.nan_to_num(state) for state in running.states)
+        runner.states[-1] = np.zeros(1, np.float32)
+    return tuple(np.nan_to_num(state) for state in runner.states)
 
 
-def _resting_input(running: MethodRunner, card: Card) -> np.ndarray:
-    calm = np.zeros(running.shape, np.float32)
-    if running.key == "decode":
-        calm[0, :, 0] = card.latent.mean
-    return calm
+def _resting_input(runner: MethodRunner, card: Card) -> np.ndarray:
+    resting_input = np.zeros(runner.shape, np.float32)
+    if runner.key == "decode":
+        resting_input[0, :, 0] = card.latent.mean
+    return resting_input

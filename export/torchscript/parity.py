@@ -1,7 +1,7 @@
-"""The proof at the door: a converted method beside the script that it was made from.
+"""Parity: a converted method compared with the script that it was made from.
 
-Both run over the same random input with the same noise: the graph a frame a step in onnxruntime, the script with
-several frames at once and with random cuts. What differs is refused, and the first layer that differs is named.
+Both process the same random input with the same noise: the graph with one frame a step in onnxruntime, the script with
+several frames a call and with random divisions. If they differ, the first layer that differs can be named.
 """
 
 from __future__ import annotations
@@ -31,28 +31,40 @@ LAYER_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class ConvertedMethod:
-    """A converted method, ready to be run beside its script, and what it draws."""
+    """A converted method with its runner and its random draws."""
 
     role: Role
-    running: MethodRunner
+    runner: MethodRunner
     draws: list[Draw]
 
     @property
     def rest(self) -> tuple[np.ndarray, ...]:
-        """The caches that both begin with."""
-        return self.running.method.rest
+        """The caches that graph and script start from."""
+        return self.runner.method.rest
 
-    def render(self, given: Tensor, values: dict[str, float]) -> Tensor:
-        """Run the graph a frame a step from its rest."""
-        self.running.states = [np.array(rest) for rest in self.rest]
-        self.running.values = values
-        frames = torch.split(given, self.role.given, dim=2)
-        return torch.cat([torch.from_numpy(self.running.step(frame.numpy())) for frame in frames], dim=2)
+    def render(self, x: Tensor, values: dict[str, float]) -> Tensor:
+        """Run the graph one frame a step from its rest state, with values of controls."""
+        self.runner.states = [np.array(rest) for rest in self.rest]
+        self.runner.values = values
+        frames = torch.split(x, self.role.input_length, dim=2)
+        return torch.cat([torch.from_numpy(self.runner.step(frame.numpy())) for frame in frames], dim=2)
 
 
 @dataclass(frozen=True)
 class Parity:
-    """The largest difference found, over how many frames, and under which cut."""
+    """The largest difference between graph and script.
+
+    Attributes
+    ----------
+    value : float
+        Difference, relative if the peak is above 1.
+    steps : int
+        Frames that were compared.
+    cut : str
+        How the script's input was divided.
+    at : int
+        The frame with the difference.
+    """
 
     value: float
     steps: int
@@ -62,29 +74,49 @@ class Parity:
 
 def compare(
     script: Script,
-    made: ConvertedMethod,
+    converted: ConvertedMethod,
     caches: list[Cache],
     window: Window | None,
     values: dict[str, float],
     seed: int,
 ) -> Parity:
-    """Measure a method against its script, whose attributes stand as `values` say."""
-    given = made.role.input(STEPS, seed=1000 + seed)
-    found = made.render(given, values)
+    """Compare a method with its script.
+
+    Parameters
+    ----------
+    script : Script
+        With its attributes set to `values`.
+    converted : ConvertedMethod
+    caches : list of Cache
+        The caches of the script that the graph carries.
+    window : Window or None
+        The window of a method without caches.
+    values : dict of str to float
+        Values of controls by name.
+    seed : int
+        Seed of the random input.
+
+    Returns
+    -------
+    Parity
+        The largest difference over all divisions of the input.
+    """
+    x = converted.role.input(STEPS, seed=1000 + seed)
+    found = converted.render(x, values)
     if window is not None:
-        return _compare_windowed(script, made, window, given, found, values, seed)
+        return _compare_windowed(script, converted, window, x, found, values, seed)
     worst = Parity(0.0, STEPS, "")
     cuts = {f"{count} at once": [count] * (STEPS // count) for count in CHUNK_SIZES} | {
         "cut at random": _random_chunks(seed)
     }
     for label, sizes in cuts.items():
-        wanted = _run_script(script, made, caches, given, sizes, values)
+        wanted = _run_script(script, converted, caches, x, sizes, values)
         if wanted is not None:
-            gap = _difference(found, wanted, made.role.made)
-        else:  # what it draws for several frames lies elsewhere than for one: without noise, then
-            wanted = _run_script(script, made, caches, given, sizes, values | {AMOUNT: 0.0})
+            gap = _difference(found, wanted, converted.role.output_length)
+        else:  # its draws for several frames have another layout: compare without noise
+            wanted = _run_script(script, converted, caches, x, sizes, values | {AMOUNT: 0.0})
             assert wanted is not None
-            gap = _difference(made.render(given, values | {AMOUNT: 0.0}), wanted, made.role.made)
+            gap = _difference(converted.render(x, values | {AMOUNT: 0.0}), wanted, converted.role.output_length)
         if gap[0] > worst.value:
             worst = Parity(gap[0], STEPS, label, gap[1])
     return worst
@@ -97,10 +129,27 @@ def first_difference(
     feeds: dict[str, np.ndarray],
     examples: list[Tensor],
 ) -> str:
-    """Name the first layer of a recorded graph that has no counterpart in the ONNX graph; empty where all have.
+    """Find the first layer of a recorded graph whose output the ONNX graph doesn't reproduce.
 
-    Both are run on the same input (`feeds` by name, `examples` in order), and a layer's output is looked for among all
-    tensors of its shape.
+    Both are run on the same input, and a layer's output is searched for among all tensors of its shape.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        The graph of one method.
+    graph : fx.GraphModule
+        The recording.
+    layers : dict of str to str
+        Names of layers by the names of the recording's nodes.
+    feeds : dict of str to np.ndarray
+        Input of `model` by name.
+    examples : list of Tensor
+        The same input for `graph`, in order.
+
+    Returns
+    -------
+    str
+        Name of the layer; empty if all are reproduced.
     """
     inside = onnx.ModelProto()
     inside.CopyFrom(model)
@@ -116,7 +165,7 @@ def first_difference(
         if isinstance(tensor, np.ndarray):
             tensors.setdefault(tensor.shape, []).append(tensor)
 
-    class Look(fx.Interpreter):
+    class LayerSearch(fx.Interpreter):
         missing = ""
 
         def run_node(self, n: fx.Node) -> object:
@@ -128,30 +177,30 @@ def first_difference(
                     self.missing = layers[n.name]
             return value
 
-    look = Look(graph)
+    search = LayerSearch(graph)
     with torch.no_grad():
-        look.run(*examples)
-    return look.missing
+        search.run(*examples)
+    return search.missing
 
 
 def _run_script(
     script: Script,
-    made: ConvertedMethod,
+    converted: ConvertedMethod,
     caches: list[Cache],
-    given: Tensor,
+    x: Tensor,
     sizes: Sequence[int],
     values: dict[str, float],
 ) -> Tensor | None:
-    """Run the script; None where it draws otherwise for several frames at once."""
-    amount, number = values.get(AMOUNT, 1.0), _seed(made, values)
+    """Run the script; None if its draws for several frames have another layout."""
+    amount, number = values.get(AMOUNT, 1.0), _seed(converted, values)
     outputs, count = [], 0
     with preserved_state(script):
-        load_caches(script, caches, [torch.from_numpy(rest) for rest in made.rest[: len(caches)]])
-        for chunk in torch.split(given, [size * made.role.given for size in sizes], dim=2):
-            frames = chunk.shape[2] // made.role.given
-            with NoiseSubstitution(made.draws, number, count, frames, amount) as noise:
-                outputs.append(made.role.play(script, chunk))
-            if noise.lost:
+        load_caches(script, caches, [torch.from_numpy(rest) for rest in converted.rest[: len(caches)]])
+        for chunk in torch.split(x, [size * converted.role.input_length for size in sizes], dim=2):
+            frames = chunk.shape[2] // converted.role.input_length
+            with NoiseSubstitution(converted.draws, number, count, frames, amount) as noise:
+                outputs.append(converted.role.play(script, chunk))
+            if noise.mismatched:
                 return None
             count += frames
     return torch.cat(outputs, dim=2)
@@ -159,50 +208,50 @@ def _run_script(
 
 def _compare_windowed(
     script: Script,
-    made: ConvertedMethod,
+    converted: ConvertedMethod,
     window: Window,
-    given: Tensor,
+    x: Tensor,
     found: Tensor,
     values: dict[str, float],
     seed: int,
 ) -> Parity:
-    """An exact window equals the render of the whole, later; another equals its own windows, run by the script."""
-    role, amount, number = made.role, values.get(AMOUNT, 1.0), _seed(made, values)
-    past = torch.from_numpy(made.rest[0])
-    whole = torch.cat([past, given], dim=2)
-    total, before = whole.shape[2] // role.given, past.shape[2] // role.given
+    """Compare an exact window with the delayed render of the whole, and another with windows run by the script."""
+    role, amount, number = converted.role, values.get(AMOUNT, 1.0), _seed(converted, values)
+    past = torch.from_numpy(converted.rest[0])
+    whole = torch.cat([past, x], dim=2)
+    total, before = whole.shape[2] // role.input_length, past.shape[2] // role.input_length
     if window.exact:
-        with NoiseSubstitution(made.draws, number, -before, total, amount) as noise:
+        with NoiseSubstitution(converted.draws, number, -before, total, amount) as noise:
             wanted = role.play(script, whole)
-        if noise.lost:
-            found = made.render(given, values | {AMOUNT: 0.0})
-            with NoiseSubstitution(made.draws, number, -before, total, 0.0):
+        if noise.mismatched:
+            found = converted.render(x, values | {AMOUNT: 0.0})
+            with NoiseSubstitution(converted.draws, number, -before, total, 0.0):
                 wanted = role.play(script, whole)
-        begin = (before - window.ahead) * role.made
+        begin = (before - window.ahead) * role.output_length
         gap = _difference(
-            found[:, :, : wanted.shape[2] - begin], wanted[:, :, begin : begin + found.shape[2]], role.made
+            found[:, :, : wanted.shape[2] - begin], wanted[:, :, begin : begin + found.shape[2]], role.output_length
         )
         return Parity(gap[0], STEPS, "rendered whole", gap[1])
-    states = [torch.from_numpy(rest) for rest in made.rest[:2]]
+    states = [torch.from_numpy(rest) for rest in converted.rest[:2]]
     outputs = []
-    for k, frame in enumerate(torch.split(given, role.given, dim=2)):
-        first = k - before if _grows(made, window, role, script) else k
+    for k, frame in enumerate(torch.split(x, role.input_length, dim=2)):
+        first = k - before if _noise_grows(converted, window, role, script) else k
         frames = window.frames if first != k or before == 0 else 1
-        with NoiseSubstitution(made.draws, number, first, frames, amount):
+        with NoiseSubstitution(converted.draws, number, first, frames, amount):
             output, *states = window.step(script, role, frame, states)
         outputs.append(output)
-    gap = _difference(found, torch.cat(outputs, dim=2), role.made)
+    gap = _difference(found, torch.cat(outputs, dim=2), role.output_length)
     return Parity(gap[0], STEPS, "windows run by the script", gap[1])
 
 
-def _grows(made: ConvertedMethod, window: Window, role: Role, script: Script) -> bool:
+def _noise_grows(converted: ConvertedMethod, window: Window, role: Role, script: Script) -> bool:
     from export.torchscript.tracing.windowed_models import plan_noise
 
-    return bool(made.draws) and plan_noise(script, role, window.frames)[0] is not None
+    return bool(converted.draws) and plan_noise(script, role, window.frames)[0] is not None
 
 
-def _seed(made: ConvertedMethod, values: dict[str, float]) -> int:
-    default = next((c.default for c in made.running.method.controls if c.name == SEED), 0.0)
+def _seed(converted: ConvertedMethod, values: dict[str, float]) -> int:
+    default = next((c.default for c in converted.runner.method.controls if c.name == SEED), 0.0)
     return int(values.get(SEED, default))
 
 
@@ -213,7 +262,7 @@ def _random_chunks(seed: int) -> list[int]:
 
 
 def _difference(found: Tensor, wanted: Tensor, frame: int) -> tuple[float, int]:
-    """Give the largest difference, relative above a peak of 1, and the frame that it is in."""
+    """Return the largest difference, relative if the peak is above 1, and its frame."""
     if found.shape != wanted.shape:
         return float("inf"), 0
     apart = torch.nan_to_num((found - wanted).abs(), nan=float("inf")) / max(1.0, float(wanted.abs().max()))

@@ -59,7 +59,7 @@ def test_a_control_that_the_module_does_not_read_is_refused(tmp_path: Path) -> N
         def forward(self, latent: Tensor, _pitch: Tensor) -> tuple[Tensor]:
             return (latent[:, :1].repeat_interleave(8, dim=2),)
 
-    with pytest.raises(ContractError, match="doesn't read decode.control.pitch"):
+    with pytest.raises(ContractError, match="doesn't use decode.control.pitch"):
         write(tmp_path / "deaf.onnx", Deaf(), [], Control("pitch", 0, -1, 1))
 
 

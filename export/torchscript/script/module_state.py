@@ -1,7 +1,7 @@
-"""Everything a TorchScript module keeps between two calls, found, copied and put back.
+"""The state of a TorchScript module: everything that it keeps from call to call, read, copied and restored.
 
-A script hides its memory in buffers, parameters, plain attributes, and lists and dictionaries of them. All of these are
-slots here: those that hold tensors, which can become caches of a graph, and those that hold numbers, which cannot.
+A script keeps its state in buffers, parameters, plain attributes, and lists and dictionaries of them. All of these are
+entries here: tensors, which can become caches of a graph, and other values, which can't.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class StateEntry:
-    """A place in a module: the attribute `name` of the submodule `path`, and where in it if it holds several."""
+    """A place in a module: the attribute `name` of the submodule `path`, and the keys within a list or dictionary."""
 
     path: str
     name: str
@@ -29,25 +29,25 @@ class StateEntry:
 
 @dataclass(frozen=True)
 class StateSnapshot:
-    """What a module kept at one moment: its tensors with a copy of each, and its numbers."""
+    """A copy of a module's state: its tensors with a copy of each, and its other values."""
 
     tensors: list[tuple[StateEntry, Tensor, Tensor]]
     numbers: dict[StateEntry, Any]
 
-    def value(self, slot: StateEntry) -> Tensor | None:
-        """Give what a tensor held, if it was there."""
-        return next((value for other, _, value in self.tensors if other == slot), None)
+    def value(self, entry: StateEntry) -> Tensor | None:
+        """Return the copied value of a tensor, or None if there was none."""
+        return next((value for other, _, value in self.tensors if other == entry), None)
 
 
 class ModuleState:
-    """The slots of a module.
+    """The state entries of a module.
 
-    Places that share one tensor are one slot: what is put into the first is put into all.
+    Places that share one tensor are one entry, and are written together.
 
     Parameters
     ----------
-    module
-        A script module as `torch.jit.load` or `torch.jit.script` gives it.
+    module : torch.jit.ScriptModule
+        From `torch.jit.load` or `torch.jit.script`.
     """
 
     def __init__(self, module: torch.jit.ScriptModule) -> None:
@@ -56,41 +56,41 @@ class ModuleState:
         self.refresh()
 
     def refresh(self) -> None:
-        """Look again: a script may make tensors when it first runs."""
+        """Find the entries again: a script may create tensors when it runs."""
         first: dict[tuple[Any, ...], StateEntry] = {}
         self._also = {}
-        for slot, value in self._walk():
+        for entry, value in self._walk():
             if not isinstance(value, Tensor):
                 continue
             known = (value.data_ptr(), value.storage_offset(), tuple(value.shape), tuple(value.stride()), value.dtype)
-            owner = first.setdefault(known, slot) if value.numel() else slot
+            owner = first.setdefault(known, entry) if value.numel() else entry
             self._also.setdefault(owner, [])
-            if owner != slot:
-                self._also[owner].append(slot)
+            if owner != entry:
+                self._also[owner].append(entry)
 
     @property
     def tensors(self) -> list[StateEntry]:
-        """Slots that hold tensors, each tensor once."""
+        """Entries with tensors, each tensor once."""
         return list(self._also)
 
     def names(self) -> list[tuple[Tensor, str]]:
-        """Give each tensor with the place it lies in."""
-        return [(self.get(slot), str(slot)) for slot in self.tensors]
+        """Return each tensor with the name of its place."""
+        return [(self.get(entry), str(entry)) for entry in self.tensors]
 
     def values(self) -> dict[StateEntry, Any]:
-        """Give what the slots without tensors hold."""
-        return {slot: value for slot, value in self._walk() if not isinstance(value, Tensor)}
+        """Return the values of the other entries."""
+        return {entry: value for entry, value in self._walk() if not isinstance(value, Tensor)}
 
-    def get(self, slot: StateEntry) -> Any:
-        """Read a slot."""
-        value = getattr(self._modules[slot.path], slot.name)
-        for part in slot.key:
+    def get(self, entry: StateEntry) -> Any:
+        """Read an entry."""
+        value = getattr(self._modules[entry.path], entry.name)
+        for part in entry.key:
             value = value[part]
         return value
 
-    def put(self, slot: StateEntry, value: Any) -> None:
-        """Write a slot, and all others that share its tensor."""
-        for place in (slot, *self._also.get(slot, ())):
+    def put(self, entry: StateEntry, value: Any) -> None:
+        """Write an entry, and all places that share its tensor."""
+        for place in (entry, *self._also.get(entry, ())):
             module = self._modules[place.path]
             whole = value
             if place.key:
@@ -98,22 +98,22 @@ class ModuleState:
             module._c.setattr(place.name, whole)
 
     def snapshot(self) -> StateSnapshot:
-        """Copy all that is kept."""
-        tensors = [(slot, self.get(slot)) for slot in self.tensors]
-        return StateSnapshot([(slot, tensor, tensor.detach().clone()) for slot, tensor in tensors], self.values())
+        """Copy the whole state."""
+        tensors = [(entry, self.get(entry)) for entry in self.tensors]
+        return StateSnapshot([(entry, tensor, tensor.detach().clone()) for entry, tensor in tensors], self.values())
 
     def restore(self, kept: StateSnapshot) -> None:
-        """Bring everything back to a snapshot: the very tensors, with what was in them."""
+        """Restore a snapshot: the same tensor objects, with their copied values."""
         with torch.no_grad():
-            for slot, tensor, value in kept.tensors:
+            for entry, tensor, value in kept.tensors:
                 if not equal_tensors(tensor, value):
                     tensor.copy_(value)
-                if self.get(slot) is not tensor:
-                    self.put(slot, tensor)
+                if self.get(entry) is not tensor:
+                    self.put(entry, tensor)
         now = self.values()
-        for slot, number in kept.numbers.items():
-            if slot not in now or now[slot] != number:
-                self.put(slot, number)
+        for entry, number in kept.numbers.items():
+            if entry not in now or now[entry] != number:
+                self.put(entry, number)
 
     def _walk(self) -> Iterator[tuple[StateEntry, Any]]:
         seen: list[Any] = []
@@ -128,30 +128,30 @@ class ModuleState:
 
 
 def attributes(module: torch.nn.Module) -> list[tuple[str, Any]]:
-    """List all attributes of a script module, its submodules' not included."""
+    """List all attributes of a script module, without those of its submodules."""
     found = torch._C._jit_debug_module_iterators(module._c)  # type: ignore[attr-defined]
     return found["named_attributes"]
 
 
 def equal_tensors(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors are equal in every respect, NaN with NaN."""
+    """Whether two tensors have the same shape, type and values; NaN equals NaN."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     return a is b or bool(torch.equal(a, b)) or bool(torch.allclose(a, b, 0.0, 0.0, equal_nan=True))
 
 
-def _nested_entries(slot: StateEntry, value: Any) -> Iterator[tuple[StateEntry, Any]]:
-    """Go through lists, tuples and dictionaries as far as they hold tensors."""
+def _nested_entries(entry: StateEntry, value: Any) -> Iterator[tuple[StateEntry, Any]]:
+    """Iterate over a value, and over lists, tuples and dictionaries that contain tensors."""
     if isinstance(value, Tensor):
-        yield slot, value
+        yield entry, value
     elif isinstance(value, list | tuple) and any(isinstance(part, Tensor) for part in value):
         for k, part in enumerate(value):
-            yield from _nested_entries(StateEntry(slot.path, slot.name, (*slot.key, k)), part)
+            yield from _nested_entries(StateEntry(entry.path, entry.name, (*entry.key, k)), part)
     elif isinstance(value, dict) and any(isinstance(part, Tensor) for part in value.values()):
         for key, part in value.items():
-            yield from _nested_entries(StateEntry(slot.path, slot.name, (*slot.key, key)), part)
+            yield from _nested_entries(StateEntry(entry.path, entry.name, (*entry.key, key)), part)
     elif value is None or isinstance(value, bool | int | float | str | list | tuple | dict):
-        yield slot, value
+        yield entry, value
 
 
 def _with_value(value: Any, key: tuple[Any, ...], new: Any) -> Any:

@@ -1,9 +1,9 @@
-"""What a TorchScript file says of itself, read by the contract that the host nn~ reads it by.
+"""TorchScript files of the nn~ kind: methods, attributes and latent space, as the host nn~ reads them.
 
-A method is announced by `get_methods()`, or by a buffer `<method>_params` that holds its input channels, input ratio,
-output channels and output ratio: a call takes `[batch, input channels, n / input ratio]` and gives `[batch, output
-channels, n / output ratio]`. An attribute is announced by `get_attributes()` or by `<attribute>_params`, the codes of
-its parts, and has a getter and a setter.
+A method is announced by `get_methods()`, or by a buffer `<method>_params` with its input channels, input ratio, output
+channels and output ratio: a call takes `[batch, input channels, n / input ratio]` and returns `[batch, output channels,
+n / output ratio]`. An attribute is announced by `get_attributes()` or by `<attribute>_params`, the type codes of its
+parts, and has a getter and a setter. See https://github.com/acids-ircam/nn_tilde.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_RATIO = 65_536
 
 @dataclass(frozen=True)
 class ScriptMethod:
-    """A method as the file announces it: a channel is a row of the tensor, a ratio the samples an entry stands for."""
+    """A method as announced: a channel is a row of its tensor, a ratio the audio samples per column."""
 
     name: str
     in_channels: int
@@ -46,7 +46,7 @@ class ScriptMethod:
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute of the file: its parts' codes, and what they are now."""
+    """An attribute: the type codes of its parts, and their current values."""
 
     name: str
     codes: tuple[int, ...]
@@ -55,7 +55,19 @@ class Attribute:
 
 @dataclass(frozen=True)
 class LatentInfo:
-    """What a file says of its latent: how many dimensions it plays out of how many, and what each carries."""
+    """The latent space as stored in a file.
+
+    Attributes
+    ----------
+    size, full_size : int or None
+        Dimensions that are played, and all dimensions.
+    principal : bool
+        Whether they are principal components.
+    mean : tuple of float or None
+        Mean of each dimension.
+    fidelity : tuple of float or None
+        Cumulative share of the variance in the first dimensions, 0 to 1.
+    """
 
     size: int | None = None
     full_size: int | None = None
@@ -66,10 +78,10 @@ class LatentInfo:
 
 @dataclass(frozen=True)
 class Script:
-    """A TorchScript file, loaded and read."""
+    """A loaded TorchScript file with its methods, attributes and latent space."""
 
     module: torch.jit.ScriptModule
-    slots: ModuleState
+    state: ModuleState
     name: str
     sha256: str
     sample_rate: int
@@ -81,10 +93,20 @@ class Script:
     def call(self, method: str, given: Tensor) -> Tensor:
         """Run a method.
 
+        Parameters
+        ----------
+        method : str
+            Its name.
+        given : Tensor [shape=(batch, channels, samples / ratio)]
+
+        Returns
+        -------
+        Tensor
+
         Raises
         ------
         ContractError
-            The model's own code fails, or gives something else than a tensor.
+            The model's code fails, or doesn't return a tensor.
         """
         try:
             with plain_execution():
@@ -93,43 +115,43 @@ class Script:
             raise
         except Exception as error:  # whatever the script raises
             raise ContractError(
-                f"'{method}' of {self.name} fails on an input of {list(given.shape)}: {error_line(error)}; "
-                "export the model again, for the processor and with streaming on."
+                f"'{method}' of {self.name} fails for an input of {list(given.shape)}: {error_line(error)}; "
+                "export the model again, for the CPU and with streaming on."
             ) from None
         if not isinstance(made, Tensor):
             raise ContractError(
-                f"'{method}' of {self.name} gives {type(made).__name__}, and one tensor was expected; "
-                "script a method that gives its sound or its latent alone."
+                f"'{method}' of {self.name} returns {type(made).__name__}, but one tensor was expected; "
+                "script a method that returns only its audio or its latents."
             )
         return made
 
     def set(self, attribute: Attribute, values: Sequence[Any]) -> bool:
-        """Set an attribute through its setter; whether the model took it."""
+        """Set an attribute through its setter; return whether the model accepted it."""
         setter = getattr(self.module, f"set_{attribute.name}", None)
         if setter is None:
             return False
         try:
             with plain_execution():
                 return setter(*values) in (0, None)
-        except Exception:  # the setter's own refusal
+        except Exception:  # refused by the setter
             return False
 
 
 @contextlib.contextmanager
 def plain_execution() -> Iterator[None]:
-    """Run scripts without gradients, fusion or operators that only this machine has."""
+    """Context that runs scripts without gradients, fusion or machine-specific kernels."""
     unfused = torch.jit.optimized_execution(False)  # type: ignore[attr-defined]
     with torch.no_grad(), unfused, torch.backends.mkldnn.flags(enabled=False):
         yield
 
 
 def read_script(source: str | os.PathLike[str]) -> Script:
-    """Load a TorchScript file and read what it says of itself.
+    """Load a TorchScript file with its description.
 
     Raises
     ------
     ContractError
-        It is no TorchScript, or announces no method.
+        The file is not TorchScript, or announces no method.
     """
     path = Path(source)
     try:
@@ -140,7 +162,7 @@ def read_script(source: str | os.PathLike[str]) -> Script:
         raise ContractError(f"Cannot read {path}: {error.strerror or error}; check the path.") from None
     try:
         module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    except Exception as error:  # RuntimeError and whatever its reader throws
+    except Exception as error:  # RuntimeError, and errors of its reader
         raise ContractError(
             f"{path} is not a TorchScript file, or is cut short ({error_line(error)}); export the model as TorchScript."
         ) from None
@@ -148,8 +170,8 @@ def read_script(source: str | os.PathLike[str]) -> Script:
 
 
 def script_of(module: torch.jit.ScriptModule, name: str, sha256: str = "") -> Script:
-    """Read what a loaded module says of itself; `name` is what errors call it."""
-    with contextlib.suppress(Exception):  # a frozen module has no mode to leave
+    """Read the description of a loaded module; errors call it `name`."""
+    with contextlib.suppress(Exception):  # a frozen module has no training mode
         module.eval()
     warnings: list[str] = []
     rate = _sample_rate(module, warnings)
@@ -157,7 +179,7 @@ def script_of(module: torch.jit.ScriptModule, name: str, sha256: str = "") -> Sc
     announced = {method.name for method in methods}
     return Script(
         module=module,
-        slots=ModuleState(module),
+        state=ModuleState(module),
         name=name,
         sha256=sha256,
         sample_rate=rate,
@@ -169,10 +191,10 @@ def script_of(module: torch.jit.ScriptModule, name: str, sha256: str = "") -> Sc
 
 
 def error_line(error: Exception) -> str:
-    """Give the one line of a script's error that says what was wrong."""
+    """Return the most informative line of a script's error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if "Error" in line or "Exception" in line] or lines
-    return telling[-1].rstrip(".")[:200] if telling else type(error).__name__
+    informative = [line for line in lines if "Error" in line or "Exception" in line] or lines
+    return informative[-1].rstrip(".")[:200] if informative else type(error).__name__
 
 
 def _methods(module: torch.jit.ScriptModule, name: str) -> tuple[ScriptMethod, ...]:
@@ -185,18 +207,18 @@ def _methods(module: torch.jit.ScriptModule, name: str) -> tuple[ScriptMethod, .
         if params is None or len(params) != 4 or not hasattr(module, method):
             continue
         channels_in, ratio_in, channels_out, ratio_out = (int(number) for number in params)
-        sound = all(1 <= n <= MAX_RATIO for n in (ratio_in, ratio_out)) and channels_in >= 0 and channels_out >= 1
-        if not sound or max(channels_in, channels_out) > MAX_RATIO:
+        valid = all(1 <= n <= MAX_RATIO for n in (ratio_in, ratio_out)) and channels_in >= 0 and channels_out >= 1
+        if not valid or max(channels_in, channels_out) > MAX_RATIO:
             raise ContractError(
-                f"{name} announces '{method}' with {list(params)}, and channels and ratios of 1 to {MAX_RATIO} "
-                "were expected; export the model again."
+                f"{name} announces '{method}' with {list(params)}, but channels and ratios must be 1 to {MAX_RATIO}; "
+                "export the model again."
             )
         labels = [_labels(module, f"{method}_{side}_labels") for side in ("input", "output")]
         found.append(ScriptMethod(method, channels_in, ratio_in, channels_out, ratio_out, labels[0], labels[1]))
     if not found:
         raise ContractError(
             f"{name} announces no method (neither 'get_methods' nor a buffer '<method>_params'); "
-            "it is TorchScript, but not of the nn~ kind: export it with its encode, decode or forward registered."
+            "it is TorchScript, but not of the nn~ kind; export it with encode, decode or forward registered."
         )
     return tuple(found)
 
@@ -218,7 +240,7 @@ def _attributes(module: torch.jit.ScriptModule, methods: set[str]) -> tuple[Attr
 
 
 def _numeric_attributes(module: torch.jit.ScriptModule) -> dict[str, list[float]]:
-    """Give all attributes of the outermost module that hold a few numbers, by name."""
+    """Return all attributes of the outermost module that contain a few numbers, by name."""
     found = {}
     for name, value in attributes(module):
         if isinstance(value, Tensor) and 1 <= value.numel() <= 64:
@@ -238,7 +260,7 @@ def _sample_rate(module: torch.jit.ScriptModule, warnings: list[str]) -> int:
         if rate is not None and rate > 0:
             return round(rate)
     if not hasattr(module, "set_sample_rate"):
-        warnings.append(f"The file doesn't say its sample rate; {ASSUMED_RATE} Hz is assumed.")
+        warnings.append(f"The sample rate is not in the file; {ASSUMED_RATE} Hz is assumed.")
     return ASSUMED_RATE
 
 
@@ -259,7 +281,7 @@ def _labels(module: torch.jit.ScriptModule, key: str) -> tuple[str, ...]:
 
 
 def _call_getter(module: torch.jit.ScriptModule, getter: str) -> Any:
-    """Ask a getter without arguments; None where there is none, or it fails."""
+    """Call a getter without arguments; None if there is none, or it fails."""
     if not hasattr(module, getter):
         return None
     with contextlib.suppress(Exception), plain_execution():

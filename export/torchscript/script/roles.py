@@ -1,7 +1,7 @@
-"""Which method of a script plays which part of the file format, and what one frame of it is.
+"""The roles of a script's methods in a model file, and the length of their frames.
 
-The formats don't meet everywhere: nn~ allows any ratio between what goes in and what comes out, ours knows latents and
-audio. What fits is taken, what doesn't is left out and named.
+nn~ allows any ratio between input and output, a model file knows latents and audio. Methods that don't fit are left
+out, with a warning.
 """
 
 from __future__ import annotations
@@ -16,65 +16,66 @@ from export.errors import ContractError
 from export.torchscript.script.nn_tilde import Script, ScriptMethod
 
 METHOD_ROLES = {"decode": "decode", "encode": "encode", "forward": "transform", "prior": "prior"}
-TRANSFORM_HOPS = (512, 1024, 2048, 4096)  # samples a step for a transform that has no frame of its own
+TRANSFORM_HOPS = (512, 1024, 2048, 4096)  # samples a step to try for a transform without frames of its own
 MAX_CHANNELS = 64
 
 
 @dataclass(frozen=True)
 class Role:
-    """A method of the script as a method of the format.
+    """A method of the script as a method of a model file.
 
     Attributes
     ----------
-    key
-        Its name in the format.
-    hop
-        Audio samples a frame stands for.
-    given, made
-        Length of one frame's input and output.
-    channels
-        What the card says: channels of audio, or of what leads a prior.
+    key : str
+        Its name in the model file.
+    method : ScriptMethod
+    hop : int
+        Audio samples a frame.
+    input_length, output_length : int
+        Samples, or latents, of one frame's input and output.
+    channels : int
+        Audio channels; of a prior, channels of its input.
     """
 
     key: str
     method: ScriptMethod
     hop: int
-    given: int
-    made: int
+    input_length: int
+    output_length: int
     channels: int
 
     @property
     def in_channels(self) -> int:
-        """Rows of the input in the format."""
+        """Channels of the input in the model file."""
         return self.method.in_channels if self.key == "decode" else self.channels
 
     @property
     def audio_out(self) -> bool:
-        """Whether audio comes out."""
+        """Whether the output is audio."""
         return self.key in ("decode", "transform")
 
     def input(self, frames: int, seed: int = 0, scale: float = 1.0) -> Tensor:
-        """Make random input: latents, or noise."""
+        """Make random input: latents, or noise as audio."""
         generator = torch.Generator().manual_seed(seed)
-        shape = (1, self.in_channels, frames * self.given)
+        shape = (1, self.in_channels, frames * self.input_length)
         scale *= 0.3 if self.key in ("encode", "transform") else 1.0
         return scale * torch.randn(shape, generator=generator)
 
     def play(self, script: Script, given: Tensor) -> Tensor:
-        """Run the method on input of the format, channels brought to what the method takes and gives.
+        """Run the method of the script on input in the layout of the model file; channels are mixed or repeated.
 
         Raises
         ------
         ContractError
-            It fails, or gives another shape than it announces.
+            It fails, or returns another shape than announced.
         """
-        frames = given.shape[2] // self.given
+        frames = given.shape[2] // self.input_length
         made = script.call(self.method.name, _match_channels(given, self.method.in_channels))
-        expected = (self.method.out_channels, frames * self.made)
+        expected = (self.method.out_channels, frames * self.output_length)
         if made.dim() != 3 or made.shape[0] != 1 or tuple(made.shape[1:]) != expected:
             raise ContractError(
-                f"'{self.method.name}' of {script.name} gives {list(made.shape)} for {frames} frames, and announces "
-                f"{[1, *expected]}; export the model again with the ratios that it has."
+                f"'{self.method.name}' of {script.name} returns {list(made.shape)} for {frames} frames, but announces "
+                f"{[1, *expected]}; export the model again with its actual ratios."
             )
         if self.audio_out and self.channels != self.method.out_channels:
             made = _match_channels(made, self.channels)
@@ -82,12 +83,18 @@ class Role:
 
 
 def assign_roles(script: Script) -> tuple[list[Role], list[str]]:
-    """Give a script's methods their parts, and say which are left out.
+    """Assign roles to the methods of a script.
+
+    Returns
+    -------
+    roles : list of Role
+    warnings : list of str
+        Methods that were left out, or play another role than their name.
 
     Raises
     ------
     ContractError
-        None has one.
+        No method has a role.
     """
     found: dict[str, Role] = {}
     warnings: list[str] = []
@@ -99,7 +106,7 @@ def assign_roles(script: Script) -> tuple[list[Role], list[str]]:
         if role is None:
             warnings.append(f"The method {method} is left out: {reason}.")
         elif role.key in found:
-            warnings.append(f"The method {method} is left out: '{found[role.key].method.name}' has its place.")
+            warnings.append(f"The method {method} is left out: '{found[role.key].method.name}' has its role already.")
         else:
             if method.name not in METHOD_ROLES:
                 warnings.append(f"The method {method} is played as '{role.key}'.")
@@ -112,7 +119,7 @@ def assign_roles(script: Script) -> tuple[list[Role], list[str]]:
 
 
 def latent_size(script: Script, found: list[Role]) -> int:
-    """How many latents the format's methods speak of."""
+    """Return the number of latent dimensions of the methods; 0 if they have no latents."""
     return _latents(script) or 0 if any(role.key != "transform" for role in found) else 0
 
 
@@ -142,35 +149,35 @@ def _by_ratio(method: ScriptMethod, latents: int | None) -> str:
 
 
 def _role(key: str, method: ScriptMethod, latents: int | None, frame: int | None) -> tuple[Role | None, str]:
-    """Make a role, or say why not."""
+    """Make a role, or give the reason why there is none."""
     ins, outs = method.in_ratio, method.out_ratio
     audio = [n for n, side in ((method.in_channels, "in"), (method.out_channels, "out")) if _is_audio(key, side)]
     if key == "":
-        return None, "its ratios are neither those of a decoder, nor of an encoder, nor of an effect"
+        return None, "its ratios fit neither a decoder, nor an encoder, nor an effect"
     if audio and max(audio) > MAX_CHANNELS:
-        return None, f"it has {max(audio)} channels, and {MAX_CHANNELS} is the most"
+        return None, f"it has {max(audio)} channels, more than {MAX_CHANNELS}"
     if method.in_channels == 0 and key != "prior":
         return None, "it takes no input"
     if key == "decode":
         if outs != 1:
-            return None, f"its output is at 1/{outs} of the sample rate, and audio was expected"
-        return Role(key, method, hop=ins, given=1, made=ins, channels=method.out_channels), ""
+            return None, f"its output is at 1/{outs} of the sample rate, but audio was expected"
+        return Role(key, method, hop=ins, input_length=1, output_length=ins, channels=method.out_channels), ""
     if key == "encode":
         if ins != 1:
-            return None, f"its input is at 1/{ins} of the sample rate, and audio was expected"
+            return None, f"its input is at 1/{ins} of the sample rate, but audio was expected"
         if method.out_channels != latents:
-            return None, f"it gives {method.out_channels} latents, and the decoder takes {latents}"
-        return Role(key, method, hop=outs, given=outs, made=1, channels=method.in_channels), ""
+            return None, f"it outputs {method.out_channels} latents, but the decoder takes {latents}"
+        return Role(key, method, hop=outs, input_length=outs, output_length=1, channels=method.in_channels), ""
     if key == "prior":
         if ins != outs:
-            return None, f"it takes its input at 1/{ins} of the sample rate and gives latents at 1/{outs}"
+            return None, f"it takes its input at 1/{ins} of the sample rate but outputs latents at 1/{outs}"
         if method.out_channels != latents:
-            return None, f"it gives {method.out_channels} latents, and the decoder takes {latents}"
+            return None, f"it outputs {method.out_channels} latents, but the decoder takes {latents}"
         if not 1 <= method.in_channels <= MAX_CHANNELS:
-            return None, f"it is led by {method.in_channels} channels, and 1 to {MAX_CHANNELS} were expected"
-        return Role(key, method, hop=ins, given=1, made=1, channels=method.in_channels), ""
+            return None, f"its input has {method.in_channels} channels, but 1 to {MAX_CHANNELS} were expected"
+        return Role(key, method, hop=ins, input_length=1, output_length=1, channels=method.in_channels), ""
     if ins != 1 or outs != 1:
-        return None, f"it works at 1/{ins} and 1/{outs} of the sample rate, and audio in and out were expected"
+        return None, f"it works at 1/{ins} and 1/{outs} of the sample rate, but audio was expected as input and output"
     step = frame or TRANSFORM_HOPS[0]
     return Role(key, method, step, step, step, max(method.in_channels, method.out_channels)), ""
 
@@ -180,11 +187,11 @@ def _is_audio(key: str, side: str) -> bool:
 
 
 def _find_step(script: Script, role: Role) -> Role:
-    """Find a step that a transform can make: that of its model's frame, or the first that doesn't fail."""
-    kept = script.slots.snapshot()
+    """Find the samples a step of a transform: the frame of its model, or the first length that works."""
+    kept = script.state.snapshot()
     refused: ContractError | None = None
     for step in dict.fromkeys((role.hop, *TRANSFORM_HOPS)):
-        tried = dataclasses.replace(role, hop=step, given=step, made=step)
+        tried = dataclasses.replace(role, hop=step, input_length=step, output_length=step)
         try:
             tried.play(script, tried.input(1))
         except ContractError as error:
@@ -192,14 +199,14 @@ def _find_step(script: Script, role: Role) -> Role:
         else:
             return tried
         finally:
-            script.slots.refresh()
-            script.slots.restore(kept)
+            script.state.refresh()
+            script.state.restore(kept)
     assert refused is not None
     raise refused
 
 
 def _match_channels(audio: Tensor, wanted: int) -> Tensor:
-    """Bring channels to a number: the mean for one, else as many as there are, round and round."""
+    """Mix audio down to one channel by its mean, or repeat channels up to a number."""
     if audio.shape[1] == wanted:
         return audio
     if wanted == 1:

@@ -1,4 +1,4 @@
-"""A recorded method becomes a part of a model file: named, pruned, with its noise drawn inside."""
+"""A recording as a part of a model file: exported to ONNX, named, pruned, with its noise generated inside."""
 
 from __future__ import annotations
 
@@ -21,7 +21,17 @@ from export.torchscript.tracing.recording import Recording
 
 @dataclass(frozen=True)
 class MethodGraph:
-    """A method's graph, and which of the states that were recorded it carries."""
+    """The graph of a method.
+
+    Attributes
+    ----------
+    model : onnx.ModelProto
+    states : list of int
+        Positions of its states among the recorded ones.
+    controls : tuple of Control
+    noisy : bool
+        Whether it has noise, with a counter as its last state.
+    """
 
     model: onnx.ModelProto
     states: list[int]
@@ -30,7 +40,7 @@ class MethodGraph:
 
 
 def needed_states(graph: fx.Graph, states: int) -> list[int]:
-    """List the states that the output hangs on, by way of other states too."""
+    """List the states that the output depends on, directly or through other states."""
     inputs = [node for node in graph.nodes if node.op == "placeholder"][1 : 1 + states]
     outputs = next(iter(reversed(graph.nodes))).args[0]
     found: set[int] = set()
@@ -52,18 +62,22 @@ def needed_states(graph: fx.Graph, states: int) -> list[int]:
 def assemble(
     key: str, recording: Recording, given: Tensor, states: Sequence[Tensor], controls: Sequence[Control], seed: int
 ) -> MethodGraph:
-    """Turn a recording into ONNX.
+    """Export a recording to ONNX.
 
     Parameters
     ----------
     key
-        Name of the method in the format.
+        Name of the method in the model file.
     given, states
         Examples of the input and of the states, in the recording's order.
     controls
-        What its last inputs are.
+        The controls of its last inputs.
     seed
-        That the noise begins with, where there is any.
+        Default of the control `noise.seed`.
+
+    Returns
+    -------
+    MethodGraph
 
     Raises
     ------
@@ -76,7 +90,7 @@ def assemble(
     graph.eliminate_dead_code()
     names = [f"{key}.input", *(f"{key}.state.{k}" for k in range(len(kept)))]
     noises = [f"{key}.noise.drawn.{k}" for k in range(len(recording.draws))]
-    turned = [f"{key}.control.{control.name}" for control in controls]
+    control_names = [f"{key}.control.{control.name}" for control in controls]
     placeholders = [node for node in graph.nodes if node.op == "placeholder"]
     drawn = [node for node in placeholders if node.name.startswith("noise_")]
     frames = recording.frames
@@ -93,7 +107,7 @@ def assemble(
                 tuple(examples),
                 dynamo=True,
                 opset_version=MIN_OPSET,
-                input_names=[*names, *noises, *turned],
+                input_names=[*names, *noises, *control_names],
                 verbose=False,
             )
     except Exception as error:  # the exporter's errors have no common base
@@ -108,7 +122,7 @@ def assemble(
 
 
 def _drop_states(graph: fx.Graph, kept: list[int], states: int) -> None:
-    """Leave out the states that nothing hangs on."""
+    """Remove the states that the output doesn't depend on."""
     inputs = [node for node in graph.nodes if node.op == "placeholder"][1 : 1 + states]
     output = next(iter(reversed(graph.nodes)))
     given = output.args[0]
@@ -120,7 +134,7 @@ def _drop_states(graph: fx.Graph, kept: list[int], states: int) -> None:
 
 
 def _name_outputs(model: onnx.ModelProto, names: list[str]) -> None:
-    """Give each output its name through a node of its own, so that two may be the same tensor."""
+    """Name each output with an Identity node, so that two outputs may be the same tensor."""
     for value, name in zip(model.graph.output, names, strict=True):
         model.graph.node.append(helper.make_node("Identity", [value.name], [name], name=name))
         value.name = name
@@ -129,7 +143,7 @@ def _name_outputs(model: onnx.ModelProto, names: list[str]) -> None:
 def _add_noise(
     model: onnx.ModelProto, recording: Recording, key: str, noises: list[str], states: int, seed: int
 ) -> tuple[Control, ...]:
-    """Draw the noise inside: two controls and a counter come in its place."""
+    """Replace the inputs of noise by a generator with two controls and a counter."""
     graph = model.graph
     counter = f"{key}.state.{states}"
     made = noise_nodes(recording.draws, noises, key, counter, recording.frames)
@@ -147,6 +161,6 @@ def _add_noise(
     graph.input.append(helper.make_tensor_value_info(counter, number, [1]))
     graph.output.append(helper.make_tensor_value_info(f"{counter}.next", number, [1]))
     return (
-        Control(AMOUNT, 1.0, 0.0, 2.0, text="How far the model's noise goes from its mean."),
-        Control(SEED, float(seed % SEEDS), 0.0, float(SEEDS - 1), text="Which noise; a whole number."),
+        Control(AMOUNT, 1.0, 0.0, 2.0, text="Amount of the model's noise: 1 as in the model, 0 none."),
+        Control(SEED, float(seed % SEEDS), 0.0, float(SEEDS - 1), text="Seed of the noise, a whole number."),
     )

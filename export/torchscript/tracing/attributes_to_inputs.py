@@ -1,9 +1,9 @@
-"""Attributes of a script that become live controls.
+"""Attributes of a script as live controls.
 
-A setter is Python of the model's own, and what it sets may be a tensor, or a number that is baked into an operator. So
-the method is written down at several values of the attribute. Where the graphs differ in numbers alone, and each of
-those is a line (or the exponential of one) over the attribute's value, the value becomes an input. Where their
-structure differs, the attribute is a switch, and stays as it is.
+A setter is code of the model, and may set a tensor, or a number that becomes a constant of an operator. Therefore the
+method is recorded at several values of the attribute. If the graphs differ in numbers only, and each of these is linear
+in the attribute's value (or the exponential of a linear function), the value becomes an input. If their structure
+differs, the attribute keeps its value.
 """
 
 from __future__ import annotations
@@ -29,7 +29,18 @@ MAX_VALUES = 1024
 
 @dataclass(frozen=True)
 class AttributeControl:
-    """A part of an attribute that may be turned, with the values that it is tried at."""
+    """A part of an attribute that may become a control.
+
+    Attributes
+    ----------
+    attribute : Attribute
+    part : int
+        Position among the attribute's parts.
+    control : Control
+        Its control, with the range to try.
+    whole : bool
+        Whether it takes whole numbers only.
+    """
 
     attribute: Attribute
     part: int
@@ -37,7 +48,7 @@ class AttributeControl:
     whole: bool
 
     def values(self, value: float) -> tuple[Any, ...]:
-        """Give what the setter takes where this part has a value and the others are as they were."""
+        """Return the arguments of the setter with a value for this part; the others are unchanged."""
         code, now = self.attribute.codes[self.part], self.attribute.values[self.part]
         if isinstance(now, Tensor):
             typed: Any = torch.full_like(now, value) if now.numel() == 1 else now + value
@@ -46,7 +57,7 @@ class AttributeControl:
         return tuple(typed if k == self.part else other for k, other in enumerate(self.attribute.values))
 
     def probes(self) -> list[float]:
-        """Give the values to try: the range's ends first, then between them."""
+        """Return the values to try: first the ends of the range, then values in between."""
         low, high = self.control.minimum, self.control.maximum
         between = [low + share * (high - low) for share in (0.37, 0.81)]
         tried = [low, high, *((round(value) for value in between) if self.whole else between)]
@@ -55,7 +66,13 @@ class AttributeControl:
 
 @dataclass(frozen=True)
 class DependentValue:
-    """A number or constant of the graph that follows a control: `slope * value + base`, or the exponential of that."""
+    """A number or constant of the graph that depends on a control: `slope * value + base`, or its exponential.
+
+    Attributes
+    ----------
+    node, leaf : int
+        The node, and the position among its arguments; -1 for a constant.
+    """
 
     node: int
     leaf: int
@@ -65,11 +82,17 @@ class DependentValue:
 
 
 def candidate_controls(attribute: Attribute) -> list[list[AttributeControl]]:
-    """List the parts of an attribute that may become controls, each with the ranges to try, the widest first."""
+    """List the parts of an attribute that may become controls, each with the ranges to try, the widest first.
+
+    Returns
+    -------
+    list of list of AttributeControl
+        For each part, one candidate a range.
+    """
     found = []
     for part, (code, value) in enumerate(zip(attribute.codes, attribute.values, strict=False)):
         if isinstance(value, Tensor) and value.is_floating_point() and 1 < value.numel() <= MAX_VALUES:
-            text = f"Added to the model's attribute '{attribute.name}', number by number."
+            text = f"Added to the model's attribute '{attribute.name}', element by element."
             control = Control(_control_name(attribute.name), 0.0, -1.0, 1.0, text=text, size=value.numel())
             found.append([AttributeControl(attribute, part, control, whole=False)])
             continue
@@ -90,17 +113,19 @@ def candidate_controls(attribute: Attribute) -> list[list[AttributeControl]]:
 def dependent_values(
     plain: Recording, others: Sequence[Recording], values: Sequence[float]
 ) -> list[DependentValue] | None:
-    """Find what follows a value.
+    """Find the numbers of a graph that depend on the value of an attribute.
 
     Parameters
     ----------
     plain, others
-        The method written down at `values[0]`, and at the others.
+        The method recorded at `values[0]`, and at the others.
+    values
+        Values of the attribute.
 
     Returns
     -------
     list of DependentValue, or None
-        Empty where nothing hangs on it, None where it cannot be an input.
+        Empty if nothing depends on it, None if it can't become an input.
     """
     nodes = [list(recording.graph.nodes) for recording in (plain, *others)]
     if len({len(entry) for entry in nodes}) != 1:
@@ -149,20 +174,28 @@ def dependent_values(
 
 
 def add_input(
-    recording: Recording, nodes: list[fx.Node], knob: AttributeControl, found: Sequence[DependentValue]
+    recording: Recording, nodes: list[fx.Node], candidate: AttributeControl, found: Sequence[DependentValue]
 ) -> None:
-    """Make the value of a knob an input of the graph, the last of its placeholders [shape=(1, size, 1)].
+    """Add the value of an attribute to a graph as an input, the last of its placeholders [shape=(1, size, 1)].
 
-    `nodes` are those that places count by; one that is replaced is replaced there too.
+    Parameters
+    ----------
+    recording : Recording
+        Its graph is changed.
+    nodes : list of fx.Node
+        The nodes that `found` refers to by position; replaced nodes are replaced here, as well.
+    candidate : AttributeControl
+    found : sequence of DependentValue
+        From `dependent_values`.
     """
     graph = recording.graph
     last = [node for node in graph.nodes if node.op == "placeholder"][-1]
     with graph.inserting_after(last):
-        given = graph.placeholder(f"control_{knob.control.name}".replace(".", "_").replace("-", "_"))
+        given = graph.placeholder(f"control_{candidate.control.name}".replace(".", "_").replace("-", "_"))
     with graph.inserting_after(given):
-        shape = list(found[0].slope.shape) if knob.control.size > 1 else []
+        shape = list(found[0].slope.shape) if candidate.control.size > 1 else []
         value = graph.call_function(aten.reshape.default, (given, shape))
-    if knob.whole:
+    if candidate.whole:
         with graph.inserting_after(value):
             value = graph.call_function(aten.round.default, (value,))
     point = value
@@ -207,19 +240,19 @@ def add_input(
 
 
 def _control_name(name: str) -> str:
-    """Make a name that a card may bear."""
+    """Make a name that is valid in a card."""
     plain = "".join(c if c.isalnum() or c in "_-." else "_" for c in name).strip("_-.")
     return f"model.{plain}" if plain in (AMOUNT, SEED, "") else plain
 
 
 def _candidate_ranges(value: float) -> list[tuple[float, float]]:
-    """Nothing in a file says how far an attribute goes: from nothing to double, or one to either side of zero."""
+    """Guess ranges, which files don't contain: from 0 to twice the value, or from -1 to 1 if that is 0."""
     widest = (-1.0, 1.0) if value == 0 else (0.0, 2 * value) if value > 0 else (2 * value, 0.0)
     return [widest, *([(0.0, 1.0)] if 0 <= value <= 1 else [])]
 
 
 def _fit_line(seen: Sequence[Tensor], values: Sequence[float]) -> tuple[Tensor, Tensor, bool] | None:
-    """Fit a line through the first two points, and see whether the others lie on it."""
+    """Fit a line through the first two points, or their logarithms; None if the others are not on it."""
     for exponential in (False, True):
         points = list(seen)
         if exponential:
@@ -238,7 +271,7 @@ def _fit_line(seen: Sequence[Tensor], values: Sequence[float]) -> tuple[Tensor, 
 
 
 def _binary(target: Any) -> Callable[[fx.Graph, Any, Any], fx.Node]:
-    """Write an operator of two, whose number is a tensor now; a factor on the second is multiplied out."""
+    """Write a binary operator with a tensor instead of a number; the factor `alpha` is multiplied out."""
 
     def write(graph: fx.Graph, args: Any, kwargs: Any) -> fx.Node:
         first, second, *rest = args

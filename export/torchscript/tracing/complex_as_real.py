@@ -1,7 +1,7 @@
-"""Complex numbers as pairs of real ones, since an ONNX graph has none.
+"""Operators on complex numbers, rewritten with pairs of real numbers, because ONNX graphs have no complex type.
 
-Transforms become products with matrices of cosines and sines, up to a length at which the operator DFT is the better
-way.
+Fourier transforms become products with matrices of cosines and sines, up to a length beyond which the operator DFT is
+used.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ MAX_MATRIX_SIZE = 1024
 
 
 def lower_complex(writer: Writer, func: Any, args: Any, kwargs: Any, made: Any) -> Any:
-    """Write an operator that takes or gives complex numbers with real ones.
+    """Rewrite an operator with complex inputs or outputs.
 
     Raises
     ------
     ContractError
-        There is no way written here for it; the message names it.
+        There is no rewrite for it; the message names it.
     """
     if func in ALIASES:
         return writer.value(args[0])
@@ -39,7 +39,7 @@ def lower_complex(writer: Writer, func: Any, args: Any, kwargs: Any, made: Any) 
 
 
 def _as_complex(writer: Writer, value: Any) -> ComplexNodes:
-    """Give a tensor or number as a pair."""
+    """Return the real and imaginary nodes of a tensor or number."""
     if not isinstance(value, Tensor):
         number = complex(value)
         return ComplexNodes(weight(writer, torch.tensor(number.real)), weight(writer, torch.tensor(number.imag)))
@@ -50,7 +50,7 @@ def _as_complex(writer: Writer, value: Any) -> ComplexNodes:
 
 
 def _on_both_parts(writer: Writer, func: Any, args: Any, kwargs: Any) -> Any:
-    """Do with both parts what only moves numbers."""
+    """Apply an operator that only moves elements to both parts."""
 
     def side(part: str) -> Any:
         def of(leaf: Any) -> Any:
@@ -222,7 +222,7 @@ def _fft(writer: Writer, args: Any, kwargs: Any, made: Any) -> ComplexNodes:
 def _fft_along(
     writer: Writer, pair: ComplexNodes, dim: int, size: int, rank: int, norm: int, *, forward: bool
 ) -> ComplexNodes:
-    """Transform complex numbers along an axis."""
+    """Transform a complex tensor along an axis."""
     angle = 2 * math.pi * torch.outer(torch.arange(size), torch.arange(size)).remainder(size).double() / size
     cos, sin = (_norm(norm, size) * turn for turn in (angle.cos(), angle.sin()))
     sin = -sin if forward else sin
@@ -232,7 +232,7 @@ def _fft_along(
 
 
 def _product(writer: Writer, node: fx.Node, matrix: Tensor, dim: int, rank: int) -> fx.Node:
-    """Multiply along an axis with a matrix [shape=(in, out)]."""
+    """Multiply along an axis by a matrix [shape=(in, out)]."""
     weights = weight(writer, matrix.float().contiguous())
     dim %= rank
     if dim == rank - 1:

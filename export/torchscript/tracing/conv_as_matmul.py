@@ -1,8 +1,8 @@
-"""Convolutions over a few samples, said as products of matrices.
+"""Convolutions over a few samples, rewritten as matrix products.
 
-At one latent frame a step the first layers of a decoder see one to a few samples. onnxruntime's convolution lays the
-weights out for long signals; its product packs them once, when the model is loaded, and reads them in one go. A
-transposed convolution adds up what overlaps sample by sample, where whole blocks can be added.
+At one latent frame a step, the first layers of a decoder process one to a few samples. onnxruntime's convolution is
+made for long signals; its matrix product packs the weights once, when the model is loaded, and reads them
+contiguously. Its transposed convolution adds overlaps sample by sample, where whole blocks can be added.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-MAX_SAMPLES = 8  # samples up to which a convolution is quicker as a product
+MAX_SAMPLES = 8  # a product is faster up to this many samples
 MIN_WEIGHTS = 4096
 
 
 def convs_as_matmul(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Rewrite where it pays; shapes that are free stay as they are. The result differs by rounding alone."""
+    """Rewrite convolutions as matrix products where that is faster.
+
+    Convolutions over a free axis are not changed. The output differs by rounding only.
+    """
     shapes = _shapes(model)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     readers: dict[str, int] = {}
@@ -54,7 +57,7 @@ def convs_as_matmul(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 class _NodeBuilder:
-    """Writes the nodes that stand in for one, under its name and with its weights' name."""
+    """Builds the nodes that replace one, with the names of its output and its weights."""
 
     def __init__(self, node: onnx.NodeProto) -> None:
         self.of = node
@@ -77,7 +80,7 @@ class _NodeBuilder:
 
 
 def _convolution(writer: _NodeBuilder, node: onnx.NodeProto, given: Sequence[int], weight: np.ndarray) -> bool:
-    """Lay the taps' inputs side by side, and multiply once."""
+    """Concatenate the inputs of all taps, and multiply once."""
     plain = {"strides": [1], "pads": [0, 0], "group": 1, "auto_pad": b"NOTSET"}
     if weight.ndim != 3 or weight.size < MIN_WEIGHTS or not _has_attributes(node, plain):
         return False
@@ -103,7 +106,7 @@ def _convolution(writer: _NodeBuilder, node: onnx.NodeProto, given: Sequence[int
 
 
 def _transposed(writer: _NodeBuilder, node: onnx.NodeProto, given: Sequence[int], weight: np.ndarray) -> bool:
-    """Multiply once, and add whole blocks of a stride's length."""
+    """Multiply once, and add blocks with the length of a stride."""
     plain = {"dilations": [1], "pads": [0, 0], "output_padding": [0], "group": 1, "auto_pad": b"NOTSET"}
     if weight.ndim != 3 or weight.size < MIN_WEIGHTS or not _has_attributes(node, plain):
         return False
@@ -144,7 +147,7 @@ def _attribute(node: onnx.NodeProto, name: str, otherwise: Any) -> Any:
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, list[int]]:
-    """Give the shapes that are known in full."""
+    """Return the shapes without free axes."""
     inferred = onnx.shape_inference.infer_shapes(model).graph
     found = {}
     for value in (*inferred.value_info, *inferred.input, *inferred.output):

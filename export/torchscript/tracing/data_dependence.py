@@ -17,13 +17,11 @@ from export.torchscript.script.nn_tilde import plain_execution
 
 aten = torch.ops.aten
 
-VALUE_READS = {  # operators that give Python a number out of a tensor, or a shape that hangs on the numbers in it
+VALUE_READS = {  # operators that return the value of a tensor to Python
     aten._local_scalar_dense.default,
     aten.is_nonzero.default,
     aten.equal.default,
 }
-
-
 DATA_DEPENDENT_SHAPES = {
     aten.nonzero.default,
     aten.masked_select.default,
@@ -37,7 +35,18 @@ DATA_DEPENDENT_SHAPES = {
 
 
 def find_dependent_shape(step: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> str:
-    """Say which operator of a step gives something whose shape hangs on numbers; empty where none does."""
+    """Find the first operator of a step whose output shape depends on values.
+
+    Parameters
+    ----------
+    step, inputs
+        A function, and its arguments.
+
+    Returns
+    -------
+    str
+        The reason for a refusal; empty if there is no such operator.
+    """
     with contextlib.suppress(Exception), plain_execution(), _ShapeWatch() as shaping:
         step(*inputs)
     return shaping.reason
@@ -56,7 +65,7 @@ class _ShapeWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def dependence_reason(func: Any) -> str:
     """Say in a clause why an operator with a data-dependent shape is refused."""
-    return f"the shape of what '{operator_name(func)}' gives hangs on the numbers that come in"
+    return f"the shape of the output of '{operator_name(func)}' depends on the input values"
 
 
 def operator_name(func: Any) -> str:
@@ -65,7 +74,7 @@ def operator_name(func: Any) -> str:
 
 
 def is_masked_index(func: Any, args: Any) -> bool:
-    """Whether something is indexed by a mask, so that as much comes out as there is true in it."""
+    """Whether a tensor is indexed by a mask, so that the output shape depends on the mask."""
     if func is not aten.index.Tensor:
         return False
     return any(isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8) for index in args[1])

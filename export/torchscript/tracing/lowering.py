@@ -1,7 +1,7 @@
-"""Operators that an ONNX graph says otherwise than torch does, or that its exporter gets wrong, said plainly.
+"""Operators that torch's exporter lacks or gets wrong, rewritten with simpler ones.
 
-What happens in place comes out of `functionalize` as scatters and copies; here it becomes a concatenation. What looks
-at memory by strides becomes a gather.
+In-place operations come out of `functionalize` as scatters and copies, which become concatenations here. Views by
+strides become gathers.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class ComplexNodes:
-    """A complex tensor in the graph: real and imaginary part."""
+    """A complex tensor in the graph: the nodes of its real and imaginary part."""
 
     real: fx.Node
     imag: fx.Node
 
 
 class Writer(Protocol):
-    """What a rewrite writes with; see `export.torchscript.tracing.recorder.Recorder`."""
+    """The recorder as rewrites use it (see `export.torchscript.tracing.recorder.Recorder`)."""
 
     def emit(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
-        """Write a node."""
+        """Add a node."""
 
     def value(self, tensor: Tensor) -> fx.Node | ComplexNodes:
-        """Give what stands for a tensor in the graph."""
+        """Return the node of a tensor."""
 
     def node(self, value: fx.Node | ComplexNodes) -> fx.Node:
-        """Give a value that must be real."""
+        """Return the node of a value that must be real."""
 
     def constant(self, tensor: Tensor) -> fx.Node | ComplexNodes:
-        """Make a tensor a constant of the graph."""
+        """Return the node of a constant."""
 
 
 Rewrite = Callable[[Writer, Any, Any, Any], "fx.Node | ComplexNodes"]
@@ -55,12 +55,12 @@ ALIASES = {
 
 
 def real(writer: Writer, tensor: Tensor) -> fx.Node:
-    """Give what stands for a tensor that must be real."""
+    """Return the node of a tensor that must be real."""
     return writer.node(writer.value(tensor))
 
 
 def weight(writer: Writer, tensor: Tensor) -> fx.Node:
-    """Make a real tensor a constant."""
+    """Return the node of a real constant."""
     return writer.node(writer.constant(tensor))
 
 
@@ -125,7 +125,7 @@ def _select_scatter(writer: Writer, args: Any, kwargs: Any, made: Any) -> fx.Nod
 
 
 def _as_strided(writer: Writer, args: Any, kwargs: Any, made: Any) -> fx.Node:
-    """Gather what lies at the strides; the source's own strides are those of the recorded run."""
+    """Gather the elements of a strided view; the source has the strides of the recorded run."""
     source, size, stride = args[:3]
     offset = args[3] if len(args) > 3 else kwargs.get("storage_offset")
     offset = 0 if offset is None else offset - source.storage_offset()
@@ -168,12 +168,12 @@ def _roll(writer: Writer, args: Any, kwargs: Any, made: Any) -> fx.Node:
 
 
 def _view(writer: Writer, args: Any, kwargs: Any, made: Any) -> fx.Node:
-    """Reshape: a view is one only of the strides that the recorded run happened to have."""
+    """Reshape instead of view, which would depend on the strides of the recorded run."""
     return writer.emit(aten.reshape.default, real(writer, args[0]), list(made.shape))
 
 
 def _fill(writer: Writer, args: Any, kwargs: Any, made: Any) -> fx.Node:
-    """Take a tensor that is full of a number for what it is."""
+    """Make a constant of a filled tensor."""
     number = args[1]
     if isinstance(number, Tensor):
         return writer.emit(aten.expand.default, _copied(writer, number, args[0]), list(args[0].shape))

@@ -1,4 +1,4 @@
-"""One method of a script: what it remembers is found, and it is written down in the way that this asks for."""
+"""One method of a script: its caches or its window are found, and it is recorded accordingly."""
 
 from __future__ import annotations
 
@@ -35,9 +35,22 @@ from export.torchscript.tracing.windowed_models import (
 
 @dataclass(frozen=True)
 class TracedMethod:
-    """A method, written down.
+    """A recorded method.
 
-    `examples` are its input and the states that it carries; `caches` those of the script that they are.
+    Attributes
+    ----------
+    role : Role
+    part : MethodGraph
+        Its graph in ONNX.
+    recording : Recording
+    caches : list of Cache
+        The caches of the script that the graph carries.
+    window : Window or None
+        The window of a method without caches.
+    attributes : list of AttributeControl
+        The attributes that became controls.
+    examples : list of Tensor
+        Examples of its input and its states.
     """
 
     role: Role
@@ -45,41 +58,56 @@ class TracedMethod:
     recording: Recording
     caches: list[Cache]
     window: Window | None
-    knobs: list[AttributeControl]
+    attributes: list[AttributeControl]
     examples: list[Tensor]
 
 
 def trace_method(script: Script, role: Role, seed: int, warnings: list[str]) -> TracedMethod:
-    """Write one method down, in the way that its memory asks for."""
+    """Find the caches of a method, and record it.
+
+    Parameters
+    ----------
+    script, role
+        The file, and the method.
+    seed : int
+        Seed of the example input, and default of the control `noise.seed`.
+    warnings : list of str
+        Warnings are appended.
+
+    Raises
+    ------
+    ContractError
+        The method can't be a graph.
+    """
     caches, window = _find_memory(script, role)
     if window is not None:
         warnings.append(warning(role, window))
     states = window.states(role) if window is not None else [cache.carried for cache in caches]
     given = role.input(1, seed=seed)
     recording = _record(script, role, caches, window, given, states)
-    turned, fixed = _attributes_to_inputs(script, role, caches, window, given, states, recording)
+    controllable, fixed = _attributes_to_inputs(script, role, caches, window, given, states, recording)
     if fixed:
-        warnings.append(f"In '{role.method.name}' these attributes stay as they are: {', '.join(fixed)}.")
-    controls = [knob.control for knob in turned]
+        warnings.append(f"In '{role.method.name}' these attributes keep their values: {', '.join(fixed)}.")
+    controls = [candidate.control for candidate in controllable]
     made = assemble(role.key, recording, given, states, controls, seed)
     if window is None:
         caches = [caches[k] for k in made.states]
     examples = [given, *(states[k] for k in made.states)]
-    return TracedMethod(role, made, recording, caches, window, turned, examples)
+    return TracedMethod(role, made, recording, caches, window, controllable, examples)
 
 
 def _find_memory(script: Script, role: Role) -> tuple[list[Cache], Window | None]:
-    """Find the caches of a method, or the window that a method without needs.
+    """Find the caches of a method, or its window if it has none.
 
     Raises
     ------
     ContractError
-        The method fails, or has caches and still gives something else for several frames than for one.
+        The method fails, or has caches and still differs between one frame and several frames a call.
     """
     try:
         caches = detect_caches(script, role)
     except ContractError as error:
-        if "counts in the number" in str(error):
+        if "changes the number" in str(error):
             raise
         caches = detect_caches(script, role, frames=32)
         if caches:
@@ -96,11 +124,11 @@ def _find_memory(script: Script, role: Role) -> tuple[list[Cache], Window | None
     if not caches:
         return [], measure_window(script, role)
     carried = [cache.carried for cache in caches]
-    _record(script, role, caches, None, role.input(1), carried)  # what it does may tell why
+    _record(script, role, caches, None, role.input(1), carried)  # a refusal to record it may give the reason
     raise ContractError(
-        f"'{role.method.name}' of {script.name} keeps {len(caches)} caches and still gives something else for 8 frames "
-        f"at once than for one after the other (by {apart:.1e}), so no cut of it is right; export the model again with "
-        "streaming on in all its layers."
+        f"'{role.method.name}' of {script.name} has {len(caches)} caches, but its output for 8 frames in one call "
+        f"differs from 8 calls of one frame (by {apart:.1e}); export the model again with streaming on in all its "
+        "layers."
     )
 
 
@@ -109,9 +137,9 @@ def _step(script: Script, role: Role, caches: list[Cache], window: Window | None
         if window is not None:
             return tuple(window.step(script, role, given, states))
         for cache, state in zip(caches, states, strict=True):
-            script.slots.put(cache.slot, cache.inside(state.clone()))
+            script.state.put(cache.entry, cache.inside(state.clone()))
         made = role.play(script, given)
-        after = [script.slots.get(cache.slot) for cache in caches]
+        after = [script.state.get(cache.entry) for cache in caches]
         return (made, *(state.to(torch.float32) for state in after))
 
     return step
@@ -120,14 +148,14 @@ def _step(script: Script, role: Role, caches: list[Cache], window: Window | None
 def _record(
     script: Script, role: Role, caches: list[Cache], window: Window | None, given: Tensor, states: Sequence[Tensor]
 ) -> Recording:
-    """Write a method down, and see that nothing in its structure hangs on the numbers that come in."""
+    """Record a method, and check that its structure doesn't depend on the input values."""
     noise, frames = plan_noise(script, role, window.frames) if window is not None else (None, 1)
 
-    def once(given: Tensor, states: Sequence[Tensor]) -> Recording:
+    def attempt(given: Tensor, states: Sequence[Tensor]) -> Recording:
         with preserved_state(script):
             try:
                 return record(
-                    _step(script, role, caches, window), [given, *states], script.slots.names(), noise, frames
+                    _step(script, role, caches, window), [given, *states], script.state.names(), noise, frames
                 )
             except ContractError as error:
                 reason = find_dependent_shape(_step(script, role, caches, window), [given, *states]) or str(error)
@@ -138,25 +166,23 @@ def _record(
                 )
                 raise ContractError(_refusal(script, role, reason)) from None
 
-    recording = once(given, states)
+    recording = attempt(given, states)
     if recording.asked:
         signature = recording.signature()
         for scale in (0.0, 1e-3, -1.0, 100.0):
-            other = once(given * scale, [state + scale * torch.randn_like(state) for state in states])
+            other = attempt(given * scale, [state + scale * torch.randn_like(state) for state in states])
             if other.signature() != signature or _constants_differ(recording, other):
                 asked = ", ".join(sorted({operator for operator, _ in recording.asked}))
                 raise ContractError(
-                    _refusal(
-                        script, role, f"what it does hangs on numbers that come in (it asks for them by '{asked}')"
-                    )
+                    _refusal(script, role, f"its operations depend on the input values (it reads them with '{asked}')")
                 )
     return recording
 
 
 def _refusal(script: Script, role: Role, reason: str) -> str:
     return (
-        f"'{role.method.name}' of {script.name} cannot be made a graph: {reason}; "
-        "let the model do the same to whatever comes in, and export it again."
+        f"'{role.method.name}' of {script.name} can't be a graph: {reason}; "
+        "make the model process every input alike, and export it again."
     )
 
 
@@ -173,7 +199,7 @@ def _attributes_to_inputs(
     states: Sequence[Tensor],
     recording: Recording,
 ) -> tuple[list[AttributeControl], list[str]]:
-    """Make attributes inputs of the recorded graph where that is possible; name those that matter and stay."""
+    """Turn attributes into inputs of the recorded graph where possible; list those that matter but can't be turned."""
     plans: list[tuple[AttributeControl, list[DependentValue]]] = []
     fixed: list[str] = []
     taken: set[int] = set()
@@ -181,29 +207,29 @@ def _attributes_to_inputs(
         for ranges in candidate_controls(attribute):
             found: tuple[AttributeControl, list[DependentValue]] | None = None
             matters = False
-            for knob in ranges:
-                tried = _probe_attribute(script, role, caches, window, given, states, recording, knob)
-                if tried and knob.control.size > 1 and not _is_elementwise(knob, tried):
-                    tried = None
-                if tried is None:
+            for candidate in ranges:
+                dependent = _probe_attribute(script, role, caches, window, given, states, recording, candidate)
+                if dependent and candidate.control.size > 1 and not _is_elementwise(candidate, dependent):
+                    dependent = None
+                if dependent is None:
                     matters = True
-                elif tried:
-                    found = knob, tried
+                elif dependent:
+                    found = candidate, dependent
                     break
                 else:
                     break
-            spots = {place.node for place in found[1]} if found else set()
-            if found and not spots & taken:
+            nodes_used = {place.node for place in found[1]} if found else set()
+            if found and not nodes_used & taken:
                 plans.append(found)
-                taken |= spots
+                taken |= nodes_used
             elif found or matters:
                 fixed.append(f"{ranges[0].control.name} ({ranges[0].control.default:g})")
     nodes = list(recording.graph.nodes)
-    turned = []
-    for knob, spots_of in plans:
-        add_input(recording, nodes, knob, spots_of)
-        turned.append(knob)
-    return turned, fixed
+    controllable = []
+    for candidate, values in plans:
+        add_input(recording, nodes, candidate, values)
+        controllable.append(candidate)
+    return controllable, fixed
 
 
 def _probe_attribute(
@@ -214,13 +240,13 @@ def _probe_attribute(
     given: Tensor,
     states: Sequence[Tensor],
     recording: Recording,
-    knob: AttributeControl,
+    candidate: AttributeControl,
 ) -> list[DependentValue] | None:
-    """Write a method down at the values of an attribute; empty where nothing changes, None where it can't be turned."""
-    values, others = [knob.control.default], []
-    for value in knob.probes():
+    """Record a method at several values of an attribute; empty if nothing changes, None if it can't be an input."""
+    values, others = [candidate.control.default], []
+    for value in candidate.probes():
         with preserved_state(script):
-            if not script.set(knob.attribute, knob.values(value)):
+            if not script.set(candidate.attribute, candidate.values(value)):
                 return None
             try:
                 others.append(_record(script, role, caches, window, given, states))
@@ -230,8 +256,9 @@ def _probe_attribute(
     return dependent_values(recording, others, values)
 
 
-def _is_elementwise(knob: AttributeControl, found: list[DependentValue]) -> bool:
-    """Whether all that follows an attribute of many numbers is that attribute itself."""
+def _is_elementwise(candidate: AttributeControl, found: list[DependentValue]) -> bool:
+    """Whether every dependent value is the tensor of the attribute itself."""
     return all(
-        p.leaf < 0 and p.slope.numel() == knob.control.size and bool((p.slope - 1).abs().max() < 1e-4) for p in found
+        p.leaf < 0 and p.slope.numel() == candidate.control.size and bool((p.slope - 1).abs().max() < 1e-4)
+        for p in found
     )

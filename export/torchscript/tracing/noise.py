@@ -1,9 +1,16 @@
-"""Noise that can be played again: a counter and a seed in, the same numbers out.
+"""Reproducible noise: the same numbers for the same seed and frame, in NumPy and as ONNX nodes.
 
-A script draws from a hidden generator; a graph of ours may hide nothing. Each number is a hash of the seed, of the
-frame's count and of its own index (two rounds of multiply and shift, constants by C. Wellons' search for low bias,
-"hash-prospector", 2018), made a uniform of 24 bits, or a normal by Box and Muller (1958). The same arithmetic stands
-here twice, in NumPy and as ONNX nodes; 32-bit words in 64-bit integers, so that no product overflows.
+A script draws from a hidden generator, but a model file has no hidden state. So the noise is counter-based: each number
+is a hash of the seed, of the count of the frame and of its own index. The hash is two rounds of xor-shift and multiply,
+then converted to a 24-bit uniform, or to normals by the Box-Muller transform. The arithmetic is 32-bit, in 64-bit
+integers, so that no product overflows.
+
+References
+----------
+C. Wellons, "Hash function prospector", 2018, https://github.com/skeeto/hash-prospector (constants with low bias).
+G. E. P. Box and M. E. Muller, "A note on the generation of random normal deviates", Annals of Mathematical
+Statistics 29(2), 1958.
+J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11, 2011 (counter-based generators).
 """
 
 from __future__ import annotations
@@ -18,7 +25,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 Kind = Literal["normal", "uniform"]
-COUNTER_PERIOD = 1 << 24  # the counter's period: float32 counts without a gap up to here
+COUNTER_PERIOD = 1 << 24  # float32 represents all integers up to here
 SEEDS = 65_536
 _WORD = 0xFFFFFFFF
 _GOLDEN = 0x9E3779B9
@@ -29,33 +36,33 @@ AMOUNT, SEED = "noise", "noise.seed"
 
 @dataclass(frozen=True)
 class Draw:
-    """Numbers that a step draws at one place: as many for each frame, and the shape they have in one frame."""
+    """A random draw in a method: its distribution, and its shape for one frame."""
 
     kind: Kind
     shape: tuple[int, ...]
 
     @property
     def size(self) -> int:
-        """How many numbers."""
+        """Number of values."""
         return math.prod(self.shape)
 
     @property
     def words(self) -> int:
-        """How many hashes they need; normals come in pairs of two."""
+        """Number of hashes; normals are drawn in pairs, from two hashes each pair."""
         return self.size if self.kind == "uniform" else 2 * ((self.size + 1) // 2)
 
 
 def draw_numbers(draws: Sequence[Draw], seed: int, count: int, amount: float = 1.0) -> list[np.ndarray]:
-    """Give what one frame draws.
+    """Draw the numbers of one frame.
 
     Parameters
     ----------
     draws
-        In the order in which the model makes them.
+        In the order of the model.
     seed, count
-        Which sequence, and which frame of it.
+        The sequence, and the frame in it.
     amount
-        How far from the mean the numbers go; 1 is as drawn.
+        Factor of the deviation from the mean.
 
     Returns
     -------
@@ -81,18 +88,22 @@ def draw_numbers(draws: Sequence[Draw], seed: int, count: int, amount: float = 1
 
 
 def noise_nodes(draws: Sequence[Draw], outputs: Sequence[str], method: str, counter: str, frames: int) -> NoiseNodes:
-    """Make the nodes that draw the numbers of `frames` frames, up to the one that the counter stands at.
+    """Make the ONNX nodes that draw the numbers of the last `frames` frames, up to the current count.
 
     Parameters
     ----------
     draws, outputs
-        What is drawn, and the names of the tensors [shape=(frames, draw.size)] that it goes to.
+        The draws, and the names of their tensors [shape=(frames, draw.size)].
     method
         Prefix of the tensors' names; the controls `noise` and `noise.seed` belong to it.
     counter
-        Name of the state that counts, of shape [1].
+        Name of the cache with the frame count [shape=(1,)].
     frames
-        How many frames a step looks at.
+        Frames of noise a step.
+
+    Returns
+    -------
+    NoiseNodes
     """
     graph = _NodeBuilder(f"{method}.noise")
     words = sum(draw.words for draw in draws)
@@ -101,9 +112,9 @@ def noise_nodes(draws: Sequence[Draw], outputs: Sequence[str], method: str, coun
     back = graph.constant(np.arange(COUNTER_PERIOD - frames + 1, COUNTER_PERIOD + 1, dtype=np.int64)[:, None])
     count = graph.add("Cast", graph.add("Reshape", counter, graph.integers([1, 1])), to=TensorProto.INT64)
     count = graph.add("Mod", graph.add("Add", count, back), graph.integer(COUNTER_PERIOD))
-    key = graph.mixed(graph.add("BitwiseXor", graph.mixed(graph.add("Add", seed, graph.integer(_GOLDEN))), count))
-    places = graph.constant(_index_words(words)[None])
-    hashed = graph.add("Div", graph.mixed(graph.add("BitwiseXor", key, places)), graph.integer(256))
+    key = graph.hashed(graph.add("BitwiseXor", graph.hashed(graph.add("Add", seed, graph.integer(_GOLDEN))), count))
+    indices = graph.constant(_index_words(words)[None])
+    hashed = graph.add("Div", graph.hashed(graph.add("BitwiseXor", key, indices)), graph.integer(256))
     amount = graph.add("Reshape", f"{method}.control.{AMOUNT}", graph.integers([1, 1]))
     begin = 0
     for draw, output in zip(draws, outputs, strict=True):
@@ -131,14 +142,14 @@ def noise_nodes(draws: Sequence[Draw], outputs: Sequence[str], method: str, coun
 
 @dataclass(frozen=True)
 class NoiseNodes:
-    """Nodes and weights that draw a model's noise."""
+    """Nodes and constants that draw a model's noise."""
 
     nodes: list[onnx.NodeProto]
     weights: list[onnx.TensorProto]
 
 
 class _NodeBuilder:
-    """Collects nodes under names of their own."""
+    """Builds nodes and constants with unique names."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
@@ -167,8 +178,8 @@ class _NodeBuilder:
     def columns(self, tensor: str, begin: int, end: int) -> str:
         return self.add("Slice", tensor, *(self.integers([n]) for n in (begin, end, 1)))
 
-    def mixed(self, word: str) -> str:
-        """Hash 32-bit words, as `_mixed` does."""
+    def hashed(self, word: str) -> str:
+        """Hash 32-bit words (see `_hash`)."""
         for shift, factor in _ROUNDS:
             word = self.add("BitwiseXor", word, self.add("Div", word, self.integer(1 << shift)))
             word = self.add("BitwiseAnd", self.add("Mul", word, self.integer(factor)), self.integer(_WORD))
@@ -183,5 +194,5 @@ def _hash(word: np.ndarray) -> np.ndarray:
 
 
 def _index_words(words: int) -> np.ndarray:
-    """Give each place of a frame a word of its own."""
+    """Return a different word for each index in a frame."""
     return _hash(np.arange(1, words + 1, dtype=np.int64) * 0x61C88647 & _WORD)

@@ -1,7 +1,7 @@
-"""The operators by which a model draws at random, told by what they need: standard numbers, and what to make of them.
+"""Torch's random operators, in terms of standard normal and uniform numbers.
 
-The graph and the script itself must hear the same noise, or nothing could be compared. So both draw standard normals
-and uniforms from `export.torchscript.tracing.noise`, and what an operator makes of them stands here once.
+Graph and script must use the same noise to be comparable. Both draw standard numbers from
+`export.torchscript.tracing.noise`, and convert them here to the distribution of the operator.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ UNIFORM = {
 
 
 def is_unsupported_draw(func: Any) -> bool:
-    """Whether an operator draws from a distribution that a graph cannot."""
+    """Whether an operator draws from a distribution without a counterpart in a graph."""
     known = func in NORMAL or func in UNIFORM or "dropout" in func.name() or "generator" in func._overloadname
     return torch.Tag.nondeterministic_seeded in func.tags and not known
 
 
 def draw_of(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Draw | None:
-    """Say what an operator draws; None where it draws nothing."""
+    """Return the draw of an operator; None if it is not a random operator."""
     if any(isinstance(leaf, torch.Generator) for leaf in (*args, *kwargs.values())):
-        return None  # our own, on its way to a random input
+        return None  # our own, for random input
     kind: Kind
     if func in NORMAL:
         kind = "normal"
@@ -74,12 +74,12 @@ def draw_of(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Draw | No
 
 
 def from_standard(func: Any, args: Sequence[Any], kwargs: dict[str, Any], standard: Tensor) -> Tensor:
-    """Make of standard numbers what an operator would have drawn.
+    """Convert standard numbers to the distribution of a random operator.
 
     Parameters
     ----------
     standard : Tensor
-        Standard normals, or uniforms in [0, 1), of the shape that `draw_of` gave.
+        Standard normals, or uniforms in [0, 1), of the shape from `draw_of`.
     """
     given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | kwargs
     made = _made(func, given, standard)
@@ -113,15 +113,15 @@ def _made(func: Any, given: dict[str, Any], standard: Tensor) -> Tensor:
 
 
 def join_frames(standard: Tensor, one: tuple[int, ...], axis: int | None) -> Tensor:
-    """Lay the numbers of single frames side by side.
+    """Concatenate the numbers of single frames.
 
     Parameters
     ----------
     standard : Tensor [shape=(frames, numbers a frame)]
     one
-        The shape that they have in one frame.
+        Their shape for one frame.
     axis
-        Along which frames follow each other; None for a single one.
+        The axis of the frames; None for a single frame.
     """
     frames = standard.shape[0]
     if frames == 1 or axis is None:
@@ -131,7 +131,7 @@ def join_frames(standard: Tensor, one: tuple[int, ...], axis: int | None) -> Ten
 
 
 def frame_axis(one: tuple[int, ...], many: tuple[int, ...], frames: int) -> int | None:
-    """Find the axis along which `many` is `frames` times `one`; None where there is no single such axis."""
+    """Return the axis along which `many` is `frames` times `one`; None if there is no such single axis."""
     if len(one) != len(many):
         return None
     grown = [k for k, (a, b) in enumerate(zip(one, many, strict=True)) if a != b]
@@ -139,7 +139,7 @@ def frame_axis(one: tuple[int, ...], many: tuple[int, ...], frames: int) -> int 
 
 
 class DrawShapes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes what is drawn, and lets zeros be drawn."""
+    """Dispatch mode that lists the draws, and draws zeros."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -154,21 +154,22 @@ class DrawShapes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class NoiseSubstitution(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Lets a script draw what its graph draws.
+    """Dispatch mode that gives a script the noise of its graph.
 
     Parameters
     ----------
     draws
-        What one frame draws, in order.
+        Draws of one frame, in order.
     seed, count, frames
-        The sequence, the first frame of this call, and how many frames it makes.
+        The sequence, the first frame of this call, and its number of frames.
     amount
         As the control `noise`.
 
     Attributes
     ----------
-    lost : bool
-        The script draws otherwise for several frames than for them one after the other, so nothing can be compared.
+    mismatched : bool
+        Whether the draws for several frames have another layout than those for single frames, so that they can't be
+        compared.
     """
 
     def __init__(self, draws: Sequence[Draw], seed: int, count: int, frames: int, amount: float = 1.0) -> None:
@@ -178,7 +179,7 @@ class NoiseSubstitution(TorchDispatchMode):  # type: ignore[no-untyped-call]
         each = [draw_numbers(draws, seed, count + k, amount) for k in range(frames)]
         self.flat = [torch.stack([torch.from_numpy(frame[k]) for frame in each]) for k in range(len(draws))]
         self.at = 0
-        self.lost = False
+        self.mismatched = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         wanted = draw_of(func, args, kwargs or {})
@@ -188,15 +189,15 @@ class NoiseSubstitution(TorchDispatchMode):  # type: ignore[no-untyped-call]
             mean = 0.0 if wanted.kind == "normal" else 0.5
             return from_standard(func, args, kwargs or {}, torch.full(wanted.shape, mean))
         if self.at >= len(self.draws):
-            return self._lose(func, args, kwargs or {}, wanted)
+            return self._mismatch(func, args, kwargs or {}, wanted)
         draw, flat = self.draws[self.at], self.flat[self.at]
         self.at += 1
         axis = frame_axis(draw.shape, wanted.shape, self.frames)
         if wanted.kind != draw.kind or (wanted.shape != draw.shape if self.frames == 1 else axis is None):
-            return self._lose(func, args, kwargs or {}, wanted)
+            return self._mismatch(func, args, kwargs or {}, wanted)
         return from_standard(func, args, kwargs or {}, join_frames(flat, draw.shape, axis))
 
-    def _lose(self, func: Any, args: Any, kwargs: Any, wanted: Draw) -> Any:
-        """Note it, and go on: an error would have to pass through the interpreter."""
-        self.lost = True
+    def _mismatch(self, func: Any, args: Any, kwargs: Any, wanted: Draw) -> Any:
+        """Set the flag and continue, because an exception would have to pass through the interpreter."""
+        self.mismatched = True
         return from_standard(func, args, kwargs, torch.zeros(wanted.shape))

@@ -1,10 +1,9 @@
-"""A method of a script, run once and written down as a graph of plain operators.
+"""Recording of a script's method as a graph of plain operators.
 
-TorchScript's interpreter goes through torch's dispatcher like everything else, so a dispatch mode sees each operator
-with its real tensors. `functionalize` turns what happens in place into values. Only operators that touch an input are
-written down: all else (the script's own integers, weights that are made from others) runs as it always does, and what
-comes of it is a constant. What the script draws at random becomes an input, to be fed by
-`export.torchscript.tracing.noise`.
+TorchScript's interpreter uses torch's dispatcher like all code, so a dispatch mode sees each operator with its actual
+tensors. `functionalize` turns in-place operations into values. Only operators that depend on an input are recorded: all
+others (the script's integer bookkeeping, weights computed from other weights) run as usual, and their results are
+constants. Random draws become inputs, which `export.torchscript.tracing.noise` generates.
 """
 
 from __future__ import annotations
@@ -45,24 +44,27 @@ def record(
     plan: NoisePlan | None = None,
     frames: int = 1,
 ) -> Recording:
-    """Run `step` on `inputs` and write down what it does.
+    """Run a step on its inputs and record its operators.
 
     Parameters
     ----------
     step
-        Gives the output and whatever else the graph shall give; it may change what the script keeps, which the caller
-        brings back.
+        Returns the outputs of the graph. It may change the state of the script; the caller restores it.
     inputs
-        Real tensors; the values don't matter where the graph doesn't hang on them.
+        Tensors; the graph must not depend on their values.
     names
         The module's own tensors with their names.
     plan, frames
-        Where a step looks at several frames, what each draws for one of them, and along which axis they follow.
+        For a step over several frames: each draw for one frame, with the axis of the frames, and their number.
+
+    Returns
+    -------
+    Recording
 
     Raises
     ------
     ContractError
-        The shape of something hangs on the numbers that come in.
+        A shape depends on the input values, or an operator can't be recorded.
     """
     recorder = Recorder(names, plan, frames)
     copies = [given.detach().clone() for given in inputs]
@@ -72,7 +74,7 @@ def record(
         with plain_execution(), recorder:
             outputs = torch.func.functionalize(step)(*copies)
     except Exception:
-        if recorder.refused:  # which is why it went wrong
+        if recorder.refused:  # the cause of the error
             raise ContractError(recorder.refused) from None
         raise
     if recorder.refused:
@@ -81,7 +83,7 @@ def record(
 
 
 def _out_of_place(func: Any) -> Any:
-    """Find the operator that gives what another writes in place; None where there is none."""
+    """Return the out-of-place form of an in-place operator; None if there is none."""
     packet = getattr(aten, func._schema.name.removeprefix("aten::").rstrip("_"), None)
     for overload in (func._overloadname, "int"):  # `transpose_` is `transpose.int`
         found = getattr(packet, overload, None)
@@ -108,18 +110,18 @@ def _identifier(part: str) -> str:
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """The mode that `record` runs a step under."""
+    """The dispatch mode of `record`."""
 
     def __init__(self, names: Sequence[tuple[Tensor, str]], plan: NoisePlan | None, frames: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.graph = fx.Graph()
         self.plan, self.frames = plan, frames
         self.values: dict[int, fx.Node | ComplexNodes] = {}
-        self.kept: list[Any] = [tensor for tensor, _ in names]  # an identity is one only while its owner lives
+        self.kept: list[Any] = [tensor for tensor, _ in names]  # an id is unique only while its object lives
         self.names = {id(tensor): name for tensor, name in names}
         self.own = {name for _, name in names}
-        self.stale: set[int] = set()  # traced tensors whose memory was written to under another name
-        self.spoilt: list[Tensor] = []  # memory of constants that holds what the graph makes
+        self.stale: set[int] = set()  # traced tensors whose memory was changed through another view
+        self.overwritten: list[Tensor] = []  # constants whose memory contains traced values
         self.constants: dict[str, Tensor] = {}
         self.constant_nodes: dict[int, fx.Node] = {}
         self.draws: list[Draw] = []
@@ -130,11 +132,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.refused = ""
 
     def enter(self, tensor: Tensor, name: str) -> None:
-        """Make a tensor an input of the graph."""
+        """Add an input of the graph."""
         self._keep(tensor, self._placeholder(name))
 
     def finish(self, outputs: Sequence[Tensor]) -> Recording:
-        """Close the graph with what it gives."""
+        """Close the graph with its outputs."""
         self.graph.output(tuple(self.node(self.value(output)) for output in outputs))
         self.graph.lint()
         return Recording(self.graph, self.constants, self.draws, self.asked, self.layers, self.frames)
@@ -143,7 +145,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         if is_unsupported_draw(func):
             self._refuse(
-                f"it draws with '{operator_name(func)}', and only normal and uniform numbers can be played again"
+                f"it draws with '{operator_name(func)}', but only normal and uniform numbers can be reproduced"
             )
         draw = draw_of(func, args, kwargs)
         if draw is not None:
@@ -164,34 +166,34 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return made
 
     def _refuse(self, reason: str) -> None:
-        """Note the first reason, and go on: an error would have to pass through the interpreter."""
+        """Store the first reason and continue, because an exception would have to pass through the interpreter."""
         self.refused = self.refused or reason
 
-    # what the rewrites of `export.torchscript.tracing.lowering` write with
+    # `Writer` of `export.torchscript.tracing.lowering`
 
     def emit(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
-        """Write a node."""
+        """Add a node."""
         node = self.graph.call_function(target, args, kwargs)
         if self._layer:
             self.layers[node.name] = self._layer
         return node
 
     def value(self, tensor: Tensor) -> fx.Node | ComplexNodes:
-        """Give what stands for a tensor in the graph: traced, or else a constant."""
-        if id(tensor) in self.stale or (id(tensor) not in self.values and self._spoilt(tensor)):
-            self._refuse("a tensor is read after another view of it was written in place")
+        """Return the node of a tensor: its traced value, or a constant."""
+        if id(tensor) in self.stale or (id(tensor) not in self.values and self._is_overwritten(tensor)):
+            self._refuse("a tensor is read after another view of it was changed in place")
         known = self.values.get(id(tensor))
         return known if known is not None else self.constant(tensor)
 
     def node(self, value: fx.Node | ComplexNodes) -> fx.Node:
-        """Give a value that must be real."""
+        """Return the node of a value that must be real."""
         if isinstance(value, ComplexNodes):
-            self._refuse("complex numbers meet an operator that is written for real ones")
+            self._refuse("an operator for real numbers gets complex ones")
             return value.real
         return value
 
     def constant(self, tensor: Tensor) -> fx.Node | ComplexNodes:
-        """Make a tensor a constant of the graph, once."""
+        """Return the node of a constant; it is added once."""
         if tensor.is_complex():
             return ComplexNodes(self._constant(tensor.real.contiguous()), self._constant(tensor.imag.contiguous()))
         return self._constant(tensor)
@@ -213,7 +215,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.values[id(tensor)] = value
 
     def _placeholder(self, name: str) -> fx.Node:
-        """Put an input behind the last one, before all else."""
+        """Add an input after the last one, before all other nodes."""
         point = self._placeholders[-1].append if self._placeholders else self.graph._root.append
         node = self.graph.create_node("placeholder", name, name=name)
         point(node)
@@ -243,30 +245,30 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 own = value[k] if isinstance(value, list | tuple) and not isinstance(value, ComplexNodes) else None
                 self._keep(part, own if own is not None else self.emit(operator.getitem, value, k))
 
-    def _spoilt(self, tensor: Tensor) -> bool:
-        return any(_share_memory(tensor, target) for target in self.spoilt)
+    def _is_overwritten(self, tensor: Tensor) -> bool:
+        return any(_share_memory(tensor, target) for target in self.overwritten)
 
     def _in_place(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """Write what `functionalize` has left in place: the tensor stands for something new from here on."""
+        """Record an in-place operation that `functionalize` has left: the tensor has a new value from here on."""
         target = args[0]
         leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        moves = torch.Tag.inplace_view in func.tags  # nothing is written, the tensor only looks at it otherwise
+        moves = torch.Tag.inplace_view in func.tags  # changes only the view, not the memory
         shared = (
             [] if moves else [kept for kept in self.kept if isinstance(kept, Tensor) and _share_memory(kept, target)]
         )
         if any(id(leaf) in self.values for leaf in leaves):
-            pure = _out_of_place(func)
-            if pure is None or "out" in kwargs:
-                self._refuse(f"'{operator_name(func)}' writes in place, and has no form that doesn't")
+            out_of_place = _out_of_place(func)
+            if out_of_place is None or "out" in kwargs:
+                self._refuse(f"'{operator_name(func)}' writes in place, and has no out-of-place form")
                 return func(*args, **kwargs)
             before = target.clone()
             self._keep(before, self.value(target))
-            made = pure(before, *args[1:], **kwargs)
+            made = out_of_place(before, *args[1:], **kwargs)
             if made.dtype != target.dtype:
                 self._refuse(f"'{operator_name(func)}' writes {made.dtype} into {target.dtype}")
-            self._write(pure, (before, *args[1:]), kwargs, made)
+            self._write(out_of_place, (before, *args[1:]), kwargs, made)
             if id(target) not in self.values and not moves:
-                self.spoilt.append(target)
+                self.overwritten.append(target)
             self.stale |= {id(other) for other in shared if other is not target and id(other) in self.values}
             self.stale.discard(id(target))
             self._keep(target, self.values[id(made)])
@@ -275,15 +277,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **kwargs)
 
     def plain(self, func: Any, args: Any, kwargs: Any) -> fx.Node:
-        """Write an operator as it is."""
+        """Add an operator unchanged."""
 
-        def stand_in(leaf: Any) -> Any:
+        def as_node(leaf: Any) -> Any:
             return self.node(self.value(leaf)) if isinstance(leaf, Tensor) else leaf
 
-        return self.emit(func, *tree_map(stand_in, tuple(args)), **tree_map(stand_in, dict(kwargs)))
+        return self.emit(func, *tree_map(as_node, tuple(args)), **tree_map(as_node, dict(kwargs)))
 
     def _draw(self, func: Any, args: Any, kwargs: Any, draw: Draw) -> Any:
-        """Let an input stand for what is drawn."""
+        """Replace a random draw by an input."""
         one, axis = self.plan[len(self.draws)] if self.plan else (draw, None)
         flat = torch.zeros(self.frames, one.size)
         self._keep(flat, self._placeholder(f"noise_{len(self.draws)}"))
@@ -299,7 +301,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return ""
 
     def _name_after(self, tensors: list[Tensor], made: Any) -> None:
-        """Let what is made from a weight alone bear its name."""
+        """Name a tensor that is computed from a single weight after that weight."""
         name = next((self.names[id(tensor)] for tensor in tensors if id(tensor) in self.names), None)
         if name is not None and isinstance(made, Tensor) and id(made) not in self.names:
             self.names[id(made)] = name

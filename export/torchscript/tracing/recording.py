@@ -1,4 +1,4 @@
-"""A recorded method: its graph of plain operators, with constants, random draws and layer names."""
+"""A recorded method: a graph of plain operators, with its constants, random draws and layer names."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from export.torchscript.tracing.noise import Draw
 
 @dataclass
 class Recording:
-    """What was written down.
+    """The recording of a method.
 
     Attributes
     ----------
-    graph
-        Placeholders are the inputs in their order, then the noise (one for each of `draws`); the output node gives a
-        tuple.
-    constants
+    graph : fx.Graph
+        Placeholders are the inputs in order, then the noise (one for each of `draws`); the output node returns a tuple.
+    constants : dict of str to Tensor
         Tensors that the graph reads, by the name of their `get_attr`.
-    draws
-        What is drawn, in order, for one frame.
-    asked
-        Operators that gave Python a number out of a traced tensor, with the number.
-    layers
-        The layer in whose weights a node's operands lie, by the node's name.
+    draws : list of Draw
+        Random draws in order, for one frame.
+    asked : list of (str, value)
+        Operators that returned the value of a traced tensor to Python, with the value.
+    layers : dict of str to str
+        The layer of a node's weights, by the node's name.
+    frames : int
+        Frames of noise a step.
     """
 
     graph: fx.Graph
@@ -38,7 +39,7 @@ class Recording:
     frames: int = 1
 
     def module(self) -> fx.GraphModule:
-        """Make the graph callable, each constant under the name that it has in the model."""
+        """Make a module of the graph, with each constant under its name in the model."""
         root = nn.Module()
         for name, tensor in self.constants.items():
             *parents, last = name.split(".")
@@ -51,7 +52,7 @@ class Recording:
         return fx.GraphModule(root, self.graph)
 
     def signature(self) -> list[tuple[Any, ...]]:
-        """Give all that makes a graph's structure, without the numbers of its constants."""
+        """Return the structure of the graph, without the values of its constants."""
         place = {node: k for k, node in enumerate(self.graph.nodes)}
 
         def plain(value: Any) -> Any:

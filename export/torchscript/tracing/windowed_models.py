@@ -1,10 +1,9 @@
-"""Models without caches, played so that they don't click.
+"""Models without caches, run over a sliding window so that they don't click.
 
-Such a model pads what it is given at both ends, so each call begins anew. It is given more than the frame that is
-wanted: frames before it and, where it looks ahead, frames after it, and all but the wanted frame is thrown away. How
-far it reaches is measured. Where the window holds all of that, the sound is the offline render's own, later by the
-frames ahead. Where the reach is longer than a step can afford, the estimates that two successive windows make of the
-same frame are crossed over into each other.
+Such a model pads its input at both ends, so each call starts anew. It gets a window: the current frame with frames
+before it and, if it looks ahead, frames after it; only the output of the current frame is used. Its reach is measured.
+If the window contains the whole reach, the sound equals that of an offline render, delayed by the frames ahead. If the
+reach is too long for a step, the outputs of successive windows for the same frame are crossfaded.
 """
 
 from __future__ import annotations
@@ -25,16 +24,23 @@ from export.torchscript.tracing.recorder import NoisePlan
 
 TOLERANCE = 1e-6
 CHUNK_TOLERANCE = 1e-5
-PROBE_FRAMES = 48  # frames on either side of the one that is disturbed
-MAX_EXACT_FRAMES = 24  # frames a window may hold and still be exact
-MAX_BEHIND, MAX_AHEAD = 12, 2  # frames that it holds otherwise
+PROBE_FRAMES = 48  # frames on either side of the perturbed one
+MAX_EXACT_FRAMES = 24  # of an exact window
+MAX_BEHIND, MAX_AHEAD = 12, 2  # frames of other windows
 
 
 @dataclass(frozen=True)
 class Window:
-    """How many frames before and after the wanted one a step looks at.
+    """The window of a step around the current frame.
 
-    `exact` says that this is all that the model reaches; `reach` is what was measured, None for further than probed.
+    Attributes
+    ----------
+    behind, ahead : int
+        Frames before and after the current one.
+    exact : bool
+        Whether the window contains the model's whole reach.
+    reach : tuple of int or None
+        Measured reach before and after, in frames; None if it is longer than could be measured.
     """
 
     behind: int
@@ -48,35 +54,35 @@ class Window:
         return self.behind + 1 + self.ahead
 
     def states(self, role: Role) -> list[Tensor]:
-        """Give what is carried before the first frame: the frames before it and, to cross over from, an estimate."""
-        past = [torch.zeros(1, role.in_channels, (self.frames - 1) * role.given)]
-        return past if self.exact else [*past, torch.zeros(1, role.channels, role.made)]
+        """Return the initial states: the previous input and, for a crossfade, the previous window's output."""
+        past = [torch.zeros(1, role.in_channels, (self.frames - 1) * role.input_length)]
+        return past if self.exact else [*past, torch.zeros(1, role.channels, role.output_length)]
 
     def step(self, script: Script, role: Role, given: Tensor, states: Sequence[Tensor]) -> list[Tensor]:
-        """Make one frame: the output and the states after it."""
+        """Process one frame; return the output and the next states."""
         whole = torch.cat([states[0], given], dim=2)
         made = role.play(script, whole)
-        begin = self.behind * role.made
-        output = made[:, :, begin : begin + role.made]
-        following = whole[:, :, role.given :]
+        begin = self.behind * role.output_length
+        output = made[:, :, begin : begin + role.output_length]
+        following = whole[:, :, role.input_length :]
         if self.exact:
             return [output, following]
-        fade = 0.5 - 0.5 * torch.cos(torch.pi * (torch.arange(role.made) + 0.5) / role.made)
-        estimate = made[:, :, begin + role.made : begin + 2 * role.made]
+        fade = 0.5 - 0.5 * torch.cos(torch.pi * (torch.arange(role.output_length) + 0.5) / role.output_length)
+        estimate = made[:, :, begin + role.output_length : begin + 2 * role.output_length]
         return [states[1] + fade * (output - states[1]), following, estimate]
 
 
 def chunk_difference(script: Script, role: Role, frames: int = 8) -> float:
-    """How much several frames at once differ from one after the other, noise held at its mean."""
+    """Return the difference between several frames in one call and in several calls, with noise at its mean."""
     given = role.input(frames, seed=7)
     with noise_at_mean():
         whole = _apart(script, role, [given])
-        parts = _apart(script, role, list(torch.split(given, role.given, dim=2)))
+        parts = _apart(script, role, list(torch.split(given, role.input_length, dim=2)))
     return _relative(parts, whole)
 
 
 def measure_window(script: Script, role: Role) -> Window:
-    """Disturb one frame, and see how far before and after it the output changes.
+    """Measure the reach of a method: perturb one frame, and see how far before and after it the output changes.
 
     Raises
     ------
@@ -90,9 +96,15 @@ def measure_window(script: Script, role: Role) -> Window:
         plain = role.play(script, calm)
         for trial in range(3):
             turned = calm.clone()
-            at = slice(PROBE_FRAMES * role.given, (PROBE_FRAMES + 1) * role.given)
+            at = slice(PROBE_FRAMES * role.input_length, (PROBE_FRAMES + 1) * role.input_length)
             turned[:, :, at] = role.input(1, seed=100 + trial, scale=2.0)
-            apart = (role.play(script, turned) - plain).abs().amax(dim=(0, 1)).reshape(length, role.made).amax(dim=1)
+            apart = (
+                (role.play(script, turned) - plain)
+                .abs()
+                .amax(dim=(0, 1))
+                .reshape(length, role.output_length)
+                .amax(dim=1)
+            )
             touched = torch.nonzero(apart > TOLERANCE * max(1.0, float(plain.abs().max()))).flatten()
             if len(touched):
                 behind = max(behind, int(touched[-1]) - PROBE_FRAMES)
@@ -106,9 +118,15 @@ def measure_window(script: Script, role: Role) -> Window:
 
 
 def plan_noise(script: Script, role: Role, frames: int) -> tuple[NoisePlan | None, int]:
-    """What a window draws for one of its frames, and along which axis they follow; frames of noise it needs.
+    """Plan the noise of a window.
 
-    Where what is drawn doesn't grow with the window, all of it is drawn anew each step.
+    Returns
+    -------
+    plan : list of (Draw, int) or None
+        The draws for one frame, with the axis of the frames. None if the draws don't grow with the window; they are
+        drawn anew each step then.
+    frames : int
+        Frames of noise a step.
     """
     some, more = (_draws(script, role, count) for count in (frames, frames + 1))
     found: NoisePlan = []
@@ -125,12 +143,12 @@ def plan_noise(script: Script, role: Role, frames: int) -> tuple[NoisePlan | Non
 
 
 def warning(role: Role, window: Window) -> str:
-    """Say what it means to play such a model."""
+    """Describe the delay and the cost of the window for the player."""
     delay = window.ahead * role.hop
-    reach = "further than could be measured"
+    reach = "further than can be measured"
     if window.reach is not None:
         reach = f"{window.reach[0]} frames back and {window.reach[1]} ahead"
-    how = "so it sounds as rendered in one piece" if window.exact else "and windows are crossed over into each other"
+    how = "so it sounds as rendered in one piece" if window.exact else "and successive windows are crossfaded"
     return (
         f"'{role.method.name}' was exported without caches and would click at every call: it reaches {reach}, is "
         f"played with {window.behind} frames before and {window.ahead} after each, {how}, {delay} samples late and at "
@@ -139,7 +157,7 @@ def warning(role: Role, window: Window) -> str:
 
 
 def noise_at_mean() -> NoiseSubstitution:
-    """Hold what a script draws at its mean."""
+    """Dispatch mode that holds the noise of a script at its mean."""
     return NoiseSubstitution([], 0, 0, 1, amount=0.0)
 
 

@@ -86,7 +86,10 @@ def test_a_wrong_card_is_refused_with_what_is_wrong(models: dict[str, Path], cha
         (lambda m: replace(m, output="magnitudes"), "spectrum must describe their STFT"),
         (lambda m: replace(m, controls=(Control("a b", 0, -1, 1),)), "must have a name of letters"),
         (lambda m: replace(m, controls=(Control("a", 5, -1, 1),)), "its default between them"),
-        (lambda m: replace(m, controls=(Control("a", 0, -1, 1, rise_ms=-1.0),)), "must have rise_ms and fall_ms of 0 to 60000 ms"),
+        (
+            lambda m: replace(m, controls=(Control("a", 0, -1, 1, rise_ms=-1.0),)),
+            "must have rise_ms and fall_ms of 0 to 60000 ms",
+        ),
     ],
 )
 def test_a_card_that_contradicts_the_graph_is_refused(models: dict[str, Path], change, says: str) -> None:

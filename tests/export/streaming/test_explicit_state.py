@@ -176,8 +176,8 @@ def test_what_cannot_be_carried_is_refused_by_name() -> None:
     for module, says in (
         (Grows(), r"cache 'heard' of Grows changes its shape from \[1, 1, 0\]"),
         (Trains(), "Trains changes its weight 'weight'"),
-        (Hisses(), "Hisses does not give the same twice"),
-        (Pair(), "Pair must give one tensor, and gives a tuple"),
+        (Hisses(), "Hisses is not reproducible"),
+        (Pair(), "Pair must return one tensor, not a tuple"),
     ):
         with pytest.raises(ContractError, match=says) as caught:
             with_explicit_state(module, torch.zeros(1, 1, 4))
@@ -210,7 +210,7 @@ def test_what_cannot_be_a_graph_is_refused_in_a_sentence(
 ) -> None:
     function, states = with_explicit_state(kind(), torch.randn(1, 2, 5))
     part = TorchMethod(function, Method(hop=8, output="audio"), states)
-    with pytest.raises(ContractError, match=rf"'decode' of {kind.__name__} cannot be written.*{says}") as caught:
+    with pytest.raises(ContractError, match=rf"'decode' of {kind.__name__} cannot be exported.*{says}") as caught:
         export(tmp_path / "a.onnx", name="a", sample_rate=48_000, methods={"decode": part}, latent=Latent.plain(2))
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []

@@ -26,5 +26,5 @@ def test_a_length_is_laid_out_nearly_as_tall_as_its_frequencies_are_wide() -> No
 @pytest.mark.parametrize("size", [1, 16, 26, 101, 1031])
 def test_a_length_without_factors_is_left_to_others(size: int) -> None:
     assert table_columns(size) == 0
-    with pytest.raises(ValueError, match="no factors"):
+    with pytest.raises(ValueError, match="no suitable factors"):
         RealFourier(size)

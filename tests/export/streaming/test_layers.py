@@ -189,9 +189,9 @@ def test_what_cannot_stream_is_refused_with_the_reason() -> None:
 
 def test_what_is_given_wrongly_is_said() -> None:
     layer = Conv1d(2, 2, 4, stride=4).eval()
-    with pytest.raises(StreamingError, match=r"takes \[batch, 2, samples\], and was given \[1, 3, 8\]"):
+    with pytest.raises(StreamingError, match=r"takes \[batch, 2, samples\], not \[1, 3, 8\]"):
         layer(torch.zeros(1, 3, 8))
-    with pytest.raises(StreamingError, match="multiples of 4 samples, and was given 6"):
+    with pytest.raises(StreamingError, match="multiples of 4 samples, not 6"):
         layer(torch.zeros(1, 2, 6))
     with pytest.raises(StreamingError, match="one signal at a time"):
         layer(torch.zeros(3, 2, 8))

@@ -115,13 +115,13 @@ def test_a_stack_that_cannot_stream_is_refused_with_the_reason() -> None:
     hidden = nn.Module()
     hidden.inner = Conv1d(1, 1, 3)
     for says, make in (
-        ("Conv1d looks at more than one sample", lambda: Chain(nn.Conv1d(2, 2, 3, padding=1))),
-        ("AvgPool1d looks at more than one sample", lambda: Chain(nn.AvgPool1d(2))),
-        ("InstanceNorm1d looks at more than one sample", lambda: Chain(nn.InstanceNorm1d(2))),
-        ("holds streaming layers", lambda: Chain(hidden)),
-        ("takes 3 channels, and is given 2", lambda: Chain(Conv1d(1, 2, 3), Conv1d(3, 1, 3))),
-        ("same ratio, and theirs are 1, 1/2", lambda: Branches(Conv1d(1, 1, 3), Conv1d(1, 1, 4, stride=2))),
-        ("as many channels, and give", lambda: Branches(Conv1d(1, 1, 3), Conv1d(1, 2, 3))),
+        ("Conv1d mixes samples", lambda: Chain(nn.Conv1d(2, 2, 3, padding=1))),
+        ("AvgPool1d mixes samples", lambda: Chain(nn.AvgPool1d(2))),
+        ("InstanceNorm1d mixes samples", lambda: Chain(nn.InstanceNorm1d(2))),
+        ("contains streaming layers", lambda: Chain(hidden)),
+        ("takes 3 channels, not 2", lambda: Chain(Conv1d(1, 2, 3), Conv1d(3, 1, 3))),
+        ("same ratio, not 1, 1/2", lambda: Branches(Conv1d(1, 1, 3), Conv1d(1, 1, 4, stride=2))),
+        ("same number of output channels", lambda: Branches(Conv1d(1, 1, 3), Conv1d(1, 2, 3))),
         ("same number of channels", lambda: Branches(Conv1d(1, 1, 3), Conv1d(2, 1, 3))),
         ("at least one branch", Branches),
         ("give `channels`", lambda: Chain(nn.GLU(dim=1))),
@@ -207,15 +207,15 @@ def test_a_stack_that_is_no_method_is_refused() -> None:
     from export.errors import ContractError
 
     for name, stack, says in (
-        ("decode", Chain(Conv1d(2, 2, 4, stride=2)), "is no 'decode'"),
-        ("encode", Chain(ConvTranspose1d(2, 2, 4, stride=2)), "is no 'encode'"),
-        ("transform", Chain(Resample(1, 2)), "is no 'transform'"),
+        ("decode", Chain(Conv1d(2, 2, 4, stride=2)), "doesn't fit 'decode'"),
+        ("encode", Chain(ConvTranspose1d(2, 2, 4, stride=2)), "doesn't fit 'encode'"),
+        ("transform", Chain(Resample(1, 2)), "doesn't fit 'transform'"),
         ("transform", Chain(Conv1d(1, 2, 3)), "as many channels as it takes"),
-        ("decode", Chain(nn.Tanh()), "doesn't say how many channels"),
+        ("decode", Chain(nn.Tanh()), "number of channels of"),
     ):
         with pytest.raises(ContractError, match=says):
             streaming_method(name, stack)
-    with pytest.raises(ContractError, match="hop of this 'decode' is 4 samples"):
+    with pytest.raises(ContractError, match="hop of this 'decode' must be 4 samples"):
         streaming_method("decode", Chain(ConvTranspose1d(2, 2, 4, stride=4)), hop=8)
 
 

@@ -157,7 +157,7 @@ def test_what_a_killed_conversion_left_is_swept_by_the_next(source: Path, studio
 
 
 def test_one_that_fails_leaves_nothing(source: Path) -> None:
-    with pytest.raises(ContractError, match=r"clay\.ts is no TorchScript file"):
+    with pytest.raises(ContractError, match=r"clay\.ts is not a TorchScript file"):
         open_model(source)
     assert [path.name for path in opening.folder().iterdir()] == [opening.LOCK]
 
@@ -264,7 +264,7 @@ def test_what_was_asked_for_after_it_plays(source: Path, studio: Studio, models:
 
 def test_a_load_that_fails_is_said_and_the_old_one_plays_on(source: Path, models: dict[str, Path]) -> None:
     with quiet(models["level"], library=source.parent) as session:
-        with pytest.raises(ContractError, match="is no TorchScript file"):
+        with pytest.raises(ContractError, match="is not a TorchScript file"):
             session.load("clay").result(60)
         assert session.card.name == "level"
         assert session.status().deck_alive
