@@ -262,7 +262,7 @@ def convert_command(
     wishes = ConversionOptions(name or out.stem, seed, layers, weights)
     began = time.monotonic()
     with console.status(f"converting {model.name}") as status:
-        made = convert(model, out, wishes, tell=status.update, debug="--debug" in sys.argv[1:])
+        made = convert(model, out, wishes, notify=status.update, debug="--debug" in sys.argv[1:])
     _print_model(made.card)
     for warning in made.warnings:
         print(f"warning: {warning}")

@@ -177,7 +177,7 @@ def _playable(model: Path | None) -> Path:
     """Give the file that plays, of a model that may have to be converted first."""
     from realtime.library.opening import open_model
 
-    return open_model(model or bundled_model(), tell=_tell).model
+    return open_model(model or bundled_model(), notify=_tell).model
 
 
 def _tell(sentence: str) -> None:

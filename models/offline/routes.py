@@ -233,7 +233,7 @@ class ThroughRoute(Route):
         ratio = engine.sample_rate / card.sample_rate
         heard_late = engine.input_delay - round(decoder.delay * ratio)
         tell(engine, self._following.at(engine.frames - heard_late / (decoder.hop * ratio)), self._fixed)
-        return self._file.read(engine.wanted)
+        return self._file.read(engine.input_wanted)
 
     def close(self) -> None:
         """Close the file."""

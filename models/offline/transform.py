@@ -180,7 +180,7 @@ class _Way:
         after = self.engine.input_delay + self.engine.decoder.hop + SPARE if last else 0
         held = np.concatenate([self._held, audio, np.zeros((len(audio), after), np.float32)], axis=1)
         parts, at = [np.zeros((len(audio), 0), np.float32)], 0
-        while at + (wanted := self.engine.wanted) <= held.shape[1]:
+        while at + (wanted := self.engine.input_wanted) <= held.shape[1]:
             parts.append(self._answer(held[:, at : at + wanted]))
             at += wanted
         self._held = held[:, at:]

@@ -1,4 +1,4 @@
-"""The host's side of a deck: starts the process, hears what it says, sends it events, ends it."""
+"""The host's side of a deck: starts its process, sends it requests and events, and ends it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from realtime.ipc.segments import Segment
 if TYPE_CHECKING:
     from realtime.effects.chain import Effect
 
-START_TIMEOUT_S = 60.0
+REQUEST_TIMEOUT_S = 60.0
 
 
 class DeckError(GlitchError):
@@ -36,26 +36,40 @@ class DeckProcess:
     Parameters
     ----------
     model
-        Path of the model file, and `card`, what it says of itself.
+        Path of the model file.
+    card
+        Its card.
+    registry
+        Where the deck's segment is listed.
     sample_rate
-        Of the stream.
+        Of the stream, in Hz.
+    stream
+        Name of the stream segment, which holds the live input.
+    inputs
+        Channels of the live input.
     seed
         Of everything random in the deck.
-    stream
-        Name of the stream segment, for its live input of `inputs` channels.
     effects
-        What the sound goes through.
+        The chain of effects after the decoder.
     number
-        Counts the decks of a session.
+        Of the deck, unique in the session.
     child
-        A process from `start_deck_process` that waits for its order; without one, it is started here.
+        A process from `start_deck_process` that waits for its first request; None starts one.
 
     Attributes
     ----------
-    told : dict[int, float]
-        The values that it began with.
-    knows : set[int]
-        Numbers of the states that it can be asked to restore.
+    segment : Segment
+        Of the deck.
+    state : np.void
+        The deck's entry in its segment: counters, telemetry, look-ahead. A copy once the deck is closed.
+    order : dict
+        The request that the deck is loaded with.
+    initial_values : dict[int, float]
+        The values that the deck began with, by parameter index.
+    known_states : set[int]
+        Numbers of the states that the deck can restore.
+    problems_reported : int
+        Problems of effects that the performer has been notified of.
     """
 
     def __init__(
@@ -104,12 +118,12 @@ class DeckProcess:
         return self._child.alive
 
     def load(self) -> None:
-        """Let the deck load its model; it doesn't play yet.
+        """Load the model; the deck doesn't play yet.
 
         Raises
         ------
         DeckError
-            The model cannot be played, with the reason; or the deck ended, or took too long.
+            The model cannot be played, with the reason; or the deck died, or took too long.
         """
         self._ask(**self.order)
 
@@ -119,27 +133,37 @@ class DeckProcess:
         states: Sequence[tuple[int, str]] = (),
         state: int | None = None,
     ) -> None:
-        """Let a deck that is loaded play, and wait until it has decoded its first frames.
+        """Let a loaded deck play, and wait until its ring is filled up to the look-ahead.
 
         Parameters
         ----------
         values
-            Pairs of parameter and value to begin with.
+            Initial values, as pairs of parameter index and value.
         states
-            Pairs of number and file: what it may be asked to restore.
+            States that the deck may be asked to restore, as pairs of number and file.
         state
-            The number of the state to go on from; None begins at rest.
+            Number of the state to continue from; None begins at rest.
         """
         self.initial_values, self.known_states = dict(values), {number for number, _ in states}
         self._ask(values=list(values), states=list(states), state=state)
-        self.send_all(())  # so that it is compiled by the time that it is needed
+        self.send_all(())  # compiles it before it is needed
 
     def send(self, parameter: int, value: float, sample: int = 0) -> None:
-        """Put an event into the deck's ring; it acts at `sample` of the stream's clock, or with the next frame."""
+        """Send an event.
+
+        Parameters
+        ----------
+        parameter
+            Index of the parameter, or one of `CAPTURE`, `RESTORE`, `RAMP`.
+        value
+            Its new value.
+        sample
+            Position on the clock; 0, or one that is over, acts before the next frame.
+        """
         self.send_all([(parameter, value)], sample)
 
     def send_all(self, events: Iterable[tuple[int, float]], sample: int = 0) -> None:
-        """Put events into the deck's ring, nothing between them; those for the same time act before the same frame."""
+        """Send events, pairs of parameter and value, that are applied together before one frame."""
         batch = np.array([(sample, parameter, value) for parameter, value in events], EVENT)
         with self._lock:
             ring = self.segment.arrays.get("events")
@@ -147,19 +171,19 @@ class DeckProcess:
                 self.state["lost_events"] += len(batch)
 
     def capture(self, number: int) -> None:
-        """Let the deck keep its state, as it is before its next frame, under a number."""
+        """Let the deck capture its state before its next frame, under a number."""
         self.known_states.add(number)
         self.send(CAPTURE, number)
 
     def save_state(self, number: int, path: Path) -> None:
-        """Write the state that was captured under a number to a file.
+        """Write a captured state to a file.
 
         Raises
         ------
         DeckError
-            It could not be captured, or not be written.
+            The state was not captured, or could not be written.
         """
-        self._ask(keep=number, path=str(path))
+        self._ask(save_state=number, path=str(path))
 
     def load_state(self, number: int, path: Path) -> None:
         """Let the deck read a state from a file, to be restored later by its number.
@@ -167,13 +191,13 @@ class DeckProcess:
         Raises
         ------
         DeckError
-            It is none of this model's.
+            The file holds no state of this model.
         """
-        self._ask(know=number, path=str(path))
+        self._ask(load_state=number, path=str(path))
         self.known_states.add(number)
 
-    def done(self) -> np.ndarray:
-        """Take what the deck has done since this was asked last."""
+    def applied_events(self) -> np.ndarray:
+        """Take the events that the deck has applied since the last call [shape=(events,), dtype=DONE]."""
         with self._lock:
             log = self.segment.arrays.get("done")
             if log is None:
@@ -183,18 +207,18 @@ class DeckProcess:
 
     def _ask(self, **message: Any) -> None:
         try:
-            answer = self._child.ask(START_TIMEOUT_S, **message)
+            answer = self._child.ask(REQUEST_TIMEOUT_S, **message)
         except ChildError as error:
             raise DeckError(str(error)) from None
         if "failed" in answer:
             raise DeckError(answer["failed"])
 
     def close(self) -> None:
-        """End the process, kindly and then not, and remove its segment. Nothing may read the segment any more."""
+        """End the process and remove its segment, which must be unplugged from the mixer by now."""
         self.state["stop"] = 1
         self._child.close()
         with self._lock:
-            self.state = self.state.copy()  # what it told last stays to be read
+            self.state = self.state.copy()  # so that its last values can still be read
             self.segment.close()
 
     def __enter__(self) -> DeckProcess:
@@ -205,12 +229,12 @@ class DeckProcess:
 
 
 def start_deck_process() -> Child:
-    """Start a deck's process, before it is known what it shall play."""
+    """Start a deck's process, which waits for its first request."""
     return Child("realtime.decks.deck_process", "The deck")
 
 
-def wait_for(condition: Any, timeout_s: float, interval_s: float = 0.002) -> bool:
-    """Wait until `condition()` holds, for at most `timeout_s`; say whether it did."""
+def wait_for(condition: Callable[[], object], timeout_s: float, interval_s: float = 0.002) -> bool:
+    """Wait until `condition()` is true, for at most `timeout_s` seconds; return whether it was."""
     end = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > end:

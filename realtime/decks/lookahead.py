@@ -1,6 +1,6 @@
-"""How far decks decode ahead of the speaker: so far that a late wake-up, or a heavy decode, isn't heard.
+"""Look-ahead sizing: enough to hide a late wake-up or a slow decode.
 
-A ring that holds n blocks lasts until n callbacks have come, so what is decoded ahead are whole blocks.
+A ring that holds n blocks lasts for n callbacks, so the look-ahead is a whole number of blocks.
 """
 
 from __future__ import annotations
@@ -16,32 +16,34 @@ import numpy as np
 from realtime.decks.client import DeckProcess
 from realtime.decks.player import Player
 
-MARGIN_MS = 3.0  # what is decoded ahead lasts at least so long: what a wake-up may be late
-UNKNOWN_BLOCK = 1024  # taken for the block until the device has asked for one
-WIDEN_MS = 1.0  # what an underrun adds, rounded up to whole blocks
-WIDEST_MS = 250.0
-BRACED_MS = 20.0  # decoded further ahead while a deck starts: more work than a small machine does unnoticed
-BRACED_S = 0.5  # so long after it, too: the deck that went is still being cleared away
+MARGIN_MS = 3.0  # the smallest look-ahead: a wake-up may be late by this much
+UNKNOWN_BLOCK = 1024  # audio frames, assumed until the device has asked for its first block
+STEP_MS = 1.0  # added by an underrun, rounded up to whole blocks
+MAX_MS = 250.0
+LOADING_MS = 20.0  # added while a deck starts, which is more work than a small machine does unnoticed
+LOADING_S = 0.5  # and for this long after it, while the old deck's process ends
 
 
 class Lookahead:
-    """Tells the decks of all players how far to decode ahead.
+    """Sets how far the decks of all players decode ahead.
 
     Parameters
     ----------
     stream : np.void
-        The stream's part of its segment: what block the device asks for.
+        The stream's entry in its segment, with the block size of the device.
     players
         By letter.
+    sample_rate
+        Of the stream, in Hz.
     inputs
         Channels of the live input.
     changed
-        Called when it is another.
+        Called when a look-ahead has changed.
 
     Attributes
     ----------
     sample_rate : float
-        Of the stream.
+        Of the stream, in Hz; to be set when the device changes it.
     """
 
     def __init__(
@@ -55,19 +57,20 @@ class Lookahead:
         self.sample_rate = sample_rate
         self._stream, self._players, self._inputs, self._changed = stream, players, inputs, changed
         self._lock = threading.Lock()
-        self._starts = 0  # of decks, that go on now
-        self._braced_until = 0.0
+        self._loading = 0  # decks that are being started
+        self._extended_until = 0.0
 
     def set_all(self) -> None:
-        """Let all decks decode as far ahead as things stand now."""
+        """Set the look-ahead of every deck for the device's present block size."""
         self._stream["block"] = int(self._stream["largest_block"])
-        self._set_those_that_play()
+        self._set_playing()
         self._changed()
 
     def set(self, player: Player, process: DeckProcess) -> None:
-        """Let a deck decode ahead for a late wake-up, or for two decodes, or as far as was asked for if that is more.
+        """Set the look-ahead of a deck.
 
-        What underruns have taught comes on top. Locked, it is what was asked for and nothing else.
+        It covers a late wake-up, or two decodes, or `/ahead` if that is more; underruns have added to it. With
+        `/ahead/lock` it is `/ahead` exactly.
         """
         asked, locked = (int(player.values[player.table[name].index]) for name in ("/ahead", "/ahead/lock"))
         block = int(self._stream["largest_block"]) or UNKNOWN_BLOCK
@@ -75,47 +78,47 @@ class Lookahead:
             process.state["lookahead"] = max(asked, block)
             return
         margin = max(MARGIN_MS, 2.0 * float(process.state["decode_ms"]))
-        if (self._starts or self._braced_until) and not self._inputs:  # live input would be late by as much, and jump
-            margin += BRACED_MS
-        widest = max(self._frames(WIDEST_MS), 2 * int(process.state["hop"]))
-        blocks, wider = (math.ceil(self._frames(ms) / block) for ms in (margin, player.widened_ms))
-        ahead = max(asked, blocks * block)
-        process.state["lookahead"] = max(ahead, min(ahead + wider * block, widest))
+        if (self._loading or self._extended_until) and not self._inputs:  # it would delay live input, which would jump
+            margin += LOADING_MS
+        longest = max(self._frames(MAX_MS), 2 * int(process.state["hop"]))
+        blocks, extra = (math.ceil(self._frames(ms) / block) for ms in (margin, player.extra_ms))
+        lookahead = max(asked, blocks * block)
+        process.state["lookahead"] = max(lookahead, min(lookahead + extra * block, longest))
 
-    def widen(self, player: Player, process: DeckProcess) -> None:
-        """Decode further ahead after an underrun; the decks that follow on this letter begin there."""
+    def extend_after_underrun(self, player: Player, process: DeckProcess) -> None:
+        """Extend the look-ahead if there was an underrun; later decks at this letter begin with it."""
         underruns = int(process.state["underruns"])
-        late = underruns > player.seen_underruns and process.alive  # one that died tells nothing of the machine
+        late = underruns > player.seen_underruns and process.alive  # a dead deck says nothing about the machine
         if late and not player.values[player.table["/ahead/lock"].index]:
-            player.widened_ms = min(player.widened_ms + WIDEN_MS, WIDEST_MS)
+            player.extra_ms = min(player.extra_ms + STEP_MS, MAX_MS)
             self.set(player, process)
             self._changed()
         player.seen_underruns = underruns
 
-    def tend(self) -> None:
-        """Follow the device where it asks for another block, and end what `braced` began."""
+    def update(self) -> None:
+        """Follow the device to another block size, and end the extension that `extended` began."""
         if int(self._stream["largest_block"]) not in (0, int(self._stream["block"])):
             self.set_all()
-        if self._braced_until and not self._starts and time.monotonic() > self._braced_until:
-            self._braced_until = 0.0
+        if self._extended_until and not self._loading and time.monotonic() > self._extended_until:
+            self._extended_until = 0.0
             self.set_all()
 
     @contextlib.contextmanager
-    def braced(self) -> Iterator[None]:
-        """Let the decks that play decode further ahead until it is done, and a little longer."""
-        self._brace(1)
+    def extended(self) -> Iterator[None]:
+        """Extend the look-ahead of playing decks while another deck starts, and `LOADING_S` longer."""
+        self._count_loading(1)
         try:
             yield
         finally:
-            self._brace(-1)
+            self._count_loading(-1)
 
-    def _brace(self, more: int) -> None:
+    def _count_loading(self, change: int) -> None:
         with self._lock:
-            self._starts += more
-            self._braced_until = time.monotonic() + BRACED_S
-        self._set_those_that_play()
+            self._loading += change
+            self._extended_until = time.monotonic() + LOADING_S
+        self._set_playing()
 
-    def _set_those_that_play(self) -> None:
+    def _set_playing(self) -> None:
         for player in self._players.values():
             if player.process is not None:
                 self.set(player, player.process)

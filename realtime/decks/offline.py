@@ -1,8 +1,7 @@
-"""The stage without its processes, device and clock: the same engine and the same callback, as fast as they go.
+"""One deck played offline: the same engine and callback as on the stage, without processes, device or clock.
 
-On the stage a deck makes frames ahead of the speaker, and the callback takes them out of its ring. Here each frame goes
-through ring and callback as soon as it is made. Neither knows the difference: what is steered in the same way from the
-first frame on gives the same samples.
+On the stage a deck decodes ahead of the speaker, and the callback reads its ring. Here each frame passes through ring
+and callback as soon as it is decoded. With the same events from the first frame on, both give the same samples.
 """
 
 from __future__ import annotations
@@ -15,22 +14,22 @@ from realtime.ipc import rings
 from realtime.ipc.layout import HISTORY, RING, Geometry
 from realtime.ipc.segments import Segment
 
-PORTION = RING // 4  # frames that go through the ring at once
+MAX_FRAMES = RING // 4  # audio frames that pass through the ring at once
 
 
 class Offline:
-    """One deck, heard alone and with the master untouched, from its first frame on.
+    """Plays one deck alone, with the master at its defaults, from its first frame on.
 
     Parameters
     ----------
     engine
-        What the deck plays; its knobs are turned by `Engine.apply`, before the first frame or between two.
+        The deck's engine; change its parameters with `Engine.apply`, before the first frame or between two.
     channels
-        Of the output; None takes the engine's. The stage has two at least, and plays mono on both.
+        Of the output. None takes as many as the engine has; the stage has at least two and plays mono on both.
 
     See Also
     --------
-    realtime.takes.renderer : the same for what was played, with all that happened to it.
+    realtime.takes.renderer : Renders a take, with every event and dropout.
     """
 
     def __init__(self, engine: Engine, channels: int | None = None) -> None:
@@ -41,19 +40,23 @@ class Offline:
         self._mixer = Mixer(self._stream, engine.sample_rate, self.channels)
         self._mixer.plug(0, self._deck)
 
-    def next(self, given: np.ndarray | None = None) -> np.ndarray:
-        """Give what sounds of the next latent frame [shape=(frames, channels)], float32.
+    def next(self, live: np.ndarray | None = None) -> np.ndarray:
+        """Play the next latent frame.
 
         Parameters
         ----------
-        given : np.ndarray [shape=(inputs, samples)]
-            `Engine.wanted` samples of the live input, where the engine has one.
+        live : np.ndarray [shape=(inputs, samples)]
+            `Engine.input_wanted` samples of the live input, if the engine has one.
+
+        Returns
+        -------
+        audio : np.ndarray [shape=(samples, channels)], float32
         """
-        made = self.engine.next(given)
-        out = np.zeros((made.shape[1], self.channels), np.float32)
-        for begin in range(0, len(out), PORTION):
-            audio = np.ascontiguousarray(made[:, begin : begin + PORTION])
+        decoded = self.engine.next(live)
+        out = np.zeros((decoded.shape[1], self.channels), np.float32)
+        for begin in range(0, len(out), MAX_FRAMES):
+            audio = np.ascontiguousarray(decoded[:, begin : begin + MAX_FRAMES])
             rings.push_audio(self._deck["ring_index"], self._deck["ring"], self.engine.channels, audio)
-            self._mixer.process(out[begin : begin + PORTION].reshape(-1), audio.shape[1])
+            self._mixer.process(out[begin : begin + MAX_FRAMES].reshape(-1), audio.shape[1])
         rings.clear(self._stream["log_index"])
         return out

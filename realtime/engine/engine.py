@@ -61,7 +61,7 @@ class Engine:
         Latent frames, or hops of live input, made so far.
     nonfinite : int
         Frames in which the model gave no numbers; they fade to silence, and the model goes back to rest.
-    taken : int
+    input_taken : int
         Samples of the live input taken so far.
     states : dict
         States by number: what `CAPTURE` keeps and `RESTORE` brings back.
@@ -126,7 +126,7 @@ class Engine:
         self._dry = DryPath(inputs, self.channels, self._dry_delay + 2 * self.hop) if inputs else None
         self.chain = Chain(effects, sample_rate, self.channels) if effects else None
         self._effect_rows = frozenset(row.address for row in rows(effects))
-        self.taken = 0
+        self.input_taken = 0
 
     @property
     def hop(self) -> int:
@@ -175,9 +175,9 @@ class Engine:
         return self.chain.problems if self.chain is not None else []
 
     @property
-    def wanted(self) -> int:
+    def input_wanted(self) -> int:
         """Samples of live input that the next frame takes; as many as frames give, in the long run."""
-        return round((self.frames + 1) * self.decoder.hop * self._ratio) - self.taken
+        return round((self.frames + 1) * self.decoder.hop * self._ratio) - self.input_taken
 
     def apply(self, parameter: int, value: float) -> None:
         """Apply an event: a deck parameter, by index, takes a value. `realtime.ipc.layout` lists the other events."""
@@ -220,13 +220,13 @@ class Engine:
     def next(self, given: np.ndarray | None = None) -> np.ndarray:
         """Make the next latent frame's audio [shape=(channels, samples)], at the stream's rate.
 
-        `given` is `wanted` samples of the live input [shape=(inputs, wanted)].
+        `given` is `input_wanted` samples of the live input [shape=(inputs, input_wanted)].
         """
         self._glide()
         heard = None
         if self._dry is not None:
             assert given is not None
-            self.taken += given.shape[1]
+            self.input_taken += given.shape[1]
             given = self._dry.push(given, self.knobs["/input/gain"])
             heard = self._ears.push(given) if self._ears is not None else None
         if self._intake is not None:

@@ -74,7 +74,7 @@ class Converted:
     warnings: tuple[str, ...]
 
 
-def foreign(path: str | os.PathLike[str]) -> bool:
+def needs_conversion(path: str | os.PathLike[str]) -> bool:
     """Whether a path names a model that must be converted before it plays."""
     return Path(path).suffix.lower() in SUFFIXES
 
@@ -84,7 +84,7 @@ def convert(
     out: str | os.PathLike[str],
     wishes: ConversionOptions | None = None,
     *,
-    tell: Callable[[str], None] = lambda _sentence: None,
+    notify: Callable[[str], None] = lambda _sentence: None,
     stop: threading.Event | None = None,
     time_limit_s: float = TIME_LIMIT_S,
     memory_limit: int | None = None,
@@ -96,7 +96,7 @@ def convert(
     ----------
     source, out
         The file to read, and the `.onnx` file to write.
-    tell
+    notify
         Called now and then with a sentence while it goes on.
     stop
         When it is set, the conversion is given up.
@@ -123,7 +123,7 @@ def convert(
         order = {"source": str(source), "out": str(folder / out.name), **asdict(wishes or ConversionOptions())}
         order |= {"name": order["name"] or source.stem, "debug": debug}
         order |= {"seconds": time_limit_s, "memory": memory_limit or half_the_memory()}
-        code = _run(order, source, tell, stop or threading.Event(), time_limit_s)
+        code = _run(order, source, notify, stop or threading.Event(), time_limit_s)
         warnings = _answer(folder / ANSWER, source, code)
         _, card = load(folder / out.name)
         os.replace(folder / out.name, out)
@@ -167,7 +167,7 @@ def _scratch(parent: Path) -> Iterator[Path]:
 
 
 def _run(
-    order: dict[str, Any], source: Path, tell: Callable[[str], None], stop: threading.Event, time_limit_s: float
+    order: dict[str, Any], source: Path, notify: Callable[[str], None], stop: threading.Event, time_limit_s: float
 ) -> int:
     """Let a child carry out an order, and give its exit code."""
     child = subprocess.Popen(
@@ -193,7 +193,7 @@ def _run(
                     "far too large to be played live."
                 )
             if passed > next_word:
-                tell(f"{source.name} is still being converted, after {passed:.0f} s.")
+                notify(f"{source.name} is still being converted, after {passed:.0f} s.")
                 next_word *= 2
     finally:
         _end(child)

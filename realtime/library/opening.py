@@ -23,7 +23,7 @@ from export.format.io import load
 from realtime.ipc.folders import data_folder
 from realtime.ipc.registry import try_lock
 from realtime.library import conversion
-from realtime.library.conversion import ConversionError, foreign
+from realtime.library.conversion import ConversionError, needs_conversion
 from realtime.library.library import digest
 
 LOCK = "lock"
@@ -52,14 +52,14 @@ class OpenedModel:
 def open_model(
     path: str | os.PathLike[str],
     *,
-    tell: Callable[[str], None] = lambda _sentence: None,
+    notify: Callable[[str], None] = lambda _sentence: None,
     stop: threading.Event | None = None,
 ) -> OpenedModel:
     """Give the file that plays, converting it first where that hasn't been done before.
 
     Parameters
     ----------
-    tell
+    notify
         Called with a sentence where it takes long, and with what is to be said of a model that was converted.
     stop
         When it is set, a conversion is given up.
@@ -73,11 +73,11 @@ def open_model(
     if not source.is_file():
         load(source)  # which says what it is instead
     known = _digest(source)
-    if not foreign(source):
+    if not needs_conversion(source):
         return OpenedModel(source, known, source, known)
     kept = converted_path(source, known)
     if not _plays(kept):
-        _convert(source, kept, tell, stop or threading.Event())
+        _convert(source, kept, notify, stop or threading.Event())
     return OpenedModel(source, known, kept, _digest(kept))
 
 
@@ -122,31 +122,31 @@ def _plays(kept: Path) -> bool:
     return True
 
 
-def _convert(source: Path, kept: Path, tell: Callable[[str], None], stop: threading.Event) -> None:
+def _convert(source: Path, kept: Path, notify: Callable[[str], None], stop: threading.Event) -> None:
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConversionError(f"Cannot make the folder {kept.parent}: {error.strerror or error}.") from None
-    with _alone(kept.parent, source, tell, stop):
+    with _alone(kept.parent, source, notify, stop):
         if _plays(kept):  # by whoever was here before
             return
         conversion.sweep(kept.parent)
-        tell(f"{source.name} is converted for the stage, once; that takes from seconds to a few minutes.")
+        notify(f"{source.name} is converted for the stage, once; that takes from seconds to a few minutes.")
         began = time.monotonic()
-        made = conversion.convert(source, kept, tell=tell, stop=stop)
+        made = conversion.convert(source, kept, notify=notify, stop=stop)
         for warning in made.warnings:
-            tell(f"{source.name}: {warning}")
-        tell(f"{source.name} was converted in {time.monotonic() - began:.0f} s and is kept as {kept}.")
+            notify(f"{source.name}: {warning}")
+        notify(f"{source.name} was converted in {time.monotonic() - began:.0f} s and is kept as {kept}.")
 
 
 @contextmanager
-def _alone(where: Path, source: Path, tell: Callable[[str], None], stop: threading.Event) -> Iterator[None]:
+def _alone(where: Path, source: Path, notify: Callable[[str], None], stop: threading.Event) -> Iterator[None]:
     """Wait until no other conversion goes on, in whatever process."""
     with (where / LOCK).open("a") as file:
         told = False
         while not try_lock(file):
             if not told:
-                tell(f"{source.name} waits for another conversion to end.")
+                notify(f"{source.name} waits for another conversion to end.")
                 told = True
             if stop.wait(POLL_S):
                 raise ConversionError(f"The conversion of {source.name} was given up, since nobody waits for it.")

@@ -29,7 +29,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from export.errors import GlitchError
-from realtime.decks.rack import OvertakenError
+from realtime.decks.loader import OvertakenError
 from realtime.effects import chain as effects
 from realtime.effects.chain import Effect
 from realtime.ipc.layout import LETTERS

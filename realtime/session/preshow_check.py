@@ -88,7 +88,7 @@ def measure(path: str | os.PathLike[str], *, sample_rate: float | None = None, s
     try:
         for _ in range(max(int(seconds / deadline), 10)):
             began = time.perf_counter()
-            engine.next(noise[:, : engine.wanted] if engine.inputs else None)
+            engine.next(noise[:, : engine.input_wanted] if engine.inputs else None)
             costs.append(time.perf_counter() - began)
             due = max(due + deadline, began)
             time.sleep(max(0.0, due - time.perf_counter()))

@@ -154,7 +154,7 @@ class Session:
         self._stored = persist.read(session, self.library, self.say) if session is not None else None
         kept = self._stored.models.get(LETTERS[0]) if self._stored is not None else None
         self._model = Path(model or kept or bundled_model()).absolute()
-        playable = open_model(self._model, tell=tell or self.say).model
+        playable = open_model(self._model, notify=tell or self.say).model
         self._card = load(playable)[1]  # what is no model is refused before anything starts
         self._card.method(self._card.played)
         self._effects = self._effects_of(fx)
@@ -387,11 +387,11 @@ class Session:
             sample_rate=self.sample_rate,
             seed=self._seed,
             inputs=self.device.inputs,
-            journal=self.journal,
-            known=self.recall.known,
+            log=self.journal,
+            known_states=self.recall.known,
             changed=self.changed,
-            note=self.say,
-            waiting=early,
+            notify=self.say,
+            child=early,
         )
         keep(contextlib.closing(self.rack))
         self._stack.callback(self.recordings.close)

@@ -113,7 +113,7 @@ class _Deck:
         parts, count = [], 0
         while count < PORTION:
             self._apply()
-            given = self._input_reader.read(self._engine.wanted) if self._engine.inputs else None
+            given = self._input_reader.read(self._engine.input_wanted) if self._engine.inputs else None
             parts.append(self._engine.next(given))
             count += parts[-1].shape[1]
         return np.concatenate(parts, axis=1)

@@ -24,9 +24,9 @@ import shutil
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 
@@ -36,9 +36,6 @@ from realtime.ipc.layout import COMMAND
 from realtime.ipc.registry import try_lock
 from realtime.ipc.segments import Segment
 from realtime.takes.recorder import Recorder
-
-if TYPE_CHECKING:
-    from realtime.decks.client import DeckProcess
 
 FORMAT = 2
 CALLBACK = -1  # in the place of a deck's number
@@ -69,6 +66,29 @@ class JournalError(GlitchError):
     """The journal cannot be written."""
 
 
+class LoggedDeck(Protocol):
+    """A deck whose events are logged; `realtime.decks.client.DeckProcess` is one."""
+
+    @property
+    def number(self) -> int:
+        """Number of the deck, unique in the session."""
+
+    @property
+    def segment(self) -> Segment:
+        """The deck's segment."""
+
+    @property
+    def state(self) -> np.void:
+        """The deck's entry in its segment."""
+
+    @property
+    def order(self) -> Mapping[str, Any]:
+        """The request that the deck was loaded with: model, sample_rate, seed, inputs, effects."""
+
+    def applied_events(self) -> np.ndarray:
+        """Take the events that the deck has applied since the last call [shape=(events,), dtype=DONE]."""
+
+
 class Journal:
     """Notes what happens, in a thread of its own.
 
@@ -85,7 +105,7 @@ class Journal:
         self.folder = base / f"{FOLDER}{os.getpid()}-{secrets.token_hex(4)}"
         self.error = ""
         self._segment: Segment | None = None
-        self._decks: dict[int, DeckProcess] = {}
+        self._decks: dict[int, LoggedDeck] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._head: dict[str, Any] = {}
@@ -136,10 +156,10 @@ class Journal:
 
     def add_deck(
         self,
-        process: DeckProcess,
+        process: LoggedDeck,
         letter: str,
         digest: str,
-        knobs: Iterable[str],
+        addresses: Iterable[str],
         values: Sequence[tuple[int, float]],
         states: Sequence[tuple[int, Path]],
         state: int | None,
@@ -153,7 +173,7 @@ class Journal:
         with self._survive(), self._lock:
             said = {key: process.order[key] for key in ("model", "sample_rate", "seed", "inputs", "effects")}
             said |= {"number": process.number, "letter": letter, "digest": digest}
-            said |= {"knobs": list(knobs), "values": list(values)}
+            said |= {"knobs": list(addresses), "values": list(values)}
             geometry = process.segment.geometry
             said |= {"channels": geometry.channels, "capacity": geometry.capacity, "state": state}
             with (self.folder / "decks.jsonl").open("a") as file:
@@ -166,7 +186,7 @@ class Journal:
             with self._survive():
                 shutil.copyfile(path, copy)
 
-    def remove_deck(self, process: DeckProcess) -> None:
+    def remove_deck(self, process: LoggedDeck) -> None:
         """Take the last of a deck that ends."""
         self.drain()
         with self._lock:
@@ -333,8 +353,8 @@ def _copy(source: Path, into: zipfile.ZipFile, name: str, size: int) -> None:
             size -= len(piece)
 
 
-def _of_deck(deck: DeckProcess) -> np.ndarray:
-    done = deck.done()
+def _of_deck(deck: LoggedDeck) -> np.ndarray:
+    done = deck.applied_events()
     entries = np.zeros(len(done), ENTRY)
     entries["source"], entries["kind"], entries["number"] = deck.number, done["parameter"], done["frame"]
     entries["sample"], entries["value"] = done["sample"], done["value"]

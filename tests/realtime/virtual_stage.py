@@ -25,8 +25,8 @@ from export.errors import GlitchError
 from realtime import Session
 from realtime.audio import output, watchdog
 from realtime.audio.mixer import Mixer
-from realtime.decks import client, deck_process, lookahead, rack
-from realtime.decks.deck_process import load, prepare, read_state
+from realtime.decks import client, deck, loader, lookahead, supervisor
+from realtime.decks.deck_process import load_engine, prepare_deck, read_state
 from realtime.ipc import rings, sample_clock
 from realtime.ipc.child import ChildError
 from realtime.ipc.segments import Segment
@@ -82,11 +82,11 @@ class VirtualDeck:
                 self._load(order)
             elif "values" in order:
                 self._begin(order)
-            elif "know" in order:
-                self._deck.engine.states[order["know"]] = read_state(order["path"])
+            elif "load_state" in order:
+                self._deck.engine.states[order["load_state"]] = read_state(order["path"])
             else:
-                self._stage.until(lambda: order["keep"] in self._deck.engine.states)
-                Path(order["path"]).write_bytes(self._deck.engine.states[order["keep"]].to_bytes())
+                self._stage.until(lambda: order["save_state"] in self._deck.engine.states)
+                Path(order["path"]).write_bytes(self._deck.engine.states[order["save_state"]].to_bytes())
         except GlitchError as error:
             raise ChildError(str(error)) from None
         return {"done": True}
@@ -94,19 +94,19 @@ class VirtualDeck:
     def _load(self, order: dict[str, Any]) -> None:
         try:
             self._segments = Segment.attach(order["segment"]), Segment.attach(order["stream"])
-            self._engine = load(order)
+            self._engine = load_engine(order)
         finally:
             self._stage.loading.set()
 
     def _begin(self, order: dict[str, Any]) -> None:
         assert self._stage.opened.wait(PATIENCE_S)  # so that every session begins in the same block
-        self._deck, states = prepare(self._engine, order, *self._segments)
+        self._deck, states = prepare_deck(self._engine, order, *self._segments)
         for number, path in states.items():
             with contextlib.suppress(GlitchError, OSError):
                 self._engine.states[number] = read_state(path)
         with self._stage.lock:
             while rings.fill(self._deck.segment["ring_index"]) < self._deck.state["lookahead"]:
-                self._deck.frame()
+                self._deck.step()
             self._deck.state["fill"] = self._deck.state["lookahead"]
             self._deck.state["decode_ms"] = self._deck.state["worst_ms"] = self.cost_ms
             self._deck.state["ready"] = 1
@@ -136,7 +136,7 @@ class VirtualDeck:
                 self._free_at = until
                 return
             self._stage.time.now = self._free_at / self._stage.rate
-            self._making = self._free_at + cost, made.make()
+            self._making = self._free_at + cost, made.decode()
 
     def kill(self) -> None:
         """End at once."""
@@ -300,11 +300,11 @@ def virtual(
     if given is not None:
         settings = {"input_device": "", "inputs": list(range(1, len(given) + 1))} | settings
     with pytest.MonkeyPatch.context() as patch:
-        for module in (lookahead, controls, deck_process, rack, sample_clock, watchdog):
+        for module in (lookahead, controls, deck, loader, supervisor, sample_clock, watchdog):
             patch.setattr(module, "time", stage.time)
         for spawner in (client, output):
             patch.setattr(spawner, "Child", stage.child)
-        for waiting in (rack, session):
+        for waiting in (loader, session):
             patch.setattr(waiting, "wait_for", stage.wait_for)
         patch.setattr(Session, "_supervise", lambda _session: None)
         with Session(model, **settings) as played:

@@ -11,7 +11,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from realtime.ipc import rings
-from realtime.decks.deck_process import Deck
+from realtime.decks.deck import Deck
 from realtime.engine.engine import Engine
 from realtime.ipc.layout import HISTORY, RING, Geometry
 from realtime.ipc.registry import Registry
@@ -28,13 +28,13 @@ with (
 ):
     deck = Deck(Engine(sys.argv[1], 48_000, inputs=1), segment, stream)
     deck.warm()
-    deck.frame()
+    deck.step()
     before = compiled()
     segment["events"][0] = (0, deck.engine.table["/latent/1"].index, 0.5)
     segment["event_index"][:] = 0
     segment["event_index"][int(sys.argv[3])] = 1
     segment["ring_index"][int(sys.argv[4])] = 1  # somebody hears it: now it follows the live input
-    deck.frame()
+    deck.step()
     print(json.dumps([before, compiled(), deck.engine.knobs["/latent/1"], int(deck.state["lost_done"])]))
 registry.close()
 """

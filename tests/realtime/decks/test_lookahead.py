@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.decks.lookahead import BRACED_MS, BRACED_S, MARGIN_MS, WIDEN_MS
+from realtime.decks.lookahead import LOADING_MS, LOADING_S, MARGIN_MS, STEP_MS
 from tests.realtime.virtual_stage import BLOCK, VirtualStage, still
 
 RATE, HOP = 48_000, 128  # of the level model
@@ -20,7 +20,7 @@ def ahead(stage: VirtualStage) -> int:
 
 def settle(stage: VirtualStage) -> None:
     """Let the extra look-ahead of a start end."""
-    stage.play(BRACED_S + 0.1)
+    stage.play(LOADING_S + 0.1)
 
 
 def blocks(milliseconds: float, block: int = BLOCK) -> int:
@@ -45,13 +45,13 @@ def test_two_decodes_are_decoded_ahead_where_that_is_more(models: dict[str, Path
 
 def test_a_start_is_braced_for_half_a_second(models: dict[str, Path]) -> None:
     with still(models["level"], library=models["level"].parent) as stage:
-        assert ahead(stage) == blocks(BRACED_MS + MARGIN_MS)
-        stage.play(BRACED_S - 0.05)
-        assert ahead(stage) == blocks(BRACED_MS + MARGIN_MS)
+        assert ahead(stage) == blocks(LOADING_MS + MARGIN_MS)
+        stage.play(LOADING_S - 0.05)
+        assert ahead(stage) == blocks(LOADING_MS + MARGIN_MS)
         stage.play(0.1)
         assert ahead(stage) == blocks(MARGIN_MS)
         stage.session.load("level", letter="b").result(30)
-        assert ahead(stage) == blocks(BRACED_MS + MARGIN_MS), "the load of another deck is more work too"
+        assert ahead(stage) == blocks(LOADING_MS + MARGIN_MS), "the load of another deck is more work too"
 
 
 def test_a_delay_within_the_look_ahead_is_not_heard_and_a_longer_one_is_one_underrun(models: dict[str, Path]) -> None:
@@ -75,7 +75,7 @@ def test_each_underrun_widens_the_look_ahead_unless_it_is_locked(models: dict[st
             stage.deck().stall(0.05 * RATE)
             stage.play(0.2)
             learned += not lock
-            assert ahead(stage) == blocks(MARGIN_MS) + blocks(learned * WIDEN_MS)
+            assert ahead(stage) == blocks(MARGIN_MS) + blocks(learned * STEP_MS)
         assert stage.session.status().underruns == 6
 
 

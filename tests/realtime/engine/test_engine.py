@@ -181,8 +181,8 @@ def test_live_input_at_another_rate_keeps_its_time(models: dict[str, Path], rate
     taken, out = 0, []
     given = np.zeros((1, 3 * rate), np.float32)
     given[:, rate : rate + 2000] = 0.5
-    while taken + engine.wanted < given.shape[1]:
-        wanted = engine.wanted
+    while taken + engine.input_wanted < given.shape[1]:
+        wanted = engine.input_wanted
         out.append(engine.next(given[:, taken : taken + wanted]))
         taken += wanted
     heard = np.concatenate(out, axis=1)[0]

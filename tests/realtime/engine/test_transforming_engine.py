@@ -27,8 +27,8 @@ def turn(engine: Engine, **knobs: float) -> None:
 def through(engine: Engine, sound: np.ndarray, frames: int = 10**9) -> np.ndarray:
     """Play a sound into an engine, from where it has come to."""
     parts: list[np.ndarray] = []
-    while len(parts) < frames and engine.taken + engine.wanted <= sound.shape[1]:
-        parts.append(engine.next(sound[:, engine.taken : engine.taken + engine.wanted]))
+    while len(parts) < frames and engine.input_taken + engine.input_wanted <= sound.shape[1]:
+        parts.append(engine.next(sound[:, engine.input_taken : engine.input_taken + engine.input_wanted]))
     return np.concatenate(parts, axis=1)
 
 

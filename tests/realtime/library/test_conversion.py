@@ -86,7 +86,7 @@ def rendered(model: Path, rate: int, frames: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the model in it, and the player's data."""
-    folder = tmp_path_factory.mktemp("foreign")
+    folder = tmp_path_factory.mktemp("needs_conversion")
     torch.jit.script(Player().eval()).save(str(folder / "player.ts"))
     return folder
 
@@ -138,7 +138,7 @@ def test_a_model_without_caches_plays_as_if_it_were_rendered_in_one_piece(tmp_pa
     path = tmp_path / "uncached.ts"
     model.save(str(path))
     told: list[str] = []
-    decoder = Decoder(opening.open_model(path, tell=told.append).model)
+    decoder = Decoder(opening.open_model(path, notify=told.append).model)
     assert any("exported without caches and would click" in sentence for sentence in told)
     latents = np.random.default_rng(1).standard_normal((decoder.card.latent.size, 200)).astype(np.float32)
     given = torch.from_numpy(latents)[None]

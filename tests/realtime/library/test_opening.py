@@ -17,7 +17,7 @@ import pytest
 from export.errors import ContractError, GlitchError
 from export.format.io import load
 from realtime import Session
-from realtime.decks.rack import OvertakenError
+from realtime.decks.loader import OvertakenError
 from realtime.library import conversion, opening
 from realtime.library.conversion import SCRATCH, ConversionError, ConversionOptions, Converted
 from realtime.library.library import Library, digest
@@ -45,7 +45,7 @@ class Studio:
         out: Path,
         _wishes: ConversionOptions | None = None,
         *,
-        tell: Callable[[str], None],
+        notify: Callable[[str], None],
         stop: threading.Event,
     ) -> Converted:
         self.going_on += 1
@@ -93,7 +93,7 @@ def test_a_model_of_ours_plays_as_it_is(models: dict[str, Path], studio: Studio)
 
 def test_another_is_converted_once_and_then_at_hand(source: Path, studio: Studio) -> None:
     told: list[str] = []
-    first = open_model(source, tell=told.append)
+    first = open_model(source, notify=told.append)
     assert told[0].startswith("clay.ts is converted for the stage, once")
     assert "clay.ts: it was made of clay" in told
     assert first.source == source
@@ -101,7 +101,7 @@ def test_another_is_converted_once_and_then_at_hand(source: Path, studio: Studio
     assert first.digest == digest(first.model)
     assert first.model.parent == opening.folder()
     told.clear()
-    assert open_model(source, tell=told.append) == first
+    assert open_model(source, notify=told.append) == first
     assert not told
     assert len(studio.made) == 1
 
@@ -141,7 +141,7 @@ def test_two_that_want_it_at_once_make_it_once(source: Path, studio: Studio) -> 
     studio.free.clear()
     told: list[str] = []
     with ThreadPoolExecutor(3) as pool:
-        wanted = [pool.submit(open_model, source, tell=told.append) for _ in range(3)]
+        wanted = [pool.submit(open_model, source, notify=told.append) for _ in range(3)]
         eventually(lambda: told.count("clay.ts waits for another conversion to end.") == 2)
         studio.free.set()
         assert len({one.result(10) for one in wanted}) == 1
@@ -183,7 +183,7 @@ def test_a_studio_that_lacks_a_part_says_so_too(name: str, tmp_path: Path, monke
         open_model(good)
 
 
-OPEN = "import sys; from realtime.library.opening import open_model; open_model(sys.argv[1], tell=print)"
+OPEN = "import sys; from realtime.library.opening import open_model; open_model(sys.argv[1], notify=print)"
 
 
 def test_a_start_that_is_killed_takes_its_conversion_along(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.fft import rfft
 
 from realtime import Session
-from realtime.decks.deck_process import INPUT_LATE_MS
+from realtime.decks.deck import INPUT_LATE_MS
 from realtime.session.commands import readings
 from tests.eventually import eventually
 from tests.jack import JackClient, JackServer

@@ -554,14 +554,14 @@ def test_the_journal_keeps_every_event_of_a_dense_performance(tmp_path: Path, re
             self.state = self.segment["deck"][0]
             self.order = {"model": "", "sample_rate": RATE, "seed": 0, "inputs": 0, "effects": []}
 
-        def done(self) -> np.ndarray:
+        def applied_events(self) -> np.ndarray:
             into = np.zeros(rings.fill(self.segment["done_index"]), self.segment["done"].dtype)
             return into[: rings.pop_events(self.segment["done_index"], self.segment["done"], into)]
 
     stream = Segment.create(Geometry("stream", 1, HISTORY), registry)
     deck, journal = LoggingDeck(), Journal(tmp_path, pytest.fail)
     journal.start(stream, sample_rate=RATE, channels=1)
-    journal.add_deck(deck, "a", "", [], [], [], None)  # type: ignore[arg-type]
+    journal.add_deck(deck, "a", "", [], [], [], None)
     pushed = 0
     for _ in range(8):
         for _ in range(EVENTS):
