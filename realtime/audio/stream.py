@@ -232,7 +232,7 @@ class PortAudioStream:
         block: int,
         latency: float | Literal["low", "high"],
     ) -> None:
-        from realtime.audio.mixer import portaudio_callback  # compiled code, loaded only by those who play
+        from realtime.audio.callback import portaudio_callback  # compiled code, loaded only by those who play
 
         sd = _sounddevice()
         self._mixer = mixer  # the callback points into it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.fft import irfft, rfft
 
-from realtime.audio.mixer import DC_HZ
+from realtime.audio.callback import DC_HZ
 
 RATE = 48_000
 NOISE = np.random.default_rng(0).uniform(-0.25, 0.25, (1, RATE)).astype(np.float32)

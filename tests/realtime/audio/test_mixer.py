@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.audio.mixer import CEILING, DC_HZ, Mixer
+from realtime.audio.callback import CEILING, DC_HZ
+from realtime.audio.mixer import Mixer
 from realtime.ipc import rings
 from realtime.ipc.layout import (
     COMMANDS,

@@ -13,7 +13,7 @@ import soundfile as sf
 import torch
 from torch import Tensor, nn
 
-from realtime.audio.mixer import DC_HZ
+from realtime.audio.callback import DC_HZ
 from realtime.engine.decoder import Decoder
 from realtime.engine.engine import Engine
 from realtime.library import opening
