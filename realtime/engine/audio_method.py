@@ -1,10 +1,10 @@
-"""A method of a model that sounds, made to stream: what a frame stands for goes in, a hop of audio comes out.
+"""Streaming of a method that outputs audio: a latent frame or a hop of audio in, a hop of audio out.
 
-Used by the deck that plays, by `--check`, by evaluation and by tests, so that all of them hear the same samples.
+Decks, `--check`, evaluation and tests all use it, so they get the same samples.
 
 See Also
 --------
-realtime.engine.decoder, realtime.engine.transformer : the two methods that sound.
+realtime.engine.decoder, realtime.engine.transformer : The two methods.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from realtime.dsp.mel_inversion import MelInverter
 from realtime.dsp.rtpghi import PhaseInverter, PhaseSnapshot
 from realtime.engine.graph import Graph
 
-BARELY = 1e-3  # how far bends are turned to run the graph that has them
+WARM_BEND = 1e-3  # added to bends to run the graph that has them
 
 
 @dataclass(frozen=True)
 class AudioMethodState:
-    """All that a method remembers, copied: bring it back with `AudioMethod.restore`."""
+    """Copy of a method's caches and phases, for `AudioMethod.restore`."""
 
     caches: tuple[np.ndarray, ...]
     phase: PhaseSnapshot | None
 
 
 class AudioMethod:
-    """Runs a method one frame a step, and inverts magnitudes and mel bands on one running phase.
+    """Runs a method one frame a step, with phase inversion if it outputs magnitudes or mel bands.
 
     Parameters
     ----------
@@ -43,16 +43,16 @@ class AudioMethod:
     name
         `decode` or `transform`.
     seed
-        Of the phase where magnitudes say nothing of it.
+        Of phases that the magnitudes leave open.
 
     Raises
     ------
     ContractError
-        The file is no model, lacks the method, or the graph gives other shapes than its card says.
+        The file is no model, lacks the method, or its graph gives other shapes than the card says.
 
     See Also
     --------
-    realtime.engine.graph.Graph : why a step is always one frame.
+    realtime.engine.graph.Graph : Explains why a step is always one frame.
     """
 
     def __init__(self, path: str | os.PathLike[str], name: str, *, seed: int = 0) -> None:
@@ -63,12 +63,12 @@ class AudioMethod:
 
     @property
     def method(self) -> Method:
-        """What the card says of it."""
+        """The method's entry in the card."""
         return self.graph.method
 
     @property
     def hop(self) -> int:
-        """Samples a frame makes, at the model's rate."""
+        """Samples per frame, at the model's rate."""
         return self.method.hop
 
     @property
@@ -78,28 +78,28 @@ class AudioMethod:
 
     @property
     def delay(self) -> int:
-        """Samples, at the model's rate, by which the sound lags what goes in: the graph's delay and the inversion's."""
+        """Samples at the model's rate by which the output lags the input: graph and phase inversion."""
         return self.method.delay + (self._inverter.delay if self._inverter else 0)
 
     @property
     def idle(self) -> np.ndarray:
-        """What goes in while nothing happens [shape=`graph.input.shape[1:]`]."""
+        """The input at rest [shape=`graph.input.shape[1:]`]."""
         raise NotImplementedError
 
     def step(self, given: np.ndarray, controls: np.ndarray) -> np.ndarray:
-        """Make one frame's sound.
+        """Run one frame.
 
         Parameters
         ----------
         given : np.ndarray [shape=(latents,) or (channels, hop)]
             A latent in the model's own order and scale, or a hop of audio.
         controls : np.ndarray [shape=(values,)]
-            The values of the model's controls in the order of its card, as many of each as its size.
+            The values of the controls in the order of the card, as many of each as its size.
 
         Returns
         -------
         audio : np.ndarray [shape=(channels, hop)], float32
-            A buffer of its own; non-finite where the model gave no numbers (`reset` brings it to rest).
+            A new array. It is not finite if the model's output isn't; `reset` returns the model to rest.
         """
         self.graph.input[0] = given.reshape(self.graph.input.shape[1:])
         self.graph.values[:] = controls
@@ -112,14 +112,14 @@ class AudioMethod:
         return self._inverter.push(np.exp(output) if self._log else output)[None]
 
     def render(self, given: np.ndarray, controls: np.ndarray | None = None) -> np.ndarray:
-        """Make the sound of many frames.
+        """Run many frames.
 
         Parameters
         ----------
         given : np.ndarray [shape=(latents, frames) or (channels, frames * hop)]
             Latents, or audio.
         controls : np.ndarray [shape=(values, frames)]
-            None takes the defaults.
+            Values of the controls; None takes their defaults.
 
         Returns
         -------
@@ -133,14 +133,24 @@ class AudioMethod:
         return np.concatenate(parts, axis=1) if parts else np.zeros((self.channels, 0), np.float32)
 
     def warm(self, frames: int = 32) -> float:
-        """Make some frames and forget them, so that nothing is slow for being first; give the cost of one in s.
+        """Run some frames and restore the state, so that no later frame is slow for being the first.
 
-        Bends are turned for some, so that they can be turned at any time.
+        Bent layers are run too.
+
+        Parameters
+        ----------
+        frames
+            To run, and to measure.
+
+        Returns
+        -------
+        cost : float
+            Time of a frame, in s.
         """
         before = self.snapshot()
         given, controls = self.idle, self.graph.rest
         turned = controls.copy()
-        turned[self.graph.bent] += BARELY
+        turned[self.graph.bent] += WARM_BEND
         for _ in range(frames if self.method.bends else 0):
             self.step(given, turned)
         began = time.perf_counter()
@@ -153,24 +163,39 @@ class AudioMethod:
         return cost
 
     def reset(self) -> None:
-        """Bring caches and phase to the rest state."""
+        """Return caches and phases to the rest state."""
         self.graph.reset()
         if self._inverter is not None:
             self._inverter.reset()
 
     def snapshot(self) -> AudioMethodState:
-        """Copy all that is remembered between frames."""
+        """Copy the state."""
         return AudioMethodState(self.graph.snapshot(), self._inverter.snapshot() if self._inverter else None)
 
     def restore(self, state: AudioMethodState) -> None:
-        """Go on from where `snapshot` was taken."""
+        """Continue from a snapshot."""
         self.graph.restore(state.caches)
         if self._inverter is not None and state.phase is not None:
             self._inverter.restore(state.phase)
 
 
 def inverter_of(spectrum: Spectrum | None, sample_rate: int, seed: int) -> PhaseInverter | None:
-    """Make what turns a method's magnitudes into sound; None where it gives sound itself."""
+    """Make the phase inverter of a method.
+
+    Parameters
+    ----------
+    spectrum
+        The description of its magnitudes; None for a method that outputs audio.
+    sample_rate
+        Of the model, in Hz.
+    seed
+        Of phases that the magnitudes leave open.
+
+    Returns
+    -------
+    inverter : PhaseInverter or None
+        None for a method that outputs audio.
+    """
     if spectrum is None:
         return None
     if spectrum.mel is None:

@@ -1,4 +1,4 @@
-"""A model's `decode`, made to stream: a latent frame in, a hop of audio out."""
+"""Streaming of `decode`: a latent frame in, a hop of audio out."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Decoder(AudioMethod):
     path
         The model file.
     seed
-        Of the phase where magnitudes say nothing of it.
+        Of phases that the magnitudes leave open.
 
     Raises
     ------
     ContractError
-        The file is no model, cannot decode, or the graph gives other shapes than its card says.
+        The file is no model, cannot decode, or its graph gives other shapes than the card says.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, seed: int = 0) -> None:
@@ -30,5 +30,5 @@ class Decoder(AudioMethod):
 
     @property
     def idle(self) -> np.ndarray:
-        """The mean latent."""
+        """The mean latent [shape=(latents,)]."""
         return np.array(self.card.latent.mean)

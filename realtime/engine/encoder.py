@@ -1,4 +1,4 @@
-"""A model's `encode`, made to stream: live audio in, a latent frame out for each hop of it."""
+"""Streaming of `encode`: live audio in, a latent frame out for each hop."""
 
 from __future__ import annotations
 
@@ -12,47 +12,59 @@ from realtime.engine.graph import Graph
 
 
 class Encoder:
-    """Runs `encode` a hop a step, on audio in any portions and at the stream's rate.
+    """Runs `encode` one hop a step, on audio of any length and at the stream's rate.
 
     Parameters
     ----------
     path
         The model file.
-    sample_rate, channels
+    sample_rate
+        Of the live input, in Hz.
+    channels
         Of the live input.
-    behind
-        As `Framer` takes it.
+    model_delay
+        Samples at the model's rate by which the decoder lags; see `Framer`.
 
     Attributes
     ----------
     lag : int
-        Samples, at the model's rate, by which a latent frame lags what it was made from.
+        Samples at the model's rate by which a latent frame lags its audio.
     delay : int
         The same at the input's rate.
     """
 
-    def __init__(self, path: str | os.PathLike[str], sample_rate: float, channels: int, *, behind: int = 0) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], sample_rate: float, channels: int, *, model_delay: int = 0
+    ) -> None:
         model, self.card = load(path)
         self.graph = Graph(model, self.card, "encode", path)
         method = self.graph.method
         self.hop = method.hop
-        self._hops = Framer(
+        self._framer = Framer(
             sample_rate,
             channels,
             model_rate=self.card.sample_rate,
             model_channels=method.channels,
             hop=method.hop,
-            model_delay=method.delay + behind,
+            model_delay=method.delay + model_delay,
         )
-        self.lag = self._hops.delay + method.delay
+        self.lag = self._framer.delay + method.delay
         self.delay = round(self.lag * sample_rate / self.card.sample_rate)
 
     def push(self, audio: np.ndarray) -> np.ndarray:
-        """Take audio [shape=(channels, samples)] and give the next latent frame [shape=(latents,)].
+        """Encode the next frame.
 
-        The caller gives as much audio as a frame stands for, to the sample in the long run.
+        Parameters
+        ----------
+        audio : np.ndarray [shape=(channels, samples)], float32
+            At the input's rate; in the long run exactly as much as the frames stand for.
+
+        Returns
+        -------
+        latent : np.ndarray [shape=(latents,)], float32
+            The mean latent if the model's output is not finite.
         """
-        self.graph.input[0] = self._hops.push(audio)
+        self.graph.input[0] = self._framer.push(audio)
         self.graph.run()
         latent = self.graph.output[0, :, 0].copy()
         if not np.isfinite(latent).all():

@@ -1,9 +1,8 @@
-"""What a deck plays, without the process around it: events in, audio out.
+"""A deck's sound without its process: events and live input in, audio out.
 
-The engine holds the knobs of one deck, makes latent frames from them and decodes, or lets a model transform the live
-input; guards against what is not a number, brings the model's rate to the stream's, adds the live input and runs the
-effects. The deck process runs it against the clock; tests and rendering run it as fast as it goes, and get the same
-samples.
+The engine holds the parameter values of a deck, mixes its latent and decodes it, or transforms the live input. It then
+guards against NaN, resamples to the stream's rate, mixes in the dry path and runs the effects. The deck process runs it
+against the clock; tests and rendering run it as fast as possible and get the same samples.
 """
 
 from __future__ import annotations
@@ -36,37 +35,45 @@ from realtime.params.table import Parameter, Table, table
 
 
 class Engine:
-    """One deck's sound.
+    """The sound of one deck.
 
     Parameters
     ----------
     path
         The model file.
     sample_rate
-        Of the stream; a model of another rate is resampled.
+        Of the stream, in Hz; a model of another rate is resampled.
     seed
-        Of the walk, and of the phase where magnitudes say nothing of it.
+        Of the walk, and of phases that the magnitudes leave open.
     inputs
-        Channels of the live input; 0 is none.
+        Channels of the live input; 0 for none.
     effects
-        What the sound goes through, in this order.
+        The chain of effects, in order.
     method
-        `decode` or `transform`, where it is not to be what the model is played by.
+        `decode` or `transform`; None takes the one that the card names.
 
     Attributes
     ----------
     decoder : AudioMethod
-        What sounds: the model's `decode`, or its `transform` where it has none.
+        The model's `decode` or `transform`.
+    table : Table
+        The deck's parameters.
+    values : dict[str, float]
+        Their values by address.
+    channels : int
+        Of the audio.
+    latents : LatentMixer
+        The sources of the latent.
     frames : int
-        Latent frames, or hops of live input, made so far.
+        Latent frames, or hops of live input, decoded so far.
     nonfinite : int
-        Frames in which the model gave no numbers; they fade to silence, and the model goes back to rest.
+        Frames in which the model gave NaN or infinity; they fade to silence, and the model returns to rest.
     input_taken : int
-        Samples of the live input taken so far.
-    states : dict
-        States by number: what `CAPTURE` keeps and `RESTORE` brings back.
+        Samples of the live input read so far.
+    states : dict[int, EngineState]
+        States by number: `CAPTURE` adds one, `RESTORE` continues from one.
     controls_at_once : bool
-        Whether the model's live controls are where they are told to be within a frame, and don't follow as on stage.
+        Whether the model's live controls reach their values within a frame, without the smoothing of the stage.
     """
 
     def __init__(
@@ -91,21 +98,21 @@ class Engine:
         self.controls_at_once = False
         frame_rate = card.sample_rate / self.decoder.hop
         self.latents = LatentMixer(Latent.plain(0) if transforms else card.latent, frame_rate, seed)
-        self.knobs = {row.address: row.default for row in self.table.by_index}
-        if "/walk/seed" in self.knobs:
-            self.knobs["/walk/seed"] = seed
+        self.values = {row.address: row.default for row in self.table.by_index}
+        if "/walk/seed" in self.values:
+            self.values["/walk/seed"] = seed
         self._frame_rate = frame_rate
         self._controls = tuple(row.address for row in self.table.controls.values())
         self._control_ms = np.array([row.smoothing_ms for row in self.table.controls.values()])
         followed = {k: self.table.follows(address) for k, address in enumerate(self._controls)}
-        self._follows = {k: pair for k, pair in followed.items() if pair is not None}
+        self._rise_fall = {k: pair for k, pair in followed.items() if pair is not None}
         self._smoother = Smoother(self._targets(), frame_rate)
-        told = self.decoder.method
-        self._bends = Bends(told, frame_rate)
-        self._values = self.decoder.graph.rest.copy()  # of all controls
-        self._plain = run_of(np.delete(np.arange(self._values.size), self._bends.places))  # those that bend nothing
-        plain = [control for control in told.controls if not is_bend_control(control.name)]
-        self._knob_of = np.repeat(np.arange(len(plain)), [control.size for control in plain])
+        played = self.decoder.method
+        self._bends = Bends(played, frame_rate)
+        self._control_values = self.decoder.graph.rest.copy()  # of all controls
+        self._unbent_places = run_of(np.delete(np.arange(self._control_values.size), self._bends.places))
+        plain = [control for control in played.controls if not is_bend_control(control.name)]
+        self._control_of = np.repeat(np.arange(len(plain)), [control.size for control in plain])
         faders = {
             "manual": self.table.latents,
             "scale": self.table.scales,
@@ -113,51 +120,53 @@ class Engine:
             "smoothing_ms": self.table.smoothings,
         }
         self._faders = {row.address: (name, k) for name, found in faders.items() for k, row in enumerate(found)}
-        self._glide_ms = 0.0
-        self._glides: dict[str, tuple[Parameter, float, float, int, int]] = {}
+        self._ramp_ms = 0.0
+        self._ramps: dict[str, tuple[Parameter, float, float, int, int]] = {}
         self._restoring: EngineState | None = None
         self._guard = NanGuard(self.channels)
         self._ratio = sample_rate / card.sample_rate
         self._resampler = None
         if self._ratio != 1.0:
             self._resampler = Resampler(card.sample_rate, sample_rate, self.channels)
-        self._intake = TransformInput(self.channels, self.decoder.hop, card.sample_rate) if transforms else None
-        self._ears = self._listening(path, card) if inputs else None
-        self._dry = DryPath(inputs, self.channels, self._dry_delay + 2 * self.hop) if inputs else None
+        self._transform_input = (
+            TransformInput(self.channels, self.decoder.hop, card.sample_rate) if transforms else None
+        )
+        self._input_encoder = self._make_input_encoder(path, card) if inputs else None
+        self._dry_path = DryPath(inputs, self.channels, self._dry_delay + 2 * self.hop) if inputs else None
         self.chain = Chain(effects, sample_rate, self.channels) if effects else None
         self._effect_rows = frozenset(row.address for row in rows(effects))
         self.input_taken = 0
 
     @property
     def hop(self) -> int:
-        """Frames of audio that a latent frame makes at the stream's rate (rounded up where it varies)."""
+        """Samples per frame at the stream's rate, rounded up."""
         return math.ceil(self.decoder.hop * self._ratio)
 
     @property
     def delay(self) -> int:
-        """Samples, at the stream's rate, by which the sound lags its latent: graph, inversion, resampler, effects."""
+        """Samples at the stream's rate by which the sound lags its latent: graph, inversion, resampler, effects."""
         resampler = self._resampler.delay if self._resampler else 0
         return round(self.decoder.delay * self._ratio + resampler) + (self.chain.latency if self.chain else 0)
 
     @property
     def input_delay(self) -> int:
-        """Samples by which the model's answer lags the live input, inside the engine; the dry way waits as long."""
+        """Samples by which the output lags the live input inside the engine; the dry path is delayed to match."""
         return self._dry_delay + (self.chain.latency if self.chain else 0)
 
     @property
     def _dry_delay(self) -> int:
-        """Samples by which the answer lags the input: until it is heard, in the model, until it is sound again."""
+        """Samples by which the model's output lags the input: framing or encoding, model, phase inversion."""
         if not self.inputs:
             return 0
-        heard = 0
-        if self._ears is not None:
-            heard = self._ears.lag if isinstance(self._ears, Encoder) else self._ears.delay
-        return round((heard + self.decoder.delay) * self._ratio)
+        delay = 0
+        if self._input_encoder is not None:
+            delay = self._input_encoder.lag if isinstance(self._input_encoder, Encoder) else self._input_encoder.delay
+        return round((delay + self.decoder.delay) * self._ratio)
 
-    def _listening(self, path: str | os.PathLike[str], card: Card) -> Encoder | Framer | None:
-        """Make what hears the live input: a latent frame of it, or a hop, for each frame; None where nothing does."""
+    def _make_input_encoder(self, path: str | os.PathLike[str], card: Card) -> Encoder | Framer | None:
+        """Make the encoder of the live input, or for a transform its framer; None if the model uses no input."""
         behind = self.decoder.delay
-        if self._intake is not None:
+        if self._transform_input is not None:
             inside, hop = self.decoder.channels, self.decoder.hop
             return Framer(
                 self.sample_rate,
@@ -167,141 +176,157 @@ class Engine:
                 hop=hop,
                 model_delay=behind,
             )
-        return Encoder(path, self.sample_rate, self.inputs, behind=behind) if "encode" in card.methods else None
+        return Encoder(path, self.sample_rate, self.inputs, model_delay=behind) if "encode" in card.methods else None
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong with the effects, in sentences; there will only be more."""
+        """Problems of the effects so far, a sentence each."""
         return self.chain.problems if self.chain is not None else []
 
     @property
     def input_wanted(self) -> int:
-        """Samples of live input that the next frame takes; as many as frames give, in the long run."""
+        """Samples of live input that the next frame reads; in the long run as many as frames give."""
         return round((self.frames + 1) * self.decoder.hop * self._ratio) - self.input_taken
 
     def apply(self, parameter: int, value: float) -> None:
-        """Apply an event: a deck parameter, by index, takes a value. `realtime.ipc.layout` lists the other events."""
+        """Apply an event before the next frame.
+
+        Parameters
+        ----------
+        parameter
+            Index of a parameter of the deck, or one of `CAPTURE`, `RESTORE`, `RAMP` (see `realtime.ipc.layout`).
+        value
+            Its new value, which is clipped to its range; a number that is not finite is ignored.
+        """
         if not np.isfinite(value):
             return
         if parameter == RAMP:
-            self._glide_ms = max(value, 0.0)
+            self._ramp_ms = max(value, 0.0)
         elif parameter == CAPTURE:
             self.states[int(value)] = self.snapshot()
         elif parameter == RESTORE:
             self._restoring = self.states.get(int(value), self._restoring)
         elif 0 <= parameter < len(self.table.by_index):
-            self._turn(self.table.by_index[parameter], self.table.by_index[parameter].clip(value))
+            self._set_parameter(self.table.by_index[parameter], self.table.by_index[parameter].clip(value))
 
     def snapshot(self) -> EngineState:
-        """Copy what the next frame goes on from."""
+        """Copy the state that the next frame continues from."""
         controls = np.concatenate([self._smoother.now, self._bends.now])
-        heard = self._intake.snapshot() if self._intake is not None else ()
-        return EngineState(self.decoder.snapshot(), self.latents.snapshot(), controls, heard)
+        input_state = self._transform_input.snapshot() if self._transform_input is not None else ()
+        return EngineState(self.decoder.snapshot(), self.latents.snapshot(), controls, input_state)
 
     def reset(self) -> None:
-        """Bring the model to rest; the next frame goes over from what would have been to what is."""
+        """Return the model to its rest state; the next frame crossfades to it."""
         before = self.snapshot()
         self._rest()
         rest = self.snapshot()
-        self._restoring = EngineState(rest.decoder, before.latents, before.controls, rest.heard)
+        self._restoring = EngineState(rest.decoder, before.latents, before.controls, rest.transform_input)
         self.decoder.restore(before.decoder)
-        if self._intake is not None:
-            self._intake.restore(before.heard)
+        if self._transform_input is not None:
+            self._transform_input.restore(before.transform_input)
 
     def settle(self, state: EngineState | None = None) -> None:
-        """Let every knob be where it points, without a glide, or go on from a state: before the first frame."""
-        if self._intake is None:
-            self.latents.jump(self.knobs)
+        """Before the first frame: jump to all values without smoothing, or continue from a state."""
+        if self._transform_input is None:
+            self.latents.jump(self.values)
         self._smoother.now[:] = self._targets()
-        self._bends.jump(self.knobs)
+        self._bends.jump(self.values)
         if state is not None:
             self._restore(state)
 
-    def next(self, given: np.ndarray | None = None) -> np.ndarray:
-        """Make the next latent frame's audio [shape=(channels, samples)], at the stream's rate.
+    def next(self, live: np.ndarray | None = None) -> np.ndarray:
+        """Decode the next frame.
 
-        `given` is `input_wanted` samples of the live input [shape=(inputs, input_wanted)].
+        Parameters
+        ----------
+        live : np.ndarray [shape=(inputs, input_wanted)], float32
+            The live input, if the engine has one.
+
+        Returns
+        -------
+        audio : np.ndarray [shape=(channels, samples)], float32
+            At the stream's rate.
         """
-        self._glide()
-        heard = None
-        if self._dry is not None:
-            assert given is not None
-            self.input_taken += given.shape[1]
-            given = self._dry.push(given, self.knobs["/input/gain"])
-            heard = self._ears.push(given) if self._ears is not None else None
-        if self._intake is not None:
-            self._intake.hear(heard)
-        audio = self._sound(heard)
-        if self._restoring is not None:  # both what would have been and what is: the one fades into the other
+        self._advance_ramps()
+        encoded = None
+        if self._dry_path is not None:
+            assert live is not None
+            self.input_taken += live.shape[1]
+            live = self._dry_path.push(live, self.values["/input/gain"])
+            encoded = self._input_encoder.push(live) if self._input_encoder is not None else None
+        if self._transform_input is not None:
+            self._transform_input.push(encoded)
+        audio = self._decode(encoded)
+        if self._restoring is not None:  # decode the frame twice and crossfade
             self._restore(self._restoring)
             self._restoring = None
-            risen = rise(audio.shape[1])
-            audio = audio * (1 - risen) + self._sound(heard) * risen
+            weight = rise(audio.shape[1])
+            audio = audio * (1 - weight) + self._decode(encoded) * weight
         self.frames += 1
-        sound = bool(np.isfinite(audio).all())
-        if not sound:
+        finite = bool(np.isfinite(audio).all())
+        if not finite:
             self.nonfinite += 1
             self._rest()
-        out = self._guard.pass_on(audio if sound else None, self.decoder.hop)
+        out = self._guard.pass_on(audio if finite else None, self.decoder.hop)
         if self._resampler is not None:
             out = self._resampler.push(out)
-        if self._dry is not None:
-            out = self._dry.mix(out, self.knobs["/input/mix"], self._dry_delay)
+        if self._dry_path is not None:
+            out = self._dry_path.mix(out, self.values["/input/mix"], self._dry_delay)
         if self.chain is not None and out.shape[1]:
             out = self.chain.process(out)
         return np.ascontiguousarray(out, np.float32)
 
-    def _sound(self, heard: np.ndarray | None) -> np.ndarray:
-        """Make a frame from where the knobs, the sources and the model are."""
-        latent = self.latents.next(self.knobs, heard) if self._intake is None else None
+    def _decode(self, encoded: np.ndarray | None) -> np.ndarray:
+        """Decode a frame from the present values and state."""
+        latent = self.latents.next(self.values, encoded) if self._transform_input is None else None
         if self._controls:
             targets = self._targets()
-            time_ms = 0.0 if self.controls_at_once else self._follow_ms(targets)
-            self._values[self._plain] = self._smoother.next(targets, time_ms)[self._knob_of]
-        if self._bends.next(self.knobs):
-            self._values[self._bends.places] = self._bends.now
-        if self._intake is None:
+            time_ms = 0.0 if self.controls_at_once else self._smoothing_ms(targets)
+            self._control_values[self._unbent_places] = self._smoother.next(targets, time_ms)[self._control_of]
+        if self._bends.next(self.values):
+            self._control_values[self._bends.places] = self._bends.now
+        if self._transform_input is None:
             assert latent is not None
-            return self.decoder.step(latent, self._values)
-        made = self.decoder.step(self._intake.next(self.knobs), self._values)
-        self._intake.keep(made)
-        return made
+            return self.decoder.step(latent, self._control_values)
+        audio = self.decoder.step(self._transform_input.next(self.values), self._control_values)
+        self._transform_input.feed_back(audio)
+        return audio
 
     def _rest(self) -> None:
-        """Bring the model to rest, and let it not hear again what it has made."""
+        """Return the model to rest, and clear its feedback."""
         self.decoder.reset()
-        if self._intake is not None:
-            self._intake.reset()
+        if self._transform_input is not None:
+            self._transform_input.reset()
 
     def _targets(self) -> np.ndarray:
-        return np.array([self.knobs[address] for address in self._controls])
+        return np.array([self.values[address] for address in self._controls])
 
-    def _follow_ms(self, targets: np.ndarray) -> np.ndarray:
-        """Say in what time each control follows: some rise in another than they fall in."""
-        for k, (up, down) in self._follows.items():
-            self._control_ms[k] = self.knobs[up if targets[k] >= self._smoother.now[k] else down]
+    def _smoothing_ms(self, targets: np.ndarray) -> np.ndarray:
+        """Give the smoothing time of each control in ms; some rise and fall at different speeds."""
+        for k, (up, down) in self._rise_fall.items():
+            self._control_ms[k] = self.values[up if targets[k] >= self._smoother.now[k] else down]
         return self._control_ms
 
-    def _turn(self, row: Parameter, value: float) -> None:
-        """Give a knob a value, at once or over the time that was asked for."""
-        frames = round(self._glide_ms / 1000.0 * self._frame_rate)
+    def _set_parameter(self, row: Parameter, value: float) -> None:
+        """Set a parameter, at once or with the ramp in force."""
+        frames = round(self._ramp_ms / 1000.0 * self._frame_rate)
         if frames > 1 and row.kind != "trigger":
-            self._glides[row.address] = (row, self.knobs[row.address], value, self.frames, frames)
+            self._ramps[row.address] = (row, self.values[row.address], value, self.frames, frames)
             return
-        self._glides.pop(row.address, None)
-        self._put(row.address, value)
+        self._ramps.pop(row.address, None)
+        self._set_value(row.address, value)
 
-    def _glide(self) -> None:
-        for row, begin, end, first, frames in list(self._glides.values()):
+    def _advance_ramps(self) -> None:
+        for row, begin, end, first, frames in list(self._ramps.values()):
             t = min((self.frames + 1 - first) / frames, 1.0)
             value = row.between(begin, end, t)
-            if value != self.knobs[row.address]:  # a seed that is set once more starts its walk again
-                self._put(row.address, value)
+            if value != self.values[row.address]:  # setting a seed restarts the walk, even to the same value
+                self._set_value(row.address, value)
             if t == 1.0:
-                del self._glides[row.address]
+                del self._ramps[row.address]
 
-    def _put(self, address: str, value: float) -> None:
-        self.knobs[address] = value
+    def _set_value(self, address: str, value: float) -> None:
+        self.values[address] = value
         if address in self._faders:
             name, k = self._faders[address]
             getattr(self.latents, name)[k] = value
@@ -321,5 +346,5 @@ class Engine:
         self.latents.restore(state.latents)
         self._smoother.now[:] = state.controls[: self._smoother.now.size]
         self._bends.restore(state.controls[self._smoother.now.size :])
-        if self._intake is not None:
-            self._intake.restore(state.heard)
+        if self._transform_input is not None:
+            self._transform_input.restore(state.transform_input)

@@ -1,6 +1,6 @@
-"""One method of a model, loaded to be run a frame a step: caches in place, nothing allocated.
+"""One method of a model, loaded to run frame by frame on fixed buffers, without allocation.
 
-Everything that plays a model runs it through here, so that all hear the same samples.
+Everything that plays a model runs it through here, and so gets the same samples.
 """
 
 from __future__ import annotations
@@ -19,35 +19,37 @@ from export.runtime.frame_stepper import first_line, session
 
 
 class Graph:
-    """Runs a method on buffers that stay: fill `input` and `controls`, `run`, read `output`.
+    """Runs a method on fixed buffers: fill `input` and `values`, `run`, read `output`.
 
-    A step is always one frame, however many are asked for: any cut of the same input gives the same output, bit for
-    bit, also where a matrix product over many frames would round otherwise than one over few.
+    A step is always one frame. A matrix product over many frames is rounded otherwise than one over few, so this is
+    what makes any division into chunks give the same output, bit for bit.
 
     Parameters
     ----------
     model, card
-        As `export.format.io.load` gives them.
+        From `export.format.io.load`.
     name
         `decode`, `encode`, `transform` or `prior`.
     path
-        What errors call the model.
+        Names the model in errors.
 
     Attributes
     ----------
     input : np.ndarray [shape=(1, latents or channels, 1 or hop)], float32
     values : np.ndarray [shape=(values,)], float32
-        Those of all controls, one control after the other; `rest` are the defaults.
+        The values of all controls, one control after the other.
+    rest : np.ndarray [shape=(values,)], float32
+        Their defaults.
     controls : list of np.ndarray [shape=(1, size, 1)], float32
-        The same buffer, by control.
+        Views of `values`, one for each control.
     bent : slice or np.ndarray [shape=(bent,)], int
-        Where among the values those stand that scale and shift layers.
+        Indices of the values that bend layers.
     output : np.ndarray [shape=(1, channels, rows or latents, `Method.gives`)], float32
 
     Raises
     ------
     ContractError
-        The model lacks the method, or the graph gives other shapes than its card says.
+        The model lacks the method, or its graph gives other shapes than the card says.
     """
 
     def __init__(self, model: onnx.ModelProto, card: Card, name: str, path: str | os.PathLike[str]) -> None:
@@ -67,10 +69,12 @@ class Graph:
         self._caches = [[np.array(rest, np.float32) for rest in method.rest] for _ in range(2)]
         self._now = 0
         sessions = [self.session, session(part.SerializeToString())] if self._unbent.size else [self.session]
-        for one in sessions:
-            self._check_output(one, path)
-        here, there = self._caches
-        self._bindings = [(one, (self._bind(one, here, there), self._bind(one, there, here))) for one in sessions]
+        for loaded in sessions:
+            self._check_output(loaded, path)
+        first, second = self._caches
+        self._bindings = [
+            (loaded, (self._bind(loaded, first, second), self._bind(loaded, second, first))) for loaded in sessions
+        ]
 
     @property
     def at_rest(self) -> bool:
@@ -78,17 +82,16 @@ class Graph:
         return not self._unbent.size or bool((self.values[self.bent] == self._unbent).all())
 
     def run(self) -> None:
-        """Run the graph on what its buffers hold, and take its caches on.
+        """Run the graph on its buffers, and update its caches.
 
-        While no layer is bent, this is the graph without the bends: it costs and gives what it did before them. Both
-        are loaded, and go on from the same caches.
+        While no layer is bent, a second graph without the bends is run, which costs less. Both use the same caches.
         """
         loaded, bindings = self._bindings[0 if self.at_rest else 1]
         loaded.run_with_iobinding(bindings[self._now])
         self._now ^= 1
 
     def reset(self) -> None:
-        """Bring the caches to their rest state."""
+        """Return the caches to their rest state."""
         self.restore(self.method.rest)
 
     def snapshot(self) -> tuple[np.ndarray, ...]:
@@ -96,14 +99,14 @@ class Graph:
         return tuple(cache.copy() for cache in self._caches[self._now])
 
     def restore(self, caches: tuple[np.ndarray, ...]) -> None:
-        """Go on from caches of this method."""
+        """Continue from copied caches of this method."""
         for cache, kept in zip(self._caches[self._now], caches, strict=True):
             cache[:] = kept
 
     def _bind(
         self, loaded: ort.InferenceSession, caches: list[np.ndarray], following: list[np.ndarray]
     ) -> ort.IOBinding:
-        """Tie the graph to buffers that stay, so that a step allocates nothing."""
+        """Bind the graph to fixed buffers, so that a step allocates nothing."""
         binding = loaded.io_binding()
         for name, array in self._feeds(loaded, caches).items():
             binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
@@ -121,10 +124,10 @@ class Graph:
         return {value.name: feeds[value.name] for value in loaded.get_inputs()}
 
     def _check_output(self, loaded: ort.InferenceSession, path: str | os.PathLike[str]) -> None:
-        """Run once in the open, to see that the graph gives what its card says."""
+        """Run once, to check that the output has the shape that the card says."""
         try:
             output = loaded.run([f"{self.name}.output"], self._feeds(loaded, self._caches[0]))[0]
-        except Exception as error:  # onnxruntime raises classes of its own that it doesn't publish
+        except Exception as error:  # onnxruntime raises private classes
             raise ContractError(f"{path}: the graph does not run ({first_line(error)}); export it again.") from None
         if output.shape != self.output.shape:
             raise ContractError(
@@ -141,14 +144,14 @@ def _unbent(part: onnx.ModelProto, card: Card, path: str | os.PathLike[str]) -> 
 
 
 def _bent(method: Method) -> slice | np.ndarray:
-    """Give the places of the bends among the values of all controls."""
+    """Give the indices of the bends among the values of all controls."""
     edges = np.cumsum([0, *(c.size for c in method.controls)])
     pairs = [k for bend in method.bends for k in (bend.scale, bend.shift)]
     return run_of(np.concatenate([np.zeros(0, int), *(np.arange(edges[k], edges[k + 1]) for k in sorted(pairs))]))
 
 
 def run_of(places: np.ndarray) -> slice | np.ndarray:
-    """Give places as a slice, which is faster, where they follow on each other."""
+    """Convert consecutive indices into a slice, which is faster; leave others as they are."""
     first = int(places[0]) if places.size else 0
     follow = np.array_equal(places, np.arange(first, first + places.size))
     return slice(first, first + places.size) if follow else places

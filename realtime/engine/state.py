@@ -1,7 +1,7 @@
-"""All that an engine remembers from frame to frame, as one value: kept by snapshots, written to disk, brought back.
+"""The state of an engine as one value, which can be written to disk and restored.
 
-On disk it is a line of JSON that says what follows, and the arrays, raw. Reading and writing cost the processor next to
-nothing, so a deck can do either beside its playing.
+On disk it is a line of JSON that describes the arrays, and then their raw bytes. Reading and writing take next to no
+processor time, so a deck can do either while it plays.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from realtime.engine.audio_method import AudioMethodState
 from realtime.latent.mixer import LatentMixerState
 
 MAGIC = b"glitch state 1\n"
-LARGEST_HEAD = 1 << 20
+MAX_HEAD_BYTES = 1 << 20
 
 
 class StateError(GlitchError):
-    """A file holds no state, or one of another model."""
+    """A file holds no state, or the state of another model."""
 
 
 @dataclass(frozen=True)
 class EngineState:
-    """What an engine goes on from.
+    """All that an engine keeps from frame to frame.
 
     Attributes
     ----------
-    decoder
-        The model's caches and phase.
-    latents
-        The latents' sources.
-    controls
-        The controls on their way.
-    heard
+    decoder : AudioMethodState
+        The model's caches and phases.
+    latents : LatentMixerState
+        The sources of the latent.
+    controls : np.ndarray [shape=(values,)]
+        The smoothed values of the controls, then those of the bends.
+    transform_input : tuple of np.ndarray
         State of a transform's input (`realtime.engine.transform_input.TransformInput`): the frozen loop and the
         feedback. Empty for a model that decodes.
     """
@@ -49,29 +49,35 @@ class EngineState:
     decoder: AudioMethodState
     latents: LatentMixerState
     controls: np.ndarray
-    heard: tuple[np.ndarray, ...] = ()
+    transform_input: tuple[np.ndarray, ...] = ()
 
     def to_bytes(self) -> bytes:
-        """Write it down."""
-        told, sources = self.latents.pack()
+        """Serialise the state."""
+        meta, sources = self.latents.pack()
         phase = self.decoder.phase
-        parts = (self.decoder.caches, phase.arrays if phase else (), tuple(sources), (self.controls,), self.heard)
+        parts = (
+            self.decoder.caches,
+            phase.arrays if phase else (),
+            tuple(sources),
+            (self.controls,),
+            self.transform_input,
+        )
         head = {
             "parts": [[[str(array.dtype), list(array.shape)] for array in part] for part in parts],
             "phase": list(phase.settings) if phase else None,
-            "latents": told,
+            "latents": meta,
         }
         arrays = [np.ascontiguousarray(array).tobytes() for part in parts for array in part]
         return b"".join([MAGIC, json.dumps(head).encode(), b"\n", *arrays])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> EngineState:
-        """Read what `to_bytes` wrote.
+        """Read a state that `to_bytes` wrote.
 
         Raises
         ------
         StateError
-            It is something else.
+            The bytes are no such state.
         """
         try:
             return cls._read(data)
@@ -80,7 +86,7 @@ class EngineState:
 
     @classmethod
     def _read(cls, data: bytes) -> EngineState:
-        end = data.index(b"\n", len(MAGIC), LARGEST_HEAD)
+        end = data.index(b"\n", len(MAGIC), MAX_HEAD_BYTES)
         if not data.startswith(MAGIC):
             raise ValueError("it does not begin as one")
         head: dict[str, Any] = json.loads(data[len(MAGIC) : end])
@@ -96,17 +102,30 @@ class EngineState:
                 arrays.append(np.frombuffer(data, kind, count, at).reshape(shape).copy())
                 at += count * kind.itemsize
             parts.append(tuple(arrays))
-        caches, phase, sources, (controls,), *heard = parts  # there was no last part once
+        caches, phase, sources, (controls,), *last = parts  # older files have no last part
         inverter = None
         if head["phase"] is not None:
             settings = tuple(setting if isinstance(setting, str) else int(setting) for setting in head["phase"])
             inverter = PhaseSnapshot(settings, phase)
         latents = LatentMixerState.unpack(head["latents"], list(sources))
-        return cls(AudioMethodState(caches, inverter), latents, controls, heard[0] if heard else ())
+        return cls(AudioMethodState(caches, inverter), latents, controls, last[0] if last else ())
 
 
 def store_state(folder: Path, data: bytes) -> str:
-    """Write a state into a folder under a name made from its content, and give the name."""
+    """Write a state into a folder, under a name made from its content.
+
+    Parameters
+    ----------
+    folder
+        Made if missing.
+    data
+        From `EngineState.to_bytes`.
+
+    Returns
+    -------
+    name : str
+        The file's name without `.state`.
+    """
     name = hashlib.sha256(data).hexdigest()[:32]
     path = folder / f"{name}.state"
     if not path.exists():

@@ -1,4 +1,4 @@
-"""What a transform hears, a hop at a time: the live sound, frozen where that is asked for, and the model itself."""
+"""The input of a transform: live sound, optionally frozen, with the model's own output fed back."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import numpy as np
 from realtime.dsp.feedback_path import FeedbackPath
 from realtime.dsp.freeze import Freeze
 
-PARTS = 2  # arrays of the state that are what is frozen
+FREEZE_ARRAYS = 2  # arrays of the state that belong to the freeze; the rest belong to the feedback
 
 
 class TransformInput:
-    """Stands between the live input and a transform.
+    """Prepares each hop of audio for a transform.
 
-    A frame goes `hear`, `next`, the model, `keep`. All but the live sound is state: `next` may be asked again for the
-    same frame from another state.
+    For every frame: `push` the live input, `next` for the model's input, run the model, `feed_back` its output.
+    Everything except the live input is state: `next` can be called again for the same frame from another state.
 
     Parameters
     ----------
-    channels, hop, sample_rate
+    channels, hop
         Of the model.
+    sample_rate
+        Of the model, in Hz.
     """
 
     def __init__(self, channels: int, hop: int, sample_rate: float) -> None:
@@ -29,35 +31,41 @@ class TransformInput:
         self._feedback = FeedbackPath(channels, hop, sample_rate)
         self._silence = np.zeros((channels, hop), np.float32)
 
-    def hear(self, audio: np.ndarray | None) -> None:
-        """Take a hop of the live sound [shape=(channels, hop)]; None is silence."""
+    def push(self, audio: np.ndarray | None) -> None:
+        """Take a hop of live input [shape=(channels, hop)]; None is silence."""
         self._freeze.push(self._silence if audio is None else audio)
 
-    def next(self, knobs: Mapping[str, float]) -> np.ndarray:
-        """Give what the model hears [shape=(channels, hop)], as `/freeze`, `/freeze/length` and `/feedback` say."""
-        heard = self._freeze.next(bool(knobs["/freeze"]), knobs["/freeze/length"])
-        return heard + self._feedback.next(knobs["/feedback"])
+    def next(self, values: Mapping[str, float]) -> np.ndarray:
+        """Return the model's input [shape=(channels, hop)].
 
-    def keep(self, made: np.ndarray) -> None:
-        """Take what the model made of it [shape=(channels, hop)]."""
-        self._feedback.keep(made)
+        Parameters
+        ----------
+        values
+            By address: `/freeze`, `/freeze/length` (ms) and `/feedback` are used.
+        """
+        live = self._freeze.next(bool(values["/freeze"]), values["/freeze/length"])
+        return live + self._feedback.next(values["/feedback"])
+
+    def feed_back(self, audio: np.ndarray) -> None:
+        """Take the model's output [shape=(channels, hop)], to be fed back."""
+        self._feedback.keep(audio)
 
     def reset(self) -> None:
-        """Forget what the model made; what is frozen stays."""
+        """Clear the feedback; a frozen loop stays."""
         self._feedback.clear()
 
     def snapshot(self) -> tuple[np.ndarray, ...]:
-        """Copy all that is remembered between frames, but for the live sound."""
+        """Copy the state, without the live input."""
         return *self._freeze.snapshot(), *self._feedback.snapshot()
 
     def restore(self, state: Sequence[np.ndarray]) -> None:
-        """Go on from where `snapshot` was taken; where that is nothing, stay.
+        """Continue from a snapshot; an empty one changes nothing.
 
         Raises
         ------
         ValueError
-            It is that of another model, or none.
+            The snapshot is of another model.
         """
         if state:
-            self._feedback.restore(state[PARTS:])
-            self._freeze.restore(state[:PARTS])
+            self._feedback.restore(state[FREEZE_ARRAYS:])
+            self._freeze.restore(state[:FREEZE_ARRAYS])

@@ -1,4 +1,4 @@
-"""A model's `transform`, made to stream: a hop of audio in, a hop of audio out."""
+"""Streaming of `transform`: a hop of audio in, a hop of audio out."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from realtime.engine.audio_method import AudioMethod
 
 
 class Transformer(AudioMethod):
-    """Runs `transform` a hop a step.
+    """Runs `transform` one hop a step.
 
     Parameters
     ----------
     path
         The model file.
     seed
-        Of the phase where magnitudes say nothing of it.
+        Of phases that the magnitudes leave open.
 
     Raises
     ------
     ContractError
-        The file is no model, cannot transform, or the graph gives other shapes than its card says.
+        The file is no model, cannot transform, or its graph gives other shapes than the card says.
 
     See Also
     --------
-    realtime.engine.transform_input.TransformInput : what a hop of live input goes through before it is heard.
+    realtime.engine.transform_input.TransformInput : Prepares its input on the stage.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, seed: int = 0) -> None:
@@ -34,5 +34,5 @@ class Transformer(AudioMethod):
 
     @property
     def idle(self) -> np.ndarray:
-        """Silence."""
+        """Silence [shape=(channels, hop)]."""
         return np.zeros((self.channels, self.hop), np.float32)

@@ -78,7 +78,7 @@ def test_a_grid_goes_over_the_map_where_there_is_one(models: dict[str, Path], tm
         engine = ready(models[name], route, RATE, Wish("grid"))
         seen = set()
         for _ in heard(engine, route, round(1.6 * RATE)):
-            knobs = engine.knobs
+            knobs = engine.values
             xy = (knobs["/xy/x"], knobs["/xy/y"]) if name == "bundled" else tuple(engine.latents.manual[:2])
             seen.add(tuple(np.round(xy, 3)))
         low, high = (0.0, 1.0) if name == "bundled" else (-2.0, 2.0)
@@ -161,7 +161,7 @@ def test_a_morph_leads_from_one_sound_to_the_other(models: dict[str, Path], tmp_
     scores, pitches = [], []
     for _ in heard(engine, route, round(route.seconds * RATE)):
         scores.append(engine.latents.scores)
-        pitches.append(engine.knobs["/pitch"])
+        pitches.append(engine.values["/pitch"])
     assert np.allclose(scores[0], np.clip(sounds[0].scores[0], -6, 6), atol=1e-6)
     assert np.allclose(scores[-1], np.clip(sounds[1].scores[-1], -6, 6), atol=1e-6)
     middle = len(pitches) // 2

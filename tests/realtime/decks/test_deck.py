@@ -35,7 +35,7 @@ with (
     segment["event_index"][int(sys.argv[3])] = 1
     segment["ring_index"][int(sys.argv[4])] = 1  # somebody hears it: now it follows the live input
     deck.step()
-    print(json.dumps([before, compiled(), deck.engine.knobs["/latent/1"], int(deck.state["lost_done"])]))
+    print(json.dumps([before, compiled(), deck.engine.values["/latent/1"], int(deck.state["lost_done"])]))
 registry.close()
 """
 

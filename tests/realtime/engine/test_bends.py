@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from export.bending.bend import bend_file
 from export.format.io import load
 from realtime import Session
-from realtime.engine.bends import order, touched
+from realtime.engine.bends import channel_order, channel_weights
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
 from realtime.ipc.layout import CAPTURE, RAMP, RESTORE
@@ -152,12 +152,12 @@ def test_all_channels_one_channel_or_some_of_them(layered: dict[str, Path]) -> N
 def test_turning_the_amount_up_reaches_one_channel_after_the_other(
     channels: int, seed: int, a: float, b: float
 ) -> None:
-    places = order(channels, seed)
-    low, high = (touched(places, amount) for amount in sorted((a, b)))
+    places = channel_order(channels, seed)
+    low, high = (channel_weights(places, amount) for amount in sorted((a, b)))
     assert low.sum() == pytest.approx(min(a, b) * channels, abs=1e-6)
     assert np.all(low <= high)
-    assert np.all(touched(places, 1.0) == 1.0)
-    assert np.all(touched(places, 0.0) == 0.0)
+    assert np.all(channel_weights(places, 1.0) == 1.0)
+    assert np.all(channel_weights(places, 0.0) == 0.0)
     assert np.abs(high - low).sum() == pytest.approx(abs(a - b) * channels, abs=1e-6)
 
 
