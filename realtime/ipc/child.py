@@ -1,7 +1,7 @@
-"""A process of ours: a module that is run with lines of JSON on its standard input and output.
+"""Child processes: a module that reads requests as lines of JSON on standard input, and replies on standard output.
 
-The host's end of the pipe is what the child lives by: when it closes, however the host ended, the child ends too. A
-fresh interpreter is started instead of a fork or a spawn, so that a player's own script needs no guard around its main.
+When the host ends, however it does, the pipe closes and the child ends too. A fresh interpreter is started, neither
+forked nor spawned by `multiprocessing`, so that a user's script needs no `if __name__ == "__main__"`.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ STOP_TIMEOUT_S = 2.0
 
 
 class ChildError(GlitchError):
-    """The process said what is wrong, or ended, or doesn't answer."""
+    """The process replied with an error, or has ended, or doesn't reply."""
 
 
 class Child:
-    """Starts `python -m module` and talks with it, a question at a time.
+    """Runs `python -m module` and sends it requests, one at a time.
 
     Parameters
     ----------
     module
-        What to run.
+        Name of the module.
     name
-        What errors call it, with its article: "The deck".
+        Names the process in errors, with its article: "The deck".
     """
 
     def __init__(self, module: str, name: str) -> None:
@@ -42,7 +42,7 @@ class Child:
         self._process = subprocess.Popen(
             [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **detached()
         )
-        threading.Thread(target=self._listen, name=module, daemon=True).start()
+        threading.Thread(target=self._read_replies, name=module, daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -55,12 +55,24 @@ class Child:
         return self._process.poll() is None
 
     def ask(self, timeout_s: float, **message: Any) -> dict[str, Any]:
-        """Send a line, and give the line that comes back.
+        """Send a request and wait for the reply.
+
+        Parameters
+        ----------
+        timeout_s
+            How long to wait, in s.
+        message
+            The request, anything that JSON can hold.
+
+        Returns
+        -------
+        reply : dict
+            The child's reply.
 
         Raises
         ------
         ChildError
-            It answers with an error, ends, or says nothing for `timeout_s`.
+            The child replies with an error, ends, or sends nothing for `timeout_s`.
         """
         with self._lock:
             try:
@@ -68,7 +80,7 @@ class Child:
                 self._process.stdin.write(json.dumps(message) + "\n")
                 self._process.stdin.flush()
             except (OSError, ValueError):
-                pass  # it has ended; why, it may have said
+                pass  # it has ended; its last reply may say why
             try:
                 answer = self._answers.get(timeout=timeout_s)
             except queue.Empty:
@@ -76,12 +88,12 @@ class Child:
                     f"{self._name} says nothing for {timeout_s:.0f} s; is the machine overloaded?"
                 ) from None
         if "error" in answer:
-            self._answers.put(answer)  # whoever asks again hears it again
+            self._answers.put(answer)  # for later requests as well
             raise ChildError(answer["error"])
         return answer
 
     def close(self) -> None:
-        """End the process, kindly and then not."""
+        """End the process: close its pipe, and kill it after `STOP_TIMEOUT_S`."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
@@ -91,11 +103,11 @@ class Child:
             self.kill()
 
     def kill(self) -> None:
-        """End the process at once."""
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
 
-    def _listen(self) -> None:
+    def _read_replies(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             with contextlib.suppress(ValueError):
@@ -107,34 +119,42 @@ class Child:
 
 
 class Requests:
-    """The child's side: what the host asks, line by line. `None` when the host is gone."""
+    """The child's side: the requests of the host.
+
+    When the host is gone, the process ends after `grace_s` seconds, even if a call into a driver hangs.
+
+    Parameters
+    ----------
+    grace_s
+        Time for the process to end by itself, in s.
+    """
 
     def __init__(self, grace_s: float = STOP_TIMEOUT_S) -> None:
         self._grace_s = grace_s
         self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        threading.Thread(target=self._listen, name="orders", daemon=True).start()
+        threading.Thread(target=self._read_lines, name="requests", daemon=True).start()
 
     def next(self) -> dict[str, Any] | None:
-        """Wait for the next order."""
+        """Wait for the next request; None when the host is gone."""
         return self._lines.get()
 
-    def _listen(self) -> None:
+    def _read_lines(self) -> None:
         for line in sys.stdin:
             self._lines.put(json.loads(line))
         self._lines.put(None)
-        end = threading.Timer(self._grace_s, os._exit, [0])  # even where a call into a driver hangs
+        end = threading.Timer(self._grace_s, os._exit, [0])
         end.daemon = True
         end.start()
 
 
 def reply(**message: Any) -> None:
-    """Answer the host."""
+    """Reply to the host's request."""
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 
 
 def detached() -> dict[str, Any]:
-    """Keep Ctrl-C from reaching the child: the host decides how to end it."""
+    """Return options of `subprocess.Popen` that keep Ctrl-C from the child, since the host ends it."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}

@@ -1,13 +1,14 @@
-"""Compiled functions, kept on disk from one start to the next.
+"""Compiled functions, cached on disk from one start to the next.
 
-numba keeps what it has compiled for as long as the function's own file stays as it is. But what a function calls, the
-layouts that it reads and the constants in it come from other files too: after an upgrade it would go on with those of
-before. So all of it is kept in a folder that is named after what all files of the stage hold.
+numba's cache is valid until the function's own file changes. But its callees, record layouts and constants come from
+other files as well, and after an upgrade the old ones would still be used. So the cache is a folder of our own, named
+by a hash of all files of the stage.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -22,59 +23,65 @@ from numba import cfunc, njit
 from realtime.ipc.folders import data_folder
 
 PACKAGE = Path(__file__).parents[1]
-NAME = "glitch-live-"
-OLD_S = 24 * 3600.0  # code of another version that nobody has used for so long is removed
+PREFIX = "glitch-live-"
+MAX_UNUSED_S = 24 * 3600.0  # code of other versions is removed when it was not used for this long
 
 config: Any = numba.config
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function; it divides as numpy does and lets other threads of Python run."""
-    with _kept_apart():
+    """Compile a function on its first call, or load it from the cache.
+
+    It divides as numpy does (no exception for zero) and releases the interpreter's lock.
+    """
+    with _own_cache():
         return njit(error_model="numpy", nogil=True, cache=True)(function)
 
 
 def callback(signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function that C calls."""
+    """Return a decorator that compiles a function at once, for C to call by its `address`.
 
-    def compile_it(function: Callable[..., Any]) -> Any:
-        with _kept_apart():
+    Parameters
+    ----------
+    signature
+        Of numba types.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        with _own_cache():
             return cfunc(signature, error_model="numpy", cache=True)(function)
 
-    return compile_it
+    return decorate
 
 
-def _made() -> Path:
-    """Make the folder: in NUMBA_CACHE_DIR, else beside the files, or where what is the user's lies."""
+@functools.cache
+def _cache_folder() -> Path:
+    """Make the folder: in NUMBA_CACHE_DIR, else beside the package, else among the user's data."""
     code = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         code.update(path.read_bytes())
-    name = f"{NAME}{code.hexdigest()[:16]}"
+    name = f"{PREFIX}{code.hexdigest()[:16]}"
     bases = [Path(config.CACHE_DIR)] if config.CACHE_DIR else [PACKAGE / "__pycache__", data_folder() / "compiled"]
     for base in bases:
         with contextlib.suppress(OSError):
             (base / name).mkdir(parents=True, exist_ok=True)
-            os.utime(base / name)  # so that others see that it is used
-            _tidy(base)
+            os.utime(base / name)  # marks it as used
+            _remove_unused(base)
             return base / name
     return bases[-1] / name
 
 
-def _tidy(base: Path) -> None:
-    """Remove what nobody has used for long."""
-    for kept in base.glob(f"{NAME}*"):
+def _remove_unused(base: Path) -> None:
+    for kept in base.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
-            if time.time() - kept.stat().st_mtime > OLD_S:
+            if time.time() - kept.stat().st_mtime > MAX_UNUSED_S:
                 shutil.rmtree(kept)
 
 
-_folder = _made()
-
-
 @contextlib.contextmanager
-def _kept_apart() -> Iterator[None]:
-    """Let numba choose our folder, for a moment: where other code keeps its own is not ours to say."""
-    before, config.CACHE_DIR = config.CACHE_DIR, str(_folder)
+def _own_cache() -> Iterator[None]:
+    """Let numba use our folder while a function is declared; the cache of other code stays where it was."""
+    before, config.CACHE_DIR = config.CACHE_DIR, str(_cache_folder())
     try:
         yield
     finally:

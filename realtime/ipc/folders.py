@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def data_folder() -> Path:
-    """Give the folder for the user's data, by the convention of the operating system."""
+    """Return the folder for the user's data, by the convention of the operating system."""
     if sys.platform == "win32":
         base = Path(os.environ.get("APPDATA", Path.home()))
     elif sys.platform == "darwin":

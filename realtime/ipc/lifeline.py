@@ -1,6 +1,6 @@
-"""How a child process learns that its parent is gone: its standard input, a pipe that the parent holds, ends.
+"""Notice of the parent's end, for a child process: its standard input, a pipe from the parent, is closed.
 
-The operating system closes the pipe however the parent ends, on every system, without polling and without signals.
+The operating system closes the pipe however the parent ends, on every system, without polling or signals.
 """
 
 from __future__ import annotations
@@ -11,8 +11,19 @@ import threading
 from collections.abc import Callable
 
 
-def on_parent_exit(call: Callable[[], None]) -> threading.Thread:
-    """Call `call` from a thread of its own once the parent has ended or closed its end of the pipe."""
+def on_parent_exit(callback: Callable[[], None]) -> threading.Thread:
+    """Call a function once the parent has ended or has closed its end of the pipe.
+
+    Parameters
+    ----------
+    callback
+        Called in a thread of its own.
+
+    Returns
+    -------
+    thread : threading.Thread
+        The daemon thread that waits.
+    """
     descriptor = sys.stdin.fileno()
 
     def wait() -> None:
@@ -21,7 +32,7 @@ def on_parent_exit(call: Callable[[], None]) -> threading.Thread:
                 pass
         except OSError:
             pass
-        call()
+        callback()
 
     thread = threading.Thread(target=wait, name="lifeline", daemon=True)
     thread.start()

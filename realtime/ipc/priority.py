@@ -1,4 +1,4 @@
-"""Priority for the threads that sound and control wait for, where the system grants it."""
+"""Priority for the threads that make sound and receive control, if the system grants it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,28 @@ import os
 import sys
 import threading
 
-DECK_PRIORITY = 20  # below the audio server's and device's threads, above everything else
-DEVICE_PRIORITY = 30  # the null device's own thread
-SWITCH_S = 5e-4
+DECK_PRIORITY = 20  # below the threads of audio server and device, above everything else
+DEVICE_PRIORITY = 30  # of the null device's thread
+SWITCH_INTERVAL_S = 5e-4
 
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 
 def request_realtime(level: int = DECK_PRIORITY) -> int:
-    """Ask for real-time scheduling of this thread; give the priority got, 0 for none.
+    """Request real-time scheduling for this thread.
 
     Linux grants it to members of the group that /etc/security/limits.d names (`audio` or `realtime`). Elsewhere the
-    process is put into the highest class that needs no privilege, and 0 is given.
+    process is put into the highest class that needs no privilege.
+
+    Parameters
+    ----------
+    level
+        Priority of `SCHED_FIFO`, 1 to 99.
+
+    Returns
+    -------
+    level : int
+        The priority that was granted, 0 for none.
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
@@ -38,16 +48,21 @@ def request_realtime(level: int = DECK_PRIORITY) -> int:
 
 
 def drop_priority() -> None:
-    """Go behind everybody who plays: a process that ends has memory to free, and that takes a core for a while."""
+    """Return to ordinary priority before the process ends: freeing its memory occupies a core for a while."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def raise_thread_priority(niceness: int = -15) -> None:
-    """Let this thread go before ordinary ones, but never before audio: for what receives controls.
+    """Give this thread, which receives controls, priority over ordinary ones but not over audio.
 
-    Real-time priority would be wrong here: a flood of messages must not take a core from the decks.
+    It gets no real-time priority, because a flood of messages must not take a core from the decks.
+
+    Parameters
+    ----------
+    niceness
+        -20 to 19; lower goes first.
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
@@ -55,20 +70,25 @@ def raise_thread_priority(niceness: int = -15) -> None:
 
 
 def reduce_pauses() -> None:
-    """Keep this process from pauses in which no key is heard, now that it has all that it needs.
+    """Shorten the pauses of this process, which would delay notes; call it when everything is loaded.
 
-    Collecting garbage among all that a host has loaded takes 40 ms and more, so what is there now is looked at once and
-    never again. And a thread that waits for the interpreter gets it within half a millisecond, not five.
+    A garbage collection over all of a host's objects takes 40 ms and more, so those that exist now are collected once
+    and then exempted. And a thread that waits for the interpreter gets it after 0.5 ms instead of 5.
     """
     gc.collect()
     gc.freeze()
-    sys.setswitchinterval(SWITCH_S)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
 
 
 def lock_memory() -> bool:
-    """Keep the pages that this process has touched from being taken away again; say whether the system agreed.
+    """Lock the pages that this process has touched, and those to come, in memory.
 
-    Without it a page of code that wasn't run for a while may have to come back from the disk, in the middle of a hop.
+    Without it, code that hasn't run for a while may have to be read from disk in the middle of a hop.
+
+    Returns
+    -------
+    locked : bool
+        Whether the system granted it.
     """
     if sys.platform != "linux":
         return False

@@ -1,7 +1,7 @@
-"""Which process owns which segment, so that segments of dead sessions are removed.
+"""Registry of segments by owner, so that those of dead sessions can be removed.
 
 Segments are named `glitch-<pid>-<n>` and listed in a file that their owner keeps locked. The operating system releases
-the lock when the process ends, however it ends; the next session sweeps the segments of unlocked lists.
+the lock when the process ends, however it does; the next session sweeps the segments of unlocked lists.
 """
 
 from __future__ import annotations
@@ -21,9 +21,17 @@ from export.errors import GlitchError
 
 
 class Registry:
-    """The note of which segments this process owns, in a file it keeps locked while it lives.
+    """The list of segments that this process owns.
 
-    The operating system lets go of the lock when the process ends, however it ends; that is what `sweep` asks.
+    Parameters
+    ----------
+    folder
+        Where lists are kept; None takes `registry_folder()`.
+
+    Raises
+    ------
+    GlitchError
+        The file cannot be locked.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -35,26 +43,37 @@ class Registry:
             raise GlitchError(f"Cannot lock {self._path}; check that the folder allows it.")
 
     def new_name(self) -> str:
-        """Note and give a name for a segment."""
+        """Return a new name for a segment, and list it."""
         name = f"glitch-{os.getpid()}-{secrets.token_hex(4)}"
         self._file.write(name + "\n")
         self._file.flush()
         return name
 
     def close(self) -> None:
-        """Forget the note; the segments are gone by now."""
+        """Remove the list. The segments must be closed by now."""
         self._file.close()
         self._path.unlink(missing_ok=True)
 
 
 def registry_folder() -> Path:
-    """Say where notes of living sessions are kept."""
+    """Return the folder of the lists, one for each user."""
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
     return Path(tempfile.gettempdir()) / f"glitch-live-{user}"
 
 
 def sweep(folder: Path | None = None) -> list[str]:
-    """Remove the segments that dead sessions left behind, and say which they were."""
+    """Remove the segments of dead sessions.
+
+    Parameters
+    ----------
+    folder
+        Where lists are kept; None takes `registry_folder()`.
+
+    Returns
+    -------
+    names : list[str]
+        The segments that were removed.
+    """
     folder = folder or registry_folder()
     swept: list[str] = []
     for path in sorted(folder.glob("*-*")) if folder.is_dir() else []:
@@ -83,7 +102,13 @@ def _remove(name: str) -> bool:
 
 
 def try_lock(file: IO[str]) -> bool:
-    """Take the file's lock if it is free; it is held until the file is closed."""
+    """Lock a file until it is closed, if nobody else has locked it.
+
+    Returns
+    -------
+    locked : bool
+        Whether the lock was free.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -102,7 +127,7 @@ def try_lock(file: IO[str]) -> bool:
 
 @contextlib.contextmanager
 def untracked() -> Iterator[None]:
-    """Keep Python's resource tracker out of it: it would remove what others still use. `sweep` is our way."""
+    """Keep segments from Python's resource tracker, which would remove those that other processes still use."""
     kept = resource_tracker.register, resource_tracker.unregister
     resource_tracker.register = resource_tracker.unregister = lambda *_: None
     try:

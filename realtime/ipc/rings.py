@@ -1,10 +1,13 @@
-"""Rings with one writer and one reader, in memory that two processes share.
+"""Ring buffers in shared memory, each with one writer and one reader.
 
-A ring's indices count frames since the beginning and never wrap (an int64 lasts six million years at 48 kHz). The
-writer fills, then publishes its index with a *release*; the reader loads it with an *acquire*, so that it never sees an
-index before the frames behind it. x86 forgives a missing fence, ARM doesn't.
+The indices of a ring count entries since the beginning and never wrap (an int64 lasts six million years at 48 kHz). The
+writer fills in the entries and publishes its index with a *release* store; the reader loads it with an *acquire*, so
+that it never sees an index before its entries. x86 works without these fences, ARM doesn't.
 
-All functions are compiled, take plain arrays, and hold neither lock nor interpreter.
+All functions are compiled, take plain arrays, and run without a lock and without the interpreter.
+
+Their arguments: `indices` [shape=(INDEX_WORDS,), int64] holds the ring's `READ` and `WRITE` index; the entries are in
+an array of their own.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ def _load_acquire(_typing: Any, indices: Any, at: Any) -> Any:
     return types.int64(indices, types.int64), generate
 
 
-# load_acquire(indices, at): read `indices[at]` so that all that was written before it was published is seen.
+# load_acquire(indices, at): read `indices[at]`, with everything written before it was published visible.
 load_acquire: Any = intrinsic(_load_acquire)
 
 
@@ -42,19 +45,35 @@ def _store_release(_typing: Any, indices: Any, at: Any, value: Any) -> Any:
     return types.void(indices, types.int64, types.int64), generate
 
 
-# store_release(indices, at, value): publish `value` at `indices[at]` after all that was written before.
+# store_release(indices, at, value): publish `value` at `indices[at]` after everything written before.
 store_release: Any = intrinsic(_store_release)
 
 
 @compiled
 def fill(indices: np.ndarray) -> int:
-    """Give the number of frames in the ring."""
+    """Return the number of entries (audio frames, events) in a ring."""
     return load_acquire(indices, WRITE) - load_acquire(indices, READ)
 
 
 @compiled
 def push_audio(indices: np.ndarray, ring: np.ndarray, channels: int, audio: np.ndarray) -> bool:
-    """Append audio [shape=(channels, frames)], all of it or, where it doesn't fit, none."""
+    """Append audio, all of it or, if it doesn't fit, none.
+
+    Parameters
+    ----------
+    indices
+        Of the ring.
+    ring : np.ndarray [shape=(capacity * channels,)], float32
+        Interleaved.
+    channels
+        Of the ring.
+    audio : np.ndarray [shape=(channels, frames)], float32
+        To append.
+
+    Returns
+    -------
+    fitted : bool
+    """
     frames = audio.shape[1]
     capacity = ring.size // channels
     write = indices[WRITE]
@@ -69,22 +88,8 @@ def push_audio(indices: np.ndarray, ring: np.ndarray, channels: int, audio: np.n
 
 
 @compiled
-def push_event(indices: np.ndarray, events: np.ndarray, sample: int, parameter: int, value: float) -> bool:
-    """Append an event, or say that the ring is full."""
-    write = indices[WRITE]
-    if write - load_acquire(indices, READ) >= events.size:
-        return False
-    event = events[write % events.size]
-    event.sample = sample
-    event.parameter = parameter
-    event.value = value
-    store_release(indices, WRITE, write + 1)
-    return True
-
-
-@compiled
 def push_events(indices: np.ndarray, events: np.ndarray, batch: np.ndarray) -> bool:
-    """Append events that the reader sees together: all of them, or, where they don't fit, none."""
+    """Append events, which the reader sees all at once; return False, with none appended, if they don't fit."""
     write = indices[WRITE]
     if batch.size > events.size - (write - load_acquire(indices, READ)):
         return False
@@ -96,7 +101,7 @@ def push_events(indices: np.ndarray, events: np.ndarray, batch: np.ndarray) -> b
 
 @compiled
 def pop_events(indices: np.ndarray, events: np.ndarray, into: np.ndarray) -> int:
-    """Move entries of any kind out of their ring, in order, as many as `into` holds; give their number."""
+    """Move the oldest entries of any dtype out of a ring, as many as `into` holds; return their number."""
     read = indices[READ]
     count = min(load_acquire(indices, WRITE) - read, into.size)
     for i in range(count):
@@ -107,7 +112,7 @@ def pop_events(indices: np.ndarray, events: np.ndarray, into: np.ndarray) -> int
 
 @compiled
 def push_done(indices: np.ndarray, done: np.ndarray, frame: int, sample: int, parameter: int, value: float) -> bool:
-    """Note what a deck did before a frame, or say that the log is full."""
+    """Append an event that a deck applied before a frame to its log; return False if the log is full."""
     write = indices[WRITE]
     if write - load_acquire(indices, READ) >= done.size:
         return False
@@ -131,7 +136,7 @@ def push_command(
     over: float,
     number: int,
 ) -> bool:
-    """Append a command, or an entry of the callback's log, or say that there is no room."""
+    """Append a command, or an entry of the callback's log; return False if the ring is full."""
     write = indices[WRITE]
     if write - load_acquire(indices, READ) >= commands.size:
         return False
@@ -148,5 +153,5 @@ def push_command(
 
 @compiled
 def clear(indices: np.ndarray) -> None:
-    """Forget all entries of a ring; the reader's to call."""
+    """Drop all entries of a ring; only the reader may call it."""
     store_release(indices, READ, load_acquire(indices, WRITE))

@@ -1,7 +1,7 @@
-"""Which sample of the clock a time is.
+"""Conversion of time to sample positions on the clock.
 
-The clock stands still within a block and then goes on by all of it, so a look at it tells a time only to a block. Many
-looks tell it better: the one that is furthest ahead of its time came the soonest after a step.
+The clock advances by whole blocks, so one reading of it gives a time only to a block. Several readings do better: the
+one with the highest position for its time came soonest after a block began.
 """
 
 from __future__ import annotations
@@ -9,30 +9,36 @@ from __future__ import annotations
 import time
 from typing import Any
 
-KEPT_S = 0.2
-LATE_S = 0.005  # a callback may be late by so much, and the device has left nothing out
+KEPT_S = 0.2  # readings older than this are dropped
+LATE_S = 0.005  # a callback may be late by this much without blocks having been dropped
 
 
 class SampleClock:
-    """Looks at the clock of a stream, and what they tell."""
+    """Reads the clock of a stream and converts times to sample positions.
+
+    Parameters
+    ----------
+    stream : np.void
+        The stream's entry in its segment.
+    """
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._looks: list[tuple[float, float]] = []  # when, and which sample its second 0 would be
+        self._readings: list[tuple[float, float]] = []  # time in s, and sample position of time 0
 
-    def look(self) -> None:
-        """Look at the clock; without some looks in every fifth of a second a time is known to a block only."""
+    def observe(self) -> None:
+        """Read the clock; with fewer than a few readings every 0.2 s, conversions are exact only to a block."""
         now = time.monotonic()
         rate = float(self._stream["sample_rate"])
         zero = int(self._stream["clock"]) - now * rate
-        looks = [(when, other) for when, other in self._looks if now - when < KEPT_S]
+        readings = [(when, other) for when, other in self._readings if now - when < KEPT_S]
         step = int(self._stream["largest_block"]) + LATE_S * rate
-        if looks and zero < max(other for _, other in looks) - step:
-            looks.clear()  # the device left some out, and time has gone on
-        self._looks = [*looks, (now, zero)]
+        if readings and zero < max(other for _, other in readings) - step:
+            readings.clear()  # the device has dropped blocks
+        self._readings = [*readings, (now, zero)]
 
     def sample_at(self, unix_time: float) -> int:
-        """Give the sample that the device asks for at a time."""
-        self.look()
+        """Return the sample position that the device asks for at a Unix time in s."""
+        self.observe()
         at = time.monotonic() + unix_time - time.time()
-        return round(max(zero for _, zero in self._looks) + at * float(self._stream["sample_rate"]))
+        return round(max(zero for _, zero in self._readings) + at * float(self._stream["sample_rate"]))

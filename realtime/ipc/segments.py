@@ -1,4 +1,4 @@
-"""Segments of shared memory, seen as named arrays."""
+"""Segments of shared memory as named arrays."""
 
 from __future__ import annotations
 
@@ -17,10 +17,19 @@ from realtime.ipc.registry import Registry, untracked
 
 
 class Segment:
-    """A block of shared memory seen as named arrays.
+    """A block of shared memory as named arrays.
 
-    Made with `create` by the one process that owns it, opened with `attach` by the others. `close` gives the mapping
-    back; the owner's `close` also removes the segment.
+    One process owns it and makes it with `create`; others open it with `attach`. `close` unmaps it, and the owner's
+    `close` also removes it.
+
+    Attributes
+    ----------
+    name : str
+        To attach to it; empty for a local one.
+    geometry : Geometry
+        Its sizes.
+    arrays : dict[str, np.ndarray]
+        By the names of `realtime.ipc.layout.fields`; `segment["name"]` is short for it.
     """
 
     def __init__(self, memory: SharedMemory | None, geometry: Geometry, *, owner: bool) -> None:
@@ -33,19 +42,19 @@ class Segment:
         buffer = memory.buf if memory is not None else bytearray(size(geometry) + 64)
         assert buffer is not None
         for name, (dtype, shape) in fields(geometry).items():
-            # frombuffer, not ndarray: it holds the buffer, so that nothing is unmapped under a view that somebody kept
+            # frombuffer keeps a reference to the buffer, so that nothing is unmapped while a view exists
             flat = np.frombuffer(buffer, dtype, math.prod(shape), offset)
             self.arrays[name] = flat.reshape(shape)
             offset += padded(flat.nbytes)
 
     @classmethod
     def local(cls, geometry: Geometry) -> Self:
-        """Make a segment that no other process sees, in plain memory."""
+        """Make a segment of zeros in plain memory, which no other process can attach to."""
         return cls(None, geometry, owner=False)
 
     @classmethod
     def create(cls, geometry: Geometry, registry: Registry) -> Self:
-        """Make a segment of zeros and note it in the registry."""
+        """Make a segment of zeros and list it in the registry."""
         name = registry.new_name()
         with untracked():
             memory = SharedMemory(name=name, create=True, size=size(geometry))
@@ -56,12 +65,12 @@ class Segment:
 
     @classmethod
     def attach(cls, name: str) -> Self:
-        """Open a segment that another process made.
+        """Open a segment that another process has made.
 
         Raises
         ------
         GlitchError
-            There is no such segment, or another version of the program made it.
+            There is no such segment, or another version of the program has made it.
         """
         try:
             with untracked():
@@ -76,18 +85,18 @@ class Segment:
             memory.close()
             raise GlitchError(f"'{name}' holds no session, or one that is just being made; try again.") from None
         if geometry.version != VERSION:
-            raise GlitchError(f"The session '{name}' speaks version {geometry.version} of the layout, not {VERSION}.")
+            raise GlitchError(f"The session '{name}' has version {geometry.version} of the layout, not {VERSION}.")
         return cls(memory, geometry, owner=False)
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.arrays[name]
 
     def address(self, name: str) -> int:
-        """Give the address of an array in this process."""
+        """Return the address of an array in this process."""
         return int(self.arrays[name].ctypes.data)
 
     def write_info(self, info: dict[str, Any]) -> None:
-        """Describe the session for those who attach (stream segment only)."""
+        """Write a description of the session for processes that attach (stream segment only)."""
         data = json.dumps(info).encode()
         area = self.arrays["info"]
         if len(data) >= area.size:
@@ -96,30 +105,30 @@ class Segment:
         area[len(data)] = 0
 
     def read_info(self) -> dict[str, Any]:
-        """Read what `write_info` wrote."""
+        """Read the description that `write_info` wrote."""
         data = self.arrays["info"].tobytes()
         info: dict[str, Any] = json.loads(data[: data.index(0)] or b"{}")
         return info
 
     def write_text(self, name: str, text: str) -> None:
-        """Put a text into an array of bytes, as much of it as fits."""
+        """Write a text into an array of bytes, cut to its size."""
         area = self.arrays[name]
         data = text.encode()[: area.size - 1] + b"\0"
         area[: len(data)] = np.frombuffer(data, np.uint8)
 
     def read_text(self, name: str) -> str:
-        """Read what `write_text` wrote."""
+        """Read the text that `write_text` wrote."""
         return self.arrays[name].tobytes().split(b"\0")[0].decode(errors="ignore")
 
     def close(self) -> None:
-        """Remove the segment if it is ours, and give the mapping back as soon as nobody holds a view of it."""
+        """Remove the segment if this process owns it, and unmap it as soon as no view of it is left."""
         self.arrays.clear()
         if self._memory is None:
             return
         if self._owner:
             with contextlib.suppress(FileNotFoundError), untracked():
                 self._memory.unlink()
-        _let_go(self._memory)
+        _unmap(self._memory)
 
     def __enter__(self) -> Self:
         return self
@@ -128,11 +137,11 @@ class Segment:
         self.close()
 
 
-def _let_go(memory: SharedMemory) -> None:
-    """Close a mapping, or, while somebody still holds a view, leave it to the last of them."""
+def _unmap(memory: SharedMemory) -> None:
+    """Close a mapping, or leave that to the last view of it."""
     try:
         memory.close()
     except BufferError:
         inside: Any = memory
-        inside._buf = inside._mmap = None  # the views keep the map, which closes itself when they are gone
+        inside._buf = inside._mmap = None  # the map closes itself with the last view
         memory.close()

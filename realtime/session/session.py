@@ -508,7 +508,7 @@ class Session:
 
     def tend(self) -> None:
         """Do once what keeps the audio going: act on what is due, supervise decks and device. Never waits."""
-        self.timing.look()
+        self.timing.observe()
         self.controls.tend()
         if self.osc is not None:
             counts, stream = self.osc.counts, self._stream_state

@@ -25,7 +25,7 @@ from pythonosc.osc_message_builder import build_msg
 from pythonosc.osc_server import BlockingOSCUDPServer
 
 from realtime.ipc import rings
-from realtime.ipc.layout import RING, Geometry
+from realtime.ipc.layout import EVENT, RING, Geometry
 from realtime.ipc.registry import Registry
 from realtime.ipc.segments import Segment
 from realtime.osc.router import Router
@@ -132,7 +132,7 @@ class RingStage:
         row = self.addresses[address]
         value = row.clip(number(values[0], address))
         self.values[row.index] = value
-        while not rings.push_event(self._index, self._events, int(at), row.index, value):
+        while not rings.push_events(self._index, self._events, np.array([(int(at), row.index, value)], EVENT)):
             time.sleep(1e-4)  # the deck that takes them has fallen behind
 
     def get(self, address: str) -> float:
@@ -144,7 +144,7 @@ def ours(count: int) -> Figures:
     registry = Registry()
     segment = Segment.create(Geometry("deck", 1, RING), registry)
     stage = RingStage(segment)
-    rings.push_event(segment["event_index"], segment["events"], 0, 0, 0.0)  # compiled before it is measured
+    rings.push_events(segment["event_index"], segment["events"], np.zeros(1, EVENT))  # compiled before it is measured
     deck = subprocess.Popen(
         [sys.executable, "-m", "tests.benchmarks.live.osc", "deck", segment.name, str(count)],
         stdout=subprocess.PIPE,

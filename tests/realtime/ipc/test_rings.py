@@ -50,7 +50,7 @@ def test_events_cross_threads_in_order_and_none_is_torn() -> None:
 
     def write() -> None:
         for n in range(total):
-            while not rings.push_event(indices, events, n, 2 * n, 3.0 * n):
+            while not rings.push_events(indices, events, np.array([(n, 2 * n, 3.0 * n)], EVENT)):
                 pass
 
     writer = threading.Thread(target=write)
@@ -85,5 +85,7 @@ def test_events_that_are_pushed_together_are_seen_together() -> None:
 
 def test_a_full_event_ring_says_so() -> None:
     indices, events = np.zeros(INDEX_WORDS, np.int64), np.zeros(4, EVENT)
-    assert [bool(rings.push_event(indices, events, 0, n, 0.0)) for n in range(6)] == [True] * 4 + [False] * 2
+    assert [bool(rings.push_events(indices, events, np.array([(0, n, 0.0)], EVENT))) for n in range(6)] == [
+        True
+    ] * 4 + [False] * 2
     assert indices[WRITE] == 4

@@ -29,7 +29,7 @@ class Device:
         until = self.now + seconds
         while self.now < until:
             self.now += every
-            self.timing.look()
+            self.timing.observe()
 
     def error(self, ahead: float) -> float:
         """By how much the sample of a time ahead is told too late."""
