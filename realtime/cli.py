@@ -207,7 +207,7 @@ def _greeting(session: object) -> str:
 
 
 def _list_devices() -> None:
-    from realtime.audio.stream import devices
+    from realtime.audio.devices import devices
 
     found = devices()
     for device in found:

@@ -2,15 +2,15 @@
 
     python -m realtime.audio.device_process
 
-It is a process of its own so that a driver that hangs or crashes can be given up and started again while the decks play
-on: PortAudio, for one, waits ten minutes for a JACK server that has died. The host's orders, each answered by a line:
+It is a process of its own so that a driver that hangs or crashes can be replaced while the decks play on: PortAudio,
+for one, waits ten minutes for a JACK server that has died. Requests of the host, each answered by a line:
 
 - `{"wanted", "rate", "model_rate", "model_channels", "input", "outputs", "inputs"}`: choose a device and its channels,
-  and an input if one is asked for. Answer: what they are.
-- `{"again", "hears", "rate", …}` in its place: take the devices of these very names, at another rate if need be, and
-  without the input if that isn't there.
-- `{"segment", "block", "latency"}`: open a stream on it that plays the segment.
-- `{"plug": slot, "deck", "gain", "ramp_ms"}`, `{"unplug": slot}`: tie a deck's segment to a slot, or let it go.
+  and an input unless `input` is null. Answer: the names, rate and channels.
+- the same with `"reopen"` and `"input_name"`: take the devices of exactly these names, at another rate if necessary,
+  and without the input if it is absent.
+- `{"segment", "block", "latency"}`: open a stream that plays the segment.
+- `{"plug": slot, "deck", "gain", "ramp_ms"}`, `{"unplug": slot}`: plug a deck's segment into a slot, or unplug it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ import time
 from typing import Any
 
 from export.errors import GlitchError
-from realtime.audio.stream import (
+from realtime.audio.devices import (
     Device,
     DeviceError,
     choose,
     choose_channels,
     choose_input,
-    fitting_rate,
-    named,
-    open_stream,
+    choose_rate,
+    find_named,
 )
+from realtime.audio.stream import open_stream
 from realtime.ipc.child import Requests, reply
 from realtime.ipc.priority import lock_memory
 from realtime.ipc.segments import Segment
@@ -38,36 +38,36 @@ BLOCK_TIMEOUT_S = 1.0
 
 
 def main() -> int:
-    """Run a device process; see the module's head."""
-    orders = Requests()
+    """Run a device process; see the module's docstring."""
+    requests = Requests()
     try:
-        return _serve(orders)
+        return _serve(requests)
     except GlitchError as error:
         reply(error=str(error))
         return 1
 
 
-def _serve(orders: Requests) -> int:
-    order = orders.next()
-    if order is None:
+def _serve(requests: Requests) -> int:
+    request = requests.next()
+    if request is None:
         return 0
-    device, source = _devices(order)
-    chosen = choose_channels(device, source, order["outputs"], order["inputs"], order["model_channels"])
-    again = "again" in order
-    rate = fitting_rate(device, order["rate"], order["model_rate"], channels=chosen.opened, strict=not again)
-    hears = str(source) if source is not None else ""
+    device, source = _find_devices(request)
+    chosen = choose_channels(device, source, request["outputs"], request["inputs"], request["model_channels"])
+    strict = "reopen" not in request
+    rate = choose_rate(device, request["rate"], request["model_rate"], channels=chosen.opened, strict=strict)
+    input_name = str(source) if source is not None else ""
     counts = {"channels": len(chosen.outputs), "inputs": len(chosen.inputs)}
-    reply(device=str(device), why=device.why, rate=rate, input=hears, **counts)
+    reply(device=str(device), why=device.why, rate=rate, input=input_name, **counts)
 
-    from realtime.audio.mixer import Mixer  # compiled code: loaded while the host goes on
+    from realtime.audio.mixer import Mixer  # compiled code, loaded while the host continues
 
-    order = orders.next()
-    if order is None:
+    request = requests.next()
+    if request is None:
         return 0
-    segment = Segment.attach(order["segment"])
+    segment = Segment.attach(request["segment"])
     maps = {"outputs": chosen.outputs, "input_map": chosen.inputs}
     mixer = Mixer(segment, rate, chosen.opened, inputs=chosen.opened_inputs, **maps)
-    stream = open_stream(mixer, device, source, sample_rate=rate, block=order["block"], latency=order["latency"])
+    stream = open_stream(mixer, device, source, sample_rate=rate, block=request["block"], latency=request["latency"])
     segment["stream"][0]["largest_block"] = 0
     stream.start()
     lock_memory()
@@ -75,19 +75,19 @@ def _serve(orders: Requests) -> int:
 
     state = segment["stream"][0]
     decks: dict[int, Segment] = {}
-    while (order := orders.next()) is not None:
-        if "plug" in order:
-            slot = order["plug"]
-            decks[slot] = Segment.attach(order["deck"])
-            mixer.plug(slot, decks[slot], gain=order["gain"], ramp_ms=order["ramp_ms"])
-        elif "unplug" in order:
-            mixer.unplug(order["unplug"])
+    while (request := requests.next()) is not None:
+        if "plug" in request:
+            slot = request["plug"]
+            decks[slot] = Segment.attach(request["deck"])
+            mixer.plug(slot, decks[slot], gain=request["gain"], ramp_ms=request["ramp_ms"])
+        elif "unplug" in request:
+            mixer.unplug(request["unplug"])
             last, began = int(state["callbacks"]), time.monotonic()
             while state["callbacks"] <= last + 1 and time.monotonic() - began < BLOCK_TIMEOUT_S:
-                time.sleep(1e-3)  # a callback may still be in the deck's memory
-            gone = decks.pop(order["unplug"], None)
-            if gone is not None:
-                gone.close()
+                time.sleep(1e-3)  # a callback may still use the deck's memory
+            unplugged = decks.pop(request["unplug"], None)
+            if unplugged is not None:
+                unplugged.close()
         reply(done=True)
     stream.close()
     for part in (*decks.values(), segment):
@@ -95,16 +95,16 @@ def _serve(orders: Requests) -> int:
     return 0
 
 
-def _devices(order: dict[str, Any]) -> tuple[Device, Device | None]:
-    """Find the output and, where one is asked for, the input."""
-    rate = order["model_rate"]
-    if "again" not in order:
-        device = choose(order["wanted"], rate)
-        return device, None if order["input"] is None else choose_input(order["input"], device)
-    found = named(order["again"], "output", rate)
+def _find_devices(request: dict[str, Any]) -> tuple[Device, Device | None]:
+    """Find the output, and the input if there is to be one."""
+    rate = request["model_rate"]
+    if "reopen" not in request:
+        device = choose(request["wanted"], rate)
+        return device, None if request["input"] is None else choose_input(request["input"], device)
+    found = find_named(request["reopen"], "output", rate)
     if found is None:
-        raise DeviceError(f"{order['again']} is not there.")
-    return found, named(order["hears"], "input", rate) if order["hears"] else None
+        raise DeviceError(f"{request['reopen']} is not there.")
+    return found, find_named(request["input_name"], "input", rate) if request["input_name"] else None
 
 
 if __name__ == "__main__":

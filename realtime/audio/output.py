@@ -1,4 +1,4 @@
-"""The host's side of the device process: which decks are plugged in, how loud, and another start when it is gone."""
+"""The host's side of the device process: plugs in decks, sends commands to the callback, and restarts the process."""
 
 from __future__ import annotations
 
@@ -13,39 +13,64 @@ from realtime.ipc.child import Child, ChildError
 from realtime.ipc.layout import FADE, GAIN, MUTE
 from realtime.ipc.segments import Segment
 
-ANSWER_S = 20.0
+REPLY_TIMEOUT_S = 20.0
 REPLUG_MS = 20.0
 
 
 @dataclass(frozen=True)
-class Played:
-    """The device that was opened."""
+class ChosenDevice:
+    """The device that was chosen.
+
+    Attributes
+    ----------
+    name : str
+        Of the output.
+    why : str
+        The reason why the null device was chosen, if it was.
+    sample_rate : float
+        In Hz.
+    channels : int
+        Channels of it that are played.
+    input : str
+        Name of the input device; empty for none.
+    inputs : int
+        Channels of the live input.
+    """
 
     name: str
-    why: str  # why it was chosen, where that needs saying
+    why: str
     sample_rate: float
-    channels: int  # that we play
+    channels: int
     input: str = ""
-    inputs: int = 0  # channels that we hear
+    inputs: int = 0
 
     def __str__(self) -> str:
         return self.name
 
 
 class Output:
-    """A device process, and the decks plugged into its slots.
+    """A device process, and the decks that are plugged into its slots.
 
-    `choose` starts it and finds the device, `open` lets it play. `reopen` starts another on the same device, by name,
-    and plugs everything in again.
+    `choose` finds the device and `open` begins to play. `reopen` starts another process for the device of the same
+    name, and plugs all decks in again.
+
+    Attributes
+    ----------
+    device : ChosenDevice
+        After `choose`.
+    latency_s, input_latency_s : float
+        From the callback to the speaker, and from the microphone to the callback, in s.
+    stopped_at : int
+        Sample position at which the last device process was given up.
     """
 
     def __init__(self) -> None:
         self._child = Child("realtime.audio.device_process", "The audio device")
-        self._plugged: dict[int, tuple[str, float]] = {}  # slot: name of the deck's segment, gain
+        self._plugged: dict[int, tuple[str, float]] = {}  # by slot: name of the deck's segment, gain
         self._lock = threading.Lock()
-        self._unsaid: dict[tuple[int, int], tuple[float, float]] = {}  # kind, slot: value, time of the fade
+        self._unsent: dict[tuple[int, int], tuple[float, float]] = {}  # by kind and slot: value, fade in samples
         self.latency_s = self.input_latency_s = 0.0
-        self.stopped_at = 0  # the clock when the last device process was given up
+        self.stopped_at = 0
 
     @property
     def pid(self) -> int:
@@ -54,7 +79,7 @@ class Output:
 
     @property
     def unreported_periods(self) -> int:
-        """Blocks by which the device is later than it says: PortAudio leaves one of JACK's out."""
+        """Blocks by which the latency is higher than reported: PortAudio omits one with JACK."""
         return int("(JACK" in self.device.name)
 
     @property
@@ -72,15 +97,28 @@ class Output:
         input_device: str | int | None = None,
         outputs: Sequence[int] | None = None,
         inputs: Sequence[int] | None = None,
-    ) -> Played:
-        """Find a device and its channels, and an input where one is asked for (`""` is the default one).
+    ) -> ChosenDevice:
+        """Choose a device with its channels, and an input.
+
+        Parameters
+        ----------
+        wanted
+            Index of the output device, or a part of its name; None takes the default one.
+        rate
+            Sample rate in Hz; None takes the model's.
+        model_rate, model_channels
+            Of the model.
+        input_device
+            Index of the input device, or a part of its name; `""` takes the default one, None has no live input.
+        outputs, inputs
+            Channels to play on and to capture, counted from 1; None takes the defaults.
 
         Raises
         ------
         ChildError
             There is no such device or channel, or it cannot play at that rate.
         """
-        self._order = {
+        self._choice = {
             "wanted": wanted,
             "rate": rate,
             "model_rate": model_rate,
@@ -89,20 +127,29 @@ class Output:
             "outputs": outputs,
             "inputs": inputs,
         }
-        self.device = self._choose(self._order)
-        self._hears = self.device.input
+        self.device = self._choose(self._choice)
+        self._input_name = self.device.input
         return self.device
 
-    def _choose(self, order: dict[str, Any]) -> Played:
-        a = self._child.ask(ANSWER_S, **order)
-        return Played(a["device"], a["why"], float(a["rate"]), int(a["channels"]), a["input"], int(a["inputs"]))
+    def _choose(self, order: dict[str, Any]) -> ChosenDevice:
+        a = self._child.ask(REPLY_TIMEOUT_S, **order)
+        return ChosenDevice(a["device"], a["why"], float(a["rate"]), int(a["channels"]), a["input"], int(a["inputs"]))
 
     def use(self, segment: Segment) -> None:
-        """Take the segment that will be played; what is asked of the callback from here on waits in it."""
+        """Set the stream segment; commands to the callback wait in it until the device is open."""
         self._segment, self._slots = segment, segment["slots"]
 
     def open(self, segment: Segment, *, block: int, latency: float | Literal["low", "high"]) -> None:
-        """Let the device play a stream segment.
+        """Open the device, and let it play a stream segment.
+
+        Parameters
+        ----------
+        segment
+            The stream segment.
+        block
+            Audio frames per callback; 0 leaves it to the device.
+        latency
+            As PortAudio takes it: `low`, `high`, or in s.
 
         Raises
         ------
@@ -111,75 +158,75 @@ class Output:
         """
         self._block, self._latency = block, latency
         self.use(segment)
-        answer = self._child.ask(ANSWER_S, segment=segment.name, block=block, latency=latency)
-        self.latency_s, self.input_latency_s = float(answer["latency_s"]), float(answer["input_latency_s"])
+        reply = self._child.ask(REPLY_TIMEOUT_S, segment=segment.name, block=block, latency=latency)
+        self.latency_s, self.input_latency_s = float(reply["latency_s"]), float(reply["input_latency_s"])
 
     def plug(self, slot: int, deck: Segment, *, gain: float, ramp_ms: float = 0.0) -> None:
-        """Tie a deck to a slot; it is heard from its next frames on. Without a device it waits for one."""
+        """Plug a deck into a slot; it plays from its next frames on, once there is a device."""
         self._plugged[slot] = (deck.name, gain)
         with contextlib.suppress(ChildError):
-            self._child.ask(ANSWER_S, plug=slot, deck=deck.name, gain=gain, ramp_ms=ramp_ms)
+            self._child.ask(REPLY_TIMEOUT_S, plug=slot, deck=deck.name, gain=gain, ramp_ms=ramp_ms)
 
     def unplug(self, slot: int) -> None:
-        """Let go of a deck; when this is done, nothing reads its memory any more."""
+        """Unplug a slot; when this returns, the callback doesn't use the deck's memory any more."""
         self._plugged.pop(slot, None)
         with contextlib.suppress(ChildError):
-            self._child.ask(ANSWER_S, unplug=slot)
+            self._child.ask(REPLY_TIMEOUT_S, unplug=slot)
 
     def gain(self, linear: float, sample: int = 0) -> None:
-        """Let the output's level go to another, from a sample of the clock on."""
+        """Set the linear gain of the output, at a sample position (0 for at once)."""
         self._command(GAIN, linear, sample=sample)
 
     def mute(self, on: bool, sample: int = 0) -> None:
-        """Silence the output, or open it, from a sample of the clock on."""
+        """Mute or unmute the output, at a sample position (0 for at once)."""
         self._command(MUTE, float(on), sample=sample)
 
     def fade(self, slot: int, gain: float, ramp_ms: float, sample: int = 0) -> None:
-        """Let a slot's gain go to another over a time."""
+        """Fade a slot to a linear gain over a time in ms, at a sample position (0 for at once)."""
         if slot in self._plugged:
             self._plugged[slot] = (self._plugged[slot][0], gain)
         self._command(FADE, gain, slot=slot, over=ramp_ms * self.device.sample_rate / 1000.0, sample=sample)
 
     def resend_commands(self) -> None:
-        """Say again what found no room: the device was away, and the last word counts."""
-        if not self._unsaid or rings.fill(self._segment["command_index"]):
+        """Send the latest commands that found the ring full while the device was gone."""
+        if not self._unsent or rings.fill(self._segment["command_index"]):
             return
-        unsaid, self._unsaid = self._unsaid, {}
-        for (kind, slot), (value, over) in unsaid.items():
+        unsent, self._unsent = self._unsent, {}
+        for (kind, slot), (value, over) in unsent.items():
             self._command(kind, value, slot=slot, over=over)
 
     def _command(self, kind: int, value: float, *, slot: int = 0, over: float = 0.0, sample: int = 0) -> None:
         index, commands = self._segment["command_index"], self._segment["commands"]
         with self._lock:
             if not rings.push_command(index, commands, sample, kind, slot, value, over, 0):
-                self._unsaid[kind, slot] = (value, over)
+                self._unsent[kind, slot] = (value, over)
 
     def silent(self, slot: int) -> bool:
         """Whether a slot has been faded out."""
         return bool(self._slots[slot]["gain"] == 0.0)
 
     def drained(self, slot: int) -> bool:
-        """Whether a slot's deck has run dry, and its fade is over."""
+        """Whether a slot's ring is empty, and its fade-out over."""
         s = self._slots[slot]
         return not s["active"] or bool(s["waiting"] and s["tail"] <= 0.0)
 
     def reopen(self) -> None:
-        """Give the device process up, and start another on the same device, and input if that is there.
+        """Replace the device process by another for the same device, with the input if it is there.
 
-        Decks are plugged in again, unless the device plays at another rate now: then they are of no use.
+        Decks are plugged in again unless the sample rate has changed, since then they must be replaced.
 
         Raises
         ------
         ChildError
-            The device isn't back.
+            The device is still absent.
         """
         self._child.kill()
         self.stopped_at = int(self._segment["stream"][0]["clock"])
         self._slots["active"] = 0
         self._child = Child("realtime.audio.device_process", "The audio device")
         before = self.device
-        again = {"again": before.name, "hears": self._hears, "rate": before.sample_rate}
-        device = self._choose(self._order | again)
+        reopen = {"reopen": before.name, "input_name": self._input_name, "rate": before.sample_rate}
+        device = self._choose(self._choice | reopen)
         if device.channels != before.channels:
             raise ChildError(f"{device} has {device.channels} channels now; give it back the {before.channels} it had.")
         self.device = device
@@ -187,8 +234,8 @@ class Output:
         if device.sample_rate != before.sample_rate:
             self._plugged.clear()
         for slot, (name, gain) in self._plugged.items():
-            self._child.ask(ANSWER_S, plug=slot, deck=name, gain=gain, ramp_ms=REPLUG_MS)
+            self._child.ask(REPLY_TIMEOUT_S, plug=slot, deck=name, gain=gain, ramp_ms=REPLUG_MS)
 
     def close(self) -> None:
-        """End the stream and its process."""
+        """Close the stream and end its process."""
         self._child.close()

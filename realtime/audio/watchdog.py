@@ -1,4 +1,4 @@
-"""Watches the device: one that asks for nothing any more is waited for, by name, and opened again when it is back."""
+"""The device watchdog: notices when the device stops, waits for it by name, and reopens it."""
 
 from __future__ import annotations
 
@@ -9,48 +9,57 @@ from realtime.audio.output import Output
 from realtime.ipc.child import ChildError
 from realtime.ipc.segments import Segment
 
-GONE_S = 1.0
+GONE_S = 1.0  # without a callback for this long, the device is gone
 RETRY_S = 1.0
 
 
-class DeviceWatch:
-    """Looks after an output, a few dozen times a second, until it is gone and back.
+class DeviceWatchdog:
+    """Watches over the device of an output.
 
     Parameters
     ----------
-    say
-        Takes sentences for the player.
-    back
-        Called when the device plays again, which may be at another rate.
+    output
+        To be reopened.
+    segment
+        The stream segment.
+    notify
+        Called with a sentence for the performer.
+    returned
+        Called when the device plays again, possibly at another sample rate.
     """
 
-    def __init__(self, output: Output, segment: Segment, say: Callable[[str], None], back: Callable[[], None]) -> None:
-        self._output, self._stream, self._say, self._back = output, segment["stream"][0], say, back
-        self._beat = (0, 0.0)  # the callbacks counted last, and when they were
+    def __init__(
+        self, output: Output, segment: Segment, notify: Callable[[str], None], returned: Callable[[], None]
+    ) -> None:
+        self._output, self._stream, self._notify, self._returned = output, segment["stream"][0], notify, returned
+        self._last = (0, 0.0)  # the number of callbacks, and the time at which it was last new
         self._retry_at = 0.0
-        self._why = ""  # it cannot be opened again, as it was said last
+        self._reason = ""  # the last reason given why the device cannot be reopened
 
-    def look(self) -> None:
-        """See whether the device asks for sound; try to open it again, now and then, where it doesn't."""
+    def check(self) -> None:
+        """Check whether the device still asks for blocks, and try to reopen it every second if not.
+
+        To be called a few dozen times a second.
+        """
         now, callbacks = time.monotonic(), int(self._stream["callbacks"])
-        if callbacks != self._beat[0]:
-            self._beat = (callbacks, now)
+        if callbacks != self._last[0]:
+            self._last = (callbacks, now)
             return
-        gone = not self._output.alive or now - self._beat[1] > GONE_S
+        gone = not self._output.alive or now - self._last[1] > GONE_S
         if not gone or now < self._retry_at:
             return
         if not self._retry_at:
-            self._say(f"{self._output.device} is gone; waiting for it to come back.")
-            self._why = f"{self._output.device} is not there."
+            self._notify(f"{self._output.device} is gone; waiting for it to come back.")
+            self._reason = f"{self._output.device} is not there."
         try:
             self._output.reopen()
         except ChildError as error:
-            if str(error) != self._why:
-                self._why = str(error)
-                self._say(self._why)
+            if str(error) != self._reason:
+                self._reason = str(error)
+                self._notify(self._reason)
             self._retry_at = time.monotonic() + RETRY_S
             return
-        self._beat = (-1, time.monotonic())
+        self._last = (-1, time.monotonic())
         self._retry_at = 0.0
-        self._say(f"{self._output.device} is back.")
-        self._back()
+        self._notify(f"{self._output.device} is back.")
+        self._returned()

@@ -23,7 +23,7 @@ from export.errors import GlitchError
 from export.format.card import Card
 from export.format.io import load
 from realtime.audio.output import Output
-from realtime.audio.watchdog import DeviceWatch
+from realtime.audio.watchdog import DeviceWatchdog
 from realtime.decks.client import DeckError, DeckProcess, start_deck_process, wait_for
 from realtime.decks.player import Player
 from realtime.decks.rack import Rack
@@ -428,7 +428,7 @@ class Session:
             self._start_midi(self._midi_names)
         if self._wants_window:
             self._open_window()
-        self._watch = DeviceWatch(self.output, self.segment, self.say, self._device_is_back)
+        self._watch = DeviceWatchdog(self.output, self.segment, self.say, self._device_is_back)
         supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         supervisor.start()
         self._stack.callback(supervisor.join)
@@ -519,7 +519,7 @@ class Session:
         self.rack.supervise()
         self.output.resend_commands()
         self.recordings.tend()
-        self._watch.look()
+        self._watch.check()
 
     def _device_is_back(self) -> None:
         """Go on with a device that was away; where it has another rate now, with decks that play at that."""

@@ -41,8 +41,9 @@ def describe(result: Figures) -> str:
 
 def measure(job: Job, kind: str) -> Figures:
     """Play for some seconds with one kind of callback, and count the blocks."""
+    from realtime.audio.devices import choose
     from realtime.audio.mixer import Mixer
-    from realtime.audio.stream import choose, open_stream
+    from realtime.audio.stream import open_stream
     from realtime.ipc import rings
     from realtime.ipc.layout import HISTORY, RING, Geometry
     from realtime.ipc.registry import Registry
