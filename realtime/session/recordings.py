@@ -125,7 +125,7 @@ class Recordings:
             self._errands.submit(self._write_take, where, begin, at, session.sample_rate)
         self._errands.submit(self._end, at, why)
         self._errands.submit(session.journal.stop_input)
-        self._errands.submit(session.journal.give_up, why)
+        self._errands.submit(session.journal.stop_because, why)
 
     def take_to(self, path: Path, begin: int) -> None:
         """Begin a take that is written to a file of the player's own."""

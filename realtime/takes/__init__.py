@@ -1,1 +1,20 @@
-"""Recordings, the journal, takes, and their rendering to the same samples."""
+"""Recordings, and takes, which can be rendered again to the same samples.
+
+==================  ================================================================================
+`recorder`          records the output, the live input or decks into files
+`soundfile_writer`  sound files that can be read while they grow
+`journal`           the continuous log of a session
+`take`              reading of a part of it in one file
+`renderer`          renders a take
+`deck_renderer`     renders one deck of a take, in a process of its own
+==================  ================================================================================
+"""
+
+__all__ = [
+    "deck_renderer",
+    "journal",
+    "recorder",
+    "renderer",
+    "soundfile_writer",
+    "take",
+]

@@ -1,7 +1,7 @@
-"""Recording: a thread that follows the history of the stage into files. The audio doesn't know of it.
+"""Recording: a thread that copies the history of the output into files, without involving the audio threads.
 
-All files of a recording begin at the same sample and are as long as each other. They can be read at any time; if the
-process is killed, what is missing is the last `HOLD_S` and a poll.
+All files of a recording begin at the same sample position and have the same length. They can be read at any time; if
+the process is killed, only the last `HOLD_S` and one polling interval are missing.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from realtime.takes.soundfile_writer import FORMATS, SoundFileWriter
 
 PARTS = ("output", "input", *LETTERS)
 POLL_S = 0.1
-HOLD_S = 0.25  # how far the files stay behind the clock, so that `close` can name a sample that is over
-SLICE = 4096  # frames to copy and write at once
-MAX_NAME_BYTES = 180  # file systems allow 255; a number and a part come on top
+HOLD_S = 0.25  # how far the files lag the clock, so that `close` can end at a position that is already over
+MAX_FRAMES = 4096  # audio frames that are copied and written at once
+MAX_NAME_BYTES = 180  # file systems allow 255; a number and a part are added
 
 REMEDIES = {
     errno.ENOSPC: "make room there, or record to another disk",
@@ -47,40 +47,40 @@ class RecordError(GlitchError):
 
 
 class Recorder:
-    """Writes what is played from a sample of the clock on, until it has enough or is closed.
+    """Records the output, the live input or decks from a sample position on.
 
     Parameters
     ----------
     path
-        A `.wav`, `.aiff` or `.caf` (32-bit float, the very samples) or `.flac` (24 bit, clipped at full scale) file. A
-        file that is there already is never written over: the new ones get a number, all of them the same.
+        A `.wav`, `.aiff` or `.caf` file (32-bit float, exact samples), or `.flac` (24 bit, clipped at full scale).
+        Existing files are never overwritten: the new files get a number, all of them the same.
     segment
         The stream segment.
     frames
-        How many to write; None records until `close`.
+        Audio frames to record; None records until `close`.
     parts
-        What to record, of `output`, `input` (the live input) and the decks' letters (before the master). The output
-        goes to `path`, the others beside it: `take.input.wav`, `take.a.wav`.
+        One or more of `output`, `input` (the live input) and the letters of decks (before the master). The output is
+        written to `path` and the others beside it: `take.input.wav`, `take.a.wav`.
 
     Attributes
     ----------
     rate : int
         Of the files, in Hz.
     path : Path
-        Where the output goes, with its number.
+        Of the output's file, with its number.
     paths : dict[str, Path]
         The file of each part.
     written : int
-        Frames that all parts hold.
+        Audio frames in all files.
     lost : int
-        Frames of them that are silent, because the disk was slower than the history is long.
+        Those of them that are silent because the disk was too slow for the history.
     error : str or None
-        Why writing has ended too early, in a sentence. The files keep what was written until then.
+        A sentence about why recording ended early. The files keep everything until then.
 
     Raises
     ------
     RecordError
-        A file cannot be made, a part doesn't exist, or there is no live input to record.
+        A file cannot be made, a part doesn't exist, or there is no live input.
     """
 
     def __init__(
@@ -111,22 +111,22 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     def start(self, sample: int) -> None:
-        """Begin with the frame that the clock calls `sample`; as far as the history reaches, it may be over."""
+        """Begin at a sample position, which may be over already if the history still reaches back to it."""
         self._next = sample
         self._thread.start()
 
     @property
     def done(self) -> bool:
-        """Whether the files are complete: all that was wanted is written, it was closed, or writing has failed."""
+        """Whether the files are complete: recorded in full, closed, or failed."""
         return self._finished.is_set()
 
     def close(self, until: int | None = None) -> None:
-        """Write what has been played, and complete the files.
+        """Write the rest, and complete the files.
 
         Parameters
         ----------
         until
-            The sample of the clock before which to end, if it is no longer ago than `HOLD_S`; None ends now.
+            Sample position to end before, at most `HOLD_S` ago; None ends now.
         """
         if not self._stop.is_set():
             now = int(self._stream["clock"])
@@ -138,21 +138,21 @@ class Recorder:
             self._thread.join()
 
     def _open(self, path: Path) -> tuple[Path, dict[str, SoundFileWriter]]:
-        """Make the files of all parts, under the first number for which nothing is there."""
-        for name in _free(path):
+        """Make the files of all parts, under the first number that is free."""
+        for name in _free_paths(path):
             with contextlib.ExitStack() as undo:
                 files = {}
                 try:
                     for part, source in self._sources.items():
                         files[part] = SoundFileWriter(_beside(name, part), self.rate, source.shape[1])
                         undo.callback(_discard, files[part])
-                except FileExistsError:  # somebody was faster
+                except FileExistsError:  # another recorder was faster
                     continue
                 except OSError as error:
                     raise RecordError(f"Cannot record to '{path}': {_reason(error)}.") from None
                 undo.pop_all()
             return name, files
-        raise AssertionError("numbers don't end")
+        raise AssertionError("unreachable")
 
     def _run(self) -> None:
         try:
@@ -163,7 +163,7 @@ class Recorder:
             self._complete()
 
     def _certain(self) -> int:
-        """Say up to which sample can be written, before it is known where the recording ends."""
+        """Return the sample position up to which the recording can be written while its end is open."""
         hold = 0 if self._wanted is not None else round(HOLD_S * self.rate)
         return int(self._stream["clock"]) - hold
 
@@ -173,7 +173,7 @@ class Recorder:
 
     def _catch_up(self, goal: Callable[[], int]) -> None:
         while not self._enough and self._next < (end := goal()):
-            count = min(SLICE, end - self._next)
+            count = min(MAX_FRAMES, end - self._next)
             if self._wanted is not None:
                 count = min(count, self._wanted - self.written)
             pieces = self._read(count)
@@ -185,11 +185,11 @@ class Recorder:
             self.written = written
 
     def _read(self, count: int) -> dict[str, np.ndarray]:
-        """Copy up to so many frames of all parts; what the callback has written over meanwhile is silence, and lost."""
+        """Copy up to `count` frames of all parts; frames that the callback has overwritten become silence, and lost."""
         begin = self._next % self._capacity
         end = min(begin + count, self._capacity)
         pieces = {part: source[begin:end].copy() for part, source in self._sources.items()}
-        clock, block = int(self._stream["clock"]), int(self._stream["largest_block"])  # a block that is being written
+        clock, block = int(self._stream["clock"]), int(self._stream["largest_block"])  # the block that is being written
         if clock + block - self._next > self._capacity:
             self._silent_until = clock - self._capacity // 2
         silent = min(count, self._silent_until - self._next)
@@ -199,7 +199,7 @@ class Recorder:
         return {part: np.zeros((silent, source.shape[1]), np.float32) for part, source in self._sources.items()}
 
     def _succeeds(self, file: SoundFileWriter, act: Callable[[], None]) -> bool:
-        """Do something to a file. A failure ends the recording, and the first one is told."""
+        """Write to a file; a failure ends the recording, and the first one is kept as `error`."""
         try:
             act()
         except OSError as error:
@@ -217,12 +217,19 @@ class Recorder:
 
 
 def check_path(path: str | os.PathLike[str], doing: str = "record to") -> None:
-    """Refuse what no recording can be called; `doing` is what cannot be done then.
+    """Check that a recording can be written to a path.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    doing
+        Names the action in errors.
 
     Raises
     ------
     RecordError
-        The name's ending is none that can be written, or its folder isn't there.
+        The suffix is unknown, the folder is missing, or no file can be made in it.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
@@ -235,12 +242,12 @@ def check_path(path: str | os.PathLike[str], doing: str = "record to") -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder in which no file can be made; one that is full is found out later.
+    """Check that a file can be made in a folder.
 
     Raises
     ------
     RecordError
-        Says why.
+        No file can be made, with the reason.
     """
     try:
         tempfile.TemporaryFile(dir=folder).close()
@@ -249,18 +256,35 @@ def check_folder(folder: Path) -> None:
 
 
 def timestamped_path(folder: Path, suffix: str = ".wav", now: datetime | None = None) -> Path:
-    """Give a name for a take that is free and sorts by time, as `2026-11-20 20-15-03.wav`, then `…-03_2.wav`."""
+    """Return a free path that sorts by time, such as `2026-11-20 20-15-03.wav` or `2026-11-20 20-15-03_2.wav`.
+
+    Parameters
+    ----------
+    folder
+        For the file.
+    suffix
+        Of the file.
+    now
+        The time to name; None takes the present.
+    """
     stem = f"{now or datetime.now():%Y-%m-%d %H-%M-%S}"
-    return next(_free(folder / f"{stem}{suffix}", "_"))
+    return next(_free_paths(folder / f"{stem}{suffix}", "_"))
 
 
 def recording_path(folder: Path, name: str) -> Path:
-    """Give the path in the folder for a name that came over the network; `.wav` where it has no ending.
+    """Return the path for a file name that came over the network.
+
+    Parameters
+    ----------
+    folder
+        For the file.
+    name
+        A plain file name; `.wav` is added if it has no suffix.
 
     Raises
     ------
     RecordError
-        It is more than a plain file name that every system allows, or its ending is none that can be written.
+        It is no plain file name that every system allows, or its suffix is unknown.
     """
     plain = name.isprintable() and not NOT_IN_NAMES & set(name) and name == name.strip()
     if not plain or not name or name.startswith(".") or name.endswith("."):
@@ -280,7 +304,7 @@ def recording_path(folder: Path, name: str) -> Path:
 
 
 def _source(segment: Segment, part: str) -> np.ndarray:
-    """Give the history of a part. [shape=(capacity, channels)]"""
+    """Return the history of a part [shape=(capacity, channels)]."""
     if part == "output":
         return segment["history"]
     if part in LETTERS:
@@ -296,8 +320,8 @@ def _beside(path: Path, part: str) -> Path:
     return path if part == "output" else path.with_stem(f"{path.stem}.{part}")
 
 
-def _free(path: Path, mark: str = "-") -> Iterator[Path]:
-    """Give the path, then `name-2`, `name-3` …, leaving out those of which any part is there."""
+def _free_paths(path: Path, mark: str = "-") -> Iterator[Path]:
+    """Yield the path, then `name-2`, `name-3` …, without those of which any part exists."""
     numbered = (path.with_stem(f"{path.stem}{mark}{n}") for n in itertools.count(2))
     for name in itertools.chain([path], numbered):
         if not any(os.path.lexists(_beside(name, part)) for part in PARTS):

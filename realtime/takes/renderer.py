@@ -1,8 +1,8 @@
-"""Makes the sound of a take again, faster than it was played: the same events, frames and faders, the same samples.
+"""Rendering of takes to the same samples, faster than real time.
 
-Each deck is an engine that is told, frame by frame, what the deck was told; the callback is the same compiled code, and
-the log of the one that played says when decks were plugged in, when their rings opened and ran dry, and what was faded.
-So what is heard again includes every dropout.
+Each deck is an engine with the same events before the same frames. The callback is the same compiled code, and its log
+says when decks were plugged in, when their rings opened and ran empty, and what was faded. So the render includes every
+dropout.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from realtime.takes.journal import CALLBACK
 from realtime.takes.recorder import check_path
 from realtime.takes.take import Take, TakeError, open_take
 
-STRETCH = 4096  # frames mixed at once
-SETTLED_S = 5.0  # nothing that ended so long before a take is heard in it
+MAX_FRAMES = 4096  # audio frames that are mixed at once
+SETTLED_S = 5.0  # a deck that ended this long before the take has no influence on it
 FORMATS = {".wav": "FLOAT", ".flac": "PCM_24"}
 
 
@@ -37,14 +37,23 @@ def render(
     library: Library,
     progress: Callable[[float], None] = lambda _share: None,
 ) -> Take:
-    """Render a take to an audio file, whole or not at all.
+    """Render a take to an audio file; no partial file is left if it fails.
 
     Parameters
     ----------
+    path
+        The take, or the journal of a session that was killed.
+    out
+        The file to write.
     library
-        Where models are looked for that are not where they were.
+        Searched for models that are not at their recorded paths.
     progress
-        Told from time to time what share is done.
+        Called from time to time with the share that is done, 0 to 1.
+
+    Returns
+    -------
+    take : Take
+        The take that was rendered.
 
     Raises
     ------
@@ -71,7 +80,24 @@ def render(
 def render_blocks(
     take: Take, library: Library, progress: Callable[[float], None] = lambda _share: None
 ) -> Iterator[np.ndarray]:
-    """Give a take's sound, portion by portion [shape=(frames, channels)]."""
+    """Render a take block by block.
+
+    Parameters
+    ----------
+    take
+        An open take.
+    library, progress
+        As for `render`.
+
+    Yields
+    ------
+    audio : np.ndarray [shape=(frames, channels)], float32
+
+    Raises
+    ------
+    TakeError
+        A model is missing, or the take has gaps or doesn't fit its models.
+    """
     stream = Segment.local(Geometry("stream", take.channels, HISTORY))
     mixer = Mixer(stream, take.sample_rate, take.channels)
     entries = take.entries[take.entries["source"] == CALLBACK]
@@ -82,9 +108,9 @@ def render_blocks(
         decks.start()
         while at < take.end:
             while following < len(entries) and entries[following]["sample"] <= at:
-                _do(entries[following], mixer, decks)
+                _apply_entry(entries[following], mixer, decks)
                 following += 1
-            until = min(take.end, at + STRETCH)
+            until = min(take.end, at + MAX_FRAMES)
             if following < len(entries):
                 until = min(until, int(entries[following]["sample"]))
             for deck in decks.plugged.values():
@@ -101,8 +127,8 @@ def render_blocks(
         decks.close()
 
 
-def _do(entry: np.void, mixer: Mixer, decks: _Decks) -> None:
-    """Let the callback find what it found then."""
+def _apply_entry(entry: np.void, mixer: Mixer, decks: _Decks) -> None:
+    """Bring slots and rings into the state that the callback logged."""
     kind, slot = int(entry["kind"]), int(entry["slot"])
     if kind in (PLUGGED, UNPLUGGED):
         if slot in decks.plugged:
@@ -122,82 +148,87 @@ def _do(entry: np.void, mixer: Mixer, decks: _Decks) -> None:
 
 
 class _Deck:
-    """A deck again: its ring, and what fills it. The sound of one without a model is silence."""
+    """A deck's ring, filled by a renderer; silent without a model."""
 
     def __init__(self, take: Take, number: int, model: Path | None) -> None:
-        said = take.decks[number]
-        self._begin = (take, number, model) if model is not None else None
-        self._again: DeckRenderer | None = None
-        self._made = np.zeros((int(said["channels"]), 0), np.float32)
-        self.segment = Segment.local(Geometry("deck", int(said["channels"]), int(said["capacity"])))
+        description = take.decks[number]
+        self._arguments = (take, number, model) if model is not None else None
+        self._renderer: DeckRenderer | None = None
+        self._decoded = np.zeros((int(description["channels"]), 0), np.float32)
+        self.segment = Segment.local(Geometry("deck", int(description["channels"]), int(description["capacity"])))
         self.segment["deck"][0]["number"] = number
         self.open = False
         self.given = 0
 
     def start(self) -> None:
-        """Begin to decode; it goes a little ahead."""
-        if self._begin is not None and self._again is None:
-            self._again = DeckRenderer(*self._begin)
+        """Begin to decode, a little ahead."""
+        if self._arguments is not None and self._renderer is None:
+            self._renderer = DeckRenderer(*self._arguments)
 
     def push(self, frames: int) -> None:
-        """Put so many frames into the ring."""
+        """Push frames into the ring."""
         self.given += frames
-        rings.push_audio(self.segment["ring_index"], self.segment["ring"], len(self._made), self._audio(frames))
+        rings.push_audio(self.segment["ring_index"], self.segment["ring"], len(self._decoded), self._audio(frames))
 
     def skip_to(self, frame: int) -> None:
-        """Let go what a device played that died before it could tell."""
+        """Skip frames that a device process played but could not log before it died."""
         if not self.given <= frame <= self.given + self.segment.geometry.capacity:
             raise TakeError("The take has gaps in its log, so it cannot be rendered.")
         while self.given < frame:
-            self.push(min(frame - self.given, STRETCH))
+            self.push(min(frame - self.given, MAX_FRAMES))
             rings.clear(self.segment["ring_index"])
 
     def close(self) -> None:
-        """End what decodes."""
-        if self._again is not None:
-            self._again.close()
-        self._begin = self._again = None
+        """End the renderer."""
+        if self._renderer is not None:
+            self._renderer.close()
+        self._arguments = self._renderer = None
 
     def _audio(self, frames: int) -> np.ndarray:
-        if self._begin is None:
-            return np.zeros((len(self._made), frames), np.float32)
+        if self._arguments is None:
+            return np.zeros((len(self._decoded), frames), np.float32)
         self.start()
-        assert self._again is not None
-        while self._made.shape[1] < frames:
-            self._made = np.concatenate([self._made, self._again.read()], axis=1)
-        made, self._made = self._made[:, :frames], self._made[:, frames:]
-        return np.ascontiguousarray(made)
+        assert self._renderer is not None
+        while self._decoded.shape[1] < frames:
+            self._decoded = np.concatenate([self._decoded, self._renderer.read()], axis=1)
+        audio, self._decoded = self._decoded[:, :frames], self._decoded[:, frames:]
+        return np.ascontiguousarray(audio)
 
 
 class _Decks:
-    """The decks of a take, by number, and which of them is plugged into which slot.
+    """The decks of a take, with the slots that they are plugged into.
 
-    Each decodes in a process of its own. A few begin before they are needed, in the order in which they will be, so
-    that nobody waits while a model is loaded. Those whose sound had ended long before the take began are not decoded.
+    Each is decoded in a process of its own. A few are started before they are needed, in the order of use, to hide the
+    loading of their models. Decks that ended long before the take begins are not decoded.
+
+    Attributes
+    ----------
+    plugged : dict[int, _Deck]
+        By slot.
     """
 
     def __init__(self, take: Take, library: Library, entries: np.ndarray) -> None:
         self._ends = _ends(take, entries)
-        heard = [n for n, end in self._ends.items() if end >= take.begin - SETTLED_S * take.sample_rate]
-        find = _Finder(library)
-        models = {number: find(take.decks[number]) for number in heard}
+        audible = [n for n, end in self._ends.items() if end >= take.begin - SETTLED_S * take.sample_rate]
+        find = _ModelFinder(library)
+        models = {number: find(take.decks[number]) for number in audible}
         self._decks = {number: _Deck(take, number, models.get(number)) for number in self._ends}
-        self._upcoming = deque(heard)
+        self._upcoming = deque(audible)
         self.plugged: dict[int, _Deck] = {}
 
     def start(self) -> None:
-        """Let the first ones begin."""
+        """Start the first decks."""
         for _ in range((os.cpu_count() or 1) + 1):
             self._start_next()
 
     def plug(self, slot: int, number: int) -> _Deck:
-        """Let a slot have a deck, whose ring is yet to open."""
+        """Plug a deck into a slot; its ring opens later."""
         deck = self.plugged[slot] = self._decks[number]
         deck.open = False
         return deck
 
     def unplug(self, slot: int, sample: int) -> None:
-        """Take the deck out of a slot; one that doesn't come back is ended."""
+        """Unplug a slot, and end its deck unless it is plugged in again later."""
         deck = self.plugged.pop(slot)
         number = int(deck.segment["deck"][0]["number"])
         if sample >= self._ends[number]:
@@ -205,7 +236,7 @@ class _Decks:
             self._start_next()
 
     def close(self) -> None:
-        """End all of them."""
+        """End all decks."""
         for deck in self._decks.values():
             deck.close()
 
@@ -215,7 +246,7 @@ class _Decks:
 
 
 def _ends(take: Take, entries: np.ndarray) -> dict[int, int]:
-    """Say at which sample each deck was taken out for good, in the order in which they were first plugged in."""
+    """Return the sample position at which each deck was finally unplugged, in the order of their first use."""
     ends: dict[int, int] = {}
     in_slot: dict[int, int] = {}
     for entry in entries[np.isin(entries["kind"], (PLUGGED, UNPLUGGED))]:
@@ -228,18 +259,18 @@ def _ends(take: Take, entries: np.ndarray) -> dict[int, int]:
     return ends
 
 
-class _Finder:
-    """Finds the very models that were played, wherever they are now."""
+class _ModelFinder:
+    """Finds the models of a take by digest, at their recorded paths or in the library."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
         self._digests: dict[Path, str] = {}
 
-    def __call__(self, said: dict[str, str]) -> Path:
-        path, wanted = Path(said["model"]), said["digest"]
-        for one in (path, *(self._library.find(name) for name in self._library.names())):
-            if one.is_file() and self._digest(one) == wanted:
-                return one
+    def __call__(self, description: dict[str, str]) -> Path:
+        path, wanted = Path(description["model"]), description["digest"]
+        for candidate in (path, *(self._library.find(name) for name in self._library.names())):
+            if candidate.is_file() and self._digest(candidate) == wanted:
+                return candidate
         raise TakeError(
             f"The model {path.name} is neither at {path} nor in the library, or is another now "
             f"(SHA-256 {wanted[:12]}…); put it into the library."

@@ -1,8 +1,11 @@
-"""A sound file that can be read while it grows, and when the disk fills or its writer is killed.
+"""Writing of sound files that can be read while they grow, and after the disk is full or the writer was killed.
 
-libsndfile says how long a file is when it closes it. Here the header is brought up to date on the way: by libsndfile
-where it can, and for FLAC by writing the number of samples where the format keeps it (RFC 9639, section 8.2). Nothing
-waits for the disk (no fsync): what was written survives the death of the process, though not that of the machine.
+libsndfile writes the length of a file when it closes it. Here the header is updated earlier: by libsndfile's own
+command, and for FLAC by writing the number of samples at its place in the format (RFC 9639, section 8.2). Nothing waits
+for the disk (no fsync): written sound survives the end of the process, but not a power failure.
+
+libsndfile's command (`SFC_UPDATE_HEADER_NOW`) can only be reached through private attributes of soundfile, which
+offers no public call for it. If a later soundfile lacks them, files are complete once they are closed.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
-# libsndfile's format and subtype by the name's ending. RF64 is a plain WAV until it needs more than 4 GB.
+# libsndfile's format and subtype by suffix. An RF64 file is a plain WAV until it exceeds 4 GB.
 FORMATS = {
     ".wav": ("RF64", "FLOAT"),
     ".flac": ("FLAC", "PCM_24"),
@@ -24,14 +27,15 @@ FORMATS = {
     ".aif": ("AIFF", "FLOAT"),
     ".caf": ("CAF", "FLOAT"),
 }
-AIFF_BYTES = (1 << 32) - (1 << 12)  # its sizes have 32 bits
+MAX_AIFF_BYTES = (1 << 32) - (1 << 12)  # its sizes have 32 bits
 SAMPLE_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1}
 
-UPDATE_HEADER_NOW = 0x1060
+UPDATE_HEADER_NOW = 0x1060  # commands of libsndfile (sndfile.h)
 RF64_AUTO_DOWNGRADE = 0x1210
 
-FLAC_SYNC = b"\xff\xf8"  # a frame of fixed size begins
-FLAC_BLOCK = 8  # where in the file: samples in a frame, 2 bytes
+FLAC_SYNC = b"\xff\xf8"  # begins a FLAC frame of fixed block size
+# Offsets in a FLAC file, in bytes.
+FLAC_BLOCK = 8  # samples in a frame, 2 bytes
 FLAC_TOTAL = 18  # 8 bytes, of which the last 36 bits are the number of samples
 FLAC_MD5 = 26  # 16 bytes, zeros for unknown
 
@@ -42,19 +46,23 @@ class SoundFileWriter:
     Parameters
     ----------
     path
-        A name with an ending of `FORMATS`. FLAC has 24 bits and clips at full scale; the others keep the very samples.
+        With a suffix of `FORMATS`. FLAC has 24 bits and clips at full scale; the others keep the exact samples.
     sample_rate
         In Hz.
     channels
-        How many.
+        Of the file.
     subtype
-        How samples are kept, as libsndfile calls it: one of `SAMPLE_BYTES`, and what FLAC can hold. None takes that of
-        `FORMATS`.
+        libsndfile's name of the sample format, one of `SAMPLE_BYTES`; None takes that of `FORMATS`.
+
+    Attributes
+    ----------
+    frames : int
+        Audio frames written.
 
     Raises
     ------
     FileExistsError
-        There is a file of that name.
+        The file exists.
     OSError
         It cannot be made.
     """
@@ -83,7 +91,7 @@ class SoundFileWriter:
 
     @property
     def closed(self) -> bool:
-        """Whether it is complete."""
+        """Whether the file is complete and closed."""
         return self._disk.closed
 
     def write(self, audio: np.ndarray) -> None:
@@ -92,9 +100,9 @@ class SoundFileWriter:
         Raises
         ------
         OSError
-            There is no room for it. The file is closed then, and holds `frames`: all that found room.
+            The disk is full. The file is closed then, and holds `frames`, all that fitted.
         """
-        if self._format == "AIFF" and self._disk.whole + audio.nbytes > AIFF_BYTES:
+        if self._format == "AIFF" and self._disk.whole + audio.nbytes > MAX_AIFF_BYTES:
             self.close()
             raise OSError(errno.EFBIG, "An AIFF file holds no more than 4 GB")
         if self._format == "FLAC":
@@ -107,9 +115,9 @@ class SoundFileWriter:
         self._check()
 
     def update(self) -> None:
-        """Let the file say how long it is. FLAC lags behind by the block that its encoder is at, 4096 frames."""
+        """Write the present length into the header; for FLAC without the encoder's current block of 4096 frames."""
         if self._format == "FLAC":
-            self._tell_flac(self._flac_frames())
+            self._write_flac_total(self._flac_frames())
         else:
             _command(self._sound, UPDATE_HEADER_NOW)
         self._check()
@@ -120,7 +128,7 @@ class SoundFileWriter:
         Raises
         ------
         OSError
-            There was no room for the rest of it. It is closed all the same, and holds `frames`.
+            The disk is full. The file is closed nevertheless, and holds `frames`.
         """
         if self.closed:
             return
@@ -140,13 +148,13 @@ class SoundFileWriter:
         raise error
 
     def _cut(self) -> None:
-        """End the file with the last frame that found room."""
+        """End the file after the last frame that fitted."""
         if self._format == "FLAC":
             with contextlib.suppress(sf.LibsndfileError):
                 self._sound.close()
             self._disk.truncate(self._disk.whole)
             self.frames = self._flac_frames()
-            self._tell_flac(self.frames)
+            self._write_flac_total(self.frames)
             self._disk.put(FLAC_MD5, bytes(16))
             return
         self.frames = (self._disk.seek(0, io.SEEK_END) - self._begin) // self._frame_bytes
@@ -157,20 +165,20 @@ class SoundFileWriter:
     def _flac_frames(self) -> int:
         return self._disk.blocks * int.from_bytes(self._disk.get(FLAC_BLOCK, 2), "big")
 
-    def _tell_flac(self, frames: int) -> None:
+    def _write_flac_total(self, frames: int) -> None:
         if frames:
             rest = int.from_bytes(self._disk.get(FLAC_TOTAL, 8), "big") >> 36
             self._disk.put(FLAC_TOTAL, (rest << 36 | frames).to_bytes(8, "big"))
 
 
 class _Disk(io.FileIO):
-    """The bytes under libsndfile. Keeps the first error, which libsndfile swallows, and appends nothing after it."""
+    """The file below libsndfile. It keeps the first error, which libsndfile drops, and appends nothing after it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "xb+")
         self.error: OSError | None = None
-        self.whole = 0  # where the last piece ends that was written wholly
-        self.blocks = 0  # of FLAC
+        self.whole = 0  # offset of the end of the last write that was complete
+        self.blocks = 0  # FLAC frames written
 
     def write(self, data: Any, /) -> int:
         if self.error is not None and self.tell() >= self.whole:
@@ -187,7 +195,7 @@ class _Disk(io.FileIO):
         return done
 
     def get(self, at: int, size: int) -> bytes:
-        """Read bytes without moving."""
+        """Read bytes, and restore the position."""
         here = self.tell()
         self.seek(at)
         data = self.read(size)
@@ -195,7 +203,7 @@ class _Disk(io.FileIO):
         return data
 
     def put(self, at: int, data: bytes) -> None:
-        """Write bytes over others without moving."""
+        """Overwrite bytes, and restore the position."""
         here = self.tell()
         self.seek(at)
         self.write(data)
@@ -203,6 +211,6 @@ class _Disk(io.FileIO):
 
 
 def _command(sound: sf.SoundFile, command: int, value: int = 0) -> None:
-    """Give libsndfile a command that soundfile has no name for. Without it, a file can be read once it is closed."""
+    """Send libsndfile a command through soundfile's private handle; see the module's docstring."""
     with contextlib.suppress(AttributeError, TypeError):
         sf._snd.sf_command(sound._file, command, sf._ffi.NULL, value)

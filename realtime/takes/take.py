@@ -1,7 +1,7 @@
-"""A take on disk, read with suspicion: what was done, by whom, and before which frame.
+"""Reading of takes, with every value checked.
 
 A take is a part of a session's journal, zipped; a session that was killed leaves the journal's folder behind, which is
-read as well. Either may come from anybody, so nothing in it chooses a path, and nothing out of range gets past here.
+read as well. Either may come from anybody, so nothing in it can choose a path, and values out of range are refused.
 """
 
 from __future__ import annotations
@@ -23,35 +23,41 @@ import numpy as np
 
 from export.errors import GlitchError
 from realtime.ipc.layout import GAIN, MAX_CHANNELS, PLUGGED, SLOTS, UNPLUGGED
-from realtime.takes.journal import CALLBACK, ENTRY, FORMAT, PARTS, held
+from realtime.takes.journal import CALLBACK, ENTRY, FORMAT, PARTS, locked
 
-LONGEST_S = 7 * 24 * 3600.0  # a take that says to be longer is none
-SMALLEST_RING, LARGEST_RING = 4096, 1 << 24  # rendering fills a ring by as much as the smallest holds
-BELONGS = re.compile(r"states/\d{1,18}\.state")  # beside head.json and the PARTS
-# What reading and playing raise where numbers or shapes are none that a session writes.
+MAX_S = 7 * 24 * 3600.0  # the longest take that is accepted
+MIN_RING, MAX_RING = 4096, 1 << 24  # rendering fills a ring by up to the smaller of these
+STATE_NAME = re.compile(r"states/\d{1,18}\.state")
+# Raised by reading or playing when values or shapes are such as no session writes.
 ILL_FORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, RuntimeError)
 
 
 class TakeError(GlitchError):
-    """The file is no take, or what it needs isn't there."""
+    """The file is no take, or something that it needs is missing."""
 
 
 @dataclass(frozen=True)
 class Take:
-    """A take that was read.
+    """A take that has been read.
 
     Attributes
     ----------
-    begin, end
-        Samples of the clock between which it was taken.
-    decks
-        What each deck began with, by its number; see `realtime.takes.journal`.
-    entries : np.ndarray [dtype=ENTRY]
-        What was done, in order.
-    lost
-        Events that found no room; with any, the samples will differ.
-    heard_from
-        The sample at which the file of the live input begins.
+    folder : Path
+        Of its files.
+    sample_rate : float
+        In Hz.
+    channels : int
+        Of the output.
+    begin, end : int
+        Sample positions on the clock.
+    decks : dict[int, dict]
+        The description of each deck, by its number; see `realtime.takes.journal`.
+    entries : np.ndarray [shape=(entries,), dtype=ENTRY]
+        The log, in order.
+    lost : int
+        Events that are missing from the log; if there are any, the render differs.
+    input_start : int
+        Sample position at which the file of the live input begins.
     """
 
     folder: Path
@@ -62,28 +68,38 @@ class Take:
     decks: dict[int, dict[str, Any]]
     entries: np.ndarray
     lost: int
-    heard_from: int
+    input_start: int
 
     @property
     def seconds(self) -> float:
-        """How long it lasts."""
+        """Duration in s."""
         return (self.end - self.begin) / self.sample_rate
 
 
 @contextlib.contextmanager
 def open_take(path: str | os.PathLike[str]) -> Iterator[Take]:
-    """Read a take, or the journal that a session left when it was killed.
+    """Open a take, or the journal of a session that was killed.
+
+    Parameters
+    ----------
+    path
+        The take's file, or the journal's folder.
+
+    Yields
+    ------
+    take : Take
+        Its files exist until the context ends.
 
     Raises
     ------
     TakeError
-        It is neither.
+        It is neither, or has values out of range.
     """
     path = Path(path)
     with contextlib.ExitStack() as stack:
         if path.is_dir():
             folder = path
-            stack.enter_context(held(folder))
+            stack.enter_context(locked(folder))
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="glitch-take-")))
             _unzip(path, folder)
@@ -95,13 +111,23 @@ def open_take(path: str | os.PathLike[str]) -> Iterator[Take]:
 
 
 def read_take(folder: Path) -> Take:
-    """Read the folder of a take or of a journal; what is ill-formed raises one of `ILL_FORMED` or `OSError`."""
+    """Read the folder of a take or of a journal.
+
+    Raises
+    ------
+    TakeError
+        It has another format.
+    OSError, or one of ILL_FORMED
+        A file is missing or ill-formed.
+    """
     head = json.loads((folder / "head.json").read_text())
     if head["format"] != FORMAT:
         remedy = "render it with the version that made it" if head["format"] < FORMAT else "update glitch-live"
         raise TakeError(f"The take has format {head['format']}, and this version reads {FORMAT}; {remedy}.")
     raw = (folder / "events.bin").read_bytes()
-    entries = np.frombuffer(raw[: len(raw) // ENTRY.itemsize * ENTRY.itemsize], ENTRY)  # a killed one may end within
+    entries = np.frombuffer(
+        raw[: len(raw) // ENTRY.itemsize * ENTRY.itemsize], ENTRY
+    )  # a killed session may leave a partial entry
     lines = (folder / "decks.jsonl").read_text().splitlines(keepends=True)
     decks = [json.loads(line) for line in lines if line.endswith("\n")]
     take = Take(
@@ -109,7 +135,7 @@ def read_take(folder: Path) -> Take:
         float(head["sample_rate"]),
         int(head["channels"]),
         int(head.get("begin", head.get("began", 0))),
-        int(head["end"] if "end" in head else _heard_until(folder, entries)),
+        int(head["end"] if "end" in head else _last_position(folder, entries)),
         {int(deck["number"]): deck for deck in decks},
         entries,
         int(head.get("lost", 0)),
@@ -120,18 +146,18 @@ def read_take(folder: Path) -> Take:
 
 
 def brief(error: BaseException) -> str:
-    """Say in a few words what went wrong inside."""
+    """Describe an exception in a few words."""
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0][:200].rstrip('.')}" if text else type(error).__name__
 
 
 def _unzip(path: Path, folder: Path) -> None:
-    """Take out what belongs to a take, and nothing else, to places that nothing in it can choose."""
+    """Extract the files of a take, and no others, to paths that don't depend on the archive."""
     try:
         with zipfile.ZipFile(path) as file:
             (folder / "states").mkdir()
             for info in file.infolist():
-                if info.filename in ("head.json", *PARTS) or BELONGS.fullmatch(info.filename):
+                if info.filename in ("head.json", *PARTS) or STATE_NAME.fullmatch(info.filename):
                     with file.open(info) as part, (folder / info.filename).open("wb") as into:
                         shutil.copyfileobj(part, into)
     except FileNotFoundError:
@@ -140,25 +166,25 @@ def _unzip(path: Path, folder: Path) -> None:
         raise TakeError(f"{path} is no take ({brief(error)}); '/take' and --take make one.") from None
 
 
-def _heard_until(folder: Path, entries: np.ndarray) -> int:
-    """Say how far a session came that was killed."""
+def _last_position(folder: Path, entries: np.ndarray) -> int:
+    """Return the sample position up to which a killed session was logged."""
     clock = int.from_bytes((folder / "clock").read_bytes()[:8], "little")
     return max(clock, int(entries["sample"].max(initial=0)))
 
 
 def _check(take: Take) -> None:
-    """Refuse what would not end, or lead beyond what there is."""
+    """Refuse values that would take forever to render or reach out of bounds."""
     if not 1000 <= take.sample_rate <= 1e6 or not 1 <= take.channels <= MAX_CHANNELS:
         raise ValueError(f"{take.channels} channels at {take.sample_rate:g} Hz")
-    if not 0 <= take.begin <= take.end <= LONGEST_S * take.sample_rate:
+    if not 0 <= take.begin <= take.end <= MAX_S * take.sample_rate:
         raise ValueError(f"it goes from sample {take.begin} to {take.end}")
-    for said in take.decks.values():
-        channels, capacity = int(said["channels"]), int(said["capacity"])
-        if not (1 <= channels <= MAX_CHANNELS and SMALLEST_RING <= capacity <= LARGEST_RING) or said["seed"] < 0:
+    for description in take.decks.values():
+        channels, capacity = int(description["channels"]), int(description["capacity"])
+        if not (1 <= channels <= MAX_CHANNELS and MIN_RING <= capacity <= MAX_RING) or description["seed"] < 0:
             raise ValueError(f"a deck of {channels} channels with a ring of {capacity}")
-        if said["sample_rate"] != take.sample_rate or not 0 <= said["inputs"] <= MAX_CHANNELS:
-            raise ValueError(f"a deck at {said['sample_rate']} Hz with {said['inputs']} inputs")
-        if not all(isinstance(said[name], str) for name in ("model", "digest")):
+        if description["sample_rate"] != take.sample_rate or not 0 <= description["inputs"] <= MAX_CHANNELS:
+            raise ValueError(f"a deck at {description['sample_rate']} Hz with {description['inputs']} inputs")
+        if not all(isinstance(description[name], str) for name in ("model", "digest")):
             raise ValueError("a deck without a model")
     entries = take.entries
     done = entries[entries["source"] == CALLBACK]

@@ -28,7 +28,7 @@ from realtime.ipc.registry import Registry
 from realtime.ipc.segments import Segment
 from realtime.library.library import Library, digest
 from realtime.takes.deck_renderer import DeckRenderer
-from realtime.takes.journal import CALLBACK, ENTRY, PARTS, POLL_S, Journal, held, left_behind, sweep
+from realtime.takes.journal import CALLBACK, ENTRY, PARTS, POLL_S, Journal, left_behind, locked, sweep
 from realtime.takes.renderer import render, render_blocks
 from realtime.takes.take import TakeError, open_take
 from tests.eventually import eventually
@@ -298,7 +298,7 @@ def test_only_the_last_journal_that_was_left_is_kept(tmp_path: Path) -> None:
         os.utime(folder / "clock", (k, k))
     assert str(tmp_path / "journal-2") in sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["journal-2"]
-    with held(tmp_path / "journal-2"):
+    with locked(tmp_path / "journal-2"):
         assert sweep(tmp_path) == ""
     assert (tmp_path / "journal-2").exists(), "it was being rendered"
     assert sweep(tmp_path) == ""
