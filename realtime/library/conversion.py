@@ -1,8 +1,7 @@
-"""A model of another kind becomes one of ours: the studio does it, in a process of its own, within limits.
+"""Conversion of foreign models: the studio does it, in a process of its own, within limits of time and memory.
 
-What a foreign file holds is somebody else's program. It is never opened here: a child with a limit of time and of
-memory does that, below everything that sounds, in a scratch folder that goes with it. What comes back is a model file
-of ours and what should be said of it, or one sentence.
+A foreign file contains somebody else's program, so it is never opened here. A child process with low priority does
+that in a scratch folder, which is removed afterwards. It leaves a model file and its warnings, or an error message.
 """
 
 from __future__ import annotations
@@ -29,35 +28,35 @@ from export.format.io import load
 from realtime.ipc.child import detached
 from realtime.library import library
 
-SUFFIXES = tuple(suffix for suffix in library.SUFFIXES if suffix != ".onnx")  # what a file of TorchScript is called
+SUFFIXES = tuple(suffix for suffix in library.SUFFIXES if suffix != ".onnx")  # of TorchScript
 WEIGHTS = ("fp32", "fp16", "int8")
-SCRATCH = ".converting-"  # how names of scratch folders begin
+SCRATCH = ".converting-"  # prefix of scratch folders
 ANSWER = "answer.json"
 TIME_LIMIT_S = 900.0
-LEAST_MEMORY, MOST_MEMORY = 2 << 30, 8 << 30  # bytes that it may want, whatever the machine has
-MOST_TOLD = 1 << 20  # bytes of an answer
-FIRST_WORD_S = 10.0  # after so long it is said that it still goes on, then after twice as long, and so on
+MIN_MEMORY, MAX_MEMORY = 2 << 30, 8 << 30  # bytes, limits of the default memory limit
+MAX_ANSWER_BYTES = 1 << 20
+FIRST_NOTICE_S = 10.0  # after this long a notice is sent, then after twice as long, and so on
 POLL_S = 0.05
 
 
 class ConversionError(GlitchError):
-    """A model could not be converted: the studio isn't there, or the conversion took too much, or crashed."""
+    """A model could not be converted: the studio is missing, a limit was exceeded, or the process crashed."""
 
 
 @dataclass(frozen=True)
 class ConversionOptions:
-    """How a model shall be converted.
+    """Options of a conversion.
 
     Attributes
     ----------
-    name
-        What it is called; None takes the name of its file.
-    seed
-        Of what is random in the proof.
-    bend
-        Names of the layers that get live controls, with `*` and `?`; none makes none.
-    weights
-        How they are kept, one of `WEIGHTS`.
+    name : str or None
+        The model's name; None takes that of its file.
+    seed : int
+        Of random inputs in the proof.
+    bend : tuple of str
+        Patterns with `*` and `?` for the names of layers that get live controls.
+    weights : str
+        Data type of the weights, one of `WEIGHTS`.
     """
 
     name: str | None = None
@@ -68,21 +67,21 @@ class ConversionOptions:
 
 @dataclass(frozen=True)
 class Converted:
-    """A model that was made, and what the player should know of it, a sentence each."""
+    """The card of a converted model, with warnings for the performer."""
 
     card: Card
     warnings: tuple[str, ...]
 
 
 def needs_conversion(path: str | os.PathLike[str]) -> bool:
-    """Whether a path names a model that must be converted before it plays."""
+    """Whether a path names a foreign model, by its suffix."""
     return Path(path).suffix.lower() in SUFFIXES
 
 
 def convert(
     source: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    wishes: ConversionOptions | None = None,
+    options: ConversionOptions | None = None,
     *,
     notify: Callable[[str], None] = lambda _sentence: None,
     stop: threading.Event | None = None,
@@ -90,27 +89,34 @@ def convert(
     memory_limit: int | None = None,
     debug: bool = False,
 ) -> Converted:
-    """Convert a TorchScript file into a model file, whole or not at all.
+    """Convert a TorchScript file into a model file; no partial file is left if it fails.
 
     Parameters
     ----------
     source, out
         The file to read, and the `.onnx` file to write.
+    options
+        Name, seed, bends and weights.
     notify
-        Called now and then with a sentence while it goes on.
+        Called with a sentence from time to time.
     stop
-        When it is set, the conversion is given up.
+        Set it to cancel the conversion.
     time_limit_s, memory_limit
-        After so many seconds, or when it wants so many bytes (None: half of what the machine has), it is ended.
+        In s and bytes; None is half of the machine's memory, between `MIN_MEMORY` and `MAX_MEMORY`.
     debug
-        Let the child say on standard error what it does.
+        Whether the child may write to standard error.
+
+    Returns
+    -------
+    converted : Converted
+        The card, and warnings.
 
     Raises
     ------
     ContractError
-        The file is no such model, or cannot be played without changing how it sounds; the reason is said.
+        The file is no such model, or cannot be converted without changing its sound.
     ConversionError
-        There is no studio here, or the limits were reached, or the child crashed.
+        The studio is missing, a limit was exceeded, or the child crashed.
     """
     source, out = Path(source).absolute(), Path(out).absolute()
     if out.suffix.lower() != ".onnx":
@@ -118,11 +124,11 @@ def convert(
     if not out.parent.is_dir():
         raise ContractError(f"Cannot write {out}: there is no folder {out.parent}; make it first.")
     if importlib.util.find_spec("torch") is None:
-        raise lacking_studio(source)
+        raise studio_missing(source)
     with _scratch(out.parent) as folder:
-        order = {"source": str(source), "out": str(folder / out.name), **asdict(wishes or ConversionOptions())}
+        order = {"source": str(source), "out": str(folder / out.name), **asdict(options or ConversionOptions())}
         order |= {"name": order["name"] or source.stem, "debug": debug}
-        order |= {"seconds": time_limit_s, "memory": memory_limit or half_the_memory()}
+        order |= {"seconds": time_limit_s, "memory": memory_limit or default_memory_limit()}
         code = _run(order, source, notify, stop or threading.Event(), time_limit_s)
         warnings = _answer(folder / ANSWER, source, code)
         _, card = load(folder / out.name)
@@ -130,25 +136,25 @@ def convert(
     return Converted(card, warnings)
 
 
-def lacking_studio(source: Path) -> ConversionError:
-    """Make the error that says what is missing to convert a model."""
+def studio_missing(source: Path) -> ConversionError:
+    """Return the error for a model that cannot be converted without the studio."""
     return ConversionError(
         f'{source.name} must be converted before it plays, which takes PyTorch: pip install -e ".[lab]" in a clone, '
         "or convert it on another machine with 'glitch-lab convert'."
     )
 
 
-def half_the_memory() -> int:
-    """Give what a conversion may want, in bytes, so that it takes no memory from what plays."""
+def default_memory_limit() -> int:
+    """Return the memory limit of a conversion in bytes, chosen so that playing isn't disturbed."""
     try:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # a system that doesn't say
-        return MOST_MEMORY
-    return min(max(there // 2, LEAST_MEMORY), MOST_MEMORY)
+    except (AttributeError, ValueError, OSError):  # the system doesn't report it
+        return MAX_MEMORY
+    return min(max(there // 2, MIN_MEMORY), MAX_MEMORY)
 
 
 def sweep(folder: Path) -> None:
-    """Remove what conversions left in a folder that were killed. Whoever calls knows that none goes on there."""
+    """Remove the scratch folders of killed conversions; none may be running in the folder."""
     for left in folder.glob(f"{SCRATCH}*"):
         shutil.rmtree(left, ignore_errors=True)
 
@@ -169,16 +175,16 @@ def _scratch(parent: Path) -> Iterator[Path]:
 def _run(
     order: dict[str, Any], source: Path, notify: Callable[[str], None], stop: threading.Event, time_limit_s: float
 ) -> int:
-    """Let a child carry out an order, and give its exit code."""
+    """Run the child, and return its exit code."""
     child = subprocess.Popen(
         [sys.executable, "-P", "-m", "models.convert", json.dumps(order)],
-        stdin=subprocess.PIPE,  # what it lives by
+        stdin=subprocess.PIPE,  # it ends when this pipe does
         stdout=subprocess.DEVNULL,
         stderr=None if order["debug"] else subprocess.DEVNULL,
-        env=_surroundings(),
+        env=_environment(),
         **detached(),
     )
-    began, next_word = time.monotonic(), FIRST_WORD_S
+    began, next_notice = time.monotonic(), FIRST_NOTICE_S
     try:
         while True:
             try:
@@ -192,15 +198,15 @@ def _run(
                     f"The conversion of {source.name} was ended after {time_limit_s:.0f} s; the model is broken, or "
                     "far too large to be played live."
                 )
-            if passed > next_word:
+            if passed > next_notice:
                 notify(f"{source.name} is still being converted, after {passed:.0f} s.")
-                next_word *= 2
+                next_notice *= 2
     finally:
         _end(child)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """End a child that may still go on, and its worker."""
+    """End a child that may still run, and its worker."""
     if child.poll() is None:
         if hasattr(os, "killpg"):
             os.killpg(child.pid, signal.SIGKILL)
@@ -211,8 +217,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.stdin.close()
 
 
-def _surroundings() -> dict[str, str]:
-    """Let the child import from where we do, and from nowhere else: not from the folder that it is started in."""
+def _environment() -> dict[str, str]:
+    """Return the child's environment: it imports from where this process does, not from its working folder."""
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path),
@@ -223,23 +229,23 @@ def _surroundings() -> dict[str, str]:
 
 
 def _answer(path: Path, source: Path, code: int) -> tuple[str, ...]:
-    """Read what a child that has ended says; raise what it couldn't do."""
+    """Read the answer of a child that has ended: its warnings; raise its error."""
     try:
         with path.open("rb") as file:
-            told = json.loads(file.read(MOST_TOLD))
+            answer = json.loads(file.read(MAX_ANSWER_BYTES))
     except (OSError, ValueError):
         raise ConversionError(
-            f"The conversion of {source.name} crashed ({_why(code)}); the file is broken, or larger than this machine "
-            "can hold."
+            f"The conversion of {source.name} crashed ({_describe_exit(code)}); the file is broken, or larger than "
+            "this machine can hold."
         ) from None
-    if "lacks" in told:
-        raise lacking_studio(source)
-    if "error" in told:
-        raise ContractError(told["error"])
-    return tuple(told["warnings"])
+    if "lacks" in answer:
+        raise studio_missing(source)
+    if "error" in answer:
+        raise ContractError(answer["error"])
+    return tuple(answer["warnings"])
 
 
-def _why(code: int) -> str:
+def _describe_exit(code: int) -> str:
     number = -code if code < 0 else code - 128
     try:
         return signal.Signals(number).name

@@ -1,6 +1,6 @@
-"""The library: where models are found by name, and nowhere else.
+"""The library: models by name.
 
-What comes in over the network may name a model, never a path: names are looked up among the files that are there.
+A message from the network can name a model, but never a path: names are looked up among the files of the library.
 """
 
 from __future__ import annotations
@@ -14,30 +14,47 @@ from export.errors import GlitchError
 from realtime.ipc.folders import data_folder
 
 BUNDLED = "orchestra"
-SUFFIXES = (".onnx", ".ts", ".torchscript", ".pt", ".pth")  # of models; of two of one name the first goes before
+SUFFIXES = (
+    ".onnx",
+    ".ts",
+    ".torchscript",
+    ".pt",
+    ".pth",
+)  # of models; if two files have the same name, the first suffix wins
 
 
 class LibraryError(GlitchError):
-    """No model of that name."""
+    """There is no model of that name, or no such folder."""
 
 
 class Library:
-    """The models of a folder, and those that come with the program; a file of the folder goes before a bundled one.
+    """The models of a folder, and the bundled ones.
 
-    TorchScript files are among them: they are converted when they are loaded for the first time.
+    A model of the folder takes precedence over a bundled one of the same name. TorchScript files are converted when
+    they are loaded for the first time.
+
+    Parameters
+    ----------
+    folder
+        Of the models; None takes `models_folder()`.
+
+    Raises
+    ------
+    LibraryError
+        The folder doesn't exist.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
-        self.folder = Path(folder).expanduser() if folder is not None else own_folder()
+        self.folder = Path(folder).expanduser() if folder is not None else models_folder()
         if folder is not None and not self.folder.is_dir():
             raise LibraryError(f"The library {self.folder} is not a folder; make it, and put models into it.")
 
     def names(self) -> list[str]:
-        """List the names that `find` knows."""
+        """List the names of all models."""
         return sorted(self._files())
 
     def find(self, name: str) -> Path:
-        """Give the file of a model.
+        """Return the file of a model, by name with or without suffix.
 
         Raises
         ------
@@ -45,7 +62,7 @@ class Library:
             There is none of that name.
         """
         files = self._files()
-        found = files.get(str(name)) or files.get(_bare(str(name)))
+        found = files.get(str(name)) or files.get(_without_suffix(str(name)))
         if found is None:
             known = ", ".join(sorted(files)) or "none"
             raise LibraryError(f"The library {self.folder} has no model '{name!s:.80}'; it has: {known}.")
@@ -59,23 +76,23 @@ class Library:
         return found
 
 
-def _bare(name: str) -> str:
+def _without_suffix(name: str) -> str:
     return next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)
 
 
 def digest(path: str | os.PathLike[str]) -> str:
-    """Give the SHA-256 of a file: what a model is, whatever it is called."""
+    """Return the SHA-256 of a file, which identifies a model whatever its name."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def bundled_model() -> Path:
-    """Give the path of the model that plays where none is named."""
+    """Return the path of the model that plays by default."""
     return _bundled() / f"{BUNDLED}.onnx"
 
 
-def own_folder() -> Path:
-    """Say where the user's models lie."""
+def models_folder() -> Path:
+    """Return the folder of the user's models."""
     return data_folder() / "models"
 
 

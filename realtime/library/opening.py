@@ -1,7 +1,8 @@
-"""Whatever a player names becomes a file that plays: ours as they are, others converted once and kept.
+"""Opening models: `.onnx` files as they are, foreign ones converted once and kept.
 
-A converted model is kept in the user's folder, under a name made of its own, of the digest of the file that it came
-from, and of the converter's: another file, or another converter, makes another. One conversion goes on at a time.
+A converted model is kept in the user's folder, under a name made of its own, the digest of its source, and the digest
+of the converter. So a changed file or a changed converter leads to a new conversion. Only one conversion runs at a
+time.
 """
 
 from __future__ import annotations
@@ -28,19 +29,23 @@ from realtime.library.library import digest
 
 LOCK = "lock"
 POLL_S = 0.05
-MAKES = ("export", "models.convert")  # what a converted model depends on, beside its source
+CONVERTER = ("export", "models.convert")  # packages that a converted model depends on
 
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """A model as it was named, and as it plays.
+    """A model file that was named, and the file that plays.
 
     Attributes
     ----------
-    source, model
-        The file that was named, and the `.onnx` file that plays: the source itself, or what it was converted to.
-    source_digest, digest
-        Their SHA-256.
+    source : Path
+        The file that was named.
+    source_digest : str
+        Its SHA-256.
+    model : Path
+        The `.onnx` file that plays: the source, or its conversion.
+    digest : str
+        Its SHA-256.
     """
 
     source: Path
@@ -55,51 +60,53 @@ def open_model(
     notify: Callable[[str], None] = lambda _sentence: None,
     stop: threading.Event | None = None,
 ) -> OpenedModel:
-    """Give the file that plays, converting it first where that hasn't been done before.
+    """Open a model, converting it first if necessary.
 
     Parameters
     ----------
+    path
+        Of the model file.
     notify
-        Called with a sentence where it takes long, and with what is to be said of a model that was converted.
+        Called with sentences about the progress and the warnings of a conversion.
     stop
-        When it is set, a conversion is given up.
+        Set it to cancel a conversion.
 
     Raises
     ------
     GlitchError
-        The file isn't there, or cannot be converted, with the reason.
+        The file is missing, or cannot be converted, with the reason.
     """
     source = Path(path).absolute()
     if not source.is_file():
-        load(source)  # which says what it is instead
+        load(source)  # raises the right error
     known = _digest(source)
     if not needs_conversion(source):
         return OpenedModel(source, known, source, known)
     kept = converted_path(source, known)
-    if not _plays(kept):
+    if not _is_complete(kept):
         _convert(source, kept, notify, stop or threading.Event())
     return OpenedModel(source, known, kept, _digest(kept))
 
 
 def converted_path(source: Path, known: str) -> Path:
-    """Say where a converted model is kept, for its file's digest."""
-    return folder() / f"{source.stem}-{known[:24]}-{converter()[:8]}.onnx"
+    """Return where the conversion of a file with this digest is kept."""
+    return converted_folder() / f"{source.stem}-{known[:24]}-{converter_digest()[:8]}.onnx"
 
 
-def folder() -> Path:
-    """Say where converted models lie."""
+def converted_folder() -> Path:
+    """Return the folder of converted models."""
     return data_folder() / "converted"
 
 
 @cache
-def converter() -> str:
-    """Tell one converter from another: the digest of the format's number and of the code that converts."""
+def converter_digest() -> str:
+    """Return the SHA-256 of the converter: its code, and the number of the file format."""
     made = hashlib.sha256(str(FORMAT).encode())
-    for name in MAKES:
+    for name in CONVERTER:
         spec = importlib.util.find_spec(name)
         places = [Path(place) for place in (spec.submodule_search_locations or [spec.origin or ""])] if spec else []
         for place in places:
-            for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:
+            for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
                 made.update(path.name.encode() + path.read_bytes())
     return made.hexdigest()
 
@@ -111,8 +118,8 @@ def _digest(source: Path) -> str:
         raise ContractError(f"Cannot read {source}: {error.strerror or error}.") from None
 
 
-def _plays(kept: Path) -> bool:
-    """Whether a model was converted before, and is whole."""
+def _is_complete(kept: Path) -> bool:
+    """Whether a converted model exists and is complete."""
     if not kept.is_file():
         return False
     try:
@@ -127,27 +134,27 @@ def _convert(source: Path, kept: Path, notify: Callable[[str], None], stop: thre
         kept.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConversionError(f"Cannot make the folder {kept.parent}: {error.strerror or error}.") from None
-    with _alone(kept.parent, source, notify, stop):
-        if _plays(kept):  # by whoever was here before
+    with _conversion_lock(kept.parent, source, notify, stop):
+        if _is_complete(kept):  # converted by another process meanwhile
             return
         conversion.sweep(kept.parent)
         notify(f"{source.name} is converted for the stage, once; that takes from seconds to a few minutes.")
         began = time.monotonic()
-        made = conversion.convert(source, kept, notify=notify, stop=stop)
-        for warning in made.warnings:
+        converted = conversion.convert(source, kept, notify=notify, stop=stop)
+        for warning in converted.warnings:
             notify(f"{source.name}: {warning}")
         notify(f"{source.name} was converted in {time.monotonic() - began:.0f} s and is kept as {kept}.")
 
 
 @contextmanager
-def _alone(where: Path, source: Path, notify: Callable[[str], None], stop: threading.Event) -> Iterator[None]:
-    """Wait until no other conversion goes on, in whatever process."""
+def _conversion_lock(where: Path, source: Path, notify: Callable[[str], None], stop: threading.Event) -> Iterator[None]:
+    """Wait until no other process converts a model."""
     with (where / LOCK).open("a") as file:
-        told = False
+        notified = False
         while not try_lock(file):
-            if not told:
+            if not notified:
                 notify(f"{source.name} waits for another conversion to end.")
-                told = True
+                notified = True
             if stop.wait(POLL_S):
                 raise ConversionError(f"The conversion of {source.name} was given up, since nobody waits for it.")
         yield

@@ -62,7 +62,7 @@ class Studio:
 
 
 @pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("XDG_DATA_HOME", "APPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "data"))
     return tmp_path
@@ -99,7 +99,7 @@ def test_another_is_converted_once_and_then_at_hand(source: Path, studio: Studio
     assert first.source == source
     assert first.source_digest == digest(source)
     assert first.digest == digest(first.model)
-    assert first.model.parent == opening.folder()
+    assert first.model.parent == opening.converted_folder()
     told.clear()
     assert open_model(source, notify=told.append) == first
     assert not told
@@ -112,22 +112,22 @@ def test_another_file_or_another_converter_makes_another(
     first = open_model(source).model
     source.write_bytes(b"a newer one")
     second = open_model(source).model
-    monkeypatch.setattr(opening, "converter", lambda: "another one of them")
+    monkeypatch.setattr(opening, "converter_digest", lambda: "another one of them")
     third = open_model(source).model
     assert len({first, second, third}) == len(studio.made) == 3
 
 
-def test_the_converter_is_told_apart_by_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = opening.converter.__wrapped__()
-    assert before == opening.converter.__wrapped__()
-    (tmp_path / "changed").mkdir()
-    (tmp_path / "changed" / "other.py").write_text("FRAMES = 2\n")
+def test_a_change_in_any_file_of_the_converter_makes_another_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = opening.converter_digest.__wrapped__()
+    assert before == opening.converter_digest.__wrapped__()
+    (tmp_path / "changed" / "inner").mkdir(parents=True)
+    (tmp_path / "changed" / "inner" / "other.py").write_text("FRAMES = 2\n")
     (tmp_path / "changed" / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(opening, "MAKES", (*opening.MAKES, "changed"))
-    changed = opening.converter.__wrapped__()
-    (tmp_path / "changed" / "other.py").write_text("FRAMES = 3\n")
-    assert len({before, changed, opening.converter.__wrapped__()}) == 3
+    monkeypatch.setattr(opening, "CONVERTER", (*opening.CONVERTER, "changed"))
+    changed = opening.converter_digest.__wrapped__()
+    (tmp_path / "changed" / "inner" / "other.py").write_text("FRAMES = 3\n")
+    assert len({before, changed, opening.converter_digest.__wrapped__()}) == 3
 
 
 def test_what_was_kept_and_is_damaged_is_made_again(source: Path, studio: Studio) -> None:
@@ -149,7 +149,7 @@ def test_two_that_want_it_at_once_make_it_once(source: Path, studio: Studio) -> 
 
 
 def test_what_a_killed_conversion_left_is_swept_by_the_next(source: Path, studio: Studio) -> None:
-    left = opening.folder() / f"{SCRATCH}0123"
+    left = opening.converted_folder() / f"{SCRATCH}0123"
     left.mkdir(parents=True)
     (left / "half.onnx").write_bytes(b"half")
     open_model(source)
@@ -159,7 +159,7 @@ def test_what_a_killed_conversion_left_is_swept_by_the_next(source: Path, studio
 def test_one_that_fails_leaves_nothing(source: Path) -> None:
     with pytest.raises(ContractError, match=r"clay\.ts is not a TorchScript file"):
         open_model(source)
-    assert [path.name for path in opening.folder().iterdir()] == [opening.LOCK]
+    assert [path.name for path in opening.converted_folder().iterdir()] == [opening.LOCK]
 
 
 def test_without_the_studio_the_sentence_says_how_to_get_it(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,11 +192,11 @@ def test_a_start_that_is_killed_takes_its_conversion_along(tmp_path: Path) -> No
     source = hostile.good(tmp_path / "model.ts")
     player = subprocess.Popen([sys.executable, "-c", OPEN, str(source)], cwd=ROOT)
     eventually(lambda: psutil.Process(player.pid).children(), 30)
-    assert any(opening.folder().glob(f"{SCRATCH}*"))
+    assert any(opening.converted_folder().glob(f"{SCRATCH}*"))
     player.kill()
     player.wait()
-    eventually(lambda: not any(opening.folder().glob(f"{SCRATCH}*")), 30)
-    assert {path.name for path in opening.folder().iterdir()} <= {opening.LOCK}
+    eventually(lambda: not any(opening.converted_folder().glob(f"{SCRATCH}*")), 30)
+    assert {path.name for path in opening.converted_folder().iterdir()} <= {opening.LOCK}
 
 
 def test_the_library_lists_models_of_both_kinds_and_prefers_ours(tmp_path: Path, models: dict[str, Path]) -> None:
