@@ -18,7 +18,7 @@ from export.streaming.layers import Conv1d, ConvTranspose1d
 from export.streaming.stack import Chain, Residual
 from export.streaming_method import streaming_method
 from export.torch_export import export
-from realtime.audio.mixer import FADE_MS
+from realtime.audio.callback import FADE_MS
 from realtime.dsp.resampler import Resampler
 from realtime.engine.engine import Engine
 from tests.jack import JackServer
