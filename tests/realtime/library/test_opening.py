@@ -117,7 +117,9 @@ def test_another_file_or_another_converter_makes_another(
     assert len({first, second, third}) == len(studio.made) == 3
 
 
-def test_a_change_in_any_file_of_the_converter_makes_another_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_in_any_file_of_the_converter_makes_another_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = opening.converter_digest.__wrapped__()
     assert before == opening.converter_digest.__wrapped__()
     (tmp_path / "changed" / "inner").mkdir(parents=True)
