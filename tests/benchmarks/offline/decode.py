@@ -64,7 +64,7 @@ def _reference(job: Job) -> dict[str, float]:
     module = reference_decoder()
     with tempfile.TemporaryDirectory() as folder:
         decoder = Decoder(export_reference(Path(folder) / "reference.onnx", module))
-    return _beside(job, decoder, module, [torch.randn(1, 16, 1)], module.states())
+    return _beside(job, decoder, module, [torch.randn(1, 16, 1)], _states_of(module))
 
 
 def _largest(job: Job) -> dict[str, float]:
@@ -78,8 +78,20 @@ def _largest(job: Job) -> dict[str, float]:
         source, made = Path(folder) / "largest.ts", Path(folder) / "largest.onnx"
         largest().save(str(source))
         convert(source, made)
-        script, decoder = torch.jit.load(str(source)).eval(), Decoder(made)
+        script, decoder = _load_script(source), Decoder(made)
     return _compare(job, decoder, partial(script.decode, torch.randn(1, decoder.card.latent.size, 1)))
+
+
+def _states_of(module: Any) -> Sequence[Any]:
+    """Return the initial caches of a module."""
+    return list(module.states())
+
+
+def _load_script(path: Path) -> Any:
+    import torch
+
+    load: Callable[..., Any] = torch.jit.load  # torch leaves it untyped
+    return load(str(path)).eval()
 
 
 def _bundled(job: Job) -> dict[str, float]:
@@ -118,7 +130,8 @@ def _beside(job: Job, decoder: Any, module: Any, inputs: list[Any], states: Sequ
     """Compare a model with a module, traced and frozen."""
     import torch
 
-    frozen = torch.jit.freeze(torch.jit.trace(module, (*inputs, *states)))
+    trace: Callable[..., Any] = torch.jit.trace  # torch leaves it untyped
+    frozen = torch.jit.freeze(trace(module, (*inputs, *states)))
     return _compare(job, decoder, _stepper(frozen, inputs, list(states)))
 
 

@@ -1,8 +1,8 @@
 """phase: quality and cost of inverting magnitudes by every method, beside librosa's Griffin-Lim.
 
-`{"music": {"hop512": {…}, "hop256": {…}}, "notes": {…}, "all": {…}}`. Music: three pieces (`tests.music`), ensembles
-in a room, mixed to one channel; notes: one of each of the orchestra's instruments; all: the mean over all sounds.
-48 kHz, magnitudes of a Hann window of 2048 samples, hops of 512 and 256. The quick form has half a second of one piece
+`{"music": {"hop512": {…}, "hop256": {…}}, "notes": {…}, "all": {…}}`. Music: three pieces (`tests.music`), ensembles in
+a room, mixed to one channel; notes: one of each of the orchestra's instruments; all: the mean over all sounds. 48 kHz,
+magnitudes of a Hann window of 2048 samples, hops of 512 and 256. The quick form has a quarter of a second of one piece
 and of one note. For each:
 
 - ``NAME_db``: mean over the sounds of the spectral convergence, ``20 log10(norm(abs(STFT(y)) - S) / norm(S))``; lower
@@ -52,7 +52,7 @@ def run(job: Job) -> Figures:
     for method in METHODS:
         invert(torch.ones(9, 4), Spectrum(16, 4), method=method)
     job.progress("rendering the sounds")
-    materials = {"music": list(pieces(job, quick_s=0.5)), "notes": list(notes(job))}
+    materials = {"music": list(pieces(job, quick_s=0.25)), "notes": list(notes(job))}
     found: dict[str, Figures] = {name: {} for name in materials}
     for name, sounds in materials.items():
         for hop in HOPS:

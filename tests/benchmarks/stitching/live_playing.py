@@ -1,4 +1,4 @@
-"""A chunk model played on JACK for some minutes: underruns, and whether borders can be heard in the output."""
+"""A chunk model played on JACK for some minutes: underruns, and whether boundaries can be heard in the output."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _found(captured: np.ndarray, played: np.ndarray, least: int) -> list[tuple[i
 def _figures(
     pieces: list[tuple[int, int]], played: np.ndarray, borders: np.ndarray, model: ChunkModel
 ) -> Figures | None:
-    """Return the figures of borders in parts of the output; None if there are no parts."""
+    """Return the figures of boundaries in parts of the output; None if there are no parts."""
     from models.evaluation.boundary_classifier import detected
     from models.evaluation.boundary_metrics import Told, flux_ratio, jump_db
     from tests.benchmarks.offline.stitch import as_figures

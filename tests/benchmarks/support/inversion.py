@@ -35,7 +35,7 @@ def pieces(job: Job, quick_s: float = 1.0) -> Iterator[tuple[str, np.ndarray]]:
         yield name, np.array(audio[: round(quick_s * RATE)] if job.quick else audio)
 
 
-def notes(job: Job, quick_s: float = 0.5) -> Iterator[tuple[str, np.ndarray]]:
+def notes(job: Job, quick_s: float = 0.25) -> Iterator[tuple[str, np.ndarray]]:
     """Yield name and samples of a note of each of the orchestra's instruments, without a room.
 
     In the quick form so many seconds of one note.

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self, TextIO
+from typing import IO, Any, Self
 
 import psutil
 
@@ -81,7 +81,7 @@ class Signals:
 class _Messages:
     """The messages of a job, read by a thread so that the reader can wait with a timeout."""
 
-    pipe: TextIO
+    pipe: IO[str]
     arrived: queue.SimpleQueue[tuple[str, Any] | None] = field(default_factory=queue.SimpleQueue)
 
     def start(self) -> None:
@@ -202,6 +202,6 @@ def _end_children(process: subprocess.Popen[str]) -> None:
 
 def _runs(child: psutil.Process) -> bool:
     try:
-        return child.is_running() and child.status() != psutil.STATUS_ZOMBIE
+        return bool(child.is_running() and child.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
