@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from realtime.midi.mapping import Mapping, MappingFile, Source
+    from realtime.midi.controls.mapping import Mapping, MappingFile, Source
     from realtime.midi.midi import Midi
     from realtime.midi.ports.client import MidiError, PortState, backends
 
 _WHERE = {
-    "Mapping": "mapping",
-    "MappingFile": "mapping",
+    "Mapping": "controls.mapping",
+    "MappingFile": "controls.mapping",
     "Midi": "midi",
     "MidiError": "ports.client",
     "PortState": "ports.client",
-    "Source": "mapping",
+    "Source": "controls.mapping",
     "backends": "ports.client",
 }
 

@@ -15,16 +15,16 @@ from pathlib import Path
 
 from export.errors import GlitchError
 from realtime.ipc.priority import raise_thread_priority
-from realtime.midi import controller_feedback as feedback
 from realtime.midi.clock import Clock
-from realtime.midi.combine import ANY, Change, Combiner, Registered
-from realtime.midi.control import Control
+from realtime.midi.controls import feedback
+from realtime.midi.controls.control_detector import Learner
+from realtime.midi.controls.mapped_control import Control
+from realtime.midi.controls.mapping import Mapping, MappingError, MappingFile, read, write
 from realtime.midi.curves import to_loudness, to_position, to_value
-from realtime.midi.learn import Learner
-from realtime.midi.mapping import Mapping, MappingError, MappingFile, read, write
-from realtime.midi.notes import ALL_SOUND_OFF, Action, Notes, Role
-from realtime.midi.parse import Message, Parser
+from realtime.midi.notes.monophonic import ALL_SOUND_OFF, Action, Notes, Role
 from realtime.midi.ports.client import Incoming, Ports, PortState
+from realtime.midi.protocol.control_events import ANY, Change, Combiner, Registered
+from realtime.midi.protocol.parser import Message, Parser
 from realtime.params.surface import Stage
 from realtime.params.table import Parameter, ParameterError
 

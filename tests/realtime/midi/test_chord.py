@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.midi.mapping import NoteSettings
+from realtime.midi.controls.mapping import NoteSettings
 from realtime.midi.midi import Midi
-from realtime.midi.notes import Notes
-from realtime.midi.parse import Message
+from realtime.midi.notes.monophonic import Notes
+from realtime.midi.protocol.parser import Message
 from tests.realtime.midi.stage import Stage, row
 from tests.realtime.midi.test_mapping import play
 from tests.realtime.midi.test_notes import EVENTS, bend, off, on, pedal

@@ -8,8 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
-from realtime.midi.combine import SourceType
-from realtime.midi.mapping import Mapping, Mode, NoteSettings, Source, read
+from realtime.midi.controls.mapping import Mapping, Mode, NoteSettings, Source, read
+from realtime.midi.protocol.control_events import SourceType
 
 TEXT = (Path(__file__).parents[3] / "docs" / "midi.md").read_text()
 

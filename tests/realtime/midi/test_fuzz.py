@@ -7,7 +7,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.midi.mapping import Mapping, Source
+from realtime.midi.controls.mapping import Mapping, Source
 from realtime.midi.midi import Midi
 from realtime.midi.ports.client import Incoming
 from realtime.midi.ports.framing import HEAD, LOST, MESSAGE, Frame, FrameError, Unpacker, pack

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.midi.learn import relative_mode
-from realtime.midi.mapping import Mapping, Source, read
+from realtime.midi.controls.control_detector import relative_mode
+from realtime.midi.controls.mapping import Mapping, Source, read
 from realtime.midi.midi import Midi
 from realtime.params.table import ParameterError
 from tests.realtime.midi.stage import Stage

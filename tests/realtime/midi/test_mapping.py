@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.midi.curves import to_position, to_value
-from realtime.midi.mapping import (
+from realtime.midi.controls.mapping import (
     FORMAT,
     Mapping,
     MappingError,
@@ -25,6 +24,7 @@ from realtime.midi.mapping import (
     to_json,
     write,
 )
+from realtime.midi.curves import to_position, to_value
 from realtime.midi.midi import Midi
 from realtime.midi.ports.client import Incoming
 from tests.realtime.midi.stage import Stage, row

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.midi.mapping import Mapping, MappingFile, NoteSettings, Source, write
+from realtime.midi.controls.mapping import Mapping, MappingFile, NoteSettings, Source, write
 from realtime.midi.midi import Midi
-from realtime.midi.notes import Notes
-from realtime.midi.parse import Message
+from realtime.midi.notes.monophonic import Notes
 from realtime.midi.ports.client import Incoming
+from realtime.midi.protocol.parser import Message
 from tests.realtime.midi.stage import Stage, row
 from tests.realtime.midi.test_mapping import play
 

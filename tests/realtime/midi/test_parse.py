@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.midi.combine import Change, Combiner, Pair, Registered
-from realtime.midi.parse import Message, Parser
+from realtime.midi.protocol.control_events import Change, Combiner, Pair, Registered
+from realtime.midi.protocol.parser import Message, Parser
 
 SEVEN = st.integers(0, 127)
 CHANNEL = st.integers(0, 15)

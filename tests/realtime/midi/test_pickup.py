@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.midi.mapping import Mapping, Source
-from realtime.midi.pickup import NEAR, Pickup
+from realtime.midi.controls.mapping import Mapping, Source
+from realtime.midi.controls.pickup import NEAR, Pickup
 from tests.realtime.midi.test_mapping import CC21, cc, mapped, play
 
 POSITION = st.floats(0, 1)

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from realtime.midi.combine import ANY, NRPN_FINE, RPN_COARSE, Change
-from realtime.midi.mapping import Mapping, Mode, Source
+from realtime.midi.controls.mapping import Mapping, Mode, Source
+from realtime.midi.protocol.control_events import ANY, NRPN_FINE, RPN_COARSE, Change
 from realtime.params.table import Parameter
 
 # Bank select and its fine half, sustain pedal, MPE's timbre; 120 and above are no controllers but commands. All of them

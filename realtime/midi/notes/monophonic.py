@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from realtime.midi.combine import RPN_BEND_RANGE, RPN_MPE, Registered
-from realtime.midi.mapping import NoteSettings
-from realtime.midi.parse import BEND_MIDDLE, Message
+from realtime.midi.controls.mapping import NoteSettings
+from realtime.midi.protocol.control_events import RPN_BEND_RANGE, RPN_MPE, Registered
+from realtime.midi.protocol.parser import BEND_MIDDLE, Message
 
 SUSTAIN, TIMBRE, RESET_CONTROLLERS = 64, 74, 121
 ALL_SOUND_OFF, ALL_NOTES_OFF = 120, 123
@@ -268,7 +268,7 @@ class Notes:
         return playing.all_off() if playing is not None else [], self._voices[first]
 
     def _player(self, channel: int, size: int, zone: bool) -> Voice:
-        from realtime.midi.chord import Chord  # which stands on this module
+        from realtime.midi.notes.polyphonic import Chord  # which stands on this module
 
         if size > 1:
             return Chord(channel, self.settings, size=size, zone=zone)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from realtime.midi.parse import BEND_MIDDLE, Message
+from realtime.midi.protocol.parser import BEND_MIDDLE, Message
 
 SourceType = Literal["cc", "cc14", "nrpn", "note", "bend", "pressure", "program"]
 

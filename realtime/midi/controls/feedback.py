@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from realtime.midi.combine import COARSE as DATA_COARSE
-from realtime.midi.combine import FINE, NRPN_COARSE, NRPN_FINE
-from realtime.midi.mapping import Source
+from realtime.midi.controls.mapping import Source
+from realtime.midi.protocol.control_events import COARSE as DATA_COARSE
+from realtime.midi.protocol.control_events import FINE, NRPN_COARSE, NRPN_FINE
 
 PANIC = tuple(bytes((0xB0 | channel, number, 0)) for channel in range(16) for number in (120, 123))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from realtime.midi.combine import Registered
-from realtime.midi.mapping import NoteSettings
-from realtime.midi.notes import MASTER, Action, Held, Role, Voice
-from realtime.midi.parse import Message
+from realtime.midi.controls.mapping import NoteSettings
+from realtime.midi.notes.monophonic import MASTER, Action, Held, Role, Voice
+from realtime.midi.protocol.control_events import Registered
+from realtime.midi.protocol.parser import Message
 
 
 class Chord(Voice):

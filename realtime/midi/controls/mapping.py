@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args
 
-from realtime.midi.combine import ANY, Change, SourceType
 from realtime.midi.ports.client import MidiError
+from realtime.midi.protocol.control_events import ANY, Change, SourceType
 
 FORMAT = "glitch-live MIDI mapping"
 VERSION = 1

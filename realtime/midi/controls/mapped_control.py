@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from realtime.midi.combine import Change
+from realtime.midi.controls.mapping import RELATIVE, Mapping, Mode
+from realtime.midi.controls.pickup import Pickup
 from realtime.midi.curves import to_position, to_value
-from realtime.midi.mapping import RELATIVE, Mapping, Mode
-from realtime.midi.pickup import Pickup
+from realtime.midi.protocol.control_events import Change
 from realtime.params.table import Parameter
 
 PRESSED = 64
