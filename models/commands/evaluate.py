@@ -58,13 +58,12 @@ def command(
 
 
 def _digits(model: Path) -> bool:
-    """Say whether this is the checkpoint of a VAE of digits."""
+    """Whether this is the checkpoint of a VAE of digits."""
     if model.suffix.lower() != ".ckpt" or not model.is_file():
         return False
-    from models.digits.checkpoint import KIND
-    from models.spectral.checkpoint import load_plain
+    from models.digits.checkpoint import SPEC
 
-    return load_plain(model).get("kind") == KIND
+    return SPEC.matches(model)
 
 
 def _evaluate_digits(model: Path, mnist: Path | None, json: bool, out: Path | None) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from models.commands.terminal import command_line, progress
+from models.commands.terminal import command_line, stages
 from models.commands.train.vae import name_of
 
 _STORAGE = "grid.journal"
@@ -66,8 +66,8 @@ def grid(
     held = None if hold_out is None else split.known(hold_out)
     shared = SharedStudy(open_storage(storage or str(out / _STORAGE)), study, points, asdict(base), grace)
     place = Place(Wanted(data, held, share, base.seed), out, accelerator, command_line())
-    with progress("reading") as on_file:
-        work(shared, place, base, on_file=on_file, tell=lambda line: print(line, flush=True))
+    with stages() as on_progress:
+        work(shared, place, base, on_progress=on_progress, notify=lambda line: print(line, flush=True))
     found = shared.standings()
     title = f"{study}: {sum(standing.state == 'done' for standing in found)} of {len(found)} points"
     Console(width=None if sys.stdout.isatty() else 140).print(summary.terminal_table(found, title))

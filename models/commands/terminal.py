@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 from rich.console import Console
@@ -40,6 +40,20 @@ def progress(text: str) -> Iterator[Callable[[int, int], None]]:
     finally:
         if bar.live.is_started:  # else stopping would print an empty line
             bar.stop()
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None]]:
+    """Draw a bar for each stage of some work, driven by calls of (stage, done, total)."""
+    with ExitStack() as stack:
+        bars: dict[str, Callable[[int, int], None]] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in bars:
+                bars[stage] = stack.enter_context(progress(stage))
+            bars[stage](done, total)
+
+        yield advance
 
 
 def command_line() -> str:

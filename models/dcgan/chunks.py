@@ -1,11 +1,10 @@
-"""The latents of neighbouring chunks, and how chunks are made apart.
+"""Stitching: the latents of neighbouring chunks, and chunks that are generated separately.
 
-What two neighbours share is in their latents: some are the same in both (`shared`), and the others go from place to
-place, from one border to the next, so that each chunk ends where its neighbour begins. The way between two borders is
-the one that a walk on stage takes. How far apart two borders lie differs from example to example, from nothing to
-places that have nothing to do with each other, and so does how far from the centre all of it happens: whoever holds
-still, or stays near the centre, is to hear something as well. Grain is fresh in every frame; what is context to one of
-two neighbours has the grain that the other was given there.
+Neighbours are related by their latents: some are the same in both (`shared`), and the others move from one boundary to
+the next, so that each chunk ends where its neighbour begins. Between two boundaries they move as the walk on stage
+does. The distance between two boundaries varies from example to example, from none to unrelated points, and so does the
+distance from the centre: slow walks, held latents and points near the centre must sound as well. Grain is new in every
+frame; the context of a chunk has the same grain as the neighbour it belongs to.
 """
 
 from __future__ import annotations
@@ -17,21 +16,32 @@ from torch import Tensor
 
 from models.dcgan.endless import CONTEXT, GRAIN, EndlessGenerator
 
-FARTHEST = 1.2
-"""Standard deviations at which latents are drawn, at most."""
+MAX_RADIUS = 1.2
+"""Largest scale of the latents that are drawn, standard deviations."""
 
 
-def ways(count: int, latent: int, shared: int, chunk: int, random: torch.Generator) -> Tensor:
-    """Draw latents and grain for pairs of neighbouring chunks of so many frames, with the context of the first.
+def draw_neighbours(count: int, latent: int, shared: int, chunk: int, random: torch.Generator) -> Tensor:
+    """Draw latents and grain for pairs of neighbouring chunks, with the context of the first.
+
+    Parameters
+    ----------
+    count
+        Pairs.
+    latent, shared
+        Latent dimensions, and how many of them are the same in both chunks.
+    chunk
+        Frames of a chunk.
+    random
+        Source of random numbers.
 
     Returns
     -------
     Tensor [shape=(count, latent + GRAIN, CONTEXT + 2 * chunk)]
     """
-    borders = 4  # before the context, before, between and behind the two chunks
+    boundaries = 4  # before the context, and before, between and after the two chunks
     stillness = 1 - torch.rand(count, 1, generator=random) ** 2
     places = [torch.randn(count, latent - shared, generator=random)]
-    for _ in range(borders - 1):
+    for _ in range(boundaries - 1):
         fresh = torch.randn(count, latent - shared, generator=random)
         places.append(stillness * places[-1] + torch.sqrt(1 - stillness**2) * fresh)
     part = torch.arange(chunk) / chunk
@@ -42,29 +52,29 @@ def ways(count: int, latent: int, shared: int, chunk: int, random: torch.Generat
     return with_grain(torch.cat([same, local], dim=1) * _radius(count, random), random)
 
 
-def apart(generator: EndlessGenerator, way: Tensor, chunk: int) -> Tensor:
-    """Make both chunks of each way by themselves, and stitch them: [count, 128, 2 * chunk].
+def generate_apart(generator: EndlessGenerator, latents: Tensor, chunk: int) -> Tensor:
+    """Generate both chunks of each pair separately, and concatenate them: [count, 128, 2 * chunk].
 
-    Each begins at zeros, with context that both know; what is made of that is thrown away.
+    Each starts from zeros, with `CONTEXT` frames of context whose output is discarded.
     """
     starts = (0, chunk)
-    parts = torch.cat([way[:, :, at : at + CONTEXT + chunk] for at in starts])  # [2 * count, …, context + chunk]
+    parts = torch.cat([latents[:, :, at : at + CONTEXT + chunk] for at in starts])  # [2 * count, …, context + chunk]
     made = generator(parts)[:, :, CONTEXT:]
     return torch.cat(list(made.chunk(len(starts))), dim=2)
 
 
-def lone(count: int, latent: int, chunk: int, random: torch.Generator) -> Tensor:
-    """Draw latents and grain for chunks that know nothing of each other: [count, latent + GRAIN, chunk]."""
+def draw_single(count: int, latent: int, chunk: int, random: torch.Generator) -> Tensor:
+    """Draw latents and grain for independent chunks: [count, latent + GRAIN, chunk]."""
     z = torch.randn(count, latent, 1, generator=random) * _radius(count, random)
     return with_grain(z.expand(-1, -1, chunk), random)
 
 
 def with_grain(latents: Tensor, random: torch.Generator) -> Tensor:
-    """Lay noise beside latents [count, latent, frames]: [count, latent + GRAIN, frames]."""
+    """Append noise to latents [count, latent, frames]: [count, latent + GRAIN, frames]."""
     grain = torch.randn(len(latents), GRAIN, latents.shape[2], generator=random)
     return torch.cat([latents, grain], dim=1)
 
 
 def _radius(count: int, random: torch.Generator) -> Tensor:
-    """How far from the centre each example lies, [count, 1, 1]."""
-    return FARTHEST * torch.rand(count, 1, 1, generator=random).sqrt()
+    """Draw the distance of each example from the centre, [count, 1, 1]."""
+    return MAX_RADIUS * torch.rand(count, 1, 1, generator=random).sqrt()

@@ -1,20 +1,19 @@
-"""The generator of sound: latents to mel spectra, a frame at a time, by transposed convolutions that stream; its judge.
+"""Networks for endless sound: a streaming generator from latents to mel spectra, and its discriminator.
 
-Rows are doubled by each of four layers, from 8 to the 128 bands; frames are never stretched, so every frame is made in
-the same way, and none can be told from its neighbours by when it was made. Three of the layers look back, over
-`CONTEXT` frames in all: a chunk that begins at zeros, with so many frames of context whose output is thrown away, is to
-rounding what the stream would have made there.
+Each of four transposed convolutions doubles the rows, from 8 to the 128 bands. Frames are never stretched, so every
+frame is computed in the same way. Three of the layers are causal convolutions over time, with a reach of `CONTEXT`
+frames in all: a chunk that starts from zeros, with that many frames of context whose output is discarded, equals the
+stream within rounding.
 
-Beside its latents a frame is given `GRAIN` numbers of noise, fresh ones each frame: what changes from frame to frame in
-breath and in a bow has to come from somewhere. In training they are drawn with the latents. A model file holds two
-loops of them, whose sum comes round in half a day, and a count that says where the stream stands.
+Beside its latents a frame gets `GRAIN` values of noise, new ones in each frame, for sounds that vary from frame to
+frame such as breath and bow noise. In training they are drawn with the latents. A model file holds two loops of noise,
+whose sum repeats after half a day, and a frame counter.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from export.streaming.conv2d_streaming import ConvTranspose2d, MergeRows, SplitRows
 from export.streaming.layer import Layer, whole_signals
@@ -22,21 +21,21 @@ from export.streaming.layers import CausalConv1d
 from export.streaming.stack import Chain
 
 ROWS = 8
-"""Of the first layer; four times doubled they are the bands."""
+"""Rows of the first layer; doubled four times they are the bands."""
 
 BANDS = 16 * ROWS
 GRAIN = 32
-"""Numbers of noise that a frame is given."""
+"""Noise values of a frame."""
 
 SLOPE = 0.2
 _KERNELS = ((4, 1), (4, 3), (4, 3), (4, 3))  # over rows and frames
 _STRIDE = (2, 1)
 
 CONTEXT = sum(frames - 1 for _, frames in _KERNELS)
-"""Frames before a chunk that it depends on."""
+"""Frames before a chunk that influence it."""
 
 LOOPS = 2039, 2029
-"""Frames of the loops of noise that a model file holds; primes, so that what they add up to doesn't come round soon."""
+"""Lengths of the noise loops in a model file, frames; primes, so that their sum has a long period."""
 _GRAIN_SEED = 0
 
 
@@ -53,7 +52,7 @@ class PlaneNorm(Layer):
         return made
 
     def stream(self, x: Tensor) -> Tensor:
-        """Normalise as was learned."""
+        """Normalise."""
         return self.offline(x)
 
 
@@ -77,7 +76,7 @@ class EndlessGenerator(Chain):
 
 
 class Grain(Layer):
-    """The noise of a stream: any tensor [batch, channels, frames] → [batch, GRAIN, frames]."""
+    """The noise of a stream: any tensor [batch, channels, frames] → noise [batch, GRAIN, frames]."""
 
     count: Tensor
     first: Tensor
@@ -91,11 +90,11 @@ class Grain(Layer):
         self.keep("count", 1)
 
     def offline(self, x: Tensor) -> Tensor:
-        """Begin where the loops begin."""
+        """Begin at the start of the loops."""
         return self._from(torch.zeros_like(self.count), x)[0]
 
     def stream(self, x: Tensor) -> Tensor:
-        """Go on from where the stream stands."""
+        """Continue from the stream's position."""
         made, count = self._from(self.count, x)
         self.carry("count", count)
         return made
@@ -110,20 +109,20 @@ class Grain(Layer):
 
 
 @torch.no_grad()
-def led(generator: EndlessGenerator, way: Tensor) -> Tensor:
-    """Make the spectra [batch, 128, frames] of ways [batch, latent, frames] in one piece, with the stage's grain."""
+def generate(generator: EndlessGenerator, latents: Tensor) -> Tensor:
+    """Generate spectra [batch, 128, frames] from latents [batch, latent, frames] at once, with the stage's grain."""
     generator.eval()
     with whole_signals(generator):
-        made: Tensor = generator(torch.cat([way, Grain().to(way.device).offline(way)], dim=1))
+        made: Tensor = generator(torch.cat([latents, Grain().to(latents.device).offline(latents)], dim=1))
     return made
 
 
-class EndlessJudge(nn.Module):
-    """Spectra [batch, 128, frames] → how real they look, place by place: logits [batch, places].
+class EndlessDiscriminator(nn.Module):
+    """Rates spectra [batch, 128, frames], real or made, place by place: logits [batch, places].
 
-    Frames are a multiple of 16, 32 at least. The last layer is told by how much the spectra of a batch differ from each
-    other, so that a generator which always makes the same is found out (Karras et al., "Progressive Growing of GANs",
-    ICLR 2018, section 3).
+    The number of frames is a multiple of 16, at least 32. The last layer also gets the standard deviation of its input
+    over the batch, so that a generator that always makes the same spectrum is detected (Karras et al., "Progressive
+    Growing of GANs", ICLR 2018, section 3).
     """
 
     def __init__(self, filters: int) -> None:
@@ -138,28 +137,9 @@ class EndlessJudge(nn.Module):
         self.last = nn.Conv2d(channels[-1] + 1, 1, (ROWS, 2))
 
     def forward(self, spectra: Tensor) -> Tensor:
-        """Judge."""
+        """Compute the logits."""
         seen = self.layers(spectra[:, None])  # [batch, 8 filters, 8, frames / 16]
         spread = torch.sqrt(seen.var(dim=0, correction=0) + 1e-8).mean()
         seen = torch.cat([seen, spread.expand(len(seen), 1, *seen.shape[2:])], dim=1)
         made: Tensor = self.last(seen)
         return made.flatten(1)
-
-
-def start(network: nn.Module, random: torch.Generator) -> None:
-    """Draw the weights that a DCGAN begins with: N(0, 0.02), and N(1, 0.02) for the scales of batch norm."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d):
-            module.weight.data.normal_(0.0, 0.02, generator=random)
-            if module.bias is not None:
-                module.bias.data.zero_()
-        elif isinstance(module, nn.BatchNorm2d):
-            module.weight.data.normal_(1.0, 0.02, generator=random)
-            module.bias.data.zero_()
-
-
-def scores_to_loss(logits: Tensor, real: Tensor | bool) -> Tensor:
-    """Give the cross-entropy of logits [batch, places] where the batch is all real, all made, or as it says."""
-    wanted = torch.full((len(logits),), float(real)) if isinstance(real, bool) else real.float()
-    logits = logits.float()
-    return F.binary_cross_entropy_with_logits(logits, wanted.to(logits)[:, None].expand_as(logits))

@@ -1,4 +1,4 @@
-"""An endless generator becomes the file that is played."""
+"""Export of an endless generator: `decode`, from latents to mel spectra, as a streaming graph in a model file."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from models.dsp.log_mel import LogMel
 
 _GRAIN_TEXT = "How much frames differ by chance: breath, rustle, bow; 0 is smooth."
 GRAIN_CONTROL = Control("grain", 1.0, 0.0, 2.0, text=_GRAIN_TEXT)
-_SETTLE_SECONDS = 1.0  # the count of the grain never rests
+_SETTLE_SECONDS = 1.0  # the frame counter of the grain never settles
 
 
 class EndlessStream(nn.Module):
-    """Latents and how much grain there is → natural logarithms of the power in mel bands."""
+    """Latents and amount of grain → natural logarithms of the power in mel bands."""
 
     def __init__(self, generator: EndlessGenerator, scale: LogMel) -> None:
         super().__init__()
@@ -47,23 +47,23 @@ def write(
     bend: Sequence[str] | None = None,
     weights: Weights = "fp32",
 ) -> Proof:
-    """Write a generator of sound as a streaming model file, once it has proved that it streams.
+    """Write a generator of sound as a streaming model file, once it has proved that chunked equals whole.
 
     Parameters
     ----------
     trained
-        As a training made it.
+        The trained generator.
     out, name
-        The `.onnx` file to write, and what the model is called.
+        The `.onnx` file to write, and the model's name.
     scale
-        Of the spectra that it was trained on.
+        Scale of its spectra.
     bend, weights
         See `models.commands.export.export`.
 
     Raises
     ------
     ContractError
-        It makes pictures, or doesn't hold what the format promises; nothing is written.
+        It makes pictures, or doesn't fulfil the format; nothing is written.
     """
     generator, scale = trained.generator, scale or LogMel()
     if not isinstance(generator, EndlessGenerator) or trained.latent is None:
@@ -71,9 +71,9 @@ def write(
     example = torch.zeros(1, trained.settings.latent, 2), torch.ones(1, 1, 2)
     decode, caches = with_explicit_state(EndlessStream(generator, scale).eval(), example)
     method = Method(scale.hop, "magnitudes", controls=(GRAIN_CONTROL,), spectrum=scale.spectrum)
-    latent = named(trained.latent.to_contract())
-    told = f"{trained.provenance.notes} {streaming_notes(trained)}"
-    provenance = replace(trained.provenance, notes=told)
+    latent = named(trained.latent.to_card())
+    notes = f"{trained.provenance.notes} {streaming_notes(trained)}"
+    provenance = replace(trained.provenance, notes=notes)
     return export_methods(
         out,
         name=name,
@@ -87,7 +87,7 @@ def write(
 
 
 def streaming_notes(trained: TrainedDcgan) -> str:
-    """Say how long a chunk was in training, what it knew of its neighbours, and what the stream waits for."""
+    """Describe the chunks of the training and the delay of the stream, for the card."""
     settings = trained.settings
     if settings.stitching:
         shares = f"neighbours share {settings.shared} latents and the border's others, and were judged together"
@@ -98,7 +98,7 @@ def streaming_notes(trained: TrainedDcgan) -> str:
 
 
 def named(latent: Latent) -> Latent:
-    """Call the latents by how much they do."""
+    """Name the latent dimensions by the order of their effect."""
     names = [""] * latent.size
     for rank, dimension in enumerate(latent.order):
         names[dimension] = f"texture {rank + 1}"

@@ -1,10 +1,12 @@
-"""Which way to turn the latents of an endless generator so that the first of them do the most.
+"""Rotation of the latents of an endless generator, so that the first dimensions have the largest effect.
 
-In a normal distribution all directions are alike, and so a single latent of a hundred does next to nothing. The latents
-can be turned, though, without anybody noticing: what is drawn stays normal. So they are turned such that each direction
-changes the sound independently of the others, and the strongest comes first: to the eigenvectors of the mean of JᵀJ,
-where J says how the spectrum follows the latents. Source: Wang and Ponce, "The Geometry of Deep Generative Image Models
-and its Applications" (ICLR 2021), with J from finite differences.
+In a normal distribution all directions are equivalent, so a single dimension of a hundred has hardly any effect. A
+rotation of the latents keeps them normal. They are rotated to the eigenvectors of the mean of JᵀJ, where J is the
+Jacobian of the spectrum with respect to the latents: then each direction changes the sound independently of the others,
+and the strongest comes first.
+
+Source: Wang and Ponce, "The Geometry of Deep Generative Image Models and its Applications" (ICLR 2021), with J from
+finite differences.
 """
 
 from __future__ import annotations
@@ -15,30 +17,30 @@ from torch import Tensor
 
 from export.format.card import MapPoint
 from export.streaming.layers import CausalConv1d
-from models.dcgan.domains import Spectra
-from models.dcgan.endless import CONTEXT, EndlessGenerator, led
+from models.dcgan.domains import SpectrumDomain
+from models.dcgan.endless import CONTEXT, EndlessGenerator, generate
 from models.dsp.log_mel import LogMel
 from models.report.scatter import plane
-from models.spectral.latent_stats import LatentStatistics
+from models.training.latent_stats import LatentStatistics
 
 POINTS = 96
-"""Of the map."""
+"""Points of the latent map."""
 
 HELD = 8
-"""Frames for which latents are held, to be looked at: grain makes each a little different."""
+"""Frames over which held latents are measured; grain makes each a little different."""
 
 HOME, AROUND = 0.5, 0.75
-"""Standard deviations at which the middle of what is played is looked for, and by which it is left."""
+"""Spread of the candidates for the latent mean, and of the latents around it, standard deviations."""
 
 _PLACES, _STEP = 48, 0.5
 _HOMES, _NEIGHBOURS = 31, 64
 _AT_ONCE = 400
-_LISTENED = 4_000  # pieces of the training sounds that the map's points are compared with
+_PIECES = 4_000  # pieces of the training sounds to compare the map's points with
 
 
 @torch.no_grad()
-def turned(generator: torch.nn.Module, scale: LogMel, seed: int = 0) -> None:
-    """Turn the latents of a generator, in place: the first layer takes them in another basis from then on."""
+def rotate_latents(generator: torch.nn.Module, scale: LogMel, seed: int = 0) -> None:
+    """Rotate the latents of a generator in place, by changing the weights of its first layer."""
     assert isinstance(generator, EndlessGenerator)
     first = _first(generator)
     latent = generator.latent
@@ -58,10 +60,10 @@ def turned(generator: torch.nn.Module, scale: LogMel, seed: int = 0) -> None:
 
 
 @torch.no_grad()
-def measure(generator: torch.nn.Module, form: Spectra, seed: int = 0) -> LatentStatistics:
-    """Say what each latent does, and lay sounds on a map: each is called after the training sound next to it."""
+def measure(generator: torch.nn.Module, domain: SpectrumDomain, seed: int = 0) -> LatentStatistics:
+    """Measure the effect of each dimension, and make a latent map of points named after the nearest training sound."""
     assert isinstance(generator, EndlessGenerator)
-    latent, half_db = form.settings.latent, (form.scale.ceiling_db - form.scale.floor_db) / 2
+    latent, half_db = domain.settings.latent, (domain.scale.ceiling_db - domain.scale.floor_db) / 2
     random = torch.Generator().manual_seed(seed)
     places = torch.randn(_PLACES, latent, generator=random)
     plain = still(generator, places)
@@ -73,49 +75,51 @@ def measure(generator: torch.nn.Module, form: Spectra, seed: int = 0) -> LatentS
         effects.append(half_db * float((moved - plain.repeat(2, 1, 1)).abs().mean()))
     order = sorted(range(latent), key=lambda k: -effects[k])
     return LatentStatistics(
-        mean=tuple(round(float(value), 4) for value in _home(generator, form, random)),
+        mean=tuple(round(float(value), 4) for value in _home(generator, domain, random)),
         std=(AROUND,) * latent,
         effect_db=tuple(round(effect, 4) for effect in effects),
         order=tuple(order),
-        points=_map(generator, form, random),
+        points=_map(generator, domain, random),
     )
 
 
 def still(generator: EndlessGenerator, places: Tensor) -> Tensor:
-    """Hold latents [count, latent] until only grain moves: the frames that then come.
+    """Hold latents [count, latent] until only grain changes, and give the frames after that.
 
     Returns
     -------
     Tensor [shape=(count, 128, HELD)]
     """
-    parts = [led(generator, part[:, :, None].expand(-1, -1, CONTEXT + HELD)) for part in torch.split(places, _AT_ONCE)]
+    parts = [
+        generate(generator, part[:, :, None].expand(-1, -1, CONTEXT + HELD)) for part in torch.split(places, _AT_ONCE)
+    ]
     return torch.cat(parts)[:, :, -HELD:]
 
 
-def _home(generator: EndlessGenerator, form: Spectra, random: torch.Generator) -> Tensor:
-    """Find where the stage is to begin, [latent]: around it no walk falls silent.
+def _home(generator: EndlessGenerator, domain: SpectrumDomain, random: torch.Generator) -> Tensor:
+    """Choose the mean latent [latent] for the stage, around which no walk falls silent.
 
-    Music has silences, and so have its latents. Of some places about the centre this is the one from where the quietest
-    that is played is the loudest.
+    Music contains silence, and so do its latents. Of several candidates near the centre this is the one whose quietest
+    neighbour is the loudest.
     """
-    around = AROUND * torch.randn(_NEIGHBOURS, form.settings.latent, generator=random)
+    around = AROUND * torch.randn(_NEIGHBOURS, domain.settings.latent, generator=random)
     homes = torch.cat([torch.zeros_like(around[:1]), HOME * torch.randn(_HOMES, around.shape[1], generator=random)])
-    quietest = [float(_level_db(still(generator, home + around), form.scale).min()) for home in homes]
+    quietest = [float(_level_db(still(generator, home + around), domain.scale).min()) for home in homes]
     return homes[int(np.argmax(quietest))]
 
 
 def _level_db(spectra: Tensor, scale: LogMel) -> Tensor:
-    """Give the levels of spectra [count, 128, frames], dB: [count]."""
+    """Compute the levels of spectra [count, 128, frames], dB: [count]."""
     return 10 * torch.log10(torch.exp(scale.to_log_power(spectra)).sum(dim=1).mean(dim=1))
 
 
-def _map(generator: EndlessGenerator, form: Spectra, random: torch.Generator) -> tuple[MapPoint, ...]:
-    """Lay held sounds on the two directions in which their spectra are widest."""
-    places = torch.randn(POINTS, form.settings.latent, generator=random)
-    heard = still(generator, places).mean(dim=2)  # [points, 128]
-    pieces, labels = _pieces(form, random)
-    nearest = torch.cdist(heard, pieces).argmin(dim=1)
-    laid = plane(heard).numpy()
+def _map(generator: EndlessGenerator, domain: SpectrumDomain, random: torch.Generator) -> tuple[MapPoint, ...]:
+    """Place held sounds on the two principal directions of their spectra."""
+    places = torch.randn(POINTS, domain.settings.latent, generator=random)
+    spectra = still(generator, places).mean(dim=2)  # [points, 128]
+    pieces, labels = _pieces(domain, random)
+    nearest = torch.cdist(spectra, pieces).argmin(dim=1)
+    laid = plane(spectra).numpy()
     counts: dict[str, int] = {}
     points = []
     for k in range(POINTS):
@@ -127,16 +131,16 @@ def _map(generator: EndlessGenerator, form: Spectra, random: torch.Generator) ->
     return tuple(points)
 
 
-def _pieces(form: Spectra, random: torch.Generator) -> tuple[Tensor, list[str]]:
+def _pieces(domain: SpectrumDomain, random: torch.Generator) -> tuple[Tensor, list[str]]:
     """Choose short pieces of the training sounds: their mean spectra [pieces, 128], and their labels."""
-    lengths = np.array([one.shape[1] for one in form.spectra], float)
-    count = min(_LISTENED, int(lengths.sum()) // HELD)
+    lengths = np.array([one.shape[1] for one in domain.spectra], float)
+    count = min(_PIECES, int(lengths.sum()) // HELD)
     found, labels = [], []
-    for k, one in enumerate(form.spectra):
+    for k, one in enumerate(domain.spectra):
         mine = max(1, round(count * lengths[k] / lengths.sum()))
         starts = torch.randint(0, one.shape[1] - HELD + 1, (mine,), generator=random)
         found += [one[:, at : at + HELD].mean(dim=1) for at in starts.tolist()]
-        labels += [form.labels[k]] * mine
+        labels += [domain.labels[k]] * mine
     return torch.stack(found), labels
 
 

@@ -1,154 +1,106 @@
-"""The training of a DCGAN as Lightning sees it: turns, the plan, and what a checkpoint keeps."""
+"""The training of a DCGAN as a Lightning module."""
 
 from __future__ import annotations
 
 import copy
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 
-from models.dcgan.adversarial import Game
-from models.training import plan
-from models.training.plan import Plan
-from models.training.resume import LastCheckpoint, TrainingError
-from models.training.scheduled_module import SETTINGS_KEY
+from models.dcgan.adversarial import AdversarialNetworks
+from models.dcgan.settings import DcganSettings
+from models.training.scheduled_module import SETTINGS_KEY, ScheduledModule
 
 _LOGGED_EVERY = 10
 _TRIALS, _FIRST_TRIALS = 6, 2
 
 
-class DcganTraining(L.LightningModule):
-    """Plays turns until the plan is over.
+class DcganModule(ScheduledModule):
+    """Trains a DCGAN; a step updates discriminator and generator.
 
-    What a resumed training needs is the networks, their optimizers, the number of turns and the plan.
+    Lightning counts the updates of both optimizers, so the steps are counted here.
+
+    Parameters
+    ----------
+    networks
+        The networks, with data and settings.
     """
 
-    def __init__(self, game: Game) -> None:
-        super().__init__()
+    settings: DcganSettings
+    renamed_weights: ClassVar[dict[str, str]] = {
+        "game.judge.": "networks.discriminator.",
+        "game.": "networks.",
+    }
+
+    def __init__(self, networks: AdversarialNetworks) -> None:
+        super().__init__(networks.settings)
         self.automatic_optimization = False
-        self.game = game
-        self.plan: Plan | None = None
-        self.turns = 0
-        self.seconds_before = 0.0
-        self.began = time.monotonic()
+        self.networks = networks
+        self._steps = 0
 
     @property
-    def progress(self) -> float:
-        """How far the training is in its plan, 0 to 1."""
-        return 0.0 if self.plan is None else min(1.0, self.turns / self.plan.steps)
-
-    @property
-    def seconds(self) -> float:
-        """Time spent training, before it was resumed as well."""
-        return self.seconds_before + time.monotonic() - self.began
+    def steps_done(self) -> int:
+        """Training steps done, including those before it was resumed."""
+        return self._steps
 
     @property
     def epoch(self) -> int:
-        """Epochs that are over."""
-        return self.turns // self.game.form.epoch_steps
-
-    @property
-    def settings_told(self) -> dict[str, Any]:
-        """The settings as plain data."""
-        return asdict(self.game.settings)
+        """Epochs done."""
+        return self._steps // self.networks.domain.epoch_steps
 
     def configure_optimizers(self) -> list[Optimizer]:
         """One for each network."""
-        return self.game.optimizers()
+        return self.networks.optimizers()
 
     def train_dataloader(self) -> DataLoader[int]:
-        """Numbers of turns, from where the training stands; what they see follows from the number."""
-        return DataLoader(_Turns(self), batch_size=None)
-
-    def on_fit_start(self) -> None:
-        """Make the plan, or keep the one that the training began with."""
-        settings = self.game.settings
-        most = (settings.max_steps, settings.max_minutes)
-        if self.plan is None:
-            self.plan = plan.begin(*most, self._turn_seconds)
-        else:
-            self.plan = plan.go_on(self.plan, *most, self._turn_seconds, done=self.turns, seconds=self.seconds_before)
-
-    def on_train_start(self) -> None:
-        """Start the clock."""
-        self.began = time.monotonic()
+        """Give the numbers of the steps from the current one on; the data of a step follow from its number."""
+        return DataLoader(_StepNumbers(self), batch_size=None)
 
     def training_step(self, number: int, batch_idx: int) -> STEP_OUTPUT:
-        """Play a turn."""
-        found = self.game.turn(self.optimizers(), self.turns, self.manual_backward)  # type: ignore[arg-type]
-        self.turns += 1
-        if isinstance(self.logger, TensorBoardLogger) and self.turns % _LOGGED_EVERY == 0:
+        """Update the networks."""
+        found = self.networks.step(self.optimizers(), self._steps, self.manual_backward)  # type: ignore[arg-type]
+        self._steps += 1
+        if isinstance(self.logger, TensorBoardLogger) and self._steps % _LOGGED_EVERY == 0:
             for name, value in found.items():
-                self.logger.experiment.add_scalar(f"train/{name}", float(value), self.turns)
+                self.logger.experiment.add_scalar(f"train/{name}", float(value), self._steps)
         return None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the settings, the plan, the turns and the time spent."""
-        kept = None if self.plan is None else asdict(self.plan)
-        told = {"config": self.settings_told, "seconds": self.seconds, "plan": kept, "turns": self.turns}
-        checkpoint[SETTINGS_KEY] = told
+        """Store the number of steps as well."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint[SETTINGS_KEY]["turns"] = self._steps
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the plan, the turns and the time spent."""
-        told = checkpoint[SETTINGS_KEY]
-        self.seconds_before, self.turns = float(told["seconds"]), int(told["turns"])
-        self.plan = Plan(**told["plan"])
+        """Take over the number of steps as well."""
+        super().on_load_checkpoint(checkpoint)
+        self.steps_before = self._steps = int(checkpoint[SETTINGS_KEY]["turns"])
 
-    def _turn_seconds(self) -> float:
-        """Measure how long a turn takes, on a copy that is thrown away."""
-        game = copy.deepcopy(self.game)
-        optimizers = game.optimizers()
+    def step_seconds(self) -> float:
+        """Measure how long a step takes, on a copy that is discarded."""
+        networks = copy.deepcopy(self.networks)
+        optimizers = networks.optimizers()
         took = []
         for k in range(_TRIALS):
             began = time.perf_counter()
-            float(game.turn(optimizers, k)["judge"])  # waits for a GPU
+            float(networks.step(optimizers, k)["discriminator"])  # waits for a GPU
             took.append(time.perf_counter() - began)
         warm = took[_FIRST_TRIALS:]
         return sum(warm) / len(warm)
 
 
-class LastTurn(LastCheckpoint):
-    """Keeps the checkpoint every few minutes and at the end, and ends the training when its plan is over.
+class _StepNumbers(IterableDataset[int]):
+    """Counts steps from the current one on."""
 
-    Parameters
-    ----------
-    path, keep_minutes
-        See `models.training.resume.LastCheckpoint`.
-    """
-
-    def __init__(self, path: Path, keep_minutes: float) -> None:
-        super().__init__(path, keep_minutes)
-
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
-    ) -> None:
-        """Stop when the training is over, or interrupted; keep it if it is time."""
-        self._stop_if_over(trainer, pl_module)
-        due = time.monotonic() - self._kept_at > 60 * self.keep_minutes
-        if trainer.should_stop or due or self._interrupted:
-            self._save(trainer)
-        if self._interrupted and not trainer.should_stop:
-            self._restore_signals()
-            assert isinstance(pl_module, DcganTraining)
-            raise TrainingError(f"Interrupted at step {pl_module.turns}; go on with --resume.")
-
-
-class _Turns(IterableDataset[int]):
-    """Counts turns."""
-
-    def __init__(self, training: DcganTraining) -> None:
-        self.training = training
+    def __init__(self, module: DcganModule) -> None:
+        self.module = module
 
     def __iter__(self) -> Iterator[int]:
-        number = self.training.turns
+        number = self.module.steps_done
         while True:
             yield number
             number += 1

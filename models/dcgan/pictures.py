@@ -1,4 +1,8 @@
-"""The classic pair: noise to pictures, and pictures to how real they look."""
+"""Networks for pictures: generator and discriminator.
+
+Source: Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
+Networks" (ICLR 2016), figure 1.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,20 @@ from torch import Tensor, nn
 
 from models.dcgan.endless import SLOPE
 
-SMALLEST = 4
-"""Height and width of what the first layer makes, at most."""
+MIN_SIZE = 4
+"""Largest height and width of the first layer's output."""
 
 
 def levels(size: int) -> int:
-    """How often a picture is halved until there are few pixels left: twice for 8 or 16, three times for 32."""
+    """Number of times that a picture is halved: two for 8 or 16 pixels, three for 32."""
     count = 2
-    while size >> count > SMALLEST:
+    while size >> count > MIN_SIZE:
         count += 1
     return count
 
 
 def padded(size: int) -> int:
-    """The size that a picture is brought to so that it can be halved often enough: 28 becomes 32."""
+    """The next size that can be halved that often: 28 becomes 32."""
     step = 1 << levels(size)
     return -(-size // step) * step
 
@@ -50,8 +54,8 @@ class PictureGenerator(nn.Module):
         return made
 
 
-class PictureJudge(nn.Module):
-    """Pictures [batch, channels, size, size] → how real they look: logits [batch, 1]."""
+class PictureDiscriminator(nn.Module):
+    """Rates pictures [batch, channels, size, size], real or made: logits [batch, 1]."""
 
     def __init__(self, filters: int, channels: int, size: int) -> None:
         super().__init__()
@@ -67,5 +71,5 @@ class PictureJudge(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Judge."""
+        """Compute the logits."""
         return torch.flatten(self.layers(pictures), 1)

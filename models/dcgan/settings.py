@@ -1,51 +1,52 @@
-"""Everything that a training of a DCGAN can be told."""
+"""Settings of the training of a DCGAN."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from models.spectral.settings import ConfigError
+from models.training.errors import ConfigError
 
-WIDEST = 512
-FEWEST_CHUNK = 32
-"""Frames of a chunk, at least: the judge looks at so many at once."""
+MAX_WIDTH = 512
+MIN_CHUNK = 32
+"""Smallest number of frames in a chunk: the reach of the discriminator."""
 
 
 @dataclass(frozen=True)
 class DcganSettings:
-    """What is trained, and how.
+    """Settings of a training.
 
     Source: Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep Convolutional Generative
-    Adversarial Networks" (ICLR 2016), for all numbers that are not explained here.
+    Adversarial Networks" (ICLR 2016), for all values without an explanation here.
 
     Attributes
     ----------
     latent
-        Numbers that a picture, or a frame of sound, is made of.
+        Latent dimensions of a picture, or of a frame of sound.
     filters
-        Channels of the layers next to the picture; each further one has twice as many, up to eight times.
+        Channels of the layers next to the picture; each further layer has twice as many, up to eight times.
     batch
         Pictures, or pairs of chunks, in a step of either network.
     learning_rate, beta1, beta2
-        Adam's. Where training is restless, a rate of 1e-4 calms it.
+        Of Adam. A rate of 1e-4 stabilises a training that oscillates.
     label_noise
-        Share of the judge's labels that are exchanged, real for made.
+        Share of the discriminator's labels that are swapped, real for made.
     average
-        Share of the generator's moving average that a step leaves as it is; what is shown and kept is the average.
+        Share of the generator's moving average that a step keeps; the average is shown and exported.
     stitching
-        Of sound: whether two neighbouring chunks are judged together. Without it each is made, and judged, alone.
+        Of sound: whether the discriminator sees two neighbouring chunks together. Without it, each chunk alone.
     shared
-        Of sound: how many of the latents stay as they are over neighbouring chunks; the others go from place to place.
+        Of sound: number of latent dimensions that are the same in neighbouring chunks; the others move.
     chunk
         Of sound: frames of a chunk.
     bf16
-        Whether networks compute in bfloat16: twice as fast where the processor can, and slower where it cannot.
+        Whether networks compute in bfloat16: twice as fast on processors that support it, slower on others.
     max_steps, max_minutes
-        The training is over after so many steps, or after as many as so many minutes will do.
+        The training ends after that many steps, or after the steps that fit into the minutes.
     keep_minutes
-        How old the checkpoint may become.
+        How old the checkpoint may become, minutes.
     seed
-        Of all that is random.
+        Seed of all random numbers.
     """
 
     latent: int = 100
@@ -67,7 +68,7 @@ class DcganSettings:
 
 
 def checked(settings: DcganSettings) -> DcganSettings:
-    """Give settings back if a training can be done with them.
+    """Check settings, and return them.
 
     Raises
     ------
@@ -77,8 +78,10 @@ def checked(settings: DcganSettings) -> DcganSettings:
     for name in ("latent", "filters", "batch", "max_steps"):
         _expect(getattr(settings, name) >= 1, f"{name} must be at least 1, not {getattr(settings, name)}")
     for name in ("latent", "filters"):
-        _expect(getattr(settings, name) <= WIDEST, f"{name} must be at most {WIDEST}, not {getattr(settings, name)}")
-    _expect(settings.chunk >= FEWEST_CHUNK, f"chunk must be at least {FEWEST_CHUNK}, not {settings.chunk}")
+        _expect(
+            getattr(settings, name) <= MAX_WIDTH, f"{name} must be at most {MAX_WIDTH}, not {getattr(settings, name)}"
+        )
+    _expect(settings.chunk >= MIN_CHUNK, f"chunk must be at least {MIN_CHUNK}, not {settings.chunk}")
     _expect(settings.batch >= 2, "batch must be at least 2, since batch norm looks at all of them together")
     _expect(0 < settings.learning_rate < 1, f"learning_rate must be between 0 and 1, not {settings.learning_rate:g}")
     _expect(0 <= settings.label_noise < 0.5, f"label_noise must be 0 to 0.5, not {settings.label_noise:g}")
@@ -92,3 +95,13 @@ def checked(settings: DcganSettings) -> DcganSettings:
 def _expect(holds: bool, otherwise: str) -> None:
     if not holds:
         raise ConfigError(f"{otherwise}.")
+
+
+FIXED = ("latent", "filters", "batch", "stitching", "shared", "chunk", "seed")
+"""Settings that a resumed training keeps."""
+
+
+def from_plain(data: dict[str, Any]) -> DcganSettings:
+    """Read what `dataclasses.asdict` gives; raises KeyError if the data are those of another architecture."""
+    _ = data["stitching"]
+    return DcganSettings(**data)

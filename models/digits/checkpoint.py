@@ -1,4 +1,4 @@
-"""The checkpoint of a VAE of digits, as plain data."""
+"""The checkpoint of a VAE of digits."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-
-from models.digits.network import DigitsConfig, build
-from models.spectral import checkpoint
-from models.spectral.checkpoint import CheckpointError
-from models.spectral.settings import ConfigError
+from models.digits.network import build
+from models.digits.settings import DigitsConfig, config_from_plain
+from models.training.checkpoint import CheckpointSpec, check_shapes, weights_of
 from models.vae.vae import Vae
 
-KIND = "glitch-lab digits vae"
-VERSION = 1
+SPEC = CheckpointSpec("glitch-lab digits vae", 1, "'glitch-lab train digits' writes one")
 
 
 @dataclass(frozen=True)
 class TrainedDigits:
-    """A trained VAE of digits: what it is, what it was trained on, and for how many epochs."""
+    """A trained VAE of digits, its settings, the name of its data, and the epochs it was trained for."""
 
     vae: Vae
     config: DigitsConfig
@@ -30,41 +26,31 @@ class TrainedDigits:
 
 def save(trained: TrainedDigits, path: str | os.PathLike[str]) -> None:
     """Write a checkpoint, whole or not at all."""
-    data = {
-        "kind": KIND,
-        "version": VERSION,
-        "config": asdict(trained.config),
-        "weights": {key: value.detach().cpu() for key, value in trained.vae.state_dict().items()},
-        "data": trained.data,
-        "epochs": trained.epochs,
-    }
-    checkpoint.write_plain(data, path)
+    SPEC.save(
+        {
+            "config": asdict(trained.config),
+            "weights": weights_of(trained.vae),
+            "data": trained.data,
+            "epochs": trained.epochs,
+        },
+        path,
+    )
 
 
 def load(path: str | os.PathLike[str]) -> TrainedDigits:
-    """Read a checkpoint, or the `model.ckpt` in a training's folder; nothing in the file is executed.
+    """Read a checkpoint, or the `model.ckpt` in the folder of a run; nothing in the file is executed.
 
     Raises
     ------
     CheckpointError
-        The file is missing, cut short, or something else.
+        The file is missing, truncated, or something else.
     """
-    path, data = checkpoint.read_plain(path, KIND, VERSION, "'glitch-lab train digits' writes one")
-    try:
-        config = _config(data["config"])
-        with torch.device("meta"):  # so that no memory is taken for what the weights don't fill
-            wanted = {key: value.shape for key, value in build(config).state_dict().items()}
-        if wanted != {key: value.shape for key, value in data["weights"].items()}:
-            raise ValueError("its weights are not of the size that its settings say")
-        vae = build(config)
-        vae.load_state_dict(data["weights"])
-        return TrainedDigits(vae.eval(), config, str(data["data"]), int(data["epochs"]))
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError, ConfigError) as error:
-        text = str(error).splitlines()[0]
-        raise CheckpointError(f"{path} contradicts itself ({text}); train the model again.") from None
+    return SPEC.load(path, _build)
 
 
-def _config(plain: dict[str, Any]) -> DigitsConfig:
-    """Undo `dataclasses.asdict`."""
-    shape, hidden = tuple(plain["shape"]), tuple(plain["hidden"])
-    return DigitsConfig(**{**plain, "shape": shape, "hidden": hidden})
+def _build(fields: dict[str, Any]) -> TrainedDigits:
+    config = config_from_plain(fields["config"])
+    check_shapes(lambda: build(config), fields["weights"])
+    vae = build(config)
+    vae.load_state_dict(fields["weights"])
+    return TrainedDigits(vae.eval(), config, str(fields["data"]), int(fields["epochs"]))

@@ -1,4 +1,4 @@
-"""What a VAE of digits knows of digits that it never saw, and what each of its latents draws."""
+"""Evaluation of a VAE of digits on the test set: its score, and the use and traversal of its latents."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from models.data.pictures import digits
 from models.data.pictures.digits import Digits
 from models.digits import checkpoint
 from models.digits.checkpoint import TrainedDigits
-from models.digits.network import told_of
-from models.digits.train import judge
+from models.digits.network import conditions_of
+from models.digits.train import score
 from models.evaluation.latent_probe import ACTIVE_VARIANCE
 from models.report import plots as pictures
 from models.vae.priors import StandardNormal
 
 SHOWN, REACH = 12, 2.5
-MOST_ROWS = 10
+MAX_ROWS = 10
 
 
 @dataclass(frozen=True)
 class LatentOfDigits:
-    """How a latent is used, the strongest first.
+    """How a latent dimension is used.
 
     Attributes
     ----------
     number
-        Its place in the network, from 0 on.
+        Index in the network, from 0.
     usage
         Variance of the encoder's means.
     active
@@ -50,7 +50,7 @@ class LatentOfDigits:
 
 @dataclass(frozen=True)
 class DigitsReport:
-    """How well a VAE knows some digits, nats a digit: the bound, and the likelihood by importance sampling."""
+    """Score of a VAE on some digits, nats a digit: the negative ELBO, and the NLL by importance sampling."""
 
     data: str
     digits: int
@@ -61,7 +61,7 @@ class DigitsReport:
 
     @property
     def active_units(self) -> int:
-        """Latents that the encoder uses."""
+        """Number of latents that the encoder uses."""
         return sum(latent.active for latent in self.latents)
 
     def to_json(self) -> str:
@@ -72,7 +72,7 @@ class DigitsReport:
 def evaluate(
     path: str | os.PathLike[str], mnist: str | os.PathLike[str] | None = None, *, samples: int = 500
 ) -> tuple[TrainedDigits, Digits, DigitsReport]:
-    """Judge a checkpoint by the digits of the test set; give the model, these digits and the report.
+    """Evaluate a checkpoint on the test set; give the model, these digits and the report.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def evaluate(
     mnist
         Folder of MNIST's files; None takes scikit-learn's digits.
     samples
-        Draws of each digit's latent.
+        Draws of the latent of each digit.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def evaluate(
         raise DataError(
             f"The model draws digits of {wanted} pixels, and {splits.name} have {found}; give those it is trained on."
         )
-    found_nats = judge(trained.vae, splits.test, samples=samples)
+    found_nats = score(trained.vae, splits.test, samples=samples)
     report = DigitsReport(
         data=splits.name,
         digits=len(splits.test),
@@ -109,7 +109,7 @@ def evaluate(
 
 @torch.no_grad()
 def usage(trained: TrainedDigits, test: Digits) -> tuple[LatentOfDigits, ...]:
-    """Say how each latent is used, the strongest first: by KL divergence where there is a formula for it."""
+    """Measure the use of each latent, the strongest first, by KL divergence if the prior is the standard normal."""
     posterior = trained.vae.encode(test.binary)
     variance = posterior.mean.var(dim=0, correction=0)  # [latent]
     plain = isinstance(trained.vae.prior, StandardNormal)
@@ -123,7 +123,7 @@ def usage(trained: TrainedDigits, test: Digits) -> tuple[LatentOfDigits, ...]:
 
 @torch.no_grad()
 def draw(trained: TrainedDigits, test: Digits, report: DigitsReport, path: Path) -> None:
-    """Draw digits, what comes back of them, what the prior makes up, and a traversal of each of the strongest latents.
+    """Draw digits, their reconstructions, samples of the prior, and a traversal of each of the strongest latents.
 
     Raises
     ------
@@ -133,18 +133,18 @@ def draw(trained: TrainedDigits, test: Digits, report: DigitsReport, path: Path)
     vae = trained.vae
     some = test.take(torch.linspace(0, len(test) - 1, SHOWN).long())
     random = torch.Generator().manual_seed(0)
-    told = told_of(vae, some.labels)
+    given = conditions_of(vae, some.labels)
     rows: list[tuple[str, NDArray[np.float32]]] = [
         ("digits", _grey(some.binary)),
-        ("come back as", _grey(vae(some.binary, told))),
-        ("made up", _grey(vae.sample(SHOWN, told, random))),
+        ("come back as", _grey(vae(some.binary, given))),
+        ("made up", _grey(vae.sample(SHOWN, given, random))),
     ]
     steps = torch.linspace(-REACH, REACH, SHOWN)
-    still = told_of(vae, some.labels[:1].expand(SHOWN))
-    for one in report.latents[:MOST_ROWS]:
+    fixed = conditions_of(vae, some.labels[:1].expand(SHOWN))
+    for one in report.latents[:MAX_ROWS]:
         z = vae.encode(some.binary[:1]).mean.repeat(SHOWN, 1)  # the first digit, [shown, latent]
         z[:, one.number] = steps
-        rows.append((f"latent {one.number + 1}", _grey(vae.decode(z, still))))
+        rows.append((f"latent {one.number + 1}", _grey(vae.decode(z, fixed))))
     pictures.tiles(path, rows)
 
 

@@ -1,72 +1,17 @@
-"""Which VAE of digits: its settings, and the parts that they stand for."""
+"""The network of a VAE of digits, from its settings."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from models.spectral.settings import ConfigError
+from models.digits.settings import CLASSES, DigitsConfig
 from models.vae import conditions
 from models.vae.conditions import Condition
 from models.vae.likelihoods import Bernoulli
 from models.vae.networks import Dense, RowDecoder, RowEncoder, picture_decoder, picture_encoder
 from models.vae.priors import Mixture, Prior, StandardNormal, VampPrior
 from models.vae.vae import Vae
-
-Network = Literal["dense", "convolutional", "recurrent"]
-PriorName = Literal["normal", "mixture", "vamp"]
-CLASSES = tuple("0123456789")
-
-
-@dataclass(frozen=True)
-class DigitsConfig:
-    """What is trained.
-
-    Attributes
-    ----------
-    shape
-        Channels, height and width of a picture.
-    latent
-        Number of latents.
-    network
-        Dense layers, convolutions, or recurrent cells over the rows.
-    hidden
-        Widths of the encoder's layers, which the decoder has the other way round; of recurrent cells there is one.
-    dropout
-        Share of the values between layers that training leaves out.
-    prior
-        The standard normal, a learned mixture, or a VampPrior, the latter two of `components` parts.
-    told
-        Whether the decoder is told which digit it is.
-    """
-
-    shape: tuple[int, int, int] = (1, 8, 8)
-    latent: int = 10
-    network: Network = "dense"
-    hidden: tuple[int, ...] = (400, 400)
-    dropout: float = 0.1
-    prior: PriorName = "normal"
-    components: int = 50
-    told: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse what there isn't.
-
-        Raises
-        ------
-        ConfigError
-            A name is unknown, or a number out of range.
-        """
-        for what, name, known in (("network", self.network, Network), ("prior", self.prior, PriorName)):
-            if name not in get_args(known):
-                raise ConfigError(f"There is no {what} '{name}'; there are {', '.join(get_args(known))}.")
-        if not self.hidden or min(*self.hidden, self.latent, self.components, *self.shape) < 1:
-            raise ConfigError("Digits need at least one layer, one latent and one component, each at least 1 wide.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"The dropout must be at least 0 and less than 1, not {self.dropout:g}.")
 
 
 def build(config: DigitsConfig, examples: Tensor | None = None) -> Vae:
@@ -75,22 +20,22 @@ def build(config: DigitsConfig, examples: Tensor | None = None) -> Vae:
     Parameters
     ----------
     config
-        Which.
+        The settings.
     examples : Tensor [shape=(components, *config.shape)], optional
-        Where the made-up data of a VampPrior begin; without them, in plain grey.
+        Initial pseudo-inputs of a VampPrior; uniform grey if None.
     """
-    told = (digit(),) if config.told else ()
-    encoder, decoder = _networks(config, config.latent + conditions.total_size(told))
-    return Vae(encoder, decoder, Bernoulli(), _prior(config, examples), told)
+    digits = (digit(),) if config.told else ()
+    encoder, decoder = _networks(config, config.latent + conditions.total_size(digits))
+    return Vae(encoder, decoder, Bernoulli(), _prior(config, examples), digits)
 
 
 def digit() -> Condition:
-    """Which digit the decoder is told."""
+    """The condition that gives the digit to the decoder."""
     return conditions.one_of("digit", CLASSES)
 
 
-def told_of(vae: Vae, labels: Tensor) -> dict[str, Tensor]:
-    """Give what a VAE of digits must be told of digits with these labels [batch]."""
+def conditions_of(vae: Vae, labels: Tensor) -> dict[str, Tensor]:
+    """Give the conditions of a VAE for digits with these labels [batch]; none if it has no conditions."""
     return {condition.name: labels.float() for condition in vae.conditions}
 
 

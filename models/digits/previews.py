@@ -1,77 +1,58 @@
-"""What TensorBoard shows of a training on digits: pictures as the model gives them back, new ones, and the latents."""
+"""Previews of a training on digits in TensorBoard: reconstructions, samples of the prior, and the latents."""
 
 from __future__ import annotations
 
 import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor
 
 from models.data.pictures.digits import Digits
-from models.digits.network import CLASSES, told_of
+from models.digits.network import conditions_of
+from models.digits.settings import CLASSES
+from models.report.picture_grid import COLUMNS, picture_grid
 from models.report.scatter import scatter
-from models.vae.fitting import Fitting
+from models.vae.fitting import VaeModule
 
 SHOWN = 20
-COLUMNS = 10
-_MAGNIFIED = 4
 _MAPPED = 2_000
 
 
-class DigitsMedia(L.Callback):
-    """Every so many epochs, and at the end, pictures of how far the training is."""
+class DigitsPreviews(L.Callback):
+    """Writes pictures every `every` epochs, and at the end."""
 
-    def __init__(self, aside: Digits, every: int) -> None:
-        self.aside, self.every = aside, every
+    def __init__(self, held_out: Digits, every: int) -> None:
+        self.held_out, self.every = held_out, every
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write them when it is time."""
+        """Write at every multiple of `every` epochs."""
         if trainer.current_epoch % self.every == 0:
             self.write(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write them once more."""
+        """Write once more."""
         self.write(trainer, pl_module)
 
     @torch.no_grad()
     def write(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write originals above what the model makes of them, draws from the prior, and a map of the latents."""
+        """Write originals above their reconstructions, samples of the prior, and a scatter plot of the latents."""
         logger = trainer.logger
-        assert isinstance(pl_module, Fitting)
+        assert isinstance(pl_module, VaeModule)
         if not isinstance(logger, TensorBoardLogger) or not trainer.is_global_zero:
             return
-        vae, step = pl_module.judged.eval(), trainer.global_step
-        shown = self.aside.take(torch.arange(min(SHOWN, len(self.aside))))
+        vae, step = pl_module.averaged_vae.eval(), trainer.global_step
+        shown = self.held_out.take(torch.arange(min(SHOWN, len(self.held_out))))
         x = shown.binary.to(pl_module.device)
-        told = told_of(vae, shown.labels.to(pl_module.device))
+        given = conditions_of(vae, shown.labels.to(pl_module.device))
         rows = [
             part
-            for pair in zip(torch.split(x, COLUMNS), torch.split(vae(x, told), COLUMNS), strict=True)
+            for pair in zip(torch.split(x, COLUMNS), torch.split(vae(x, given), COLUMNS), strict=True)
             for part in pair
         ]
-        logger.experiment.add_image("digits and what the model makes of them", grid(rows), step)
+        logger.experiment.add_image("digits and what the model makes of them", picture_grid(rows), step)
         random = torch.Generator(device=pl_module.device).manual_seed(0)
         number = torch.arange(SHOWN, device=pl_module.device) % len(CLASSES)
-        drawn = vae.sample(SHOWN, told_of(vae, number), random)
-        logger.experiment.add_image("draws from the prior", grid(list(torch.split(drawn, COLUMNS))), step)
-        mapped = self.aside.take(torch.arange(min(_MAPPED, len(self.aside))))
+        drawn = vae.sample(SHOWN, conditions_of(vae, number), random)
+        logger.experiment.add_image("draws from the prior", picture_grid(list(torch.split(drawn, COLUMNS))), step)
+        mapped = self.held_out.take(torch.arange(min(_MAPPED, len(self.held_out))))
         latents = vae.encode(mapped.binary.to(pl_module.device)).mean.cpu()
         logger.experiment.add_image("latents", scatter(latents, mapped.labels, len(CLASSES)), step)
-
-
-def grid(rows: list[Tensor]) -> Tensor:
-    """Lay rows of pictures, [up to COLUMNS, channels, height, width] each, into one, and magnify it.
-
-    Returns
-    -------
-    Tensor [shape=(channels, ...)]
-        Grey lines lie between the pictures.
-    """
-    lines = []
-    for row in rows:
-        framed = torch.nn.functional.pad(row.cpu(), (0, 1, 0, 1), value=0.5)  # [columns, channels, ...]
-        line = torch.cat(list(framed), dim=2)
-        missing = (COLUMNS - len(row)) * framed.shape[3]
-        lines.append(torch.nn.functional.pad(line, (0, missing), value=0.5))
-    joined = torch.cat(lines, dim=1)
-    return joined.repeat_interleave(_MAGNIFIED, dim=1).repeat_interleave(_MAGNIFIED, dim=2)

@@ -1,55 +1,31 @@
-"""How a VAE of digits is trained, and judged."""
+"""Training of a VAE of digits, and its score on digits that it was not trained on."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
-import numpy as np
 import torch
 
-from models.data.pictures.augmentation import Jiggle, jiggle
+from models.data.pictures.augmentation import jiggle
 from models.data.pictures.digits import Digits, Splits, binarise
 from models.digits.checkpoint import TrainedDigits
-from models.digits.network import DigitsConfig, build, told_of
-from models.spectral.settings import ConfigError
-from models.vae.fitting import Batch, FitSettings, fit
+from models.digits.network import build, conditions_of
+from models.digits.settings import DigitsConfig, DigitsTraining
+from models.training.errors import ConfigError
+from models.training.seeding import generator_for
+from models.vae.fitting import Batch, fit
 from models.vae.vae import Vae, negative_log_likelihood
 
-_JUDGED_AT_ONCE = 500
+_EVALUATED_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class DigitsTraining:
-    """How it is trained.
-
-    Attributes
-    ----------
-    fit
-        Epochs, learning rate, what the KL divergence costs.
-    batch
-        Digits in a step.
-    share
-        Of each class of the training digits that is set aside to judge by; no digit of the test set is ever looked at.
-    jiggle
-        How differently digits are drawn each time, before they are made black and white.
-    lift
-        What their grey is raised by then: interpolation blurs, and would leave strokes thinner than they were.
-    """
-
-    fit: FitSettings = field(default_factory=FitSettings)
-    batch: int = 100
-    share: float = 0.1
-    jiggle: Jiggle = field(default_factory=Jiggle)
-    lift: float = 0.0
-
-
-@dataclass(frozen=True)
-class Judged:
-    """How well a VAE knows some digits, nats a digit: the bound, and the likelihood by importance sampling."""
+class Score:
+    """Negative ELBO, and negative log-likelihood by importance sampling, nats a digit."""
 
     negative_elbo: float
     nll: float
@@ -61,7 +37,7 @@ def train(
     training: DigitsTraining,
     *,
     logs: Path | None = None,
-    callbacks: Callable[[Digits], Sequence[L.Callback]] = lambda aside: (),
+    callbacks: Callable[[Digits], Sequence[L.Callback]] = lambda held_out: (),
     on_epoch: Callable[[int, int], None] = lambda done, total: None,
 ) -> TrainedDigits:
     """Train a VAE on the training part of some digits.
@@ -69,75 +45,76 @@ def train(
     Parameters
     ----------
     splits
-        The digits; those to test by are not looked at.
+        The digits; the test set is not used.
     config, training
-        What, and how; the shape of a picture is that of the digits.
+        Network and training; the shape of the pictures is taken from the digits.
     logs
         Folder for TensorBoard; None writes none.
     callbacks
-        Makes what else is to be done meanwhile, given the digits that are judged by.
+        Makes further callbacks, given the held-out digits.
     on_epoch
-        Called after each epoch with how many are done and how many there are at most.
+        Called after each epoch with the number of epochs done and the largest number.
 
     Raises
     ------
     ConfigError, DataError, NetworkError, FittingError
-        What is asked for cannot be done; the message says why.
+        The settings or the digits cannot be used.
     """
     config = dataclasses.replace(config, shape=splits.train.shape)
-    rest, aside = splits.train.part(training.share, training.fit.seed)
+    rest, held_out = splits.train.part(training.share, training.fit.seed)
     if config.prior == "vamp" and config.components > len(rest):
         raise ConfigError(f"A VampPrior of {config.components} components needs as many digits; there are {len(rest)}.")
     torch.manual_seed(training.fit.seed)
     vae = build(config, rest.binary[: config.components])
-    feed = DigitsFeed(vae, rest, aside, training)
-    fitted = fit(vae, feed, training.fit, logs=logs, callbacks=callbacks(aside), on_epoch=on_epoch)
+    feed = DigitsFeed(vae, rest, held_out, training)
+    fitted = fit(vae, feed, training.fit, logs=logs, callbacks=callbacks(held_out), on_epoch=on_epoch)
     return TrainedDigits(fitted.vae, config, splits.name, fitted.epoch)
 
 
 class DigitsFeed:
-    """The batches of an epoch: every digit once, drawn a little differently."""
+    """The batches of an epoch: every digit once, with small random changes."""
 
-    def __init__(self, vae: Vae, rest: Digits, aside: Digits, training: DigitsTraining) -> None:
-        self.vae, self.rest, self.aside, self.training = vae, rest, aside, training
+    def __init__(self, vae: Vae, rest: Digits, held_out: Digits, training: DigitsTraining) -> None:
+        self.vae, self.rest, self.held_out_digits, self.training = vae, rest, held_out, training
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Give the training digits in an order of their own."""
-        seed = np.random.SeedSequence([self.training.fit.seed, number]).generate_state(1, np.uint64)[0]
-        random = torch.Generator().manual_seed(int(seed >> np.uint64(1)))
+        """Give the training digits in a random order that follows from the number of the epoch."""
+        random = generator_for(self.training.fit.seed, number)
         for index in torch.split(torch.randperm(len(self.rest), generator=random), self.training.batch):
             chosen = self.rest.take(index)
             drawn = jiggle(chosen.grey, self.training.jiggle, random) + self.training.lift
-            yield binarise(drawn), told_of(self.vae, chosen.labels)
+            yield binarise(drawn), conditions_of(self.vae, chosen.labels)
 
     def held_out(self) -> Iterator[Batch]:
-        """Give the digits that were set aside, as they are."""
-        for index in torch.split(torch.arange(len(self.aside)), _JUDGED_AT_ONCE):
-            chosen = self.aside.take(index)
-            yield chosen.binary, told_of(self.vae, chosen.labels)
+        """Give the digits that were set held_out, as they are."""
+        for index in torch.split(torch.arange(len(self.held_out_digits)), _EVALUATED_AT_ONCE):
+            chosen = self.held_out_digits.take(index)
+            yield chosen.binary, conditions_of(self.vae, chosen.labels)
 
 
 @torch.no_grad()
-def judge(vae: Vae, digits: Digits, *, samples: int = 500, seed: int = 0) -> Judged:
-    """Measure how well a VAE knows digits.
+def score(vae: Vae, digits: Digits, *, samples: int = 500, seed: int = 0) -> Score:
+    """Score a VAE on digits.
+
+    Source of the likelihood: Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders" (2016).
 
     Parameters
     ----------
     vae
         The model, in `eval()`.
     digits
-        Those that it is judged by.
+        The digits.
     samples
-        Draws of each digit's latent.
+        Draws of the latent of each digit.
     seed
-        Of the draws.
+        Seed of the draws.
     """
     random = torch.Generator().manual_seed(seed)
     bounds, likelihoods = [], []
-    for index in torch.split(torch.arange(len(digits)), _JUDGED_AT_ONCE):
+    for index in torch.split(torch.arange(len(digits)), _EVALUATED_AT_ONCE):
         chosen = digits.take(index)
-        x, told = chosen.binary, told_of(vae, chosen.labels)
-        draws = [vae.bound(x, told, random=random).negative_elbo for _ in range(samples)]
+        x, given = chosen.binary, conditions_of(vae, chosen.labels)
+        draws = [vae.bound(x, given, random=random).negative_elbo for _ in range(samples)]
         bounds.append(torch.stack(draws).mean(dim=0))
-        likelihoods.append(negative_log_likelihood(vae, x, told, samples=samples, random=random))
-    return Judged(float(torch.cat(bounds).mean()), float(torch.cat(likelihoods).mean()))
+        likelihoods.append(negative_log_likelihood(vae, x, given, samples=samples, random=random))
+    return Score(float(torch.cat(bounds).mean()), float(torch.cat(likelihoods).mean()))

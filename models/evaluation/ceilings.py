@@ -40,4 +40,4 @@ def true_magnitudes(roundtrip: RoundTrip) -> tuple[str, Ceiling]:
 def harmonics_and_noise(roundtrip: RoundTrip) -> tuple[str, Ceiling]:
     """Take the very harmonics and noise of a note, and play them as a playable model plays its own."""
     synth = Synth(roundtrip.card.sample_rate, roundtrip.hop)
-    return "harmonics and noise", lambda audio, note: resynthesis.again(audio, synth, note)
+    return "harmonics and noise", lambda audio, note: resynthesis.resynthesise(audio, synth, note)

@@ -13,8 +13,9 @@ from models.data.opening import Wanted, open_shared, summary
 from models.grid.points import Point, settings_at
 from models.grid.study import Attempt, SharedStudy
 from models.spectral.settings import TrainConfig
-from models.spectral.train import DATA_FILE, Result, Run, train
-from models.training.resume import TrainingError
+from models.spectral.train import DATA_FILE, Data, Result, train
+from models.training.errors import TrainingError
+from models.training.run import Progress, RunConfig, last_checkpoint, no_progress
 
 _BEATS_A_GRACE = 5
 _FIGURES = ("held_out/mel_db", "held_out/spectral_convergence_db", "held_out/kl")
@@ -41,8 +42,8 @@ def work(
     place: Place,
     base: TrainConfig,
     *,
-    on_file: Callable[[int, int], None] = lambda done, total: None,
-    tell: Callable[[str], None] = lambda line: None,
+    on_progress: Progress = no_progress,
+    notify: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Train at points of a study until all are done, by this worker or others.
 
@@ -54,19 +55,24 @@ def work(
         Where the sounds are, and where the trainings go.
     base
         Settings of every point, but for what the point says.
-    on_file
-        Called after each sound file that is read with how many are done and how many there are.
-    tell
+    on_progress
+        Called while sounds are read; see `Progress`.
+    notify
         Called with a line whenever a point is begun or done.
 
     Raises
     ------
     TrainingError
-        The worker was interrupted; its point waits for others, who go on where it stood.
+        The worker was interrupted; another worker can resume its point.
     """
-    opened = open_shared(place.wanted, place.listed, command=place.command, on_file=on_file)
+    opened = open_shared(
+        place.wanted,
+        place.listed,
+        command=place.command,
+        on_file=lambda done, total: on_progress("reading", done, total),
+    )
     for line in summary(opened.sounds):
-        tell(line)
+        notify(line)
     base = replace(base, prepare=opened.raw if base.prepare is None else base.prepare)
     idle = threading.Event()
     while not study.finished():
@@ -74,22 +80,22 @@ def work(
         if attempt is None:
             idle.wait(min(1.0, study.grace_s / _BEATS_A_GRACE))  # others are at the last points; they may die
             continue
-        tell(f"begun {attempt.point.name}")
+        notify(f"begun {attempt.point.name}")
         try:
             with _beating(study, attempt):
-                made = train(_run(place, attempt), settings_at(base, attempt.point), show_progress=False)
+                made = train(_data(place), _run(place, attempt), settings_at(base, attempt.point), show_progress=False)
         except TrainingError as error:
             interrupted = str(error).startswith("Interrupted")
             study.fail(attempt, str(error), again=interrupted)
             if interrupted:
                 raise
-            tell(f"failed {attempt.point.name}: {error}")
+            notify(f"failed {attempt.point.name}: {error}")
             continue
         except BaseException as error:
             study.fail(attempt, str(error) or type(error).__name__, again=True)
             raise
         counts = study.complete(attempt, made.held_out, _figures(made))
-        tell(f"done {attempt.point.name}: held-out {made.held_out:.3f}" + ("" if counts else ", too late to count"))
+        notify(f"done {attempt.point.name}: held-out {made.held_out:.3f}" + ("" if counts else ", too late to count"))
 
 
 def folder_of(out: Path, point: Point, attempt: int) -> Path:
@@ -97,24 +103,26 @@ def folder_of(out: Path, point: Point, attempt: int) -> Path:
     return out / point.name / str(attempt)
 
 
-def _run(place: Place, attempt: Attempt) -> Run:
-    """Begin in a folder of one's own, with the last checkpoint that an attempt before has left, if one did."""
+def _data(place: Place) -> Data:
+    """Give the sounds: the manifest that the workers share, or the data themselves."""
+    return Data(place.listed if place.listed.is_file() else place.wanted.data, workers=place.workers)
+
+
+def _run(place: Place, attempt: Attempt) -> RunConfig:
+    """Make a folder for the attempt, with the last checkpoint of an earlier attempt, if there is one."""
     out = folder_of(place.out, attempt.point, attempt.attempt)
-    last = Path("checkpoints") / "last.ckpt"
+    last = last_checkpoint(out)
     for before in range(attempt.attempt - 1, -1, -1):
-        left = folder_of(place.out, attempt.point, before) / last
-        if left.is_file() and not (out / last).is_file():
-            (out / last).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(left, out / last)
-    return Run(
-        place.listed if place.listed.is_file() else place.wanted.data,
+        left = last_checkpoint(folder_of(place.out, attempt.point, before))
+        if left.is_file() and not last.is_file():
+            last.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(left, last)
+    return RunConfig(
         out,
         place.out / "features",
-        resume=(out / last).is_file(),
+        resume=last.is_file(),
         accelerator=place.accelerator,
-        devices="1",
         command=place.command,
-        workers=place.workers,
     )
 
 

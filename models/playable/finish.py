@@ -1,51 +1,41 @@
-"""The end of a training: a model file that is played, and a page that shows what it makes of held-out notes."""
+"""The end of a training of a playable model: its model file, and a report on held-out notes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from models.evaluation import evaluate
 from models.evaluation.exhibit import exhibit
 from models.playable.checkpoint import Playable
 from models.playable.export import write
+from models.training.finish import Finished
+from models.training.run import Progress, RunConfig, no_progress
 
-JUDGED = 12
-"""Notes of each split that the page judges by; `glitch-lab evaluate` takes all."""
-
-
-@dataclass(frozen=True)
-class Completed:
-    """What a training leaves for others to play, and to look at and listen to."""
-
-    model: Path
-    page: Path
+EVALUATED = 12
+"""Notes of each split that the report evaluates; `glitch-lab evaluate` takes all."""
 
 
-def complete(
-    made: Playable, data: Path, out: Path, *, on_sound: Callable[[int, int], None] = lambda done, total: None
-) -> Completed:
-    """Export a model into its training's folder, under the folder's name, and show what it can do.
+def finish(model: Playable, data: Path, run: RunConfig, *, on_progress: Progress = no_progress) -> Finished:
+    """Export the trained model into the folder of its run, under the folder's name, and write its report.
 
     Parameters
     ----------
-    made
-        What came out of the training.
+    model
+        The trained model.
     data
-        The manifest that it was trained on, or the folder that holds it.
-    out
-        The training's folder.
-    on_sound
-        Called after each note that was judged with how many are done and how many there are.
+        The manifest of its sounds, or the folder that holds it.
+    run
+        The run.
+    on_progress
+        Called after each note that was evaluated; see `Progress`.
 
     Raises
     ------
     ContractError
-        The model doesn't hold what the format promises; nothing is written.
+        The model doesn't fulfil the format; nothing is written.
     """
-    name = out.resolve().name
-    model = out / f"{name}.onnx"
-    write(made, model, name)
-    report = evaluate.evaluate(model, data, limit=JUDGED, on_sound=on_sound)
-    return Completed(model, exhibit(model, data, report, out / "report"))
+    write(model, run.model, run.name)
+    report = evaluate.evaluate(
+        run.model, data, limit=EVALUATED, on_sound=lambda done, total: on_progress("judging", done, total)
+    )
+    return Finished(exhibit(run.model, data, report, run.out / "report"), run.model)

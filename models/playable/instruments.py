@@ -1,7 +1,7 @@
-"""Instruments by name: a latent for each, that goes with pitch and loudness as the instrument's own sound does.
+"""Presets: a latent for each instrument that varies with pitch and loudness, as the timbre of the instrument does.
 
-One latent an instrument would hold for a few notes only: a bassoon's low notes are no clarinet's. So a small network
-gives the latent for an instrument, a pitch and a loudness. It is fitted through the finished decoder, by what is heard.
+A single latent for an instrument would fit a few notes only. So a small network maps instrument, pitch and loudness to
+a latent. It is fitted through the finished decoder, by comparing sound.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from models.playable.frames import PartialStore
 from models.playable.network import PlayableVae, pitch_waves, scaled
 from models.playable.objective import distance
-from models.spectral.network import mlp
+from models.vae.networks.mlp import mlp
 
 HIDDEN = 96
 _BATCH = 512
@@ -34,7 +34,7 @@ class Presets(nn.Module):
     latent
         Size of the latent.
     waves
-        Sines and cosines that tell the pitch; see `models.playable.network.pitch_waves`.
+        Sines and cosines that encode the pitch; see `models.playable.network.pitch_waves`.
     """
 
     lowest: Tensor
@@ -54,13 +54,13 @@ class Presets(nn.Module):
     def forward(self, weights: Tensor, pitch: Tensor, loudness: Tensor) -> Tensor:
         """Give the latent [..., latent] of instruments mixed by `weights` [..., instruments], which sum to 1.
 
-        Beyond an instrument's range the latent stays what it is at the end of it.
+        Pitch and loudness are limited to the instrument's range.
         """
         lowest, highest, loudest = ((weights * ends).sum(dim=-1) for ends in (self.lowest, self.highest, self.loudest))
         pitch = torch.minimum(torch.maximum(pitch, lowest), highest)
         loudness = torch.minimum(loudness.clamp(min=_SOFTEST_DBFS), loudest)
-        told = [pitch_waves(pitch, self.waves), scaled(loudness)[..., None]]
-        latent: Tensor = self.net(torch.cat([weights, *told], dim=-1))
+        conditions = [pitch_waves(pitch, self.waves), scaled(loudness)[..., None]]
+        latent: Tensor = self.net(torch.cat([weights, *conditions], dim=-1))
         return latent
 
 
@@ -72,18 +72,18 @@ def fit(
     seed: int,
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> Presets:
-    """Fit presets for the labels of a training set, so that the decoder makes the sound of each.
+    """Fit presets for the labels of a training set, so that the decoder reproduces the sound of each.
 
     Parameters
     ----------
     vae
-        The trained model; it stays as it is.
+        The trained model; it is not changed.
     store
         Its training set.
     steps
-        Of the fit.
+        Optimizer steps.
     seed
-        Of the weights and of what is drawn.
+        Seed of the weights and of the draws.
     on_step
         Called after each step with how many are done and how many there are.
     """

@@ -1,4 +1,4 @@
-"""What the training of the playable model makes small."""
+"""The training objective of the playable model: distance between harmonics, noise and stretch of frames."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models.dsp.log_magnitude import LN_10_OVER_20
+from models.harmonics.series import audible, frequencies
 from models.playable.frames import Frames
-from models.playable.network import Drawn, audible, frequencies
-from models.spectral.network import LN_10_OVER_20
+from models.playable.network import Drawn
 
-_HEARD_NEPERS = 7.0
-"""Harmonics that lie further under the strongest of their frame count a tenth."""
+_AUDIBLE_NEPERS = 7.0
+"""Harmonics further below the strongest of their frame have a tenth of the weight."""
 
-_NOISE_HEARD = -8.25
-"""So does noise below this level, −72 dBFS."""
+_AUDIBLE_NOISE = -8.25
+"""Noise below this level, −72 dBFS, has a tenth of the weight."""
 
 
 @dataclass(frozen=True)
 class Distance:
-    """Parts of the distance between what sounds and what should, each a mean over frames.
+    """Parts of the distance between decoded and analysed frames, each a mean over frames.
 
     Attributes
     ----------
@@ -46,17 +47,17 @@ class Distance:
 
 
 def distance(wanted: Frames, made: Drawn, sample_rate: int) -> Distance:
-    """Compare what a decoder made with what was found in the same frames."""
+    """Compare a decoder's output with the analysis of the same frames."""
     exists = (audible(frequencies(wanted.pitch, wanted.drawn.stretch), sample_rate) > 0).float()
     level = (wanted.loudness * LN_10_OVER_20)[..., None]
     known, drawn = wanted.drawn.harmonics, made.harmonics
     strongest = known.max(dim=-1, keepdim=True).values
-    weight = exists * (0.1 + ((known - strongest + _HEARD_NEPERS) / _HEARD_NEPERS).clamp(0, 1))
+    weight = exists * (0.1 + ((known - strongest + _AUDIBLE_NEPERS) / _AUDIBLE_NEPERS).clamp(0, 1))
     roots = [torch.exp((0.4 * (each + level)).clamp(max=2.0)) for each in (known, drawn)]
-    heard = 0.1 + 0.9 * (wanted.drawn.noise + level > _NOISE_HEARD).float()
+    audibility = 0.1 + 0.9 * (wanted.drawn.noise + level > _AUDIBLE_NOISE).float()
     return Distance(
         harmonics=((known - drawn).abs() * weight).sum() / weight.sum(),
         amplitude=((roots[0] - roots[1]).abs() * exists).sum() / exists.sum(),
-        noise=((wanted.drawn.noise - made.noise).abs() * heard).sum() / heard.sum(),
+        noise=((wanted.drawn.noise - made.noise).abs() * audibility).sum() / audibility.sum(),
         stretch=(wanted.drawn.stretch - made.stretch).abs().mean(),
     )

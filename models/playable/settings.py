@@ -1,22 +1,39 @@
-"""How a playable model is trained."""
+"""Settings of the training of a playable model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from models.playable.network import PlayableConfig
-from models.spectral.settings import ConfigError
+from models.training.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class PlayableSettings:
     """Settings of a training.
 
-    A step sees `segments` pieces of `segment_frames` frames, each as if it were played up to `shift_semitones` higher
-    or lower. The learning rate rises over `warmup_steps` and falls as a cosine until `max_steps`, or `max_minutes` if
-    those are over before. `beta` weighs the KL divergence and `slowness` the movement of the latent from frame to
-    frame; both rise over the first part (`beta_warmup`) of the training. Presets and the encoder that hears sound are
-    fitted to the finished model afterwards, in `fit_steps` each.
+    Attributes
+    ----------
+    model
+        The network.
+    seed
+        Seed of all random numbers.
+    max_steps, max_minutes
+        The training ends after that many steps, or after the steps that fit into the minutes.
+    segments, segment_frames, shift_semitones
+        A step sees `segments` pieces of `segment_frames` frames, each shifted by up to `shift_semitones` either way.
+    learning_rate, warmup_steps
+        The rate rises over `warmup_steps`, and falls as a cosine until the end.
+    weight_decay, clip
+        Of AdamW, and the largest norm of a gradient.
+    beta, slowness, beta_warmup
+        Weights of the KL divergence and of the movement of the latent between frames; both rise over the first part
+        `beta_warmup` of the training.
+    check_every
+        Steps between two evaluations.
+    fit_steps
+        Steps in which presets, and then the spectral encoder, are fitted to the finished model.
     """
 
     model: PlayableConfig = field(default_factory=PlayableConfig)
@@ -38,12 +55,12 @@ class PlayableSettings:
 
 
 def checked(settings: PlayableSettings) -> PlayableSettings:
-    """Give the settings back, if a training can follow them.
+    """Check settings, and return them.
 
     Raises
     ------
     ConfigError
-        One is out of range.
+        One of them is out of range.
     """
     least = {"max_steps": settings.max_steps, "fit_steps": settings.fit_steps, "latent": settings.model.latent}
     for name, value in least.items():
@@ -54,3 +71,12 @@ def checked(settings: PlayableSettings) -> PlayableSettings:
     if settings.seed < 0:
         raise ConfigError(f"The seed must be 0 or more, not {settings.seed}.")
     return settings
+
+
+FIXED = ("model", "seed")
+"""Settings that a resumed training keeps."""
+
+
+def from_plain(data: dict[str, Any]) -> PlayableSettings:
+    """Read what `dataclasses.asdict` gives."""
+    return PlayableSettings(**{**data, "model": PlayableConfig(**data["model"])})

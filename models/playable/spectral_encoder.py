@@ -1,25 +1,25 @@
-"""The encoder that hears sound: a spectrum in, the latent out that the analysis of the same note gives.
+"""The encoder for live sound: maps a spectrum to the latent that the model's own encoder gives for the same frame.
 
-The analysis knows the pitch and looks at whole notes; a live input does neither. So a network learns, from spectra of
-the same frames, the latents that the model's own encoder finds, and what the decoder makes of them.
+The model's encoder needs the analysis of a whole note with known pitch, which a live input doesn't have. So a network
+learns to predict its latents from spectra of the same frames, and to minimise the distance after decoding.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from models.dsp.log_magnitude import unit_energy_above, warp
 from models.harmonics.analysis import SPECTRUM_FFT
 from models.playable.frames import PartialStore
 from models.playable.network import PlayableConfig, PlayableVae
 from models.playable.objective import distance
-from models.spectral.network import LN_10_OVER_20, half_energy, mlp, unit_gain, warp
+from models.vae.networks.mlp import mlp
 
 BINS = SPECTRUM_FFT // 2 + 1
-LOWEST = -11.5
+MIN_SHAPE = -11.5
 """Floor of log-magnitudes of unit energy: −100 dB."""
 
 _BATCH = 256
@@ -27,7 +27,7 @@ _RATE = 1e-3
 _SHIFT_SEMITONES = 1.2
 
 
-class Hearing(nn.Module):
+class SpectralEncoder(nn.Module):
     """Log-magnitudes → latent."""
 
     mean: Tensor
@@ -46,11 +46,8 @@ class Hearing(nn.Module):
         return latent
 
     def shape(self, log_magnitude: Tensor) -> Tensor:
-        """Bring log-magnitudes to unit energy, but no louder than they are where they are silence."""
-        quietest = 2 * (math.log(unit_gain(SPECTRUM_FFT)) + self.quietest_db * LN_10_OVER_20)
-        energy = torch.log(half_energy(log_magnitude)).clamp(min=quietest)
-        raised = (log_magnitude - 0.5 * energy).clamp(min=LOWEST)
-        return raised - 0.5 * torch.log(half_energy(raised))
+        """Scale log-magnitudes [..., BINS] to unit energy, without amplifying silence."""
+        return unit_energy_above(log_magnitude, SPECTRUM_FFT, self.quietest_db, MIN_SHAPE)
 
 
 def fit(
@@ -60,40 +57,40 @@ def fit(
     steps: int,
     seed: int,
     on_step: Callable[[int, int], None] = lambda done, total: None,
-) -> Hearing:
-    """Teach an encoder to hear what the model's own encoder is told.
+) -> SpectralEncoder:
+    """Fit an encoder of spectra to the latents of the model's own encoder.
 
-    Every spectrum is moved along frequency by up to 1.2 semitones, so that pitches between those trained on are heard.
+    Every spectrum is shifted by up to 1.2 semitones, so that pitches between those of the training set are encoded too.
 
     Parameters
     ----------
     vae
-        The trained model; it stays as it is.
+        The trained model; it is not changed.
     store
         Its training set.
     steps
-        Of the fit.
+        Optimizer steps.
     seed
-        Of the weights and of what is drawn.
+        Seed of the weights and of the draws.
     on_step
         Called after each step with how many are done and how many there are.
     """
     random = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    hearing = Hearing(vae.config)
-    chosen = torch.nonzero(store.active[store.heard])[:, 0]
-    sample = hearing.shape(store.spectrum[chosen[:: max(1, len(chosen) // 4000)]].float())
-    hearing.mean.copy_(sample.mean(dim=0))
-    hearing.deviation.copy_((sample - hearing.mean).std().clamp(min=1e-3))
-    optimizer = torch.optim.AdamW(hearing.parameters(), _RATE, weight_decay=1e-4)
+    encoder = SpectralEncoder(vae.config)
+    chosen = torch.nonzero(store.active[store.spectrum_frame])[:, 0]
+    sample = encoder.shape(store.spectrum[chosen[:: max(1, len(chosen) // 4000)]].float())
+    encoder.mean.copy_(sample.mean(dim=0))
+    encoder.deviation.copy_((sample - encoder.mean).std().clamp(min=1e-3))
+    optimizer = torch.optim.AdamW(encoder.parameters(), _RATE, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     vae.requires_grad_(False)
     for step in range(steps):
-        heard = chosen[torch.randint(0, len(chosen), (_BATCH,), generator=random)]
+        drawn = chosen[torch.randint(0, len(chosen), (_BATCH,), generator=random)]
         shift = (2 * torch.rand(_BATCH, generator=random) - 1) * _SHIFT_SEMITONES
-        frames = store.take(store.heard[heard], shift)
+        frames = store.take(store.spectrum_frame[drawn], shift)
         wanted, _ = vae.encode(frames.drawn, frames.pitch, frames.loudness)
-        latent = hearing(warp(store.spectrum[heard].float(), shift))
+        latent = encoder(warp(store.spectrum[drawn].float(), shift))
         apart = distance(frames, vae.decode(latent, frames.pitch, frames.loudness), vae.config.sample_rate)
         loss = apart.total + 0.1 * (latent - wanted).pow(2).mean()
         optimizer.zero_grad()
@@ -102,4 +99,4 @@ def fit(
         schedule.step()
         on_step(step + 1, steps)
     vae.requires_grad_(True)
-    return hearing.eval()
+    return encoder.eval()

@@ -1,43 +1,27 @@
-"""The end of a training: a model file that can be played, and a report."""
+"""The end of a training of a spectral VAE: its model file and its report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from export.format.io import load
-from models.commands import export
-from models.spectral import report
+from models.spectral import export, report
 from models.spectral.train import Result
+from models.training.finish import Finished
+from models.training.run import RunConfig
 
 REPORT_FILE = "report.html"
 
 
-@dataclass(frozen=True)
-class Completed:
-    """What a training leaves for others to play and to read."""
-
-    model: Path
-    report: Path
-
-
-def complete(result: Result, out: Path) -> Completed:
-    """Export the model of a training into its folder, under the folder's name, and write its report.
-
-    Parameters
-    ----------
-    result
-        What came out of the training.
-    out
-        The training's folder.
+def finish(result: Result, run: RunConfig) -> Finished:
+    """Export the trained model into the folder of its run, under the folder's name, and write its report.
 
     Raises
     ------
     ContractError
-        The model doesn't hold what the format promises; nothing is written.
+        The model doesn't fulfil the format; nothing is written.
     """
-    name = out.resolve().name
-    made = Completed(out / f"{name}.onnx", out / REPORT_FILE)
-    export.write(result.trained, made.model, name)
-    report.write(made.report, result, made.model, load(made.model)[1])
-    return made
+    export.write(result.trained, run.model, run.name)
+    page: Path = run.out / REPORT_FILE
+    report.write(page, result, run.model, load(run.model)[1])
+    return Finished(page, run.model)

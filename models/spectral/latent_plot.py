@@ -1,4 +1,4 @@
-"""Where sounds lie in the latent space while it is being learned, as pixels for TensorBoard."""
+"""The latent space during training, as a scatter plot for TensorBoard."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.spectral.frames import FrameStore
 from models.spectral.network import SpectralVae
+from models.training.frames.segments import evenly_spaced
 
 SIZE = 320
 _FRAMES = 3_000
@@ -18,14 +19,13 @@ _DOT = 2
 
 @torch.no_grad()
 def means(vae: SpectralVae, store: FrameStore) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Encode up to 3000 frames that sound: the means of their latents [frames, latent], and which label each has."""
-    active = np.flatnonzero(store.active.numpy())
-    some = active[np.linspace(0, len(active) - 1, min(_FRAMES, len(active))).astype(np.int64)]
+    """Encode up to 3000 active frames: the means of their latents [frames, latent], and the index of each label."""
+    some = evenly_spaced(store, _FRAMES)
     labels = sorted({sound.label for sound in store.sounds})
     of_sound = np.array([labels.index(sound.label) for sound in store.sounds])
-    shape = store.take(torch.from_numpy(some)).shape.to(vae.encoder.mean.device)
+    shape = store.take(some).shape.to(vae.encoder.mean.device)
     found = vae.encoder(shape)[0].cpu().numpy()
-    return np.asarray(found, np.float32), np.asarray(of_sound[store.sound.numpy()[some]], np.int64)
+    return np.asarray(found, np.float32), np.asarray(of_sound[store.sound[some].numpy()], np.int64)
 
 
 def scatter(latents: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -1,10 +1,12 @@
-"""A spectral variational auto-encoder whose decoder is told pitch and loudness.
+"""A spectral variational auto-encoder with a decoder that is conditioned on pitch and loudness.
 
-The encoder sees one log-magnitude frame and gives a latent, which is to hold the timbre alone: pitch and loudness reach
-the decoder by themselves. The decoder makes a frame of three things: harmonics, each the main lobe of the analysis
-window at a place that follows from the pitch; a skirt around each; and a floor of noise. So a pitch that was never
-heard has its partials where they belong, and a glide moves them instead of fading one into the next. The frame is then
-brought to exactly the loudness asked for.
+The encoder maps one log-magnitude frame to a latent, which should hold the timbre alone: pitch and loudness are given
+to the decoder directly. The decoder adds three parts: harmonics, each the main lobe of the analysis window at a
+frequency that follows from the pitch; a skirt around each; and a noise floor. So the partials of a pitch outside the
+training set are at the right frequencies, and a glide moves them instead of crossfading. The frame is then scaled to
+exactly the given loudness.
+
+Source: Kingma and Welling, "Auto-Encoding Variational Bayes" (2013), for the VAE.
 
 Shapes: `...` is any number of leading axes (batch, frames), `bins` is n_fft / 2 + 1.
 """
@@ -18,22 +20,35 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.dsp.log_magnitude import unit_energy
 from models.vae.conditions import pitch_features
 from models.vae.gaussian import Normal
-
-LN_10_OVER_20 = math.log(10) / 20
-HANN_POWER = 0.375
-"""Mean square of a periodic Hann window."""
+from models.vae.networks.mlp import mlp
 
 
 @dataclass(frozen=True)
 class VaeConfig:
-    """Size of the network and the spectrum it works on.
+    """Size of the network and its spectrum.
 
-    `latent` is the number of latents, `hidden` the width of the layers and `layers` their number, on either side.
-    `harmonics` partials have a level of their own; the others follow the envelope, which like the skirt is drawn
-    through `bands` points. `pitch_waves` sine and cosine pairs tell the decoder the pitch, the slowest four octaves
-    long, each next half as long.
+    Attributes
+    ----------
+    sample_rate
+        Hz.
+    n_fft, hop
+        Window and hop of the STFT, samples.
+    latent
+        Latent dimensions.
+    encoder_hidden, hidden, layers
+        Width of the encoder's and of the decoder's layers, and their number in each.
+    harmonics
+        Partials with a level of their own; the others follow the envelope.
+    bands
+        Points of the envelope and of the skirt.
+    pitch_waves
+        Sine and cosine pairs that encode the pitch for the decoder; the first has a period of four octaves, each next
+        one half of that.
+    quietest_db
+        Loudness of silence, dBFS.
     """
 
     sample_rate: int = 48_000
@@ -55,7 +70,7 @@ class VaeConfig:
 
 
 class SpectralVae(nn.Module):
-    """Encoder and decoder; see the module's text."""
+    """Encoder and decoder; see the module's docstring."""
 
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
@@ -78,7 +93,7 @@ class SpectralVae(nn.Module):
         Returns
         -------
         shape : Tensor [shape=(..., bins)]
-            What the decoder makes of it, of unit energy as well.
+            The reconstruction, of unit energy as well.
         mean, log_variance : Tensor [shape=(..., latent)]
             Of the latent's distribution.
         """
@@ -127,9 +142,9 @@ class Decoder(nn.Module):
         self.register_buffer("floor_mean", torch.zeros(config.bins))
 
     def forward(self, latent: Tensor, pitch: Tensor, loudness: Tensor, lift: float = 0.0) -> Tensor:
-        """[..., latent], [...], [...] → [..., bins]; `lift` raises the floor of noise, nepers."""
-        told = [pitch_features(pitch, self.config.pitch_waves), (loudness[..., None] + 30) / 20]
-        drawn = self.net(torch.cat([latent, *told], dim=-1))  # [..., sum of sizes]
+        """[..., latent], [...], [...] → [..., bins]; `lift` raises the noise floor, nepers."""
+        conditions = [pitch_features(pitch, self.config.pitch_waves), (loudness[..., None] + 30) / 20]
+        drawn = self.net(torch.cat([latent, *conditions], dim=-1))  # [..., sum of sizes]
         levels, envelope, skirt, floor, stretch = drawn.split(self.sizes, dim=-1)
         envelope = 2 * envelope @ self.spread - 3.0  # [..., bins]
         skirt = 2 * skirt @ self.spread - 3.5  # [..., bins]
@@ -141,78 +156,30 @@ class Decoder(nn.Module):
     def partials(self, pitch: Tensor, levels: Tensor, skirt: Tensor, stretch: Tensor) -> tuple[Tensor, Tensor]:
         """Power in each bin of the partial below it and of the one above, before the envelope, [..., bins] each.
 
-        Partial k lies at k f0 sqrt(1 + B k²); `stretch` is B, [..., 1].
+        Partial k is at k f0 sqrt(1 + B k²) (a stiff string: Fletcher, "Normal Vibration Frequencies of a Stiff Piano
+        String", 1964); `stretch` is B, [..., 1].
         """
         config = self.config
         hz = 440.0 * torch.exp((pitch[..., None] - 69.0) * (math.log(2) / 12))  # [..., 1]
         f0 = hz * (config.n_fft / config.sample_rate)  # [..., 1], in bins
         square = (self.frequency / f0) ** 2  # [..., bins]
-        number = torch.sqrt(2 * square / (1 + torch.sqrt(1 + 4 * stretch * square)))  # which partial a bin would be
+        number = torch.sqrt(2 * square / (1 + torch.sqrt(1 + 4 * stretch * square)))  # the partial at each bin
         below = torch.floor(number.detach())  # [..., bins]
         levels = F.pad(levels, (1, 1))  # [..., harmonics + 2]: partial 0 (masked) and all the unnamed ones are at 0
         found = []
         for k in (below, below + 1):
             distance = self.frequency - k * f0 * torch.sqrt(1 + stretch * k**2)  # [..., bins], in bins
-            index = k.long().clamp(0, config.harmonics + 1)  # clamped as integers: not a number is one, too
+            index = k.long().clamp(0, config.harmonics + 1)  # clamped as integers: NaN converts to one as well
             level = torch.gather(levels, -1, index)  # [..., bins]
             lobe = hann_lobe(distance) ** 2 + torch.exp(2 * skirt.clamp(max=0.0)) / (1 + distance**2) ** 2
             found.append(torch.exp(4 * level.clamp(max=2.0)) * lobe * (k >= 1))
         return found[0], found[1]
 
 
-def mlp(inputs: int, hidden: int, outputs: int, layers: int) -> nn.Sequential:
-    """Layers of the same width, each normalised, and a linear one at the end."""
-    stack: list[nn.Module] = []
-    for k in range(layers):
-        stack += [nn.Linear(hidden if k else inputs, hidden), nn.LayerNorm(hidden), nn.SiLU()]
-    return nn.Sequential(*stack, nn.Linear(hidden, outputs))
-
-
 def hann_lobe(distance: Tensor) -> Tensor:
     """Main lobe of the Hann window, 1 at its peak, against the distance in bins; 0 from two bins on."""
     lobe = torch.sinc(distance) + 0.5 * (torch.sinc(distance - 1) + torch.sinc(distance + 1))
     return lobe * (distance.abs() < 2)
-
-
-def unit_energy(log_magnitude: Tensor) -> Tensor:
-    """Bring log-magnitudes [..., bins] to the energy 1: half that of the whole, two-sided spectrum."""
-    return log_magnitude - 0.5 * torch.log(half_energy(log_magnitude))
-
-
-def half_energy(log_magnitude: Tensor) -> Tensor:
-    """Half the energy of the two-sided spectrum, [..., bins] → [..., 1]."""
-    power = torch.exp(2 * log_magnitude)  # [..., bins]
-    edges = 0.5 * (power[..., :1] + power[..., -1:])
-    return power.sum(dim=-1, keepdim=True) - edges + 1e-20
-
-
-def unit_gain(n_fft: int) -> float:
-    """Magnitudes of a sound with an RMS of 1, divided by those of unit energy (Parseval, periodic Hann window)."""
-    return math.sqrt(n_fft * n_fft * HANN_POWER / 2)
-
-
-def warp(log_magnitude: Tensor, semitones: Tensor) -> Tensor:
-    """Move log-magnitudes along frequency, as if the sound were played faster or slower.
-
-    Cubic (Catmull-Rom), between fourth roots of the magnitudes: in them the window's main lobe is nearly a parabola,
-    and the nulls beside it are no abysses, as they are in logarithms.
-
-    Parameters
-    ----------
-    log_magnitude : Tensor [shape=(..., bins)]
-    semitones : Tensor [shape=(...,)]
-        Upwards if positive. What comes from above the last bin repeats it.
-    """
-    bins = log_magnitude.shape[-1]
-    bin_numbers = torch.arange(bins, device=log_magnitude.device, dtype=torch.float32)
-    source = bin_numbers * torch.exp(-semitones[..., None] * (math.log(2) / 12))  # [..., bins]
-    first = torch.floor(source)
-    t = (source - first).clamp(0, 1)
-    index = first.long()
-    root = torch.exp(0.25 * log_magnitude)
-    a, b, c, d = (torch.gather(root, -1, (index + k).clamp(0, bins - 1)) for k in (-1, 0, 1, 2))
-    between = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-    return 4 * torch.log(between.clamp(min=1e-3))
 
 
 def band_spread(config: VaeConfig) -> Tensor:

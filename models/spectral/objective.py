@@ -1,4 +1,4 @@
-"""What training makes small: how far a spectrum is from the one it should be, as heard."""
+"""The training objective: distance between spectra as they are heard, KL divergence, movement of the latent."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from export.format.mel_scale import mel_weights
-from models.vae.gaussian import Normal
 
 MEL_BANDS = 128
-DB_PER_NEPER = 8.685889638065035
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class SpectralDistance(nn.Module):
         self.register_buffer("mel", torch.from_numpy(mel_weights(sample_rate, n_fft, MEL_BANDS).T), persistent=False)
 
     def forward(self, wanted: Tensor, made: Tensor, floor: Tensor) -> Distance:
-        """[..., bins], [..., bins] and the floor of hearing [..., 1] → distance."""
+        """Compare log-magnitudes [..., bins] above an audible floor [..., 1]."""
         heard = (torch.maximum(wanted, floor) - torch.maximum(made, floor)).abs().mean()
         bins = heard + 0.1 * (wanted - made).abs().mean()
         mel = (self.log_mel(wanted, floor) - self.log_mel(made, floor)).abs().mean()
@@ -60,16 +58,6 @@ class SpectralDistance(nn.Module):
         power = torch.exp(2 * shape) @ self.mel  # [..., bands]
         # A filter's weights peak near e^-6 in power, so a lone partial is three nepers lower in its band.
         return torch.maximum(0.5 * torch.log(power + 1e-12), floor - 3.0)
-
-
-def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL divergence from the standard normal, nats, [..., latent] → mean over frames."""
-    return Normal(mean, log_variance).kl_from_standard().sum(dim=-1).mean()
-
-
-def movement(mean: Tensor) -> Tensor:
-    """Mean squared step of the latent from frame to frame, [segments, frames, latent]."""
-    return (mean[:, 1:] - mean[:, :-1]).pow(2).sum(dim=-1).mean()
 
 
 def spectral_convergence_db(wanted: Tensor, made: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What TensorBoard shows and plays of a training: sounds as they are and as the model has them, and the latents."""
+"""Previews of a training in TensorBoard: held-out sounds and their reconstructions, and the latents."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.spectral import latent_plot as latentplot
+from models.dsp.log_magnitude import DB_PER_NEPER, unit_gain
+from models.spectral import latent_plot
 from models.spectral.frames import FrameStore
-from models.spectral.module import VaeTraining
-from models.spectral.network import SpectralVae, unit_gain
-from models.spectral.objective import DB_PER_NEPER
+from models.spectral.module import SpectralModule
+from models.spectral.network import SpectralVae
 from realtime.dsp.rtpghi import invert
 
 SOUNDS = 4
-_LONGEST_FRAMES = 1_000
+_MAX_FRAMES = 1_000
 _RANGE_DB = 80.0
 
 
-class Media(L.Callback):
-    """Every so many steps, a few held-out sounds as the model gives them back."""
+class SoundPreviews(L.Callback):
+    """Writes a few held-out sounds and their reconstructions every `every` steps, and at the end."""
 
     def __init__(self, held_out: FrameStore, every: int) -> None:
         self.held_out = held_out
@@ -36,25 +36,25 @@ class Media(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
     ) -> None:
-        """Write them when it is time."""
+        """Write at every multiple of `every` steps."""
         if trainer.global_step % self.every == 0:
             self.write(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write them once more."""
+        """Write once more."""
         self.write(trainer, pl_module)
 
     @torch.no_grad()
     def write(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write original and model, one above the other, and the sound of both."""
+        """Write original and reconstruction, one above the other, and the audio of both."""
         logger = trainer.logger
         if not isinstance(logger, TensorBoardLogger) or not trainer.is_global_zero:
             return
-        assert isinstance(pl_module, VaeTraining)
-        step, config = trainer.global_step, pl_module.config.model
+        assert isinstance(pl_module, SpectralModule)
+        step, config = trainer.global_step, pl_module.settings.model
         self._write_latents(logger, pl_module, step)
         for k in self.chosen:
-            index = torch.from_numpy(np.flatnonzero(self.held_out.sound.numpy() == k))[:_LONGEST_FRAMES]
+            index = torch.from_numpy(np.flatnonzero(self.held_out.sound.numpy() == k))[:_MAX_FRAMES]
             sound = self.held_out.sounds[k]
             piece = "" if sound.start is None else f" {sound.start:.1f} s"
             name = sound.path.replace("/", " ") + piece
@@ -67,22 +67,22 @@ class Media(L.Callback):
                 clip = torch.from_numpy(np.clip(audio, -1, 1))[None]
                 logger.experiment.add_audio(f"{name} {kind}", clip, step, config.sample_rate)
 
-    def _write_latents(self, logger: TensorBoardLogger, training: VaeTraining, step: int) -> None:
-        """Write where held-out sounds lie, on the plane and in each dimension."""
-        latents, labels = latentplot.means(training.vae, self.held_out)
+    def _write_latents(self, logger: TensorBoardLogger, training: SpectralModule, step: int) -> None:
+        """Write the latents of held-out sounds: a scatter plot, and a histogram of each dimension."""
+        latents, labels = latent_plot.means(training.vae, self.held_out)
         if not np.isfinite(latents).all():
-            return  # the training has diverged, and says so
-        logger.experiment.add_image("latent/map", latentplot.scatter(latents, labels), step)
+            return  # diverged; the training reports it
+        logger.experiment.add_image("latent/map", latent_plot.scatter(latents, labels), step)
         for k in range(latents.shape[1]):
             logger.experiment.add_histogram(f"latent/{k + 1}", latents[:, k], step)
 
 
 def rebuild(vae: SpectralVae, store: FrameStore, index: Tensor) -> Tensor:
-    """Encode and decode frames: their log-magnitudes as the model gives them back, [frames, bins]."""
+    """Encode and decode frames: their reconstructed log-magnitudes, [frames, bins]."""
     device = vae.encoder.mean.device
     batch = store.take(index).to(device)
-    silent = torch.zeros(len(index), vae.config.latent, device=device)
-    made, _, _ = vae(batch.shape, batch.pitch, batch.loudness, silent)
+    no_noise = torch.zeros(len(index), vae.config.latent, device=device)
+    made, _, _ = vae(batch.shape, batch.pitch, batch.loudness, no_noise)
     level = np.log(unit_gain(vae.config.n_fft)) + batch.loudness / DB_PER_NEPER
     shown: Tensor = (made + level[:, None]).cpu()
     return shown

@@ -1,4 +1,4 @@
-"""The report of a training: curves, sounds before and after, the latent space, and what was left out."""
+"""The report of a training: curves, sounds and their reconstructions, latent space, skipped files, settings."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ from models.spectral.frames import FrameStore
 from models.spectral.network import SpectralVae
 from models.spectral.previews import rebuild
 from models.spectral.train import Result
+from models.training.frames.segments import evenly_spaced
 from models.training.scheduled_module import HELD_OUT_LOSS
 from realtime.dsp.rtpghi import invert
 
 SOUNDS = 4
-_LONGEST_SECONDS = 4.0
+_MAX_SECONDS = 4.0
 _USED_FRAMES = 4_000
 _PICTURE_HEIGHT = 160
 
 
 @dataclass(frozen=True)
-class _Heard:
-    """A held-out sound as it is, as the model gives it back, and as it would sound without any network."""
+class _Example:
+    """A held-out sound, its reconstruction by the model, and its reconstruction without a network."""
 
     name: str
     original: NDArray[np.float32]
@@ -51,16 +52,16 @@ def write(path: Path, result: Result, model: Path, card: Card) -> None:
     path
         The file to write.
     result
-        What came out of the training.
+        The finished training.
     model, card
-        The model file that was made of it, and what it says of itself.
+        The model file that was exported, and its card.
     """
-    heard = [_hear(result, k) for k in _chosen(result.frames.held_out)]
+    examples = [_reconstruct(result, k) for k in _chosen(result.frames.held_out)]
     rate = card.sample_rate
     parts = [
         _summary(result, model, card),
         section("How it went", *_curves(result)),
-        section("Held-out sounds", _figures(heard, rate), *(_sound(one, rate) for one in heard)),
+        section("Held-out sounds", _figures(examples, rate), *(_sound(one, rate) for one in examples)),
         section("Latents", *_latents(result)),
         section("What was left out", _skipped(result)),
         section("Settings", _settings(result)),
@@ -89,7 +90,7 @@ def _summary(result: Result, model: Path, card: Card) -> str:
 
 
 def _curves(result: Result) -> list[str]:
-    """Draw what each evaluation found."""
+    """Plot the figures of the evaluations."""
     rows = result.rows
     drawn = []
     for title, y_label, names in (
@@ -107,18 +108,18 @@ def _curves(result: Result) -> list[str]:
 
 
 def _chosen(store: FrameStore) -> list[int]:
-    """Choose sounds evenly among those that sound."""
+    """Choose sounds evenly among those that are not silent."""
     sounding = np.unique(store.sound[store.active].numpy())
     return [int(sounding[int(k)]) for k in np.linspace(0, len(sounding) - 1, min(SOUNDS, len(sounding)))]
 
 
 @torch.no_grad()
-def _hear(result: Result, k: int) -> _Heard:
-    """Encode and decode a held-out sound from where it begins to sound."""
+def _reconstruct(result: Result, k: int) -> _Example:
+    """Encode and decode a held-out sound from its first active frame on."""
     store, shape = result.frames.held_out, result.settings.model
     mine = np.flatnonzero(store.sound.numpy() == k)
     first = int(np.flatnonzero(store.active.numpy()[mine])[0])
-    most = round(_LONGEST_SECONDS * shape.sample_rate / shape.hop)
+    most = round(_MAX_SECONDS * shape.sample_rate / shape.hop)
     index = torch.from_numpy(mine[first : first + most])
     sound = store.sounds[k]
     preparation = Preparation() if result.settings.prepare else None
@@ -129,11 +130,11 @@ def _hear(result: Result, k: int) -> _Heard:
     )
     original = audio[first * shape.hop :][: len(made)]
     name = sound.path if sound.start is None else f"{sound.path}, from {sound.start:.1f} s"
-    return _Heard(name, original, made[: len(original)], ceiling[: len(original)])
+    return _Example(name, original, made[: len(original)], ceiling[: len(original)])
 
 
-def _figures(heard: Sequence[_Heard], rate: int) -> str:
-    """Compare the final audio with the original, beside what inversion alone costs."""
+def _figures(examples: Sequence[_Example], rate: int) -> str:
+    """Compare the reconstructed audio with the original, and with what phase inversion alone loses."""
     rows = [
         (
             one.name,
@@ -142,14 +143,14 @@ def _figures(heard: Sequence[_Heard], rate: int) -> str:
             metrics.spectral_convergence_db(one.original, one.made),
             metrics.spectral_convergence_db(one.original, one.ceiling),
         )
-        for one in heard
+        for one in examples
     ]
     heading = ("sound", "Δ log-mel, dB", "without a network", "spectral convergence, dB", "without a network")
     said = "The model never trained on these. Without a network: the true magnitudes, inverted as on stage."
     return paragraph(said) + table(rows, heading)
 
 
-def _sound(one: _Heard, rate: int) -> str:
+def _sound(one: _Example, rate: int) -> str:
     levels = {"original": pictures.mel_db(one.original, rate), "model": pictures.mel_db(one.made, rate)}
     loudest = max(float(level.max()) for level in levels.values())
     shown = []
@@ -185,9 +186,8 @@ def _latents(result: Result) -> list[str]:
 @torch.no_grad()
 def _used(vae: SpectralVae, store: FrameStore) -> list[float]:
     """KL divergence of each dimension on held-out frames, nats, [latent]."""
-    active = np.flatnonzero(store.active.numpy())
-    some = active[np.linspace(0, len(active) - 1, min(_USED_FRAMES, len(active))).astype(np.int64)]
-    mean, log_variance = vae.encoder(store.take(torch.from_numpy(some)).shape)  # [frames, latent]
+    some = evenly_spaced(store, _USED_FRAMES)
+    mean, log_variance = vae.encoder(store.take(some).shape)  # [frames, latent]
     divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean(dim=0)
     return [float(value) for value in divergence]
 

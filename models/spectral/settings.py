@@ -1,4 +1,4 @@
-"""Settings of a training, from a TOML file and the command line."""
+"""Settings of a training, from presets, a TOML file and the command line."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import os
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from export.errors import GlitchError
 from models.spectral.network import VaeConfig
-from models.spectral.presets import PRESETS
+from models.training.errors import ConfigError
+from models.training.resume import check_unchanged
 
-MOST_STEPS = 10**9
-
-
-class ConfigError(GlitchError):
-    """A setting is unknown, of the wrong type or out of range."""
+MAX_STEPS = 10**9
 
 
 @dataclass(frozen=True)
@@ -59,12 +55,39 @@ class TrainConfig:
     keep_minutes: float = 2.0
 
 
+Preset = Literal["fast", "good", "overnight"]
+
+PRESETS: dict[Preset, dict[str, Any]] = {
+    # A few minutes on two cores: to find out whether the sounds are worth more.
+    "fast": {
+        "max_steps": 4_000,
+        "segments": 32,
+        "warmup_steps": 100,
+        "check_every": 200,
+        "media_every": 2_000,
+        "model": {"latent": 8, "encoder_hidden": 160, "hidden": 256, "harmonics": 48, "bands": 64},
+    },
+    # The defaults: half an hour.
+    "good": {},
+    # A wider network with a whole night, which an hour without improvement doesn't stop.
+    "overnight": {
+        "max_steps": 200_000,
+        "learning_rate": 1e-3,
+        "warmup_steps": 1_000,
+        "check_every": 1_000,
+        "media_every": 20_000,
+        "patience": 40,
+        "model": {"encoder_hidden": 480, "hidden": 768, "layers": 3},
+    },
+}
+"""The settings that each preset changes, as a configuration file would."""
+
 _RESUMABLE = {"max_steps", "max_minutes", "check_every", "media_every", "patience", "keep_minutes"}
 """Settings that may change when a training is resumed."""
 
 _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
-    "max_steps": (1, MOST_STEPS),
+    "max_steps": (1, MAX_STEPS),
     "max_minutes": (0.01, 10**6),
     "segments": (1, 65_536),
     "segment_frames": (2, 1024),
@@ -107,7 +130,7 @@ def read(path: str | os.PathLike[str] | None, *, preset: str | None = None, **ov
     path
         The file, or None for the defaults.
     preset
-        A name of `models.spectral.presets`, whose settings hold where the file says nothing.
+        A name of `PRESETS`, for the settings that the file doesn't give.
     overrides
         Settings that go before the file's; None leaves it be.
 
@@ -162,7 +185,7 @@ def changed(kept: TrainConfig, **overrides: Any) -> TrainConfig:
 
 
 def from_plain(data: dict[str, Any]) -> TrainConfig:
-    """Undo `dataclasses.asdict`."""
+    """Read what `dataclasses.asdict` gives."""
     return TrainConfig(**{**data, "model": VaeConfig(**data["model"])})
 
 
@@ -174,13 +197,11 @@ def check_resumable(before: TrainConfig, now: TrainConfig) -> None:
     ConfigError
         Names the setting that changed.
     """
-    for kind_before, kind_now in ((before, now), (before.model, now.model)):
-        for entry in fields(kind_before):
-            if entry.name in _RESUMABLE or entry.name == "model":
-                continue
-            old, new = getattr(kind_before, entry.name), getattr(kind_now, entry.name)
-            if old != new and not (entry.name == "prepare" and new is None):
-                raise ConfigError(f"The training began with {entry.name} = {old}, not {new}; keep it, or begin anew.")
+    if now.prepare is None:
+        now = replace(now, prepare=before.prepare)
+    names = [entry.name for entry in fields(TrainConfig)]
+    check_unchanged(before, now, [name for name in names if name not in _RESUMABLE | {"model"}])
+    check_unchanged(before.model, now.model, [entry.name for entry in fields(VaeConfig)])
 
 
 def _preset(name: str | None) -> dict[str, Any]:
@@ -193,8 +214,8 @@ def _preset(name: str | None) -> dict[str, Any]:
 
 
 def _with_steps(data: dict[str, Any]) -> dict[str, Any]:
-    """Let minutes that are asked for not be cut short by a number of steps that nobody asked for."""
-    return {"max_steps": MOST_STEPS} | data if "max_minutes" in data else data
+    """Lift the default limit of steps where minutes are given."""
+    return {"max_steps": MAX_STEPS} | data if "max_minutes" in data else data
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -9,16 +9,16 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Lightning's hints, banners and warnings off the terminal for a while."""
+def lightning_logging(level: int = logging.ERROR) -> Iterator[None]:
+    """Show Lightning's log messages from `level` on only, and none of the warnings, within a `with` block."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     before = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for logger in loggers:
-            logger.setLevel(logging.ERROR)
+            logger.setLevel(level)
         try:
             yield
         finally:
-            for logger, level in zip(loggers, before, strict=True):
-                logger.setLevel(level)
+            for logger, level_before in zip(loggers, before, strict=True):
+                logger.setLevel(level_before)

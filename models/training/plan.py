@@ -1,7 +1,7 @@
-"""How many steps a training has: as many as were said, or as many as its minutes will do.
+"""The number of steps of a training, fixed when it begins: as given, or as many as its minutes allow.
 
-The learning rate and the weights of the loss follow from how far a training is. Were that read off the clock, no
-training could be repeated; so the clock is asked once, when it begins, and the number of steps that follows is kept.
+Learning rate and loss weights follow from how much of the plan is done. If they followed the clock, no training could
+be repeated; so the time of a step is measured once, and the number of steps that results is kept.
 """
 
 from __future__ import annotations
@@ -10,44 +10,23 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from models.files.atomic import write_whole
 
 FILE_NAME = "plan.json"
 
 _SHARE = 0.95
-"""Of the minutes, what is left for steps beside checkpoints, pictures and sounds."""
+"""Share of the minutes that is left for steps; the rest is for checkpoints and previews."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The `steps` of a training, and the settings that they were made of."""
+    """The `steps` of a training, and the limits that they were computed from."""
 
     steps: int
     max_steps: int
     max_minutes: float | None = None
-
-
-@runtime_checkable
-class Planned(Protocol):
-    """A training that follows a plan, as what goes on beside it sees it."""
-
-    @property
-    def plan(self) -> Plan | None:
-        """The plan, once it is made."""
-
-    @property
-    def progress(self) -> float:
-        """How far it is in its plan, 0 to 1."""
-
-    @property
-    def seconds(self) -> float:
-        """Time spent training, before it was resumed as well."""
-
-    @property
-    def settings_told(self) -> dict[str, Any]:
-        """Its settings as plain data."""
 
 
 def begin(max_steps: int, max_minutes: float | None, step_seconds: Callable[[], float]) -> Plan:
@@ -56,11 +35,11 @@ def begin(max_steps: int, max_minutes: float | None, step_seconds: Callable[[], 
     Parameters
     ----------
     max_steps
-        Steps that it has at most.
+        Largest number of steps.
     max_minutes
-        How long it may take; None for as long as it takes.
+        Time limit; None for no limit.
     step_seconds
-        Measures how long a step takes; asked only if minutes are given.
+        Measures how long a step takes, seconds; called only if minutes are given.
     """
     if max_minutes is None:
         return Plan(max_steps, max_steps)
@@ -78,7 +57,7 @@ def go_on(
 ) -> Plan:
     """Plan the rest of a training that is resumed after `done` steps and `seconds`.
 
-    With the settings that it was begun with, the plan stays as it is, whatever the clock says by now.
+    With unchanged limits the plan stays as it is, even if steps now take longer.
     """
     if (max_steps, max_minutes) == (kept.max_steps, kept.max_minutes):
         return kept
@@ -90,12 +69,12 @@ def go_on(
 
 
 def write(plan: Plan, settings: dict[str, Any], folder: Path) -> None:
-    """Keep the plan of a training that has no checkpoint yet, with its settings as plain data."""
+    """Store the plan and the settings (plain data) of a training that has no checkpoint yet."""
     write_whole(folder / FILE_NAME, json.dumps({"plan": asdict(plan), "config": settings}, indent=1).encode())
 
 
 def read(folder: Path) -> tuple[Plan, dict[str, Any]] | None:
-    """Read the plan and the settings of a training that has no checkpoint yet; None where there is none."""
+    """Read the plan and the settings of a training that has no checkpoint yet; None if there is none."""
     try:
         data = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
         return Plan(**data["plan"]), dict(data["config"])

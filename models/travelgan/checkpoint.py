@@ -1,29 +1,34 @@
-"""The checkpoint of a generator, with all that its export needs, as plain data."""
+"""The checkpoint of a generator, with all that its export needs."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
-
-import torch
 
 from export.format.card import Provenance
 from export.streaming.stack import Chain
 from models.dsp.log_mel import LogMel
-from models.spectral.checkpoint import FILE_NAME, CheckpointError, load_plain, read_plain, write_plain
-from models.spectral.settings import ConfigError
-from models.travelgan.networks import GeneratorConfig, generator
+from models.training.checkpoint import WRONG_SIZE, CheckpointSpec, weights_of
+from models.travelgan.networks import GeneratorConfig, config_from_plain, generator
 
-KIND = "glitch-lab travel"
-VERSION = 2
-_MOST_BANDS = 4096
+SPEC = CheckpointSpec("glitch-lab travel", 2, "give the model.ckpt that 'glitch-lab train travel' wrote")
+_MAX_BANDS = 4096
 
 
 @dataclass(frozen=True)
-class Traveller:
-    """A trained generator, and what is known of it; it was trained to make `parts` of so many frames by themselves."""
+class TrainedGenerator:
+    """A trained generator.
+
+    Attributes
+    ----------
+    generator, config, scale
+        The network, its size, and the scale of its spectra.
+    parts
+        Frames of each part that training generated without knowledge of the others.
+    provenance
+        Where it comes from.
+    """
 
     generator: Chain
     config: GeneratorConfig
@@ -32,55 +37,37 @@ class Traveller:
     provenance: Provenance
 
 
-def save(model: Traveller, path: str | os.PathLike[str]) -> None:
+def save(model: TrainedGenerator, path: str | os.PathLike[str]) -> None:
     """Write a checkpoint, whole or not at all."""
-    data = {
-        "kind": KIND,
-        "version": VERSION,
-        "config": asdict(model.config),
-        "scale": asdict(model.scale),
-        "parts": list(model.parts),
-        "weights": {key: value.detach().cpu() for key, value in model.generator.state_dict().items()},
-        "provenance": asdict(model.provenance),
-    }
-    write_plain(data, path)
+    SPEC.save(
+        {
+            "config": asdict(model.config),
+            "scale": asdict(model.scale),
+            "parts": list(model.parts),
+            "weights": weights_of(model.generator),
+            "provenance": asdict(model.provenance),
+        },
+        path,
+    )
 
 
-def load(path: str | os.PathLike[str]) -> Traveller:
-    """Read a checkpoint, or the `model.ckpt` in a training's folder; nothing in the file is executed.
+def load(path: str | os.PathLike[str]) -> TrainedGenerator:
+    """Read a checkpoint, or the `model.ckpt` in the folder of a run; nothing in the file is executed.
 
     Raises
     ------
     CheckpointError
-        The file is missing, cut short, or something else.
+        The file is missing, truncated, or something else.
     """
-    path, data = read_plain(path, KIND, VERSION, "give the model.ckpt that 'glitch-lab train travel' wrote")
-    try:
-        config, scale = config_of(data["config"]), LogMel(**data["scale"])
-        _check_shapes(config, data["weights"])
-        made = generator(config)
-        made.load_state_dict(data["weights"])
-        parts = tuple(int(part) for part in data["parts"])
-        provenance = Provenance(**data["provenance"])
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError, ConfigError) as error:
-        text = str(error).splitlines()[0]
-        raise CheckpointError(f"{path} contradicts itself ({text}); train the model again.") from None
-    return Traveller(made.eval(), config, scale, parts, provenance)
+    return SPEC.load(path, _build)
 
 
-def is_one(path: str | os.PathLike[str]) -> bool:
-    """Say whether a file that is there is a generator's checkpoint, or another one; raises as `load` does."""
-    path = Path(path)
-    return load_plain(path / FILE_NAME if path.is_dir() else path).get("kind") == KIND
-
-
-def config_of(plain: dict[str, Any]) -> GeneratorConfig:
-    """Undo `dataclasses.asdict`."""
-    return GeneratorConfig(**{**plain, "widths": tuple(plain["widths"]), "reach": tuple(plain["reach"])})
-
-
-def _check_shapes(config: GeneratorConfig, weights: dict[str, torch.Tensor]) -> None:
-    """Make sure that a model is no larger than its weights, before memory is taken for it."""
+def _build(fields: dict[str, Any]) -> TrainedGenerator:
+    config, scale, weights = config_from_plain(fields["config"]), LogMel(**fields["scale"]), fields["weights"]
     held = sum(value.numel() for value in weights.values())
-    if len(config.widths) > len(weights) or config.bands > _MOST_BANDS or max(config.widths) ** 2 > held:
-        raise ValueError("its weights are not of the size that its settings say")
+    if len(config.widths) > len(weights) or config.bands > _MAX_BANDS or max(config.widths) ** 2 > held:
+        raise ValueError(WRONG_SIZE)  # before memory is allocated for it
+    network = generator(config)
+    network.load_state_dict(weights)
+    parts = tuple(int(part) for part in fields["parts"])
+    return TrainedGenerator(network.eval(), config, scale, parts, Provenance(**fields["provenance"]))

@@ -1,4 +1,4 @@
-"""A generator becomes the file that is played: live sound in, mel spectra of another one out."""
+"""Export of a generator: `transform`, from live audio to mel spectra, as a streaming graph in a model file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from export.streaming.explicit_state import with_explicit_state
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from models.dsp.log_mel import Heard, LogMel
-from models.travelgan.checkpoint import Traveller
+from models.travelgan.checkpoint import TrainedGenerator
 
 SETTLE_SECONDS = 4.0
 
 
 class TransformStream(nn.Module):
-    """Sound → what it is turned into, as natural logarithms of the power in mel bands."""
+    """Audio → its transformation, as natural logarithms of the power in mel bands."""
 
     def __init__(self, generator: nn.Module, scale: LogMel) -> None:
         super().__init__()
@@ -34,50 +34,50 @@ class TransformStream(nn.Module):
 
 
 def delay(scale: LogMel) -> int:
-    """Samples by which the middle of a frame's window lags the start of the hop that it stands for."""
+    """Samples by which the centre of a frame's window lags the start of its hop."""
     return scale.n_fft // 2 - scale.hop
 
 
-def method(model: Traveller) -> Method:
-    """Describe `transform`: a step takes as many frames of the spectrum as the generator does."""
+def method(model: TrainedGenerator) -> Method:
+    """Describe `transform`; a step takes as many spectral frames as the generator."""
     scale = model.scale
     hop = model.config.pace * scale.hop
     return Method(hop, "magnitudes", delay=delay(scale), spectrum=scale.spectrum)
 
 
 def write(
-    model: Traveller,
+    model: TrainedGenerator,
     out: Path,
     name: str,
     *,
     bend: Sequence[str] | None = None,
     weights: Weights = "fp32",
 ) -> Proof:
-    """Write a generator as a streaming model file, once it has proved that it streams.
+    """Write a generator as a streaming model file, once it has proved that chunked equals whole.
 
     Parameters
     ----------
     model
-        As a training made it.
+        The trained generator.
     out, name
-        The `.onnx` file to write, and what the model is called.
+        The `.onnx` file to write, and the model's name.
     bend, weights
         See `models.commands.export.export`.
 
     Raises
     ------
     ContractError
-        It doesn't hold what the format promises; nothing is written.
+        The model doesn't fulfil the format; nothing is written.
     """
-    told, scale = method(model), model.scale
-    stream, caches = with_explicit_state(TransformStream(model.generator, scale), torch.zeros(1, 1, 2 * told.hop))
+    described, scale = method(model), model.scale
+    stream, caches = with_explicit_state(TransformStream(model.generator, scale), torch.zeros(1, 1, 2 * described.hop))
     provenance = replace(model.provenance, notes=f"{model.provenance.notes} {notes(model)}".strip())
     latent = Latent.plain(0)
     return export_methods(
         out,
         name=name,
         sample_rate=scale.sample_rate,
-        methods={"transform": TorchMethod(stream, told, caches, SETTLE_SECONDS)},
+        methods={"transform": TorchMethod(stream, described, caches, SETTLE_SECONDS)},
         latent=latent,
         card=Card(name, scale.sample_rate, {}, latent, provenance),
         bend=bend,
@@ -85,13 +85,13 @@ def write(
     )
 
 
-def notes(model: Traveller) -> str:
-    """Say what a player wants to know of the time that it takes."""
-    told, rate = method(model), model.scale.sample_rate
+def notes(model: TrainedGenerator) -> str:
+    """Describe the latency of a model for its card."""
+    one, rate = method(model), model.scale.sample_rate
     parts = " and ".join(str(part) for part in model.parts)
     how = f"in parts of {parts} frames" if len(model.parts) > 1 else "at once"
     return (
-        f"A step takes {told.hop} samples ({1000 * told.hop / rate:.1f} ms) for {told.gives} frames; no look-ahead; "
-        f"the analysis lags by {told.delay} samples ({1000 * told.delay / rate:.1f} ms); inversion comes on top. "
+        f"A step takes {one.hop} samples ({1000 * one.hop / rate:.1f} ms) for {one.gives} frames; no look-ahead; "
+        f"the analysis lags by {one.delay} samples ({1000 * one.delay / rate:.1f} ms); inversion comes on top. "
         f"Trained on spectrograms of {sum(model.parts)} frames, made {how}."
     )

@@ -1,59 +1,39 @@
-"""The end of a training: a model file that can be played, and a page to look at and listen to."""
+"""The end of a training of a TraVeLGAN: its model file, its evaluation, and its report with pictures and audio."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from pathlib import Path
 
 import soundfile
 
 from models.report.gallery import Page
+from models.training.finish import Finished
+from models.training.run import RunConfig
 from models.travelgan import export
-from models.travelgan.previews import draw, pairs, sound, turned
+from models.travelgan.previews import draw, pairs, sound, transformed
 from models.travelgan.settings import TravelSettings
-from models.travelgan.style_evaluation import Verdict, judge
+from models.travelgan.style_evaluation import StyleEvaluation, evaluate_style
 from models.travelgan.train import PICTURES, Trained
 
 PAGE = "report.html"
 
 
-@dataclass(frozen=True)
-class Completed:
-    """What a training leaves for others to play and to read."""
-
-    model: Path
-    page: Path
-    verdict: Verdict
-
-
-def complete(made: Trained, settings: TravelSettings, out: Path) -> Completed:
-    """Export the model of a training into its folder, under the folder's name, judge it, and write its page.
-
-    Parameters
-    ----------
-    made
-        What came out of the training.
-    settings
-        How it was trained.
-    out
-        The training's folder.
+def finish(made: Trained, settings: TravelSettings, run: RunConfig) -> tuple[Finished, StyleEvaluation]:
+    """Export the trained model into the folder of its run, under the folder's name, evaluate it, and write its report.
 
     Raises
     ------
     ContractError
-        The model doesn't hold what the format promises; nothing is written.
+        The model doesn't fulfil the format; nothing is written.
     """
-    name, model = out.resolve().name, made.model
-    file = out / f"{name}.onnx"
-    export.write(model, file, name)
-    pairs_held = [turned(model.generator, value) for value in made.held[0].values]
-    verdict = judge(pairs_held, made.held[1].values, made.train, settings)
-    shown = pairs(model.generator, made.held[0], model.scale)
+    name, model, out = run.name, made.model, run.out
+    export.write(model, run.model, name)
+    held_out = [transformed(model.generator, value) for value in made.held_out[0].values]
+    evaluation = evaluate_style(held_out, made.held_out[1].values, made.train, settings)
+    shown = pairs(model.generator, made.held_out[0], model.scale)
     draw(out / f"{name}.png", shown, "made")
     page = Page(f"{name}: one sound turned into another")
     page.text(f"{model.provenance.command}; {model.provenance.data}. {model.provenance.notes} {export.notes(model)}")
     page.heading("Held-out sounds")
-    page.table(("figure", "value"), rows(verdict))
+    page.table(("figure", "value"), rows(evaluation))
     page.picture(f"{name}.png", "Held-out sounds of the source domain, and below what they are turned into.")
     folder = out / "sounds"
     folder.mkdir(exist_ok=True)
@@ -70,14 +50,14 @@ def complete(made: Trained, settings: TravelSettings, out: Path) -> Completed:
     for picture in sorted((out / PICTURES).glob("step-*.png")):
         page.picture(f"{PICTURES}/{picture.name}", f"After {int(picture.stem.partition('-')[2])} steps.")
     page.write(out / PAGE)
-    return Completed(file, out / PAGE, verdict)
+    return Finished(out / PAGE, run.model), evaluation
 
 
-def rows(verdict: Verdict) -> list[tuple[str, str]]:
-    """Say a verdict in words and figures."""
+def rows(evaluation: StyleEvaluation) -> list[tuple[str, str]]:
+    """Describe the figures of an evaluation, as pairs of text and value."""
     return [
-        ("true clips that a classifier of its own puts where they belong", f"{100 * verdict.known:.0f} %"),
-        ("turned clips that it puts into the target domain", f"{100 * verdict.target:.0f} %"),
-        ("the same clips before they are turned", f"{100 * verdict.untouched:.0f} %"),
-        ("onsets that are kept, F measure", f"{verdict.onsets:.2f}"),
+        ("true clips that a classifier of its own puts where they belong", f"{100 * evaluation.known:.0f} %"),
+        ("turned clips that it puts into the target domain", f"{100 * evaluation.target:.0f} %"),
+        ("the same clips before they are turned", f"{100 * evaluation.untouched:.0f} %"),
+        ("onsets that are kept, F measure", f"{evaluation.onsets:.2f}"),
     ]

@@ -1,13 +1,16 @@
-"""The networks: what turns spectra into others, what tells these from true ones, what keeps pairs apart.
+"""The networks of TraVeLGAN: generator, discriminators and siamese network.
 
-The generator is a U-Net that looks back only, so on stage it goes on from frame to frame and knows no borders. It says
-by how much its output differs from its input, and begins by changing nothing. The others are used in training only,
-and see a whole spectrogram.
+The generator is a causal U-Net, so on stage it runs from frame to frame without boundaries. Its output is a change that
+is added to its input, and an untrained one changes nothing. The other networks are used in training only, and see a
+whole spectrogram.
+
+Source: Amodio and Krishnaswamy, "TraVeLGAN: Image-to-Image Translation by Transformation Vector Learning" (2019).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,20 +20,20 @@ from torch.nn.utils.parametrizations import spectral_norm
 from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, MergeRows, SplitRows
 from export.streaming.layer import Layer
 from export.streaming.stack import Branches, Chain, Residual
-from models.spectral.settings import ConfigError
+from models.training.errors import ConfigError
 
-KEPT = 0.95  # of the input's range, so that what is at the floor or the ceiling can still be moved
+KEPT = 0.95  # of the input's range, so that values at the floor or the ceiling can still change
 _SLOPE = 0.2
 _QUIET = 1e-3
 _WIDTHS = (16, 32, 48, 64)
-_TOLD = 64  # numbers that a spectrogram's description becomes
+_GIST_WIDTH = 64  # of the layer over the statistics
 _INAUDIBLE = -0.9  # a frame that has no band above
-_MIDDLE, _SPREAD = -0.6, 0.45  # of spectra, about: networks learn sooner from what lies around 0
+_MIDDLE, _SPREAD = -0.6, 0.45  # of spectra, roughly: networks learn faster from values around 0
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """What turns one spectrogram into another.
+    """Size of the generator.
 
     Attributes
     ----------
@@ -39,9 +42,9 @@ class GeneratorConfig:
     widths
         Channels of each level of the U-Net, the outermost first; each halves the rows.
     paced
-        Levels, from the outermost on, that halve the frames as well.
+        Levels, from the outermost, that also halve the frames.
     reach
-        Distances, in frames of the innermost level, over which its residual blocks look back.
+        Dilations of the residual blocks of the innermost level, frames.
     """
 
     bands: int = 128
@@ -50,12 +53,12 @@ class GeneratorConfig:
     reach: tuple[int, ...] = (1, 2)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be built.
+        """Check the sizes.
 
         Raises
         ------
         ConfigError
-            Rows cannot be halved so often, or a number is out of range.
+            The bands cannot be halved that often, or a number is out of range.
         """
         if not self.widths or min(*self.widths, self.bands) < 1 or min(self.reach, default=1) < 1:
             raise ConfigError("A generator needs at least one level, and at least one channel in each.")
@@ -66,12 +69,12 @@ class GeneratorConfig:
 
     @property
     def pace(self) -> int:
-        """Frames that it takes at a time."""
+        """Frames of a step of the generator."""
         return int(2**self.paced)
 
 
 def generator(config: GeneratorConfig) -> Chain:
-    """Build what turns spectra [batch, bands, frames] from -1 to 1 into others."""
+    """Build a generator: spectra [batch, bands, frames] from -1 to 1 → the same shape."""
     bands, (width, *_) = config.bands, config.widths
     kernel, stride = _outermost(config)
     back = width + (width if len(config.widths) > 1 else 0)
@@ -86,8 +89,13 @@ def generator(config: GeneratorConfig) -> Chain:
     )
 
 
+def config_from_plain(data: dict[str, Any]) -> GeneratorConfig:
+    """Read what `dataclasses.asdict` gives."""
+    return GeneratorConfig(**{**data, "widths": tuple(data["widths"]), "reach": tuple(data["reach"])})
+
+
 def _within(config: GeneratorConfig, depth: int) -> Layer:
-    """Build what lies within a level of the U-Net: twice as many channels come out as go in, innermost as many."""
+    """Build the inside of a level of the U-Net: twice as many channels out as in, or as many in the innermost."""
     width, rows = config.widths[depth], config.bands // 2 ** (depth + 1)
     if depth + 1 == len(config.widths):
         return Chain(*(_block(width, rows, reach) for reach in config.reach), channels=width)
@@ -97,27 +105,28 @@ def _within(config: GeneratorConfig, depth: int) -> Layer:
     back = wider if depth + 2 == len(config.widths) else 2 * wider
     up = ConvTranspose2d(back, width, rows // 2, (4, 4 if paced else 2), stride=stride)
     way = Chain(
-        *(down, Evened(wider, rows // 2), nn.LeakyReLU(_SLOPE)),
+        *(down, ChannelNorm(wider, rows // 2), nn.LeakyReLU(_SLOPE)),
         _within(config, depth + 1),
-        *(up, Evened(width, rows), nn.LeakyReLU(_SLOPE)),
+        *(up, ChannelNorm(width, rows), nn.LeakyReLU(_SLOPE)),
     )
     return Branches(Chain(channels=width), way, join="concatenate", channels=width)
 
 
 def _outermost(config: GeneratorConfig) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Kernel and stride of the outermost level."""
+    """Kernel and stride of the outermost level, over rows and frames."""
     return ((4, 4), (2, 2)) if config.paced else ((4, 3), (2, 1))
 
 
 def _block(width: int, rows: int, reach: int) -> Residual:
     first = CausalConv2d(width, width, rows, (3, 3), dilation=(1, reach))
-    return Residual(first, Evened(width, rows), nn.LeakyReLU(_SLOPE), CausalConv2d(width, width, rows, (3, 1)))
+    return Residual(first, ChannelNorm(width, rows), nn.LeakyReLU(_SLOPE), CausalConv2d(width, width, rows, (3, 1)))
 
 
-class Evened(Layer):
-    """Brings the channels at each place, a row of a frame, to a mean square of 1; rows learn an offset of their own.
+class ChannelNorm(Layer):
+    """Scales the channels at each row of a frame to a mean square of 1, with learned gains, and offsets for each row.
 
-    Nothing is averaged over time or over a batch, so it is the same in any cut.
+    Nothing is averaged over time or over the batch, so chunked equals whole. Source: Karras et al., "Progressive
+    Growing of GANs" (2018), section 4.2, pixelwise feature normalisation.
     """
 
     def __init__(self, channels: int, rows: int) -> None:
@@ -136,24 +145,27 @@ class Evened(Layer):
 
 
 class _FromSilence(nn.Module):
-    """Counts from silence on, so that what convolutions take for nothing is silence."""
+    """Shifts spectra so that silence is 0, the padding value of convolutions."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x + 1
 
 
 class _Opened(nn.Module):
-    """What `tanh` brings back to nearly what it was."""
+    """Inverts the final `tanh`: x → atanh(KEPT x)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.atanh(KEPT * x.clamp(-1, 1))
 
 
 class Discriminator(nn.Module):
-    """Says of each region of a spectrogram how much it is like those of the target: [batch, bands, frames] → logits.
+    """Rates each region of a spectrogram, target domain or not: [batch, bands, frames] → logits [batch, regions].
 
-    `spectral` divides its weights by their spectral norm; else what its layers give is normed over the batch, which
-    tells domains apart several times sooner.
+    Parameters
+    ----------
+    spectral
+        Whether to use spectral normalisation (Miyato et al., 2018); if not, batch norm, which learns to separate the
+        domains several times faster.
     """
 
     def __init__(self, *, spectral: bool) -> None:
@@ -169,53 +181,54 @@ class Discriminator(nn.Module):
 
 
 class Gist(nn.Module):
-    """Says of a spectrogram on the whole how much it is like those of the target: [batch, bands, frames] → [batch, 1].
+    """Rates the statistics of a whole spectrogram, target domain or not: [batch, bands, frames] → logits [batch, 1].
 
-    Of each band beside the others it is told mean and deviation, and by how much it rises and falls; no place, no note,
-    no level. What no region shows by itself, a spectrum that tilts a little or notes that all die too soon, it
-    hears.
+    Its input is the mean, deviation, rise and fall of each band (see `spectral_statistics`), without positions, notes
+    or level. So it detects differences that no single region shows, such as a tilted spectrum or a fast decay.
     """
 
     def __init__(self, bands: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            spectral_norm(nn.Linear(4 * bands, _TOLD)), nn.LeakyReLU(_SLOPE), spectral_norm(nn.Linear(_TOLD, 1))
+            spectral_norm(nn.Linear(4 * bands, _GIST_WIDTH)),
+            nn.LeakyReLU(_SLOPE),
+            spectral_norm(nn.Linear(_GIST_WIDTH, 1)),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, bands, frames] → [batch, 1]."""
-        made: Tensor = self.layers(described(x))
+        made: Tensor = self.layers(spectral_statistics(x))
         return made
 
 
-def described(x: Tensor) -> Tensor:
-    """Describe spectra where something can be heard, the level taken out: [batch, bands, frames] → [batch, 4 * bands].
+def spectral_statistics(x: Tensor) -> Tensor:
+    """Statistics of the audible frames of spectra, without their level: [batch, bands, frames] → [batch, 4 * bands].
 
-    Mean, deviation, rise and fall of each band, all of about the same size.
+    Mean, deviation, rise and fall of each band, scaled to similar ranges.
     """
-    heard = (x.amax(dim=1, keepdim=True) > _INAUDIBLE).to(x)  # [batch, 1, frames]
-    count = heard.sum(dim=2).clamp(min=1)  # [batch, 1]
-    beside = (x - x.mean(dim=1, keepdim=True)) * heard
+    audible = (x.amax(dim=1, keepdim=True) > _INAUDIBLE).to(x)  # [batch, 1, frames]
+    count = audible.sum(dim=2).clamp(min=1)  # [batch, 1]
+    beside = (x - x.mean(dim=1, keepdim=True)) * audible
     mean = beside.sum(dim=2) / count  # [batch, bands]
-    apart = ((beside - mean[:, :, None]) * heard).square().sum(dim=2) / count
-    change = x.diff(dim=2) * heard[:, :, 1:]
+    apart = ((beside - mean[:, :, None]) * audible).square().sum(dim=2) / count
+    change = x.diff(dim=2) * audible[:, :, 1:]
     rise, fall = (F.relu(way).sum(dim=2) / count for way in (change, -change))
     return torch.cat([2 * mean, 4 * torch.sqrt(apart + 1e-6), 20 * rise, 20 * fall], dim=1)
 
 
 class Siamese(nn.Module):
-    """What a spectrogram is about, as a vector: [batch, bands, frames] → [batch, size]."""
+    """Embeds spectrograms as vectors: [batch, bands, frames] → [batch, size]."""
 
     def __init__(self, bands: int, frames: int, size: int) -> None:
         super().__init__()
         self.trunk = _trunk()
         self.last = nn.Conv2d(_WIDTHS[-1], _WIDTHS[-1], 4, 2, 1)
-        self.told = nn.Linear(_WIDTHS[-1] * (bands // 32) * (frames // 32), size)
+        self.embedding = nn.Linear(_WIDTHS[-1] * (bands // 32) * (frames // 32), size)
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, bands, frames] → [batch, size]."""
         deep = F.leaky_relu(self.last(self.trunk(_centred(x))), _SLOPE)  # [batch, channels, bands / 32, frames / 32]
-        made: Tensor = self.told(deep.flatten(1))
+        made: Tensor = self.embedding(deep.flatten(1))
         return made
 
 

@@ -1,9 +1,9 @@
-"""What is asked of the networks: that made spectra pass for true ones, and that what lay apart still does, alike.
+"""The losses of TraVeLGAN: adversarial, transformation vectors, and margin; and spectrograms generated in parts.
 
 Source: Amodio & Krishnaswamy, "TraVeLGAN: Image-to-Image Translation by Transformation Vector Learning" (2019), 3.1;
 for spectra, Pasini, "MelGAN-VC: Voice Conversion and Audio Style Transfer on arbitrarily long samples using
-Spectrograms" (2019), 3.2. Where they leave open what a mean is taken over: squared differences of vectors are averaged
-over their components and over pairs, cosines over pairs, and the margin is one of squared distances.
+Spectrograms" (2019), 3.2. They leave open which means are taken. Here squared differences of vectors are averaged
+over their components and over pairs, cosines over pairs, and the margin applies to squared distances.
 """
 
 from __future__ import annotations
@@ -19,39 +19,46 @@ Adversarial = Literal["logistic", "hinge"]
 
 
 def transformation(before: Tensor, after: Tensor) -> Tensor:
-    """How differently pairs lie before and after: [batch, size] each → [].
+    """Loss of the transformation vectors: mean (d − d')² − mean cos(d, d').
 
-    With d and d' the differences of a pair of vectors before and after: mean (d − d')² − mean cos(d, d').
+    Parameters
+    ----------
+    before, after : Tensor [shape=(batch, size)]
+        Embeddings of the spectra before and after; d and d' are the differences of a pair in each.
+
+    Returns
+    -------
+    Tensor [shape=()]
     """
     first, second = _pairs(before), _pairs(after)
     return F.mse_loss(first, second) - F.cosine_similarity(first, second, dim=1).mean()
 
 
 def margin(vectors: Tensor, wide: float) -> Tensor:
-    """By how much pairs lie nearer than the margin, mean max(0, wide − |d|²): [batch, size] → []."""
+    """Margin loss of pairs, mean max(0, wide − |d|²): [batch, size] → []."""
     return F.relu(wide - _pairs(vectors).square().sum(dim=1)).mean()
 
 
-def judging(true: Tensor, made: Tensor, kind: Adversarial) -> Tensor:
-    """What a discriminator loses by what it says of true and of made spectra: logits [batch, regions] each → []."""
+def discriminator_loss(true: Tensor, made: Tensor, kind: Adversarial) -> Tensor:
+    """Loss of a discriminator for its logits [batch, regions] of true and of generated spectra → []."""
     if kind == "hinge":
         return F.relu(1 - true).mean() + F.relu(1 + made).mean()
     return F.softplus(-true).mean() + F.softplus(made).mean()
 
 
-def passing(made: Tensor, kind: Adversarial) -> Tensor:
-    """What a generator loses by it: logits [batch, regions] → []."""
+def generator_loss(made: Tensor, kind: Adversarial) -> Tensor:
+    """Loss of a generator for a discriminator's logits [batch, regions] → []."""
     return -made.mean() if kind == "hinge" else F.softplus(-made).mean()
 
 
-def cuts(frames: int, parts: int, pace: int) -> list[int]:
-    """Lengths of as many parts, as even as multiples of the pace can be."""
+def part_lengths(frames: int, parts: int, pace: int) -> list[int]:
+    """Divide frames into parts of nearly equal length, each a multiple of `pace`."""
     ends = [round(k * frames / parts / pace) * pace for k in range(1, parts)]
     return [end - start for start, end in zip([0, *ends], [*ends, frames], strict=True)]
 
 
-def made_apart(generator: nn.Module, x: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Make each part of spectra by itself, as if nothing had been before it, and join them: [batch, bands, frames]."""
+def transform_in_parts(generator: nn.Module, x: Tensor, lengths: Sequence[int]) -> Tensor:
+    """Transform parts of spectra [batch, bands, frames], each as if nothing preceded it, and concatenate them."""
     parts = torch.split(x, list(lengths), dim=2)
     if len(set(lengths)) > 1:
         return torch.cat([generator(part) for part in parts], dim=2)
@@ -59,7 +66,7 @@ def made_apart(generator: nn.Module, x: Tensor, lengths: Sequence[int]) -> Tenso
 
 
 def masked(x: Tensor, mask: Tensor) -> Tensor:
-    """Silence what lies beyond the end of a sound: [batch, bands, frames] and [batch, 1, frames], 0 beyond."""
+    """Set spectra [batch, bands, frames] to silence (−1) where the mask [batch, 1, frames] is 0."""
     return x * mask + mask - 1
 
 

@@ -1,4 +1,4 @@
-"""What can be seen and heard of a training: held-out sounds, and what they are turned into."""
+"""Previews of a training: held-out sounds and their transformation, as pictures and audio."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from torch import Tensor, nn
 from export.streaming.layer import whole_signals
 from models.dsp.log_mel import LogMel
 from models.report.plots import GROUND, INK
-from models.travelgan.module import TravelTraining
+from models.travelgan.module import TravelModule
 from models.travelgan.spectra import Spectra
 from realtime.dsp.mel_inversion import MelInverter
 
 SHOWN = 4
 EARLY = (10, 100, 500, 1_000)
-"""Steps after which there are pictures, beside those of every evaluation."""
+"""Steps after which pictures are written, in addition to those of every evaluation."""
 
 _SECONDS = 4.0
 _DOTS = 72
 
 
-class TravelMedia(L.Callback):
-    """Writes held-out pairs: a picture early on and at evaluations, and their sound every so many of these."""
+class PairPreviews(L.Callback):
+    """Writes held-out pairs: a picture early on and at evaluations, and audio at every `sounds_every`-th of these."""
 
     def __init__(self, folder: Path, sounds_every: int = 4) -> None:
         self.folder, self.sounds_every = folder, sounds_every
@@ -39,27 +39,27 @@ class TravelMedia(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
     ) -> None:
-        """Write early pictures when it is time."""
+        """Write pictures at the steps of `EARLY`."""
         if trainer.global_step in EARLY:
             self.write(trainer, pl_module)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write pictures, and sounds when it is time."""
+        """Write pictures, and audio at every `sounds_every`-th evaluation."""
         self.evaluations += 1
         self.write(trainer, pl_module, sounds=self.evaluations % self.sounds_every == 0)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write everything once more."""
+        """Write pictures and audio."""
         self.write(trainer, pl_module, sounds=True)
 
     @torch.no_grad()
     def write(self, trainer: L.Trainer, pl_module: L.LightningModule, *, sounds: bool = False) -> None:
-        """Draw sources above what they are turned into, for the folder and for TensorBoard."""
-        assert isinstance(pl_module, TravelTraining)
+        """Draw sources above their transformations, to the folder and to TensorBoard."""
+        assert isinstance(pl_module, TravelModule)
         if not trainer.is_global_zero:
             return
         step, scale = trainer.global_step, pl_module.settings.scale
-        shown = pairs(pl_module.averaged, pl_module.held[0], scale)
+        shown = pairs(pl_module.averaged, pl_module.held_out[0], scale)
         self.folder.mkdir(parents=True, exist_ok=True)
         draw(self.folder / f"step-{step:06d}.png", shown, f"step {step}")
         logger = trainer.logger
@@ -75,15 +75,15 @@ class TravelMedia(L.Callback):
 
 @torch.no_grad()
 def pairs(generator: nn.Module, domain: Spectra, scale: LogMel) -> list[tuple[str, Tensor, Tensor]]:
-    """Turn the beginnings of some sounds, evenly chosen: a name and [bands, frames] before and after for each."""
+    """Transform the beginnings of some sounds: a name, and spectra [bands, frames] before and after, for each."""
     chosen = sorted({int(k) for k in np.linspace(0, len(domain.values) - 1, SHOWN)})
     frames = round(_SECONDS * scale.sample_rate / scale.hop)
-    return [(domain.names[k], *turned(generator, domain.values[k][:, :frames])) for k in chosen]
+    return [(domain.names[k], *transformed(generator, domain.values[k][:, :frames])) for k in chosen]
 
 
 @torch.no_grad()
-def turned(generator: nn.Module, spectrum: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn a spectrogram of any length at once: [bands, frames] → itself, cut to what fits, and what it became."""
+def transformed(generator: nn.Module, spectrum: Tensor) -> tuple[Tensor, Tensor]:
+    """Transform a spectrogram [bands, frames] in one piece: itself, cut to whole steps, and the result."""
     takes = getattr(generator, "takes", 1)
     source = spectrum[:, : spectrum.shape[1] // takes * takes]
     training = generator.training
@@ -94,7 +94,7 @@ def turned(generator: nn.Module, spectrum: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def sound(spectrum: Tensor, scale: LogMel) -> NDArray[np.float32]:
-    """Make the sound of a spectrogram [bands, frames], as the stage does: [samples]."""
+    """Invert a spectrogram [bands, frames] as the stage does: audio [samples]."""
     inverter = MelInverter(scale.weights.numpy(), scale.n_fft, scale.hop)
     power = torch.exp(scale.to_log_power(spectrum.double()))
     return np.asarray(np.clip(inverter.push(power.numpy()), -1, 1), np.float32)

@@ -1,56 +1,56 @@
-"""How a generator is trained."""
+"""Settings of the training of a generator, and presets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
 
 from models.dsp.log_mel import LogMel
-from models.spectral.settings import ConfigError
-from models.travelgan.networks import GeneratorConfig
+from models.training.errors import ConfigError
+from models.travelgan.networks import GeneratorConfig, config_from_plain
 from models.travelgan.objective import Adversarial
 
 
 @dataclass(frozen=True)
 class TravelSettings:
-    """How a generator is trained.
+    """Settings of a training.
 
     Attributes
     ----------
     model, scale
-        What turns one spectrogram into another, and what a spectrogram is.
+        The generator, and the scale of the spectrograms.
     frames
-        Of a training spectrogram.
+        Frames of a training spectrogram.
     parts
-        How many parts each is made in, by themselves, before the discriminator sees the whole.
+        Number of parts in which each spectrogram is generated, each without knowledge of the others, before the
+        discriminator sees the whole.
     stitching
-        Whether it is; else each is made at once, and whatever happens at borders is never seen.
+        Whether it is generated in parts; if not, boundaries are never seen in training.
     batch, portion
         Spectrograms of a step, of each domain, and how many of them are held in memory at a time. Pairs are compared
         within a portion.
     learning_rate, beta1
         Of Adam. The rate falls to a tenth over the second half.
     eager
-        How many times faster than the others the discriminator learns.
+        Factor of the discriminator's learning rate.
     adversarial, spectral
-        The discriminator's loss, and whether its weights are divided by their spectral norm; else its layers are
-        normed over the batch.
+        The discriminator's loss, and whether it has spectral normalisation; if not, it has batch norm.
     gist
-        Weight of a second discriminator that is told of each spectrogram only what it is like on the whole; 0 is none.
+        Weight of a second discriminator that sees only statistics of each spectrogram; 0 for none.
     vector, margin
-        Size of the siamese network's vectors, and how far apart, squared, they are kept.
+        Size of the siamese network's vectors, and the squared distance that they should keep.
     content
         Weight of margin and transformation vectors together.
     identity
-        Weight of what the generator changes of spectra that are in the target domain already.
+        Weight of the change that the generator makes to spectra of the target domain.
     noise
-        Added to all that the discriminator sees, one standard deviation.
+        Standard deviation of the noise that is added to the discriminator's input.
     level_db
-        By up to so much each spectrogram is made louder or softer as it is drawn.
+        Largest random change of level of a spectrogram, dB.
     average
-        Share of the moving average of the generator's weights, which is what is played, that a step leaves as it is.
+        Share of the moving average of the generator's weights that a step keeps; the average is exported.
     max_steps, max_minutes, check_every, seed
-        When it ends, how often held-out spectra are judged, and the seed of all that is random.
+        When the training ends, steps between two evaluations, and the seed of all random numbers.
     """
 
     model: GeneratorConfig = field(default_factory=GeneratorConfig)
@@ -79,7 +79,7 @@ class TravelSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained.
+        """Check the settings.
 
         Raises
         ------
@@ -98,3 +98,52 @@ class TravelSettings:
             )
         if min(self.max_steps, self.check_every, self.vector) < 1 or not self.learning_rate > 0:
             raise ConfigError("Steps, vectors and the learning rate must be above 0.")
+
+
+PRESETS = {
+    "halves": TravelSettings(),
+    "thirds": TravelSettings(parts=3, adversarial="hinge", vector=128, margin=2.0, identity=0.5),
+    "notes": TravelSettings(
+        model=GeneratorConfig(widths=(16, 24, 32, 48), paced=0, reach=(1, 2, 4, 8)),
+        batch=8,
+        portion=8,
+        learning_rate=5e-4,
+        eager=2.0,
+        adversarial="hinge",
+        vector=128,
+        gist=1.0,
+        margin=2.0,
+        identity=1.0,
+    ),
+}
+"""`halves` and `thirds` as published, for sounds that may change altogether; `notes` is fast on a CPU, keeps pitch and
+rhythm, and processes every frame alike: a generator that halves the frame rate treats some frames differently from
+others, which is audible."""
+
+LOW_MEMORY = 4
+"""Spectrograms in memory at a time with `--low-memory`."""
+
+
+def preset(name: str, *, low_memory: bool = False, **overrides: Any) -> TravelSettings:
+    """Give the settings of a preset, with some of them replaced; None leaves them unchanged.
+
+    Raises
+    ------
+    ConfigError
+        There is no such preset, or a setting is out of range.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"There is no preset '{name}'; there are {', '.join(PRESETS)}.")
+    given: dict[str, Any] = {key: value for key, value in overrides.items() if value is not None}
+    if low_memory:
+        given["portion"] = LOW_MEMORY
+    return replace(PRESETS[name], **given)
+
+
+FIXED = ("model", "scale", "parts", "stitching", "batch", "portion", "vector", "spectral", "gist", "seed")
+"""Settings that a resumed training keeps."""
+
+
+def from_plain(data: dict[str, Any]) -> TravelSettings:
+    """Read what `dataclasses.asdict` gives."""
+    return TravelSettings(**{**data, "model": config_from_plain(data["model"]), "scale": LogMel(**data["scale"])})

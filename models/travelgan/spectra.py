@@ -1,4 +1,4 @@
-"""Spectra of a domain, made once and kept; and what a step of the training is drawn from them."""
+"""Spectra of a domain, computed once and cached, and the batches that training draws from them."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from models.files.atomic import write_whole
 from models.travelgan.settings import TravelSettings
 
 _VERSION = 1
-LEAST_SHARE = 4
-"""A spectrogram holds a quarter of its frames of a sound at least; what lies beyond its end is masked."""
+MIN_SHARE = 4
+"""At least a quarter of a training spectrogram is sound; frames beyond its end are masked."""
 
 
 @dataclass(frozen=True)
 class Spectra:
-    """Spectrograms [bands, frames] of a domain, from -1 to 1, and what each is called."""
+    """Spectrograms [bands, frames] of a domain, from -1 to 1, and their names."""
 
     values: tuple[Tensor, ...]
     names: tuple[str, ...]
 
     def window(self, sound: int, start: int, frames: int) -> tuple[Tensor, Tensor]:
-        """Cut a piece out of a sound: [bands, frames], and what of it there is [1, frames]; beyond is silence."""
+        """Cut a piece [bands, frames] out of a sound, padded with silence; its mask [1, frames] is 0 in the padding."""
         piece = self.values[sound][:, start : start + frames]
         missing = frames - piece.shape[1]
         mask = torch.ones(1, frames)
@@ -49,16 +49,16 @@ def of_split(
     cache: Path,
     on_sound: Callable[[int, int], None] = lambda done, total: None,
 ) -> Spectra:
-    """Give the spectra of one split of a domain, from the cache where they were made before.
+    """Compute the spectra of one split of a domain, or read them from the cache.
 
     Parameters
     ----------
     sounds, split
-        The domain, and which part of it.
+        The domain and its split.
     scale
-        What a spectrogram is.
+        The scale of the spectrograms.
     cache
-        Folder for files, one a split, called by a hash of sounds and scale.
+        Folder for files, one for each split, named by a hash of sounds and scale.
     on_sound
         Called after each sound that is analysed with how many are done and how many there are.
 
@@ -71,18 +71,18 @@ def of_split(
     if not chosen:
         raise DataError(f"The domain '{sounds.source.name}' has no sounds of the split '{split}'; give it more files.")
     names = tuple(sound.path if sound.start is None else f"{sound.path} {sound.start:.1f} s" for sound in chosen)
-    told = hashlib.sha256(repr((_VERSION, asdict(scale))).encode())
+    digest = hashlib.sha256(repr((_VERSION, asdict(scale))).encode())
     for sound in chosen:
-        told.update(repr((sound.start, sound.seconds)).encode())
-        told.update(hashlib.sha256(sounds.path_of(sound).read_bytes()).digest())
-    kept = cache / f"{told.hexdigest()[:24]}.npz"
+        digest.update(repr((sound.start, sound.seconds)).encode())
+        digest.update(hashlib.sha256(sounds.path_of(sound).read_bytes()).digest())
+    kept = cache / f"{digest.hexdigest()[:24]}.npz"
     if kept.is_file():
         with np.load(kept) as file:
             return Spectra(tuple(_opened(file[str(k)]) for k in range(len(chosen))), names)
     made = []
-    heard = Heard(scale)
+    analysis = Heard(scale)
     for done, sound in enumerate(chosen, 1):
-        made.append(hear(load_sound(sounds, sound, scale.sample_rate), heard).numpy().astype(np.float16))
+        made.append(spectrogram(load_sound(sounds, sound, scale.sample_rate), analysis).numpy().astype(np.float16))
         on_sound(done, len(chosen))
     content = io.BytesIO()
     np.savez(content, **{str(k): value for k, value in enumerate(made)})  # type: ignore[arg-type]
@@ -91,11 +91,11 @@ def of_split(
 
 
 @torch.no_grad()
-def hear(audio: NDArray[np.float32], heard: Heard) -> Tensor:
-    """Give the spectrogram [bands, frames] of a sound [samples]; its end is filled up with silence."""
-    filled = np.pad(audio, (0, -len(audio) % heard.takes))
-    with whole_signals(heard):
-        made: Tensor = heard(torch.from_numpy(filled)[None, None])[0]
+def spectrogram(audio: NDArray[np.float32], analysis: Heard) -> Tensor:
+    """Compute the spectrogram [bands, frames] of audio [samples], padded with silence to whole steps."""
+    filled = np.pad(audio, (0, -len(audio) % analysis.takes))
+    with whole_signals(analysis):
+        made: Tensor = analysis(torch.from_numpy(filled)[None, None])[0]
     return made
 
 
@@ -110,7 +110,7 @@ class Batch:
     seed: int
 
     def portions(self, size: int) -> Iterator[Batch]:
-        """Give it in parts of equal size."""
+        """Split the batch into parts of `size` spectra."""
         fields = (self.source, self.source_mask, self.target, self.target_mask)
         parts = zip(*(torch.split(value, size) for value in fields), strict=True)
         for number, (source, source_mask, target, target_mask) in enumerate(parts):
@@ -118,7 +118,7 @@ class Batch:
 
 
 class Draws(IterableDataset[Batch]):
-    """Batches without end; all that is random in one follows from the seed and the number of the step."""
+    """Endless batches; the random numbers of each follow from the seed and the number of the step."""
 
     def __init__(self, source: Spectra, target: Spectra, settings: TravelSettings, *, salt: int = 0) -> None:
         self.domains, self.settings, self.salt = (source, target), settings, salt
@@ -131,7 +131,7 @@ class Draws(IterableDataset[Batch]):
             step += 1
 
     def draw(self, step: int) -> Batch:
-        """Draw what a step sees."""
+        """Draw the batch of a step."""
         random = np.random.default_rng([self.settings.seed, self.salt, step])
         (source, source_mask), (target, target_mask) = (self._draw(domain, random) for domain in self.domains)
         return Batch(source, source_mask, target, target_mask, int(random.integers(2**62)))
@@ -142,7 +142,7 @@ class Draws(IterableDataset[Batch]):
         half = (settings.scale.ceiling_db - settings.scale.floor_db) / 2
         pieces, masks = [], []
         for sound in random.choice(len(lengths), size=settings.batch, p=lengths / lengths.sum()):
-            last = max(0, int(lengths[sound]) - settings.frames // LEAST_SHARE)
+            last = max(0, int(lengths[sound]) - settings.frames // MIN_SHARE)
             latest = max(0, int(lengths[sound]) - settings.frames)
             start = min(int(random.integers(last + 1)), latest if random.random() < 0.75 else last)
             piece, mask = domain.window(int(sound), start, settings.frames)

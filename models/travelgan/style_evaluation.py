@@ -1,4 +1,4 @@
-"""How a generator does on sounds that it never saw: is it the target that is heard, and does it keep the rhythm?"""
+"""Evaluation of a generator on held-out sounds: are they classified as the target, and do they keep their onsets?"""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ TOLERANCE_S = 0.05
 _LEARNING_RATE = 1e-3
 _WIDTHS = (8, 16, 32, 32)
 _APART_S = 0.06
-_STEEP = 0.25  # of the steepest rise of a sound, what counts as an onset
+_STEEP = 0.25  # share of the steepest rise of a sound from which a rise is an onset
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Figures of held-out sounds.
+class StyleEvaluation:
+    """Figures of held-out sounds, as shares from 0 to 1.
 
     Attributes
     ----------
     known
-        Share of true clips, of both domains, that the classifier puts where they belong: what its word is worth.
+        Share of true clips, of both domains, that the classifier gets right: its accuracy.
     target
-        Share of turned clips that it puts into the target domain.
+        Share of transformed clips that it classifies as the target domain.
     untouched
-        Share of them that it puts there before they are turned.
+        The same share before the transformation.
     onsets
-        F measure of onsets after turning against those before, within `TOLERANCE_S`, over all sounds.
+        F measure of onsets after the transformation against those before, within `TOLERANCE_S`, over all sounds.
     """
 
     known: float
@@ -46,42 +46,44 @@ class Verdict:
     onsets: float
 
 
-def judge(
-    turned: Sequence[tuple[Tensor, Tensor]],
+def evaluate_style(
+    pairs: Sequence[tuple[Tensor, Tensor]],
     target: Sequence[Tensor],
     train: tuple[Spectra, Spectra],
     settings: TravelSettings,
     *,
     seed: int = 0,
-) -> Verdict:
-    """Judge by held-out sounds.
+) -> StyleEvaluation:
+    """Evaluate on held-out sounds.
 
     Parameters
     ----------
-    turned
+    pairs
         Spectrograms [bands, frames] of the source domain, each before and after.
     target
-        Those of the target domain, to see what the classifier is worth.
+        Those of the target domain, for the classifier's accuracy.
     train
-        Source and target: what the classifier learns from.
+        Spectra of source and target that the classifier is trained on.
     settings
-        Those of the training.
+        Settings of the training.
     seed
-        Of the classifier; the generator was trained against another one.
+        Seed of the classifier, which differs from the discriminator of the training.
     """
-    classifier = fit(train, settings, seed=seed)
-    spectra = [before for before, _ in turned], list(target), [after for _, after in turned]
+    classifier = fit_classifier(train, settings, seed=seed)
+    spectra = [before for before, _ in pairs], list(target), [after for _, after in pairs]
     of_source, of_target, of_made = (shares(classifier, clips(values, settings.frames)) for values in spectra)
     rate = settings.scale.sample_rate / settings.scale.hop
-    found = [(onsets(before, rate), onsets(after, rate)) for before, after in turned]
+    found = [(onsets(before, rate), onsets(after, rate)) for before, after in pairs]
     hits = sum(matched(before, after, TOLERANCE_S) for before, after in found)
     count = sum(len(before) + len(after) for before, after in found)
     right = float(torch.cat([1 - of_source, of_target]).mean())
-    return Verdict(right, float(of_made.mean()), float(of_source.mean()), 2 * hits / max(1, count))
+    return StyleEvaluation(right, float(of_made.mean()), float(of_source.mean()), 2 * hits / max(1, count))
 
 
-def fit(train: tuple[Spectra, Spectra], settings: TravelSettings, *, seed: int = 0, steps: int = STEPS) -> nn.Module:
-    """Train a small classifier of clips to tell the domains apart; 1 is the target."""
+def fit_classifier(
+    train: tuple[Spectra, Spectra], settings: TravelSettings, *, seed: int = 0, steps: int = STEPS
+) -> nn.Module:
+    """Train a small classifier of clips; a logit above 0 is the target domain."""
     draws = Draws(*train, replace(settings, batch=BATCH, portion=BATCH), salt=2 + seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -91,7 +93,7 @@ def fit(train: tuple[Spectra, Spectra], settings: TravelSettings, *, seed: int =
         classifier = nn.Sequential(*layers, nn.AdaptiveAvgPool2d((4, 1)), nn.Flatten(), nn.Linear(4 * _WIDTHS[-1], 1))
         optimizer = torch.optim.Adam(classifier.parameters(), _LEARNING_RATE)
         for step in range(steps):
-            for group in optimizer.param_groups:  # falls to nothing, so that the last steps don't decide
+            for group in optimizer.param_groups:  # falls to 0, so that the last steps have little effect
                 group["lr"] = _LEARNING_RATE * (1 - step / steps)
             batch = draws.draw(step)
             logits = classifier(torch.cat([batch.source, batch.target])[:, None])[:, 0]  # [2 batch]
@@ -115,12 +117,12 @@ def clips(spectra: list[Tensor], frames: int) -> Tensor:
 
 @torch.no_grad()
 def shares(classifier: nn.Module, x: Tensor) -> Tensor:
-    """1 for each clip that is taken for the target, else 0: [clips, bands, frames] → [clips]."""
+    """Classify clips [clips, bands, frames]: 1 for the target domain, else 0, [clips]."""
     return (classifier(x[:, None])[:, 0] > 0).float()
 
 
 def onsets(spectrum: Tensor, rate: float) -> NDArray[np.float64]:
-    """Find where a spectrogram [bands, frames] from -1 to 1 rises, seconds; `rate` is in frames a second."""
+    """Find the onsets of a spectrogram [bands, frames] from -1 to 1, seconds; `rate` is in frames a second."""
     rise = np.diff(spectrum.double().numpy(), axis=1, prepend=spectrum[:, :1].double().numpy())
     flux = np.maximum(rise, 0).mean(axis=0)  # [frames]
     smooth = np.convolve(flux, [0.25, 0.5, 0.25], mode="same")

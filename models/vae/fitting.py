@@ -1,7 +1,7 @@
-"""The training of any VAE (`models.vae.vae`), epoch by epoch, until nothing gets better.
+"""Training of any VAE (`models.vae.vae`), epoch by epoch, with early stopping.
 
-What is judged, and kept, is a moving average of the weights: it lies in the middle of where the last steps wander
-about. All that is random in a step follows from the seed and the step's number.
+A moving average of the weights is evaluated and kept: it is close to the centre of the last steps. All random numbers
+of a step follow from the seed and the step's number.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import lightning as L
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -25,51 +24,53 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from export.errors import GlitchError
 from export.streaming.layer import whole_signals
-from models.training.lightning_logging import quiet
+from models.training.averaging import kept_share
+from models.training.lightning_logging import lightning_logging
+from models.training.seeding import generator_for
 from models.vae.vae import Vae, Weighing
 
 HELD_OUT = "held_out/loss"
-_DRAWS = 8  # of each latent when held-out data are judged
+_DRAWS = 8  # of each latent in an evaluation
 _LAST_RATE = 0.02
 
 Batch = tuple[Tensor, dict[str, Tensor]]
-"""Data [batch, channels, ...], and the conditions that belong to them."""
+"""Data [batch, channels, ...], and their conditions."""
 
 
 class FittingError(GlitchError):
-    """A training came to nothing."""
+    """A training diverged, or was interrupted."""
 
 
 class Feed(Protocol):
-    """Where a training's data come from."""
+    """The data of a training."""
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Give the batches of an epoch; the same number gives the same ones."""
 
     def held_out(self) -> Iterator[Batch]:
-        """Give what is only judged by."""
+        """Give the held-out data."""
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How a VAE is trained.
+    """Settings of a training.
 
     Attributes
     ----------
     epochs
-        At most so many; the learning rate falls as a cosine until then.
+        Largest number of epochs; the learning rate falls as a cosine until then.
     learning_rate, weight_decay
         Of AdamW.
     clip
-        Longest gradient.
+        Largest norm of a gradient.
     weighing
-        What the KL divergence costs.
+        Weight of the KL divergence.
     average
-        Share of the moving average of the weights that a step leaves as it is.
+        Share of the moving average of the weights that a step keeps.
     patience
-        Training stops when so many epochs in a row have brought nothing on held-out data.
+        Training stops after this many epochs without improvement on held-out data.
     seed
-        Of all that is random.
+        Seed of all random numbers.
     """
 
     epochs: int = 200
@@ -84,16 +85,16 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What came out of a training.
+    """A finished training.
 
     Attributes
     ----------
     vae
-        As it was when it did best on the held-out data, in `eval()`.
+        The model at its best evaluation, in `eval()`.
     epoch
-        After how many epochs that was.
+        Number of epochs until then.
     loss
-        Distortion and weighed KL divergence of the held-out data then, nats: the bound on −log p, where β is 1.
+        Distortion plus weighted KL divergence of the held-out data then, nats: the negative ELBO, where β is 1.
     """
 
     vae: Vae
@@ -116,19 +117,19 @@ def fit(
     Parameters
     ----------
     vae
-        Where it begins; left as the last step leaves it.
+        The model; it has the weights of the last step afterwards.
     feed
         The data.
     settings
-        How.
+        The settings.
     logs
         Folder for TensorBoard; None writes none.
     callbacks
-        What else is to be done meanwhile.
+        Further callbacks.
     accelerator
-        What it runs on, as Lightning calls it.
+        The device, by its name in Lightning.
     on_epoch
-        Called after each epoch with how many are done and how many there are at most.
+        Called after each epoch with the number of epochs done and the largest number.
 
     Raises
     ------
@@ -136,9 +137,9 @@ def fit(
         The weights are no longer finite, or training was interrupted.
     """
     L.seed_everything(settings.seed, workers=True, verbose=False)
-    module = Fitting(vae, feed, settings)
+    module = VaeModule(vae, feed, settings)
     best, stop = _Best(on_epoch), EarlyStopping(HELD_OUT, patience=settings.patience, check_finite=True)
-    with quiet():
+    with lightning_logging():
         trainer = L.Trainer(
             accelerator=accelerator,
             devices=1,
@@ -164,7 +165,7 @@ def fit(
     return Fitted(made.eval(), best.epoch, best.loss)
 
 
-class Fitting(L.LightningModule):
+class VaeModule(L.LightningModule):
     """Trains a `Vae`; see `fit`."""
 
     def __init__(self, vae: Vae, feed: Feed, settings: FitSettings) -> None:
@@ -173,14 +174,14 @@ class Fitting(L.LightningModule):
         self.averaged = AveragedModel(vae, multi_avg_fn=self._average)
 
     @property
-    def judged(self) -> Vae:
-        """The model whose weights are averaged."""
+    def averaged_vae(self) -> Vae:
+        """The model with the averaged weights."""
         made = self.averaged.module
         assert isinstance(made, Vae)
         return made
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW, with a rate that falls from epoch to epoch."""
+        """AdamW, with a learning rate that falls from epoch to epoch."""
         settings = self.settings
         optimizer = torch.optim.AdamW(
             self.vae.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -192,20 +193,20 @@ class Fitting(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": fall, "interval": "epoch"}}
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Give the batches of the epoch that comes."""
+        """Give the batches of the next epoch."""
         return DataLoader(_Epochs(self.feed), batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """Give what is judged by."""
+        """Give the held-out data."""
         held_out: Any = list(self.feed.held_out())
         return DataLoader(held_out, batch_size=None)
 
     def training_step(self, batch: Batch, batch_idx: int) -> STEP_OUTPUT:
         """Bound the likelihood of a batch."""
-        x, told = batch
+        x, conditions = batch
         weighing = self.settings.weighing
         beta = weighing.beta_at(self.current_epoch)
-        bound = self.vae.bound(x, told, random=self._random(self.global_step))
+        bound = self.vae.bound(x, conditions, random=self._random(self.global_step))
         loss = bound.loss(beta, weighing.free_bits) / x[0].numel()  # nats a value
         self.log_dict(
             {
@@ -218,15 +219,15 @@ class Fitting(L.LightningModule):
         return loss
 
     def on_train_batch_end(self, outputs: STEP_OUTPUT, batch: Any, batch_idx: int) -> None:
-        """Move the average."""
+        """Update the moving average."""
         self.averaged.update_parameters(self.vae)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Bound the likelihood of held-out data, with the averaged weights and the same draws every time."""
-        x, told = batch
+        x, conditions = batch
         random = self._random(batch_idx, of=1)
-        with whole_signals(self.judged):
-            bounds = [self.judged.bound(x, told, random=random) for _ in range(_DRAWS)]
+        with whole_signals(self.averaged_vae):
+            bounds = [self.averaged_vae.bound(x, conditions, random=random) for _ in range(_DRAWS)]
         figures = {
             HELD_OUT: torch.stack([bound.loss(self.settings.weighing.beta) for bound in bounds]).mean(),
             "held_out/negative_elbo": torch.stack([bound.negative_elbo.mean() for bound in bounds]).mean(),
@@ -237,13 +238,11 @@ class Fitting(L.LightningModule):
 
     @torch.no_grad()
     def _average(self, averaged: Any, now: Any, steps: Tensor | int) -> None:
-        """Move the average towards the weights as they are, by more in the first steps, when it knows little."""
-        share = min(self.settings.average, (1 + int(steps)) / (10 + int(steps)))
+        share = kept_share(self.settings.average, int(steps))
         torch._foreach_lerp_(averaged, now, 1 - share)
 
     def _random(self, number: int, of: int = 0) -> torch.Generator:
-        seed = np.random.SeedSequence([self.settings.seed, of, number]).generate_state(1, np.uint64)[0]
-        return torch.Generator(device=self.device).manual_seed(int(seed >> np.uint64(1)))
+        return generator_for(self.settings.seed, of, number, device=self.device)
 
 
 class _Epochs(IterableDataset[Batch]):
@@ -259,7 +258,7 @@ class _Epochs(IterableDataset[Batch]):
 
 
 class _Best(L.Callback):
-    """Keeps the averaged weights that did best."""
+    """Keeps the averaged weights of the best evaluation."""
 
     def __init__(self, on_epoch: Callable[[int, int], None]) -> None:
         self.on_epoch = on_epoch
@@ -268,12 +267,14 @@ class _Best(L.Callback):
         self.loss = math.inf
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Keep them."""
-        assert isinstance(pl_module, Fitting)
+        """Keep the weights if they are the best so far."""
+        assert isinstance(pl_module, VaeModule)
         done = trainer.current_epoch + 1
         found = float(trainer.callback_metrics[HELD_OUT])
         if found < self.loss:
-            self.weights = {key: value.detach().cpu().clone() for key, value in pl_module.judged.state_dict().items()}
+            self.weights = {
+                key: value.detach().cpu().clone() for key, value in pl_module.averaged_vae.state_dict().items()
+            }
             self.epoch, self.loss = done, found
         if done < pl_module.settings.epochs:
             self.on_epoch(done, pl_module.settings.epochs)

@@ -14,7 +14,9 @@ from models.data.rendered import orchestra
 from models.spectral.checkpoint import Trained
 from models.spectral.network import VaeConfig
 from models.spectral.settings import TrainConfig
-from models.spectral.train import MODEL_FILE, Run, train
+from models.spectral.train import Data, train
+from models.training.checkpoint import FILE_NAME
+from models.training.run import RunConfig
 
 SMALL = TrainConfig(
     model=VaeConfig(latent=4, encoder_hidden=48, hidden=64, harmonics=24, bands=24),
@@ -45,16 +47,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def training(small_orchestra: Manifest, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trained]:
-    """A folder with a short training in it, and what came out."""
+    """A folder with a short training in it, and its model."""
     out = tmp_path_factory.mktemp("training")
-    run = Run(small_orchestra.folder, out, cache, accelerator="cpu", devices="1", command="a test")
-    return out, train(run, replace(SMALL), show_progress=False).trained
+    run = RunConfig(out, cache, accelerator="cpu", command="a test")
+    return out, train(Data(small_orchestra.folder), run, replace(SMALL), show_progress=False).trained
 
 
 @pytest.fixture(scope="session")
 def model_file(training: tuple[Path, Trained], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("model") / "small.onnx"
-    export(training[0] / MODEL_FILE, out)
+    export(training[0] / FILE_NAME, out)
     return out
 
 

@@ -41,10 +41,12 @@ def train_dcgan(
         float | None, typer.Option(min=1e-8, max=0.1, help="Of Adam, 2e-4 unless said; 1e-4 calms a restless training.")
     ] = None,
     label_noise: Annotated[
-        float | None, typer.Option(min=0, max=0.49, help="Share of the judge's labels that are exchanged; else none.")
+        float | None,
+        typer.Option(min=0, max=0.49, help="Share of swapped labels; else none."),
     ] = None,
     no_stitching: Annotated[
-        bool, typer.Option("--no-stitching", help="Of sound: make and judge each chunk alone, to hear what that does.")
+        bool,
+        typer.Option("--no-stitching", help="Of sound: train on single chunks, to hear the difference."),
     ] = False,
     bf16: Annotated[
         bool, typer.Option("--bf16", help="Compute in bfloat16: twice as fast where the processor can.")
@@ -52,11 +54,13 @@ def train_dcgan(
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "cpu",
 ) -> None:
     """Train two networks against each other; ends with a page, and of sound with a model file that plays."""
-    from models.dcgan.finish import complete
-    from models.dcgan.settings import DcganSettings
-    from models.dcgan.train import Run, before_of, train
+    from models.dcgan.finish import finish
+    from models.dcgan.settings import DcganSettings, from_plain
+    from models.dcgan.train import train
+    from models.training.resume import started
+    from models.training.run import RunConfig
 
-    settings = before_of(out) if resume else DcganSettings()
+    settings = started(out, from_plain).settings if resume else DcganSettings()
     given: dict[str, Any] = {
         "max_steps": steps,
         "max_minutes": minutes,
@@ -71,11 +75,11 @@ def train_dcgan(
         "bf16": True if bf16 else None,
     }
     settings = replace(settings, **{name: value for name, value in given.items() if value is not None})
-    run = Run(data, out, resume, accelerator, command_line())
-    result = train(run, settings)
+    run = RunConfig(out, resume=resume, accelerator=accelerator, command=command_line())
+    result = train(data, run, settings)
     print("trained; writing its page, and of sound a model file, which takes a minute or two", flush=True)
-    done = complete(result, out)
-    print(f"{result.steps} steps in {result.minutes:.0f} min; {out / 'model.ckpt'}")
-    print(f"report: {done.page}")
-    if done.model is not None:
-        print(f"play it: glitch-live {shlex.quote(str(done.model))}")
+    files = finish(result, run)
+    print(f"{result.steps} steps in {result.minutes:.0f} min; {run.checkpoint}")
+    print(f"report: {files.report}")
+    if files.model is not None:
+        print(f"play it: glitch-live {shlex.quote(str(files.model))}")

@@ -29,18 +29,19 @@ def train_digits(
     learning_rate: Annotated[float | None, typer.Option(min=1e-8, max=1, help="Of AdamW, at the beginning.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything that is random.")] = 0,
 ) -> None:
-    """Train a VAE on handwritten digits, and say how well it knows those that it never saw."""
-    from models.spectral.settings import ConfigError
+    """Train a VAE on handwritten digits, and score it on the test set."""
+    from models.training.errors import ConfigError
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} already exists and isn't an empty folder; give another name.")
     from models.data.pictures import digits
     from models.digits import checkpoint
-    from models.digits.presets import preset
-    from models.digits.previews import DigitsMedia
-    from models.digits.train import judge, train
-    from models.spectral.checkpoint import FILE_NAME
+    from models.digits.previews import DigitsPreviews
+    from models.digits.settings import preset
+    from models.digits.train import score, train
+    from models.training.run import RunConfig
 
+    run = RunConfig(out)
     config, training = preset(
         mnist=mnist is not None,
         seed=seed,
@@ -64,20 +65,20 @@ def train_digits(
             splits,
             config,
             training,
-            logs=out / "logs",
-            callbacks=lambda aside: (DigitsMedia(aside, every),),
+            logs=run.out / "logs",
+            callbacks=lambda held_out: (DigitsPreviews(held_out, every),),
             on_epoch=on_epoch,
         )
-    checkpoint.save(trained, out / FILE_NAME)
-    found = judge(trained.vae, splits.test)
+    checkpoint.save(trained, run.checkpoint)
+    found = score(trained.vae, splits.test)
     print(
-        f"{out / FILE_NAME}: best after {trained.epochs} epochs; {len(splits.test)} digits that it never saw: "
+        f"{run.checkpoint}: best after {trained.epochs} epochs; {len(splits.test)} digits that it never saw: "
         f"-ELBO {found.negative_elbo:.2f} nats, NLL {found.nll:.2f} nats (500 samples)."
     )
 
 
 def _widths(text: str | None) -> tuple[int, ...] | None:
-    from models.spectral.settings import ConfigError
+    from models.training.errors import ConfigError
 
     try:
         return None if text is None else tuple(int(part) for part in text.split(","))

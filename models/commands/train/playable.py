@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from models.commands.terminal import command_line, progress
+from models.commands.terminal import command_line, stages
 
 
 def train_playable(
@@ -29,11 +28,11 @@ def train_playable(
     cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds; else OUT_DIR/features.")] = None,
 ) -> None:
     """Train a model of harmonics and noise, on the CPU; ends with a model file that is played, and a page about it."""
-    from models.playable.finish import complete
+    from models.playable.finish import finish
     from models.playable.network import PlayableConfig
     from models.playable.settings import PlayableSettings
     from models.playable.train import train
-    from models.spectral.train import Run
+    from models.training.run import RunConfig
 
     settings = PlayableSettings(
         model=PlayableConfig(latent=latent),
@@ -42,20 +41,13 @@ def train_playable(
         max_minutes=max_minutes,
         fit_steps=fit_steps,
     )
-    run = Run(data, out, cache, resume, accelerator="cpu", devices="1", command=command_line())
-    with ExitStack() as stack:
-        bars = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            if done == 1:
-                bars[what] = stack.enter_context(progress(what))
-            bars[what](done, total)
-
-        made = train(run, settings, tell=tell)
-        done = complete(made, data, out, on_sound=lambda done, total: tell("judging", done, total))
+    run = RunConfig(out, cache, resume, accelerator="cpu", command=command_line())
+    with stages() as on_progress:
+        made = train(data, run, settings, on_progress=on_progress)
+        files = finish(made, data, run, on_progress=on_progress)
     print(
         f"{made.provenance.steps} steps, {made.vae.parameter_count()} weights, presets of "
         f"{len(made.presets.instruments)} instruments"
     )
-    print(f"report: {done.page}")
-    print(f"play it: glitch-live {shlex.quote(str(done.model))}")
+    print(f"report: {files.report}")
+    print(f"play it: glitch-live {shlex.quote(str(files.model))}")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from models.commands.terminal import command_line, progress
+from models.commands.terminal import command_line, stages
 
 
 def train_travel(
@@ -31,32 +30,30 @@ def train_travel(
     """Train what turns one folder of sounds into the other, with borders that are not heard."""
     from dataclasses import replace
 
-    from models.travelgan.finish import complete, rows
-    from models.travelgan.presets import preset as settings_called
-    from models.travelgan.train import TravelRun, settings_of, train
+    from models.training.resume import find_started
+    from models.training.run import RunConfig
+    from models.travelgan.finish import finish, rows
+    from models.travelgan.settings import from_plain
+    from models.travelgan.settings import preset as settings_of
+    from models.travelgan.train import train
 
-    settings = settings_of(out) if resume else None
-    if settings is None:
+    started = find_started(out, from_plain) if resume else None
+    if started is None:
         limit = steps or (10**9 if minutes else None)
         stitching = False if no_stitching else None
-        settings = settings_called(
+        settings = settings_of(
             preset, low_memory=low_memory, max_steps=limit, max_minutes=minutes, stitching=stitching, seed=seed
         )
-    elif steps or minutes:
-        settings = replace(settings, max_steps=steps or 10**9, max_minutes=minutes)
-    run = TravelRun(source, target, out, cache, resume, accelerator, command_line())
-    with ExitStack() as stack:
-        bars = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            if done == 1:
-                bars[what] = stack.enter_context(progress(what))
-            bars[what](done, total)
-
-        made = train(run, settings, tell=tell)
+    else:
+        settings = started.settings
+        if steps or minutes:
+            settings = replace(settings, max_steps=steps or 10**9, max_minutes=minutes)
+    run = RunConfig(out, cache, resume, accelerator, command=command_line())
+    with stages() as on_progress:
+        made = train(source, target, run, settings, on_progress=on_progress)
     print("trained; proving the model file, judging it and writing its page, which takes a minute or two", flush=True)
-    done = complete(made, settings, out)
-    for what, value in rows(done.verdict):
+    files, evaluation = finish(made, settings, run)
+    for what, value in rows(evaluation):
         print(f"{what}: {value}")
-    print(f"{made.model.provenance.steps} steps; report: {done.page}")
-    print(f"play it: glitch-live --model {shlex.quote(str(done.model))}")
+    print(f"{made.model.provenance.steps} steps; report: {files.report}")
+    print(f"play it: glitch-live --model {shlex.quote(str(files.model))}")

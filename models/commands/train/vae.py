@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from models.commands.terminal import command_line, progress
+from models.commands.terminal import command_line, stages
 
 DEFAULT_FOLDER = Path("runs")
-_MOST_WORKERS = 8
+_MAX_WORKERS = 8
 
 
 def train_vae(
@@ -49,40 +49,28 @@ def train_vae(
     """Train the spectral VAE on sounds; ends with a model file that plays, and a report."""
     from models.data import split
     from models.spectral import settings as configs
+    from models.spectral.finish import finish
+    from models.spectral.train import Data, train
+    from models.training.resume import started
+    from models.training.run import RunConfig
 
     out = out or DEFAULT_FOLDER / name_of(data)
     changes = {"seed": seed, "max_steps": max_steps, "max_minutes": minutes, "prepare": prepare}
     held = None if hold_out is None else split.known(hold_out)
     if resume and config is None and preset is None:
-        from models.spectral.train import begun
-
-        settings = configs.changed(begun(out).settings, **changes)
+        settings = configs.changed(started(out, configs.from_plain).settings, **changes)
     else:
         settings = configs.read(config, preset=preset, **changes)
-    from models.spectral.finish import complete
-    from models.spectral.train import Run, train
-
-    run = Run(
-        data,
-        out,
-        cache,
-        resume,
-        accelerator,
-        devices,
-        nodes,
-        command_line(),
-        hold_out=held,
-        share=share,
-        workers=min(os.cpu_count() or 1, _MOST_WORKERS) if workers is None else workers,
-    )
-    with progress("reading") as on_file, progress("analysing") as on_sound:
-        made = train(run, settings, on_file=on_file, on_sound=on_sound, tell=print)
+    run = RunConfig(out, cache, resume, accelerator, devices, nodes, command_line())
+    processes = min(os.cpu_count() or 1, _MAX_WORKERS) if workers is None else workers
+    with stages() as on_progress:
+        made = train(Data(data, held, share, processes), run, settings, on_progress=on_progress, notify=print)
     if not made.first:
         return
-    done = complete(made, out)
+    files = finish(made, run)
     print(f"best of {made.steps} steps: step {made.trained.provenance.steps} (held-out {made.held_out:.3f})")
-    print(f"report: {done.report}")
-    print(f"play it: glitch-live {shlex.quote(str(done.model))}")
+    print(f"report: {files.report}")
+    print(f"play it: glitch-live {shlex.quote(str(files.model))}")
 
 
 def name_of(data: Path) -> str:

@@ -97,8 +97,7 @@ def _load_script(path: Path) -> Any:
 def _bundled(job: Job) -> dict[str, float]:
     import torch
 
-    from models.playable.export import HOP
-    from models.playable.graphs import DecodeGraph
+    from models.playable.export import HOP, DecodeGraph
     from models.playable.instruments import Presets
     from models.playable.network import PlayableConfig, PlayableVae
     from realtime.engine.decoder import Decoder
@@ -115,7 +114,7 @@ def _bundled(job: Job) -> dict[str, float]:
 def _spectral(job: Job) -> dict[str, float]:
     import torch
 
-    from models.spectral.graphs import DecodeGraph
+    from models.spectral.export import DecodeGraph
     from models.spectral.network import SpectralVae, VaeConfig
     from realtime.engine.decoder import Decoder
     from realtime.library.library import Library

@@ -159,7 +159,7 @@ def _ways(replay: Replay, model: str) -> dict[str, Replayed]:
     ways: dict[str, Replayed] = {
         "playable": lambda audio, note: replay.again(audio, note.pitch),
         "preset": preset,
-        "resynthesis": lambda audio, note: resynthesis.again(audio, synth, note.pitch),
+        "resynthesis": lambda audio, note: resynthesis.resynthesise(audio, synth, note.pitch),
         "inversion": lambda audio, note: invert(stft_magnitudes(audio, 2048, 256), 2048, 256, length=len(audio)),
     }
     if model == "orchestra":

@@ -63,15 +63,15 @@ def describe(result: Figures) -> str:
 
 def _vae(job: Job, prior: str) -> dict[str, float]:
     from models.data.pictures import digits
-    from models.digits.presets import preset
-    from models.digits.train import judge, train
+    from models.digits.settings import preset
+    from models.digits.train import score, train
 
     splits = digits.small()
     config, training = preset(mnist=False, prior=prior, epochs=job.choose(QUICK_EPOCHS, None))
     began = time.monotonic()
     trained = train(splits, config, training)
     seconds = time.monotonic() - began
-    found = judge(trained.vae, splits.test, samples=job.choose(QUICK_SAMPLES, SAMPLES))
+    found = score(trained.vae, splits.test, samples=job.choose(QUICK_SAMPLES, SAMPLES))
     return {
         "negative_elbo": round(found.negative_elbo, 2),
         "nll": round(found.nll, 2),

@@ -27,6 +27,7 @@ from export.format.io import load, loads, save
 from export.torchscript.script.archive import check_script
 from models.spectral import checkpoint
 from models.spectral.network import SpectralVae, VaeConfig
+from models.training.errors import CheckpointError
 from realtime.decks.client import wait_for
 from realtime.engine.decoder import Decoder
 from realtime.library.conversion import ConversionError, convert
@@ -173,8 +174,10 @@ def test_a_checkpoint_that_asks_for_more_than_its_weights_is_refused_before_it_g
     path = tmp_path / "model.ckpt"
     weights = SpectralVae(VaeConfig(hidden=8, encoder_hidden=8)).state_dict()
     shape = asdict(VaeConfig(hidden=8, encoder_hidden=8)) | absurd
-    torch.save({"kind": checkpoint.KIND, "version": checkpoint.VERSION, "config": shape, "weights": weights}, path)
-    with pytest.raises(checkpoint.CheckpointError, match="its weights are not of the size that its settings say"):
+    torch.save(
+        {"kind": checkpoint.SPEC.kind, "version": checkpoint.SPEC.version, "config": shape, "weights": weights}, path
+    )
+    with pytest.raises(CheckpointError, match="its weights are not of the size that its settings say"):
         checkpoint.load(path)
 
 

@@ -14,7 +14,7 @@ from models.cli import main
 from models.data import folder
 from models.data.manifest import Manifest
 from models.spectral.checkpoint import Trained
-from models.spectral.module import VaeTraining
+from models.spectral.module import SpectralModule
 
 ROOT = Path(__file__).parents[3]
 
@@ -187,10 +187,10 @@ def test_train_says_which_step_was_best(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def worse_and_worse(training: VaeTraining, *batch: object) -> None:
+    def worse_and_worse(training: SpectralModule, *batch: object) -> None:
         training.log("held_out/loss", training.global_step / 4)
 
-    monkeypatch.setattr(VaeTraining, "validation_step", worse_and_worse)
+    monkeypatch.setattr(SpectralModule, "validation_step", worse_and_worse)
     small = tmp_path / "small.toml"
     small.write_text("check_every = 2\nsegments = 4\n[model]\nlatent = 4\nhidden = 64\nharmonics = 24\nbands = 24\n")
     arguments = ("train", "vae", small_orchestra.folder, tmp_path / "run", "--config", small, "--max-steps", "5")

@@ -8,12 +8,13 @@ import torch
 from export.streaming.layer import reset_caches, whole_signals
 from models.data.manifest import DataError, Source
 from models.dcgan import chunks
-from models.dcgan.adversarial import seeded
-from models.dcgan.domains import Spectra
-from models.dcgan.endless import BANDS, CONTEXT, GRAIN, LOOPS, EndlessGenerator, EndlessJudge, Grain, start
-from models.dcgan.latent_directions import HELD, measure, still, turned
+from models.dcgan.adversarial import initialise
+from models.dcgan.domains import SpectrumDomain
+from models.dcgan.endless import BANDS, CONTEXT, GRAIN, LOOPS, EndlessDiscriminator, EndlessGenerator, Grain
+from models.dcgan.latent_directions import HELD, measure, rotate_latents, still
 from models.dcgan.settings import DcganSettings
 from models.dsp.log_mel import LogMel
+from models.training.seeding import generator_for
 
 LATENT, CHUNK = 12, 16
 
@@ -23,15 +24,15 @@ def generator() -> EndlessGenerator:
     """One that has something to say: with the weights that a training begins with, all would be near zero."""
     made = EndlessGenerator(LATENT, 4)
     for weight in made.parameters():
-        torch.nn.init.normal_(weight, 0.0, 0.2, generator=seeded(0, weight.numel()))
+        torch.nn.init.normal_(weight, 0.0, 0.2, generator=generator_for(0, weight.numel()))
     return made.eval()
 
 
 def test_two_chunks_made_apart_are_what_the_stream_makes(generator: EndlessGenerator) -> None:
-    way = chunks.ways(2, LATENT, 4, CHUNK, seeded(0))
+    way = chunks.draw_neighbours(2, LATENT, 4, CHUNK, generator_for(0))
     with torch.no_grad():
         with whole_signals(generator):
-            stitched = chunks.apart(generator, way, CHUNK)
+            stitched = chunks.generate_apart(generator, way, CHUNK)
         assert stitched.shape == (2, BANDS, 2 * CHUNK)
         for one, made in zip(way, stitched, strict=True):
             reset_caches(generator)
@@ -41,16 +42,16 @@ def test_two_chunks_made_apart_are_what_the_stream_makes(generator: EndlessGener
 
 
 def test_without_context_a_chunk_begins_otherwise(generator: EndlessGenerator) -> None:
-    way = chunks.ways(1, LATENT, 4, CHUNK, seeded(0))
+    way = chunks.draw_neighbours(1, LATENT, 4, CHUNK, generator_for(0))
     with torch.no_grad(), whole_signals(generator):
-        known = chunks.apart(generator, way, CHUNK)[:, :, :CONTEXT]
+        known = chunks.generate_apart(generator, way, CHUNK)[:, :, :CONTEXT]
         alone = generator(way[:, :, CONTEXT:])[:, :, :CONTEXT]
     assert float((known - alone).abs().max()) > 0.01
 
 
 def test_neighbours_share_latents_and_meet_at_the_border() -> None:
     shared = 4
-    way = chunks.ways(64, LATENT, shared, CHUNK, seeded(0))
+    way = chunks.draw_neighbours(64, LATENT, shared, CHUNK, generator_for(0))
     assert way.shape == (64, LATENT + GRAIN, CONTEXT + 2 * CHUNK)
     assert torch.equal(way[:, :shared], way[:, :shared, :1].expand(-1, -1, CONTEXT + 2 * CHUNK))
     steps = way[:, shared:LATENT].diff(dim=2).abs().amax(dim=(0, 1))
@@ -59,7 +60,7 @@ def test_neighbours_share_latents_and_meet_at_the_border() -> None:
 
 
 def test_lone_chunks_hold_still_and_share_nothing() -> None:
-    z = chunks.lone(8, LATENT, CHUNK, seeded(0))[:, :LATENT]
+    z = chunks.draw_single(8, LATENT, CHUNK, generator_for(0))[:, :LATENT]
     assert torch.equal(z, z[:, :, :1].expand(-1, -1, CHUNK))
     assert torch.unique(z[:, 0, 0]).numel() == 8
 
@@ -80,7 +81,7 @@ def test_grain_differs_from_frame_to_frame_and_comes_round() -> None:
 
 def test_frames_are_made_alike_whenever_they_are_made(generator: EndlessGenerator) -> None:
     """A walk that comes a frame later gives the same spectrum a frame later: nothing happens every so many frames."""
-    way = chunks.ways(1, LATENT, 4, CHUNK, seeded(0))
+    way = chunks.draw_neighbours(1, LATENT, 4, CHUNK, generator_for(0))
     later = torch.cat([way[:, :, :1], way], dim=2)
     with torch.no_grad(), whole_signals(generator):
         usual, late = generator(way), generator(later)
@@ -89,25 +90,25 @@ def test_frames_are_made_alike_whenever_they_are_made(generator: EndlessGenerato
 
 @pytest.mark.parametrize("frames", [32, 64])
 def test_the_judge_looks_at_a_chunk_or_at_two(frames: int) -> None:
-    judge = EndlessJudge(4)
-    start(judge, seeded(0))
-    logits = judge(torch.zeros(3, BANDS, frames))
+    discriminator = EndlessDiscriminator(4)
+    initialise(discriminator, generator_for(0))
+    logits = discriminator(torch.zeros(3, BANDS, frames))
     assert logits.shape == (3, frames // 16 - 1)
 
 
 def test_the_judge_sees_whether_all_are_the_same() -> None:
-    judge = EndlessJudge(4).eval()
-    start(judge, seeded(0))
-    spectra = torch.rand(4, BANDS, 32, generator=seeded(1))
+    discriminator = EndlessDiscriminator(4).eval()
+    initialise(discriminator, generator_for(0))
+    spectra = torch.rand(4, BANDS, 32, generator=generator_for(1))
     same = spectra[:1].expand(4, -1, -1)
     with torch.no_grad():
-        assert float((judge(spectra)[0] - judge(same)[0]).abs().max()) > 0
+        assert float((discriminator(spectra)[0] - discriminator(same)[0]).abs().max()) > 0
 
 
 def test_turned_latents_draw_the_same_and_the_first_do_the_most(generator: EndlessGenerator) -> None:
     first = generator.layers[0].conv.weight[:, :LATENT, 0]  # type: ignore[union-attr, index]
     before = (first @ first.T).clone()
-    turned(generator, LogMel())
+    rotate_latents(generator, LogMel())
     after = first @ first.T
     torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)  # so what is drawn has the same distribution
     form = tones(DcganSettings(latent=LATENT, shared=4, chunk=16, batch=2))
@@ -121,16 +122,16 @@ def test_turned_latents_draw_the_same_and_the_first_do_the_most(generator: Endle
     assert still(generator, point[None]).shape == (1, BANDS, HELD)
 
 
-def tones(settings: DcganSettings) -> Spectra:
+def tones(settings: DcganSettings) -> SpectrumDomain:
     """Two spectra: one has only low bands, the other only high ones."""
     low, high = -torch.ones(BANDS, 100), -torch.ones(BANDS, 100)
     low[:40], high[80:] = 0.0, 0.0
-    return Spectra([low, high], ["low", "high"], settings, Source("tones"), LogMel())
+    return SpectrumDomain([low, high], ["low", "high"], settings, Source("tones"), LogMel())
 
 
 def test_pieces_never_reach_from_one_sound_into_the_next() -> None:
     form = tones(DcganSettings(chunk=32))
-    pieces = form.real(200, seeded(0))
+    pieces = form.real(200, generator_for(0))
     assert pieces.shape == (200, BANDS, 64)
     lowest, highest = pieces[:, 0], pieces[:, -1]
     assert ((lowest == 0).all(dim=1) ^ (highest == 0).all(dim=1)).all()
@@ -139,11 +140,11 @@ def test_pieces_never_reach_from_one_sound_into_the_next() -> None:
 def test_sounds_that_are_too_short_or_silent_are_said() -> None:
     settings = DcganSettings(chunk=32)
     with pytest.raises(DataError, match="longer than the 0.7 s"):
-        Spectra([torch.zeros(BANDS, 63), -torch.ones(BANDS, 500)], ["a", "b"], settings, Source("x"), LogMel())
+        SpectrumDomain([torch.zeros(BANDS, 63), -torch.ones(BANDS, 500)], ["a", "b"], settings, Source("x"), LogMel())
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
-    from models.dcgan.domains import opened
+    from models.dcgan.domains import open_domain
 
     with pytest.raises(DataError, match="no folder and no manifest"):
-        opened(str(tmp_path / "nothing"), DcganSettings(), tmp_path / "data.json")
+        open_domain(str(tmp_path / "nothing"), DcganSettings(), tmp_path / "data.json")

@@ -20,13 +20,14 @@ from export.format.io import load
 from export.proof.verification import verify
 from models.commands import export
 from models.dcgan import checkpoint
-from models.dcgan.adversarial import Game
-from models.dcgan.domains import Pictures, opened
-from models.dcgan.finish import complete
+from models.dcgan.adversarial import AdversarialNetworks
+from models.dcgan.domains import PictureDomain, open_domain
+from models.dcgan.finish import finish
 from models.dcgan.settings import DcganSettings, checked
-from models.dcgan.train import Run, train
-from models.spectral.checkpoint import CheckpointError, load_plain
-from models.spectral.settings import ConfigError
+from models.dcgan.train import train
+from models.training.checkpoint import load_plain
+from models.training.errors import CheckpointError, ConfigError
+from models.training.run import RunConfig
 from realtime.engine.decoder import Decoder
 from tests.models.tones import tone
 
@@ -39,7 +40,8 @@ TINY = DcganSettings(latent=20, filters=4, batch=4, shared=6, max_steps=5, avera
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of three epochs of digits."""
     out = tmp_path_factory.mktemp("dcgan") / "digits"
-    complete(train(Run("digits", out), SMALL, show=False), out)
+    run = RunConfig(out, accelerator="cpu")
+    finish(train("digits", run, SMALL, show_progress=False), run)
     return out
 
 
@@ -57,26 +59,29 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def endless(tones: Path) -> Path:
     """The folder of a few steps on sounds."""
     out = tones.parent / "endless"
-    complete(train(Run(str(tones), out, command="a test"), TINY, show=False), out)
+    run = RunConfig(out, accelerator="cpu", command="a test")
+    finish(train(str(tones), run, TINY, show_progress=False), run)
     return out
 
 
 def test_what_is_made_comes_to_look_like_what_is_real() -> None:
     settings = replace(SMALL, learning_rate=2e-3)
-    form = opened("digits", settings, Path("none"))
-    assert isinstance(form, Pictures)
-    game = Game(form, settings)
-    before = alike(game, form)
-    optimizers = game.optimizers()
-    turns = [game.turn(optimizers, k) for k in range(60)]
-    assert float(turns[10]["judge"]) < float(turns[0]["judge"])
+    domain = open_domain("digits", settings, Path("none"))
+    assert isinstance(domain, PictureDomain)
+    networks = AdversarialNetworks(domain, settings)
+    before = alike(networks, domain)
+    optimizers = networks.optimizers()
+    turns = [networks.step(optimizers, k) for k in range(60)]
+    assert float(turns[10]["discriminator"]) < float(turns[0]["discriminator"])
     assert abs(before) < 0.4
-    assert alike(game, form) > 0.7
+    assert alike(networks, domain) > 0.7
 
 
-def alike(game: Game, form: Pictures) -> float:
+def alike(networks: AdversarialNetworks, domain: PictureDomain) -> float:
     """Correlation of the mean picture that is made with the mean of the real ones."""
-    means = torch.stack([pictures.mean(dim=0).flatten() for pictures in (game.made(game.fixed()), form.pictures)])
+    means = torch.stack(
+        [pictures.mean(dim=0).flatten() for pictures in (networks.made(networks.shown_latents()), domain.pictures)]
+    )
     return float(torch.corrcoef(means)[0, 1])
 
 
@@ -90,7 +95,7 @@ def test_every_epoch_leaves_a_picture_of_the_same_latents(digits: Path) -> None:
         assert animation.n_frames == 3  # type: ignore[attr-defined]
     logs = EventAccumulator(str(digits / "logs")).Reload()
     assert len(logs.Images("the same latents")) == 3
-    assert "train/judge" in logs.Tags()["scalars"]
+    assert "train/discriminator" in logs.Tags()["scalars"]
     assert "made.png" in (digits / "index.html").read_text()
 
 
@@ -103,7 +108,9 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(digits: Pat
     out = tmp_path / "killed"
     program = (
         "from pathlib import Path; from models.dcgan.train import *; "
-        f"train(Run('digits', Path({str(out)!r})), DcganSettings(**{vars(SMALL) | {'keep_minutes': 0.0}!r}))"
+        "from models.training.run import RunConfig; "
+        f"settings = DcganSettings(**{vars(SMALL) | {'keep_minutes': 0.0}!r}); "
+        f"train('digits', RunConfig(Path({str(out)!r}), accelerator='cpu'), settings)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program],
@@ -117,7 +124,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(digits: Pat
         process.kill()
     killed_at = load_plain(out / "checkpoints" / "last.ckpt")["glitch_settings"]["turns"]
     assert 0 < killed_at < SMALL.max_steps
-    train(Run("digits", out, resume=True), SMALL, show=False)
+    train("digits", RunConfig(out, resume=True, accelerator="cpu"), SMALL, show_progress=False)
     again, once = checkpoint.load(out), checkpoint.load(digits)
     for name, value in once.generator.state_dict().items():
         assert torch.equal(value, again.generator.state_dict()[name]), name
@@ -137,11 +144,13 @@ def test_a_checkpoint_that_contradicts_itself_is_said(digits: Path, tmp_path: Pa
 
 def test_another_training_is_neither_overwritten_nor_resumed(digits: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="already holds a training"):
-        train(Run("digits", digits), SMALL, show=False)
+        train("digits", RunConfig(digits, accelerator="cpu"), SMALL, show_progress=False)
     with pytest.raises(ConfigError, match="began with filters = 8"):
-        train(Run("digits", digits, resume=True), replace(SMALL, filters=9), show=False)
+        train(
+            "digits", RunConfig(digits, resume=True, accelerator="cpu"), replace(SMALL, filters=9), show_progress=False
+        )
     with pytest.raises(CheckpointError, match="nothing to resume"):
-        train(Run("digits", tmp_path / "none", resume=True), SMALL, show=False)
+        train("digits", RunConfig(tmp_path / "none", resume=True, accelerator="cpu"), SMALL, show_progress=False)
 
 
 @pytest.mark.parametrize(("name", "value"), [("batch", 1), ("filters", 0), ("label_noise", 0.6), ("shared", 101)])
@@ -175,7 +184,8 @@ def test_sounds_become_a_model_that_plays_without_end(endless: Path) -> None:
 def test_without_stitching_chunks_are_judged_alone(tones: Path, tmp_path: Path) -> None:
     out = tmp_path / "alone"
     settings = replace(TINY, stitching=False, bf16=True, max_steps=2)
-    result = train(Run(str(tones), out), settings, show=False)
-    assert result.form.length == 32  # type: ignore[union-attr]
+    run = RunConfig(out, accelerator="cpu")
+    result = train(str(tones), run, settings, show_progress=False)
+    assert result.domain.length == 32  # type: ignore[union-attr]
     export.export(out, tmp_path / "alone.onnx")
     assert "no context: each made and judged alone" in load(tmp_path / "alone.onnx")[1].provenance.notes

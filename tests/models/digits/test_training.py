@@ -9,12 +9,12 @@ from models.data.pictures import digits
 from models.data.pictures.digits import Splits
 from models.digits import checkpoint
 from models.digits.checkpoint import TrainedDigits
-from models.digits.network import DigitsConfig, build, digit, told_of
-from models.digits.presets import MNIST, SMALL, preset
-from models.digits.previews import COLUMNS, DigitsMedia, grid
-from models.digits.train import DigitsFeed, judge, train
-from models.spectral.checkpoint import CheckpointError
-from models.spectral.settings import ConfigError
+from models.digits.network import build, conditions_of, digit
+from models.digits.previews import DigitsPreviews
+from models.digits.settings import MNIST, SMALL, DigitsConfig, preset
+from models.digits.train import DigitsFeed, score, train
+from models.report.picture_grid import COLUMNS, picture_grid
+from models.training.errors import CheckpointError, ConfigError
 
 CONFIG = DigitsConfig(latent=4, hidden=(64,), dropout=0.0)
 BRIEF = replace(SMALL, fit=replace(SMALL.fit, epochs=8, learning_rate=5e-3, average=0.9))
@@ -29,7 +29,7 @@ def small() -> Splits:
 def run(small: Splits, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainedDigits, Path]:
     """A short training, and its folder."""
     out = tmp_path_factory.mktemp("digits")
-    made = train(small, CONFIG, BRIEF, logs=out / "logs", callbacks=lambda aside: (DigitsMedia(aside, 4),))
+    made = train(small, CONFIG, BRIEF, logs=out / "logs", callbacks=lambda held_out: (DigitsPreviews(held_out, 4),))
     checkpoint.save(made, out / "model.ckpt")
     return made, out
 
@@ -37,9 +37,9 @@ def run(small: Splits, tmp_path_factory: pytest.TempPathFactory) -> tuple[Traine
 def test_digits_that_were_never_seen_are_known_better_than_without_training(
     run: tuple[TrainedDigits, Path], small: Splits
 ) -> None:
-    found = judge(run[0].vae, small.test, samples=50)
+    found = score(run[0].vae, small.test, samples=50)
     torch.manual_seed(0)
-    untrained = judge(build(CONFIG).eval(), small.test, samples=50)
+    untrained = score(build(CONFIG).eval(), small.test, samples=50)
     assert found.nll < 0.7 * untrained.nll
     assert found.nll < found.negative_elbo
     assert run[0].data == "scikit-learn's digits"
@@ -50,9 +50,9 @@ def test_judging_looks_at_the_digits_it_is_given_and_is_the_same_twice(
     run: tuple[TrainedDigits, Path], small: Splits
 ) -> None:
     few = small.test.take(torch.arange(20))
-    assert judge(run[0].vae, few, samples=20) == judge(run[0].vae, few, samples=20)
+    assert score(run[0].vae, few, samples=20) == score(run[0].vae, few, samples=20)
     turned = replace(few, grey=few.grey.transpose(2, 3))
-    assert judge(run[0].vae, turned, samples=20).nll > judge(run[0].vae, few, samples=20).nll + 2
+    assert score(run[0].vae, turned, samples=20).nll > score(run[0].vae, few, samples=20).nll + 2
 
 
 def test_tensorboard_gets_losses_reconstructions_and_a_plot_of_the_latents(run: tuple[TrainedDigits, Path]) -> None:
@@ -109,7 +109,7 @@ def test_every_kind_trains_is_kept_and_read_back(small: Splits, tmp_path: Path, 
     checkpoint.save(made, tmp_path / "model.ckpt")
     read = checkpoint.load(tmp_path)
     assert read.config == made.config
-    assert judge(read.vae, few.test, samples=5) == judge(made.vae, few.test, samples=5)
+    assert score(read.vae, few.test, samples=5) == score(made.vae, few.test, samples=5)
 
 
 def test_a_decoder_that_is_told_the_digit_draws_that_digit(small: Splits) -> None:
@@ -117,7 +117,7 @@ def test_a_decoder_that_is_told_the_digit_draws_that_digit(small: Splits) -> Non
     made = train(small, config, BRIEF)
     zero, one = (small.train.binary[small.train.labels == number].mean(dim=0) for number in (0, 1))
     with torch.no_grad():
-        drawn = made.vae.decode(torch.zeros(2, 2), told_of(made.vae, torch.tensor([0, 1])))
+        drawn = made.vae.decode(torch.zeros(2, 2), conditions_of(made.vae, torch.tensor([0, 1])))
     for picture, own, other in ((drawn[0], zero, one), (drawn[1], one, zero)):
         assert float((picture - own).square().sum()) < float((picture - other).square().sum())
     assert digit().control().maximum == 9
@@ -166,7 +166,7 @@ def test_a_vampprior_of_more_parts_than_there_are_digits_is_refused(small: Split
 
 
 def test_pictures_are_laid_into_rows() -> None:
-    made = grid([torch.ones(COLUMNS, 1, 8, 8), torch.zeros(3, 1, 8, 8)])
+    made = picture_grid([torch.ones(COLUMNS, 1, 8, 8), torch.zeros(3, 1, 8, 8)])
     assert made.shape == (1, 2 * 9 * 4, COLUMNS * 9 * 4)
     assert float(made[0, 0, 0]) == 1.0
     assert float(made[0, 9 * 4, 0]) == 0.0

@@ -91,22 +91,22 @@ def test_a_killed_workers_checkpoint_is_gone_on_from(tmp_path: Path, monkeypatch
     from models.data.opening import Wanted
     from models.grid import worker
     from models.grid.study import SharedStudy
-    from models.spectral.module import VaeTraining
+    from models.spectral.module import SpectralModule
     from models.spectral.settings import read
 
     (tmp_path / "tiny.toml").write_text(f"max_steps = 40\n{TINY}")
     base = read(tmp_path / "tiny.toml")
     place = worker.Place(Wanted(write_tones(tmp_path / "sounds")), tmp_path / "grid", "cpu")
     study = SharedStudy(open_storage(str(tmp_path / "journal")), "grid", GRID[:1], {}, 60.0)
-    original, begun = VaeTraining.training_step, []
+    original, begun = SpectralModule.training_step, []
 
-    def dies(self: VaeTraining, *given: object) -> object:
+    def dies(self: SpectralModule, *given: object) -> object:
         begun.append(self.global_step)
         if begun == list(range(31)):
             raise OSError("the disk is full")
         return original(self, *given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(VaeTraining, "training_step", dies)
+    monkeypatch.setattr(SpectralModule, "training_step", dies)
     with pytest.raises(OSError, match="disk is full"):
         worker.work(study, place, base)
     worker.work(study, place, base)

@@ -6,11 +6,12 @@ import pytest
 
 from models.data.manifest import Manifest
 from models.playable.checkpoint import Playable
-from models.playable.finish import Completed, complete
+from models.playable.finish import finish
 from models.playable.network import PlayableConfig
 from models.playable.settings import PlayableSettings
 from models.playable.train import train
-from models.spectral.train import Run
+from models.training.finish import Finished
+from models.training.run import RunConfig
 
 SMALL = PlayableSettings(
     model=PlayableConfig(latent=4, hidden=48, hearing=48),
@@ -27,15 +28,16 @@ SMALL = PlayableSettings(
 def playable(small_orchestra: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Playable]:
     """A folder with a short training in it, and what came out."""
     out = tmp_path_factory.mktemp("playable")
-    run = Run(small_orchestra.folder, out, accelerator="cpu", devices="1", command="a test")
-    return out, train(run, SMALL, show_progress=False)
+    run = RunConfig(out, accelerator="cpu", command="a test")
+    return out, train(small_orchestra.folder, run, SMALL, show_progress=False)
 
 
 @pytest.fixture(scope="session")
-def completed(playable: tuple[Path, Playable], small_orchestra: Manifest) -> Completed:
-    return complete(playable[1], small_orchestra.folder, playable[0])
+def finished(playable: tuple[Path, Playable], small_orchestra: Manifest) -> Finished:
+    return finish(playable[1], small_orchestra.folder, RunConfig(playable[0]))
 
 
 @pytest.fixture(scope="session")
-def playable_file(completed: Completed) -> Path:
-    return completed.model
+def playable_file(finished: Finished) -> Path:
+    assert finished.model is not None
+    return finished.model

@@ -18,17 +18,17 @@ from models.commands.export import export
 from models.data.features import load_audio
 from models.data.manifest import Manifest
 from models.dsp.pitch import refine
+from models.harmonics.series import audible, frequencies
 from models.playable import checkpoint
 from models.playable.checkpoint import Playable
 from models.playable.export import write
-from models.playable.finish import Completed
-from models.playable.network import PlayableConfig, PlayableVae, audible, frequencies
+from models.playable.network import PlayableConfig, PlayableVae
 from models.playable.replay import Replay, Score
 from models.playable.settings import PlayableSettings
 from models.playable.train import train
-from models.spectral.checkpoint import CheckpointError
-from models.spectral.settings import ConfigError
-from models.spectral.train import Run
+from models.training.errors import CheckpointError, ConfigError
+from models.training.finish import Finished
+from models.training.run import RunConfig
 from tests.models.playable.conftest import SMALL
 
 
@@ -60,7 +60,7 @@ def test_nothing_is_played_that_would_alias() -> None:
 def test_training_learns_and_says_where_it_comes_from(playable: tuple[Path, Playable]) -> None:
     out, made = playable
     again = checkpoint.load(out)
-    for part in ("vae", "presets", "hearing"):
+    for part in ("vae", "presets", "spectral_encoder"):
         for a, b in zip(
             getattr(made, part).state_dict().values(), getattr(again, part).state_dict().values(), strict=True
         ):
@@ -69,14 +69,12 @@ def test_training_learns_and_says_where_it_comes_from(playable: tuple[Path, Play
     assert made.presets.instruments == ("clarinet", "flute")
     assert (made.provenance.steps, made.provenance.command) == (60, "a test")
     assert made.provenance.licence.startswith("MIT")
-    assert checkpoint.is_one(out)
+    assert checkpoint.SPEC.matches(out)
 
 
-def test_it_ends_with_a_file_to_play_and_a_page_to_look_at(
-    playable: tuple[Path, Playable], completed: Completed
-) -> None:
-    assert completed.model == playable[0] / f"{playable[0].name}.onnx"
-    text = completed.page.read_text()
+def test_it_ends_with_a_file_to_play_and_a_page_to_look_at(playable: tuple[Path, Playable], finished: Finished) -> None:
+    assert finished.model == playable[0] / f"{playable[0].name}.onnx"
+    text = finished.report.read_text()
     assert "harmonics and noise" in text  # the ceiling that stands beside each figure
     assert text.count("<audio") >= 4
 
@@ -87,23 +85,23 @@ def test_a_training_is_resumed_to_the_weights_it_would_have_had(
     import os
     import signal
 
-    from models.playable.module import PlayableTraining
-    from models.training.resume import TrainingError
+    from models.playable.module import PlayableModule
+    from models.training.errors import TrainingError
 
     cache = playable[0] / "features"
-    step = PlayableTraining.training_step
+    step = PlayableModule.training_step
 
-    def interrupted(self: PlayableTraining, draw: object, number: int) -> object:
+    def interrupted(self: PlayableModule, draw: object, number: int) -> object:
         if self.global_step == 40:
             os.kill(os.getpid(), signal.SIGTERM)
         return step(self, draw, number)  # type: ignore[arg-type]
 
-    run = Run(small_orchestra.folder, tmp_path / "out", cache, accelerator="cpu", devices="1", command="a test")
+    run = RunConfig(tmp_path / "out", cache, accelerator="cpu", command="a test")
     with monkeypatch.context() as patch:
-        patch.setattr(PlayableTraining, "training_step", interrupted)
+        patch.setattr(PlayableModule, "training_step", interrupted)
         with pytest.raises(TrainingError, match="Interrupted at step 41"):
-            train(run, SMALL, show_progress=False)
-    made = train(replace(run, resume=True), SMALL, show_progress=False)
+            train(small_orchestra.folder, run, SMALL, show_progress=False)
+    made = train(small_orchestra.folder, replace(run, resume=True), SMALL, show_progress=False)
     for a, b in zip(made.vae.state_dict().values(), playable[1].vae.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b)
 
@@ -111,15 +109,15 @@ def test_a_training_is_resumed_to_the_weights_it_would_have_had(
 def test_what_cannot_be_trained_is_refused(
     playable: tuple[Path, Playable], small_orchestra: Manifest, tmp_path: Path
 ) -> None:
-    run = Run(small_orchestra.folder, playable[0], accelerator="cpu", devices="1")
+    run = RunConfig(playable[0], accelerator="cpu")
     with pytest.raises(ConfigError, match="already holds a training"):
-        train(run, SMALL)
-    with pytest.raises(ConfigError, match="another model or seed"):
-        train(replace(run, resume=True), replace(SMALL, seed=1))
+        train(small_orchestra.folder, run, SMALL)
+    with pytest.raises(ConfigError, match="began with seed = 0, not 1"):
+        train(small_orchestra.folder, replace(run, resume=True), replace(SMALL, seed=1))
     with pytest.raises(CheckpointError, match="nothing to resume"):
-        train(replace(run, out=tmp_path, resume=True), SMALL)
+        train(small_orchestra.folder, replace(run, out=tmp_path, resume=True), SMALL)
     with pytest.raises(ConfigError, match="'max_steps' must be at least 1"):
-        train(run, PlayableSettings(max_steps=0))
+        train(small_orchestra.folder, run, PlayableSettings(max_steps=0))
 
 
 @settings(max_examples=6, deadline=None)

@@ -14,7 +14,7 @@ import pytest
 from export.format.card import Method, Provenance
 from export.format.io import load, save
 from models.cli import main
-from models.spectral.train import MODEL_FILE
+from models.training.checkpoint import FILE_NAME
 from tests import reference
 from tests.models.commands.test_cli import ROOT, assert_one_sentence, glitch_lab
 
@@ -120,7 +120,7 @@ def test_an_export_with_smaller_weights(
 ) -> None:
     out = tmp_path / "half.onnx"
     with pytest.raises(SystemExit) as done:
-        lab(monkeypatch, "export", training[0] / MODEL_FILE, out, "--weights", "fp16")
+        lab(monkeypatch, "export", training[0] / FILE_NAME, out, "--weights", "fp16")
     assert not done.value.code
     assert out.stat().st_size < 0.75 * model_file.stat().st_size
     assert "weights stored as fp16; signal to error: decode " in capsys.readouterr().out
@@ -128,4 +128,4 @@ def test_an_export_with_smaller_weights(
     assert method.measured is not None
     assert np.isfinite(method.measured.real_time or np.nan)
     with pytest.raises(SystemExit, match="fp32, fp16, int8, not as 'int2'"):
-        lab(monkeypatch, "export", training[0] / MODEL_FILE, out, "--weights", "int2")
+        lab(monkeypatch, "export", training[0] / FILE_NAME, out, "--weights", "int2")

@@ -33,7 +33,7 @@ def note(small_orchestra: Manifest) -> np.ndarray:
 def test_the_card_says_what_the_model_is_and_where_it_comes_from(card: Card, training: tuple[Path, Trained]) -> None:
     trained = training[1]
     assert (card.name, card.sample_rate, set(card.methods)) == ("small", 48_000, {"decode", "encode"})
-    assert card.latent == trained.latent.to_contract()
+    assert card.latent == trained.latent.to_card()
     assert card.latent.names[card.latent.order[0]] == "timbre 1"
     assert card.provenance == trained.provenance
     assert card.provenance.licence.startswith("MIT")

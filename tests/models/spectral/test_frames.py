@@ -6,8 +6,9 @@ import torch
 
 from models.data.features import Analysis, Features, analyse
 from models.data.manifest import DataError, Sound
-from models.spectral.frames import Draws, FrameStore, hear, span
-from models.spectral.network import half_energy
+from models.dsp.log_magnitude import half_energy
+from models.spectral.frames import FrameStore, add_hiss
+from models.training.frames.segments import SegmentSampler, segment_starts, span
 
 
 def sound(name: str, note: float = 69.0) -> Sound:
@@ -25,8 +26,8 @@ def store() -> FrameStore:
     return FrameStore.of([sound("a"), sound("b")], [tone(0.3, silence=0.3), tone(0.2)])
 
 
-def draws(store: FrameStore, seed: int = 0, rank: int = 0) -> Draws:
-    made = Draws(store.starts(4), segments=8, length=4, latent=3, warp_semitones=1.2, seed=seed)
+def draws(store: FrameStore, seed: int = 0, rank: int = 0) -> SegmentSampler:
+    made = SegmentSampler(segment_starts(store, 4), segments=8, length=4, latent=3, warp_semitones=1.2, seed=seed)
     made.rank = rank
     return made
 
@@ -38,7 +39,7 @@ def test_silence_is_not_trained_on(store: FrameStore) -> None:
 
 
 def test_segments_stay_within_one_sound_and_its_active_frames(store: FrameStore) -> None:
-    for start in store.starts(4).tolist():
+    for start in segment_starts(store, 4).tolist():
         assert len(set(store.sound[start : start + 4].tolist())) == 1
         assert store.active[start : start + 4].all()
 
@@ -87,12 +88,14 @@ def test_silence_alone_is_said() -> None:
 def test_sounds_that_are_too_short_are_said() -> None:
     short = FrameStore.of([sound("a")], [tone(0.01)])
     with pytest.raises(DataError, match="longer"):
-        short.starts(50)
+        segment_starts(short, 50)
 
 
-def changing(store: FrameStore, **how: float) -> Draws:
+def changing(store: FrameStore, **how: float) -> SegmentSampler:
     length = span(4, how.get("stretch", 1.0))
-    return Draws(store.starts(length), segments=200, length=4, latent=3, warp_semitones=1.2, seed=0, bins=1025, **how)  # type: ignore[arg-type]
+    return SegmentSampler(
+        segment_starts(store, length), segments=200, length=4, latent=3, warp_semitones=1.2, seed=0, bins=1025, **how
+    )  # type: ignore[arg-type]
 
 
 def test_what_is_asked_for_changes_nothing_of_the_rest(store: FrameStore) -> None:
@@ -101,7 +104,7 @@ def test_what_is_asked_for_changes_nothing_of_the_rest(store: FrameStore) -> Non
     assert torch.equal(plain.index, loud.index)
     assert torch.equal(plain.noise, loud.noise)
     assert plain.gain_db is plain.between is plain.hiss is None
-    before, after = store.take_drawn(plain), store.take_drawn(loud)
+    before, after = store.take_draw(plain), store.take_draw(loud)
     assert torch.equal(before.shape, store.take_warped(plain.index, plain.semitones).shape)
     assert torch.equal(before.shape, after.shape)
     gains = (after.loudness - before.loudness)[:, 0]
@@ -123,7 +126,7 @@ def test_a_stretched_piece_lies_between_frames_of_its_own_sound(store: FrameStor
 
 def test_a_frame_halfway_is_the_mean_of_its_neighbours(store: FrameStore) -> None:
     draw = changing(store, stretch=2.0).draw(3)
-    made, flat = store.take_drawn(draw), torch.zeros_like(draw.semitones)
+    made, flat = store.take_draw(draw), torch.zeros_like(draw.semitones)
     assert draw.between is not None
     first, after = store.take_warped(draw.index, flat), store.take_warped(draw.index + 1, flat)
     mean = torch.lerp(first.loudness, after.loudness, draw.between)
@@ -142,11 +145,11 @@ def test_noise_is_as_loud_as_it_says(store: FrameStore, noise_db: float) -> None
 
 def test_the_encoder_hears_sound_and_noise_add_up(store: FrameStore) -> None:
     shape = store.take(torch.arange(20, 30)).shape
-    assert hear(shape, None) is shape
-    faint = hear(shape, torch.zeros(10, 1025, 2))
+    assert add_hiss(shape, None) is shape
+    faint = add_hiss(shape, torch.zeros(10, 1025, 2))
     assert torch.allclose(faint, shape, atol=0.8)
     hiss = torch.randn(10, 1025, 2) / math.sqrt(2 * 1024)  # as loud as the sound
-    heard = hear(shape, hiss)
+    heard = add_hiss(shape, hiss)
     assert torch.allclose(half_energy(heard), torch.ones(10, 1), atol=1e-3)
     # The sine keeps half of the energy.
     peak = (2 * heard[:, 17:22]).exp().sum(dim=1)

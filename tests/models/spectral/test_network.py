@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from models.dsp import log_magnitude
 from models.spectral import network as spectral
 from models.spectral.network import SpectralVae, VaeConfig
 from realtime.dsp.rtpghi import stft_magnitudes
@@ -14,7 +15,7 @@ from realtime.dsp.rtpghi import stft_magnitudes
 SMALL = VaeConfig(latent=4, encoder_hidden=32, hidden=32, harmonics=16, bands=16)
 
 
-def log_magnitude(hz: float, seconds: float = 0.1) -> Tensor:
+def sine_spectrum(hz: float, seconds: float = 0.1) -> Tensor:
     """Log-magnitudes of the middle frame of a sine, [bins]."""
     audio = np.sin(2 * np.pi * hz * np.arange(int(48_000 * seconds)) / 48_000).astype(np.float32)
     frames = stft_magnitudes(audio, 2048, 256)
@@ -31,15 +32,15 @@ def peak_bin(shape: Tensor) -> float:
 @settings(max_examples=30, deadline=None)
 @given(hz=st.floats(300, 8_000), semitones=st.floats(-1.2, 1.2))
 def test_warping_moves_a_sine_to_where_it_should_be(hz: float, semitones: float) -> None:
-    warped = spectral.warp(log_magnitude(hz)[None], torch.tensor([semitones]))[0]
+    warped = log_magnitude.warp(sine_spectrum(hz)[None], torch.tensor([semitones]))[0]
     wanted = hz * 2 ** (semitones / 12) * 2048 / 48_000
     assert abs(peak_bin(warped) - wanted) < 0.2
-    assert abs(float(warped.max()) - float(log_magnitude(wanted * 48_000 / 2048).max())) < 0.09  # 0.8 dB
+    assert abs(float(warped.max()) - float(sine_spectrum(wanted * 48_000 / 2048).max())) < 0.09  # 0.8 dB
 
 
 def test_warping_by_nothing_changes_nothing() -> None:
-    shape = log_magnitude(440.0)[None]
-    assert torch.allclose(spectral.warp(shape, torch.zeros(1)), shape, atol=1e-3)
+    shape = sine_spectrum(440.0)[None]
+    assert torch.allclose(log_magnitude.warp(shape, torch.zeros(1)), shape, atol=1e-3)
 
 
 def test_the_lobe_is_that_of_the_window() -> None:
@@ -47,17 +48,17 @@ def test_the_lobe_is_that_of_the_window() -> None:
     assert lobe.tolist() == pytest.approx([1, 0.5, 0.5, 0, 0], abs=1e-6)
     hz = 1_003.0
     around = torch.arange(41, 45)  # the bins within two of it
-    measured = log_magnitude(hz)[around].exp() / 512
+    measured = sine_spectrum(hz)[around].exp() / 512
     assert torch.allclose(spectral.hann_lobe(around - hz * 2048 / 48_000), measured, atol=1e-3)
 
 
 def test_unit_energy_is_that_of_a_sound_with_an_rms_of_one() -> None:
     noise = np.random.default_rng(0).standard_normal(480_000).astype(np.float32)
     frames = torch.from_numpy(stft_magnitudes(noise, 2048, 256)).T.log()  # [frames, bins]
-    shape = spectral.unit_energy(frames)
-    assert torch.allclose(spectral.half_energy(shape), torch.ones(len(shape), 1), atol=1e-4)
+    shape = log_magnitude.unit_energy(frames)
+    assert torch.allclose(log_magnitude.half_energy(shape), torch.ones(len(shape), 1), atol=1e-4)
     gain = torch.exp(frames[:, 0] - shape[:, 0])
-    assert float(gain[8:-8].square().mean().sqrt()) == pytest.approx(spectral.unit_gain(2048), rel=0.01)
+    assert float(gain[8:-8].square().mean().sqrt()) == pytest.approx(log_magnitude.unit_gain(2048), rel=0.01)
 
 
 @pytest.mark.parametrize("note", [45.0, 57.3, 69.0, 88.0])
@@ -91,13 +92,13 @@ def test_the_decoder_gives_unit_energy_and_stays_finite_far_out() -> None:
     pitch, loudness = torch.linspace(0, 127, 50), torch.linspace(-100, 0, 50)
     shape = decoder(latent, pitch, loudness)
     assert torch.isfinite(shape).all()
-    assert torch.allclose(spectral.half_energy(shape), torch.ones(50, 1), atol=1e-4)
+    assert torch.allclose(log_magnitude.half_energy(shape), torch.ones(50, 1), atol=1e-4)
 
 
 def test_every_parameter_is_trained() -> None:
     torch.manual_seed(0)
     model = SpectralVae(SMALL)
-    shape = spectral.unit_energy(torch.randn(8, SMALL.bins))
+    shape = log_magnitude.unit_energy(torch.randn(8, SMALL.bins))
     made, mean, log_variance = model(shape, torch.full((8,), 60.0), torch.full((8,), -20.0), torch.randn(8, 4))
     ((made - shape).abs().mean() + mean.square().mean() + log_variance.square().mean()).backward()
     assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in model.parameters())

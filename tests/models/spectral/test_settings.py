@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from models.spectral import settings as config
-from models.spectral.settings import ConfigError, TrainConfig
+from models.spectral.settings import TrainConfig
+from models.training.errors import ConfigError
 
 
 def test_without_a_file_the_defaults_hold() -> None:

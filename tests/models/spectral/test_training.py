@@ -16,24 +16,28 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from models.data import folder, manifest
 from models.data.manifest import DataError, Manifest
-from models.spectral import checkpoint
-from models.spectral import latent_stats as latents
-from models.spectral.checkpoint import CheckpointError, Trained
-from models.spectral.frames import Draw, FrameStore
-from models.spectral.module import ProgressLine, VaeTraining
+from models.spectral import checkpoint, latent_stats
+from models.spectral.checkpoint import Trained
+from models.spectral.frames import FrameStore
+from models.spectral.module import SpectralModule
 from models.spectral.network import VaeConfig
-from models.spectral.settings import ConfigError
-from models.spectral.train import MODEL_FILE, Run, TrainingError, train
+from models.spectral.train import Data, train
+from models.training.callbacks.progress_line import ProgressLine
+from models.training.checkpoint import FILE_NAME, load_plain
+from models.training.errors import CheckpointError, ConfigError, TrainingError
+from models.training.frames.segments import Draw
+from models.training.latent_stats import note_name
+from models.training.run import RunConfig
 from tests.models.conftest import SMALL
 
 
-def run_into(out: Path, data: Manifest, cache: Path, *, resume: bool = False) -> Run:
-    return Run(data.folder, out, cache, resume, accelerator="cpu", devices="1")
+def run_into(out: Path, cache: Path, *, resume: bool = False) -> RunConfig:
+    return RunConfig(out, cache, resume, accelerator="cpu")
 
 
 def kept_step(out: Path) -> int:
     """The step at which the checkpoint to resume from stands."""
-    return int(checkpoint.load_plain(out / "checkpoints" / "last.ckpt")["global_step"])
+    return int(load_plain(out / "checkpoints" / "last.ckpt")["global_step"])
 
 
 def events(out: Path) -> EventAccumulator:
@@ -65,19 +69,21 @@ def test_a_resumed_training_ends_with_the_same_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The same 40 steps, but for an accident after the checkpoint at step 20.
-    original = VaeTraining.training_step
+    original = SpectralModule.training_step
 
-    def fails_at_25(self: VaeTraining, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
+    def fails_at_25(self: SpectralModule, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
         if self.global_step == 25:
             raise OSError("the disk is full")
         return original(self, draw, batch_idx)
 
-    monkeypatch.setattr(VaeTraining, "training_step", fails_at_25)
+    monkeypatch.setattr(SpectralModule, "training_step", fails_at_25)
     with pytest.raises(OSError, match="disk is full"):
-        train(run_into(tmp_path, small_orchestra, cache), SMALL, show_progress=False)
+        train(Data(small_orchestra.folder), run_into(tmp_path, cache), SMALL, show_progress=False)
     monkeypatch.undo()
-    assert not (tmp_path / MODEL_FILE).exists()
-    resumed = train(run_into(tmp_path, small_orchestra, cache, resume=True), SMALL, show_progress=False).trained
+    assert not (tmp_path / FILE_NAME).exists()
+    resumed = train(
+        Data(small_orchestra.folder), run_into(tmp_path, cache, resume=True), SMALL, show_progress=False
+    ).trained
     whole = training[1]
     assert resumed.provenance.steps == whole.provenance.steps == SMALL.max_steps
     for name, value in whole.model.state_dict().items():
@@ -92,20 +98,20 @@ def test_between_evaluations_a_checkpoint_is_kept_when_it_is_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # As a kill leaves it that nobody could answer: no signal, no evaluation, only the clock.
-    original = VaeTraining.training_step
+    original = SpectralModule.training_step
 
-    def dies_at_27(self: VaeTraining, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
+    def dies_at_27(self: SpectralModule, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
         if self.global_step == 27:
             raise OSError("the power is gone")
         return original(self, draw, batch_idx)
 
-    monkeypatch.setattr(VaeTraining, "training_step", dies_at_27)
+    monkeypatch.setattr(SpectralModule, "training_step", dies_at_27)
     often = replace(SMALL, keep_minutes=0.0)
     with pytest.raises(OSError, match="power is gone"):
-        train(run_into(tmp_path, small_orchestra, cache), often, show_progress=False)
+        train(Data(small_orchestra.folder), run_into(tmp_path, cache), often, show_progress=False)
     monkeypatch.undo()
     assert kept_step(tmp_path) == 27
-    resumed = train(run_into(tmp_path, small_orchestra, cache, resume=True), SMALL, show_progress=False)
+    resumed = train(Data(small_orchestra.folder), run_into(tmp_path, cache, resume=True), SMALL, show_progress=False)
     assert [row["step"] for row in resumed.rows] == [20, 40]
     for name, value in training[1].model.state_dict().items():
         assert torch.equal(value, resumed.trained.model.state_dict()[name]), name
@@ -117,7 +123,10 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(
     brief = replace(SMALL, max_steps=3, check_every=3, media_every=10**6)
     made = [
         train(
-            run_into(tmp_path / str(k), small_orchestra, cache), replace(brief, seed=seed), show_progress=False
+            Data(small_orchestra.folder),
+            run_into(tmp_path / str(k), cache),
+            replace(brief, seed=seed),
+            show_progress=False,
         ).trained
         for k, seed in enumerate((0, 0, 1))
     ]
@@ -130,33 +139,33 @@ def test_a_folder_of_any_sounds_is_trained_on(small_orchestra: Manifest, cache: 
     indexed = folder.index(small_orchestra.folder, tmp_path / "manifest.json", folder.Settings(), licence="MIT")
     assert all(sound.pitch is None for sound in indexed.sounds)
     brief = replace(SMALL, max_steps=4, check_every=2, media_every=10**6)
-    trained = train(run_into(tmp_path / "run", indexed, cache), brief, show_progress=False).trained
+    trained = train(Data(indexed.folder), run_into(tmp_path / "run", cache), brief, show_progress=False).trained
     assert {point.label for point in trained.latent.points} == {"flute", "clarinet"}
     assert trained.provenance.licence == "MIT"
 
 
 def test_training_stops_when_the_time_is_up(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
     brief = replace(SMALL, max_steps=10**6, max_minutes=0.02, check_every=5, media_every=10**6)
-    made = train(run_into(tmp_path, small_orchestra, cache), brief, show_progress=False)
+    made = train(Data(small_orchestra.folder), run_into(tmp_path, cache), brief, show_progress=False)
     assert 0 < made.steps < 10_000
     # The end is judged as well, and kept.
     assert [event.step for event in events(tmp_path).Scalars("held_out/loss")][-1] == made.steps - 1
     assert kept_step(tmp_path) == made.steps
     # Resumed, it has nothing left to do and says the same.
-    again = train(run_into(tmp_path, small_orchestra, cache, resume=True), brief, show_progress=False)
+    again = train(Data(small_orchestra.folder), run_into(tmp_path, cache, resume=True), brief, show_progress=False)
     assert (again.steps, again.held_out) == (made.steps, made.held_out)
 
 
 def interrupt_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     """Send a signal in the middle of the training step after so many."""
-    original = VaeTraining.training_step
+    original = SpectralModule.training_step
 
-    def interrupted(self: VaeTraining, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
+    def interrupted(self: SpectralModule, draw: Draw, batch_idx: int) -> STEP_OUTPUT:
         if self.global_step == step:
             signal.raise_signal(number)
         return original(self, draw, batch_idx)
 
-    monkeypatch.setattr(VaeTraining, "training_step", interrupted)
+    monkeypatch.setattr(SpectralModule, "training_step", interrupted)
 
 
 @pytest.mark.parametrize(
@@ -176,17 +185,19 @@ def test_an_interrupted_training_goes_on_exactly_where_it_stood(
     interrupt_at(step, number, monkeypatch)
     handler = signal.getsignal(number)
     with pytest.raises(TrainingError, match=f"Interrupted at step {step + 1}; go on with --resume"):
-        train(run_into(tmp_path, small_orchestra, cache), SMALL, show_progress=False)
+        train(Data(small_orchestra.folder), run_into(tmp_path, cache), SMALL, show_progress=False)
     assert signal.getsignal(number) is handler
     monkeypatch.undo()
     assert kept_step(tmp_path) == step + 1
     assert not list((tmp_path / "checkpoints").glob(".*"))
     begun = []
-    original = VaeTraining.training_step
+    original = SpectralModule.training_step
     monkeypatch.setattr(
-        VaeTraining, "training_step", lambda self, *given: begun.append(self.global_step) or original(self, *given)
+        SpectralModule, "training_step", lambda self, *given: begun.append(self.global_step) or original(self, *given)
     )
-    resumed = train(run_into(tmp_path, small_orchestra, cache, resume=True), SMALL, show_progress=False).trained
+    resumed = train(
+        Data(small_orchestra.folder), run_into(tmp_path, cache, resume=True), SMALL, show_progress=False
+    ).trained
     assert begun[0] == step + 1
     for name, value in training[1].model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
@@ -201,15 +212,15 @@ def test_every_evaluation_is_kept_to_resume_from_also_when_it_is_not_the_best(
 ) -> None:
     # Each evaluation is worse than the one before.
     monkeypatch.setattr(
-        VaeTraining, "validation_step", lambda self, *given: self.log("held_out/loss", float(self.global_step))
+        SpectralModule, "validation_step", lambda self, *given: self.log("held_out/loss", float(self.global_step))
     )
     brief = replace(SMALL, max_steps=7, check_every=2, media_every=10**6)
-    made = train(run_into(tmp_path, small_orchestra, cache), brief, show_progress=False)
+    made = train(Data(small_orchestra.folder), run_into(tmp_path, cache), brief, show_progress=False)
     assert kept_step(tmp_path) == made.steps == 7
     assert made.trained.provenance.steps == made.held_out == 2
     # A stop for lack of help is kept as well.
     stuck = replace(brief, max_steps=100, patience=2)
-    stopped = train(run_into(tmp_path / "stuck", small_orchestra, cache), stuck, show_progress=False)
+    stopped = train(Data(small_orchestra.folder), run_into(tmp_path / "stuck", cache), stuck, show_progress=False)
     assert kept_step(tmp_path / "stuck") == stopped.steps == 6
 
 
@@ -238,7 +249,7 @@ def test_without_a_terminal_there_is_a_line_for_each_evaluation_and_no_bar(
     small_orchestra: Manifest, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     brief = replace(SMALL, max_steps=4, check_every=2, media_every=10**6)
-    train(run_into(tmp_path, small_orchestra, cache), brief)
+    train(Data(small_orchestra.folder), run_into(tmp_path, cache), brief)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2, lines
     assert lines[0].startswith(" 50 %")
@@ -248,22 +259,22 @@ def test_without_a_terminal_there_is_a_line_for_each_evaluation_and_no_bar(
 def test_a_training_that_diverges_writes_no_model(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
     brief = replace(SMALL, max_steps=4, check_every=2, media_every=10**6)
 
-    def spoil(training: VaeTraining) -> None:
+    def spoil(training: SpectralModule) -> None:
         with torch.no_grad():
             training.vae.encoder.net[-1].bias.fill_(float("nan"))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(VaeTraining, "on_train_start", spoil)
+        patch.setattr(SpectralModule, "on_train_start", spoil)
         with pytest.raises(TrainingError, match="diverged"):
-            train(run_into(tmp_path, small_orchestra, cache), brief, show_progress=False)
-    assert not (tmp_path / MODEL_FILE).exists()
+            train(Data(small_orchestra.folder), run_into(tmp_path, cache), brief, show_progress=False)
+    assert not (tmp_path / FILE_NAME).exists()
 
 
 def test_training_stops_when_it_no_longer_helps(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
     stuck = replace(
         SMALL, learning_rate=1e-8, max_steps=10_000, check_every=2, patience=2, media_every=10_000, warmup_steps=10**6
     )
-    made = train(run_into(tmp_path, small_orchestra, cache), stuck, show_progress=False)
+    made = train(Data(small_orchestra.folder), run_into(tmp_path, cache), stuck, show_progress=False)
     assert kept_step(tmp_path) == made.steps
     steps = [event.step for event in events(tmp_path).Scalars("held_out/loss")]
     assert len(steps) < 1_000
@@ -273,7 +284,7 @@ def test_a_finished_training_is_not_overwritten(
     training: tuple[Path, Trained], small_orchestra: Manifest, cache: Path
 ) -> None:
     with pytest.raises(ConfigError, match="already holds a training"):
-        train(run_into(training[0], small_orchestra, cache), SMALL, show_progress=False)
+        train(Data(small_orchestra.folder), run_into(training[0], cache), SMALL, show_progress=False)
 
 
 def test_another_training_is_not_resumed(
@@ -281,9 +292,9 @@ def test_another_training_is_not_resumed(
 ) -> None:
     other = replace(SMALL, model=VaeConfig(latent=9))
     with pytest.raises(ConfigError, match="began with"):
-        train(run_into(training[0], small_orchestra, cache, resume=True), other, show_progress=False)
+        train(Data(small_orchestra.folder), run_into(training[0], cache, resume=True), other, show_progress=False)
     with pytest.raises(CheckpointError, match="nothing to resume"):
-        train(run_into(tmp_path, small_orchestra, cache, resume=True), SMALL, show_progress=False)
+        train(Data(small_orchestra.folder), run_into(tmp_path, cache, resume=True), SMALL, show_progress=False)
 
 
 def test_data_without_held_out_sounds_is_said(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
@@ -291,13 +302,12 @@ def test_data_without_held_out_sounds_is_said(small_orchestra: Manifest, cache: 
     data["sounds"] = [{**sound, "split": "train"} for sound in data["sounds"]]
     only_train = small_orchestra.folder / "train_only.json"
     only_train.write_text(json.dumps(data))
-    run = replace(run_into(tmp_path, small_orchestra, cache), data=only_train)
     with pytest.raises(DataError, match="no sounds in this split"):
-        train(run, SMALL, show_progress=False)
+        train(Data(only_train), run_into(tmp_path, cache), SMALL, show_progress=False)
 
 
 def test_a_checkpoint_is_read_back_as_it_was(training: tuple[Path, Trained]) -> None:
-    read, made = checkpoint.load(training[0] / MODEL_FILE), training[1]
+    read, made = checkpoint.load(training[0] / FILE_NAME), training[1]
     assert read.latent == made.latent
     assert read.provenance == made.provenance
     assert read.model.config == made.model.config
@@ -307,7 +317,7 @@ def test_a_checkpoint_is_read_back_as_it_was(training: tuple[Path, Trained]) -> 
 
 @pytest.mark.parametrize("kind", ["missing", "cut", "png", "empty", "foreign", "list", "code"])
 def test_a_file_that_is_no_checkpoint_is_said(training: tuple[Path, Trained], tmp_path: Path, kind: str) -> None:
-    whole, path = (training[0] / MODEL_FILE).read_bytes(), tmp_path / "model.ckpt"
+    whole, path = (training[0] / FILE_NAME).read_bytes(), tmp_path / "model.ckpt"
     match kind:
         case "cut":
             path.write_bytes(whole[: len(whole) // 2])
@@ -346,7 +356,7 @@ def test_dimensions_are_ordered_by_how_much_they_change_the_sound(
 ) -> None:
     from models.data import features
 
-    trained = checkpoint.load(training[0] / MODEL_FILE)
+    trained = checkpoint.load(training[0] / FILE_NAME)
     effects = [trained.latent.effect_db[k] for k in trained.latent.order]
     assert effects == sorted(effects, reverse=True)
     assert effects[0] > 0
@@ -358,7 +368,7 @@ def test_dimensions_are_ordered_by_how_much_they_change_the_sound(
         first.weight[:, deaf] = 0
     sounds = small_orchestra.of_split("train")
     store = FrameStore.of(sounds, features.of_sounds(small_orchestra, sounds, features.Analysis(), cache))
-    again = latents.measure(trained.model, store)
+    again = latent_stats.measure(trained.model, store)
     assert again.order[-1] == deaf
     assert again.effect_db[deaf] == pytest.approx(0, abs=1e-5)
 
@@ -376,4 +386,4 @@ def test_the_map_has_a_named_point_for_each_label_and_pitch(
 
 @pytest.mark.parametrize(("note", "name"), [(69, "A4"), (60, "C4"), (61.4, "C#4"), (21, "A0")])
 def test_notes_are_named(note: float, name: str) -> None:
-    assert latents.note_name(note) == name
+    assert note_name(note) == name

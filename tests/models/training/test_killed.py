@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ import torch
 
 from models.spectral import checkpoint
 from models.spectral import settings as config
-from models.spectral.train import Run, train
+from models.spectral.train import Data, train
+from models.training.checkpoint import load_plain
+from models.training.run import RunConfig
 from realtime.engine.engine import Engine
 from tests.models.tones import TINY, spoil, write_tones
 
@@ -61,7 +63,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
             lines.append(line)
             if len([line for line in lines if " to go " in line]) == 2:
                 process.kill()
-    killed_at = int(checkpoint.load_plain(out / "checkpoints" / "last.ckpt")["global_step"])
+    killed_at = int(load_plain(out / "checkpoints" / "last.ckpt")["global_step"])
     assert not (out / "model.ckpt").exists()
     # It needs to be told nothing again.
     second = subprocess.run(**command(*arguments, "--resume"), check=True).stdout
@@ -69,13 +71,13 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
 
 
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(ended: Ended, tmp_path: Path) -> None:
-    last = checkpoint.load_plain(ended.out / "checkpoints" / "last.ckpt")
+    last = load_plain(ended.out / "checkpoints" / "last.ckpt")
     steps = int(last["global_step"])
     assert 0 < ended.killed_at < steps
     assert steps == last["glitch_settings"]["plan"]["steps"]
     settings = config.read(ended.settings, max_steps=steps)
-    whole = train(Run(ended.sounds, tmp_path / "whole", accelerator="cpu", devices="1"), settings, show_progress=False)
-    other = checkpoint.load_plain(tmp_path / "whole" / "checkpoints" / "last.ckpt")
+    whole = train(Data(ended.sounds), RunConfig(tmp_path / "whole", accelerator="cpu"), settings, show_progress=False)
+    other = load_plain(tmp_path / "whole" / "checkpoints" / "last.ckpt")
     assert last["state_dict"].keys() == other["state_dict"].keys()
     for name, value in last["state_dict"].items():
         assert torch.equal(value, other["state_dict"][name]), name
@@ -104,7 +106,7 @@ def test_the_report_stands_by_itself(ended: Ended) -> None:
     assert text.count("<svg") >= 7
     assert not re.search(r"(src|href)=\"(?!data:)", text)
     # A row an evaluation, none of them twice.
-    rows = checkpoint.load_plain(ended.out / "checkpoints" / "last.ckpt")["callbacks"]["Judged"]["rows"]
+    rows = load_plain(ended.out / "checkpoints" / "last.ckpt")["callbacks"]["Judged"]["rows"]
     steps = [row["step"] for row in rows]
     assert steps == sorted(set(steps))
     assert steps[:2] == [20, 40]
@@ -121,14 +123,14 @@ def test_the_model_plays_in_a_deck(ended: Ended) -> None:
 
 def test_before_there_is_a_checkpoint_a_training_goes_on_by_its_plan(ended: Ended, tmp_path: Path) -> None:
     settings = config.read(ended.settings, max_steps=6)
-    run = Run(ended.sounds, tmp_path / "a", accelerator="cpu", devices="1")
-    whole = train(run, settings, show_progress=False)
+    run = RunConfig(tmp_path / "a", accelerator="cpu")
+    whole = train(Data(ended.sounds), run, settings, show_progress=False)
     # As a kill in the first steps leaves it: data and plan, and nothing else.
     left = tmp_path / "b"
     (left / "checkpoints").mkdir(parents=True)
     for name in ("data.json", "checkpoints/plan.json"):
         (left / name).write_text((tmp_path / "a" / name).read_text())
-    again = train(Run(ended.sounds, left, resume=True, accelerator="cpu", devices="1"), settings, show_progress=False)
+    again = train(Data(ended.sounds), replace(run, out=left, resume=True), settings, show_progress=False)
     assert again.steps == whole.steps == 6
     for name, value in whole.trained.model.state_dict().items():
         assert torch.equal(value, again.trained.model.state_dict()[name]), name

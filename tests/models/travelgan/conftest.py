@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from models.dsp.log_mel import LogMel
+from models.training.run import RunConfig
 from models.travelgan.networks import GeneratorConfig
 from models.travelgan.settings import TravelSettings
-from models.travelgan.train import Trained, TravelRun, train
+from models.travelgan.train import Trained, train
 from tests.models.tones import write_tones
 
 TINY = TravelSettings(
@@ -35,5 +36,5 @@ def domains(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="session")
 def trained(domains: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trained]:
     out = tmp_path_factory.mktemp("trained") / "tiny"
-    run = TravelRun(*domains, out, accelerator="cpu", command="a test")
-    return out, train(run, TINY, show_progress=False)
+    run = RunConfig(out, accelerator="cpu", command="a test")
+    return out, train(*domains, run, TINY, show_progress=False)

@@ -8,18 +8,18 @@ from torch import Tensor, nn
 
 from export.streaming.layer import reset_caches, whole_signals
 from export.streaming.stack import Chain
-from models.spectral.settings import ConfigError
+from models.training.errors import ConfigError
 from models.travelgan.networks import (
     KEPT,
     Discriminator,
     GeneratorConfig,
     Gist,
     Siamese,
-    described,
     generator,
     parameters,
+    spectral_statistics,
 )
-from models.travelgan.presets import PRESETS
+from models.travelgan.settings import PRESETS
 
 
 def awake(config: GeneratorConfig) -> Chain:
@@ -94,13 +94,15 @@ def test_a_description_is_of_bands_beside_each_other_and_of_no_level_and_no_plac
     x = 0.5 * X[:, :, :20]
     silence = torch.full((1, 32, 8), -1.0)
     here, later = (torch.cat(parts, dim=2) for parts in ([x, silence, silence], [silence, x, silence]))
-    told = described(here)
-    assert told.shape == (1, 4 * 32)
-    means = slice(0, 2 * 32)  # and deviations; a sound that begins later rises, too
-    torch.testing.assert_close(described(later)[:, means], told[:, means], atol=1e-5, rtol=0)
-    torch.testing.assert_close(described(x + 0.1)[:, means], described(x)[:, means], atol=1e-5, rtol=0)
+    found = spectral_statistics(here)
+    assert found.shape == (1, 4 * 32)
+    means = slice(0, 2 * 32)  # and deviations; rise and fall depend on where a sound begins
+    torch.testing.assert_close(spectral_statistics(later)[:, means], found[:, means], atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        spectral_statistics(x + 0.1)[:, means], spectral_statistics(x)[:, means], atol=1e-5, rtol=0
+    )
     tilted = x + torch.linspace(-0.2, 0.2, 32)[:, None]
-    assert float((described(tilted) - described(x)).abs().max()) > 0.2
+    assert float((spectral_statistics(tilted) - spectral_statistics(x)).abs().max()) > 0.2
 
 
 def test_a_gist_learns_what_no_place_shows() -> None:

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.travelgan.networks import GeneratorConfig, generator
-from models.travelgan.objective import cuts, judging, made_apart, margin, masked, passing, transformation
+from models.travelgan.objective import (
+    discriminator_loss,
+    generator_loss,
+    margin,
+    masked,
+    part_lengths,
+    transform_in_parts,
+    transformation,
+)
 
 
 def test_pairs_that_lie_alike_before_and_after_lose_nothing_but_the_cosine() -> None:
@@ -35,14 +43,14 @@ def test_the_margin_is_one_of_squared_distances() -> None:
 @pytest.mark.parametrize("kind", ["logistic", "hinge"])
 def test_who_is_right_loses_little(kind: str) -> None:
     sure = torch.full((2, 3), 4.0)
-    assert judging(sure, -sure, kind) < 0.1  # type: ignore[arg-type]
-    assert judging(-sure, sure, kind) > 4  # type: ignore[arg-type]
-    assert passing(sure, kind) < passing(-sure, kind)  # type: ignore[arg-type]
+    assert discriminator_loss(sure, -sure, kind) < 0.1  # type: ignore[arg-type]
+    assert discriminator_loss(-sure, sure, kind) > 4  # type: ignore[arg-type]
+    assert generator_loss(sure, kind) < generator_loss(-sure, kind)  # type: ignore[arg-type]
 
 
 @given(st.integers(1, 8), st.integers(8, 40), st.sampled_from([1, 2, 4]))
 def test_parts_are_even_and_fit_the_pace(parts: int, steps: int, pace: int) -> None:
-    lengths = cuts(steps * pace, parts, pace)
+    lengths = part_lengths(steps * pace, parts, pace)
     assert len(lengths) == parts
     assert sum(lengths) == steps * pace
     assert all(length % pace == 0 and length > 0 for length in lengths)
@@ -57,10 +65,10 @@ def test_a_part_is_made_as_if_nothing_had_been_before_it(lengths: list[int]) -> 
         for weight in net.parameters():
             weight.add_(0.1 * torch.randn_like(weight))
         x = torch.rand(2, 32, 32) * 2 - 1
-        made = made_apart(net, x, lengths)
+        made = transform_in_parts(net, x, lengths)
         last = lengths[-1]
         torch.testing.assert_close(made[:, :, -last:], net(x[:, :, -last:]))
-        torch.testing.assert_close(made_apart(net, x, [32]), net(x))
+        torch.testing.assert_close(transform_in_parts(net, x, [32]), net(x))
         assert (made - net(x))[:, :, -last:].abs().max() > 1e-3
 
 

@@ -17,15 +17,18 @@ from export.format.io import load
 from models.commands.export import export
 from models.data import manifest
 from models.dsp.log_mel import Heard
-from models.spectral import checkpoint as checkpoints
-from models.spectral.settings import ConfigError
+from models.evaluation.style_metrics import matched
+from models.training.checkpoint import load_plain
+from models.training.errors import ConfigError
+from models.training.resume import started
+from models.training.run import RunConfig
 from models.travelgan import checkpoint
-from models.travelgan.finish import complete
-from models.travelgan.module import Travel, TravelTraining
-from models.travelgan.presets import preset
-from models.travelgan.spectra import Draws, Spectra, hear, of_split
-from models.travelgan.style_evaluation import matched, onsets
-from models.travelgan.train import Trained, TravelRun, settings_of, train
+from models.travelgan.finish import finish
+from models.travelgan.module import TravelModule, TravelNetworks
+from models.travelgan.settings import from_plain, preset
+from models.travelgan.spectra import Draws, Spectra, of_split, spectrogram
+from models.travelgan.style_evaluation import onsets
+from models.travelgan.train import Trained, train
 from tests.models.travelgan.conftest import TINY
 
 ROOT = Path(__file__).parents[3]
@@ -37,9 +40,10 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
 ) -> None:
     out = tmp_path / "killed"
     code = (
-        "import sys; from pathlib import Path; from models.travelgan.train import TravelRun, train;"
+        "import sys; from pathlib import Path; from models.travelgan.train import train;"
+        "from models.training.run import RunConfig;"
         "from tests.models.travelgan.conftest import TINY; a = [Path(p) for p in sys.argv[1:]];"
-        "train(TravelRun(*a, accelerator='cpu'), TINY)"
+        "train(a[0], a[1], RunConfig(a[2], accelerator='cpu'), TINY)"
     )
     arguments = [sys.executable, "-c", code, *map(str, (*domains, out))]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -49,16 +53,16 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
         next(told), next(told)  # the first evaluation is kept by then
         process.kill()
     assert not (out / "model.ckpt").exists()
-    stood = int(checkpoints.load_plain(out / "checkpoints" / "last.ckpt")["global_step"])
+    stood = int(load_plain(out / "checkpoints" / "last.ckpt")["global_step"])
     assert 0 < stood < TINY.max_steps
-    again = train(TravelRun(*domains, out, resume=True, accelerator="cpu"), TINY, show_progress=False)
-    assert settings_of(out) == TINY
+    again = train(*domains, RunConfig(out, resume=True, accelerator="cpu"), TINY, show_progress=False)
+    assert started(out, from_plain).settings == TINY
     for name, value in trained[1].model.generator.state_dict().items():
         assert torch.equal(value, again.model.generator.state_dict()[name]), name
     with pytest.raises(ConfigError, match="already holds a training"):
-        train(TravelRun(*domains, out), TINY, show_progress=False)
-    with pytest.raises(ConfigError, match="other settings"):
-        train(TravelRun(*domains, out, resume=True), replace(TINY, seed=1), show_progress=False)
+        train(*domains, RunConfig(out), TINY, show_progress=False)
+    with pytest.raises(ConfigError, match="began with seed = 0, not 1"):
+        train(*domains, RunConfig(out, resume=True), replace(TINY, seed=1), show_progress=False)
 
 
 def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tmp_path: Path) -> None:
@@ -81,7 +85,7 @@ def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tm
         steps.input[:] = block
         steps.run()
         heard.append(steps.output[0].copy())
-    frames = hear(sound, Heard(TINY.scale))
+    frames = spectrogram(sound, Heard(TINY.scale))
     with torch.no_grad():
         made.model.generator.train()
         wanted = TINY.scale.to_log_power(made.model.generator(frames[None]))[0].numpy()
@@ -92,7 +96,7 @@ def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tm
 
 def test_a_page_tells_what_came_of_it(trained: Made) -> None:
     out, made = trained
-    done = complete(made, TINY, out)
+    done = finish(made, TINY, RunConfig(out))
     text = done.page.read_text()
     assert text.count("<audio") >= 2
     assert "onsets that are kept" in text
@@ -113,8 +117,8 @@ def test_a_checkpoint_comes_back(trained: Made) -> None:
 def test_portions_ask_for_what_they_ask_for_by_themselves(trained: Made) -> None:
     torch.manual_seed(0)
     few = replace(TINY, portion=2)
-    networks, batch = Travel(few), Draws(*trained[1].train, few).draw(0)
-    whole = TravelTraining(few, trained[1].train, trained[1].held)
+    networks, batch = TravelNetworks(few), Draws(*trained[1].train, few).draw(0)
+    whole = TravelModule(few, trained[1].train, trained[1].held_out)
     assert whole.networks.settings.portion == 2
     portions = list(batch.portions(2))
     assert len(portions) == 2
@@ -127,13 +131,13 @@ def test_portions_ask_for_what_they_ask_for_by_themselves(trained: Made) -> None
 
 def test_low_memory_trains(domains: tuple[Path, Path], tmp_path: Path) -> None:
     settings = replace(TINY, portion=2, max_steps=3, check_every=3, stitching=False, gist=0.0)
-    made = train(TravelRun(*domains, tmp_path / "low", accelerator="cpu"), settings, show_progress=False)
+    made = train(*domains, RunConfig(tmp_path / "low", accelerator="cpu"), settings, show_progress=False)
     assert made.model.parts == (32,)
 
 
 def test_the_generators_loss_leaves_the_discriminator_where_it_is(trained: Made) -> None:
     torch.manual_seed(0)
-    module = TravelTraining(TINY, trained[1].train, trained[1].held)
+    module = TravelModule(TINY, trained[1].train, trained[1].held_out)
     networks, batch = module.networks, Draws(*trained[1].train, TINY).draw(0)
     module.manual_backward = lambda loss, inputs: torch.autograd.backward(loss, inputs=inputs)  # type: ignore
     grads = {}
@@ -149,7 +153,7 @@ def test_sounds_that_are_all_too_short_are_said(domains: tuple[Path, Path], tmp_
     for k in range(5):
         soundfile.write(tmp_path / "short" / f"{k}.wav", np.full(800, 0.1), 16_000)
     with pytest.raises(manifest.DataError, match="No sound of 'short' lasts 0.06 s"):
-        train(TravelRun(domains[0], tmp_path / "short", tmp_path / "out", accelerator="cpu"), TINY)
+        train(domains[0], tmp_path / "short", RunConfig(tmp_path / "out", accelerator="cpu"), TINY)
 
 
 def test_presets_are_what_was_published() -> None:

@@ -13,9 +13,9 @@ from models import zoo
 from models.data.features import load_audio
 from models.data.rendered import pairs
 from models.dsp.log_mel import Heard
-from models.travelgan.presets import preset
-from models.travelgan.spectra import Spectra, hear, of_split
-from models.travelgan.style_evaluation import Verdict, judge
+from models.travelgan.settings import preset
+from models.travelgan.spectra import Spectra, of_split, spectrogram
+from models.travelgan.style_evaluation import StyleEvaluation, evaluate_style
 
 ZOO = Path(zoo.__file__).parent
 NAME = "plucked-to-brass"
@@ -23,7 +23,7 @@ SETTINGS = preset("notes")
 
 
 @pytest.fixture(scope="module")
-def verdict(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
+def verdict(tmp_path_factory: pytest.TempPathFactory) -> StyleEvaluation:
     """Other melodies than those of the training, on the same instruments; through the file, a step at a time."""
     folder = tmp_path_factory.mktemp("pair")
     source, target = pairs.render(folder / "sounds", pairs.Settings(minutes=5, seed=1))
@@ -39,20 +39,20 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
             steps.input[:] = block
             steps.run()
             made.append(torch.from_numpy(steps.output[0].copy()))
-        turned.append((hear(audio, heard), scale.of_power(torch.exp(torch.cat(made, dim=1)))))
+        turned.append((spectrogram(audio, heard), scale.of_power(torch.exp(torch.cat(made, dim=1)))))
     train = [of_split(domain, "train", scale, folder / "cache") for domain in (source, target)]
     held: Spectra = of_split(target, "held-out", scale, folder / "cache")
-    return judge(turned, held.values, (train[0], train[1]), SETTINGS)
+    return evaluate_style(turned, held.values, (train[0], train[1]), SETTINGS)
 
 
 @pytest.mark.timeout(600)
-def test_what_was_plucked_is_taken_for_brass(verdict: Verdict) -> None:
+def test_what_was_plucked_is_taken_for_brass(verdict: StyleEvaluation) -> None:
     assert verdict.known >= 0.9
     assert verdict.untouched <= 0.3
     assert verdict.target >= 0.8
 
 
-def test_notes_begin_where_they_began(verdict: Verdict) -> None:
+def test_notes_begin_where_they_began(verdict: StyleEvaluation) -> None:
     assert verdict.onsets >= 0.7
 
 

@@ -9,7 +9,7 @@ import torch
 
 from models.data.manifest import DataError
 from models.data.pictures import cifar
-from models.dcgan.domains import Pictures, opened
+from models.dcgan.domains import PictureDomain, open_domain
 from models.dcgan.settings import DcganSettings
 
 RANDOM = np.random.default_rng(0)
@@ -36,8 +36,8 @@ def test_both_kinds_of_files_hold_the_same_pictures(tmp_path: Path, write: objec
     torch.testing.assert_close(pictures[3, 1, 2, 5], torch.tensor(VALUES[3, 1024 + 2 * 32 + 5] / 255).float())
     one, _ = cifar.read(tmp_path / f"data_batch_1{end}")
     assert len(one) == 10
-    form = opened(str(tmp_path), DcganSettings(batch=2), tmp_path / "none.json")
-    assert isinstance(form, Pictures)
+    form = open_domain(str(tmp_path), DcganSettings(batch=2), tmp_path / "none.json")
+    assert isinstance(form, PictureDomain)
     assert form.pictures.shape == (20, 3, 32, 32)
 
 

@@ -1,0 +1,3 @@
+"""Training of VAEs on frames of sound: the data (`segments`) and the Lightning module (`module`)."""
+
+__all__ = ["module", "segments"]
