@@ -1,4 +1,4 @@
-"""The device: which of its channels are played, and what becomes of the sound when it goes away and is back."""
+"""The device: the choice of its channels, and its disappearance and return."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.realtime.sessions import wait
 
 
 def within(patch: pytest.MonkeyPatch, server: JackServer) -> JackServer:
-    """Lead all clients to a server."""
+    """Connect all clients to one server."""
     for name in ("JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER"):
         patch.setenv(name, server.environment[name])
     return server
 
 
 def children() -> list[str]:
-    """Give the command lines of processes that sessions have started and not ended."""
+    """Return the command lines of child processes that are still running."""
     found = (" ".join(one.cmdline()) for one in psutil.Process().children(recursive=True))
     return [command for command in found if "-m realtime." in command]
 
@@ -38,7 +38,7 @@ def loud(session: Session) -> Session:
 
 
 def rings(session: Session) -> None:
-    """Let a model that shows its latent give a tone that no DC filter takes away."""
+    """Set a latent that gives a tone, which passes the DC filter."""
     for turn in range(20):
         session.set("/latent/1", 3.0 * (-1) ** turn)
         wait(session, 0.02)
@@ -56,7 +56,7 @@ def rings(session: Session) -> None:
         (1, None, 1, [1]),
     ],
 )
-def test_a_model_sounds_on_the_channels_that_were_chosen_and_on_no_other(
+def test_a_model_plays_on_the_chosen_channels_only(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     there: int,
@@ -99,7 +99,7 @@ def test_a_model_sounds_on_the_channels_that_were_chosen_and_on_no_other(
         (["--device", "null", "--input", "system"], "cannot be heard while nothing but the null device plays"),
     ],
 )
-def test_a_choice_that_the_device_has_not_is_one_sentence(
+def test_channels_that_the_device_lacks_are_refused_in_one_sentence(
     models: dict[str, Path], options: list[str], says: str
 ) -> None:
     with JackServer(block=256) as server:
@@ -117,7 +117,7 @@ def test_a_choice_that_the_device_has_not_is_one_sentence(
     assert says in lines[0]
 
 
-def test_sound_and_input_are_back_with_the_device(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sound_and_input_return_with_the_device(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     sine = (0.3 * np.sin(2 * np.pi * 500 * np.arange(48_000) / 48_000)).astype(np.float32)[None]
     server = within(monkeypatch, JackServer())
     with server, Session(models["echo"], input_device="") as session:
@@ -134,7 +134,7 @@ def test_sound_and_input_are_back_with_the_device(models: dict[str, Path], monke
             assert children() == []
 
 
-def test_a_device_that_is_back_at_another_rate_is_played_at_that(
+def test_a_device_that_returns_at_another_rate_is_played_at_that_rate(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     server = within(monkeypatch, JackServer(rate=48_000, block=64))
@@ -181,7 +181,7 @@ def test_a_device_that_is_back_at_another_rate_is_played_at_that(
     assert spectrum.argmax() * 2 == pytest.approx(1000, abs=2), "what was recorded has another pitch"
 
 
-def test_a_device_that_is_back_without_its_channels_is_told(
+def test_a_device_that_returns_without_its_channels_is_reported(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = within(monkeypatch, JackServer(playbacks=4))
@@ -198,7 +198,7 @@ def test_a_device_that_is_back_without_its_channels_is_told(
             session.close()
 
 
-def test_a_device_that_is_back_without_its_input_plays(
+def test_a_device_that_returns_without_its_input_plays(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = within(monkeypatch, JackServer(captures=2))

@@ -1,4 +1,4 @@
-"""On a real audio server with a real clock: JACK and its dummy driver."""
+"""Playing on a real audio server with a real clock: JACK with its dummy driver."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ with Session(sys.argv[1], blocksize=int(sys.argv[2])) as session:
 @pytest.mark.parametrize(
     ("rate", "block", "asked"), [(48_000, 64, 0), (48_000, 64, 64), (48_000, 128, 100), (44_100, 256, 0)]
 )
-def test_it_plays_on_jack_at_any_block(models: dict[str, Path], rate: int, block: int, asked: int) -> None:
+def test_jack_is_played_without_underruns_at_any_block_size(
+    models: dict[str, Path], rate: int, block: int, asked: int
+) -> None:
     with JackServer(rate=rate, block=block) as server:
         done = subprocess.run(
             [sys.executable, "-c", PLAY, str(models["tone"]), str(asked)],
@@ -53,8 +55,8 @@ def test_it_plays_on_jack_at_any_block(models: dict[str, Path], rate: int, block
     assert -14 < told["level_db"] < -10
 
 
-def test_a_server_that_is_not_there_is_no_noise(models: dict[str, Path]) -> None:
-    """JACK and ALSA write to the terminal, past Python, when there is nothing to play on; players needn't read it."""
+def test_a_missing_server_prints_nothing(models: dict[str, Path]) -> None:
+    """JACK and ALSA write to the terminal from C when they find no server or card; that is suppressed."""
     done = subprocess.run(
         [sys.executable, "-m", "realtime.cli", "--list-devices"],
         capture_output=True,

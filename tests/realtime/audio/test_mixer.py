@@ -1,4 +1,4 @@
-"""The callback, driven from Python on the arrays it plays from: what is heard, block by block."""
+"""The callback, called from Python on its own arrays, block by block."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ AHEAD = 256
 
 
 class Bench:
-    """A mixer with one deck whose ring the test fills."""
+    """A mixer with one deck, whose ring is filled by the test."""
 
     def __init__(self, registry: Registry, *, channels: int = 2, inside: int = 1) -> None:
         self.stream = Segment.create(Geometry("stream", channels, HISTORY), registry)
@@ -49,7 +49,7 @@ class Bench:
         assert rings.push_audio(self.deck["ring_index"], self.deck["ring"], audio.shape[0], audio)
 
     def play(self, *blocks: int) -> np.ndarray:
-        """Play blocks and give what was heard [shape=(frames, channels)]."""
+        """Play blocks and return the output [shape=(frames, channels)]."""
         heard = []
         for frames in blocks:
             out = np.full(frames * self.channels, np.nan, np.float32)
@@ -75,7 +75,7 @@ def tone(frames: int, frequency: float = 1000.0, level: float = 0.5, start: int 
 
 
 def steepest(level: float, frequency: float = 1000.0) -> float:
-    """Largest step from sample to sample of a tone."""
+    """Return the largest step between samples of a tone."""
     return level * 2 * np.pi * frequency / RATE
 
 
@@ -96,7 +96,7 @@ def test_a_tone_passes_unchanged_but_for_the_dc_filter(bench: Bench) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(blocks=st.lists(st.integers(1, 400), min_size=1, max_size=30))
-def test_the_sound_does_not_depend_on_the_blocks(tmp_path_factory: pytest.TempPathFactory, blocks: list[int]) -> None:
+def test_the_output_does_not_depend_on_the_blocks(tmp_path_factory: pytest.TempPathFactory, blocks: list[int]) -> None:
     registry = Registry(tmp_path_factory.mktemp("blocks"))
     x, heard = tone(sum(blocks) + AHEAD), []
     for cut in (blocks, [1] * sum(blocks)):
@@ -110,8 +110,8 @@ def test_the_sound_does_not_depend_on_the_blocks(tmp_path_factory: pytest.TempPa
 
 
 @pytest.mark.parametrize("frames", [64, 100, 441])
-def test_an_underrun_is_counted_and_never_steps(bench: Bench, frames: int) -> None:
-    """Frames come for a while, fail in the middle of a wave, and come again."""
+def test_an_underrun_is_counted_and_makes_no_step(bench: Bench, frames: int) -> None:
+    """The ring runs empty in the middle of a wave, and is filled again."""
     bench.push(tone(5003))
     before = bench.play(*[frames] * (5003 // frames + 12))[:, 0]
     bench.push(tone(5000, start=977))
@@ -125,7 +125,7 @@ def test_an_underrun_is_counted_and_never_steps(bench: Bench, frames: int) -> No
     assert np.abs(silence).max() < 0.01, "the missing deck is not silent"
 
 
-def test_a_deck_is_faded_in_and_waits_for_its_mark(bench: Bench) -> None:
+def test_a_deck_is_faded_in_once_its_ring_holds_the_look_ahead(bench: Bench) -> None:
     bench.push(tone(AHEAD - 1) + 0.3)
     assert not bench.play(64).any()
     bench.push(tone(AHEAD, start=AHEAD - 1) + 0.3)
@@ -134,7 +134,7 @@ def test_a_deck_is_faded_in_and_waits_for_its_mark(bench: Bench) -> None:
     assert np.abs(heard).max() > 0.05
 
 
-def test_no_number_reaches_the_device_but_numbers(bench: Bench) -> None:
+def test_nan_and_infinity_never_reach_the_device(bench: Bench) -> None:
     x = tone(4096)
     x[1000:1010] = np.nan
     x[2000] = np.inf
@@ -145,7 +145,7 @@ def test_no_number_reaches_the_device_but_numbers(bench: Bench) -> None:
     assert np.abs(heard[3000:3800]).max() > 0.4, "the sound did not come back"
 
 
-def test_the_limiter_holds_the_ceiling_and_lets_go(bench: Bench) -> None:
+def test_the_limiter_holds_the_ceiling_and_releases(bench: Bench) -> None:
     bench.push(np.concatenate([tone(9600, level=4.0), tone(20_000, level=0.25)]))
     heard = bench.play(*[64] * 450)[:, 0]
     assert np.abs(heard).max() <= CEILING + 1e-6
@@ -154,12 +154,12 @@ def test_the_limiter_holds_the_ceiling_and_lets_go(bench: Bench) -> None:
     assert bench.stream["stream"][0]["limited"] > 0
 
 
-def test_a_constant_offset_is_taken_away(bench: Bench) -> None:
+def test_a_constant_offset_is_removed(bench: Bench) -> None:
     bench.push(np.full(30_000, 0.5))
     assert np.abs(bench.play(*[64] * 450)[-64:]).max() < 1e-3
 
 
-def test_mute_and_gain_never_step(bench: Bench) -> None:
+def test_mute_and_gain_make_no_step(bench: Bench) -> None:
     bench.push(tone(32_000))
     heard = [bench.play(*[64] * 50)]
     bench.mixer.command(MUTE, 1)
@@ -175,8 +175,8 @@ def test_mute_and_gain_never_step(bench: Bench) -> None:
     assert steps.max() <= 1.1 * steepest(0.5)
 
 
-def test_two_decks_cross_without_a_step_and_without_a_hole(registry: Registry) -> None:
-    """Two tones far apart in pitch, faded one into the other at equal power."""
+def test_two_decks_crossfade_at_constant_power(registry: Registry) -> None:
+    """Two noises, crossfaded at equal power."""
     bench = Bench(registry)
     other = Segment.create(Geometry("deck", 1, RING), registry)
     other["deck"][0]["lookahead"] = AHEAD
@@ -195,7 +195,7 @@ def test_two_decks_cross_without_a_step_and_without_a_hole(registry: Registry) -
     other.close()
 
 
-def test_stereo_stays_stereo_and_one_channel_hears_both(registry: Registry) -> None:
+def test_stereo_stays_stereo_and_is_mixed_down_for_one_channel(registry: Registry) -> None:
     both = np.stack([tone(4800, 500), tone(4800, 2000)])
     heard = {}
     for channels in (1, 2):
@@ -210,7 +210,7 @@ def test_stereo_stays_stereo_and_one_channel_hears_both(registry: Registry) -> N
 
 
 def log(bench: Bench) -> list[tuple[int, int, float]]:
-    """Take what the callback noted: sample, kind, value."""
+    """Take the callback's log: sample position, kind, value."""
     index, entries = bench.stream["log_index"], bench.stream["log"]
     into = np.zeros(rings.fill(index), entries.dtype)
     rings.pop_events(index, entries, into)
@@ -225,7 +225,7 @@ command = st.tuples(
 
 @settings(max_examples=40, deadline=None)
 @given(asked=st.lists(command, max_size=12), blocks=st.lists(st.integers(1, 400), min_size=1, max_size=20))
-def test_commands_act_at_their_sample_whatever_the_blocks(
+def test_commands_act_at_their_sample_position_whatever_the_blocks(
     tmp_path_factory: pytest.TempPathFactory, asked: list[tuple[int, tuple[int, float]]], blocks: list[int]
 ) -> None:
     registry = Registry(tmp_path_factory.mktemp("commands"))
@@ -242,12 +242,12 @@ def test_commands_act_at_their_sample_whatever_the_blocks(
         bench.close()
     registry.close()
     np.testing.assert_array_equal(*heard)
-    due = sorted((one for one in asked if one[0] < frames), key=lambda one: one[0])  # stable: equals keep their order
+    due = sorted((one for one in asked if one[0] < frames), key=lambda one: one[0])  # equal ones keep their order
     assert noted[0] == noted[1] == [(sample, kind, value) for sample, (kind, value) in due]
 
 
 @pytest.mark.parametrize("over", [1, 64, 1000])
-def test_a_fade_takes_its_time_and_not_a_sample_more(bench: Bench, over: int) -> None:
+def test_a_fade_takes_exactly_its_time(bench: Bench, over: int) -> None:
     bench.push(tone(4000))
     bench.play(64, 64)
     bench.mixer.command(FADE, 0.25, over=over, sample=200)
@@ -262,8 +262,8 @@ def test_a_fade_takes_its_time_and_not_a_sample_more(bench: Bench, over: int) ->
     assert set(gains[begin + over :]) == {0.25}
 
 
-def test_more_commands_than_fit_wait_and_none_is_lost_or_changes_its_place(bench: Bench) -> None:
-    """The callback's memory is full of what is due later, and the ring behind it is full as well."""
+def test_commands_beyond_the_callbacks_queue_wait_in_order(bench: Bench) -> None:
+    """The callback's queue of later commands is full, and so is the ring before it."""
     fits = PENDING + COMMANDS
     for k in range(PENDING):
         assert bench.mixer.command(GAIN, 1.0 + k, sample=1000)
@@ -283,7 +283,7 @@ def test_more_commands_than_fit_wait_and_none_is_lost_or_changes_its_place(bench
     assert bench.stream["stream"][0]["gain"] == late[-1]
 
 
-def test_the_log_tells_what_became_of_a_deck(bench: Bench) -> None:
+def test_the_log_holds_every_change_of_a_deck(bench: Bench) -> None:
     bench.deck["deck"][0]["number"] = 7
     bench.push(tone(500))
     bench.play(*[64] * 20)
@@ -295,7 +295,7 @@ def test_the_log_tells_what_became_of_a_deck(bench: Bench) -> None:
     assert kinds == [(0, PLUGGED), (0, OPENED), (500, UNDERRUN), (1280, OPENED), (1344, UNPLUGGED)]
 
 
-def test_a_deck_whose_device_died_is_gone_before_it_is_plugged_in_again(bench: Bench) -> None:
+def test_after_a_device_died_its_decks_are_logged_as_unplugged_first(bench: Bench) -> None:
     bench.push(tone(2 * AHEAD))
     bench.play(AHEAD)
     bench.stream["slots"]["active"] = 0
@@ -307,7 +307,7 @@ def test_a_deck_whose_device_died_is_gone_before_it_is_plugged_in_again(bench: B
     assert kinds == [(0, PLUGGED), (0, OPENED), (AHEAD, UNPLUGGED), (AHEAD, PLUGGED), (AHEAD, OPENED)]
 
 
-def test_a_deck_that_is_plugged_in_and_faded_at_once_is_noted_before_the_fade(registry: Registry) -> None:
+def test_a_deck_that_is_plugged_in_and_faded_at_once_is_logged_before_the_fade(registry: Registry) -> None:
     bench = Bench(registry)
     bench.mixer.command(FADE, 0.5, over=100, sample=32)
     bench.play(16)
@@ -317,7 +317,7 @@ def test_a_deck_that_is_plugged_in_and_faded_at_once_is_noted_before_the_fade(re
     bench.close()
 
 
-def test_a_log_that_nobody_reads_disturbs_nothing(registry: Registry) -> None:
+def test_a_full_log_does_not_change_the_output(registry: Registry) -> None:
     x, heard = tone(LOG + 2000), []
     for read in (True, False):
         bench = Bench(registry)
@@ -335,7 +335,7 @@ def test_a_log_that_nobody_reads_disturbs_nothing(registry: Registry) -> None:
     np.testing.assert_array_equal(*heard)
 
 
-def test_history_and_meters_tell_what_was_heard(bench: Bench) -> None:
+def test_history_and_meters_agree_with_the_output(bench: Bench) -> None:
     bench.push(tone(48_000, level=0.5)[: RING - 1])
     heard = bench.play(*[64] * 500)
     np.testing.assert_array_equal(bench.stream["history"][: len(heard)], heard)
@@ -344,7 +344,7 @@ def test_history_and_meters_tell_what_was_heard(bench: Bench) -> None:
     assert 10 * np.log10(power) == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=1.0)
 
 
-def test_a_deck_learns_where_on_the_time_line_it_sounds(bench: Bench) -> None:
+def test_a_deck_gets_the_sample_position_of_its_ring(bench: Bench) -> None:
     bench.play(*[64] * 10)
     bench.push(tone(2000))
     bench.play(64, 64)

@@ -33,7 +33,7 @@ with (
     segment["events"][0] = (0, deck.engine.table["/latent/1"].index, 0.5)
     segment["event_index"][:] = 0
     segment["event_index"][int(sys.argv[3])] = 1
-    segment["ring_index"][int(sys.argv[4])] = 1  # somebody hears it: now it follows the live input
+    segment["ring_index"][int(sys.argv[4])] = 1  # it is being played: from now on it follows the live input
     deck.step()
     print(json.dumps([before, compiled(), deck.engine.values["/latent/1"], int(deck.state["lost_done"])]))
 registry.close()

@@ -1,4 +1,4 @@
-"""Look-ahead: how far decks decode ahead, when that is too little, and what is learned from it."""
+"""Look-ahead: its size, underruns when it is too small, and its extension."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ RATE, HOP = 48_000, 128  # of the level model
 
 
 def ahead(stage: VirtualStage) -> int:
-    """Give the samples that deck A keeps in its ring."""
+    """Return the look-ahead of deck A in samples."""
     return int(stage.session.deck.state["lookahead"])
 
 
 def settle(stage: VirtualStage) -> None:
-    """Let the extra look-ahead of a start end."""
+    """Wait until the extension after a start is over."""
     stage.play(LOADING_S + 0.1)
 
 
@@ -29,13 +29,13 @@ def blocks(milliseconds: float, block: int = BLOCK) -> int:
 
 
 @pytest.mark.parametrize("block", [64, 100, 128, 480])
-def test_whole_blocks_that_last_three_milliseconds_are_decoded_ahead(models: dict[str, Path], block: int) -> None:
+def test_the_look_ahead_is_whole_blocks_of_at_least_three_milliseconds(models: dict[str, Path], block: int) -> None:
     with still(models["level"], blocksize=block) as stage:
         settle(stage)
         assert ahead(stage) == blocks(MARGIN_MS, block)
 
 
-def test_two_decodes_are_decoded_ahead_where_that_is_more(models: dict[str, Path]) -> None:
+def test_the_look_ahead_covers_two_decodes_of_a_slow_model(models: dict[str, Path]) -> None:
     with still(models["level"], cost_ms=2.2) as stage:
         settle(stage)
         stage.play(1.0)
@@ -43,7 +43,7 @@ def test_two_decodes_are_decoded_ahead_where_that_is_more(models: dict[str, Path
         assert ahead(stage) == blocks(2 * 2.2)
 
 
-def test_a_start_is_braced_for_half_a_second(models: dict[str, Path]) -> None:
+def test_the_look_ahead_is_extended_for_half_a_second_after_a_start(models: dict[str, Path]) -> None:
     with still(models["level"], library=models["level"].parent) as stage:
         assert ahead(stage) == blocks(LOADING_MS + MARGIN_MS)
         stage.play(LOADING_S - 0.05)
@@ -54,7 +54,7 @@ def test_a_start_is_braced_for_half_a_second(models: dict[str, Path]) -> None:
         assert ahead(stage) == blocks(LOADING_MS + MARGIN_MS), "the load of another deck is more work too"
 
 
-def test_a_delay_within_the_look_ahead_is_not_heard_and_a_longer_one_is_one_underrun(models: dict[str, Path]) -> None:
+def test_a_stall_within_the_look_ahead_is_inaudible_and_a_longer_one_is_one_underrun(models: dict[str, Path]) -> None:
     with still(models["level"]) as stage:
         settle(stage)
         stage.deck().stall(ahead(stage) - BLOCK)
@@ -66,7 +66,7 @@ def test_a_delay_within_the_look_ahead_is_not_heard_and_a_longer_one_is_one_unde
         assert stage.session.deck.state["missing"] == BLOCK
 
 
-def test_each_underrun_widens_the_look_ahead_unless_it_is_locked(models: dict[str, Path]) -> None:
+def test_each_underrun_extends_the_look_ahead_unless_it_is_locked(models: dict[str, Path]) -> None:
     with still(models["level"]) as stage:
         settle(stage)
         learned = 0
@@ -79,7 +79,7 @@ def test_each_underrun_widens_the_look_ahead_unless_it_is_locked(models: dict[st
         assert stage.session.status().underruns == 6
 
 
-def test_the_look_ahead_is_at_least_what_is_asked_for_and_exactly_that_when_locked(models: dict[str, Path]) -> None:
+def test_the_look_ahead_is_at_least_its_parameter_and_equal_to_it_when_locked(models: dict[str, Path]) -> None:
     with still(models["level"]) as stage:
         settle(stage)
         safe = ahead(stage)
@@ -101,17 +101,17 @@ def test_the_look_ahead_follows_a_device_that_asks_for_larger_blocks(models: dic
     with still(models["level"]) as stage:
         settle(stage)
         stage.block = 512
-        stage.play(0.1)  # in which the first of them may come too early
+        stage.play(0.1)  # the first block may come too early
         underruns = stage.session.status().underruns
         assert ahead(stage) == (1 + underruns) * 512
         stage.play(1.0)
         assert stage.session.status().underruns == underruns <= 1
 
 
-def test_the_time_to_the_speaker_is_the_sum_of_the_parts_that_are_shown(models: dict[str, Path]) -> None:
+def test_the_latency_is_the_sum_of_its_parts(models: dict[str, Path]) -> None:
     with still(models["level"]) as stage:
         settle(stage)
-        stage.play(1.0)  # what is shown is an average
+        stage.play(1.0)  # the status shows averages
         shown = stage.session.latency_ms()
         assert shown["wait for the next frame"] == pytest.approx(1000 * (HOP / 2 + BLOCK) / RATE)
         assert shown["decoded ahead"] == pytest.approx(1000 * (ahead(stage) - HOP) / RATE, abs=1000 * HOP / RATE)

@@ -1,4 +1,4 @@
-"""What is heard without a stage is what the stage plays, sample for sample."""
+"""Offline playing gives the samples of the stage."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ import soundfile as sf
 from realtime import Session
 from realtime.decks.offline import Offline
 from realtime.engine.engine import Engine
-from realtime.latent.walk import spherical
 from realtime.session.session_file import DeckEntry, SessionFile, sha256, write
 from tests import reference
 from tests.eventually import eventually
 
 RATE, SECONDS, SEED = 48_000, 1.5, 7
-AHEAD = {"/ahead": 16_384.0}  # so that nothing is late, however busy the machine is
+AHEAD = {"/ahead": 16_384.0}  # so that nothing is late on a busy machine
 
 
 def on_stage(model: Path, folder: Path, knobs: dict[str, float]) -> np.ndarray:
-    """Play a model from rest with these knobs, and give what was recorded from the first sound on."""
+    """Play a model from rest with these values, and return the recording from the first sound on."""
     recording, show = folder / "played.wav", folder / "show.json"
     deck = DeckEntry(model=model.stem, path=str(model), sha256=sha256(model), values=knobs)
     write(show, SessionFile(host=AHEAD, decks={"a": deck}))
@@ -55,7 +54,7 @@ def offline(model: Path, knobs: dict[str, float], channels: int | None = None) -
         ("stereo", {"/walk/speed": 4.0, "/walk/seed": 7.0, "/latent/1/bias": 2.0}),
     ],
 )
-def test_a_walk_gives_the_samples_that_the_stage_records(
+def test_offline_gives_the_samples_that_the_stage_records(
     models: dict[str, Path], tmp_path: Path, name: str, knobs: dict[str, float]
 ) -> None:
     model = tmp_path / f"{name}.onnx"
@@ -67,14 +66,14 @@ def test_a_walk_gives_the_samples_that_the_stage_records(
     assert np.abs(found - wanted).max() <= 1e-5
 
 
-def test_mono_sounds_as_on_either_side(models: dict[str, Path]) -> None:
+def test_mono_is_equal_on_both_channels(models: dict[str, Path]) -> None:
     knobs = {"/latent/1": 3.0}
     one, two = offline(models["level"], knobs), offline(models["level"], knobs, channels=2)
     assert one.shape == (len(two), 1)
     assert (one == two).all()
 
 
-def test_frames_longer_than_a_portion_of_the_ring_sound_as_short_ones(tmp_path: Path) -> None:
+def test_frames_longer_than_a_part_of_the_ring_are_played_whole(tmp_path: Path) -> None:
     heard = []
     for hop in (20_000, 200):
         engine = Engine(reference.level_model(tmp_path / f"{hop}.onnx", hop=hop), RATE)
@@ -85,20 +84,3 @@ def test_frames_longer_than_a_portion_of_the_ring_sound_as_short_ones(tmp_path: 
         heard.append(np.concatenate([stage.next() for _ in range(40_000 // hop)]))
     assert np.abs(heard[0]).max() > 0.1
     assert (heard[0] == heard[1]).all()
-
-
-def test_between_two_points_of_one_distance_that_distance_is_kept() -> None:
-    rng = np.random.default_rng(0)
-    begin, end = rng.standard_normal((2, 16))
-    end *= np.linalg.norm(begin) / np.linalg.norm(end)
-    way = [spherical(begin, end, t) for t in np.linspace(0, 1, 11)]
-    assert np.linalg.norm(way, axis=1) == pytest.approx(np.linalg.norm(begin))
-    assert np.allclose(way[0], begin)
-    assert np.allclose(way[-1], end)
-    steps = np.linalg.norm(np.diff(way, axis=0), axis=1)
-    assert steps == pytest.approx(steps[0])
-
-
-def test_from_the_centre_the_way_is_straight() -> None:
-    end = np.array([1.0, 2.0, -1.0])
-    assert np.allclose(spherical(np.zeros(3), end, 0.25), end / 4)

@@ -1,4 +1,4 @@
-"""Two decks, and one model that replaces another: no gap, no step, and the other deck is not touched."""
+"""Two decks: a model is replaced without a gap or a step, and the other deck is unaffected."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory, models: dict[str, Path]) -> Path:
-    """A library: two tones that cannot be confused, and a file that is no model."""
+    """A library with two tones of different pitch, and a file that is no model."""
     folder = tmp_path_factory.mktemp("library")
     reference.tone_model(folder / "low.onnx", frequency=500.0)
     reference.tone_model(folder / "high.onnx", frequency=3000.0)
@@ -49,12 +49,12 @@ def stage(shelf: Path) -> Iterator[VirtualStage]:
 
 
 def last(stage: VirtualStage, samples: int = 4800) -> np.ndarray:
-    """Give what sounded last."""
+    """Return the latest output."""
     return heard(stage.session, stage.clock - samples, stage.clock)
 
 
 @pytest.mark.parametrize("fade_ms", [100.0, 300.0])
-def test_a_model_takes_over_without_a_gap_or_a_step(stage: VirtualStage, fade_ms: float) -> None:
+def test_a_model_is_swapped_without_a_gap_or_a_step(stage: VirtualStage, fade_ms: float) -> None:
     steepest = TONE * 2 * np.pi * 3000 / RATE
     stage.session.set("/model/fade", fade_ms)
     for name, frequency, other in (("high", 3000, 500), ("low", 500, 3000), ("high", 3000, 500)):
@@ -70,7 +70,7 @@ def test_a_model_takes_over_without_a_gap_or_a_step(stage: VirtualStage, fade_ms
     assert stage.session.status().underruns == 0
 
 
-def test_knobs_keep_their_value_across_models(stage: VirtualStage) -> None:
+def test_parameters_keep_their_values_across_models(stage: VirtualStage) -> None:
     session = stage.session
     session.set("/smoothing", 77)
     session.set("/latent/2", 1.5)
@@ -98,7 +98,7 @@ def test_a_model_that_fails_leaves_the_old_one_playing(stage: VirtualStage) -> N
     assert share(last(stage), 500) > 0.3
 
 
-def test_two_decks_have_their_own_addresses_and_the_focus_moves_the_plain_ones(stage: VirtualStage) -> None:
+def test_decks_have_their_own_addresses_and_plain_ones_follow_the_focus(stage: VirtualStage) -> None:
     session = stage.session
     session.load("level", letter="b").result(20)
     session.set("/a/loudness", -30)
@@ -115,7 +115,7 @@ def test_two_decks_have_their_own_addresses_and_the_focus_moves_the_plain_ones(s
 
 
 @pytest.mark.parametrize(("place", "low", "high"), [(0.0, 1.0, 0.0), (0.5, 0.707, 0.707), (1.0, 0.0, 1.0)])
-def test_the_crossfader_goes_from_one_deck_to_the_other(
+def test_the_crossfader_fades_from_one_deck_to_the_other(
     stage: VirtualStage, place: float, low: float, high: float
 ) -> None:
     stage.session.load("high", letter="b").result(20)
@@ -126,7 +126,7 @@ def test_the_crossfader_goes_from_one_deck_to_the_other(
 
 
 def test_a_deck_that_dies_leaves_the_other_untouched(shelf: Path) -> None:
-    """Deck A alone, and deck A beside a deck B that is killed, are the same to the sample."""
+    """Deck A gives the same samples alone and beside a deck B that is killed."""
 
     def play(kill: bool) -> np.ndarray:
         with still(shelf / "low.onnx", library=shelf) as stage:
@@ -165,7 +165,7 @@ def test_a_deck_comes_back_every_time_its_process_is_killed(shelf: Path) -> None
         assert sum("died" in note for note in session.notes) == 4
 
 
-def test_a_deck_that_cannot_keep_up_is_muted_with_the_reason_and_heard_again(stage: VirtualStage) -> None:
+def test_a_deck_that_is_too_slow_is_muted_with_the_reason_until_it_keeps_up(stage: VirtualStage) -> None:
     deadline = 1000 * 256 / RATE
     stage.deck().cost_ms = 1.5 * deadline
     stage.play(TOO_SLOW_S + 0.5)
@@ -189,7 +189,7 @@ def test_a_deck_that_is_slow_for_a_moment_is_not_muted(stage: VirtualStage) -> N
     assert share(last(stage), 500) > 0.3
 
 
-def test_the_library_knows_its_files_and_the_bundled_ones(shelf: Path, tmp_path: Path) -> None:
+def test_the_library_lists_its_files_and_the_bundled_models(shelf: Path, tmp_path: Path) -> None:
     library = Library(shelf)
     assert {"low", "high", "level", "broken", "orchestra"} <= set(library.names())
     assert library.find("low.onnx") == shelf / "low.onnx"
@@ -213,7 +213,7 @@ with Session(sys.argv[1]) as session:
 """
 
 
-def test_a_server_that_is_killed_is_waited_for_and_found_again(shelf: Path) -> None:
+def test_a_server_that_is_killed_is_used_again_once_it_is_back(shelf: Path) -> None:
     server = JackServer()
     with server:
         player = subprocess.Popen(
@@ -243,7 +243,7 @@ def test_a_server_that_is_killed_is_waited_for_and_found_again(shelf: Path) -> N
             player.wait()
 
 
-def test_only_the_model_that_was_asked_for_last_is_loaded(models: dict[str, Path]) -> None:
+def test_only_the_model_asked_for_last_is_loaded(models: dict[str, Path]) -> None:
     with still(models["level"], library=models["level"].parent) as stage:
         with stage.session.rack.players["a"].lock:  # nothing is loaded until all have been asked for
             asked = [stage.session.load(name) for name in ("tone", *["stereo"] * 50, "tone")]

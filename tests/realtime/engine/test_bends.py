@@ -1,4 +1,4 @@
-"""Bent layers on stage: free and unheard at rest, heard in the next hop, and the same again in a take."""
+"""Bent layers on the stage: no effect and no cost at rest, effect in the next hop, and the same samples in a take."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ def layered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def turn(engine: Engine, **knobs: float) -> None:
-    """Turn knobs of layers: `out_scale` is `/bend/out/scale`."""
+    """Set parameters of layers: `out_scale` is `/bend/out/scale`."""
     for knob, value in knobs.items():
         engine.apply(engine.table["/bend/" + knob.replace("_", "/")].index, value)
 
 
 def settled(layered: dict[str, Path], **knobs: float) -> np.ndarray:
-    """Give a hop of a model whose latent stands still, after knobs have been turned and smoothed."""
+    """Return a hop of a model with a constant latent, after parameters were set and smoothed."""
     engine = still(Engine(layered["bent"], RATE))
     turn(engine, **knobs)
     return play(engine, 600)[0, -HOP:]
 
 
-# Rows
+# Parameters
 
 
-def test_a_layer_has_five_rows_whose_ranges_are_the_models(layered: dict[str, Path]) -> None:
+def test_a_layer_has_five_parameters_with_the_models_ranges(layered: dict[str, Path]) -> None:
     card = load(layered["bent"])[1]
     rows = table(card)
     knobs = ("scale", "shift", "amount", "seed", "channel")
@@ -71,7 +71,7 @@ def test_a_layer_has_five_rows_whose_ranges_are_the_models(layered: dict[str, Pa
     assert all(row.text.endswith(".") for row in rows.bends)
 
 
-def test_a_layout_has_a_page_of_them(layered: dict[str, Path]) -> None:
+def test_a_layout_has_a_page_of_bends(layered: dict[str, Path]) -> None:
     rows: Table = table(load(layered["bent"])[1])
     (page,) = [page for page in pages(rows) if page.title == "B bend"]
     groups = [group for line in page.lines for group in line]
@@ -86,13 +86,13 @@ def test_a_layout_has_a_page_of_them(layered: dict[str, Path]) -> None:
 # At rest
 
 
-def test_at_rest_a_deck_gives_the_samples_of_the_model_that_is_not_bent(layered: dict[str, Path]) -> None:
+def test_at_rest_a_deck_gives_the_samples_of_the_unbent_model(layered: dict[str, Path]) -> None:
     one, other = Engine(layered["bent"], 44_100, seed=4), Engine(layered["plain"], 44_100, seed=4)
     one.decoder.warm()
     np.testing.assert_array_equal(play(one, 100), play(other, 100))
 
 
-def test_what_is_turned_back_comes_to_rest_exactly(layered: dict[str, Path]) -> None:
+def test_a_bend_that_is_reset_returns_to_rest_exactly(layered: dict[str, Path]) -> None:
     bent, plain = Engine(layered["bent"], RATE, seed=4), Engine(layered["plain"], RATE, seed=4)
     turn(bent, front_scale=-2.0, body_shift=0.5, out_scale=3.0, out_amount=0.4)
     assert np.abs(play(bent, 40) - play(plain, 40)).max() > 0.01
@@ -102,16 +102,16 @@ def test_what_is_turned_back_comes_to_rest_exactly(layered: dict[str, Path]) -> 
     np.testing.assert_array_equal(play(bent, 100), play(plain, 100))
 
 
-def test_knobs_that_only_choose_channels_leave_the_model_at_rest(layered: dict[str, Path]) -> None:
+def test_choosing_channels_alone_leaves_the_model_at_rest(layered: dict[str, Path]) -> None:
     bent, plain = Engine(layered["bent"], RATE, seed=4), Engine(layered["plain"], RATE, seed=4)
     turn(bent, front_amount=0.3, body_seed=9, out_channel=5)
     np.testing.assert_array_equal(play(bent, 60), play(plain, 60))
 
 
-# Turned
+# Bent
 
 
-def test_a_knob_is_heard_in_the_next_hop_and_gets_there_in_its_time(layered: dict[str, Path]) -> None:
+def test_a_bend_acts_in_the_next_hop_and_is_smoothed(layered: dict[str, Path]) -> None:
     bent, plain = still(Engine(layered["bent"], RATE)), still(Engine(layered["plain"], RATE))
     np.testing.assert_array_equal(play(bent, 10), play(plain, 10))
     turn(bent, out_scale=0.0)
@@ -132,7 +132,7 @@ def test_switching_between_the_two_graphs_makes_no_step(layered: dict[str, Path]
     assert np.abs(np.diff(np.concatenate(parts, axis=1)[0])).max() < 1.5 * own
 
 
-def test_all_channels_one_channel_or_some_of_them(layered: dict[str, Path]) -> None:
+def test_a_bend_reaches_all_channels_one_channel_or_a_share(layered: dict[str, Path]) -> None:
     """A channel of `out` is a sample of the hop."""
     rest = settled(layered)
     np.testing.assert_allclose(settled(layered, out_scale=-1.0), -rest, atol=1e-6)
@@ -149,9 +149,7 @@ def test_all_channels_one_channel_or_some_of_them(layered: dict[str, Path]) -> N
 
 
 @given(channels=st.integers(1, 300), seed=st.integers(0, 2**31 - 1), a=st.floats(0, 1), b=st.floats(0, 1))
-def test_turning_the_amount_up_reaches_one_channel_after_the_other(
-    channels: int, seed: int, a: float, b: float
-) -> None:
+def test_a_rising_amount_reaches_one_channel_after_the_other(channels: int, seed: int, a: float, b: float) -> None:
     places = channel_order(channels, seed)
     low, high = (channel_weights(places, amount) for amount in sorted((a, b)))
     assert low.sum() == pytest.approx(min(a, b) * channels, abs=1e-6)
@@ -161,7 +159,7 @@ def test_turning_the_amount_up_reaches_one_channel_after_the_other(
     assert np.abs(high - low).sum() == pytest.approx(abs(a - b) * channels, abs=1e-6)
 
 
-def test_bends_glide_and_are_brought_back_with_the_models_memory(layered: dict[str, Path]) -> None:
+def test_bends_are_ramped_and_restored_with_the_state(layered: dict[str, Path]) -> None:
     engine = Engine(layered["bent"], RATE, seed=3)
     turn(engine, front_scale=0.0, out_amount=0.5, out_scale=-1.0)
     play(engine, 30)
@@ -179,7 +177,7 @@ def test_bends_glide_and_are_brought_back_with_the_models_memory(layered: dict[s
         np.testing.assert_array_equal(again[:, engine.hop :], then[:, engine.hop :])
 
 
-def test_a_model_is_checked_as_it_is_when_it_is_bent(layered: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pre_show_check_measures_the_bent_model(layered: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     rested: list[bool] = []
     following = Engine.next
 
@@ -194,7 +192,7 @@ def test_a_model_is_checked_as_it_is_when_it_is_bent(layered: dict[str, Path], m
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells and takes back how urgent a thread is")
-def test_what_checks_is_as_urgent_afterwards_as_anything(layered: dict[str, Path]) -> None:
+def test_the_pre_show_check_returns_to_ordinary_priority(layered: dict[str, Path]) -> None:
     measure(layered["bent"], seconds=0.1)
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
@@ -202,8 +200,8 @@ def test_what_checks_is_as_urgent_afterwards_as_anything(layered: dict[str, Path
 # On stage
 
 
-def test_a_session_plays_a_turned_knob_from_the_very_next_hop_on(layered: dict[str, Path]) -> None:
-    """Before the master, a still latent sounds the same in each hop; the first that differs is the next one decoded."""
+def test_a_session_plays_a_bend_from_the_next_hop_on(layered: dict[str, Path]) -> None:
+    """Before the master, a constant latent gives equal hops; the first that differs is the next one decoded."""
     with still_stage(layered["bent"]) as stage:
         session = stage.session
         stage.play(0.5)
@@ -241,7 +239,7 @@ def test_a_layer_and_patterns_of_layers_are_bent_over_osc(layered: dict[str, Pat
         assert level() > 1e-3
 
 
-def test_a_take_with_turned_layers_is_rendered_as_it_was_heard(layered: dict[str, Path], tmp_path: Path) -> None:
+def test_a_take_with_bends_is_rendered_to_the_same_samples(layered: dict[str, Path], tmp_path: Path) -> None:
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     shutil.copy(layered["bent"], shelf / "bent.onnx")

@@ -1,4 +1,4 @@
-"""A model made to stream: any cut gives the same samples, and what goes wrong is said."""
+"""Streaming of `decode`: chunked equals whole, and errors are clear."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def cut(decoder: Decoder, latents: np.ndarray, controls: np.ndarray, sizes: list
 
 
 @pytest.mark.parametrize("size", [1, 7, 32, 128])
-def test_the_bundled_model_gives_the_same_audio_at_every_cut(models: dict[str, Path], size: int) -> None:
+def test_any_division_into_chunks_gives_the_same_audio(models: dict[str, Path], size: int) -> None:
     decoder = Decoder(models["bundled"])
     latents, controls = latents_for(decoder, FRAMES), controls_for(decoder, FRAMES)
     whole = decoder.render(latents, controls)
@@ -51,9 +51,7 @@ def test_the_bundled_model_gives_the_same_audio_at_every_cut(models: dict[str, P
 
 @settings(max_examples=15, deadline=None)
 @given(edges=st.sets(st.integers(1, 119), max_size=30), seed=st.integers(0, 1000))
-def test_random_cuts_of_the_bundled_model_give_the_same_audio(
-    models: dict[str, Path], edges: set[int], seed: int
-) -> None:
+def test_random_chunks_give_the_same_audio(models: dict[str, Path], edges: set[int], seed: int) -> None:
     decoder = Decoder(models["bundled"])
     latents, controls = latents_for(decoder, 120, seed), controls_for(decoder, 120, seed)
     whole = decoder.render(latents, controls)
@@ -62,8 +60,8 @@ def test_random_cuts_of_the_bundled_model_give_the_same_audio(
     np.testing.assert_allclose(cut(decoder, latents, controls, sizes), whole, atol=1e-5)
 
 
-def test_the_graph_itself_gives_the_same_magnitudes_at_every_cut(models: dict[str, Path]) -> None:
-    """The deck steps a frame at a time; a host that takes more at once gets the same spectrum."""
+def test_any_division_into_chunks_gives_the_same_magnitudes(models: dict[str, Path]) -> None:
+    """A deck runs frame by frame; another host that runs more at once gets the same spectrum."""
     import onnxruntime as ort
 
     from export.format.graph import split
@@ -82,7 +80,7 @@ def test_the_graph_itself_gives_the_same_magnitudes_at_every_cut(models: dict[st
         np.testing.assert_allclose(chunked, whole, atol=1e-5 * max(1.0, np.abs(whole).max()))
 
 
-def test_a_snapshot_brings_back_the_sound(models: dict[str, Path], reference_model: Path) -> None:
+def test_a_snapshot_restores_the_sound(models: dict[str, Path], reference_model: Path) -> None:
     for path in (models["bundled"], reference_model):
         decoder = Decoder(path)
         latents, controls = latents_for(decoder, 40), controls_for(decoder, 40)
@@ -94,14 +92,14 @@ def test_a_snapshot_brings_back_the_sound(models: dict[str, Path], reference_mod
         np.testing.assert_array_equal(decoder.render(latents[:, 20:], controls[:, 20:]), first)
 
 
-def test_warming_up_leaves_no_trace(models: dict[str, Path]) -> None:
+def test_warming_up_leaves_the_state_unchanged(models: dict[str, Path]) -> None:
     warm, cold = Decoder(models["bundled"]), Decoder(models["bundled"])
     warm.warm()
     latents, controls = latents_for(warm, 20), controls_for(warm, 20)
     np.testing.assert_array_equal(warm.render(latents, controls), cold.render(latents, controls))
 
 
-def test_magnitudes_of_a_tone_sound_as_that_tone(models: dict[str, Path]) -> None:
+def test_magnitudes_of_a_tone_are_inverted_to_that_tone(models: dict[str, Path]) -> None:
     decoder = Decoder(models["tone"])
     audio = decoder.render(np.zeros((2, 200)))[0, 8192:]
     spectrum = np.abs(np.fft.rfft(audio[:32_768] * np.hanning(32_768)))
@@ -109,8 +107,8 @@ def test_magnitudes_of_a_tone_sound_as_that_tone(models: dict[str, Path]) -> Non
     assert 20 * np.log10(np.sqrt(np.mean(audio**2))) == pytest.approx(-12, abs=1.5)
 
 
-def test_a_graph_whose_hop_is_not_the_cards_is_refused(tmp_path: Path, models: dict[str, Path]) -> None:
-    """The card alone is consistent; only running the graph shows it lies."""
+def test_a_graph_with_another_hop_than_the_card_is_refused(tmp_path: Path, models: dict[str, Path]) -> None:
+    """The card is consistent in itself; only running the graph shows the contradiction."""
     for name, change in (("level", {"hop": 99}), ("tone", {"hop": 128, "spectrum": Spectrum(2048, 128)})):
         model, card = load(models[name])
         wrong = replace(card, methods={"decode": replace(card.methods["decode"], **change)})
@@ -125,7 +123,7 @@ def test_a_graph_whose_hop_is_not_the_cards_is_refused(tmp_path: Path, models: d
             assert Decoder(path).hop == 128  # magnitudes don't depend on the hop, so this card may say so
 
 
-def test_a_graph_that_onnxruntime_cannot_run_is_one_sentence(tmp_path: Path, models: dict[str, Path]) -> None:
+def test_a_graph_that_cannot_run_is_refused_in_one_sentence(tmp_path: Path, models: dict[str, Path]) -> None:
     model, _ = load(models["level"])
     model.graph.node[0].op_type = "NoSuchOperator"
     path = tmp_path / "broken.onnx"

@@ -1,4 +1,4 @@
-"""A deck's sound without its process: knobs in, audio out, and never a step that the model didn't make."""
+"""A deck's sound without its process: events in, audio out, and no steps but the model's own."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def play(engine: Engine, frames: int) -> np.ndarray:
 
 
 def still(engine: Engine) -> Engine:
-    """Turn the walk off."""
+    """Switch the walk off."""
     engine.apply(engine.table["/walk/radius"].index, 0.0)
     return engine
 
 
-def test_a_latent_is_heard_at_its_value(models: dict[str, Path]) -> None:
+def test_a_latent_reaches_the_decoder_at_its_value(models: dict[str, Path]) -> None:
     engine = still(Engine(models["level"], 48_000))
     engine.apply(engine.table["/smoothing"].index, 0.0)
     engine.apply(engine.table["/latent/1"].index, 2.5)
@@ -42,7 +42,7 @@ def test_a_step_of_a_latent_is_smoothed_over_its_time(models: dict[str, Path]) -
     assert levels[-1] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_a_latent_goes_through_its_scale_and_bias_and_then_the_smoothing(models: dict[str, Path]) -> None:
+def test_scale_and_bias_of_a_latent_act_before_its_smoothing(models: dict[str, Path]) -> None:
     engine = still(Engine(models["level"], 48_000))
     for address, value in (("/smoothing", 0), ("/latent/1", 2), ("/latent/1/scale", -0.5), ("/latent/1/bias", 3)):
         engine.apply(engine.table[address].index, value)
@@ -53,7 +53,7 @@ def test_a_latent_goes_through_its_scale_and_bias_and_then_the_smoothing(models:
     assert 0.1 < heard[-1] < heard[0] < 0.2
 
 
-def test_seeds_and_events_make_the_same_sound_again(models: dict[str, Path]) -> None:
+def test_the_same_seed_and_events_give_the_same_samples(models: dict[str, Path]) -> None:
     heard = []
     for _ in range(2):
         engine = Engine(models["bundled"], 48_000, seed=7)
@@ -65,14 +65,14 @@ def test_seeds_and_events_make_the_same_sound_again(models: dict[str, Path]) -> 
     assert np.abs(heard[0]).max() > 1e-3
 
 
-def test_the_bundled_model_sounds_by_itself_at_a_level_to_play_at(models: dict[str, Path]) -> None:
+def test_the_bundled_model_plays_by_itself_at_a_useful_level(models: dict[str, Path]) -> None:
     audio = play(Engine(models["bundled"], 48_000), 400)[0, 9600:]
     assert np.isfinite(audio).all()
     assert -35 < 20 * np.log10(np.sqrt(np.mean(audio**2))) < -6
     assert np.abs(audio).max() <= 1.0
 
 
-def test_a_model_that_gives_no_numbers_is_silent_and_comes_back(models: dict[str, Path]) -> None:
+def test_a_model_that_gives_nan_is_silent_and_recovers(models: dict[str, Path]) -> None:
     engine = still(Engine(models["level"], 48_000))
     engine.apply(engine.table["/smoothing"].index, 0.0)
     engine.apply(engine.table["/latent/1"].index, 4.0)
@@ -91,7 +91,7 @@ def test_a_model_that_gives_no_numbers_is_silent_and_comes_back(models: dict[str
     np.testing.assert_allclose(after[0, 256:], 0.4, atol=1e-6)
 
 
-def test_a_reset_never_steps(models: dict[str, Path]) -> None:
+def test_a_reset_makes_no_step(models: dict[str, Path]) -> None:
     engine = still(Engine(models["tone"], 48_000))
     before = play(engine, 100)[0, 9600:]
     engine.apply(engine.table["/reset"].index, 1.0)
@@ -101,7 +101,7 @@ def test_a_reset_never_steps(models: dict[str, Path]) -> None:
     np.testing.assert_allclose(np.abs(heard[-2400:]).max(), np.abs(before).max(), rtol=0.05)
 
 
-def test_a_knob_glides_to_its_value_in_its_time_and_whoever_turns_it_has_it(models: dict[str, Path]) -> None:
+def test_a_parameter_is_ramped_in_its_time_unless_it_is_set_meanwhile(models: dict[str, Path]) -> None:
     engine = still(Engine(models["level"], 48_000))
     engine.apply(engine.table["/smoothing"].index, 0.0)
     engine.apply(RAMP, 100.0)
@@ -119,7 +119,7 @@ def test_a_knob_glides_to_its_value_in_its_time_and_whoever_turns_it_has_it(mode
     np.testing.assert_allclose(play(engine, 10), 0.1, atol=1e-6)
 
 
-def test_a_seed_that_glides_starts_its_walk_once(models: dict[str, Path]) -> None:
+def test_a_ramp_of_a_seed_restarts_the_walk_once(models: dict[str, Path]) -> None:
     engine, plain = Engine(models["level"], 48_000, seed=1), Engine(models["level"], 48_000, seed=1)
     for one in (engine, plain):
         one.apply(one.table["/walk/speed"].index, 20.0)
@@ -132,7 +132,7 @@ def test_a_seed_that_glides_starts_its_walk_once(models: dict[str, Path]) -> Non
 
 
 @pytest.mark.parametrize("name", ["bundled", "tone", "mel"])
-def test_a_state_that_is_brought_back_sounds_as_it_did(models: dict[str, Path], name: str) -> None:
+def test_a_restored_state_gives_the_same_sound(models: dict[str, Path], name: str) -> None:
     engine = Engine(models[name], 48_000, seed=3)
     play(engine, 50)
     engine.apply(CAPTURE, 1)
@@ -142,16 +142,16 @@ def test_a_state_that_is_brought_back_sounds_as_it_did(models: dict[str, Path], 
     for number in (1, 2):
         engine.apply(RESTORE, number)
         again = play(engine, 40)
-        np.testing.assert_array_equal(again[:, engine.hop :], then[:, engine.hop :])  # the first hop goes over to it
+        np.testing.assert_array_equal(again[:, engine.hop :], then[:, engine.hop :])  # the first hop crossfades to it
 
 
-def test_what_is_no_state_is_refused_in_one_sentence() -> None:
+def test_bytes_that_are_no_state_are_refused_in_one_sentence() -> None:
     for data in (b"", b"glitch state 1\n", b"glitch state 1\n{}\n", b"x" * 1000):
         with pytest.raises(StateError, match="save the snapshot again"):
             EngineState.from_bytes(data)
 
 
-def test_live_input_is_heard_dry_as_late_as_the_models_answer(models: dict[str, Path]) -> None:
+def test_the_dry_path_is_delayed_to_match_the_model(models: dict[str, Path]) -> None:
     engine = still(Engine(models["echo"], 48_000, inputs=2))
     for address, value in (("/smoothing", 0), ("/input/amount", 1), ("/input/mix", 0)):
         engine.apply(engine.table[address].index, value)
@@ -174,7 +174,7 @@ def test_live_input_is_heard_dry_as_late_as_the_models_answer(models: dict[str, 
 
 
 @pytest.mark.parametrize("rate", [44_100, 96_000])
-def test_live_input_at_another_rate_keeps_its_time(models: dict[str, Path], rate: int) -> None:
+def test_live_input_at_another_rate_keeps_its_timing(models: dict[str, Path], rate: int) -> None:
     engine = still(Engine(models["echo"], rate, inputs=1))
     for address, value in (("/smoothing", 0), ("/input/amount", 1), ("/input/mix", 0.5)):
         engine.apply(engine.table[address].index, value)
@@ -192,7 +192,7 @@ def test_live_input_at_another_rate_keeps_its_time(models: dict[str, Path], rate
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
-def test_a_model_sounds_at_its_pitch_at_any_rate_of_the_stream(models: dict[str, Path], rate: int) -> None:
+def test_a_model_keeps_its_pitch_at_any_sample_rate(models: dict[str, Path], rate: int) -> None:
     engine = still(Engine(models["tone"], rate))
     audio = play(engine, 500)[0][rate // 2 :]
     assert len(audio) > rate
@@ -201,7 +201,7 @@ def test_a_model_sounds_at_its_pitch_at_any_rate_of_the_stream(models: dict[str,
     assert engine.delay >= engine.decoder.delay * rate / 48_000 - 1
 
 
-def test_what_is_no_parameter_or_no_number_changes_nothing(models: dict[str, Path]) -> None:
+def test_unknown_parameters_and_nan_change_nothing(models: dict[str, Path]) -> None:
     engine = still(Engine(models["level"], 48_000))
     for parameter, value in ((-9, 1.0), (RESTORE, 77), (10_000, 1.0), (engine.table["/latent/1"].index, float("nan"))):
         engine.apply(parameter, value)
@@ -217,7 +217,7 @@ def test_controls_reach_the_graph_and_move_smoothly(models: dict[str, Path]) -> 
     assert 20 * np.log10(np.sqrt(np.mean(audio**2))) == pytest.approx(-40, abs=2)
 
 
-def test_a_control_rises_and_falls_in_times_of_its_own(models: dict[str, Path], tmp_path: Path) -> None:
+def test_a_control_rises_and_falls_in_its_own_times(models: dict[str, Path], tmp_path: Path) -> None:
     model, card = load(models["tone"])
     method = card.method("decode")
     loudness = replace(method.controls[0], rise_ms=0.0, fall_ms=100.0)

@@ -1,4 +1,4 @@
-"""A model of another rate, an odd hop, two channels and many latents: the stage plays what the torch module makes."""
+"""A model with another rate, an odd hop, two channels and many latents plays its torch module's output."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ with Session(sys.argv[1], seed=int(sys.argv[2])) as session:
 
 
 def decoder() -> Chain:
-    """Look both ways at every stage, as models that weren't made for the stage do."""
+    """Return a network whose layers look ahead, as those of models that weren't made for the stage."""
     torch.manual_seed(0)
     sizes = (40, 32, 24, 16)
     stack: list[nn.Module] = [Conv1d(LATENTS, sizes[0], 3)]
@@ -59,7 +59,7 @@ def decoder() -> Chain:
         ]
     last = Conv1d(sizes[-1], CHANNELS, 7, bias=False)
     chain = Chain(*stack, nn.LeakyReLU(0.2), last, nn.Tanh()).eval()
-    with torch.no_grad(), whole_signals(chain):  # weights that were never trained make next to no sound
+    with torch.no_grad(), whole_signals(chain):  # untrained weights give next to no sound
         sound = chain(torch.randn(1, LATENTS, 60))
         last.conv.weight.mul_(0.2 / sound.std())
     return chain
@@ -67,7 +67,7 @@ def decoder() -> Chain:
 
 @pytest.fixture(scope="module", params=[22_050, 44_100])
 def odd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Chain, int]:
-    """Write the model at a rate that isn't the stage's."""
+    """Write the model with another sample rate than the stage's."""
     path, stack = tmp_path_factory.mktemp("odd") / "odd.onnx", decoder()
     part = streaming_method("decode", stack)
     assert (part.method.hop, part.method.channels) == (HOP, CHANNELS)
@@ -76,7 +76,7 @@ def odd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 def rendered(path: Path, stack: Chain, rate: int) -> np.ndarray:
-    """Render offline what a session with the same seed plays [shape=(samples, channels)].
+    """Render offline the sound that a session with the same seed plays [shape=(samples, channels)].
 
     The latents are those that the engine makes; the torch module runs over all of them at once, without caches.
     """
@@ -93,14 +93,14 @@ def rendered(path: Path, stack: Chain, rate: int) -> np.ndarray:
     return Resampler(rate, STAGE_RATE, CHANNELS).push(late).T
 
 
-def test_it_plays_what_the_module_makes_and_does_not_click(odd: tuple[Path, Chain, int]) -> None:
+def test_the_stage_plays_the_modules_output_without_clicks(odd: tuple[Path, Chain, int]) -> None:
     with virtual(odd[0], samplerate=STAGE_RATE, seed=SEED) as stage:
         stage.play(SECONDS)
         assert stage.session.status().underruns == stage.session.status().nonfinite == 0
         stems = stage.session.segment["stems"]
         played = stems[stage.session.began : stage.clock, 0, :CHANNELS].copy()
     expected = rendered(*odd)[: len(played)]
-    begin = STAGE_RATE // 4  # by then the fade-in is over, and no layer reaches back to the begin
+    begin = STAGE_RATE // 4  # by then the fade-in is over, and no layer reaches back to the beginning
     assert np.abs(played).max() > 0.05, "there was nothing to hear"
     assert np.abs(played[:, 0] - played[:, 1]).max() > 0.05, "both channels are the same"
     np.testing.assert_allclose(played[begin:], expected[begin:], atol=1e-5)
@@ -123,5 +123,5 @@ def test_it_plays_on_jack(odd: tuple[Path, Chain, int]) -> None:
     assert told["peak"] > 0.05
     assert told["apart"] > 0.05
     largest = np.abs(np.diff(rendered(*odd)[STAGE_RATE // 4 :], axis=0)).max()
-    faded = 2 * told["peak"] * 1.5 / (FADE_MS * STAGE_RATE / 1000)  # what an underrun's fades add at their steepest
+    faded = 2 * told["peak"] * 1.5 / (FADE_MS * STAGE_RATE / 1000)  # the largest step that an underrun's fades add
     assert told["jump"] <= 1.05 * largest + faded, "something steps"

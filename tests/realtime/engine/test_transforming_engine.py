@@ -1,4 +1,4 @@
-"""A deck whose model transforms: live sound through it, dry beside it, frozen and fed back; without the processes."""
+"""A deck with a transform, without its process: live input, dry path, freeze and feedback."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def turn(engine: Engine, **knobs: float) -> None:
 
 
 def through(engine: Engine, sound: np.ndarray, frames: int = 10**9) -> np.ndarray:
-    """Play a sound into an engine, from where it has come to."""
+    """Play a sound through an engine, from its present position."""
     parts: list[np.ndarray] = []
     while len(parts) < frames and engine.input_taken + engine.input_wanted <= sound.shape[1]:
         parts.append(engine.next(sound[:, engine.input_taken : engine.input_taken + engine.input_wanted]))
     return np.concatenate(parts, axis=1)
 
 
-def test_the_table_has_what_is_played_and_no_latents(models: dict[str, Path]) -> None:
+def test_the_table_of_a_transform_has_no_latents(models: dict[str, Path]) -> None:
     rows = table(load(models["passing"])[1])
     assert {row.address for row in TRANSFORM_ROWS} <= set(rows)
     assert not rows.latents
@@ -43,7 +43,7 @@ def test_the_table_has_what_is_played_and_no_latents(models: dict[str, Path]) ->
     assert not {row.address for row in TRANSFORM_ROWS} & set(decodes)
 
 
-def test_live_sound_comes_back_after_the_delay_that_is_told(models: dict[str, Path]) -> None:
+def test_live_input_lags_by_the_stated_delay(models: dict[str, Path]) -> None:
     engine = Engine(models["passing"], RATE, inputs=1)
     out = through(engine, NOISE)
     assert engine.input_delay == engine.delay == 48
@@ -51,7 +51,7 @@ def test_live_sound_comes_back_after_the_delay_that_is_told(models: dict[str, Pa
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000, 88_200, 96_000])
-def test_dry_and_wet_are_the_same_sample_at_any_rate(models: dict[str, Path], rate: int) -> None:
+def test_dry_and_wet_are_aligned_to_the_sample_at_any_rate(models: dict[str, Path], rate: int) -> None:
     t = np.arange(2 * rate) / rate
     sound = sum(np.sin(2 * np.pi * f * t + f) for f in (100.0, 1000.0, 6000.0, 15_000.0))[None].astype(np.float32) / 10
     out = {}
@@ -63,7 +63,7 @@ def test_dry_and_wet_are_the_same_sample_at_any_rate(models: dict[str, Path], ra
     assert np.abs(out[0.0]).max() > 0.2
 
 
-def test_channels_go_to_the_models_and_back(models: dict[str, Path]) -> None:
+def test_channels_are_matched_to_the_models_and_back(models: dict[str, Path]) -> None:
     engine = Engine(models["louder"], RATE, inputs=2)
     sound = np.concatenate([NOISE, SINE])
     out = through(engine, sound)
@@ -71,14 +71,14 @@ def test_channels_go_to_the_models_and_back(models: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("model", ["passing", "resonant"])
-def test_without_an_input_the_model_hears_silence(models: dict[str, Path], model: str) -> None:
+def test_without_an_input_the_model_gets_silence(models: dict[str, Path], model: str) -> None:
     engine = Engine(models[model], RATE)
     out = np.concatenate([engine.next() for _ in range(50)], axis=1)
     np.testing.assert_allclose(out, 0.0, atol=1e-6)
     assert engine.input_delay == 0
 
 
-def test_its_own_controls_are_live(models: dict[str, Path]) -> None:
+def test_a_transforms_own_controls_are_live(models: dict[str, Path]) -> None:
     engine = Engine(models["passing"], RATE, inputs=1)
     turn(engine, level=0.0)
     out = through(engine, SINE)
@@ -87,7 +87,7 @@ def test_its_own_controls_are_live(models: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("model", ["passing", "resonant"])
-def test_frozen_the_model_goes_on_hearing_what_it_heard(models: dict[str, Path], model: str) -> None:
+def test_a_frozen_input_is_looped(models: dict[str, Path], model: str) -> None:
     engine = Engine(models[model], RATE, inputs=1)
     sound = SINE.copy()
     sound[:, RATE:] = 0.0
@@ -99,7 +99,7 @@ def test_frozen_the_model_goes_on_hearing_what_it_heard(models: dict[str, Path],
     assert np.abs(through(engine, sound)[:, 4096:]).max() < 1e-3
 
 
-def test_turning_everything_makes_no_click(models: dict[str, Path]) -> None:
+def test_changing_every_parameter_makes_no_click(models: dict[str, Path]) -> None:
     engine = Engine(models["passing"], RATE, inputs=1)
     rng, parts = np.random.default_rng(3), []
     for _ in range(40):
@@ -110,7 +110,7 @@ def test_turning_everything_makes_no_click(models: dict[str, Path]) -> None:
     assert len(heard) > RATE
 
 
-def test_fed_back_a_gain_of_four_stays_bounded_and_ends_when_it_is_let_go(models: dict[str, Path]) -> None:
+def test_feedback_of_a_gain_of_four_is_bounded_and_ends_when_released(models: dict[str, Path]) -> None:
     engine = Engine(models["louder"], RATE, inputs=2)
     turn(engine, feedback=1)
     sound = np.concatenate([NOISE, NOISE])
@@ -122,7 +122,7 @@ def test_fed_back_a_gain_of_four_stays_bounded_and_ends_when_it_is_let_go(models
     assert np.abs(through(engine, sound)[:, 4800:]).max() == 0.0
 
 
-def test_a_reset_ends_what_feeds_itself_without_a_step(models: dict[str, Path]) -> None:
+def test_a_reset_ends_feedback_without_a_step(models: dict[str, Path]) -> None:
     engine = Engine(models["louder"], RATE, inputs=1)
     turn(engine, feedback=1)
     sound = np.where(np.arange(3 * RATE) < 4800, SINE, 0).astype(np.float32)
@@ -136,7 +136,7 @@ def test_a_reset_ends_what_feeds_itself_without_a_step(models: dict[str, Path]) 
 
 
 @pytest.mark.parametrize("model", ["passing", "resonant"])
-def test_a_state_brings_back_what_was_frozen_and_fed_back(models: dict[str, Path], model: str) -> None:
+def test_a_state_restores_freeze_and_feedback(models: dict[str, Path], model: str) -> None:
     engine = Engine(models[model], RATE, inputs=1)
     through(engine, NOISE, 100)
     turn(engine, freeze=1, feedback=0.4, freeze_length=40)
@@ -147,7 +147,7 @@ def test_a_state_brings_back_what_was_frozen_and_fed_back(models: dict[str, Path
     twin = Engine(models[model], RATE, inputs=1)
     turn(twin, freeze=1, feedback=0.4, freeze_length=40)
     twin.settle(engine.states[2])
-    np.testing.assert_array_equal(through(twin, SINE, 60), then)  # it hears nothing of what is live
+    np.testing.assert_array_equal(through(twin, SINE, 60), then)  # the live input has no effect
     for number in (1, 2):
         turn(engine, freeze=0)
         through(engine, NOISE, 30)
@@ -157,7 +157,7 @@ def test_a_state_brings_back_what_was_frozen_and_fed_back(models: dict[str, Path
         np.testing.assert_array_equal(again[:, engine.hop :], then[:, engine.hop :])
 
 
-def test_a_model_that_gives_no_numbers_fades_and_comes_back(models: dict[str, Path]) -> None:
+def test_a_model_that_gives_nan_fades_out_and_recovers(models: dict[str, Path]) -> None:
     engine = Engine(models["passing"], RATE, inputs=1)
     turn(engine, feedback=0.5)
     through(engine, SINE, 50)
@@ -171,7 +171,7 @@ def test_a_model_that_gives_no_numbers_fades_and_comes_back(models: dict[str, Pa
     assert np.abs(after[:, -4800:]).max() > 0.15
 
 
-def test_a_long_hop_and_a_long_delay_keep_dry_and_wet_together(tmp_path: Path) -> None:
+def test_dry_and_wet_stay_aligned_with_a_long_hop_and_delay(tmp_path: Path) -> None:
     path = reference.passing_model(tmp_path / "long.onnx", hop=24_000, delay=60_000)
     out = {}
     for mix in (0.0, 1.0):

@@ -23,7 +23,7 @@ print(sum(mel_inversion.begin.stats.cache_hits.values()), compiled.config.CACHE_
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """The stage's files in a place of their own."""
+    """Copy the files of the stage to a folder that the test may change."""
     for package in ("realtime", "export"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
@@ -34,7 +34,7 @@ def kept(program: Path) -> list[Path]:
 
 
 def hits(program: Path) -> int:
-    """Start it, and count how many functions were not compiled but read."""
+    """Start the program and count the functions that were loaded instead of compiled."""
     environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
     done = subprocess.run(
         [sys.executable, "-c", CALL],
@@ -59,7 +59,7 @@ def test_compiled_code_is_kept_until_any_file_changes(program: Path) -> None:
     assert len(kept(program)) == 2, "somebody may still be playing with the code of before"
 
 
-def test_code_of_other_versions_is_removed_when_nobody_uses_it(program: Path) -> None:
+def test_unused_code_of_other_versions_is_removed(program: Path) -> None:
     assert hits(program) == 0
     with (program / "realtime" / "ipc" / "layout.py").open("a") as file:
         file.write("# another version\n")

@@ -1,4 +1,4 @@
-"""Rings: nothing is lost, nothing is out of order, nothing is seen before it is there."""
+"""Rings lose nothing, keep the order, and show no entry before it is complete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def take(indices: np.ndarray, ring: np.ndarray, channels: int, frames: int) -> n
 
 @settings(deadline=None)  # the first example may have to wait for the compiler
 @given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=60), channels=st.integers(1, 2))
-def test_audio_comes_out_as_it_went_in(sizes: list[int], channels: int) -> None:
+def test_audio_is_read_as_it_was_written(sizes: list[int], channels: int) -> None:
     indices, ring = np.zeros(INDEX_WORDS, np.int64), np.zeros(64 * channels, np.float32)
     sent, got, count = [], [], 0
     for size in sizes:
@@ -36,7 +36,7 @@ def test_audio_comes_out_as_it_went_in(sizes: list[int], channels: int) -> None:
     np.testing.assert_array_equal(np.concatenate(got, axis=1), np.concatenate(sent, axis=1))
 
 
-def test_a_full_ring_takes_nothing_and_keeps_what_it_has() -> None:
+def test_a_full_ring_refuses_audio_and_keeps_its_own() -> None:
     indices, ring = np.zeros(INDEX_WORDS, np.int64), np.zeros(16, np.float32)
     assert rings.push_audio(indices, ring, 1, np.ones((1, 16), np.float32))
     assert not rings.push_audio(indices, ring, 1, np.full((1, 1), 2, np.float32))
@@ -44,7 +44,7 @@ def test_a_full_ring_takes_nothing_and_keeps_what_it_has() -> None:
     np.testing.assert_array_equal(ring, 1)
 
 
-def test_events_cross_threads_in_order_and_none_is_torn() -> None:
+def test_events_cross_threads_whole_and_in_order() -> None:
     indices, events = np.zeros(INDEX_WORDS, np.int64), np.zeros(64, EVENT)
     total, got, into = 20_000, [], np.zeros(64, EVENT)
 
@@ -62,7 +62,7 @@ def test_events_cross_threads_in_order_and_none_is_torn() -> None:
     assert got == [(n, 2 * n, 3.0 * n) for n in range(total)]
 
 
-def test_events_that_are_pushed_together_are_seen_together() -> None:
+def test_events_of_a_batch_are_seen_together() -> None:
     indices, events, into = np.zeros(INDEX_WORDS, np.int64), np.zeros(64, EVENT), np.zeros(64, EVENT)
     seen = 0
 
@@ -83,7 +83,7 @@ def test_events_that_are_pushed_together_are_seen_together() -> None:
     assert rings.fill(indices) == 0
 
 
-def test_a_full_event_ring_says_so() -> None:
+def test_a_full_event_ring_refuses_events() -> None:
     indices, events = np.zeros(INDEX_WORDS, np.int64), np.zeros(4, EVENT)
     assert [bool(rings.push_events(indices, events, np.array([(0, n, 0.0)], EVENT))) for n in range(6)] == [
         True

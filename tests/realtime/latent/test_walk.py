@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.latent.walk import BROWNIAN, LINEAR, SPHERICAL, Walk, pace
+from realtime.latent.walk import BROWNIAN, LINEAR, SPHERICAL, Walk, pace, spherical
 
 SEEDS = st.integers(0, 2**31 - 1)
 KINDS = st.sampled_from([LINEAR, SPHERICAL, BROWNIAN])
@@ -106,3 +106,20 @@ def test_looking_where_a_walk_is_doesnt_move_it(speeds: list[float], kind: int) 
     for speed in speeds:
         np.testing.assert_array_equal(looked.next(speed, 1.0, kind), left.next(speed, 1.0, kind))
         np.testing.assert_array_equal(looked.place(2.0, kind), looked.place(2.0, kind))
+
+
+def test_an_arc_between_points_of_equal_norm_keeps_the_norm_and_the_pace() -> None:
+    rng = np.random.default_rng(0)
+    begin, end = rng.standard_normal((2, 16))
+    end *= np.linalg.norm(begin) / np.linalg.norm(end)
+    path = [spherical(begin, end, t) for t in np.linspace(0, 1, 11)]
+    assert np.linalg.norm(path, axis=1) == pytest.approx(np.linalg.norm(begin))
+    assert np.allclose(path[0], begin)
+    assert np.allclose(path[-1], end)
+    steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    assert steps == pytest.approx(steps[0])
+
+
+def test_from_the_centre_the_path_is_straight() -> None:
+    end = np.array([1.0, 2.0, -1.0])
+    assert np.allclose(spherical(np.zeros(3), end, 0.25), end / 4)

@@ -1,4 +1,4 @@
-"""A model of another kind on the stage, from its TorchScript file to the recording: as `glitch-live` is typed."""
+"""A foreign model on the stage, from its TorchScript file to the recording, by `glitch-live`."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def glitch_live(*arguments: object, data: Path) -> subprocess.CompletedProcess[s
 
 
 def rendered(model: Path, rate: int, frames: int) -> np.ndarray:
-    """Give what a deck makes with every knob at its default, through the mixer's DC filter and nothing else.
+    """Return the sound of a deck with every parameter at its default, through the mixer's DC filter and nothing else.
 
     Returns
     -------
@@ -85,17 +85,17 @@ def rendered(model: Path, rate: int, frames: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the model in it, and the player's data."""
+    """A folder with the model, and the user's data."""
     folder = tmp_path_factory.mktemp("needs_conversion")
     torch.jit.script(Player().eval()).save(str(folder / "player.ts"))
     return folder
 
 
-def test_a_torchscript_is_converted_played_and_recorded_as_it_is_rendered_offline(
+def test_a_torchscript_file_plays_and_records_as_it_is_rendered_offline(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script, data = place / "player.ts", place / "data"
-    for trial in range(5):  # a machine that is busy may come too late once; then nothing can be compared
+    for trial in range(5):  # an underrun on a busy machine makes a trial useless
         out = tmp_path / f"{trial}.wav"
         done = glitch_live(
             *(script, "--device", "null", "--osc-port", "0", "--samplerate", STREAM, "--seconds", "2", "--record", out),
@@ -119,7 +119,7 @@ def test_a_torchscript_is_converted_played_and_recorded_as_it_is_rendered_offlin
     raise AssertionError(f"five recordings in a row differ from the render, the last by {worst}")
 
 
-def test_every_way_of_asking_about_a_model_takes_a_torchscript(place: Path, tmp_path: Path) -> None:
+def test_every_command_about_a_model_takes_a_torchscript_file(place: Path, tmp_path: Path) -> None:
     script, data = place / "player.ts", place / "data"
     listed = glitch_live(script, "--list-params", data=data)
     assert listed.returncode == 0, listed.stderr
@@ -127,12 +127,12 @@ def test_every_way_of_asking_about_a_model_takes_a_torchscript(place: Path, tmp_
     assert "is converted" not in listed.stdout
     checked = glitch_live("--check", "--model", script, "--seconds", "0.5", data=data)
     assert "on this machine: a hop costs" in checked.stdout, checked.stderr
-    assert "is converted" not in checked.stderr  # it was, for the list
+    assert "is converted" not in checked.stderr  # it was converted before, for the list
     done = glitch_live(script, "--layout", tmp_path / "mine.json", data=data)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_model_without_caches_plays_as_if_it_were_rendered_in_one_piece(tmp_path: Path) -> None:
+def test_a_model_without_caches_plays_as_it_is_rendered_in_one_piece(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = scripts.scripted(scripts.Uncached())
     path = tmp_path / "uncached.ts"

@@ -1,4 +1,4 @@
-"""Models of another kind: converted once, kept, never in the way of the sound, and nothing half-done left behind."""
+"""Foreign models are converted once and kept, without disturbing the sound or leaving partial files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[3]
 
 
 class Studio:
-    """Stands for the conversion: writes a model that is there already, when it is let."""
+    """Stands in for the conversion: copies an existing model, once `free` is set."""
 
     def __init__(self, model: Path) -> None:
         self.model = model
@@ -84,14 +84,14 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_model_of_ours_plays_as_it_is(models: dict[str, Path], studio: Studio) -> None:
+def test_an_onnx_file_plays_as_it_is(models: dict[str, Path], studio: Studio) -> None:
     found = open_model(models["level"])
     assert (found.source, found.model) == (models["level"], models["level"])
     assert found.source_digest == found.digest == digest(models["level"])
     assert not studio.made
 
 
-def test_another_is_converted_once_and_then_at_hand(source: Path, studio: Studio) -> None:
+def test_a_foreign_model_is_converted_once_and_kept(source: Path, studio: Studio) -> None:
     told: list[str] = []
     first = open_model(source, notify=told.append)
     assert told[0].startswith("clay.ts is converted for the stage, once")
@@ -106,7 +106,7 @@ def test_another_is_converted_once_and_then_at_hand(source: Path, studio: Studio
     assert len(studio.made) == 1
 
 
-def test_another_file_or_another_converter_makes_another(
+def test_another_file_or_another_converter_leads_to_another_conversion(
     source: Path, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = open_model(source).model
@@ -132,14 +132,14 @@ def test_a_change_in_any_file_of_the_converter_makes_another_digest(
     assert len({before, changed, opening.converter_digest.__wrapped__()}) == 3
 
 
-def test_what_was_kept_and_is_damaged_is_made_again(source: Path, studio: Studio) -> None:
+def test_a_damaged_conversion_is_repeated(source: Path, studio: Studio) -> None:
     kept = open_model(source).model
     kept.write_bytes(kept.read_bytes()[:100])
     assert load(open_model(source).model)
     assert len(studio.made) == 2
 
 
-def test_two_that_want_it_at_once_make_it_once(source: Path, studio: Studio) -> None:
+def test_two_sessions_at_once_convert_a_model_once(source: Path, studio: Studio) -> None:
     studio.free.clear()
     told: list[str] = []
     with ThreadPoolExecutor(3) as pool:
@@ -150,7 +150,7 @@ def test_two_that_want_it_at_once_make_it_once(source: Path, studio: Studio) -> 
     assert (len(studio.made), studio.most_at_once) == (1, 1)
 
 
-def test_what_a_killed_conversion_left_is_swept_by_the_next(source: Path, studio: Studio) -> None:
+def test_scratch_of_a_killed_conversion_is_removed_by_the_next(source: Path, studio: Studio) -> None:
     left = opening.converted_folder() / f"{SCRATCH}0123"
     left.mkdir(parents=True)
     (left / "half.onnx").write_bytes(b"half")
@@ -158,13 +158,13 @@ def test_what_a_killed_conversion_left_is_swept_by_the_next(source: Path, studio
     assert not left.exists()
 
 
-def test_one_that_fails_leaves_nothing(source: Path) -> None:
+def test_a_failed_conversion_leaves_nothing(source: Path) -> None:
     with pytest.raises(ContractError, match=r"clay\.ts is not a TorchScript file"):
         open_model(source)
     assert [path.name for path in opening.converted_folder().iterdir()] == [opening.LOCK]
 
 
-def test_without_the_studio_the_sentence_says_how_to_get_it(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_studio_the_error_names_how_to_install_it(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest))
     with pytest.raises(ConversionError, match=r'takes PyTorch: pip install -e "\.\[lab\]" in a clone') as caught:
@@ -173,10 +173,12 @@ def test_without_the_studio_the_sentence_says_how_to_get_it(source: Path, monkey
 
 
 @pytest.mark.parametrize("name", ["torch", "onnxscript"])
-def test_a_studio_that_lacks_a_part_says_so_too(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_studio_that_lacks_a_part_gives_the_same_error(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tests.export.torchscript import hostile
 
-    # As in an installation without it: the part is there by name, and cannot be imported.
+    # As in an installation without it: the module is found but cannot be imported.
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / f"{name}.py").write_text(f"raise ModuleNotFoundError('No module', name={name!r})\n")
     monkeypatch.syspath_prepend(tmp_path / "site")
@@ -188,7 +190,7 @@ def test_a_studio_that_lacks_a_part_says_so_too(name: str, tmp_path: Path, monke
 OPEN = "import sys; from realtime.library.opening import open_model; open_model(sys.argv[1], notify=print)"
 
 
-def test_a_start_that_is_killed_takes_its_conversion_along(tmp_path: Path) -> None:
+def test_a_killed_start_ends_its_conversion(tmp_path: Path) -> None:
     from tests.export.torchscript import hostile
 
     source = hostile.good(tmp_path / "model.ts")
@@ -201,7 +203,7 @@ def test_a_start_that_is_killed_takes_its_conversion_along(tmp_path: Path) -> No
     assert {path.name for path in opening.converted_folder().iterdir()} <= {opening.LOCK}
 
 
-def test_the_library_lists_models_of_both_kinds_and_prefers_ours(tmp_path: Path, models: dict[str, Path]) -> None:
+def test_the_library_lists_models_of_both_kinds_and_prefers_onnx(tmp_path: Path, models: dict[str, Path]) -> None:
     for name in ("clay.ts", "wax.torchscript", "both.ts", "notes.txt"):
         (tmp_path / name).write_bytes(b"another kind")
     shutil.copy(models["level"], tmp_path / "both.onnx")
@@ -212,7 +214,7 @@ def test_the_library_lists_models_of_both_kinds_and_prefers_ours(tmp_path: Path,
     assert library.find("both") == library.find("both.ts") == tmp_path / "both.onnx"
 
 
-def test_a_session_plays_it_and_remembers_the_file_that_was_named(source: Path, studio: Studio, tmp_path: Path) -> None:
+def test_a_session_file_names_the_foreign_file(source: Path, studio: Studio, tmp_path: Path) -> None:
     show = tmp_path / "show.json"
     with Session(source, device="null", session=show) as session:
         assert session.card.name == "level"
@@ -226,13 +228,13 @@ def test_a_session_plays_it_and_remembers_the_file_that_was_named(source: Path, 
     assert len(studio.made) == 1
 
 
-def test_a_load_converts_beside_the_playing(source: Path, studio: Studio, models: dict[str, Path]) -> None:
+def test_a_load_converts_while_the_decks_play(source: Path, studio: Studio, models: dict[str, Path]) -> None:
     studio.free.clear()
     with quiet(models["stereo"], library=source.parent) as session:
         assert "clay" in session.models()
         loading = session.load("clay")
         eventually(lambda: studio.going_on == 1)
-        session.load("orchestra", letter="b").result(30)  # what need not be converted waits for nothing
+        session.load("orchestra", letter="b").result(30)  # a model that needs no conversion doesn't wait
         session.set_effects(lambda now: now).result(30)
         assert session.player.source == models["stereo"]
         assert any("clay.ts is converted for the stage" in note for note in session.notes)
@@ -242,7 +244,7 @@ def test_a_load_converts_beside_the_playing(source: Path, studio: Studio, models
         assert session.player.source == source
 
 
-def test_a_session_that_ends_gives_up_its_conversion(source: Path, studio: Studio, models: dict[str, Path]) -> None:
+def test_a_session_that_ends_cancels_its_conversion(source: Path, studio: Studio, models: dict[str, Path]) -> None:
     studio.free.clear()
     with quiet(models["level"], library=source.parent) as session:
         loading = session.load("clay")
@@ -252,7 +254,7 @@ def test_a_session_that_ends_gives_up_its_conversion(source: Path, studio: Studi
     assert not studio.made
 
 
-def test_what_was_asked_for_after_it_plays(source: Path, studio: Studio, models: dict[str, Path]) -> None:
+def test_a_load_during_a_conversion_overtakes_it(source: Path, studio: Studio, models: dict[str, Path]) -> None:
     studio.free.clear()
     with quiet(models["level"], library=source.parent) as session:
         loading = session.load("clay")
@@ -264,7 +266,7 @@ def test_what_was_asked_for_after_it_plays(source: Path, studio: Studio, models:
         assert session.card.name == "orchestra"
 
 
-def test_a_load_that_fails_is_said_and_the_old_one_plays_on(source: Path, models: dict[str, Path]) -> None:
+def test_a_failed_load_is_reported_and_the_old_model_plays_on(source: Path, models: dict[str, Path]) -> None:
     with quiet(models["level"], library=source.parent) as session:
         with pytest.raises(ContractError, match="is not a TorchScript file"):
             session.load("clay").result(60)

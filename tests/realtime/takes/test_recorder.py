@@ -1,4 +1,4 @@
-"""Recording: the very samples, whatever happens to the disk or the process."""
+"""Recording: exact samples, whatever happens to the disk or the process."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def stage(registry: Registry, *, inputs: int = 3, capacity: int = HISTORY, chann
 
 
 def sound(part: str, begin: int, end: int) -> np.ndarray:
-    """Noise that a part makes at these samples of the clock: never zero, and exact in 24 bits. [frames, channels]"""
+    """Return the noise of a part, never zero and exact in 24 bits [shape=(frames, channels)]."""
     at = np.arange(begin, end)[:, None] * 11 + np.arange(CHANNELS[part]) + 4 * PARTS.index(part)
     return ((at * 2_654_435_761 >> 7 & 0x7FFFFF | 1) / 0x800000 - (at % 2)).astype(np.float32)
 
 
 def play(segment: Segment, frames: int, block: int = 512) -> int:
-    """Do what the callback does; give the clock after it."""
+    """Write the history as the callback does; return the clock after it."""
     stream, capacity = segment["stream"][0], segment.geometry.capacity
     stream["largest_block"] = max(int(stream["largest_block"]), block)
     goal = int(stream["clock"]) + frames
@@ -77,17 +77,15 @@ def eventually(condition, timeout_s: float = 60.0) -> None:
     assert wait_for(condition, timeout_s), "it never came to be"
 
 
-# What is recorded
+# Contents
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_all_parts_hold_the_very_samples_from_the_first_to_the_last(
-    tmp_path: Path, segment: Segment, ending: str
-) -> None:
+def test_all_parts_hold_the_exact_samples_from_first_to_last(tmp_path: Path, segment: Segment, ending: str) -> None:
     play(segment, 30_000)
     recorder = Recorder(tmp_path / f"take{ending}", segment, parts=PARTS)
     recorder.start(12_345)
-    clock = play(segment, HISTORY - 30_000)  # over the ring's end, and beyond
+    clock = play(segment, HISTORY - 30_000)  # past the end of the ring
     eventually(lambda: recorder.written > 200_000)
     clock = play(segment, 33_333)
     recorder.close()
@@ -111,7 +109,7 @@ def test_a_part_can_be_recorded_alone(tmp_path: Path, segment: Segment) -> None:
     np.testing.assert_array_equal(read(tmp_path / "take.b.wav"), sound("b", 0, 5000))
 
 
-def test_it_ends_by_itself_when_it_has_enough(tmp_path: Path, segment: Segment) -> None:
+def test_a_recording_of_a_given_length_ends_by_itself(tmp_path: Path, segment: Segment) -> None:
     recorder = Recorder(tmp_path / "take.wav", segment, 10_000, parts=("output", "a"))
     play(segment, 1000)
     recorder.start(1000)
@@ -124,7 +122,7 @@ def test_it_ends_by_itself_when_it_has_enough(tmp_path: Path, segment: Segment) 
 
 
 @pytest.mark.parametrize("ago", [0, 1, 511, HOLD - 1])
-def test_it_ends_at_the_sample_that_it_is_told(tmp_path: Path, segment: Segment, ago: int) -> None:
+def test_a_recording_ends_at_a_given_sample_position(tmp_path: Path, segment: Segment, ago: int) -> None:
     recorder = Recorder(tmp_path / "take.wav", segment)
     recorder.start(0)
     clock = play(segment, 100_000)
@@ -134,7 +132,7 @@ def test_it_ends_at_the_sample_that_it_is_told(tmp_path: Path, segment: Segment,
     np.testing.assert_array_equal(read(recorder.path), sound("output", 0, clock - ago))
 
 
-def test_an_end_that_is_yet_to_come_is_now(tmp_path: Path, segment: Segment) -> None:
+def test_an_end_in_the_future_is_taken_as_now(tmp_path: Path, segment: Segment) -> None:
     recorder = Recorder(tmp_path / "take.wav", segment)
     recorder.start(0)
     clock = play(segment, 9000)
@@ -150,7 +148,7 @@ def test_a_recorder_that_never_started_leaves_an_empty_file(tmp_path: Path, segm
     assert recorder.done
 
 
-def test_flac_clips_what_is_beyond_full_scale_and_takes_what_is_no_number(tmp_path: Path, segment: Segment) -> None:
+def test_flac_clips_at_full_scale_and_accepts_nan(tmp_path: Path, segment: Segment) -> None:
     loud = np.array([[2.0, -2.0], [1.0, -1.0], [1.0000001, -7e9], [np.inf, -np.inf], [np.nan, 0.5]], np.float32)
     segment["history"][: len(loud)] = loud
     recorder = Recorder(tmp_path / "take.flac", segment)
@@ -165,7 +163,7 @@ def test_flac_clips_what_is_beyond_full_scale_and_takes_what_is_no_number(tmp_pa
 # Names
 
 
-def test_a_group_of_files_gets_one_number_and_nothing_is_written_over(tmp_path: Path, segment: Segment) -> None:
+def test_files_of_a_recording_share_a_number_and_overwrite_nothing(tmp_path: Path, segment: Segment) -> None:
     (tmp_path / "take.a.wav").write_text("mine")
     (tmp_path / "take-3.input.wav").symlink_to(tmp_path / "nowhere")
     names = []
@@ -178,7 +176,7 @@ def test_a_group_of_files_gets_one_number_and_nothing_is_written_over(tmp_path: 
     assert (tmp_path / "take.a.wav").read_text() == "mine"
 
 
-def test_recorders_that_begin_at_once_never_share_a_file(tmp_path: Path, segment: Segment) -> None:
+def test_recorders_that_begin_at_the_same_time_share_no_file(tmp_path: Path, segment: Segment) -> None:
     recorders: list[Recorder] = []
     begin = threading.Barrier(8)
 
@@ -199,34 +197,34 @@ def test_recorders_that_begin_at_once_never_share_a_file(tmp_path: Path, segment
 
 
 @pytest.mark.parametrize("name", ["take.mp9", "take", "no/folder/take.wav", f"{'x' * 252}.wav"])
-def test_what_cannot_be_made_is_refused_and_leaves_nothing(tmp_path: Path, segment: Segment, name: str) -> None:
+def test_a_file_that_cannot_be_made_is_refused_and_leaves_nothing(tmp_path: Path, segment: Segment, name: str) -> None:
     before = list(tmp_path.iterdir())
     with pytest.raises(RecordError, match="Cannot record to"):
         Recorder(tmp_path / name, segment, parts=PARTS)
     assert list(tmp_path.iterdir()) == before
 
 
-def test_a_group_of_which_one_file_cannot_be_made_leaves_nothing(tmp_path: Path, segment: Segment) -> None:
-    name = f"{'x' * 249}.wav"  # fits by itself, but not with the name of a part
+def test_a_recording_of_which_one_file_cannot_be_made_leaves_nothing(tmp_path: Path, segment: Segment) -> None:
+    name = f"{'x' * 249}.wav"  # fits by itself, but not with a part's name added
     with pytest.raises(RecordError, match="File name too long"):
         Recorder(tmp_path / name, segment, parts=PARTS)
     assert list(tmp_path.glob("*.wav")) == []
 
 
 @pytest.mark.parametrize("parts", [(), ("c",), ("a", "a"), ("output", "Input")])
-def test_parts_that_are_none_are_refused(tmp_path: Path, segment: Segment, parts: tuple[str, ...]) -> None:
+def test_unknown_parts_are_refused(tmp_path: Path, segment: Segment, parts: tuple[str, ...]) -> None:
     with pytest.raises(RecordError, match="name one or more of output, input, a, b"):
         Recorder(tmp_path / "take.wav", segment, parts=parts)
 
 
-def test_an_input_that_is_not_there_is_refused(tmp_path: Path, registry: Registry) -> None:
+def test_a_missing_input_is_refused(tmp_path: Path, registry: Registry) -> None:
     with stage(registry, inputs=0) as deaf, pytest.raises(RecordError, match="Cannot record the input"):
         Recorder(tmp_path / "take.wav", deaf, parts=("output", "input"))
     assert list(tmp_path.glob("*.wav")) == []
 
 
 @given(moments=st.lists(st.datetimes(datetime(1970, 1, 1), datetime(2999, 1, 1)), min_size=2, max_size=8))
-def test_names_of_takes_sort_by_time(tmp_path_factory: pytest.TempPathFactory, moments: list[datetime]) -> None:
+def test_names_of_recordings_sort_by_time(tmp_path_factory: pytest.TempPathFactory, moments: list[datetime]) -> None:
     folder = tmp_path_factory.mktemp("takes")
     moments = sorted(m.replace(microsecond=0) for m in moments)
     names = []
@@ -238,7 +236,7 @@ def test_names_of_takes_sort_by_time(tmp_path_factory: pytest.TempPathFactory, m
         assert names == sorted(names)
 
 
-def test_a_name_of_a_take_has_its_date_and_time(tmp_path: Path) -> None:
+def test_the_name_of_a_recording_has_its_date_and_time(tmp_path: Path) -> None:
     moment = datetime(2026, 11, 20, 20, 15, 3)
     assert timestamped_path(tmp_path, now=moment) == tmp_path / "2026-11-20 20-15-03.wav"
     (tmp_path / "2026-11-20 20-15-03.flac").touch()
@@ -289,7 +287,7 @@ def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
         ("console", "console.wav"),
     ],
 )
-def test_a_plain_name_is_taken(tmp_path: Path, name: str, becomes: str) -> None:
+def test_a_plain_name_is_accepted(tmp_path: Path, name: str, becomes: str) -> None:
     assert recording_path(tmp_path, name) == tmp_path / becomes
 
 
@@ -299,7 +297,7 @@ def test_a_plain_name_is_taken(tmp_path: Path, name: str, becomes: str) -> None:
      "x.", "x\n.wav", "x\0.wav", "x\u202e.wav", "\ud800.wav", "con", "NUL.wav", "com1.take.wav", "LPT¹.wav", "x.exe",
      "x.wav.sh", "x" * 300, "é" * 100, "x?.wav", 'x".wav', "x|y"],
 )  # fmt: skip
-def test_a_name_that_is_more_than_one_is_refused_in_a_sentence(tmp_path: Path, name: str) -> None:
+def test_a_name_that_is_no_plain_file_name_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
     with pytest.raises(RecordError, match=r"^Cannot record to .*\.$"):
         recording_path(tmp_path, name)
 
@@ -307,13 +305,13 @@ def test_a_name_that_is_more_than_one_is_refused_in_a_sentence(tmp_path: Path, n
 # When the disk is slow, full, or the process dies
 
 
-def test_a_disk_slower_than_the_history_is_long_keeps_the_time_with_silence(tmp_path: Path, segment: Segment) -> None:
+def test_a_disk_too_slow_for_the_history_records_silence_of_the_right_length(tmp_path: Path, segment: Segment) -> None:
     recorder = Recorder(tmp_path / "take.wav", segment, parts=("output", "input"))
     recorder.start(0)
     clock = play(segment, 50_000)
     eventually(lambda: recorder.written == clock - HOLD)
     late = clock - HOLD
-    segment["stream"][0]["clock"] = clock = 3 * HISTORY  # what the recorder finds after a disk that made it wait
+    segment["stream"][0]["clock"] = clock = 3 * HISTORY  # as after a disk that was too slow
     clock = play(segment, HISTORY)
     recorder.close()
     assert recorder.written == clock
@@ -328,7 +326,7 @@ def test_a_disk_slower_than_the_history_is_long_keeps_the_time_with_silence(tmp_
 
 @pytest.mark.parametrize("late", [0, 1])
 def test_the_history_is_read_as_far_as_it_reaches(tmp_path: Path, segment: Segment, late: int) -> None:
-    block = 512  # which the callback may be writing over just now
+    block = 512  # the callback may be overwriting this block
     clock = play(segment, HISTORY + 10_000, block)
     recorder = Recorder(tmp_path / "take.wav", segment)
     recorder.start(clock + block - HISTORY - late)
@@ -339,8 +337,8 @@ def test_the_history_is_read_as_far_as_it_reaches(tmp_path: Path, segment: Segme
     np.testing.assert_array_equal(audible, sound("output", clock - len(audible), clock))
 
 
-def test_every_frame_is_itself_or_counted_as_lost(tmp_path: Path, registry: Registry) -> None:
-    with stage(registry, capacity=1 << 15) as short:  # and a stage that runs as fast as it can
+def test_every_frame_is_exact_or_counted_as_lost(tmp_path: Path, registry: Registry) -> None:
+    with stage(registry, capacity=1 << 15) as short:  # a stage that runs as fast as it can
         recorder = Recorder(tmp_path / "take.wav", short, parts=PARTS)
         recorder.start(0)
         clock = play(short, 3_000_000, block=256)
@@ -354,7 +352,7 @@ def test_every_frame_is_itself_or_counted_as_lost(tmp_path: Path, registry: Regi
 
 
 def child(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Start a process that records what this one plays."""
+    """Start a process that records the output of this one."""
     command = [sys.executable, "-c", CHILD + code, *map(str, arguments)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -363,7 +361,7 @@ def child(code: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def the_rest(process: subprocess.Popen[str]) -> str:
-    """Read what the process has to say until it ends, as it should."""
+    """Read the output of the process until it ends."""
     assert process.stdout is not None
     told = process.stdout.read()
     assert process.wait() == 0
@@ -393,16 +391,16 @@ segment.close()
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_what_a_killed_process_recorded_can_be_read(tmp_path: Path, segment: Segment, ending: str) -> None:
+def test_a_recording_of_a_killed_process_can_be_read(tmp_path: Path, segment: Segment, ending: str) -> None:
     process = child(RECORDS, segment.name, tmp_path / f"take{ending}", 0, *PARTS)
     paths = [tmp_path / f"take{part}{ending}" for part in ("", ".input", ".a", ".b")]
     missing = HOLD + (FLAC_BLOCK if ending == ".flac" else 0)
     for _ in range(5):
         clock = play(segment, 100_000)
         eventually(lambda: segment["values"][0] == clock - HOLD)  # noqa: B023
-        for path in paths:  # it can be read while it grows, too
+        for path in paths:  # it can be read while it grows
             assert clock - missing <= sf.info(path).frames <= clock
-        if ending == ".wav":  # libsndfile looks at the length of the file; others believe its header
+        if ending == ".wav":  # libsndfile uses the length of the file; other readers use its header
             head = paths[0].read_bytes()
             assert int.from_bytes(head[4:8], "little") + 8 == len(head)
     clock = play(segment, 20_000)
@@ -418,13 +416,13 @@ def test_what_a_killed_process_recorded_can_be_read(tmp_path: Path, segment: Seg
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("after", [1_500_000, 1_700_001, 2_100_100])
-def test_it_can_be_read_whenever_the_process_was_killed(
+def test_a_recording_can_be_read_whenever_its_process_was_killed(
     tmp_path: Path, registry: Registry, ending: str, after: int
 ) -> None:
     with stage(registry) as segment:
         path = tmp_path / f"take{ending}"
         process = child(RECORDS, segment.name, path, 0, "output")
-        while not path.exists() or path.stat().st_size < after:  # it is writing just now
+        while not path.exists() or path.stat().st_size < after:  # wait until it is writing
             play(segment, 4096)
         process.kill()
         process.wait()
@@ -435,7 +433,7 @@ def test_it_can_be_read_whenever_the_process_was_killed(
 
 
 def assert_it_filled(segment: Segment, folder: Path, ending: str, limit: int, reason: str) -> None:
-    """Record until there is no room, and look at what is left."""
+    """Record until the disk is full, and check the files."""
     process = child(RECORDS, segment.name, folder / f"take{ending}", limit, "output", "input")
     recorded = {part: folder / f"take{mark}{ending}" for part, mark in (("output", ""), ("input", ".input"))}
     while process.poll() is None:
@@ -458,24 +456,24 @@ def assert_it_filled(segment: Segment, folder: Path, ending: str, limit: int, re
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("limit", [1_000_000, 1_234_567])
-def test_a_file_that_may_not_grow_keeps_what_it_has(tmp_path: Path, segment: Segment, ending: str, limit: int) -> None:
+def test_a_file_at_its_size_limit_keeps_its_sound(tmp_path: Path, segment: Segment, ending: str, limit: int) -> None:
     assert_it_filled(segment, tmp_path, ending, limit, "File too large")
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_full_disk_keeps_what_it_has(tmp_path: Path, segment: Segment, ending: str) -> None:
+def test_a_recording_on_a_full_disk_keeps_its_sound(tmp_path: Path, segment: Segment, ending: str) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
     if os.name != "posix" or os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        return  # nobody else may mount a disk that small; the limit on a file's size shows the same
+        return  # only root can mount a small disk; the test of the size limit covers the same code
     try:
         assert_it_filled(segment, disk, ending, 0, "No space left on device")
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk_refuses_a_recording_in_a_sentence_and_leaves_nothing(tmp_path: Path, segment: Segment) -> None:
+def test_a_full_disk_refuses_a_recording_in_one_sentence_and_leaves_nothing(tmp_path: Path, segment: Segment) -> None:
     code = """
 resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
 print("recording", flush=True)
@@ -492,7 +490,7 @@ segment.close()
 
 
 def far(path: Path, frames: int) -> SoundFileWriter:
-    """Make a file that is so long already, most of it a hole that takes no room."""
+    """Make a file that is already long, most of it a hole without disk space."""
     file = SoundFileWriter(path, RATE, 2)
     file.write(sound("output", 0, 1000))
     file.update()
@@ -501,7 +499,7 @@ def far(path: Path, frames: int) -> SoundFileWriter:
 
 
 @pytest.mark.parametrize("ending", [".wav", ".caf"])
-def test_beyond_4_gb_it_can_be_read_before_it_is_closed_and_after(tmp_path: Path, ending: str) -> None:
+def test_a_file_beyond_4_gb_can_be_read_before_and_after_it_is_closed(tmp_path: Path, ending: str) -> None:
     path, edge = tmp_path / f"long{ending}", 1 << 29  # frames of 8 bytes
     file = far(path, edge - 4000)
     for begin, end in ((0, 3000), (3000, 6000), (6000, 9000)):
@@ -516,14 +514,14 @@ def test_beyond_4_gb_it_can_be_read_before_it_is_closed_and_after(tmp_path: Path
     assert sf.info(path).frames == edge + 5000
 
 
-def test_a_wav_is_a_plain_one_until_it_needs_more_than_4_gb(tmp_path: Path) -> None:
+def test_a_wav_is_plain_until_it_exceeds_4_gb(tmp_path: Path) -> None:
     file = far(tmp_path / "short.wav", 1000)
     assert (tmp_path / "short.wav").read_bytes()[:4] == b"RIFF"
     file.close()
     assert (tmp_path / "short.wav").read_bytes()[:4] == b"RIFF"
 
 
-def test_an_aiff_ends_before_its_sizes_do(tmp_path: Path) -> None:
+def test_an_aiff_ends_before_its_32_bit_sizes_overflow(tmp_path: Path) -> None:
     path, edge = tmp_path / "long.aiff", 1 << 29
     file = far(path, edge - 4000)
     file.write(sound("a", 0, 3000))
@@ -536,7 +534,7 @@ def test_an_aiff_ends_before_its_sizes_do(tmp_path: Path) -> None:
         np.testing.assert_array_equal(whole.read(dtype="float32"), sound("a", 0, 3000))
 
 
-def test_a_library_without_the_command_records_all_the_same(
+def test_a_libsndfile_without_the_command_records_nevertheless(
     tmp_path: Path, segment: Segment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for ending in ENDINGS:

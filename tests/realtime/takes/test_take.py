@@ -1,4 +1,4 @@
-"""A take: what was played, made again to the sample; and what a session leaves that was killed."""
+"""Takes are rendered to the same samples; so is the journal of a killed session."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.eventually import eventually
 from tests.jack import NEEDED, JackServer
 
 RATE = 48_000
-ENDS = (":out_", ":in_")  # of the names that PortAudio gives its ports
+ENDS = (":out_", ":in_")  # of the names of PortAudio's ports
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, models: dict[str, Path]) -> 
 
 
 def play(shelf: Path, folder: Path, perform: Callable[[Session], None], model: str = "level", **settings) -> float:
-    """Perform, record beside the take, render the take, and give the largest difference between both."""
+    """Perform with a recording and a take, render the take, and return the largest difference."""
     recording, take, again = (folder / name for name in ("played.wav", "played.take", "again.wav"))
     with Session(
         shelf / f"{model}.onnx", device="null", library=shelf, record=recording, take=take, seed=5, **settings
@@ -67,12 +67,12 @@ def difference(recording: Path, again: Path) -> float:
 
 
 def wait(session: Session, seconds: float) -> None:
-    """Wait until so much more has been played."""
+    """Wait until this many seconds more have been played."""
     until = session.clock + seconds * session.sample_rate
     eventually(lambda: session.clock >= until, 20)
 
 
-def test_walks_faders_loops_morphs_and_resets_are_rendered_as_they_were_heard(shelf: Path, tmp_path: Path) -> None:
+def test_walks_faders_loops_morphs_and_resets_are_rendered_to_the_same_samples(shelf: Path, tmp_path: Path) -> None:
     def perform(session: Session) -> None:
         session.load("tone", letter="b").result(20)
         for k in range(12):
@@ -104,7 +104,7 @@ def test_walks_faders_loops_morphs_and_resets_are_rendered_as_they_were_heard(sh
     assert play(shelf, tmp_path, perform) == 0.0
 
 
-def test_snapshots_with_the_models_memory_and_glides_are_rendered(shelf: Path, tmp_path: Path) -> None:
+def test_snapshots_with_states_and_ramps_are_rendered_to_the_same_samples(shelf: Path, tmp_path: Path) -> None:
     def perform(session: Session) -> None:
         session.load("bundled", letter="b").result(20)
         session.set("/crossfade", 0.5)
@@ -115,7 +115,7 @@ def test_snapshots_with_the_models_memory_and_glides_are_rendered(shelf: Path, t
         session.set("/b/latent/1", 3.0)
         session.recall.recall("one")
         wait(session, 0.2)
-        session.load("bundled", letter="b").result(20)  # a deck that learns of the memory from its file
+        session.load("bundled", letter="b").result(20)  # a deck that reads the state from its file
         session.set("/b/latent/1", -3.0)
         wait(session, 0.2)
         session.recall.recall("one")
@@ -127,7 +127,7 @@ def test_snapshots_with_the_models_memory_and_glides_are_rendered(shelf: Path, t
     assert play(shelf, tmp_path, perform, "tone") == 0.0
 
 
-def test_hot_swaps_of_both_decks_are_rendered(shelf: Path, tmp_path: Path) -> None:
+def test_swaps_on_both_decks_are_rendered_to_the_same_samples(shelf: Path, tmp_path: Path) -> None:
     def perform(session: Session) -> None:
         session.set("/model/fade", 60)
         session.load("stereo", letter="b").result(20)
@@ -144,7 +144,7 @@ def test_hot_swaps_of_both_decks_are_rendered(shelf: Path, tmp_path: Path) -> No
     assert play(shelf, tmp_path, perform, samplerate=RATE) == 0.0
 
 
-def test_a_deck_that_dies_and_one_that_stands_still_are_rendered_with_their_holes(shelf: Path, tmp_path: Path) -> None:
+def test_a_deck_that_dies_and_one_that_stalls_are_rendered_with_their_dropouts(shelf: Path, tmp_path: Path) -> None:
     def perform(session: Session) -> None:
         session.load("tone", letter="b").result(20)
         session.set("/crossfade", 0.5)
@@ -164,7 +164,7 @@ def test_a_deck_that_dies_and_one_that_stands_still_are_rendered_with_their_hole
     assert play(shelf, tmp_path, perform) == 0.0
 
 
-def test_a_device_that_dies_and_comes_back_is_rendered(shelf: Path, tmp_path: Path) -> None:
+def test_a_device_that_dies_and_returns_is_rendered_to_the_same_samples(shelf: Path, tmp_path: Path) -> None:
     def perform(session: Session) -> None:
         session.set("/latent/1", 3.0)
         wait(session, 0.3)
@@ -177,10 +177,10 @@ def test_a_device_that_dies_and_comes_back_is_rendered(shelf: Path, tmp_path: Pa
 
 
 @pytest.mark.skipif(shutil.which("jackd") is None, reason=NEEDED)
-def test_the_live_input_is_rendered_as_it_was_heard(
+def test_live_input_is_rendered_to_the_same_samples(
     shelf: Path, tmp_path: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Our output is plugged into our input: a tone on deck A, and what comes back through the model of deck B."""
+    """The output is connected to the input: a tone on deck A, which returns through the model of deck B."""
     shutil.copy(models["echo"], shelf / "echo.onnx")
 
     def perform(session: Session) -> None:
@@ -195,7 +195,7 @@ def test_the_live_input_is_rendered_as_it_was_heard(
         session.set("/crossfade", 0.4)
         eventually(lambda: session.segment["input_meters"]["peak"][0] > 0.05)
         wait(session, 0.3)
-        session.set("/take", 0)  # the one from the beginning: it is written while all goes on
+        session.set("/take", 0)  # the take from the beginning is written while all goes on
         eventually(lambda: any("The take of" in note for note in session.notes), 20)
 
     with JackServer() as server:
@@ -209,7 +209,7 @@ def test_the_live_input_is_rendered_as_it_was_heard(
     np.testing.assert_array_equal(heard[: len(rendered)], rendered)
 
 
-def test_a_take_from_the_middle_is_what_was_heard_there(shelf: Path, tmp_path: Path) -> None:
+def test_a_take_from_the_middle_is_rendered_to_the_same_samples(shelf: Path, tmp_path: Path) -> None:
     with Session(shelf / "bundled.onnx", device="null", library=shelf, takes=tmp_path / "takes") as session:
         session.set("/record", 1)
         wait(session, 0.3)
@@ -253,7 +253,7 @@ with Session(sys.argv[1], device="null", record=sys.argv[2]) as session:
 
 
 def killed(model: Path, recording: Path) -> Path:
-    """Let a session play and kill it; give its journal."""
+    """Play a session and kill it; return its journal."""
     host = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(model), str(recording)], stdout=subprocess.PIPE, text=True
     )
@@ -265,14 +265,14 @@ def killed(model: Path, recording: Path) -> Path:
     return journal
 
 
-def test_what_a_killed_session_leaves_is_told_once_can_be_rendered_and_goes_with_the_start_after(
+def test_the_journal_of_a_killed_session_is_reported_once_rendered_and_then_removed(
     shelf: Path, tmp_path: Path
 ) -> None:
     recording = tmp_path / "played.wav"
     journal = killed(shelf / "bundled.onnx", recording)
     assert left_behind(journal.parent) == [journal]
     with (journal / "events.bin").open("ab") as file:
-        file.write(b"torn")  # it may have been killed within an entry, or within a line
+        file.write(b"torn")  # as if killed within an entry
     with (journal / "decks.jsonl").open("a") as file:
         file.write('{"number": 7, "let')
     with Session(shelf / "level.onnx", device="null") as session:
@@ -289,7 +289,7 @@ def test_what_a_killed_session_leaves_is_told_once_can_be_rendered_and_goes_with
     np.testing.assert_array_equal(rendered[: len(heard)], heard[: len(rendered)])
 
 
-def test_only_the_last_journal_that_was_left_is_kept(tmp_path: Path) -> None:
+def test_only_the_last_journal_left_behind_is_kept(tmp_path: Path) -> None:
     for k in range(3):
         folder = tmp_path / f"journal-{k}"
         folder.mkdir()
@@ -316,7 +316,7 @@ def good(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_command_replaces_nothing_unasked(good: Path, shelf: Path, tmp_path: Path) -> None:
+def test_the_render_command_overwrites_only_if_asked(good: Path, shelf: Path, tmp_path: Path) -> None:
     (out := tmp_path / "precious.wav").write_bytes(b"mine")
     command = [sys.executable, "-m", "models.cli", "render", str(good), str(out), "--library", str(shelf)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -327,14 +327,14 @@ def test_the_command_replaces_nothing_unasked(good: Path, shelf: Path, tmp_path:
     assert sf.info(out).frames > 1000
 
 
-def test_a_deck_that_dies_while_it_is_rendered_is_said_and_leaves_nothing(good: Path, shelf: Path) -> None:
+def test_a_deck_that_dies_while_rendering_is_reported_and_leaves_nothing(good: Path, shelf: Path) -> None:
     with open_take(good) as take:
         (number,) = take.decks
         again = DeckRenderer(take, number, shelf / "level.onnx")
         try:
             assert again.read().shape[0] == take.decks[number]["channels"]
             again.kill()
-            portions = iter(again.read, None)  # what was made before lies in the pipe
+            portions = iter(again.read, None)  # earlier portions are still in the pipe
             with pytest.raises(TakeError, match=r"level.onnx again ended unexpectedly \(code"):
                 list(portions)
         finally:
@@ -354,7 +354,7 @@ def packed(path: Path, contents: dict[str, bytes]) -> Path:
 
 
 def refused(path: Path, shelf: Path) -> str:
-    """Give the sentence with which a take is refused."""
+    """Return the error message for a refused take."""
     out = path.with_name("out.wav")
     with pytest.raises(TakeError) as caught:
         render(path, out, Library(shelf))
@@ -365,7 +365,7 @@ def refused(path: Path, shelf: Path) -> str:
     return text
 
 
-def test_what_is_no_take_is_refused_in_a_sentence(good: Path, shelf: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_no_take_is_refused_in_one_sentence(good: Path, shelf: Path, tmp_path: Path) -> None:
     whole = parts(good)
     (tmp_path / "noise.take").write_bytes(b"nothing of the kind")
     (tmp_path / "short.take").write_bytes(good.read_bytes()[:-100])
@@ -383,8 +383,8 @@ def test_what_is_no_take_is_refused_in_a_sentence(good: Path, shelf: Path, tmp_p
         assert remedy in said
 
 
-def test_a_take_of_another_table_is_played_by_the_names_of_its_knobs(good: Path, shelf: Path, tmp_path: Path) -> None:
-    """A version that numbers knobs in another way, and has one that is gone today."""
+def test_a_take_of_another_table_is_rendered_by_its_addresses(good: Path, shelf: Path, tmp_path: Path) -> None:
+    """A version with other indices of parameters, and one parameter that is gone today."""
     whole = parts(good)
     deck = json.loads(whole["decks.jsonl"])
     knobs = deck["knobs"]
@@ -405,7 +405,7 @@ def test_a_take_of_another_table_is_played_by_the_names_of_its_knobs(good: Path,
 
 
 def changed(whole: dict[str, bytes], **values: float) -> dict[str, bytes]:
-    """Change a field of every entry of the callback's."""
+    """Change a field in every entry of the callback."""
     entries = np.frombuffer(whole["events.bin"], ENTRY).copy()
     for name, value in values.items():
         entries[name][entries["source"] == CALLBACK] = value
@@ -427,7 +427,7 @@ def changed(whole: dict[str, bytes], **values: float) -> dict[str, bytes]:
         {"number": 1 << 40},
     ],
 )
-def test_entries_that_lead_nowhere_are_refused(good: Path, shelf: Path, tmp_path: Path, values: dict) -> None:
+def test_entries_out_of_range_are_refused(good: Path, shelf: Path, tmp_path: Path, values: dict) -> None:
     refused(packed(tmp_path / "bad.take", changed(parts(good), **values)), shelf)
 
 
@@ -435,15 +435,13 @@ def test_entries_that_lead_nowhere_are_refused(good: Path, shelf: Path, tmp_path
     ("key", "value"),
     [("end", 1 << 60), ("end", -1), ("begin", 1 << 50), ("channels", 0), ("channels", 99), ("sample_rate", 0)],
 )
-def test_a_head_that_asks_for_too_much_is_refused(
-    good: Path, shelf: Path, tmp_path: Path, key: str, value: float
-) -> None:
+def test_a_head_out_of_range_is_refused(good: Path, shelf: Path, tmp_path: Path, key: str, value: float) -> None:
     whole = parts(good)
     head = json.dumps(json.loads(whole["head.json"]) | {key: value}).encode()
     assert "is it whole?" in refused(packed(tmp_path / "bad.take", whole | {"head.json": head}), shelf)
 
 
-def test_a_take_whose_model_is_gone_or_another_now_says_so_and_one_that_has_moved_is_found(
+def test_a_missing_or_changed_model_is_reported_and_a_moved_one_is_found(
     good: Path, models: dict[str, Path], tmp_path: Path
 ) -> None:
     model = tmp_path / "mine.onnx"
@@ -464,7 +462,7 @@ def test_a_take_whose_model_is_gone_or_another_now_says_so_and_one_that_has_move
     "name",
     ["../evil", "states/../../evil", "/tmp/evil", "states/..\\..\\evil", "..\\evil", "C:\\evil", "states/5.state/evil"],
 )
-def test_nothing_in_a_take_is_written_where_it_wants(good: Path, shelf: Path, tmp_path: Path, name: str) -> None:
+def test_a_take_cannot_choose_where_it_is_extracted(good: Path, shelf: Path, tmp_path: Path, name: str) -> None:
     unpacked = tmp_path / "temp" / "deep"
     unpacked.mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
@@ -478,10 +476,8 @@ def test_nothing_in_a_take_is_written_where_it_wants(good: Path, shelf: Path, tm
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_take_that_was_tampered_with_is_rendered_or_refused(
-    good: Path, shelf: Path, tmp_path: Path, data: st.DataObject
-) -> None:
-    """Bytes of the archive, or of what is in it, are others: nothing but our own errors comes of it."""
+def test_a_corrupted_take_is_rendered_or_refused(good: Path, shelf: Path, tmp_path: Path, data: st.DataObject) -> None:
+    """Changed bytes of the archive, or of its contents, lead to no errors but our own."""
     whole = parts(good)
     name = data.draw(st.sampled_from([None, *whole]))
     raw = bytearray(good.read_bytes() if name is None else whole[name])
@@ -494,7 +490,7 @@ def test_a_take_that_was_tampered_with_is_rendered_or_refused(
         packed(path, whole | {name: bytes(raw)})
     try:
         with open_take(path) as take:
-            for _ in itertools.islice(render_blocks(take, Library(shelf)), 10):  # an end that was moved is far away
+            for _ in itertools.islice(render_blocks(take, Library(shelf)), 10):  # the end may be far away now
                 pass
     except GlitchError as error:
         assert str(error)
@@ -525,7 +521,7 @@ print(folder.exists())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX")
-def test_a_full_disk_ends_the_journal_and_nothing_else(shelf: Path, tmp_path: Path) -> None:
+def test_a_full_disk_stops_the_journal_and_nothing_else(shelf: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(shelf / "level.onnx"), str(tmp_path)],
         capture_output=True,
@@ -535,7 +531,7 @@ def test_a_full_disk_ends_the_journal_and_nothing_else(shelf: Path, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     *notes, remains = done.stdout.splitlines()
     told = "The journal stopped (File too large), so there can be no take from now on."
-    assert notes == [told] * 3  # when it happens, when the take ends, and when another is asked for
+    assert notes == [told] * 3  # when it happens, when the take ends, and when another is begun
     assert remains == "False"
     assert list(tmp_path.iterdir()) == []
 
@@ -545,7 +541,7 @@ def test_the_journal_keeps_every_event_of_a_dense_performance(tmp_path: Path, re
     assert EVENTS > 4 * 20_000 * POLL_S
 
     class LoggingDeck:
-        """A deck of which only the log is there."""
+        """The part of a deck that the journal reads."""
 
         number = 0
 
