@@ -148,8 +148,7 @@ def choose_input(wanted: str | int, output: Device) -> Device:
     source = _find(wanted, found, "input")
     if output.index is None:
         raise DeviceError(
-            f"{source.name} cannot be heard while nothing but the null device plays; choose an output with --device, "
-            "or leave --input out."
+            f"{source.name} cannot be used with the null device; choose an output with --device, or leave --input out."
         )
     return source
 

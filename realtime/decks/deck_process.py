@@ -153,7 +153,7 @@ def _captured_state(engine: Engine, number: int) -> EngineState:
     end = time.monotonic() + CAPTURE_TIMEOUT_S
     while number not in engine.states:
         if time.monotonic() > end:
-            raise GlitchError("The deck made no frame to keep the state of.")
+            raise GlitchError("The deck decoded no frame, so its state could not be captured.")
         time.sleep(POLL_S)
     return engine.states[number]
 

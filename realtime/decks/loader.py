@@ -37,7 +37,7 @@ MAX_EFFECTS = 16
 MAX_CHANGES = 16  # changes of effects that may be waiting
 MAX_CONVERSIONS = 8  # models that may be opened or waiting to be converted, apart from other loads
 NO_INPUT = (
-    "The model '{name}' transforms live input, and there is none, so it hears silence; start glitch-live with "
+    "The model '{name}' transforms live input, but there is none, so its input is silent; start glitch-live with "
     "--input default, or with --input and a device that --list-devices names."
 )
 

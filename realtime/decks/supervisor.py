@@ -80,7 +80,7 @@ class Supervisor:
         elif now - player.slow_since > TOO_SLOW_S:
             cost = f"a hop takes {float(state['decode_ms']):.1f} ms of {float(state['deadline_ms']):.1f}"
             player.muted_because = f"too slow: {cost}" if slow else ""
-            reason = f"is muted, since it is {player.muted_because}" if slow else "keeps up again"
+            reason = f"is muted because it is {player.muted_because}" if slow else "keeps up again"
             self._notify(f"{player.name} {reason}.")
             self._apply_gains()
             self._changed()
@@ -113,4 +113,4 @@ class Supervisor:
         kept = tuple(effect for effect in player.effects if not effect.source)
         player.switch_to(Loaded(player.opened, player.card, kept))
         names = ", ".join(effect.name for effect in foreign)
-        self._notify(f"{player.name} died twice at once; it plays on without the plug-in {names}.")
+        self._notify(f"{player.name} died twice right after its start; it continues without the plug-in {names}.")

@@ -85,7 +85,7 @@ class Child:
                 answer = self._answers.get(timeout=timeout_s)
             except queue.Empty:
                 raise ChildError(
-                    f"{self._name} says nothing for {timeout_s:.0f} s; is the machine overloaded?"
+                    f"{self._name} has not answered for {timeout_s:.0f} s; is the machine overloaded?"
                 ) from None
         if "error" in answer:
             self._answers.put(answer)  # for later requests as well

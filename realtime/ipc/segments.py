@@ -83,7 +83,7 @@ class Segment:
             geometry = Geometry(**json.loads(head))
         except (ValueError, TypeError):
             memory.close()
-            raise GlitchError(f"'{name}' holds no session, or one that is just being made; try again.") from None
+            raise GlitchError(f"'{name}' holds no session, or one that is just starting; try again.") from None
         if geometry.version != VERSION:
             raise GlitchError(f"The session '{name}' has version {geometry.version} of the layout, not {VERSION}.")
         return cls(memory, geometry, owner=False)

@@ -192,7 +192,7 @@ def _run(
             except subprocess.TimeoutExpired:
                 passed = time.monotonic() - began
             if stop.is_set():
-                raise ConversionError(f"The conversion of {source.name} was given up, since nobody waits for it.")
+                raise ConversionError(f"The conversion of {source.name} was cancelled.")
             if passed > time_limit_s:
                 raise ConversionError(
                     f"The conversion of {source.name} was ended after {time_limit_s:.0f} s; the model is broken, or "

@@ -138,7 +138,7 @@ def _convert(source: Path, kept: Path, notify: Callable[[str], None], stop: thre
         if _is_complete(kept):  # converted by another process meanwhile
             return
         conversion.sweep(kept.parent)
-        notify(f"{source.name} is converted for the stage, once; that takes from seconds to a few minutes.")
+        notify(f"{source.name} is being converted, once; this takes from seconds to a few minutes.")
         began = time.monotonic()
         converted = conversion.convert(source, kept, notify=notify, stop=stop)
         for warning in converted.warnings:
@@ -156,5 +156,5 @@ def _conversion_lock(where: Path, source: Path, notify: Callable[[str], None], s
                 notify(f"{source.name} waits for another conversion to end.")
                 notified = True
             if stop.wait(POLL_S):
-                raise ConversionError(f"The conversion of {source.name} was given up, since nobody waits for it.")
+                raise ConversionError(f"The conversion of {source.name} was cancelled.")
         yield

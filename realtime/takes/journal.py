@@ -245,7 +245,7 @@ class Journal:
 
     def stop_because(self, why: str) -> None:
         """Stop the journal, because the sound from here on cannot be rendered together with the earlier one."""
-        self._fail(f"There can be no take from now on, since {why}; start again for one.")
+        self._fail(f"No take can be made from now on, since {why}; restart for one.")
 
     def lost(self) -> int:
         """Count the events that found a log full; a take with such gaps cannot be rendered exactly."""
@@ -320,7 +320,7 @@ class Journal:
         try:
             yield
         except OSError as error:
-            self._fail(f"The journal stopped ({error.strerror or error}), so there can be no take from now on.")
+            self._fail(f"The journal stopped ({error.strerror or error}), so no take can be made from now on.")
 
     def _fail(self, why: str) -> None:
         if not self.error:
@@ -359,7 +359,7 @@ def sweep(base: Path) -> str:
     with contextlib.suppress(OSError):
         (last / ANNOUNCED).touch()
     path = f'"{last}"' if " " in str(last) else last
-    return f"A session was killed; 'glitch-lab render {path} OUT.wav' makes what it played. The next start removes it."
+    return f"A session was killed; 'glitch-lab render {path} OUT.wav' renders its sound. The next start removes it."
 
 
 @contextlib.contextmanager

@@ -106,7 +106,7 @@ def open_take(path: str | os.PathLike[str]) -> Iterator[Take]:
         try:
             take = read_take(folder)
         except (OSError, *ILL_FORMED) as error:
-            raise TakeError(f"{path} is no take that can be rendered ({brief(error)}); is it whole?") from None
+            raise TakeError(f"{path} is no take that can be rendered ({brief(error)}); is it complete?") from None
         yield take
 
 

@@ -97,7 +97,7 @@ def test_the_commands_say_one_sentence_and_leave_nothing(command: str, name: str
     else:
         done = run("realtime.cli", path, "--device", "null", "--seconds", "1", **surroundings)
         lines = done.stderr.splitlines(keepends=True)
-        assert "is converted for the stage, once" in lines[0]
+        assert "is being converted, once" in lines[0]
         done.stderr = "".join(lines[1:])
     assert_one_sentence(done, says)
     assert not mark.exists()

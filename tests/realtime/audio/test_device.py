@@ -96,7 +96,7 @@ def test_a_model_plays_on_the_chosen_channels_only(
         (["--inputs", "1"], "--inputs chooses channels of an input; name one with --input."),
         (["--input", "nothing"], "'nothing' is not an input device here"),
         (["--device", "null", "--input", "nothing"], "'nothing' is not an input device here"),
-        (["--device", "null", "--input", "system"], "cannot be heard while nothing but the null device plays"),
+        (["--device", "null", "--input", "system"], "cannot be used with the null device"),
     ],
 )
 def test_channels_that_the_device_lacks_are_refused_in_one_sentence(
@@ -163,7 +163,7 @@ def test_a_device_that_returns_at_another_rate_is_played_at_that_rate(
             said = session.said
             session.set("/take", 1)
             assert session.said > said
-            assert "There can be no take from now on, since the device came back at 44100 Hz" in session.notes[-1]
+            assert "No take can be made from now on, since the device came back at 44100 Hz" in session.notes[-1]
             assert session.get("/take") == 0
             session.set("/record", 1)
             assert wait_for(lambda: session.get("/record") == 1, 5)

@@ -170,7 +170,7 @@ def test_a_deck_that_is_too_slow_is_muted_with_the_reason_until_it_keeps_up(stag
     stage.deck().cost_ms = 1.5 * deadline
     stage.play(TOO_SLOW_S + 0.5)
     assert any(
-        f"Deck A is muted, since it is too slow: a hop takes {1.5 * deadline:.1f} ms of {deadline:.1f}" in note
+        f"Deck A is muted because it is too slow: a hop takes {1.5 * deadline:.1f} ms of {deadline:.1f}" in note
         for note in stage.session.notes
     )
     assert np.abs(last(stage, 1000)).max() < 1e-3

@@ -102,7 +102,7 @@ def test_a_torchscript_file_plays_and_records_as_it_is_rendered_offline(
             data=data,
         )
         assert done.returncode == 0, done.stderr
-        assert ("player.ts is converted for the stage, once" in done.stderr) == (trial == 0), done.stderr
+        assert ("player.ts is being converted, once" in done.stderr) == (trial == 0), done.stderr
         assert "Playing player on" in done.stdout
         audio, rate = sf.read(out)
         assert rate == STREAM
@@ -124,10 +124,10 @@ def test_every_command_about_a_model_takes_a_torchscript_file(place: Path, tmp_p
     listed = glitch_live(script, "--list-params", data=data)
     assert listed.returncode == 0, listed.stderr
     assert f"/latent/{LATENTS} " in listed.stdout
-    assert "is converted" not in listed.stdout
+    assert "is being converted" not in listed.stdout
     checked = glitch_live("--check", "--model", script, "--seconds", "0.5", data=data)
     assert "on this machine: a hop costs" in checked.stdout, checked.stderr
-    assert "is converted" not in checked.stderr  # it was converted before, for the list
+    assert "is being converted" not in checked.stderr  # it was converted before, for the list
     done = glitch_live(script, "--layout", tmp_path / "mine.json", data=data)
     assert done.returncode == 0, done.stderr
 

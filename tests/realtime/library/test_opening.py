@@ -53,7 +53,7 @@ class Studio:
         try:
             while not self.free.wait(0.01):
                 if stop.is_set():
-                    raise ConversionError(f"The conversion of {source.name} was given up, since nobody waits for it.")
+                    raise ConversionError(f"The conversion of {source.name} was cancelled.")
             shutil.copy(self.model, out)
             self.made.append(source)
             return Converted(load(out)[1], ("it was made of clay",))
@@ -94,7 +94,7 @@ def test_an_onnx_file_plays_as_it_is(models: dict[str, Path], studio: Studio) ->
 def test_a_foreign_model_is_converted_once_and_kept(source: Path, studio: Studio) -> None:
     told: list[str] = []
     first = open_model(source, notify=told.append)
-    assert told[0].startswith("clay.ts is converted for the stage, once")
+    assert told[0].startswith("clay.ts is being converted, once")
     assert "clay.ts: it was made of clay" in told
     assert first.source == source
     assert first.source_digest == digest(source)
@@ -237,7 +237,7 @@ def test_a_load_converts_while_the_decks_play(source: Path, studio: Studio, mode
         session.load("orchestra", letter="b").result(30)  # a model that needs no conversion doesn't wait
         session.set_effects(lambda now: now).result(30)
         assert session.player.source == models["stereo"]
-        assert any("clay.ts is converted for the stage" in note for note in session.notes)
+        assert any("clay.ts is being converted" in note for note in session.notes)
         studio.free.set()
         loading.result(30)
         assert session.card.name == "level"

@@ -375,7 +375,7 @@ def test_a_file_that_is_no_take_is_refused_in_one_sentence(good: Path, shelf: Pa
         assert name in refused(tmp_path / name, shelf)
     for name in ("head.json", "events.bin", "decks.jsonl"):
         left = {key: data for key, data in whole.items() if key != name}
-        assert "is it whole?" in refused(packed(tmp_path / "left.take", left), shelf)
+        assert "is it complete?" in refused(packed(tmp_path / "left.take", left), shelf)
     for number, remedy in ((99, "update glitch-live"), (1, "the version that made it")):
         other = whole | {"head.json": whole["head.json"].replace(b'"format": 2', b'"format": %d' % number)}
         said = refused(packed(tmp_path / "other.take", other), shelf)
@@ -438,7 +438,7 @@ def test_entries_out_of_range_are_refused(good: Path, shelf: Path, tmp_path: Pat
 def test_a_head_out_of_range_is_refused(good: Path, shelf: Path, tmp_path: Path, key: str, value: float) -> None:
     whole = parts(good)
     head = json.dumps(json.loads(whole["head.json"]) | {key: value}).encode()
-    assert "is it whole?" in refused(packed(tmp_path / "bad.take", whole | {"head.json": head}), shelf)
+    assert "is it complete?" in refused(packed(tmp_path / "bad.take", whole | {"head.json": head}), shelf)
 
 
 def test_a_missing_or_changed_model_is_reported_and_a_moved_one_is_found(
@@ -530,7 +530,7 @@ def test_a_full_disk_stops_the_journal_and_nothing_else(shelf: Path, tmp_path: P
     )
     assert done.returncode == 0, done.stderr
     *notes, remains = done.stdout.splitlines()
-    told = "The journal stopped (File too large), so there can be no take from now on."
+    told = "The journal stopped (File too large), so no take can be made from now on."
     assert notes == [told] * 3  # when it happens, when the take ends, and when another is begun
     assert remains == "False"
     assert list(tmp_path.iterdir()) == []
