@@ -20,8 +20,8 @@ from gui.panels.latents import Bank
 from gui.panels.shortcuts import KEYS, KeysPage
 from gui.panels.spectrogram import Spectrogram
 from gui.remote import Remote
-from gui.viewmodels.viewmodel import ParameterModel, Telemetry, number
-from gui.widgets.meters import Meters
+from gui.viewmodels.telemetry import ParameterModel, Telemetry, number
+from gui.widgets.meter import Meters
 from realtime.params import table as params
 
 FRAME_MS = 16

@@ -8,7 +8,7 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gui import style
-from gui.viewmodels.viewmodel import Identity, ParameterModel, Telemetry
+from gui.viewmodels.telemetry import Identity, ParameterModel, Telemetry
 
 _STATES = {"playing": ("●", style.PLAYED), "stalled": ("○", style.ALARM), "starting": ("○", style.DIM)}
 

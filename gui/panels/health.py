@@ -11,7 +11,7 @@ from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from gui import style
-from gui.viewmodels.viewmodel import DASH, Observable, Telemetry
+from gui.viewmodels.telemetry import DASH, Observable, Telemetry
 
 _HEIGHT = 86
 

@@ -8,7 +8,7 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidg
 from gui import style
 from gui.host import Host
 from gui.remote import Remote
-from gui.viewmodels.viewmodel import ParameterModel, number, played_latents
+from gui.viewmodels.telemetry import ParameterModel, number, played_latents
 from gui.widgets.fader import Fader
 from realtime.params.table import Parameter, Table
 

@@ -25,7 +25,7 @@ from PyQt6.QtGui import (
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from gui import style
-from gui.viewmodels.viewmodel import ParameterModel, fraction_of
+from gui.viewmodels.telemetry import ParameterModel, fraction_of
 
 FINE = 0.1
 PAGE = 10.0

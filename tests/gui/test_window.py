@@ -17,7 +17,7 @@ from export.bending.bend import bend_file
 from gui import style
 from gui.host import Host
 from gui.panels.health import Figure
-from gui.viewmodels.viewmodel import DASH
+from gui.viewmodels.telemetry import DASH
 from gui.window import Window
 from realtime.ipc.layout import RING, Geometry
 from realtime.ipc.segments import Segment

@@ -11,7 +11,7 @@ from PyQt6.QtGui import QColor, QLinearGradient, QMouseEvent, QPainter, QPaintEv
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from gui import style
-from gui.viewmodels.viewmodel import DASH, QUIET_DB, Level, Telemetry
+from gui.viewmodels.telemetry import DASH, QUIET_DB, Level, Telemetry
 
 # How a programme meter spreads its scale (after IEC 60268-18): the top 20 dB take half of it.
 _DB = (-60.0, -50.0, -40.0, -30.0, -20.0, -10.0, 0.0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PyQt6.QtWidgets import QApplication
 
 from gui.host import Host
-from gui.viewmodels.viewmodel import (
+from gui.viewmodels.telemetry import (
     CLIP_S,
     DASH,
     HOLD_S,
