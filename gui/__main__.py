@@ -1,4 +1,4 @@
-"""Open the window on a running session: `python -m gui SEGMENT`."""
+"""The program of the window: `python -m gui SEGMENT` shows a running session."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 
 
 def main(arguments: list[str]) -> int:
-    """Show the session whose stream segment is named, until it ends or the window is closed."""
+    """Show the session with the given stream segment, until it ends or the window is closed; return the exit status."""
     if len(arguments) != 1:
-        print("Usage: python -m gui SEGMENT   (glitch-live opens it by itself)", file=sys.stderr)
+        print("Usage: python -m gui SEGMENT   (glitch-live opens it automatically)", file=sys.stderr)
         return 2
     if sys.platform == "linux" and not any(os.environ.get(key) for key in _SCREENS):
-        print("There is no screen to open a window on (DISPLAY is not set); play with --headless.", file=sys.stderr)
+        print("There is no screen for the window (DISPLAY is not set); use --headless.", file=sys.stderr)
         return 1
     try:
         host = Host(arguments[0])
@@ -37,13 +37,13 @@ def main(arguments: list[str]) -> int:
         return 1
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):
-            os.nice(5)  # the sound comes first
-    sys.excepthook = _Reporter()  # with a hook of our own, an error in a slot is printed and the window lives on
+            os.nice(5)  # audio has priority
+    sys.excepthook = _Reporter()  # with an own hook, errors in slots are printed and the window stays open
     application = QApplication(["glitch-live"])
-    style.dress(application)
+    style.apply_style(application)
     window = Window(host)
     if sys.stdin is not None and _is_pipe(sys.stdin.fileno()):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the host, and the host's end is ours
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the host, and the window follows
         on_parent_exit(window.host_ended.emit)
     else:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -60,15 +60,15 @@ def _is_pipe(descriptor: int) -> bool:
 
 
 class _Reporter:
-    """Prints an error once; the timer would say it again sixty times a second."""
+    """Prints each error once; a timer could repeat it sixty times a second."""
 
     def __init__(self) -> None:
-        self._said: set[str] = set()
+        self._printed: set[str] = set()
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         text = "".join(traceback.format_exception(kind, error, trace))
-        if text not in self._said:
-            self._said.add(text)
+        if text not in self._printed:
+            self._printed.add(text)
             sys.stderr.write(text)
 
 

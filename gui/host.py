@@ -1,4 +1,4 @@
-"""What the window sees of the host: its shared memory, opened so that nothing here can write to it."""
+"""The session's shared memory, opened read only."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from realtime.ipc.segments import Segment
 REFRESH_S = 1.0
 
 
-class View:
-    """A segment of the host's, read only."""
+class ReadOnlySegment:
+    """A segment of shared memory whose arrays can't be written."""
 
     def __init__(self, name: str) -> None:
         self._segment = Segment.attach(name)
@@ -35,22 +35,27 @@ class View:
         return self._segment.read_info()
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Detach from the segment."""
         self.arrays.clear()
         self._segment.close()
 
 
 class Host:
-    """The running session: its stream segment, its decks and what it says of itself.
+    """The running session: its stream segment, its decks and its description.
+
+    Parameters
+    ----------
+    name : str
+        Name of the stream segment.
 
     Attributes
     ----------
-    stream, meters, values, history : np.ndarray
-        As `realtime.ipc.layout` describes them.
+    stream, meters, history : np.ndarray
+        Described in `realtime.ipc.layout`.
     info : dict
-        The session's description, read again once a second.
-    decks : dict[str, View]
-        The decks that are there now, by their letter.
+        Description of the session, read once a second.
+    decks : dict of str to ReadOnlySegment
+        The current decks by letter.
 
     Raises
     ------
@@ -59,13 +64,13 @@ class Host:
     """
 
     def __init__(self, name: str) -> None:
-        self._view = View(name)
+        self._view = ReadOnlySegment(name)
         self.stream = self._view["stream"]
         self.meters = self._view["meters"]
         self._values = self._view["values"]
         self.history = self._view["history"]
         self.info: dict[str, Any] = {}
-        self.decks: dict[str, View] = {}
+        self.decks: dict[str, ReadOnlySegment] = {}
         self._due = 0.0
         self._seen_clock = -1
         self._seen_at = 0.0
@@ -84,38 +89,38 @@ class Host:
 
     @property
     def channels(self) -> int:
-        """How many channels are played."""
+        """Number of output channels."""
         return int(self.history.shape[1])
 
     @property
     def rate(self) -> float:
-        """Samples a second."""
+        """Sample rate in Hz."""
         rate = float(self.stream["sample_rate"][0])
         return rate if np.isfinite(rate) and 8000 <= rate <= 384_000 else 48_000.0
 
     @property
     def stopping(self) -> bool:
-        """Whether the host is about to end."""
+        """Whether the host is stopping."""
         return bool(self.stream["stopping"][0])
 
     @property
-    def deck(self) -> View | None:
-        """The deck whose latents are shown."""
+    def deck(self) -> ReadOnlySegment | None:
+        """The deck in focus, or the first one."""
         return self.decks.get(self.info.get("focus", ""), next(iter(self.decks.values()), None))
 
     def playing(self, now: float) -> bool:
-        """Tell whether the clock has moved within the last second."""
+        """Whether the clock has advanced within the last second."""
         clock = self.clock
         if clock != self._seen_clock:
             self._seen_clock, self._seen_at = clock, now
         return clock > 0 and now - self._seen_at < 1.0
 
     def refresh(self, now: float) -> bool:
-        """Read the description again if it is time to; tell whether it was."""
+        """Read the description if a second has passed; return whether it was read."""
         if now < self._due:
             return False
         self._due = now + REFRESH_S
-        with contextlib.suppress(ValueError):  # caught in the middle of being written: next time
+        with contextlib.suppress(ValueError):  # read while being written; retried next time
             info = self._view.read_info()
             self.info = info if isinstance(info, dict) else {}
         self._follow_decks()
@@ -128,12 +133,12 @@ class Host:
             self.decks.pop(letter).close()
         for letter, name in named.items():
             if letter not in self.decks:
-                with contextlib.suppress(GlitchError, OSError, ValueError, TypeError):  # not there yet, or no more
-                    self.decks[letter] = View(name)
+                with contextlib.suppress(GlitchError, OSError, ValueError, TypeError):  # not created yet, or gone
+                    self.decks[letter] = ReadOnlySegment(name)
         self.decks = dict(sorted(self.decks.items()))
 
     def ended(self) -> bool:
-        """Tell whether the host's process is gone (where the system lets us ask without harm)."""
+        """Whether the host's process has ended; always False where this can't be checked safely."""
         pid = self.info.get("pid")
         if sys.platform == "win32" or not isinstance(pid, int):
             return False
@@ -146,7 +151,7 @@ class Host:
         return False
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Detach from all segments."""
         for view in self.decks.values():
             view.close()
         self.decks.clear()

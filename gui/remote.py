@@ -1,4 +1,4 @@
-"""How the window steers: OSC over UDP, like any other controller. It has no other way to touch the sound."""
+"""The window's only way to change the sound: OSC over UDP, as any controller."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import socket
 
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
 class Remote:
-    """Sends messages to the host. What cannot be delivered is lost, as UDP is; the window shows what the host has."""
+    """Sends OSC messages to the host. Messages may be lost, as always with UDP; the window shows the host's values."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
         self._target: tuple[str, int] | None = None
 
-    def aim(self, host: str, port: int) -> None:
-        """Say where the host listens."""
-        target = (_EVERY_ADDRESS.get(host, host), int(port))
+    def set_target(self, host: str, port: int) -> None:
+        """Set the host's address and port."""
+        target = (_LOOPBACK_OF.get(host, host), int(port))
         if target == self._target:
             return
         self.close()
@@ -30,7 +30,7 @@ class Remote:
             self._target = target
 
     def send(self, address: str, *values: float) -> None:
-        """Send one message; every value goes as a float."""
+        """Send one message with values as floats."""
         if self._socket is None or self._target is None:
             return
         message = OscMessageBuilder(address)
@@ -40,7 +40,7 @@ class Remote:
             self._socket.sendto(message.build().dgram, self._target)
 
     def close(self) -> None:
-        """Let the socket go."""
+        """Close the socket."""
         if self._socket is not None:
             self._socket.close()
         self._socket = self._target = None

@@ -1,6 +1,6 @@
-"""Colours, type and measures of the window: dark, readable from two metres, safe for colour-blind eyes.
+"""Colours, fonts and sizes of the window: dark, readable from two metres, suitable for colour-blind users.
 
-Nothing is told by colour alone; the four signal colours differ in lightness as well as in hue.
+No information depends on colour alone: signal colours differ in lightness as well.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ TEXT = QColor("#f1f2f6")
 DIM = QColor("#9aa2b4")
 FAINT = QColor("#788197")
 
-MANUAL = QColor("#648fff")  # what the player has set
-PLAYED = QColor("#ffb000")  # what sounds now
-ALARM = QColor("#ff4f8b")  # what must not be missed
+MANUAL = QColor("#648fff")  # values that the player has set
+PLAYED = QColor("#ffb000")  # values that sound
+ALARM = QColor("#ff4f8b")  # must not be missed
 
 GAP = 8
 RADIUS = 8
 
 _FAMILIES = ["Inter", "SF Pro Text", "Segoe UI", "Noto Sans", "Ubuntu", "DejaVu Sans Condensed", "DejaVu Sans"]
 
-# Dark violet over magenta and orange to pale yellow: lightness rises all the way, so that it reads without hue too.
+# Dark violet, magenta, orange, pale yellow: lightness increases monotonically, so it also works without hue.
 _HEAT = ("#0d0e15", "#1a1038", "#3b0f63", "#67196e", "#952a67", "#c13b52", "#e25a34", "#f6861a", "#fbb92f", "#fcf7a8")
 
 
 def font(pixels: int, *, bold: bool = False, spaced: bool = False) -> QFont:
-    """Give the window's type face at a height in pixels, with digits of one width."""
+    """Return the window's font at a size in pixels, with tabular digits."""
     face = QFont()
     face.setFamilies(_FAMILIES)
     face.setPixelSize(pixels)
@@ -43,8 +43,8 @@ def font(pixels: int, *, bold: bool = False, spaced: bool = False) -> QFont:
     return face
 
 
-def heat() -> np.ndarray:
-    """Give the colours of the spectrogram.
+def heat_colours() -> np.ndarray:
+    """Return the colours of the spectrogram.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def heat() -> np.ndarray:
 
 
 def blend(a: QColor, b: QColor, share: float) -> QColor:
-    """Mix two colours; `share` is how much of `b`."""
+    """Mix two colours; `share` is the proportion of `b`, 0 to 1."""
     return QColor(
         round(a.red() + (b.red() - a.red()) * share),
         round(a.green() + (b.green() - a.green()) * share),
@@ -68,8 +68,8 @@ def blend(a: QColor, b: QColor, share: float) -> QColor:
     )
 
 
-def panel(painter: QPainter, rect: QRect) -> None:
-    """Draw the ground of a region: a rounded panel on the background."""
+def draw_panel(painter: QPainter, rect: QRect) -> None:
+    """Draw the background of a region: a rounded panel."""
     painter.fillRect(rect, BACKGROUND)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
@@ -78,8 +78,8 @@ def panel(painter: QPainter, rect: QRect) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
 
-def dress(application: QApplication) -> None:
-    """Give the application its look."""
+def apply_style(application: QApplication) -> None:
+    """Apply the window's style to the application."""
     application.setStyle("Fusion")
     application.setFont(font(14))
     palette = QPalette()

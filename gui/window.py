@@ -1,4 +1,4 @@
-"""The window: its regions, its timer, its keys."""
+"""The window: its panels, its timer and its keys."""
 # ruff: noqa: N802 (Qt's names)
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from export.format.io import load
 from gui import style
 from gui.host import Host
 from gui.panels.header import Header
-from gui.panels.health import Figures
-from gui.panels.latents import Bank
-from gui.panels.shortcuts import KEYS, KeysPage
+from gui.panels.health import HealthPanel
+from gui.panels.latents import FaderBank
+from gui.panels.shortcuts import SHORTCUTS, ShortcutsPage
 from gui.panels.spectrogram import Spectrogram
 from gui.remote import Remote
-from gui.viewmodels.telemetry import ParameterModel, Telemetry, number
-from gui.widgets.meter import Meters
+from gui.viewmodels.parameter_model import ParameterModel
+from gui.viewmodels.readings import finite
+from gui.viewmodels.telemetry import Telemetry
+from gui.widgets.meter import LevelMeter
 from realtime.params import table as params
 
 FRAME_MS = 16
@@ -30,10 +32,15 @@ SIZE = (1280, 800)
 
 
 class Window(QWidget):
-    """Reads the host's memory sixty times a second, and steers it over OSC.
+    """The main window: it reads the host's shared memory sixty times a second, and sends changes over OSC.
 
-    Faders and meters take turns, thirty times a second each; numbers change five times a second, or nobody could read
-    them; the description of the session is read once a second.
+    Faders and meters alternate, with thirty updates a second each. Figures are updated five times a second, so that
+    they stay readable, and the description of the session once a second.
+
+    Parameters
+    ----------
+    host : Host
+        The session to show.
     """
 
     host_ended = pyqtSignal()
@@ -50,14 +57,14 @@ class Window(QWidget):
 
         self.header = Header(self.telemetry, self.mute)
         self.spectrogram = Spectrogram(host)
-        self.meters = Meters(self.telemetry)
-        self.figures = Figures(self.telemetry)
-        self.bank = Bank(params.table(), host, self.remote)
-        self.keys_page = KeysPage(self)
+        self.meters = LevelMeter(self.telemetry)
+        self.figures = HealthPanel(self.telemetry)
+        self.bank = FaderBank(params.table(), host, self.remote)
+        self.shortcuts_page = ShortcutsPage(self)
         self._lay_out()
         self._bind_keys()
         self.header.panic.connect(self.panic)
-        self.host_ended.connect(self.close)  # from the lifeline's thread into ours
+        self.host_ended.connect(self.close)  # from the lifeline's thread to the window's
 
         self._refresh(monotonic())
         self.timer = QTimer(self)
@@ -69,54 +76,54 @@ class Window(QWidget):
         self.setWindowTitle("glitch-live")
         self.setMinimumSize(760, 560)
         self.resize(*SIZE)
-        sight = QHBoxLayout()
-        sight.setSpacing(style.GAP)
-        sight.addWidget(self.spectrogram, stretch=1)
-        sight.addWidget(self.meters)
+        top_row = QHBoxLayout()
+        top_row.setSpacing(style.GAP)
+        top_row.addWidget(self.spectrogram, stretch=1)
+        top_row.addWidget(self.meters)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(12, 8, 12, 12)
         self._layout.setSpacing(style.GAP)
         self._layout.addWidget(self.header)
-        self._layout.addLayout(sight, stretch=4)
+        self._layout.addLayout(top_row, stretch=4)
         self._layout.addWidget(self.figures)
         self._layout.addWidget(self.bank, stretch=3)
 
     def _bind_keys(self) -> None:
-        for action, keys, _ in KEYS:
+        for action, keys, _ in SHORTCUTS:
             for key in keys if action else ():
                 shortcut = QShortcut(QKeySequence(key), self)
                 shortcut.setAutoRepeat(False)
                 shortcut.activated.connect(getattr(self, action))
 
-    # What the keys do
+    # Actions of the keys
 
     def panic(self) -> None:
-        """Silence the host at once."""
-        if self.keys_page.isVisible():  # Escape closes what lies on top, as everywhere
-            self.keys_page.hide()
+        """Send a panic to the host; if the page of shortcuts is open, close that instead."""
+        if self.shortcuts_page.isVisible():  # Escape closes an overlay first, as usual
+            self.shortcuts_page.hide()
             return
         self.remote.send("/panic", 1.0)
 
     def toggle_mute(self) -> None:
-        """Mute the host, or let it play on."""
+        """Mute or unmute the output."""
         self.header.toggle_mute()
 
     def full_screen(self) -> None:
-        """Fill the screen, or go back."""
+        """Enter or leave full screen."""
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     def help(self) -> None:
-        """Show or hide the keys."""
-        self.keys_page.toggle()
+        """Show or hide the page of shortcuts."""
+        self.shortcuts_page.toggle()
 
     def quit(self) -> None:
-        """Close the window; the host plays on."""
+        """Close the window; the host continues to play."""
         self.close()
 
-    # What time does
+    # Updates
 
     def tick(self) -> None:
-        """Take a look at the host."""
+        """Update everything that is due."""
         now = monotonic()
         self._ticks += 1
         if self._host.stopping:
@@ -127,7 +134,7 @@ class Window(QWidget):
             self.spectrogram.advance()
         if self._ticks % 2:
             self.bank.poll(now)
-            self.mute.follow(number(self._host.values[self.mute.row.index]), None, now)
+            self.mute.follow(finite(self._host.values[self.mute.row.index]), None, now)
         else:
             self.telemetry.poll_levels(now)
         if now >= self._figures_due:
@@ -141,29 +148,29 @@ class Window(QWidget):
             self.close()
         target = self._host.info.get("osc")
         if isinstance(target, list) and len(target) == 2:
-            self.remote.aim(str(target[0]), int(target[1]))
+            self.remote.set_target(str(target[0]), int(target[1]))
         path = self._host.info.get("model")
         if isinstance(path, str) and path != self._model_path:
             self._model_path = path
             self._show_model(Path(path))
 
     def _show_model(self, path: Path) -> None:
-        """Put up the faders of a model; of one that cannot be read, only those that every session has."""
+        """Show the faders of a model; if it can't be read, only those of every session."""
         try:
             table = params.table(load(path)[1])
         except GlitchError:
             table = params.table()
-        before, self.bank = self.bank, Bank(table, self._host, self.remote)
+        before, self.bank = self.bank, FaderBank(table, self._host, self.remote)
         self._layout.replaceWidget(before, self.bank)
         before.deleteLater()
         self.setWindowTitle(f"{self._host.info.get('model_name') or path.stem} – glitch-live")
         self.bank.poll(monotonic())
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Keep the page of keys over everything."""
-        self.keys_page.setGeometry(self.rect())
+        """Let the page of shortcuts cover the window."""
+        self.shortcuts_page.setGeometry(self.rect())
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Stop looking."""
+        """Stop the timer, and close the socket."""
         self.timer.stop()
         self.remote.close()

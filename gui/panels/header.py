@@ -1,4 +1,4 @@
-"""The bar on top: what plays and where, mute, panic."""
+"""The header: model, device and recording; mute and panic."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gui import style
-from gui.viewmodels.telemetry import Identity, ParameterModel, Telemetry
+from gui.viewmodels.parameter_model import ParameterModel
+from gui.viewmodels.readings import Identity
+from gui.viewmodels.telemetry import Telemetry
 
 _STATES = {"playing": ("●", style.PLAYED), "stalled": ("○", style.ALARM), "starting": ("○", style.DIM)}
 
 
 class Header(QWidget):
-    """Who plays, on the left; the two buttons one must hit without looking, on the right."""
+    """Model and device on the left, the large buttons for mute and panic on the right."""
 
     panic = pyqtSignal()
 
@@ -35,11 +37,11 @@ class Header(QWidget):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.mute_button = _button("MUTE", style.PLAYED.name(), filled=False)
         self.mute_button.setCheckable(True)
-        self.mute_button.setToolTip("Silence the output with a short fade (M).")
+        self.mute_button.setToolTip("Mute the output with a short fade (M).")
         self.mute_button.clicked.connect(self.toggle_mute)
         self.panic_button = _button("PANIC", style.ALARM.name(), filled=True)
         self.panic_button.setMinimumWidth(150)
-        self.panic_button.setToolTip("Fade out at once, bring every deck to rest, fade in (Escape).")
+        self.panic_button.setToolTip("Fade out at once, reset every deck to rest, fade in (Escape).")
         self.panic_button.pressed.connect(self.panic)
 
         names = QVBoxLayout()
@@ -60,7 +62,7 @@ class Header(QWidget):
         self._show_identity()
 
     def toggle_mute(self) -> None:
-        """Mute, or play on."""
+        """Mute or unmute."""
         self._mute.steer(0.0 if self._mute.value else 1.0, monotonic())
         self._show_mute()
 
@@ -84,7 +86,7 @@ class Header(QWidget):
 
 
 def place_text(identity: Identity) -> str:
-    """Write where the sound goes: state, device, rate, block."""
+    """Describe state, device, sample rate and block size in one line."""
     parts = [identity.state, identity.device]
     if identity.rate:
         parts.append(f"{identity.rate / 1000:g} kHz")
@@ -97,7 +99,7 @@ def _button(text: str, colour: str, *, filled: bool) -> QPushButton:
     button = QPushButton(text)
     button.setFont(style.font(18, bold=True, spaced=True))
     button.setMinimumSize(110, 52)
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # a space bar hit by mistake must not be heard
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the space bar must not press it by accident
     button.setCursor(Qt.CursorShape.PointingHandCursor)
     dark, raised, line = style.BACKGROUND.name(), style.RAISED.name(), style.LINE.name()
     resting = (

@@ -1,4 +1,4 @@
-"""The strip of figures: load, underruns, latency, OSC."""
+"""The health panel: load, underruns, latency, OSC traffic."""
 # ruff: noqa: N802 (Qt's names)
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from gui import style
-from gui.viewmodels.telemetry import DASH, Observable, Telemetry
+from gui.viewmodels.observable import Observable
+from gui.viewmodels.readings import DASH
+from gui.viewmodels.telemetry import Telemetry
 
 _HEIGHT = 86
 
 
 class Figure(QWidget):
-    """A caption, a number that can be read from afar, and a line of detail."""
+    """A caption, a large number, and a line of detail."""
 
     caption = ""
 
@@ -29,34 +31,34 @@ class Figure(QWidget):
         self.setAccessibleName(self.caption.capitalize())
 
     def watch(self, value: Observable[Any]) -> None:
-        """Repaint when it changes."""
+        """Repaint when a value changes."""
         value.changed.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:
-        """Show what there is now."""
+        """Show the current values."""
         self.update()
 
     def sizeHint(self) -> QSize:
-        """Ask for room for the number and the detail."""
+        """Return the preferred size."""
         return QSize(240, _HEIGHT)
 
     def number(self) -> tuple[str, str, QColor]:
-        """Give the number, its unit and its colour."""
+        """Return the number, its unit and its colour."""
         raise NotImplementedError
 
     def detail(self) -> str:
-        """Give the line below the number."""
+        """Return the line below the number."""
         return ""
 
     def parts(self) -> Iterator[tuple[float, QColor]]:
-        """Give the parts of the bar, as shares of its length."""
+        """Return the parts of the bar, as shares of its length."""
         yield from ()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the panel."""
         painter = QPainter(self)
-        style.panel(painter, self.rect())
+        style.draw_panel(painter, self.rect())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         inside = self.rect().adjusted(14, 8, -14, -8)
         painter.setFont(style.font(12, bold=True, spaced=True))
@@ -94,67 +96,67 @@ class Figure(QWidget):
 
 
 class LoadFigure(Figure):
-    """What decoding takes of the time it has."""
+    """The load of the busiest deck."""
 
     caption = "LOAD"
 
     def __init__(self, telemetry: Telemetry) -> None:
         super().__init__()
         self._load = telemetry.load
-        self.setToolTip("What decoding a hop takes of the time that a hop lasts; the worst since the deck started.")
+        self.setToolTip("Time to decode a hop, as a share of its duration; and the maximum since the deck started.")
         self.watch(self._load)
 
     def number(self) -> tuple[str, str, QColor]:
-        """Give the load in percent."""
+        """Return the load in percent."""
         percent = self._load.value.percent
         if percent is None:
             return DASH, "", style.DIM
-        return str(percent), "%", _grade(percent, 70, 100)
+        return str(percent), "%", _warning_colour(percent, 70, 100)
 
     def detail(self) -> str:
-        """Give the worst, and the deadline."""
+        """Return the maximum and the deadline."""
         load = self._load.value
         worst = DASH if load.worst is None else f"{load.worst} %"
-        return f"worst {worst} of {DASH if load.deadline_ms is None else f'{load.deadline_ms:.2f}'} ms"
+        return f"max {worst} of {DASH if load.deadline_ms is None else f'{load.deadline_ms:.2f}'} ms"
 
     def parts(self) -> Iterator[tuple[float, QColor]]:
-        """Give the load as a bar."""
+        """Return the load as a bar."""
         percent = self._load.value.percent
         if percent is not None:
-            yield percent / 100, style.MANUAL if percent < 70 else _grade(percent, 70, 100)
+            yield percent / 100, style.MANUAL if percent < 70 else _warning_colour(percent, 70, 100)
 
 
 class UnderrunsFigure(Figure):
-    """How often sound was missing; a click counts from zero again."""
+    """The count of underruns; a click resets it."""
 
     caption = "UNDERRUNS"
 
     def __init__(self, telemetry: Telemetry) -> None:
         super().__init__()
         self._telemetry = telemetry
-        self.setToolTip("How often sound was not there when it was due. Click to count from zero.")
+        self.setToolTip("Frames that were not ready in time. Click to reset the count.")
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.watch(telemetry.underruns)
 
     def number(self) -> tuple[str, str, QColor]:
-        """Give the count."""
+        """Return the count."""
         total = self._telemetry.underruns.value.total
         return str(total), "", style.ALARM if total else style.TEXT
 
     def detail(self) -> str:
-        """Tell ours from the device's."""
+        """Return the counts of decks and device."""
         underruns = self._telemetry.underruns.value
         if not underruns.total:
             return "none so far"
-        return f"{underruns.deck} decoding · {underruns.device} device"
+        return f"{underruns.deck} decks · {underruns.device} device"
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        """Count from zero again."""
+        """Reset the count."""
         self._telemetry.reset_underruns()
 
 
 class LatencyFigure(Figure):
-    """From a control to the speaker."""
+    """The latency from a control to the speaker."""
 
     caption = "LATENCY"
 
@@ -164,25 +166,25 @@ class LatencyFigure(Figure):
         self.watch(self._latency)
 
     def refresh(self) -> None:
-        """Show the parts in the tool tip too."""
+        """Show the parts in the tool tip, as well."""
         rows = "".join(
             f"<tr><td>{name}</td><td align=right>&nbsp;&nbsp;{ms:.1f} ms</td></tr>"
             for name, ms in self._latency.value.parts
         )
-        self.setToolTip(f"From a control to the speaker.<table>{rows}</table>")
+        self.setToolTip(f"Latency from a control to the speaker.<table>{rows}</table>")
         self.update()
 
     def number(self) -> tuple[str, str, QColor]:
-        """Give the total."""
+        """Return the total."""
         total = self._latency.value.total_ms
         return (DASH, "", style.DIM) if total is None else (f"{total:.1f}", "ms", style.TEXT)
 
     def detail(self) -> str:
-        """Give the parts."""
+        """Return the parts."""
         return " · ".join(f"{name} {ms:.1f}" for name, ms in self._latency.value.parts if ms >= 0.05)
 
     def parts(self) -> Iterator[tuple[float, QColor]]:
-        """Give the parts as a bar."""
+        """Return the parts as a bar."""
         latency = self._latency.value
         total = sum(ms for _, ms in latency.parts)
         for k, (_, ms) in enumerate(latency.parts):
@@ -190,7 +192,7 @@ class LatencyFigure(Figure):
 
 
 class OscFigure(Figure):
-    """What controllers send."""
+    """Incoming OSC messages."""
 
     caption = "OSC IN"
 
@@ -200,28 +202,28 @@ class OscFigure(Figure):
         self.watch(self._osc)
 
     def refresh(self) -> None:
-        """Show the counts in the tool tip too."""
+        """Show the counts in the tool tip, as well."""
         osc = self._osc.value
         self.setToolTip(
-            f"{osc.messages} messages came in at {osc.address}; {osc.bad} packets could not be read, "
-            f"{osc.unknown} messages had an address that is not known."
+            f"{osc.messages} messages received at {osc.address}; {osc.bad} malformed packets, "
+            f"{osc.unknown} messages with an unknown address."
         )
         self.update()
 
     def number(self) -> tuple[str, str, QColor]:
-        """Give the messages a second."""
+        """Return the messages a second."""
         rate = self._osc.value.rate
         return DASH if rate is None else str(rate), "/s", style.TEXT
 
     def detail(self) -> str:
-        """Give the address, and what was wrong."""
+        """Return the address, and the counts of errors."""
         osc = self._osc.value
         wrong = f"{osc.bad} bad · " * bool(osc.bad) + f"{osc.unknown} unknown · " * bool(osc.unknown)
         return f"{wrong}{osc.address}"
 
 
-class Figures(QWidget):
-    """All of them in a row."""
+class HealthPanel(QWidget):
+    """All figures in a row."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         super().__init__()
@@ -234,7 +236,7 @@ class Figures(QWidget):
             layout.addWidget(figure, stretch=stretch)
 
 
-def _grade(value: float, warn: float, alarm: float) -> QColor:
+def _warning_colour(value: float, warn: float, alarm: float) -> QColor:
     return style.ALARM if value >= alarm else style.PLAYED if value >= warn else style.TEXT
 
 

@@ -1,4 +1,4 @@
-"""The bank of faders: the latents, the model's own controls and its layers, the walk, the gain."""
+"""The bank of faders: latents, controls of the model, bends, walk, gain."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidg
 from gui import style
 from gui.host import Host
 from gui.remote import Remote
-from gui.viewmodels.telemetry import ParameterModel, number, played_latents
+from gui.viewmodels.parameter_model import ParameterModel
+from gui.viewmodels.readings import finite, read_played_latents
 from gui.widgets.fader import Fader
 from realtime.params.table import Parameter, Table
 
-_FEW = 4  # controls of the model that stay at hand, however many latents there are
-_ALWAYS = {"WALK": ("/walk/radius", "/walk/speed"), "OUT": ("/gain",)}
-_LIVE = {"HEARD": ("/freeze", "/freeze/length", "/feedback", "/input/mix"), "OUT": ("/gain",)}
+_MAX_FIXED_CONTROLS = 4  # up to this many controls of the model don't scroll
+_FIXED_GROUPS = {"WALK": ("/walk/radius", "/walk/speed"), "OUT": ("/gain",)}
+_TRANSFORM_GROUPS = {"INPUT": ("/freeze", "/freeze/length", "/feedback", "/input/mix"), "OUT": ("/gain",)}
 
 
-class Bank(QWidget):
-    """A fader for each row that a player moves by hand; the latents scroll when there are many."""
+class FaderBank(QWidget):
+    """A fader for each parameter that is played by hand. Many latents scroll; the most important faders don't."""
 
     def __init__(self, table: Table, host: Host, remote: Remote) -> None:
         super().__init__()
@@ -30,12 +31,12 @@ class Bank(QWidget):
 
         groups = {"LATENTS": [(row, row.address.rsplit("/", 1)[1]) for row in table.latents]}
         controls = [(row, name.split(".")[-1]) for name, row in table.controls.items() if row.kind == "float"]
-        at_hand = {
+        fixed = {
             title: [(table[address], address.rsplit("/", 1)[1]) for address in addresses if address in table]
-            for title, addresses in (_LIVE if "/freeze" in table else _ALWAYS).items()
+            for title, addresses in (_TRANSFORM_GROUPS if "/freeze" in table else _FIXED_GROUPS).items()
         }
-        if len(controls) <= _FEW:
-            at_hand = {"MODEL": controls, **at_hand}
+        if len(controls) <= _MAX_FIXED_CONTROLS:
+            fixed = {"MODEL": controls, **fixed}
         else:
             groups["MODEL"] = controls
         bends = [row for row in table.bends if row.kind == "float"]
@@ -59,7 +60,7 @@ class Bank(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(style.GAP)
         layout.addWidget(area, stretch=max(sum(map(len, groups.values())), 1))
-        for title, rows in at_hand.items():
+        for title, rows in fixed.items():
             if rows:
                 layout.addWidget(self._group(title, rows), stretch=len(rows))
 
@@ -84,8 +85,8 @@ class Bank(QWidget):
         return group
 
     def poll(self, now: float) -> None:
-        """Let the faders follow the host."""
-        played = dict(zip(self._latents, played_latents(self._host.deck, len(self._latents)), strict=True))
+        """Update the faders with the host's values."""
+        played = dict(zip(self._latents, read_played_latents(self._host.deck, len(self._latents)), strict=True))
         values = self._host.values
         for address, model in self.models.items():
-            model.follow(number(values[model.row.index]), played.get(address), now)
+            model.follow(finite(values[model.row.index]), played.get(address), now)

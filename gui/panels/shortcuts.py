@@ -1,4 +1,4 @@
-"""The keys: what each does, once, for the shortcuts and for the page that shows them."""
+"""The keyboard shortcuts: one table for the keys and for the page that shows them."""
 # ruff: noqa: N802 (Qt's names)
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from PyQt6.QtWidgets import QWidget
 
 from gui import style
 
-# Action, its keys, what it does. Actions without a name belong to the fader in focus, which knows its keys itself.
-KEYS = (
-    ("panic", ("Esc",), "panic: fade out, bring the model to rest; closes this page first"),
-    ("toggle_mute", ("M",), "mute, or play on"),
-    ("full_screen", ("F",), "full screen, and back"),
+# Action (a method of the window), keys, description. Keys without an action are handled by the fader in focus.
+SHORTCUTS = (
+    ("panic", ("Esc",), "panic: fade out, reset the model to rest; closes this page first"),
+    ("toggle_mute", ("M",), "mute or unmute"),
+    ("full_screen", ("F",), "full screen on or off"),
     ("help", ("?",), "show or hide this page"),
-    ("quit", ("Q", "Ctrl+Q"), "close this window; the sound plays on"),
-    ("", ("Tab", "← →"), "from fader to fader"),
-    ("", ("↑ ↓", "wheel", "drag"), "move the fader; with Shift, finely"),
+    ("quit", ("Q", "Ctrl+Q"), "close this window; the sound continues"),
+    ("", ("Tab", "← →"), "next or previous fader"),
+    ("", ("↑ ↓", "wheel", "drag"), "move the fader; with Shift in fine steps"),
     ("", ("PgUp PgDn",), "move the fader by a tenth"),
-    ("", ("Backspace", "double click"), "fader to its default"),
+    ("", ("Backspace", "double click"), "reset the fader to its default"),
 )
 
 
-class KeysPage(QWidget):
-    """Lies over the window and shows the keys; a click, `?` or Escape takes it away."""
+class ShortcutsPage(QWidget):
+    """An overlay that shows the shortcuts; a click, `?` or Escape closes it."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -39,7 +39,7 @@ class KeysPage(QWidget):
         self.raise_()
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        """Go away."""
+        """Close the page."""
         self.hide()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
@@ -48,7 +48,7 @@ class KeysPage(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.fillRect(self.rect(), QColor(10, 11, 16, 190))
         line, width = 38, 640.0
-        card = QRectF((self.width() - width) / 2, 0, width, line * len(KEYS) + 96)
+        card = QRectF((self.width() - width) / 2, 0, width, line * len(SHORTCUTS) + 96)
         card.moveTop((self.height() - card.height()) / 2)
         painter.setPen(style.LINE)
         painter.setBrush(style.PANEL)
@@ -56,7 +56,7 @@ class KeysPage(QWidget):
         painter.setFont(style.font(12, bold=True, spaced=True))
         painter.setPen(style.FAINT)
         painter.drawText(card.adjusted(34, 26, 0, 0), 0, "KEYS")
-        for k, (_, keys, text) in enumerate(KEYS):
+        for k, (_, keys, text) in enumerate(SHORTCUTS):
             y = card.top() + 62 + k * line
             left = card.left() + 34
             painter.setFont(style.font(15, bold=True))

@@ -1,4 +1,4 @@
-"""The live spectrogram of the output, scrolling with the stream's clock."""
+"""The live spectrogram of the output, which scrolls with the clock."""
 # ruff: noqa: N802 (Qt's names)
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from gui import style
 from gui.host import Host
-from gui.viewmodels.spectrum import CEILING_DB, FLOOR_DB, Analysis, Axis, Follower, Roll
+from gui.viewmodels.spectrum import CEILING_DB, FLOOR_DB, ColumnRing, FrequencyAxis, HistoryReader, SpectrumAnalysis
 
-CAPACITY = 4096  # columns kept, wider than any window
-AT_ONCE = 48  # columns a frame while catching up, so that catching up doesn't hold the window
+CAPACITY = 4096  # columns, more than any window shows
+MAX_COLUMNS_PER_FRAME = 48  # limit while catching up, so that the window stays responsive
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 58, 10, 26
 _MARKS = (
@@ -27,11 +27,11 @@ _MARKS = (
     (10_000, "10k"),
 )
 _GRID = QColor(255, 255, 255, 26)
-_EDGE = 9  # pixels that a label needs above and below its line
+_EDGE = 9  # space of a label above and below its line, pixels
 
 
 class Spectrogram(QWidget):
-    """Draws one column of pixels for each column of the analysis, the latest at the right edge."""
+    """A spectrogram with one column of pixels for each column of the analysis, the latest on the right."""
 
     def __init__(self, host: Host) -> None:
         super().__init__()
@@ -43,45 +43,45 @@ class Spectrogram(QWidget):
         self.setCursor(Qt.CursorShape.CrossCursor)
         self._host = host
         self._pointer: QPoint | None = None
-        self._colours = [int(colour) for colour in style.heat()]
+        self._colours = [int(colour) for colour in style.heat_colours()]
         self._rate = host.rate
-        self._build(Roll(64, CAPACITY))
+        self._build(ColumnRing(64, CAPACITY))
 
-    def _build(self, roll: Roll) -> None:
+    def _build(self, ring: ColumnRing) -> None:
         width = min(max(self.width() - _LEFT - _RIGHT, 16), CAPACITY)
         self.plot = QRect(self.width() - _RIGHT - width, _TOP, width, max(self.height() - _TOP - _BOTTOM, 16))
-        self.analysis = Analysis(self._rate, Axis(self.plot.height()))
+        self.analysis = SpectrumAnalysis(self._rate, FrequencyAxis(self.plot.height()))
         self.axis = self.analysis.axis
-        self.follower = Follower(self._host.history, self.analysis.n_fft, self.analysis.hop)
-        self.roll = roll.resized(self.plot.height())
-        self.follower.next = self.roll.head
+        self.reader = HistoryReader(self._host.history, self.analysis.n_fft, self.analysis.hop)
+        self.ring = ring.resized(self.plot.height())
+        self.reader.next = self.ring.head
         self._marks = self._frequency_marks()
-        rows, width = self.roll.pixels.shape
-        self._image = QImage(self.roll.pixels.data, width, rows, width, QImage.Format.Format_Indexed8)  # type: ignore[call-overload]
+        rows, width = self.ring.pixels.shape
+        self._image = QImage(self.ring.pixels.data, width, rows, width, QImage.Format.Format_Indexed8)  # type: ignore[call-overload]
         self._image.setColorTable(self._colours)
 
     def advance(self) -> None:
-        """Draw what has been played since the last call."""
+        """Add the output since the last call."""
         if self._host.rate != self._rate:
             self._rate = self._host.rate
-            self._build(Roll(64, CAPACITY))
+            self._build(ColumnRing(64, CAPACITY))
             self.update()
-        taken = self.follower.take(self._host.clock, AT_ONCE)
+        taken = self.reader.take(self._host.clock, MAX_COLUMNS_PER_FRAME)
         if taken is not None:
             first, samples = taken
-            self.roll.put(first, self.analysis.columns(samples))
+            self.ring.put(first, self.analysis.columns(samples))
             self.update(self.plot)
 
     def shown(self) -> np.ndarray:
-        """Give the shades as they stand on the screen: uint8 [shape=(rows, width)], row 0 on top."""
-        return self.roll.latest(self.plot.width())
+        """Return the visible colour indices: uint8 [shape=(rows, width)], row 0 on top."""
+        return self.ring.latest(self.plot.width())
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Keep a row for each pixel of height."""
-        self._build(self.roll)
+        """Adapt the number of rows to the height in pixels."""
+        self._build(self.ring)
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
-        """Follow the pointer with a readout."""
+        """Move the readout to the pointer."""
         if event is not None:
             self._pointer = event.position().toPoint()
             self.update(self.plot)
@@ -96,13 +96,13 @@ class Spectrogram(QWidget):
         self.update(self.plot)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draw the picture, and the axes only where they are asked for."""
+        """Draw the picture; the axes only if they need repainting."""
         painter = QPainter(self)
         if event is None or not self.plot.contains(event.rect()):
-            style.panel(painter, self.rect())
+            style.draw_panel(painter, self.rect())
             self._paint_axes(painter)
         width = self.plot.width()
-        painter.drawImage(self.plot.topLeft(), self._image, QRect(self.roll.start(width), 0, width, self.plot.height()))
+        painter.drawImage(self.plot.topLeft(), self._image, QRect(self.ring.start(width), 0, width, self.plot.height()))
         self._paint_grid(painter)
         if self._pointer is not None and self.plot.contains(self._pointer):
             self._paint_readout(painter, self._pointer)

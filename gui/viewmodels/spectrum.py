@@ -1,7 +1,7 @@
-"""From the history of the output to columns of a spectrogram. Pure NumPy, no window.
+"""The spectrogram of the output: from the history in shared memory to columns of pixels, in NumPy.
 
-Column `k` is the spectrum of the samples from `k * hop` to `k * hop + n_fft` on the stream's clock, whenever and
-however often somebody looks. So the picture is steady: it depends on what was played, and not on when it was drawn.
+Column `k` is the spectrum of the samples from `k * hop` to `k * hop + n_fft` on the clock. The picture therefore
+depends on the output only, and not on the times of drawing.
 """
 
 from __future__ import annotations
@@ -15,48 +15,48 @@ OVERLAP = 8
 LOW_HZ, HIGH_HZ = 40.0, 20_000.0
 FLOOR_DB, CEILING_DB = -96.0, -6.0
 
-# The callback overwrites the oldest samples while we read; keep as far from them as the largest block may reach.
+# The callback overwrites the oldest samples during a read; this is more than the largest block.
 MARGIN = 1 << 14
 
-_NOTHING = np.float32(0.02)  # the eighth root of a power of -136 dB
-_FEW = 2  # bins in a row, up to which it is made from the cubic
-_POINTS = 4  # places in a row at which the cubic is looked at
+_MIN_ROOT = np.float32(0.02)  # the eighth root of a power of -136 dB
+_MAX_SPARSE_BINS = 2  # rows with at most this many bins are interpolated
+_POINTS = 4  # interpolated points in a row
 
 
 @dataclass(frozen=True)
-class Axis:
-    """A logarithmic axis of frequencies, drawn as rows; row 0 is the highest."""
+class FrequencyAxis:
+    """A logarithmic frequency axis, drawn as rows; row 0 is the highest."""
 
     rows: int
     low: float = LOW_HZ
     high: float = HIGH_HZ
 
     def frequency(self, row: np.ndarray | float) -> np.ndarray:
-        """Give the frequency in Hz at a height; `row + 0.5` is the middle of a row."""
+        """Return the frequency in Hz at a height in rows; `row + 0.5` is the middle of a row."""
         return np.asarray(self.high * (self.low / self.high) ** (np.asarray(row) / self.rows))
 
     def row(self, frequency: float) -> float:
-        """Give the height at which a frequency in Hz stands."""
+        """Return the height in rows of a frequency in Hz."""
         return float(self.rows * np.log(frequency / self.high) / np.log(self.low / self.high))
 
 
-class Analysis:
-    """Samples to columns: Hann windows, decibels, a logarithmic axis.
+class SpectrumAnalysis:
+    """Spectral analysis for display: Hann windows, decibels, a logarithmic frequency axis.
 
-    A row shows the loudest that its band holds, so that no partial is lost. Where a band has only few bins of the
-    transform, or none, a cubic goes through the bins and is looked at in several places.
+    A row shows the maximum of its band, so that no partial is lost. If a band has few bins of the transform, or none,
+    the bins are interpolated with a Catmull-Rom cubic at several points.
 
     Parameters
     ----------
     rate
         Samples a second.
     axis
-        The rows to make; its top is brought below half the rate.
+        The frequency axis; its top is limited to just below half the sample rate.
     """
 
-    def __init__(self, rate: float, axis: Axis) -> None:
+    def __init__(self, rate: float, axis: FrequencyAxis) -> None:
         self.rate = rate
-        self.axis = Axis(axis.rows, axis.low, min(axis.high, 0.49 * rate))
+        self.axis = FrequencyAxis(axis.rows, axis.low, min(axis.high, 0.49 * rate))
         self.n_fft = 1 << round(np.log2(rate * WINDOW_S))
         self.hop = self.n_fft // OVERLAP
         self.bin_hz = rate / self.n_fft
@@ -66,7 +66,9 @@ class Analysis:
         rows, bins = axis.rows, self.n_fft // 2 + 1
         edges = self.axis.frequency(np.arange(rows, -1, -1)) / self.bin_hz  # [rows + 1], upwards, in bins
         first = np.ceil(edges).astype(int)
-        self._sparse = int(np.argmax(np.append(np.diff(first) > _FEW, True)))  # so many rows have few bins each
+        self._sparse = int(
+            np.argmax(np.append(np.diff(first) > _MAX_SPARSE_BINS, True))
+        )  # number of rows with few bins
         self._starts = first[self._sparse : -1]
         self._end = first[-1]
         part = (np.arange(_POINTS) + 0.5) / _POINTS
@@ -76,45 +78,45 @@ class Analysis:
         self._weights = _catmull_rom(points - below).astype(np.float32)
 
     def decibels(self, samples: np.ndarray) -> np.ndarray:
-        """Analyse a stretch of samples.
+        """Analyse samples.
 
         Parameters
         ----------
         samples : np.ndarray [shape=((columns - 1) * hop + n_fft,)]
-            Mono; what is not a number counts as silence.
+            Mono; NaN and infinity count as silence.
 
         Returns
         -------
         np.ndarray [shape=(columns, rows)]
-            Level in dB, where a sine of amplitude 1 has 0; row 0 is the highest frequency.
+            Level in dB; a sine of amplitude 1 has 0 dB. Row 0 is the highest frequency.
         """
         samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32, copy=False)
         frames = np.lib.stride_tricks.sliding_window_view(samples, self.n_fft)[:: self.hop]  # [columns, n_fft]
         bins = np.fft.rfft(frames * self._window)  # [columns, n_fft / 2 + 1]
         power = np.square(bins.real) + np.square(bins.imag)
-        root = np.sqrt(np.sqrt(np.sqrt(power)))  # the lobe of a tone is round in this scale, and meets a cubic well
+        root = np.sqrt(np.sqrt(np.sqrt(power)))  # on this scale a cubic fits the lobe of a tone well
         shown = np.empty((len(root), self.axis.rows), np.float32)  # upwards
         sparse = np.einsum("crpt,rpt->crp", root[:, self._taps], self._weights)
         shown[:, : self._sparse] = sparse.max(axis=2)
         if len(self._starts):
             shown[:, self._sparse :] = np.maximum.reduceat(root[:, : self._end], self._starts, axis=1)
-        return 80 * np.log10(np.maximum(shown[:, ::-1], _NOTHING))
+        return 80 * np.log10(np.maximum(shown[:, ::-1], _MIN_ROOT))
 
     def columns(self, samples: np.ndarray) -> np.ndarray:
-        """Analyse a stretch of samples into shades, 0 to 255: uint8 [shape=(rows, columns)]."""
+        """Analyse samples into colour indices, 0 to 255: uint8 [shape=(rows, columns)]."""
         scaled = (self.decibels(samples) - FLOOR_DB) * (255 / (CEILING_DB - FLOOR_DB))
         return np.clip(scaled, 0, 255).astype(np.uint8).T
 
 
-class Follower:
-    """Walks along the history, column by column, and says which samples are next.
+class HistoryReader:
+    """Reads the samples of the next columns from the history.
 
     Parameters
     ----------
     history : np.ndarray [shape=(capacity, channels)]
-        The ring of what was played; sample `n` stands at `n % capacity`.
+        Ring of the output; sample `n` is at `n % capacity`.
     n_fft, hop
-        Samples in a column, and from column to column.
+        Samples of a column, and from column to column.
     """
 
     def __init__(self, history: np.ndarray, n_fft: int, hop: int) -> None:
@@ -123,24 +125,24 @@ class Follower:
         self.next = 0
 
     def take(self, clock: int, limit: int) -> tuple[int, np.ndarray] | None:
-        """Take the samples of the columns that are due, at most `limit` of them.
+        """Read the samples of the columns that are complete, at most `limit` columns.
 
         Parameters
         ----------
         clock
             Samples played so far.
         limit
-            The most columns to take at once; the others come with the next calls.
+            Maximum number of columns; the others follow with the next calls.
 
         Returns
         -------
         (first, samples) or None
-            The number of the first column and its samples, mono. If the reader fell behind by more than the history
-            holds, `first` has jumped.
+            Number of the first column, and mono samples. `first` jumps if the reader fell behind by more than the
+            history.
         """
         oldest = max(0, clock - len(self._history) + MARGIN)
-        due = (clock - self._n_fft) // self._hop + 1  # columns complete by now
-        if self.next > max(due, 0):  # the clock went backwards: another stream
+        due = (clock - self._n_fft) // self._hop + 1  # complete columns
+        if self.next > max(due, 0):  # the clock went back: a new stream
             self.next = 0
         self.next = max(self.next, -(-oldest // self._hop))
         count = min(due - self.next, limit)
@@ -159,10 +161,10 @@ class Follower:
         return np.concatenate([part, self._history[: length - len(part)].mean(axis=1)])
 
 
-class Roll:
-    """Columns as pixels in a ring of twice its width.
+class ColumnRing:
+    """Columns of pixels in a ring of double width.
 
-    Each column stands there twice, a width apart, so that the latest columns, however many, always lie side by side.
+    Each column is stored twice, one capacity apart, so that the latest columns are always contiguous.
 
     Attributes
     ----------
@@ -176,7 +178,7 @@ class Roll:
         self.head = 0
 
     def put(self, first: int, columns: np.ndarray) -> None:
-        """Write columns from number `first` on; those that were skipped before it are left dark."""
+        """Write columns from number `first`; skipped columns before it are dark."""
         if first < self.head:
             self.pixels[:] = 0
         elif first > self.head:
@@ -191,24 +193,24 @@ class Roll:
         self.pixels[:, place + self.capacity] = columns
 
     def start(self, width: int) -> int:
-        """Say where in `pixels` the latest `width` columns begin."""
+        """Return the position in `pixels` of the latest `width` columns."""
         return (self.head - width) % self.capacity
 
     def latest(self, width: int) -> np.ndarray:
-        """Give the latest columns, the newest last: a view [shape=(rows, width)]."""
+        """Return the latest columns, the newest last: a view [shape=(rows, width)]."""
         start = self.start(width)
         return self.pixels[:, start : start + width]
 
-    def resized(self, rows: int) -> Roll:
-        """Make the same picture with another number of rows."""
-        roll = Roll(rows, self.capacity)
-        roll.pixels[:] = self.pixels[((np.arange(rows) + 0.5) * len(self.pixels) / rows).astype(int)]
-        roll.head = self.head
-        return roll
+    def resized(self, rows: int) -> ColumnRing:
+        """Return the same picture with another number of rows."""
+        ring = ColumnRing(rows, self.capacity)
+        ring.pixels[:] = self.pixels[((np.arange(rows) + 0.5) * len(self.pixels) / rows).astype(int)]
+        ring.head = self.head
+        return ring
 
 
 def _catmull_rom(t: np.ndarray) -> np.ndarray:
-    """Weights of the four neighbours for places `t` between the second and the third: [shape=(..., 4)]."""
+    """Return Catmull-Rom weights [shape=(..., 4)] for positions `t` between the second and third neighbour."""
     t = np.clip(t, 0, 1)
     return np.stack(
         [

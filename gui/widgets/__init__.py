@@ -1,1 +1,3 @@
-"""Widgets that panels share."""
+"""Widgets that are painted for the stage: `fader` and `meter`."""
+
+__all__ = ["fader", "meter"]

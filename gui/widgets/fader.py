@@ -1,4 +1,4 @@
-"""One fader: a handle that the player drags, and a marker for what sounds."""
+"""A fader: a handle that the player drags, and a marker for the value that sounds."""
 # ruff: noqa: N802 (Qt's names)
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from PyQt6.QtGui import (
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from gui import style
-from gui.viewmodels.telemetry import ParameterModel, fraction_of
+from gui.viewmodels.parameter_model import ParameterModel, fraction_of
 
 FINE = 0.1
 PAGE = 10.0
 
-_TOP, _BOTTOM = 30, 26  # room for the name and the value
+_TOP, _BOTTOM = 30, 26  # space for the name and the value
 _KEYS = {
     Qt.Key.Key_Up: 1.0,
     Qt.Key.Key_Down: -1.0,
@@ -42,10 +42,17 @@ _KEYS = {
 
 
 class Fader(QWidget):
-    """A vertical fader over a parameter.
+    """A vertical fader for a parameter.
 
-    Dragging is relative: the handle never jumps to the pointer. Shift makes everything ten times finer, a double click
-    goes back to the default, the wheel and the arrow keys step.
+    Dragging is relative: the handle doesn't jump to the pointer. Shift makes everything ten times finer, a double click
+    resets to the default, the wheel and the arrow keys step.
+
+    Parameters
+    ----------
+    model : ParameterModel
+        The parameter.
+    name : str
+        The label above the fader.
     """
 
     def __init__(self, model: ParameterModel, name: str) -> None:
@@ -66,12 +73,12 @@ class Fader(QWidget):
         self._drag_y: float | None = None
         self._drag_fraction = 0.0
         self._hovered = False
-        self._ground: QPixmap | None = None
+        self._background: QPixmap | None = None
         self._drawn: tuple[int, int | None, str] | None = None
         model.changed.connect(self._follow)
 
     def sizeHint(self) -> QSize:
-        """Ask for a comfortable width."""
+        """Return the preferred size."""
         return QSize(56, 210)
 
     # Geometry
@@ -83,18 +90,18 @@ class Fader(QWidget):
         return max(self.height() - _TOP - _BOTTOM - 16, 1)
 
     def handle(self) -> QRectF:
-        """Where the handle is."""
+        """Return the rectangle of the handle."""
         return QRectF(self.width() / 2 - 14, self._y(self.model.fraction) - 7, 28, 14)
 
-    def _places(self) -> tuple[int, int | None, str]:
-        """Say what stands where, to half a pixel: the handle, the marker, the text."""
+    def _positions(self) -> tuple[int, int | None, str]:
+        """Return the positions of handle and marker in half pixels, and the text."""
         played = self.model.played
         marker = None if played is None else round(2 * self._y(fraction_of(self.model.row, played)))
         return round(2 * self._y(self.model.fraction)), marker, self.model.text
 
     def _follow(self) -> None:
-        """Repaint what moved, and nothing else."""
-        before, self._drawn = self._drawn, self._places()
+        """Repaint only the parts that have changed."""
+        before, self._drawn = self._drawn, self._positions()
         if before is None:
             self.update()
             return
@@ -109,14 +116,14 @@ class Fader(QWidget):
         return QRect(0, self.height() - _BOTTOM, self.width(), _BOTTOM)
 
     def _zero(self) -> float:
-        """Where the fill begins: at zero if there is one on the way, else at the bottom."""
+        """Return where the fill begins: at zero if the range includes it, otherwise at the bottom."""
         row = self.model.row
         return fraction_of(row, 0.0) if row.minimum < 0 < row.maximum and row.unit != "dB" else 0.0
 
-    # What the player does
+    # Input
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        """Take the handle."""
+        """Grab the handle."""
         if event is not None and event.button() == Qt.MouseButton.LeftButton:
             self._drag_y, self._drag_fraction = event.position().y(), self.model.fraction
             self.model.hold()
@@ -132,7 +139,7 @@ class Fader(QWidget):
         self.model.steer_fraction(self._drag_fraction, monotonic())
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
-        """Let go of the handle."""
+        """Release the handle."""
         if event is not None and event.button() == Qt.MouseButton.LeftButton:
             self._drop()
 
@@ -143,12 +150,12 @@ class Fader(QWidget):
             self.update()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
-        """Go back to the default."""
+        """Reset to the default."""
         if event is not None and event.button() == Qt.MouseButton.LeftButton:
             self.model.reset(monotonic())
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
-        """Step; with Shift, where some systems turn the wheel sideways, a tenth of it."""
+        """Step; with Shift by a tenth (some systems report that as a horizontal wheel)."""
         if event is None:
             return
         turned = (event.angleDelta().y() or event.angleDelta().x()) / 120
@@ -157,7 +164,7 @@ class Fader(QWidget):
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
-        """Step with the arrows, walk along the faders sideways, go back to the default with Backspace."""
+        """Step with the vertical arrows, change the fader with the horizontal ones, reset with Backspace."""
         if event is None:
             return
         key = Qt.Key(event.key())
@@ -178,34 +185,34 @@ class Fader(QWidget):
         self.update()
 
     def focusOutEvent(self, event: QFocusEvent | None) -> None:
-        """Hide the focus, and let go."""
+        """Hide the focus, and release the handle."""
         self._drop()
         self.update()
 
     def enterEvent(self, event: QEnterEvent | None) -> None:
-        """Light up."""
+        """Highlight the fader."""
         self._hovered = True
         self.update()
 
     def leaveEvent(self, event: QEvent | None) -> None:
-        """Grow dim."""
+        """End the highlight."""
         self._hovered = False
         self.update()
 
     # Drawing
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Draw the ground anew at the next paint."""
-        self._ground = None
+        """Discard the cached background."""
+        self._background = None
         self._drawn = None
 
-    def _paint_ground(self) -> QPixmap:
-        """Draw what doesn't move: track, marks, name."""
+    def _paint_background(self) -> QPixmap:
+        """Draw the static parts: track and marks."""
         ratio = self.devicePixelRatioF()
-        ground = QPixmap(self.size() * ratio)
-        ground.setDevicePixelRatio(ratio)
-        ground.fill(style.PANEL)
-        painter = QPainter(ground)
+        background = QPixmap(self.size() * ratio)
+        background.setDevicePixelRatio(ratio)
+        background.fill(style.PANEL)
+        painter = QPainter(background)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         middle, top, bottom = self.width() / 2, self._y(1), self._y(0)
         painter.setPen(style.LINE)
@@ -220,17 +227,17 @@ class Fader(QWidget):
         painter.drawLine(QPointF(middle - 15, y), QPointF(middle - 5, y))
         painter.drawLine(QPointF(middle + 5, y), QPointF(middle + 15, y))
         painter.end()
-        return ground
+        return background
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draw ground, fill, handle, marker and value."""
-        if self._ground is None:
-            self._ground = self._paint_ground()
+        """Draw background, fill, handle, marker and value."""
+        if self._background is None:
+            self._background = self._paint_background()
         area = self.rect() if event is None else event.rect()
         painter = QPainter(self)
         ratio = self.devicePixelRatioF()
         source = QRectF(area.x() * ratio, area.y() * ratio, area.width() * ratio, area.height() * ratio)
-        painter.drawPixmap(QRectF(area), self._ground, source)
+        painter.drawPixmap(QRectF(area), self._background, source)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         middle, held = self.width() / 2, self._drag_y is not None
         lit = held or self._hovered or self.hasFocus()
@@ -275,5 +282,5 @@ class Fader(QWidget):
 
 
 def _name_font(name: str) -> QFont:
-    """Numbers large, words smaller."""
+    """Return a larger font for numbers than for words."""
     return style.font(16 if len(name) < 4 else 13, bold=True)

@@ -1,4 +1,4 @@
-"""The level meters: peak with hold and RMS, a bar a channel."""
+"""The level meter: peak, held peak and RMS, one bar for each channel."""
 # ruff: noqa: N802 (Qt's names)
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from PyQt6.QtGui import QColor, QLinearGradient, QMouseEvent, QPainter, QPaintEv
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from gui import style
-from gui.viewmodels.telemetry import DASH, QUIET_DB, Level, Telemetry
+from gui.viewmodels.readings import DASH, QUIET_DB, Level
+from gui.viewmodels.telemetry import Telemetry
 
-# How a programme meter spreads its scale (after IEC 60268-18): the top 20 dB take half of it.
+# Scale of a peak programme meter (after IEC 60268-18): the top 20 dB take half of it.
 _DB = (-60.0, -50.0, -40.0, -30.0, -20.0, -10.0, 0.0)
 _PLACE = (0.0, 0.06, 0.14, 0.27, 0.46, 0.72, 1.0)
 _MARKS = (0, -3, -6, -10, -20, -30, -40, -50)
-_ROOM = 16  # pixels from mark to mark, at least
+_ROOM = 16  # minimum distance of marks, pixels
 _TOP, _BOTTOM = 74, 28
-_BARS = 54.0  # pixels for all bars
+_BARS = 54.0  # width of all bars, pixels
 
 
-class Meters(QWidget):
-    """Levels in dBFS. The lamp on top tells of the limiter at work and of clipping; a click puts it out."""
+class LevelMeter(QWidget):
+    """A meter in dBFS with a lamp for limiting and clipping; a click resets lamp and held peaks."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         super().__init__()
@@ -32,8 +33,8 @@ class Meters(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName("Output level")
-        self.setToolTip("Output in dBFS: solid is RMS, pale is peak, the line is the held peak.<br>Click to reset.")
-        self._ground: QPixmap | None = None
+        self.setToolTip("Output level in dBFS: RMS (solid), peak (pale), held peak (line).<br>Click to reset.")
+        self._background: QPixmap | None = None
         self._lit: QPixmap | None = None
         self._drawn: object = None
         telemetry.levels.changed.connect(self._follow)
@@ -49,7 +50,7 @@ class Meters(QWidget):
         return bar.bottom() - bar.height() * float(np.interp(level, _DB, _PLACE))
 
     def _follow(self) -> None:
-        """Repaint only if something moved by a pixel or a digit did."""
+        """Repaint only if a bar moved by a pixel, or a digit changed."""
         levels = self._telemetry.levels.value
         bar = self._bar(0, 1)
         drawn = [
@@ -69,20 +70,20 @@ class Meters(QWidget):
         return level_text(top), lamp, len(levels) > 1
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        """Forget the held peaks."""
+        """Reset lamp and held peaks."""
         self._telemetry.reset_clips()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Draw the ground anew at the next paint."""
-        self._ground = self._lit = None
+        """Discard the cached background."""
+        self._background = self._lit = None
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draw bars, held peaks, the highest of them as a number, and the lamp."""
+        """Draw the bars, the held peaks, the highest one as a number, and the lamp."""
         levels = self._telemetry.levels.value or (Level(),)
-        if self._ground is None or self._lit is None:
-            self._ground, self._lit = self._paint_ground(), self._paint_lit()
+        if self._background is None or self._lit is None:
+            self._background, self._lit = self._paint_background(), self._paint_lit()
         painter = QPainter(self)
-        painter.drawPixmap(0, 0, self._ground)
+        painter.drawPixmap(0, 0, self._background)
         self._shown_texts = self._texts()
         number, lamp, _ = self._shown_texts
         painter.setFont(style.font(24, bold=True))
@@ -127,12 +128,12 @@ class Meters(QWidget):
             painter.setPen(QPen(style.ALARM, 3))
             painter.drawRect(bar.adjusted(1, 1, -1, -1))
 
-    def _paint_ground(self) -> QPixmap:
+    def _paint_background(self) -> QPixmap:
         ratio = self.devicePixelRatioF()
-        ground = QPixmap(self.size() * ratio)
-        ground.setDevicePixelRatio(ratio)
-        painter = QPainter(ground)
-        style.panel(painter, self.rect())
+        background = QPixmap(self.size() * ratio)
+        background.setDevicePixelRatio(ratio)
+        painter = QPainter(background)
+        style.draw_panel(painter, self.rect())
         painter.setFont(style.font(12, bold=True, spaced=True))
         painter.setPen(style.FAINT)
         painter.drawText(QPointF(14, 22), "LEVEL")
@@ -150,10 +151,10 @@ class Meters(QWidget):
             text = f"−{-mark}" if mark else "0"
             painter.drawText(QRectF(84, y - 10, 38, 20), _RIGHT_MIDDLE, text)
         painter.end()
-        return ground
+        return background
 
     def _paint_lit(self) -> QPixmap:
-        """Draw a bar as it looks at full scale; the levels uncover parts of it."""
+        """Draw a bar at full scale, of which the levels show a part."""
         ratio = self.devicePixelRatioF()
         bar = self._bar(0, 1)
         lit = QPixmap(round(bar.width() * ratio), round(bar.height() * ratio))
@@ -168,7 +169,7 @@ class Meters(QWidget):
 
 
 def level_text(level: float | None) -> str:
-    """Write a level in dBFS."""
+    """Format a level in dBFS."""
     if level is None:
         return DASH
     return "−∞" if level <= QUIET_DB else f"{level:.1f}".replace("-", "−")

@@ -22,7 +22,7 @@ from tests.reference import level_model
 @pytest.fixture(scope="session")
 def application() -> QApplication:
     application = QApplication(["tests"])
-    style.dress(application)
+    style.apply_style(application)
     return application
 
 

@@ -17,7 +17,7 @@ from export.bending.bend import bend_file
 from gui import style
 from gui.host import Host
 from gui.panels.health import Figure
-from gui.viewmodels.telemetry import DASH
+from gui.viewmodels.readings import DASH
 from gui.window import Window
 from realtime.ipc.layout import RING, Geometry
 from realtime.ipc.segments import Segment
@@ -275,15 +275,15 @@ def test_f_fills_the_screen_and_q_closes_the_window(window: Window) -> None:
 
 def test_a_question_mark_shows_the_keys(window: Window) -> None:
     QTest.keyClick(window, Qt.Key.Key_Question)
-    assert window.keys_page.isVisible()
-    QTest.mouseClick(window.keys_page, Qt.MouseButton.LeftButton)
-    assert not window.keys_page.isVisible()
+    assert window.shortcuts_page.isVisible()
+    QTest.mouseClick(window.shortcuts_page, Qt.MouseButton.LeftButton)
+    assert not window.shortcuts_page.isVisible()
 
 
 def test_escape_closes_the_page_of_keys_before_it_is_panic(window: Window, standin: StandIn) -> None:
     QTest.keyClick(window, Qt.Key.Key_Question)
     QTest.keyClick(window, Qt.Key.Key_Escape)
-    assert not window.keys_page.isVisible()
+    assert not window.shortcuts_page.isVisible()
     QTest.keyClick(window, Qt.Key.Key_M)
     assert standin.wait_for(lambda: bool(standin.values_of("/mute")))
     assert not standin.values_of("/panic")

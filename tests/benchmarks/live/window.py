@@ -56,7 +56,7 @@ def measure(job: Job, segment: str) -> Figures:
             return False
 
     application = QApplication(["window"])
-    style.dress(application)
+    style.apply_style(application)
     host = Host(segment)
     window = Window(host)
     window.resize(WIDTH, HEIGHT)

@@ -10,20 +10,9 @@ from hypothesis import strategies as st
 from PyQt6.QtWidgets import QApplication
 
 from gui.host import Host
-from gui.viewmodels.telemetry import (
-    CLIP_S,
-    DASH,
-    HOLD_S,
-    SETTLE_S,
-    Latency,
-    Load,
-    ParameterModel,
-    Telemetry,
-    fraction_of,
-    latency,
-    value_at,
-    value_text,
-)
+from gui.viewmodels.parameter_model import SETTLE_S, ParameterModel, fraction_of, value_at, value_text
+from gui.viewmodels.readings import DASH, Latency, Load, read_latency
+from gui.viewmodels.telemetry import CLIP_S, HOLD_S, Telemetry
 from realtime.ipc.layout import DECK
 from realtime.params import table as params
 from realtime.params.table import Parameter
@@ -259,7 +248,7 @@ def test_messages_are_counted_by_the_second(standin: StandIn, watch: Watch) -> N
     ],
 )
 def test_latency_takes_what_makes_sense(info: object, expected: Latency) -> None:
-    assert latency(info) == expected
+    assert read_latency(info) == expected
 
 
 def test_a_description_that_says_nothing_gives_dashes(standin: StandIn, watch: Watch) -> None:
