@@ -322,7 +322,7 @@ def main() -> None:
 
 
 def _velocities(text: str) -> tuple[int, ...]:
-    from models.data.manifest import DataError
+    from models.files.errors import DataError
 
     try:
         return tuple(int(part) for part in text.split(","))

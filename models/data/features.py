@@ -23,9 +23,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from models.data.manifest import DataError, Manifest, Sound
+from models.data.manifest import Manifest, Sound
 from models.data.prepare import Preparation, prepare
 from models.dsp import pitch
+from models.files.errors import DataError
 from realtime.dsp.rtpghi import stft_magnitudes
 
 LOG_FLOOR = 1e-4

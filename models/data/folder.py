@@ -12,9 +12,10 @@ import soundfile
 
 from models.data import features, manifest, split
 from models.data.features import Analysis
-from models.data.manifest import DataError, Manifest, Skipped, Sound, Source
+from models.data.manifest import Manifest, Skipped, Sound, Source
 from models.data.split import HoldOut
 from models.dsp.pitch import steady_note
+from models.files.errors import DataError
 
 EXTENSIONS = (".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3")
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from export.errors import GlitchError
+from models.files.errors import DataError
 
 VERSION = 1
 FILE_NAME = "manifest.json"
@@ -24,10 +24,6 @@ _REMEDY = (
     "make one with 'glitch-lab data folder SOUNDS manifest.json', 'data orchestra' or 'data voices', or give the "
     "data.json that a training keeps in its folder"
 )
-
-
-class DataError(GlitchError):
-    """Sounds or their manifest are missing, broken or contradict themselves."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.data import folder, manifest, split
-from models.data.manifest import DataError, Manifest
+from models.data.manifest import Manifest
 from models.data.split import HoldOut
+from models.files.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from models.data.manifest import DataError, Sound
+from models.data.manifest import Sound
+from models.files.errors import DataError
 
 HoldOut = Literal["file", "label", "pitch"]
 

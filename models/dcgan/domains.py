@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from export.errors import GlitchError
 from export.streaming.layer import reset_caches, whole_signals
 from models.data import features, opening
-from models.data.manifest import DataError, Manifest, Sound, Source
+from models.data.manifest import Manifest, Sound, Source
 from models.data.opening import Wanted
 from models.data.pictures import cifar, digits
 from models.dcgan import chunks
@@ -22,6 +22,7 @@ from models.dcgan.endless import EndlessDiscriminator, EndlessGenerator
 from models.dcgan.pictures import PictureDiscriminator, PictureGenerator, padded
 from models.dcgan.settings import DcganSettings
 from models.dsp.log_mel import Heard, LogMel
+from models.files.errors import DataError
 from models.report.picture_grid import COLUMNS, picture_grid, spectrum_grid
 
 SHOWN = 40

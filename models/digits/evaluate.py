@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.data.manifest import DataError
 from models.data.pictures import digits
 from models.data.pictures.digits import Digits
 from models.digits import checkpoint
@@ -19,6 +18,7 @@ from models.digits.checkpoint import TrainedDigits
 from models.digits.network import conditions_of
 from models.digits.train import score
 from models.evaluation.latent_probe import ACTIVE_VARIANCE
+from models.files.errors import DataError
 from models.report import plots as pictures
 from models.vae.priors import StandardNormal
 

@@ -111,7 +111,14 @@ def _reconstructions(page: Page, roundtrip: RoundTrip, sounds: Manifest, folder:
 def _latents(page: Page, roundtrip: RoundTrip, report: Report, folder: Path) -> None:
     """Show what each latent does."""
     rate = roundtrip.card.sample_rate
-    pictures.dimensions(folder / "latents.png", report.dimensions)
+    pictures.latent_bars(
+        folder / "latents.png",
+        (
+            ("usage: variance of the encoder's means", [one.usage for one in report.dimensions]),
+            ("effect of ±2 σ: |Δ log-mel|, dB", [one.effect_db for one in report.dimensions]),
+            ("level leakage, dB", [one.level_leak_db for one in report.dimensions]),
+        ),
+    )
     columns: list[tuple[str, list[tuple[str, Strip]]]] = []
     players = []
     for k, number in enumerate(roundtrip.card.latent.order[:SWEEPS], 1):

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from models.data.manifest import DataError
+from models.files.errors import DataError
 from realtime.dsp.resampler import Resampler
 
 PORTION = 1 << 16  # samples read at once

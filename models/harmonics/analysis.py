@@ -22,8 +22,9 @@ from scipy.ndimage import maximum_filter1d
 from scipy.signal import oaconvolve
 
 from models.data.features import LOG_FLOOR, load_audio
-from models.data.manifest import DataError, Manifest, Sound
+from models.data.manifest import Manifest, Sound
 from models.dsp import pitch
+from models.files.errors import DataError
 from models.harmonics.bands import BANDS, edges, shares
 from realtime.dsp.rtpghi import stft_magnitudes
 

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.data.manifest import DataError, Sound
+from models.data.manifest import Sound
 from models.dsp.log_magnitude import LN_10_OVER_20
+from models.files.errors import DataError
 from models.harmonics.analysis import SPECTRUM_EVERY, Partials
 from models.harmonics.series import STRETCH_FLOOR
 from models.playable.network import MIN_HARMONIC, MIN_NOISE, Drawn

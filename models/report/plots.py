@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from export.errors import GlitchError
 from export.format.card import Latent
-from models.evaluation.latent_probe import Dimension
 from models.report.long_spectrogram import RANGE_DB, Strip, Trail
 from realtime.latent.latent_map import places
 
@@ -83,18 +82,20 @@ def sounds(path: str | os.PathLike[str], columns: Sequence[tuple[str, Sequence[t
     _save(figure, path)
 
 
-def dimensions(path: str | os.PathLike[str], found: Sequence[Dimension]) -> None:
-    """Draw how each latent is used, what it does, and what it does that it should not."""
+def latent_bars(path: str | os.PathLike[str], bars: Sequence[tuple[str, Sequence[float]]]) -> None:
+    """Draw bar charts with a bar per latent, one below the other.
+
+    Parameters
+    ----------
+    path
+        PNG file to write.
+    bars
+        For each chart its title and a value per latent, strongest latent first.
+    """
     figure = _figure(10.0, 5.0)
-    axes = figure.subplots(3, 1, sharex=True)
-    at = np.arange(1, len(found) + 1)
-    bars: tuple[tuple[str, list[float]], ...] = (
-        ("usage: variance of the encoder's means", [d.usage for d in found]),
-        ("effect of ±2 σ: |Δ log-mel|, dB", [d.effect_db for d in found]),
-        ("level leakage, dB", [d.level_leak_db for d in found]),
-    )
+    axes = figure.subplots(len(bars), 1, sharex=True)
     for axis, (title, values) in zip(axes, bars, strict=True):
-        axis.bar(at, values, color="#d8576b")
+        axis.bar(np.arange(1, len(values) + 1), values, color="#d8576b")
         _inscribe(axis, title, "", "")
     _inscribe(axes[-1], bars[-1][0], "latent, the strongest first", "")
     _save(figure, path)

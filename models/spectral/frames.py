@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from models.data.features import Features
-from models.data.manifest import DataError, Sound
+from models.data.manifest import Sound
 from models.dsp.log_magnitude import LN_10_OVER_20, unit_energy, unit_gain, warp
+from models.files.errors import DataError
 from models.training.frames.segments import Draw
 
 DYNAMIC_RANGE_DB = 80.0

@@ -16,9 +16,10 @@ from torch.utils.data import IterableDataset
 
 from export.streaming.layer import whole_signals
 from models.data.features import load_sound
-from models.data.manifest import DataError, Manifest, Split
+from models.data.manifest import Manifest, Split
 from models.dsp.log_mel import Heard, LogMel
 from models.files.atomic import write_whole
+from models.files.errors import DataError
 from models.travelgan.settings import TravelSettings
 
 _VERSION = 1

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import lightning as L
 
-from models.data.manifest import SPLITS, DataError, Manifest, Split
+from models.data.manifest import SPLITS, Manifest, Split
 from models.data.opening import Wanted, open_shared
 from models.dsp.log_mel import LogMel
+from models.files.errors import DataError
 from models.training.callbacks.last_checkpoint import LastCheckpoint
 from models.training.callbacks.progress_line import ProgressLine
 from models.training.finish import check_finite, provenance

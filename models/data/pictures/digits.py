@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.data.manifest import DataError
+from models.files.errors import DataError
 
 HALF = 0.5
 """Grey from which on a pixel is 1: 8 of scikit-learn's 16, 128 of MNIST's 255."""

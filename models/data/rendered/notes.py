@@ -8,7 +8,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from models.data.manifest import DataError, Sound
+from models.data.manifest import Sound
+from models.files.errors import DataError
 
 NOTE_SECONDS = 1.4
 HELD_SECONDS = 1.0

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from models.data import manifest
-from models.data.manifest import DataError, Manifest, Sound, Source
+from models.data.manifest import Manifest, Sound, Source
 from models.data.rendered import fluidsynth, midi, notes
 from models.data.rendered.notes import HELD_SECONDS, NOTE_SECONDS
+from models.files.errors import DataError
 
 _SILENCE_SECONDS = 0.02
 

@@ -15,10 +15,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from models.data import manifest
-from models.data.manifest import DataError, Manifest, Sound, Source
+from models.data.manifest import Manifest, Sound, Source
 from models.data.rendered import barks, fluidsynth, midi, phrases
 from models.data.rendered.midi import TICKS_PER_SECOND
 from models.data.rendered.orchestra import Instrument
+from models.files.errors import DataError
 
 Kind = Literal["plucked-brass", "barks-horns"]
 Take = tuple[str, NDArray[np.float32]]

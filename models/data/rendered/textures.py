@@ -16,8 +16,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from models.data import manifest
-from models.data.manifest import DataError, Manifest, Sound, Source, Split
+from models.data.manifest import Manifest, Sound, Source, Split
 from models.data.rendered import fluidsynth, midi
+from models.files.errors import DataError
 
 SCALE = (2, 3, 7, 9, 10)
 """Pitch classes: D, E flat, G, A, B flat."""

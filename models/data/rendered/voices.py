@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from models.data import manifest
-from models.data.manifest import DataError, Manifest, Sound, Source
+from models.data.manifest import Manifest, Sound, Source
 from models.data.rendered import notes
 from models.data.rendered.notes import HELD_SECONDS, NOTE_SECONDS
+from models.files.errors import DataError
 
 Floats = NDArray[np.float64]
 

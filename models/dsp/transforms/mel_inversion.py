@@ -18,19 +18,29 @@ are found by accelerated projected gradients with restarts [2]_.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from export.format.card import Spectrum
 from models.dsp.transforms.griffin_lim import alternate
 from models.dsp.transforms.pghi import pghi
-
-if TYPE_CHECKING:
-    from models.dsp.transforms.mel import Mel
+from models.dsp.transforms.stft import STFT
 
 AUDIBLE = 1e-10
 """Bands this much below the loudest are not told from silence."""
+
+
+class MelSpectra(Protocol):
+    """The mel transform as its inversion uses it; `models.dsp.transforms.mel.Mel` is one."""
+
+    weights: Tensor
+    spectrum: Spectrum
+    stft: STFT
+
+    def check_length(self, frames: int, length: int | None) -> int:
+        """Return the length in samples of a sound of so many frames."""
 
 
 def nnls(values: Tensor, weights: Tensor, *, rounds: int = 300) -> Tensor:
@@ -94,7 +104,7 @@ def even(bands: Tensor, weights: Tensor) -> Tensor:
 
 def mel_to_audio(
     bands: Tensor,
-    mel: Mel,
+    mel: MelSpectra,
     length: int | None = None,
     *,
     rounds: int = 32,

@@ -19,8 +19,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from models.data.manifest import DataError
 from models.dsp.log_magnitude import LN_10_OVER_20
+from models.files.errors import DataError
 from models.training.seeding import generator_for
 
 HISS_RANGE_DB = 40.0

@@ -7,7 +7,8 @@ import soundfile
 
 from models.data import features
 from models.data.features import Analysis
-from models.data.manifest import DataError, Manifest, Sound, Source
+from models.data.manifest import Manifest, Sound, Source
+from models.files.errors import DataError
 
 SINE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)).astype(np.float32)
 

@@ -6,7 +6,7 @@ import soundfile
 
 from models.data import features, folder, manifest
 from models.data.folder import Settings
-from models.data.manifest import DataError
+from models.files.errors import DataError
 
 FORMATS = {"wav": 44_100, "flac": 96_000, "aiff": 22_050, "ogg": 48_000, "mp3": 32_000}
 

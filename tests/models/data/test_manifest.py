@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from models.data import manifest
-from models.data.manifest import DataError, Manifest, Skipped, Sound, Source
+from models.data.manifest import Manifest, Skipped, Sound, Source
+from models.files.errors import DataError
 
 SOUND = Sound(path="a/b.wav", label="a", seconds=1.5, sample_rate=44_100, split="train", pitch=60.5, velocity=80)
 

@@ -6,8 +6,8 @@ import soundfile
 
 from models.data import features, manifest
 from models.data.features import Analysis
-from models.data.manifest import DataError
 from models.data.opening import Wanted, open_data, open_shared
+from models.files.errors import DataError
 from tests.models.tones import spoil, tone, write_tones
 
 

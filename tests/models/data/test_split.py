@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.data import split
-from models.data.manifest import DataError, Sound
+from models.data.manifest import Sound
 from models.data.split import hold_out
+from models.files.errors import DataError
 
 
 def sound(path: str, label: str = "a", pitch: float | None = None, start: float | None = None) -> Sound:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from export.streaming.layer import reset_caches, whole_signals
-from models.data.manifest import DataError, Source
+from models.data.manifest import Source
 from models.dcgan import chunks
 from models.dcgan.adversarial import initialise
 from models.dcgan.domains import SpectrumDomain
@@ -14,6 +14,7 @@ from models.dcgan.endless import BANDS, CONTEXT, GRAIN, LOOPS, EndlessDiscrimina
 from models.dcgan.latent_directions import HELD, measure, rotate_latents, still
 from models.dcgan.settings import DcganSettings
 from models.dsp.log_mel import LogMel
+from models.files.errors import DataError
 from models.training.seeding import generator_for
 
 LATENT, CHUNK = 12, 16

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from models.cli import main
-from models.data.manifest import DataError
 from models.data.pictures import digits
 from models.digits import checkpoint, evaluate
 from models.digits.checkpoint import TrainedDigits
 from models.digits.network import build
 from models.digits.settings import DigitsConfig
+from models.files.errors import DataError
 from models.vae.vae import Vae
 
 CONFIG = DigitsConfig(latent=4, hidden=(48,), dropout=0.0)

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from models.data.features import Analysis, Features, analyse
-from models.data.manifest import DataError, Sound
+from models.data.manifest import Sound
 from models.dsp.log_magnitude import half_energy
+from models.files.errors import DataError
 from models.spectral.frames import FrameStore, add_hiss
 from models.training.frames.segments import SegmentSampler, segment_starts, span
 

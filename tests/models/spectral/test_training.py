@@ -15,7 +15,8 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from models.data import folder, manifest
-from models.data.manifest import DataError, Manifest
+from models.data.manifest import Manifest
+from models.files.errors import DataError
 from models.spectral import checkpoint, latent_stats
 from models.spectral.checkpoint import Trained
 from models.spectral.frames import FrameStore

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.data.manifest import DataError
 from models.data.pictures import cifar
 from models.dcgan.domains import PictureDomain, open_domain
 from models.dcgan.settings import DcganSettings
+from models.files.errors import DataError
 
 RANDOM = np.random.default_rng(0)
 VALUES = RANDOM.integers(0, 256, (10, 3072), np.uint8)

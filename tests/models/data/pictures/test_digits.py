@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.data.manifest import DataError
 from models.data.pictures import digits
 from models.data.pictures.augmentation import Jiggle, jiggle
 from models.data.pictures.digits import Digits, Splits
+from models.files.errors import DataError
 from tests.models.data.pictures.idx import NAMES, write_idx, write_mnist
 
 

@@ -6,9 +6,10 @@ import pytest
 import soundfile
 
 from models.data import features, manifest
-from models.data.manifest import DataError, Manifest
+from models.data.manifest import Manifest
 from models.data.rendered import orchestra
 from models.dsp import pitch
+from models.files.errors import DataError
 
 
 def test_every_note_asked_for_is_there(small_orchestra: Manifest) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from models.data import manifest
 from models.data.features import load_audio
-from models.data.manifest import DataError
 from models.data.rendered import barks, pairs, phrases
+from models.files.errors import DataError
 
 
 @pytest.mark.parametrize("kind", ["plucked-brass", "barks-horns"])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from models.data import manifest
-from models.data.manifest import DataError
 from models.data.rendered import fluidsynth, textures
+from models.files.errors import DataError
 
 SETTINGS = textures.Settings()
 

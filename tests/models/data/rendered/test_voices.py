@@ -6,10 +6,11 @@ import pytest
 import soundfile
 
 from models.data import manifest
-from models.data.manifest import DataError, Manifest
+from models.data.manifest import Manifest
 from models.data.rendered import voices
 from models.data.rendered.voices import VOICES, VOWELS, Settings, Tract, sing
 from models.dsp import pitch
+from models.files.errors import DataError
 
 RATE = 48_000
 
