@@ -20,28 +20,29 @@ _STORAGE = "grid.journal"
 def grid(
     data: Annotated[Path, typer.Argument(help="A folder of sounds, a manifest, or a folder that holds one.")],
     out: Annotated[
-        Path | None, typer.Argument(metavar="[OUT_DIR]", help="Folder for all trainings; else runs/NAME-grid.")
+        Path | None, typer.Argument(metavar="[OUT_DIR]", help="Folder for all trainings. Default: runs/NAME-grid.")
     ] = None,
-    latent: Annotated[str | None, typer.Option(help="Numbers of latents to try, with commas.")] = None,
-    capacity: Annotated[str | None, typer.Option(help="Widths of the layers to try, with commas.")] = None,
-    beta: Annotated[str | None, typer.Option(help="Weights of the KL divergence to try, with commas.")] = None,
-    learning_rate: Annotated[str | None, typer.Option(help="Learning rates to try, with commas.")] = None,
+    latent: Annotated[str | None, typer.Option(help="Numbers of latents to try, separated by commas.")] = None,
+    capacity: Annotated[str | None, typer.Option(help="Widths of the layers to try, separated by commas.")] = None,
+    beta: Annotated[str | None, typer.Option(help="Weights of the KL divergence to try, separated by commas.")] = None,
+    learning_rate: Annotated[str | None, typer.Option(help="Learning rates to try, separated by commas.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Steps at each point.")] = None,
     storage: Annotated[
-        str | None, typer.Option(help="sqlite:///FILE, another database, or a file's path; else OUT_DIR/grid.journal.")
+        str | None,
+        typer.Option(help="sqlite:///FILE, another database, or a file's path. Default: OUT_DIR/grid.journal."),
     ] = None,
-    study: Annotated[str, typer.Option(help="What the study is called in the storage.")] = "grid",
+    study: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "grid",
     grace: Annotated[
-        float, typer.Option(min=1, help="Seconds without a sign of life after which a worker is taken for dead.")
+        float, typer.Option(min=1, help="Seconds without a heartbeat after which a worker counts as dead.")
     ] = 60.0,
-    preset: Annotated[str | None, typer.Option(help="Settings that go together: fast, good or overnight.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings of every point, a TOML file.")] = None,
+    preset: Annotated[str | None, typer.Option(help="A named set of settings: fast, good or overnight.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file of settings for every point.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every training.")] = None,
-    hold_out: Annotated[str | None, typer.Option(help="What is held out to judge by: file, label or pitch.")] = None,
+    hold_out: Annotated[str | None, typer.Option(help="Unit of the held-out split: file, label or pitch.")] = None,
     share: Annotated[float, typer.Option("--held-out", help="Share to hold out.")] = 0.2,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
 ) -> None:
-    """Train at every point of a grid; start it again, here or on other machines, to share the work or to go on."""
+    """Train at every point of a grid; start it again, here or on other machines, to share the work or to resume."""
     from models.data import split
     from models.data.opening import Wanted, is_raw
     from models.grid import points as grids
@@ -68,12 +69,12 @@ def grid(
     place = Place(Wanted(data, held, share, base.seed), out, accelerator, command_line())
     with stages() as on_progress:
         work(shared, place, base, on_progress=on_progress, notify=lambda line: print(line, flush=True))
-    found = shared.standings()
-    title = f"{study}: {sum(standing.state == 'done' for standing in found)} of {len(found)} points"
+    found = shared.statuses()
+    title = f"{study}: {sum(status.state == 'done' for status in found)} of {len(found)} points"
     Console(width=None if sys.stdout.isatty() else 140).print(summary.terminal_table(found, title))
     summary.write(found, out, title)
     print(f"table: {out / summary.TABLE_FILE}; plots: {out / summary.PAGE_FILE}; a folder a point: {out}")
     best = summary.ranked(found)[0]
     if best.state == "done":
         folder = shlex.quote(str(folder_of(out, best.point, best.attempt)))
-        print(f"make a model of the best: glitch-lab export {folder} NAME.onnx")
+        print(f"export the best: glitch-lab export {folder} NAME.onnx")

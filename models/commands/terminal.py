@@ -1,4 +1,4 @@
-"""What all commands of `glitch-lab` have in common at the terminal."""
+"""Progress bars, command line and signals of `glitch-lab`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ console = Console(stderr=True)
 
 @contextmanager
 def progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar with the time to go, driven by calls of (done, total); it closes itself when all is done."""
+    """Draw a bar with the time to go, driven by calls of (done, total); it closes when all is done."""
     bar = Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=max(1, min(40, console.width - 40))),  # the rest keeps its width
+        BarColumn(bar_width=max(1, min(40, console.width - 40))),  # the other columns keep their width
         MofNCompleteColumn(),
         TextColumn("to go"),
         TimeRemainingColumn(),
@@ -57,13 +57,13 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def command_line() -> str:
-    """Give the command line as it was typed, for provenance."""
+    """Give the command line, for provenance."""
     return shlex.join(["glitch-lab", *sys.argv[1:]])
 
 
 @contextmanager
 def ended_tidily() -> Iterator[None]:
-    """Let a request to end be an exception, so that what is half done is put away."""
+    """Turn SIGTERM into an exception, so that unfinished files are removed."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         sys.exit(128 + number)

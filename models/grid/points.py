@@ -1,4 +1,4 @@
-"""The points of a grid, and what each changes of a training."""
+"""The points of a grid, and the settings of a training at each."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from models.training.errors import ConfigError
 T = TypeVar("T", int, float)
 
 _ENCODER_SHARE = 0.625
-"""Width of the encoder's layers in that of the decoder's, as the settings have it."""
+"""Width of the encoder's layers relative to the decoder's, as in the default settings."""
 
 
 @dataclass(frozen=True)
 class Axes:
-    """The values that are tried: all combinations of them."""
+    """The values of each axis; the grid has all combinations."""
 
     latent: tuple[int, ...]
     capacity: tuple[int, ...]
@@ -37,7 +37,7 @@ class Point:
 
     @property
     def name(self) -> str:
-        """What its folder is called."""
+        """Name of its folder."""
         return f"latent{self.latent}-capacity{self.capacity}-beta{self.beta:g}-rate{self.learning_rate:g}"
 
 
@@ -50,7 +50,7 @@ def points(axes: Axes) -> tuple[Point, ...]:
     Raises
     ------
     ConfigError
-        An axis has no value, or one twice.
+        An axis has no value, or a value twice.
     """
     for name in AXES:
         values = getattr(axes, name)
@@ -60,7 +60,7 @@ def points(axes: Axes) -> tuple[Point, ...]:
 
 
 def settings_at(base: TrainConfig, point: Point) -> TrainConfig:
-    """Give the settings of a training at a point: `base` but for what the point says."""
+    """Give the settings of a training at a point: `base` with the values of the point."""
     model = replace(
         base.model,
         latent=point.latent,
@@ -71,12 +71,12 @@ def settings_at(base: TrainConfig, point: Point) -> TrainConfig:
 
 
 def axis(text: str | None, default: T, kind: Callable[[str], T], name: str) -> tuple[T, ...]:
-    """Read the values of an axis, with commas between them; without any it is one value, the default.
+    """Read the values of an axis, separated by commas; None gives the default.
 
     Raises
     ------
     ConfigError
-        A value is no number.
+        A value is not a number.
     """
     if text is None:
         return (default,)

@@ -1,4 +1,4 @@
-"""The storage that workers share: a database, or a file that is only ever appended to."""
+"""The storage that workers share: a database, or an append-only file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, S
 
 from export.errors import GlitchError
 
-_LONGEST_LOCK_SECONDS = 120
+_MAX_LOCK_SECONDS = 120
 _PAUSES_S = (0.05, 0.1, 0.2, 0.4)
 
 
 class GridError(GlitchError):
-    """A grid cannot be searched this way."""
+    """A study or its storage cannot be used."""
 
 
 def open_storage(url: str) -> BaseStorage:
@@ -29,8 +29,8 @@ def open_storage(url: str) -> BaseStorage:
     Parameters
     ----------
     url
-        A database (`sqlite:///FILE`, `postgresql://…`), or the path of a file that is only ever appended to, which
-        works on network drives as well.
+        A database (`sqlite:///FILE`, `postgresql://…`), or the path of an append-only file, which also works on
+        network drives.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def open_storage(url: str) -> BaseStorage:
             return JournalStorage(JournalFileBackend(url))
         if url.startswith("sqlite:///"):
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-            storage = _database(url, {"connect_args": {"timeout": _LONGEST_LOCK_SECONDS}})
+            storage = _database(url, {"connect_args": {"timeout": _MAX_LOCK_SECONDS}})
             _lock_before_reading(storage)
             return storage
         return _database(url, {})
@@ -56,7 +56,7 @@ def open_storage(url: str) -> BaseStorage:
 
 
 def _database(url: str, engine: dict[str, Any]) -> RDBStorage:
-    """Open a database; where another worker makes its tables at this very moment, they are there soon."""
+    """Open a database; retry while another worker creates its tables."""
     for pause_s in _PAUSES_S:
         try:
             return RDBStorage(url, engine_kwargs=engine)
@@ -66,13 +66,13 @@ def _database(url: str, engine: dict[str, Any]) -> RDBStorage:
 
 
 def _lock_before_reading(storage: RDBStorage) -> None:
-    """Make each transaction of SQLite take the lock at its beginning.
+    """Make each transaction of SQLite take the lock when it begins.
 
-    Else two workers may both read that a trial waits before either writes that it has taken it.
+    Otherwise two workers may both read that a trial waits, before either of them takes it.
     """
 
     def connected(connection: Any, record: Any) -> None:
-        connection.isolation_level = None  # the driver begins nothing by itself
+        connection.isolation_level = None  # the driver doesn't begin transactions by itself
 
     def begun(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,9 +1,9 @@
-"""The study that workers share: which points are waiting, worked on, done.
+"""The study that workers share: which points wait, run, or are done.
 
-Optuna stores it, in a database or in a file that several machines see. Each attempt at a point is a trial: it waits, is
-taken by one worker, and is completed or fails. A worker that is at it counts up a beat; where the beat stands still for
-longer than the grace, the worker is taken for dead, its trial fails, and the point waits again. Whoever comes back from
-the dead finds its trial failed, and its result is not taken. So each point is completed exactly once.
+Optuna stores it, in a database or in a file that several machines can open. Each attempt at a point is a trial: it
+waits, is taken by one worker, and is completed or fails. The worker increments a heartbeat; if that doesn't change for
+longer than the grace period, the worker counts as dead, its trial fails, and the point waits again. If the worker comes
+back, its trial has failed already, and its result is refused. So each point is completed exactly once.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from models.grid.points import AXES, Point
 from models.grid.storage import GridError
 
-MOST_ATTEMPTS = 4
-"""Attempts at a point whose workers died, before it is given up."""
+MAX_ATTEMPTS = 4
+"""Attempts at a point whose workers died, after which it is given up."""
 
 _GRID, _BEAT, _ATTEMPT, _REASON, _FIGURES = "grid", "beat", "attempt", "reason", "figures"
 _BROKEN, _TWICE = "broken", "another worker was before"
@@ -32,7 +32,7 @@ _BROKEN, _TWICE = "broken", "another worker was before"
 
 @dataclass(frozen=True)
 class Attempt:
-    """A try at a point, by the worker that took it; `number` counts the trials of the study, `attempt` those here."""
+    """An attempt at a point by one worker; `number` counts the trials of the study, `attempt` those of the point."""
 
     number: int
     point: Point
@@ -40,10 +40,10 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How far a point is: `waiting`, `running`, `done` or `failed`; with its figures or the reason.
+class PointStatus:
+    """Status of a point: `waiting`, `running`, `done` or `failed`, with its figures or the reason.
 
-    `attempt` is the number of the one that is done.
+    `attempt` is the number of the attempt that was completed.
     """
 
     point: Point
@@ -61,15 +61,15 @@ class SharedStudy:
     storage
         Where it is kept.
     name
-        What it is called there.
+        Name of the study.
     points
         The grid.
     settings
-        What all trainings have in common, as plain data; like the grid, the same for all who join.
+        Common settings of all trainings, as plain data; all workers must give the same settings and grid.
     grace_s
-        How long a worker's beat may stand still, seconds.
+        How long a worker's heartbeat may stay unchanged, seconds.
     clock
-        This worker's own time, seconds.
+        Clock of this worker, seconds.
 
     Raises
     ------
@@ -91,31 +91,31 @@ class SharedStudy:
         self.grace_s = grace_s
         self.clock = clock
         self._seen: dict[int, tuple[int, float]] = {}
-        told = json.dumps({"points": [asdict(point) for point in points], "settings": settings}, sort_keys=True)
+        description = json.dumps({"points": [asdict(point) for point in points], "settings": settings}, sort_keys=True)
         try:
             self._id = storage.create_new_study([StudyDirection.MINIMIZE], name)
         except DuplicatedStudyError:
             self._id = storage.get_study_id_from_name(name)
-            if self._is_told(name, told):
+            if self._is_described(name, description):
                 return
         self._fill()
-        storage.set_study_user_attr(self._id, _GRID, told)
+        storage.set_study_user_attr(self._id, _GRID, description)
 
-    def _is_told(self, name: str, told: str) -> bool:
-        """Whether the study says what it is, and that is the same; who makes one, says so when all points wait."""
+    def _is_described(self, name: str, description: str) -> bool:
+        """Whether the study has a description, the same as this one; its creator writes it once all points wait."""
         end = time.monotonic() + self.grace_s
         while (known := self.storage.get_study_user_attrs(self._id).get(_GRID)) is None and time.monotonic() < end:
             time.sleep(0.05)
         if known is None and any(_ATTEMPT not in trial.user_attrs for trial in self._trials()):
             raise GridError(f"The study '{name}' is not of a grid; give another --study.")
-        if known not in (None, told):
+        if known not in (None, description):
             raise GridError(
                 f"The study '{name}' was begun with other points or settings; give the same, or another --study."
             )
         return known is not None
 
     def next(self) -> Attempt | None:
-        """Take a point that waits; None when there is none."""
+        """Take a waiting point; None if there is none."""
         self._revive()
         self._fill()
         for trial in self._trials(TrialState.WAITING):
@@ -132,59 +132,59 @@ class SharedStudy:
         return None
 
     def beat(self, attempt: Attempt, count: int) -> None:
-        """Say that an attempt goes on."""
-        self._tell(attempt.number, _BEAT, count)
+        """Report that an attempt is still running."""
+        self._store(attempt.number, _BEAT, count)
 
     def complete(self, attempt: Attempt, value: float, figures: dict[str, float]) -> bool:
-        """Hand in what an attempt found; False if it was given up meanwhile, and found nothing that counts."""
-        if not self._tell(attempt.number, _FIGURES, figures):
+        """Complete an attempt; False if it counted as dead meanwhile, so that its result is refused."""
+        if not self._store(attempt.number, _FIGURES, figures):
             return False
         return self._end(attempt.number, TrialState.COMPLETE, values=[value])
 
     def fail(self, attempt: Attempt, reason: str, *, again: bool) -> None:
-        """Give an attempt up: because its worker was interrupted (`again`), or because it will fail for others too."""
+        """Fail an attempt, because its worker was interrupted (`again`), or because it would fail for others too."""
         self._end(attempt.number, TrialState.FAIL, reason if again else f"{_BROKEN}: {reason}")
 
     def finished(self) -> bool:
-        """Whether nothing is left to do or to wait for."""
-        return all(standing.state in ("done", "failed") for standing in self.standings())
+        """Whether all points are done or have failed."""
+        return all(status.state in ("done", "failed") for status in self.statuses())
 
-    def standings(self) -> list[Standing]:
-        """Say of each point how far it is, in the order of the grid."""
+    def statuses(self) -> list[PointStatus]:
+        """Give the status of each point, in the order of the grid."""
         trials = self._trials()
         found = []
         for point in self.points:
             mine = [trial for trial in trials if _point(trial) == point]
             done = [trial for trial in mine if trial.state is TrialState.COMPLETE]
             if done:
-                told = done[0].user_attrs
-                figures = {"value": float(done[0].values[0]), **told[_FIGURES]}
-                found.append(Standing(point, "done", figures, attempt=told.get(_ATTEMPT, 0)))
+                stored = done[0].user_attrs
+                figures = {"value": float(done[0].values[0]), **stored[_FIGURES]}
+                found.append(PointStatus(point, "done", figures, attempt=stored.get(_ATTEMPT, 0)))
             elif any(trial.state is TrialState.RUNNING for trial in mine):
-                found.append(Standing(point, "running", {}))
+                found.append(PointStatus(point, "running", {}))
             elif _given_up(mine):
-                found.append(Standing(point, "failed", {}, mine[-1].user_attrs.get(_REASON, "its workers died")))
+                found.append(PointStatus(point, "failed", {}, mine[-1].user_attrs.get(_REASON, "its workers died")))
             else:
-                found.append(Standing(point, "waiting", {}))
+                found.append(PointStatus(point, "waiting", {}))
         return found
 
     def completed(self) -> list[Point]:
-        """Give the point of each completed trial; a point that were there twice would have been done twice."""
+        """Give the point of each completed trial; a point that was completed twice would be there twice."""
         return [_point(trial) for trial in self._trials(TrialState.COMPLETE)]
 
     def _revive(self) -> None:
-        """Fail the trials of workers that no longer beat."""
+        """Fail the trials of workers without a heartbeat."""
         now = self.clock()
         for trial in self._trials(TrialState.RUNNING):
             beat = int(trial.user_attrs.get(_BEAT, 0))
             known, since = self._seen.get(trial.number, (None, now))
             if known != beat:
-                self._seen[trial.number] = (beat, now)  # by this worker's own clock: those of others may be wrong
+                self._seen[trial.number] = (beat, now)  # by this worker's clock; those of others may be wrong
             elif now - since > self.grace_s:
                 self._end(trial.number, TrialState.FAIL, "its worker died")
 
     def _fill(self) -> None:
-        """Let every point wait that is neither done, nor given up, nor being worked on."""
+        """Add a waiting trial for every point that is neither done, nor given up, nor running."""
         trials = self._trials()
         for point in self.points:
             mine = [trial for trial in trials if _point(trial) == point]
@@ -207,7 +207,7 @@ class SharedStudy:
         )
 
     def _earlier(self, trial: FrozenTrial) -> bool:
-        """Whether the point of a trial is with an earlier one: two workers may have let it wait at the same time."""
+        """Whether an earlier trial has the same point: two workers may have added it at the same time."""
         return any(
             other.number < trial.number and other.state is not TrialState.FAIL and _point(other) == _point(trial)
             for other in self._trials()
@@ -216,15 +216,15 @@ class SharedStudy:
     def _end(
         self, number: int, state: TrialState, reason: str | None = None, values: Sequence[float] | None = None
     ) -> bool:
-        """End a trial; False if another worker has ended it before."""
-        if reason is not None and not self._tell(number, _REASON, reason):
+        """End a trial; False if another worker has ended it already."""
+        if reason is not None and not self._store(number, _REASON, reason):
             return False
         try:
             return self.storage.set_trial_state_values(self._trial_id(number), state, values)
         except UpdateFinishedTrialError:
             return False
 
-    def _tell(self, number: int, key: str, value: Any) -> bool:
+    def _store(self, number: int, key: str, value: Any) -> bool:
         """Write something about a trial; False if it has ended."""
         try:
             self.storage.set_trial_user_attr(self._trial_id(number), key, value)
@@ -244,7 +244,7 @@ def _given_up(mine: Sequence[FrozenTrial]) -> bool:
     reasons = [str(trial.user_attrs.get(_REASON, "")) for trial in mine if trial.state is TrialState.FAIL]
     tried = [reason for reason in reasons if reason != _TWICE]
     return len(reasons) == len(mine) and (
-        len(tried) >= MOST_ATTEMPTS or any(reason.startswith(_BROKEN) for reason in tried)
+        len(tried) >= MAX_ATTEMPTS or any(reason.startswith(_BROKEN) for reason in tried)
     )
 
 

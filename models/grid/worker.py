@@ -1,4 +1,4 @@
-"""One worker of a grid search: takes points and trains at them until nothing is left."""
+"""One worker of a grid search: takes points and trains until all are done."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.spectral.train import DATA_FILE, Data, Result, train
 from models.training.errors import TrainingError
 from models.training.run import Progress, RunConfig, last_checkpoint, no_progress
 
-_BEATS_A_GRACE = 5
+_BEATS_PER_GRACE = 5
 _FIGURES = ("held_out/mel_db", "held_out/spectral_convergence_db", "held_out/kl")
 
 
@@ -54,7 +54,7 @@ def work(
     place
         Where the sounds are, and where the trainings go.
     base
-        Settings of every point, but for what the point says.
+        Settings of every point, except for its own values.
     on_progress
         Called while sounds are read; see `Progress`.
     notify
@@ -78,7 +78,7 @@ def work(
     while not study.finished():
         attempt = study.next()
         if attempt is None:
-            idle.wait(min(1.0, study.grace_s / _BEATS_A_GRACE))  # others are at the last points; they may die
+            idle.wait(min(1.0, study.grace_s / _BEATS_PER_GRACE))  # other workers run the last points; they may die
             continue
         notify(f"begun {attempt.point.name}")
         try:
@@ -127,7 +127,7 @@ def _run(place: Place, attempt: Attempt) -> RunConfig:
 
 
 def _figures(made: Result) -> dict[str, float]:
-    """Give the figures of the evaluation that did best, and what the model is."""
+    """Give the figures of the best evaluation, and the size of the model."""
     best = next(row for row in made.rows if row["step"] == made.trained.provenance.steps)
     figures = {name.removeprefix("held_out/"): best[name] for name in _FIGURES if name in best}
     figures |= {"steps": made.steps, "seconds": made.rows[-1]["seconds"]}
@@ -136,12 +136,12 @@ def _figures(made: Result) -> dict[str, float]:
 
 @contextmanager
 def _beating(study: SharedStudy, attempt: Attempt) -> Iterator[None]:
-    """Count up the beat of an attempt as long as it is worked on."""
+    """Increment the heartbeat of an attempt while it runs."""
     over = threading.Event()
 
     def count() -> None:
         beats = 1
-        while not over.wait(study.grace_s / _BEATS_A_GRACE):
+        while not over.wait(study.grace_s / _BEATS_PER_GRACE):
             study.beat(attempt, beats)
             beats += 1
 

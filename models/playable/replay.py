@@ -1,6 +1,6 @@
-"""A playable model file, played through whole sounds at once: what `encode` hears, `decode` sounds again.
+"""Replay of whole sounds by a playable model file: `encode` gives latents, `decode` plays them.
 
-Frames lie as those of the analysis do: frame t belongs to sample t * hop.
+Frames are aligned as in the analysis: frame t belongs to sample t * hop.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Score:
-    """What is to be played, frame by frame.
+    """Controls and latents of a performance, frame by frame.
 
     Attributes
     ----------
     pitch, loudness : np.ndarray [shape=(frames,)]
         MIDI note number and dBFS.
     latent : np.ndarray [shape=(latents, frames)]
-        In the model's own order and scale; None is the mean.
+        In the model's own order and scale; None for the mean.
     instrument : float
-        See the control of that name.
+        Value of the control of that name.
     """
 
     pitch: NDArray[np.floating]
@@ -48,7 +48,7 @@ class Replay:
     Parameters
     ----------
     model, card
-        As `export.format.io.load` gives them.
+        Model file and card, as `export.format.io.load` gives them.
 
     Raises
     ------
@@ -69,11 +69,11 @@ class Replay:
 
     @property
     def hop(self) -> int:
-        """Samples that a frame makes."""
+        """Samples of a frame."""
         return self.decode.hop
 
     def latents(self, audio: Floats, frames: int) -> Floats:
-        """Encode audio [samples]: the latents of so many frames, [latents, frames]."""
+        """Encode audio [samples] to latents [latents, frames]."""
         late = round(self.encode.delay / self.encode.hop)
         padded = np.zeros((frames + late) * self.encode.hop, np.float32)
         padded[: min(len(audio), len(padded))] = audio[: len(padded)]
@@ -87,30 +87,38 @@ class Replay:
         latent = score.latent
         if latent is None:
             latent = np.repeat(np.array(self.card.latent.mean)[:, None], frames, axis=1)
-        told: dict[str, NDArray[np.floating] | float] = {"pitch": score.pitch, "loudness": score.loudness}
-        return self.play_controls(latent, told | {"instrument": score.instrument})
+        controls: dict[str, NDArray[np.floating] | float] = {"pitch": score.pitch, "loudness": score.loudness}
+        return self.play_controls(latent, controls | {"instrument": score.instrument})
 
-    def play_controls(self, latent: NDArray[np.floating], told: Mapping[str, NDArray[np.floating] | float]) -> Floats:
+    def play_controls(
+        self, latent: NDArray[np.floating], controls: Mapping[str, NDArray[np.floating] | float]
+    ) -> Floats:
         """Play latents [latents, frames] with these controls, numbers or [frames], and the others at their defaults."""
         frames = latent.shape[1]
         feeds = {"decode.input": np.asarray(latent, np.float32)[None]}
         for control in self.decode.controls:
-            values = np.broadcast_to(np.asarray(told.get(control.name, control.default), np.float32), (frames,))
+            values = np.broadcast_to(np.asarray(controls.get(control.name, control.default), np.float32), (frames,))
             feeds[f"decode.control.{control.name}"] = np.clip(values, control.minimum, control.maximum)[None, None]
         states = {f"decode.state.{k}": rest for k, rest in enumerate(self.decode.rest)}
-        for k in (AMPLITUDE, OVERLAP):  # nothing sounds yet
+        for k in (AMPLITUDE, OVERLAP):  # silence
             states[f"decode.state.{k}"] = np.zeros_like(self.decode.rest[k])
         (audio,) = self._sessions["decode"].run(["decode.output"], {**feeds, **states})
         return np.asarray(audio[0, 0, self.hop :], np.float32)
 
-    def again(self, audio: Floats, note: float | None, latent: Floats | None = None) -> Floats:
-        """Give back audio [samples] as the model plays it, at its own pitch and loudness.
+    def resynthesise(self, audio: Floats, note: float | None, latent: Floats | None = None) -> Floats:
+        """Reconstruct audio [samples] at its own pitch and loudness.
 
-        `latent` [latents, frames] is what to play it with; None is what `encode` hears in it.
+        Parameters
+        ----------
+        audio : np.ndarray [shape=(samples,)]
+        note
+            Its MIDI note number, if known.
+        latent : np.ndarray [shape=(latents, frames)], optional
+            Latents to play; None for those that `encode` gives.
         """
         found = analyse(audio, Analysis(self.card.sample_rate, self.hop), note)
-        heard = self.latents(audio, len(found.pitch)) if latent is None else latent
-        made = self.play(Score(found.pitch, found.loudness, heard))
+        played = self.latents(audio, len(found.pitch)) if latent is None else latent
+        made = self.play(Score(found.pitch, found.loudness, played))
         return np.pad(made, (0, max(0, len(audio) - len(made))))[: len(audio)]
 
 

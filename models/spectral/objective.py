@@ -1,4 +1,4 @@
-"""The training objective: distance between spectra as they are heard, KL divergence, movement of the latent."""
+"""The training objective: distance between the audible parts of spectra."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Distance:
 
     @property
     def total(self) -> Tensor:
-        """The weighted sum that is minimised."""
+        """The weighted sum that training minimises."""
         return self.bins + self.mel + 0.1 * self.amplitude
 
 
@@ -47,8 +47,8 @@ class SpectralDistance(nn.Module):
 
     def forward(self, wanted: Tensor, made: Tensor, floor: Tensor) -> Distance:
         """Compare log-magnitudes [..., bins] above an audible floor [..., 1]."""
-        heard = (torch.maximum(wanted, floor) - torch.maximum(made, floor)).abs().mean()
-        bins = heard + 0.1 * (wanted - made).abs().mean()
+        audible = (torch.maximum(wanted, floor) - torch.maximum(made, floor)).abs().mean()
+        bins = audible + 0.1 * (wanted - made).abs().mean()
         mel = (self.log_mel(wanted, floor) - self.log_mel(made, floor)).abs().mean()
         amplitude = (torch.exp(0.6 * wanted) - torch.exp(0.6 * made)).abs().sum(dim=-1).mean()
         return Distance(bins, mel, amplitude)

@@ -170,15 +170,15 @@ def _latents(result: Result) -> list[str]:
     ]
     order = list(latent.order)
     used = _used(result.trained.model, result.frames.held_out)
-    x_label = "latent, in the order it is played in"
+    x_label = "latent, in playing order"
     drawn = [
         charts.points(at, title="map of the training sounds", x_label="first direction", y_label="second direction"),
-        charts.bars([latent.effect_db[k] for k in order], title="what each changes", x_label=x_label, y_label="dB"),
-        charts.bars([used[k] for k in order], title="what each tells", x_label=x_label, y_label="nats a frame"),
+        charts.bars([latent.effect_db[k] for k in order], title="effect of each", x_label=x_label, y_label="dB"),
+        charts.bars([used[k] for k in order], title="information in each", x_label=x_label, y_label="nats a frame"),
     ]
     said = (
-        "What each changes: the mean difference of the log-mel spectrum when it moves by one standard deviation. What "
-        "each tells: its KL divergence from the prior on held-out sounds; one that tells nothing is not used."
+        "Effect: the mean difference of the log-mel spectrum for a change by one standard deviation. Information: the "
+        "KL divergence from the prior on held-out sounds; a latent without any is not used."
     )
     return [*drawn, paragraph(said)]
 

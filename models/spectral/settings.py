@@ -17,18 +17,40 @@ MAX_STEPS = 10**9
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a VAE is trained.
+    """Settings of a training.
 
-    A step sees `segments` pieces of `segment_frames` frames. The learning rate rises over `warmup_steps` and falls as a
-    cosine until `max_steps`, or until as many steps as `max_minutes` will do: those are counted once, when the training
-    begins. `beta` weighs the KL divergence and `slowness` the movement of the latent from frame to frame; both rise
-    over the first fifth (`beta_warmup`) of the training. Every `check_every` steps the held-out sounds are judged;
-    training stops when that hasn't helped `patience` times. A checkpoint is kept then, and every `keep_minutes`.
-
-    Each piece is changed as it is drawn: in pitch by up to `warp_semitones` and in level by up to `gain_db` either way,
-    played up to `stretch` times slower or faster, and heard by the encoder through noise whose level, under that of the
-    sound, goes up to `noise_db`. `prepare` trims sounds and brings them to one loudness before they are analysed;
-    unset, it does so to those of a folder that nobody prepared.
+    Attributes
+    ----------
+    model
+        The network.
+    seed
+        Seed of all random numbers.
+    max_steps, max_minutes
+        The training ends after that many steps, or after the steps that fit into the minutes; they are counted once,
+        when it begins.
+    segments, segment_frames
+        A step sees `segments` pieces of `segment_frames` frames.
+    learning_rate, warmup_steps
+        The rate rises over `warmup_steps`, and falls as a cosine until the end.
+    weight_decay, clip
+        Of AdamW, and the largest norm of a gradient.
+    beta, slowness, beta_warmup
+        Weights of the KL divergence and of the movement of the latent between frames; both rise over the first part
+        `beta_warmup` of the training.
+    warp_semitones, gain_db, stretch
+        Largest random change of a piece: pitch and level, either way, and factor of its duration, longer or shorter.
+    noise_db
+        Largest level of the noise in the encoder's input, relative to the sound; None for no noise.
+    prepare
+        Whether sounds are trimmed and brought to one loudness before the analysis; None does so for a folder without a
+        manifest.
+    check_every, patience
+        Steps between two evaluations on held-out sounds, and evaluations without improvement after which training
+        stops.
+    media_every
+        Steps between two previews in TensorBoard.
+    keep_minutes
+        How old the checkpoint may become between evaluations, minutes.
     """
 
     model: VaeConfig = field(default_factory=VaeConfig)

@@ -1,1 +1,15 @@
-"""The variational auto-encoder for pictures, sounds and spectra."""
+"""The variational auto-encoder for pictures, sounds and spectra; `docs/vae.md` introduces it.
+
+| module | contents |
+| --- | --- |
+| `vae` | `Vae`, its bound and loss, and the likelihood by importance sampling |
+| `networks` | encoders and decoders |
+| `likelihoods` | Bernoulli, Gaussian, discretised logistic and Gaussian |
+| `priors` | standard normal, mixture, VampPrior |
+| `conditions` | conditions of the decoder, which are live controls on stage |
+| `fitting` | training, epoch by epoch |
+| `export` | a streaming VAE of sound as a model file |
+| `gaussian`, `frames` | the posterior, and terms of the objective of VAEs of frames |
+"""
+
+__all__ = ["conditions", "export", "fitting", "frames", "gaussian", "likelihoods", "networks", "priors", "vae"]

@@ -1,7 +1,7 @@
-"""What a decoder is told beside its latent, and what becomes of it on the stage: a live control.
+"""Conditions of a decoder beside its latent; on stage each is a live control.
 
-A condition is one number for each frame, as a performer knows it: a MIDI note number, a level in dBFS, the number of a
-class. What the network gets are features of it, made here, in training as in the exported graph.
+A condition is one number for each frame, in the performer's unit: a MIDI note number, a level in dBFS, the number of a
+class. The network gets features of it, which are computed here, in training and in the exported graph alike.
 
 Shapes: a condition is `[batch]` for pictures and `[batch, frames]` for streams; features lie on the axis after the
 batch, as latents do.
@@ -21,10 +21,10 @@ from export.errors import GlitchError
 from export.format.card import Control
 
 PITCH_WAVES = 5
-"""Pairs of sine and cosine that tell a pitch; the slowest is four octaves long, each next half as long."""
+"""Sine and cosine pairs that encode a pitch; the first has a period of four octaves, each next one half of that."""
 
-MOST_LISTED = 300
-"""Characters of labels that a condition's text may hold; more are only counted."""
+MAX_LISTED = 300
+"""Largest number of characters for a list of labels; longer lists are replaced by a count."""
 
 
 class ConditionError(GlitchError):
@@ -33,11 +33,18 @@ class ConditionError(GlitchError):
 
 @dataclass(frozen=True)
 class Condition:
-    """One thing that a decoder is told.
+    """One condition of a decoder.
 
-    `pitch` is told by sines and cosines of the note, so that neighbouring semitones look different and octaves alike;
-    a `level` by where it lies in its range, −1 to 1; a `class` by a weight for each, 1 for the class of that number.
-    Between two whole numbers a class is a mixture of both, so that a knob can turn one into the next.
+    Attributes
+    ----------
+    name
+        Name of the condition, and of the control.
+    kind
+        How it is encoded. `pitch`: sines and cosines of the note, so that neighbouring semitones differ and octaves are
+        similar. `level`: its place in its range, −1 to 1. `class`: a weight for each class, 1 for the class of that
+        number; between two whole numbers a mixture of both, so that a control can morph one into the next.
+    default, minimum, maximum, unit, text
+        Of the control.
     """
 
     name: str
@@ -50,13 +57,13 @@ class Condition:
 
     @property
     def size(self) -> int:
-        """Number of features that the network gets."""
+        """Number of features."""
         if self.kind == "class":
             return round(self.maximum - self.minimum) + 1
         return 1 + 2 * PITCH_WAVES if self.kind == "pitch" else 1
 
     def features(self, value: Tensor) -> Tensor:
-        """Tell the network: [batch, ...] → [batch, size, ...]."""
+        """Encode values: [batch, ...] → [batch, size, ...]."""
         if self.kind == "pitch":
             return pitch_features(value, PITCH_WAVES, dim=1)
         if self.kind == "level":
@@ -67,7 +74,7 @@ class Condition:
         return (1 - (place - number).abs()).clamp(min=0)
 
     def control(self) -> Control:
-        """Say it in the words of the model file."""
+        """Describe the control for the card."""
         return Control(self.name, self.default, self.minimum, self.maximum, unit=self.unit, text=self.text)
 
 
@@ -94,24 +101,24 @@ def one_of(name: str, labels: Sequence[str]) -> Condition:
     if len(labels) < 2:
         raise ConditionError(f"The condition '{name}' needs at least two classes to choose from, not {len(labels)}.")
     listed = ", ".join(f"{k} {label}" for k, label in enumerate(labels))
-    which = listed if len(listed) <= MOST_LISTED else f"one of {len(labels)}"
+    which = listed if len(listed) <= MAX_LISTED else f"one of {len(labels)}"
     return Condition(name, "class", 0.0, 0.0, len(labels) - 1.0, text=f"Which: {which}; between two, a mixture.")
 
 
 def total_size(conditions: Sequence[Condition]) -> int:
-    """Count the features that a network gets of all of them."""
+    """Number of features of all conditions together."""
     return sum(condition.size for condition in conditions)
 
 
-def tell(conditions: Sequence[Condition], values: Mapping[str, Tensor], latent: Tensor) -> Tensor:
-    """Lay what a decoder is told behind its latent.
+def append_conditions(conditions: Sequence[Condition], values: Mapping[str, Tensor], latent: Tensor) -> Tensor:
+    """Append the features of conditions to a latent.
 
     Parameters
     ----------
     conditions
-        What it expects.
-    values
-        What there is, by name: [batch] or [batch, frames], as many as the latent has.
+        The conditions of the decoder.
+    values : mapping of str to Tensor [shape=(batch,) or (batch, frames)]
+        The value of each condition, by name; frames as in the latent.
     latent : Tensor [shape=(batch, latent, ...)]
 
     Returns
@@ -126,7 +133,9 @@ def tell(conditions: Sequence[Condition], values: Mapping[str, Tensor], latent: 
     parts = [latent]
     for condition in conditions:
         if condition.name not in values:
-            raise ConditionError(f"This model must be told '{condition.name}', and wasn't; give it beside the latent.")
+            raise ConditionError(
+                f"This model needs the condition '{condition.name}', which is missing; give it beside the latent."
+            )
         value = values[condition.name]
         wanted = [latent.shape[0], *latent.shape[2:]]
         if not torch.compiler.is_compiling() and list(value.shape) != wanted:

@@ -1,4 +1,7 @@
-"""A VAE of sound becomes the file that is played: its caches are explicit, its conditions are live controls."""
+"""Export of a streaming VAE of sound as a model file, with its conditions as live controls.
+
+`docs/vae.md` shows it from the networks to the file.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,14 @@ from export.streaming.layer import Layer, reset_caches, whole_signals
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from models.report.scatter import plane
-from models.vae.conditions import tell
+from models.vae.conditions import append_conditions
 from models.vae.vae import Vae
 
 _LEAST_DEVIATION = 1e-4
 
 
 class DecodeStream(nn.Module):
-    """Latent and conditions → what sound is expected; goes on from frame to frame."""
+    """Latent and conditions → the expected sound, frame by frame."""
 
     def __init__(self, vae: Vae) -> None:
         super().__init__()
@@ -32,12 +35,12 @@ class DecodeStream(nn.Module):
 
     def forward(self, latent: Tensor, *controls: Tensor) -> Tensor:
         """[1, latent, frames], [1, 1, frames] each → [1, channels, frames * hop]."""
-        told = {condition.name: value[:, 0] for condition, value in zip(self.conditions, controls, strict=True)}
-        return self.likelihood.mean(self.decoder(tell(self.conditions, told, latent)))
+        values = {condition.name: value[:, 0] for condition, value in zip(self.conditions, controls, strict=True)}
+        return self.likelihood.mean(self.decoder(append_conditions(self.conditions, values, latent)))
 
 
 class EncodeStream(nn.Module):
-    """Sound → mean of the latent; goes on from hop to hop."""
+    """Sound → mean of the latent, hop by hop."""
 
     def __init__(self, vae: Vae) -> None:
         super().__init__()
@@ -50,7 +53,7 @@ class EncodeStream(nn.Module):
 
 
 def methods(vae: Vae) -> dict[str, TorchMethod]:
-    """Make the methods of a model file of a VAE whose encoder and decoder are streaming layers.
+    """Make the methods of a model file from a VAE whose encoder and decoder are streaming layers.
 
     Raises
     ------
@@ -97,18 +100,18 @@ def write(
     bend: Sequence[str] | None = None,
     weights: Weights = "fp32",
 ) -> Proof:
-    """Write a VAE of sound as a streaming model file, once it has proved that it streams.
+    """Write a VAE of sound as a streaming model file, once it has proved that chunked equals whole.
 
     Parameters
     ----------
     vae
         The model; its encoder and decoder are streaming layers.
     out, name
-        The `.onnx` file to write, and what the model is called.
+        The `.onnx` file to write, and the model's name.
     sample_rate
-        Of the sound, Hz.
+        Sample rate of the sound, Hz.
     latent
-        What is known of the latent space; `describe` finds it out.
+        Statistics of the latent space, as `describe` gives them, or `Latent.plain(size)`.
     provenance
         Where the model comes from.
     bend, weights
@@ -117,7 +120,7 @@ def write(
     Raises
     ------
     ContractError
-        It doesn't stream, or cannot be written; nothing is written.
+        It doesn't stream, or doesn't fulfil the format; nothing is written.
     """
     return export_methods(
         out,
@@ -133,19 +136,19 @@ def write(
 
 @torch.no_grad()
 def describe(vae: Vae, sounds: Iterable[tuple[str, Tensor]]) -> Latent:
-    """Find out where sounds lie in the latent space, and which directions say most about them.
+    """Encode sounds, and measure the latent space: mean, deviation, order of importance and latent map.
 
     Parameters
     ----------
     vae
         The model, in `eval()`.
     sounds
-        Labels, and sounds [channels, frames * hop].
+        Pairs of label and sound [channels, frames * hop].
 
     Returns
     -------
     Latent
-        Dimensions in the order of their KL divergence from the standard normal, a point on the map for each label.
+        Dimensions are ordered by their KL divergence from the standard normal; the map has a point for each label.
     """
     frames: dict[str, list[Tensor]] = {}
     costs = []

@@ -1,4 +1,4 @@
-"""The diagonal normal distribution: what an encoder says of a latent, and what every VAE here needs of it.
+"""The diagonal normal distribution of a latent, as an encoder gives it.
 
 Shapes: the latent's axis is `dim`, 1 by default, so that `[batch, latent]` is one latent for the whole of a picture and
 `[batch, latent, frames]` a stream of them.
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 LOG_VARIANCES = (-12.0, 6.0)
-"""Range of the logarithm of a variance: further out nothing is learned, and exponentials overflow."""
+"""Range of the logarithm of a variance; beyond it gradients vanish and exponentials overflow."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Normal:
 
     @classmethod
     def of(cls, drawn: Tensor, dim: int = 1) -> Normal:
-        """Read it off a network's output, means first and then log-variances: [batch, 2 latent, ...]."""
+        """Split a network's output [batch, 2 latent, ...] into means and log-variances."""
         mean, log_variance = drawn.chunk(2, dim=dim)
         return cls(mean, log_variance.clamp(*LOG_VARIANCES))
 
     def draw(self, noise: Tensor) -> Tensor:
-        """Make standard normal noise [batch, latent, ...] a draw from it, which gradients pass through.
+        """Turn standard normal noise [batch, latent, ...] into a draw from the distribution, with gradients.
 
         Source: Kingma and Welling, "Auto-Encoding Variational Bayes" (2013), section 2.4.
         """
@@ -47,10 +47,13 @@ class Normal:
         return -0.5 * (square + self.log_variance + math.log(2 * math.pi))
 
     def kl_from_standard(self) -> Tensor:
-        """KL divergence of each dimension from the standard normal, nats, [batch, latent, ...]."""
+        """KL divergence of each dimension from the standard normal, nats, [batch, latent, ...].
+
+        Source: Kingma and Welling (2013), appendix B.
+        """
         return 0.5 * (self.mean**2 + self.log_variance.exp() - 1 - self.log_variance)
 
     def repeat(self, times: int) -> Normal:
-        """Lay it `times` over along the batch."""
+        """Repeat it `times` along the batch."""
         shape = (times, *[1] * (self.mean.dim() - 1))
         return Normal(self.mean.repeat(shape), self.log_variance.repeat(shape))

@@ -1,9 +1,9 @@
-"""What a VAE believes of its latents before it has seen anything: the priors.
+"""Priors of a VAE: the distribution of latents.
 
-A prior is a distribution over one latent; a stream has one for every frame, each by itself. Where it is not the
-standard normal, its KL divergence has no formula and is estimated from the latent that was drawn.
+In a stream the prior applies to each frame independently. The KL divergence from a prior other than the standard normal
+has no closed form, and is estimated from the latent that was drawn.
 
-Shapes: a latent is `[batch, latent, ...]`. Whatever is summed over the latent's dimensions is `[batch, ...]`.
+Shapes: a latent is `[batch, latent, ...]`; a sum over its dimensions is `[batch, ...]`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from export.errors import GlitchError
 from models.vae.gaussian import Normal
 
 Encode = Callable[[Tensor], Normal]
-"""An encoder: data → the distribution of their latents."""
+"""An encoder: data → the posterior of their latents."""
 
 
 class PriorError(GlitchError):
-    """A prior cannot be had with these settings."""
+    """A prior cannot have these settings."""
 
 
 class Prior(nn.Module):
@@ -32,7 +32,7 @@ class Prior(nn.Module):
     ----------
     latent : int
     groups : int
-        Into how many parts its KL divergence falls apart: one a dimension where they are independent, else 1.
+        Number of terms of the KL divergence: one for each dimension if they are independent, else 1.
     """
 
     def __init__(self, latent: int, groups: int) -> None:
@@ -40,13 +40,13 @@ class Prior(nn.Module):
         self.latent, self.groups = latent, groups
 
     def log_density(self, z: Tensor, encode: Encode) -> Tensor:
-        """Log-density of latents, nats, [batch, ...]; `encode` is the encoder of the model that it belongs to."""
+        """Log-density of latents, nats, [batch, ...]; `encode` is the encoder of the model."""
         raise NotImplementedError
 
     def kl(self, posterior: Normal, z: Tensor, encode: Encode) -> Tensor:
-        """KL divergence of what the encoder says from this, or its estimate from the draw `z`: [batch, groups, ...]."""
-        said = posterior.log_density(z).sum(dim=1)  # [batch, ...]
-        return (said - self.log_density(z, encode))[:, None]
+        """KL divergence of a posterior, or its estimate from the draw `z`, nats: [batch, groups, ...]."""
+        log_posterior = posterior.log_density(z).sum(dim=1)  # [batch, ...]
+        return (log_posterior - self.log_density(z, encode))[:, None]
 
     def sample(self, count: int, encode: Encode, random: torch.Generator | None = None) -> Tensor:
         """Draw latents, [count, latent]."""
@@ -67,7 +67,7 @@ class StandardNormal(Prior):
         return -0.5 * (z**2 + math.log(2 * math.pi)).sum(dim=1)
 
     def kl(self, posterior: Normal, z: Tensor, encode: Encode) -> Tensor:
-        """KL divergence by its formula, [batch, latent, ...]."""
+        """KL divergence in closed form, [batch, latent, ...]."""
         return posterior.kl_from_standard()
 
     def sample(self, count: int, encode: Encode, random: torch.Generator | None = None) -> Tensor:
@@ -75,8 +75,8 @@ class StandardNormal(Prior):
         return torch.randn(count, self.latent, generator=random, device=self.unit.device)
 
 
-class Blend(Prior):
-    """A blend of normal distributions, whichever those are; their weights are learned."""
+class NormalMixture(Prior):
+    """A mixture of normal distributions with learned weights; subclasses give the components."""
 
     def __init__(self, latent: int, components: int) -> None:
         if components < 1:
@@ -85,7 +85,7 @@ class Blend(Prior):
         self.weights = nn.Parameter(torch.zeros(components))  # before the softmax
 
     def components(self, encode: Encode) -> Normal:
-        """Give the distributions that are blended, [components, latent]."""
+        """Give the components, [components, latent]."""
         raise NotImplementedError
 
     def log_density(self, z: Tensor, encode: Encode) -> Tensor:
@@ -98,22 +98,22 @@ class Blend(Prior):
 
     @torch.no_grad()
     def sample(self, count: int, encode: Encode, random: torch.Generator | None = None) -> Tensor:
-        """Choose components by their weights, and draw from those, [count, latent]."""
+        """Draw components by their weights, and a latent from each, [count, latent]."""
         parts = self.components(encode)
         chosen = torch.multinomial(torch.softmax(self.weights, dim=0), count, replacement=True, generator=random)
         noise = torch.randn(count, self.latent, generator=random, device=parts.mean.device)
         return Normal(parts.mean[chosen], parts.log_variance[chosen]).draw(noise)
 
 
-class Mixture(Blend):
-    """A mixture of normal distributions whose means and deviations are learned.
+class Mixture(NormalMixture):
+    """A mixture of normal distributions with learned means and deviations.
 
     Parameters
     ----------
     latent
         Dimensions.
     components
-        How many distributions are mixed.
+        Number of components.
     """
 
     def __init__(self, latent: int, components: int) -> None:
@@ -122,12 +122,12 @@ class Mixture(Blend):
         self.log_variance = nn.Parameter(torch.zeros(components, latent))
 
     def components(self, encode: Encode) -> Normal:
-        """Give the distributions that are mixed, [components, latent]."""
+        """Give the components, [components, latent]."""
         return Normal.of(torch.cat([self.mean, self.log_variance], dim=1))
 
 
-class VampPrior(Blend):
-    """What the encoder says of made-up data, which are learned; they go on looking like data, more or less.
+class VampPrior(NormalMixture):
+    """A mixture of the posteriors of learned pseudo-inputs.
 
     Source: Tomczak and Welling, "VAE with a VampPrior" (2018).
 
@@ -136,10 +136,10 @@ class VampPrior(Blend):
     latent
         Dimensions.
     examples : Tensor [shape=(components, channels, ...)]
-        Where the made-up data begin: some of the training data. Of a stream the last frame's latent counts, which has
-        heard all of it.
+        Initial pseudo-inputs: some of the training data. Of a stream the posterior of the last frame is used, which
+        depends on the whole of it.
     low, high
-        Range of the data, which the made-up ones stay in.
+        Range of the data, and of the pseudo-inputs.
     """
 
     def __init__(self, latent: int, examples: Tensor, low: float = 0.0, high: float = 1.0) -> None:
@@ -147,15 +147,15 @@ class VampPrior(Blend):
             raise PriorError(f"The range of the data must have low < high, not {low:g} to {high:g}.")
         super().__init__(latent, len(examples))
         self.low, self.high = low, high
-        inside = ((examples - low) / (high - low)).clamp(0.05, 0.95)  # of a value at the edge nothing could be learned
+        inside = ((examples - low) / (high - low)).clamp(0.05, 0.95)  # at the edge the gradient would vanish
         self.data = nn.Parameter(torch.logit(inside))
 
     def components(self, encode: Encode) -> Normal:
-        """Encode the made-up data, [components, latent]."""
-        said = encode(self.low + (self.high - self.low) * torch.sigmoid(self.data))
-        return Normal(_last(said.mean), _last(said.log_variance))
+        """Encode the pseudo-inputs, [components, latent]."""
+        posterior = encode(self.low + (self.high - self.low) * torch.sigmoid(self.data))
+        return Normal(_last(posterior.mean), _last(posterior.log_variance))
 
 
 def _last(values: Tensor) -> Tensor:
-    """Give the last frame of a stream, [components, latent, frames], and other latents as they are."""
+    """Give the last frame of a stream [components, latent, frames], and other latents unchanged."""
     return values[:, :, -1] if values.dim() > 2 else values

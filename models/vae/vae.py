@@ -1,10 +1,10 @@
-"""The variational auto-encoder: one for pictures, sounds and spectra, made of four parts that are given.
+"""The variational auto-encoder, for pictures, sounds and spectra, composed of four parts.
 
-An encoder says where in the latent space the data lie, as a normal distribution; a decoder draws the data from a
-latent; a likelihood says what the decoder's numbers mean; a prior says which latents are to be expected. Parts fit if
-their sizes do: an encoder gives 2 numbers for each latent (`models.vae.gaussian`), a decoder takes the latents and
-what it is told beside them (`models.vae.conditions`), and gives as many numbers as the likelihood wants
-(`models.vae.likelihoods`). Encoders and decoders for pictures and sounds lie in `models.vae.networks`.
+The encoder maps data to a normal distribution of latents; the decoder maps a latent to the parameters of a likelihood;
+the prior is the distribution of latents. Parts with matching sizes can be combined: an encoder gives two numbers for
+each latent (`models.vae.gaussian`), a decoder takes the latents and the features of its conditions
+(`models.vae.conditions`), and gives as many numbers as the likelihood takes (`models.vae.likelihoods`). Encoders and
+decoders for pictures and sounds are in `models.vae.networks`.
 
     vae = Vae(
         Dense(64, 20, hidden=(400, 400)), Dense(10, 64, hidden=(400, 400)), Bernoulli(), StandardNormal(10)
@@ -26,32 +26,33 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.vae.conditions import Condition, tell
+from models.vae.conditions import Condition, append_conditions
 from models.vae.gaussian import Normal
 from models.vae.likelihoods import Likelihood
 from models.vae.priors import Prior
 
 ROWS_AT_ONCE = 20_000
-"""Latents that are decoded at a time when a likelihood is estimated."""
+"""Latents that are decoded at a time for an estimate of the likelihood."""
 
-Told = Mapping[str, Tensor]
-"""Conditions by name: [batch], or [batch, frames] in a stream."""
+ConditionValues = Mapping[str, Tensor]
+"""Values of the conditions by name: [batch], or [batch, frames] in a stream."""
 
-NOTHING: Told = {}
+NO_CONDITIONS: ConditionValues = {}
 
 
 @dataclass(frozen=True)
 class Weighing:
-    """How much the KL divergence counts in training.
+    """The weight of the KL divergence in training.
 
     Attributes
     ----------
     beta
-        Its weight: 1 is the bound on the likelihood itself; more makes latents independent, less makes copies sharp.
+        Weight: 1 is the bound on the likelihood itself; a larger one makes latents more independent, a smaller one
+        makes reconstructions more accurate.
     warmup_epochs
-        Over so many epochs the weight rises from 0, so that latents are used before they are made to cost something.
+        Number of epochs over which the weight rises from 0, so that latents are used before they are penalised.
     free_bits
-        Nats of each latent that cost nothing, so that it isn't given up.
+        Nats of each latent without a penalty, so that it stays in use.
     """
 
     beta: float = 1.0
@@ -59,7 +60,7 @@ class Weighing:
     free_bits: float = 0.0
 
     def beta_at(self, epoch: float) -> float:
-        """Give the weight after so many epochs."""
+        """Give the weight after a number of epochs."""
         return self.beta * (min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs > 0 else 1.0)
 
 
@@ -72,10 +73,10 @@ class Bound:
     distortion : Tensor [shape=(batch,)]
         −log p(data | latent), nats.
     kl : Tensor [shape=(batch, groups)]
-        KL divergence of the encoder's distribution from the prior, nats, summed over frames; a group is a dimension of
-        the latent where the prior's are independent, and else there is one.
+        KL divergence of the posterior from the prior, nats, summed over frames; a group is a dimension of the latent if
+        those of the prior are independent, else there is one group.
     frames : int
-        Frames that a latent has, 1 in pictures.
+        Frames of a latent; 1 for pictures.
     """
 
     distortion: Tensor
@@ -88,14 +89,14 @@ class Bound:
         return self.distortion + self.kl.sum(dim=1)
 
     def loss(self, beta: float = 1.0, free: float = 0.0) -> Tensor:
-        """Give what training makes small: the mean over the batch, [].
+        """Compute the training loss: the mean over the batch, [].
 
         Parameters
         ----------
         beta
             Weight of the KL divergence; see `Weighing.beta_at`.
         free
-            Nats that a group has for nothing in a frame, on average over the batch.
+            Nats of a group in a frame without a penalty, on average over the batch.
         """
         kl = self.kl.mean(dim=0)  # [groups]
         return self.distortion.mean() + beta * (kl.clamp(min=free * self.frames) if free > 0 else kl).sum()
@@ -111,10 +112,10 @@ class Vae(nn.Module):
     decoder
         [batch, latent + features of the conditions, ...] → [batch, values * channels, ...].
     likelihood, prior
-        What the decoder's numbers mean; which latents are to be expected.
+        The likelihood of the data, and the prior of the latents.
     conditions
-        What the decoder is told beside the latent. The encoder isn't: it sees the data, and what the decoder is told
-        anyway need not go through the latent.
+        Conditions of the decoder. The encoder has none: it sees the data, and information in the conditions needn't be
+        in the latent.
     """
 
     def __init__(
@@ -136,52 +137,59 @@ class Vae(nn.Module):
         return self.prior.latent
 
     def encode(self, x: Tensor) -> Normal:
-        """Say where data lie: [batch, channels, ...] → [batch, latent, ...]."""
+        """Encode data [batch, channels, ...] to the posterior of their latents [batch, latent, ...]."""
         return Normal.of(self.encoder(x))
 
-    def draw(self, z: Tensor, told: Told = NOTHING) -> Tensor:
-        """Decode: [batch, latent, ...] → the likelihood's numbers, [batch, values * channels, ...]."""
-        drawn: Tensor = self.decoder(tell(self.conditions, told, z))
-        return drawn
+    def draw(self, z: Tensor, given: ConditionValues = NO_CONDITIONS) -> Tensor:
+        """Decode: [batch, latent, ...] → parameters of the likelihood, [batch, values * channels, ...]."""
+        output: Tensor = self.decoder(append_conditions(self.conditions, given, z))
+        return output
 
-    def decode(self, z: Tensor, told: Told = NOTHING) -> Tensor:
-        """Decode to what is expected: [batch, latent, ...] → [batch, channels, ...]."""
-        return self.likelihood.mean(self.draw(z, told))
+    def decode(self, z: Tensor, given: ConditionValues = NO_CONDITIONS) -> Tensor:
+        """Decode to the expectation: [batch, latent, ...] → [batch, channels, ...]."""
+        return self.likelihood.mean(self.draw(z, given))
 
-    def forward(self, x: Tensor, told: Told = NOTHING) -> Tensor:
-        """Encode to the most probable latent and decode that: what the model makes of data."""
-        return self.decode(self.encode(x).mean, told)
+    def forward(self, x: Tensor, given: ConditionValues = NO_CONDITIONS) -> Tensor:
+        """Reconstruct data [batch, channels, ...]: encode to the mean of the posterior, and decode it."""
+        return self.decode(self.encode(x).mean, given)
 
-    def log_likelihood(self, x: Tensor, z: Tensor, told: Told = NOTHING) -> Tensor:
+    def log_likelihood(self, x: Tensor, z: Tensor, given: ConditionValues = NO_CONDITIONS) -> Tensor:
         """log p(data | latent), nats, [batch]."""
-        return self.likelihood.log_prob(x, self.draw(z, told)).flatten(1).sum(dim=1)
+        return self.likelihood.log_prob(x, self.draw(z, given)).flatten(1).sum(dim=1)
 
     def bound(
-        self, x: Tensor, told: Told = NOTHING, *, noise: Tensor | None = None, random: torch.Generator | None = None
+        self,
+        x: Tensor,
+        given: ConditionValues = NO_CONDITIONS,
+        *,
+        noise: Tensor | None = None,
+        random: torch.Generator | None = None,
     ) -> Bound:
-        """Bound the likelihood of data by one draw of their latents.
+        """Compute the bound on the likelihood of data from one draw of their latents.
 
         Parameters
         ----------
         x : Tensor [shape=(batch, channels, ...)]
-        told
-            The conditions.
+        given
+            Values of the conditions.
         noise : Tensor [shape=(batch, latent, ...)], optional
-            Standard normal; else drawn.
+            Standard normal; drawn if None.
         random
-            Where it is drawn from.
+            Source of random numbers.
         """
         posterior = self.encode(x)
         noise = _noise(posterior.mean, random) if noise is None else noise
         z = posterior.draw(noise)  # [batch, latent, ...]
         kl = self.prior.kl(posterior, z, self.encode)  # [batch, groups, ...]
         frames = z[0, 0].numel()
-        return Bound(-self.log_likelihood(x, z, told), kl.flatten(2).sum(dim=2) if kl.dim() > 2 else kl, frames)
+        return Bound(-self.log_likelihood(x, z, given), kl.flatten(2).sum(dim=2) if kl.dim() > 2 else kl, frames)
 
     @torch.no_grad()
-    def sample(self, count: int, told: Told = NOTHING, random: torch.Generator | None = None) -> Tensor:
-        """Draw latents from the prior, and decode them to what is expected, [count, channels, ...]."""
-        return self.decode(self.prior.sample(count, self.encode, random), told)
+    def sample(
+        self, count: int, given: ConditionValues = NO_CONDITIONS, random: torch.Generator | None = None
+    ) -> Tensor:
+        """Draw latents from the prior, and decode them to the expectation, [count, channels, ...]."""
+        return self.decode(self.prior.sample(count, self.encode, random), given)
 
     def parameter_count(self) -> int:
         """Number of trained values."""
@@ -192,25 +200,25 @@ class Vae(nn.Module):
 def negative_log_likelihood(
     vae: Vae,
     x: Tensor,
-    told: Told = NOTHING,
+    given: ConditionValues = NO_CONDITIONS,
     *,
     samples: int = 500,
     random: torch.Generator | None = None,
     rows: int = ROWS_AT_ONCE,
 ) -> Tensor:
-    """Estimate −log p(data) by importance sampling: from above, on average, and the nearer the more samples there are.
+    """Estimate −log p(data) by importance sampling; the expectation is an upper bound that tightens with more samples.
 
     Parameters
     ----------
     vae
         The model, in `eval()`.
     x : Tensor [shape=(batch, channels, ...)]
-    told
-        The conditions.
+    given
+        Values of the conditions.
     samples
-        Draws from the encoder's distribution for each of the data; more are nearer.
+        Draws from the posterior for each example.
     random
-        Where they are drawn from.
+        Source of random numbers.
     rows
         Latents that are decoded at a time.
 
@@ -228,8 +236,10 @@ def negative_log_likelihood(
         many = posterior.repeat(count)  # [count * batch, latent, ...]
         z = many.draw(_noise(many.mean, random))
         data = x.repeat(count, *[1] * (x.dim() - 1))
-        asked = {name: value.repeat(count, *[1] * (value.dim() - 1)) for name, value in told.items()}
-        joint = vae.log_likelihood(data, z, asked) + vae.prior.log_density(z, vae.encode).reshape(len(z), -1).sum(dim=1)
+        repeated = {name: value.repeat(count, *[1] * (value.dim() - 1)) for name, value in given.items()}
+        joint = vae.log_likelihood(data, z, repeated) + vae.prior.log_density(z, vae.encode).reshape(len(z), -1).sum(
+            dim=1
+        )
         log_weight = joint - many.log_density(z).flatten(1).sum(dim=1)
         log_weights.append(log_weight.reshape(count, len(x)))
     return math.log(samples) - torch.logsumexp(torch.cat(log_weights), dim=0)

@@ -1,4 +1,4 @@
-"""`glitch-lab train dcgan`: pictures out of noise, or sound that goes on for ever."""
+"""`glitch-lab train dcgan`: pictures from noise, or endless sound."""
 
 from __future__ import annotations
 
@@ -27,29 +27,33 @@ def train_dcgan(
             metavar="OUT_DIR", help="Folder for the model, its page, a picture an epoch, checkpoints, logs."
         ),
     ],
-    steps: Annotated[int | None, typer.Option("--steps", "--max-steps", min=1, help="Stop after so many.")] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", "--max-steps", min=1, help="Stop after this many steps.")
+    ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", "--max-minutes", help="Train for as many steps as so many minutes will do."),
+        typer.Option("--minutes", "--max-minutes", help="Train for as many steps as fit into this many minutes."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last checkpoint stands.")] = False,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all that is random; else 0.")] = None,
-    filters: Annotated[int | None, typer.Option(min=1, max=512, help="Of the outermost layers; else 64.")] = None,
-    batch: Annotated[int | None, typer.Option(min=2, max=4096, help="Examples in a step; else 64.")] = None,
-    latent: Annotated[int | None, typer.Option(min=1, max=512, help="Numbers an example is made of; else 100.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint.")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers. Default: 0.")] = None,
+    filters: Annotated[
+        int | None, typer.Option(min=1, max=512, help="Filters of the outermost layers. Default: 64.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=2, max=4096, help="Examples in a step. Default: 64.")] = None,
+    latent: Annotated[int | None, typer.Option(min=1, max=512, help="Latent dimensions. Default: 100.")] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=1e-8, max=0.1, help="Of Adam, 2e-4 unless said; 1e-4 calms a restless training.")
+        float | None, typer.Option(min=1e-8, max=0.1, help="Of Adam. Default: 2e-4; 1e-4 is more stable.")
     ] = None,
     label_noise: Annotated[
         float | None,
-        typer.Option(min=0, max=0.49, help="Share of swapped labels; else none."),
+        typer.Option(min=0, max=0.49, help="Share of swapped labels. Default: 0."),
     ] = None,
     no_stitching: Annotated[
         bool,
         typer.Option("--no-stitching", help="Of sound: train on single chunks, to hear the difference."),
     ] = False,
     bf16: Annotated[
-        bool, typer.Option("--bf16", help="Compute in bfloat16: twice as fast where the processor can.")
+        bool, typer.Option("--bf16", help="Compute in bfloat16, twice as fast on processors with it.")
     ] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "cpu",
 ) -> None:

@@ -13,21 +13,25 @@ from models.commands.terminal import progress
 def train_digits(
     out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for model.ckpt and logs.")],
     mnist: Annotated[
-        Path | None, typer.Option(help="Folder of MNIST's own four files; else scikit-learn's 8 by 8 digits.")
+        Path | None, typer.Option(help="Folder of MNIST's own four files. Default: scikit-learn's 8 by 8 digits.")
     ] = None,
     latent: Annotated[int, typer.Option(min=1, max=512, help="Number of latents.")] = 10,
     network: Annotated[str, typer.Option(help="dense, convolutional or recurrent.")] = "dense",
-    hidden: Annotated[str | None, typer.Option(help="Widths of its layers, with commas.")] = None,
-    dropout: Annotated[float | None, typer.Option(help="Share of the values that training leaves out.")] = None,
+    hidden: Annotated[str | None, typer.Option(help="Widths of its layers, separated by commas.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Share of values set to 0 in training.")] = None,
     prior: Annotated[str, typer.Option(help="normal, mixture or vamp.")] = "normal",
-    components: Annotated[int, typer.Option(min=1, max=10_000, help="Parts of a mixture or a VampPrior.")] = 50,
-    told: Annotated[bool, typer.Option("--told", help="Tell the decoder which digit it is.")] = False,
+    components: Annotated[int, typer.Option(min=1, max=10_000, help="Components of a mixture or VampPrior.")] = 50,
+    told: Annotated[bool, typer.Option("--told", help="Condition the decoder on the digit.")] = False,
     beta: Annotated[float, typer.Option(min=0, help="Weight of the KL divergence.")] = 1.0,
-    warmup_epochs: Annotated[float | None, typer.Option(min=0, help="Epochs over which it rises to that.")] = None,
-    free_bits: Annotated[float, typer.Option(min=0, help="Nats of each latent that cost nothing.")] = 0.0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=1e-8, max=1, help="Of AdamW, at the beginning.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything that is random.")] = 0,
+    warmup_epochs: Annotated[
+        float | None, typer.Option(min=0, help="Epochs over which that weight rises from 0.")
+    ] = None,
+    free_bits: Annotated[float, typer.Option(min=0, help="Nats of each latent without a penalty.")] = 0.0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Largest number of epochs.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=1e-8, max=1, help="Initial learning rate of AdamW.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random numbers.")] = 0,
 ) -> None:
     """Train a VAE on handwritten digits, and score it on the test set."""
     from models.training.errors import ConfigError

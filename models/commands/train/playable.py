@@ -1,4 +1,4 @@
-"""`glitch-lab train playable`: harmonics and noise, played by pitch and loudness."""
+"""`glitch-lab train playable`: a model of harmonics and noise, played by pitch and loudness."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ def train_playable(
     out: Annotated[
         Path, typer.Argument(metavar="OUT_DIR", help="Folder for the model, its page, checkpoints and logs.")
     ],
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is random.")] = 0,
-    max_steps: Annotated[int, typer.Option(min=1, help="Stop after so many steps.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
+    max_steps: Annotated[int, typer.Option(min=1, help="Stop after this many steps.")] = 20_000,
     max_minutes: Annotated[
         float | None,
-        typer.Option("--minutes", "--max-minutes", help="Stop after so many minutes; presets and hearing come on top."),
+        typer.Option(
+            "--minutes", "--max-minutes", help="Stop after this many minutes, plus the time for presets and encoder."
+        ),
     ] = None,
-    fit_steps: Annotated[int, typer.Option(min=1, help="Steps that presets and hearing are fitted in, each.")] = 3_000,
+    fit_steps: Annotated[
+        int, typer.Option(min=1, help="Steps to fit the presets, and the encoder of live sound.")
+    ] = 3_000,
     latent: Annotated[int, typer.Option(min=1, help="Number of latents.")] = 8,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last checkpoint stands.")] = False,
-    cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds; else OUT_DIR/features.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds. Default: OUT_DIR/features.")] = None,
 ) -> None:
-    """Train a model of harmonics and noise, on the CPU; ends with a model file that is played, and a page about it."""
+    """Train a model of harmonics and noise, on the CPU; ends with a model file that plays, and a page."""
     from models.playable.finish import finish
     from models.playable.network import PlayableConfig
     from models.playable.settings import PlayableSettings

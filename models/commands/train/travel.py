@@ -1,4 +1,4 @@
-"""`glitch-lab train travel`: one kind of sound turned into another, live."""
+"""`glitch-lab train travel`: a model that transforms one kind of sound into another, live."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from models.commands.terminal import command_line, stages
 
 
 def train_travel(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE_FOLDER", help="Sounds of what comes in live.")],
-    target: Annotated[Path, typer.Argument(metavar="TARGET_FOLDER", help="Sounds of what it is turned into.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE_FOLDER", help="Sounds like the live input.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET_FOLDER", help="Sounds like the output.")],
     out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for the model, its page, pictures, logs.")],
     preset: Annotated[
         str, typer.Option(help="halves or thirds, as published; notes keeps pitch and rhythm.")
     ] = "notes",
-    steps: Annotated[int | None, typer.Option(min=1, help="Stop after so many steps.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Stop after this many steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Stop after this many minutes.")] = None,
     low_memory: Annotated[bool, typer.Option("--low-memory", help="Hold four spectrograms at a time.")] = False,
-    no_stitching: Annotated[bool, typer.Option("--no-stitching", help="Make each spectrogram at once.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last checkpoint stands.")] = False,
-    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of everything that is random.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds; else OUT_DIR/spectra.")] = None,
+    no_stitching: Annotated[
+        bool, typer.Option("--no-stitching", help="Generate each spectrogram in one piece.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint.")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of all random numbers.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds. Default: OUT_DIR/spectra.")] = None,
     accelerator: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
-    """Train what turns one folder of sounds into the other, with borders that are not heard."""
+    """Train a model that transforms one kind of sound into another; ends with a model file that plays, and a page."""
     from dataclasses import replace
 
     from models.training.resume import find_started
@@ -51,7 +53,9 @@ def train_travel(
     run = RunConfig(out, cache, resume, accelerator, command=command_line())
     with stages() as on_progress:
         made = train(source, target, run, settings, on_progress=on_progress)
-    print("trained; proving the model file, judging it and writing its page, which takes a minute or two", flush=True)
+    print(
+        "trained; proving the model file, evaluating it and writing its page, which takes a minute or two", flush=True
+    )
     files, evaluation = finish(made, settings, run)
     for what, value in rows(evaluation):
         print(f"{what}: {value}")

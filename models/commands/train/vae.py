@@ -22,28 +22,32 @@ def train_vae(
     out: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[OUT_DIR]", help="Folder for the model, its report, checkpoints and logs; else runs/NAME."
+            metavar="[OUT_DIR]", help="Folder for the model, its report, checkpoints and logs; default: runs/NAME."
         ),
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="Settings that go together: fast, good or overnight.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings, a TOML file.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything that is random.")] = None,
-    max_steps: Annotated[int | None, typer.Option(help="Stop after so many steps.")] = None,
+    preset: Annotated[str | None, typer.Option(help="A named set of settings: fast, good or overnight.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", "--max-minutes", help="Train for as many steps as so many minutes will do."),
+        typer.Option("--minutes", "--max-minutes", help="Train for as many steps as fit into this many minutes."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last checkpoint stands.")] = False,
-    hold_out: Annotated[str | None, typer.Option(help="What is held out to judge by: file, label or pitch.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint.")] = False,
+    hold_out: Annotated[str | None, typer.Option(help="Unit of the held-out split: file, label or pitch.")] = None,
     share: Annotated[float, typer.Option("--held-out", help="Share to hold out.")] = 0.2,
     prepare: Annotated[
         bool | None,
-        typer.Option("--prepare/--as-it-is", help="Trim sounds and level them; else a folder's, not a manifest's."),
+        typer.Option(
+            "--prepare/--as-it-is", help="Trim and level sounds. Default: those of a folder, not of a manifest."
+        ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes that analyse sounds; else one a core.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds; else OUT_DIR/features.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes that analyse sounds. Default: one per core.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds. Default: OUT_DIR/features.")] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
-    devices: Annotated[str, typer.Option(help="How many of them.")] = "auto",
+    devices: Annotated[str, typer.Option(help="Number of devices.")] = "auto",
     nodes: Annotated[int, typer.Option(help="Machines that train together (start this on each).")] = 1,
 ) -> None:
     """Train the spectral VAE on sounds; ends with a model file that plays, and a report."""

@@ -1,8 +1,8 @@
 """Encoders and decoders of sound that stream: causal convolutions at several rates, and recurrent cells between them.
 
-All layers are those of `export`, so whole sounds are trained on, a portion at a time is played, and nothing waits: the
-delay is 0. A frame of the latent has heard its own hop and what lies before; a hop of sound follows from its own frame
-and those before.
+The layers are those of `export.streaming`, so that a model trains on whole sounds and runs in chunks, with a delay of
+0. A latent frame depends on its own hop and on the sound before it; a hop of sound depends on its own latent frame and
+on those before it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Scales:
     widths
         Channels at the rate of the sound, and after each stride.
     strides
-        By how much each step is slower than the one before; their product is the hop.
+        Factors between the rates; their product is the hop.
     dilations
         Of the residual convolutions at each rate, which are 3 wide.
     recurrent
@@ -39,7 +39,7 @@ class Scales:
     recurrent: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what doesn't fit.
+        """Check the values.
 
         Raises
         ------
@@ -87,13 +87,13 @@ def audio_decoder(inputs: int, channels: int, scales: Scales, *, values: int = 1
     Parameters
     ----------
     inputs
-        Latents, and what is told beside them.
+        Latent dimensions and features of the conditions.
     channels
         Of the sound.
     scales
         The rates between, as in the encoder.
     values
-        Numbers that the likelihood wants for each sample.
+        Numbers that the likelihood takes for each sample.
     """
     widths = scales.widths[::-1]
     stack: list[nn.Module] = [CausalConv1d(inputs, widths[0], 3)]

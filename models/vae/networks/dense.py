@@ -1,4 +1,4 @@
-"""Layers in which everything hears everything: for small pictures, and for single frames."""
+"""Dense layers, for small pictures and single frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Dense(nn.Module):
     hidden
         Width of each layer between.
     dropout
-        Share of the values between layers that training leaves out.
+        Share of the values between layers that is set to 0 in training.
     """
 
     def __init__(self, given: Shape, made: Shape, hidden: Sequence[int], *, dropout: float = 0.0) -> None:

@@ -1,4 +1,4 @@
-"""Convolutions over pictures: halved again and again by the encoder, doubled as often by the decoder."""
+"""Convolutions over pictures: the encoder halves them several times, the decoder doubles them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def picture_encoder(shape: Picture, outputs: int, widths: Sequence[int], *, drop
     shape
         Of a picture.
     outputs
-        Numbers that come out, twice the latents.
+        Numbers of the output, two for each latent.
     widths
         Channels after each convolution; each halves height and width.
     dropout
-        Share of the last layer's values that training leaves out.
+        Share of the last layer's values that is set to 0 in training.
 
     Raises
     ------
@@ -53,15 +53,15 @@ def picture_decoder(
     Parameters
     ----------
     inputs
-        Latents, and what is told beside them.
+        Latent dimensions and features of the conditions.
     shape
         Of a picture.
     widths
         Channels as in the encoder, from the picture on.
     values
-        Numbers that the likelihood wants for each value of the picture.
+        Numbers that the likelihood takes for each value of the picture.
     dropout
-        Share of the first layer's values that training leaves out.
+        Share of the first layer's values that is set to 0 in training.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def picture_decoder(
 
 
 def _smallest(shape: Picture, widths: Sequence[int]) -> Picture:
-    """Give the shape that is left when a picture has been halved for each of `widths`."""
+    """Give the shape of a picture after it was halved for each of `widths`."""
     _, height, width = shape
     half = 2 ** len(widths)
     if not widths or height % half or width % half:

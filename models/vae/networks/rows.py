@@ -15,7 +15,7 @@ class RowEncoder(nn.Module):
     shape
         Of a picture.
     outputs
-        Numbers that come out, twice the latents.
+        Numbers of the output, two for each latent.
     hidden
         Width of the hidden state, in each direction.
     """
@@ -36,19 +36,19 @@ class RowEncoder(nn.Module):
 class RowDecoder(nn.Module):
     """Writes a picture from top to bottom: [batch, inputs] → [batch, values * channels, height, width].
 
-    Each row follows from the hidden state alone, and that from the latent and the rows' number; what the rows above
-    turned out to be isn't heard, so the latent must say it.
+    Each row depends on the hidden state alone, which depends on the latent and the number of the row. The decoder
+    doesn't see its own output in the rows above, so the latent must describe the whole picture.
 
     Parameters
     ----------
     inputs
-        Latents, and what is told beside them.
+        Latent dimensions and features of the conditions.
     shape
         Of a picture.
     hidden
         Width of the hidden state.
     values
-        Numbers that the likelihood wants for each value of the picture.
+        Numbers that the likelihood takes for each value of the picture.
     """
 
     def __init__(self, inputs: int, shape: Picture, hidden: int, *, values: int = 1) -> None:

@@ -157,7 +157,7 @@ def _ways(replay: Replay, model: str) -> dict[str, Replayed]:
         return np.pad(made, (0, max(0, len(audio) - len(made))))[: len(audio)]
 
     ways: dict[str, Replayed] = {
-        "playable": lambda audio, note: replay.again(audio, note.pitch),
+        "playable": lambda audio, note: replay.resynthesise(audio, note.pitch),
         "preset": preset,
         "resynthesis": lambda audio, note: resynthesis.resynthesise(audio, synth, note.pitch),
         "inversion": lambda audio, note: invert(stft_magnitudes(audio, 2048, 256), 2048, 256, length=len(audio)),
@@ -184,7 +184,7 @@ def _told(replay: Replay, checkpoint: Path) -> Replayed:
         found = analyse(audio, Analysis(RATE, replay.hop), note.pitch)
         frames = PartialStore.of([note], [found]).take(torch.arange(len(found.pitch)))
         latent, _ = vae.encode(frames.drawn, frames.pitch, frames.loudness)
-        return np.asarray(replay.again(audio, note.pitch, latent.T.numpy()))
+        return np.asarray(replay.resynthesise(audio, note.pitch, latent.T.numpy()))
 
     return replayed
 
@@ -218,7 +218,7 @@ def _pre_onset_db(replay: Replay, audio: np.ndarray, note: float) -> float:
     """Return the level before a note begins, relative to that of its first 50 ms."""
     late = np.concatenate([np.zeros(LEAD, np.float32), audio])
     begins = int(np.argmax(np.abs(late) > 1e-3 * np.abs(late).max()))
-    made = replay.again(late, note).astype(float)
+    made = replay.resynthesise(late, note).astype(float)
     early = made[: begins - RATE // 200]
     first = made[begins : begins + RATE // 20]
     return float(10 * np.log10(np.square(early[-RATE // 50 :]).mean() / np.square(first).mean() + 1e-12))

@@ -12,7 +12,7 @@ import pytest
 
 from models.grid.points import Axes, Point, axis, points, settings_at
 from models.grid.storage import GridError, open_storage
-from models.grid.study import Attempt, SharedStudy, Standing
+from models.grid.study import Attempt, PointStatus, SharedStudy
 from models.spectral.settings import TrainConfig
 from models.training.errors import ConfigError
 
@@ -40,8 +40,8 @@ def taken(study: SharedStudy) -> Attempt:
     return attempt
 
 
-def of(study: SharedStudy, point: Point) -> Standing:
-    return next(standing for standing in study.standings() if standing.point == point)
+def of(study: SharedStudy, point: Point) -> PointStatus:
+    return next(status for status in study.statuses() if status.point == point)
 
 
 def test_workers_at_once_take_each_point_once(join: Open) -> None:

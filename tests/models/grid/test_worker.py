@@ -111,7 +111,7 @@ def test_a_killed_workers_checkpoint_is_gone_on_from(tmp_path: Path, monkeypatch
         worker.work(study, place, base)
     worker.work(study, place, base)
     assert begun == [*range(31), *range(20, 40)]  # the first attempt left a checkpoint at step 20
-    (standing,) = study.standings()
-    assert standing.state == "done"
-    assert standing.figures["steps"] == 40
-    assert standing.figures["kl"] > 0
+    (status,) = study.statuses()
+    assert status.state == "done"
+    assert status.figures["steps"] == 40
+    assert status.figures["kl"] > 0

@@ -182,7 +182,7 @@ def test_a_preset_is_an_instrument_and_latents_move_about_it(replay: Replay, pla
 def test_a_sound_comes_back_through_both_methods(replay: Replay, small_orchestra: Manifest) -> None:
     sound = small_orchestra.of_split("held-out")[0]
     audio = load_audio(small_orchestra.path_of(sound), 48_000)
-    made = replay.again(audio, sound.pitch)
+    made = replay.resynthesise(audio, sound.pitch)
     assert made.shape == audio.shape
     assert level_db(made) == pytest.approx(level_db(audio), abs=1.0)
 

@@ -42,7 +42,7 @@ def test_conditions_lie_behind_the_latent_in_their_order() -> None:
     told = (conditions.loudness(), conditions.one_of("label", ("a", "b")))
     z = torch.randn(3, 4, 5)
     values = {"label": torch.ones(3, 5), "loudness": torch.full((3, 5), -48.0)}
-    joined = conditions.tell(told, values, z)
+    joined = conditions.append_conditions(told, values, z)
     assert joined.shape == (3, 4 + conditions.total_size(told), 5)
     assert torch.equal(joined[:, :4], z)
     assert joined[0, 4:, 0].tolist() == [0, 0, 1]

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from models.vae.gaussian import Normal
-from models.vae.priors import Blend, Mixture, Prior, PriorError, StandardNormal, VampPrior
+from models.vae.priors import Mixture, NormalMixture, Prior, PriorError, StandardNormal, VampPrior
 
 
 def encode(x: torch.Tensor) -> Normal:
@@ -79,7 +79,7 @@ def test_all_of_a_learned_prior_learns(prior: Prior) -> None:
 
 def test_a_vampprior_begins_with_what_the_encoder_says_of_the_examples() -> None:
     examples = 0.1 + 0.8 * torch.rand(6, 1, 2, 2)
-    prior: Blend = VampPrior(2, examples)
+    prior: NormalMixture = VampPrior(2, examples)
     with torch.no_grad():
         assert torch.allclose(prior.components(encode).mean, encode(examples).mean, atol=1e-5)
 

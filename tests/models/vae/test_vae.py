@@ -149,7 +149,7 @@ def test_a_decoder_hears_its_conditions_and_misses_none() -> None:
     z, note, level = torch.zeros(2, 2), torch.tensor([60.0, 67.0]), torch.tensor([-20.0, -20.0])
     low, high = vae.decode(z, {"pitch": note, "loudness": level})
     assert float((low - high).abs().max()) > 1e-3
-    with pytest.raises(ConditionError, match="must be told 'loudness'"):
+    with pytest.raises(ConditionError, match="needs the condition 'loudness'"):
         vae.decode(z, {"pitch": note})
     with pytest.raises(ConditionError, match="must have the shape"):
         vae.decode(z, {"pitch": note[:1], "loudness": level})

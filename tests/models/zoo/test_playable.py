@@ -29,7 +29,7 @@ def test_held_out_notes_come_back_and_each_label_has_a_preset(replay: Replay, sm
     figures = []
     for note in notes:
         audio = load_audio(small_orchestra.path_of(note), RATE)
-        made = replay.again(audio, note.pitch)
+        made = replay.resynthesise(audio, note.pitch)
         assert note.pitch is not None
         cents = float(np.median(metrics.pitch_errors_cents(audio, made, RATE, note.pitch)))
         mel = metrics.log_mel_difference_db(audio, made, RATE)
