@@ -53,7 +53,7 @@ def test_rest_states_survive_json_to_the_bit(values: list[float]) -> None:
     ("change", "says"),
     [
         ({"sample_rate": 100}, "sample_rate must be 8000 to 384000"),
-        ({"sample_rate": "48000"}, "card.sample_rate must be a int"),
+        ({"sample_rate": "48000"}, "card.sample_rate must be a whole number"),
         ({"format": 99}, "update glitch-live"),
         ({"colour": "red"}, "unknown entry colour"),
         ({"methods": {}}, "at least one of decode"),
