@@ -1,4 +1,4 @@
-"""`glitch-live`: the command it lives by."""
+"""The command `glitch-live`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import threading
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from export.errors import GlitchError
 from realtime.library.library import bundled_model
+
+if TYPE_CHECKING:
+    from realtime.session.session import Session
 
 DEFAULT_OSC_PORT = 9000
 
@@ -23,69 +26,81 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command()
 def play(
-    file: Annotated[Path | None, typer.Argument(help="The same as --model.", show_default=False)] = None,
+    file: Annotated[Path | None, typer.Argument(help="Model file; the same as --model.", show_default=False)] = None,
     model: Annotated[
         Path | None,
-        typer.Option(help="Model file: .onnx, or TorchScript of the nn~ kind (.ts); without it the bundled orchestra."),
+        typer.Option(help="Model file: .onnx, or TorchScript of the nn~ kind (.ts). Default: the bundled orchestra."),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="Output device: number, part of its name, or 'null' for none.")
+        str | None, typer.Option(help="Output device: its number, part of its name, or 'null' for no sound.")
     ] = None,
     outputs: Annotated[
-        str | None, typer.Option(help="The device's channels to play on, as 3,4; without it the first ones.")
+        str | None, typer.Option(help="Output channels, counted from 1, such as 3,4. Default: the first ones.")
     ] = None,
     live: Annotated[
-        str | None, typer.Option("--input", help="Live input: number or part of its name; 'default' for that one.")
+        str | None,
+        typer.Option("--input", help="Live input: its number, part of its name, or 'default'. Default: no input."),
     ] = None,
     inputs: Annotated[
-        str | None, typer.Option(help="The input's channels to hear, as 1,2; without it the first.")
+        str | None, typer.Option(help="Input channels, counted from 1, such as 1,2. Default: the first.")
     ] = None,
     library: Annotated[
-        Path | None, typer.Option(help="Folder that models are loaded from by name, while it plays.")
+        Path | None, typer.Option(help="Folder from which models are loaded by name. Default: your own library.")
     ] = None,
-    list_devices: Annotated[bool, typer.Option("--list-devices", help="List the output devices and end.")] = False,
-    samplerate: Annotated[float | None, typer.Option(min=8000, max=384_000, help="Stream rate in Hz.")] = None,
-    blocksize: Annotated[int, typer.Option(min=0, max=8192, help="Frames a block; 0 leaves it to the device.")] = 0,
-    latency: Annotated[str, typer.Option(help="What to ask of the device: low, high, or seconds.")] = "low",
-    osc_host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
-    osc_port: Annotated[int, typer.Option(min=0, max=65_535, help="UDP port; 0 takes a free one.")] = DEFAULT_OSC_PORT,
+    list_devices: Annotated[bool, typer.Option("--list-devices", help="List the devices and exit.")] = False,
+    samplerate: Annotated[
+        float | None, typer.Option(min=8000, max=384_000, help="Sample rate in Hz. Default: the model's.")
+    ] = None,
+    blocksize: Annotated[
+        int, typer.Option(min=0, max=8192, help="Frames per block; 0 leaves the choice to the device.")
+    ] = 0,
+    latency: Annotated[str, typer.Option(help="Latency to request from the device: low, high, or seconds.")] = "low",
+    osc_host: Annotated[
+        str, typer.Option(help="Address to listen on for OSC; 0.0.0.0 accepts the whole network.")
+    ] = "127.0.0.1",
+    osc_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port for OSC over UDP and TCP; 0 takes a free one.")
+    ] = DEFAULT_OSC_PORT,
     query_port: Annotated[
-        int, typer.Option(min=-1, max=65_535, help="OSCQuery's TCP port; 0 takes a free one, -1 does without.")
+        int, typer.Option(min=-1, max=65_535, help="TCP port for OSCQuery; 0 takes a free one, -1 turns it off.")
     ] = -1,
     midi: Annotated[
-        list[str] | None, typer.Option(help="Play from the MIDI input of that name, or of all with '*'; repeatable.")
+        list[str] | None,
+        typer.Option(help="Play from the MIDI input with this name, or from all with '*'. Repeatable."),
     ] = None,
     midi_out: Annotated[
-        list[str] | None, typer.Option(help="Tell the MIDI output of that name what changes; repeatable.")
+        list[str] | None, typer.Option(help="Send feedback to the MIDI output with this name. Repeatable.")
     ] = None,
     fx: Annotated[
-        list[str] | None, typer.Option(help="Let the sound go through an effect, by name; repeatable. See --list-fx.")
+        list[str] | None, typer.Option(help="Add an effect to the first deck, by name; see --list-fx. Repeatable.")
     ] = None,
     session: Annotated[
-        Path | None, typer.Option(help="Session file (.json): brought back at the start, and kept from then on.")
+        Path | None, typer.Option(help="Session file (.json): restored at the start, then kept up to date.")
     ] = None,
     record: Annotated[Path | None, typer.Option(help="Record the output to a .wav, .flac, .aiff or .caf file.")] = None,
     take: Annotated[
-        Path | None, typer.Option(help="Keep all that is played in a .take file; 'glitch-lab render' makes it sound.")
+        Path | None, typer.Option(help="Write a .take file, from which 'glitch-lab render' makes the same sound again.")
     ] = None,
-    takes: Annotated[Path | None, typer.Option(help="Folder for what /record and /take write.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="Play for so long, then end.")] = None,
+    takes: Annotated[Path | None, typer.Option(help="Folder for the files of /record and /take.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this many seconds.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random.")] = 0,
-    headless: Annotated[bool, typer.Option("--headless", help="Open no window.")] = False,
-    list_params: Annotated[bool, typer.Option("--list-params", help="List the parameters and end.")] = False,
-    list_fx: Annotated[bool, typer.Option("--list-fx", help="List the effects and end.")] = False,
+    headless: Annotated[bool, typer.Option("--headless", help="Don't open the window.")] = False,
+    list_params: Annotated[bool, typer.Option("--list-params", help="List the model's parameters and exit.")] = False,
+    list_fx: Annotated[bool, typer.Option("--list-fx", help="List the effects and exit.")] = False,
     layout: Annotated[
-        str | None, typer.Option(help="Write a controller's layout for the model: FILE.json or FILE.tosc, and end.")
+        str | None, typer.Option(help="Write a controller layout for the model to FILE.json or FILE.tosc, and exit.")
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Measure whether the model holds on this machine, and end.")
+        bool, typer.Option("--check", help="Measure whether the model is fast enough on this machine, and exit.")
     ] = False,
-    show_version: Annotated[bool, typer.Option("--version", help="Say which version this is, and end.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
 ) -> None:
-    """Play a neural sound model live, steered over OSC."""
+    """Play a neural sound model live, controlled over OSC, MIDI and the window."""
     if file is not None and model is not None:
-        raise GlitchError(f"Two models are named, {file} and {model}; a second deck loads its own while it plays.")
+        raise GlitchError(
+            f"Two models are named, {file} and {model}; a second deck loads its model while the first one plays."
+        )
     model = model or file
     if show_version:
         print(_version())
@@ -94,13 +109,13 @@ def play(
     elif list_fx:
         _list_effects(library)
     elif layout is not None:
-        _write_layout(Path(layout), _playable(model), (osc_host, osc_port))
+        _write_layout(Path(layout), _open_model(model), (osc_host, osc_port))
     elif list_params:
-        _list_parameters(_playable(model))
+        _list_parameters(_open_model(model))
     elif check:
         _check(model or bundled_model(), samplerate, seconds)
     elif inputs is not None and live is None:
-        raise GlitchError("--inputs chooses channels of an input; name one with --input.")
+        raise GlitchError("--inputs chooses channels of a live input; choose one with --input.")
     elif osc_port == query_port > 0:
         raise GlitchError(f"OSC and OSCQuery cannot share port {osc_port}; give --query-port another, or 0 for any.")
     else:
@@ -130,7 +145,7 @@ def play(
 
 
 def main() -> None:
-    """Run the command; an error of ours is one sentence and exit code 1."""
+    """Run the command; a `GlitchError` is printed as one sentence, with exit code 1."""
     try:
         app(standalone_mode=True)
     except GlitchError as error:
@@ -140,16 +155,15 @@ def main() -> None:
         sys.exit(1)
 
 
-def _play(model: Path | None, *, window: bool, seconds: float | None, record: Path | None, **settings: object) -> None:
-    from realtime.session.recordings import made
+def _play(model: Path | None, *, window: bool, record: Path | None, takes: Path | None, **options: object) -> None:
+    from realtime.session.recordings import make_folder
     from realtime.session.session import Session
-    from realtime.session.status_line import StatusLine
+    from realtime.session.status.status_line import StatusLine
 
-    if isinstance(takes := settings["takes"], Path):
-        made(takes)  # a folder that can't be had is said before the show, not after it
+    if takes is not None:
+        make_folder(takes)  # so that a folder that cannot be made is reported before the show
     screen = _has_screen()
-    settings |= {"window": window and screen, "seconds": seconds, "record": record, "tell": _tell}
-    session = Session(model, **settings)  # type: ignore[arg-type]
+    session = Session(model, window=window and screen, record=record, takes=takes, notify=_notify, **options)
     stop = threading.Event()
 
     def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
@@ -163,32 +177,28 @@ def _play(model: Path | None, *, window: bool, seconds: float | None, record: Pa
         print(_greeting(session), flush=True)
         if window and not screen:
             print("There is no screen here, so no window; --headless does without on purpose.", flush=True)
-        line = StatusLine(session)
+        line = StatusLine(session.notes, session.status)
         while not stop.wait(0.02) and session.playing:
             line.update()
         line.close()
-    for note in session.notes[-(session.said - line.told) :] if session.said > line.told else ():
-        print(note)
+    line.print_rest()
     if record is not None and session.recorder is not None and session.recorder.error:
         raise GlitchError(session.recorder.error)
 
 
-def _playable(model: Path | None) -> Path:
-    """Give the file that plays, of a model that may have to be converted first."""
+def _open_model(model: Path | None) -> Path:
+    """Return the file that plays; a model of another kind is converted first."""
     from realtime.library.opening import open_model
 
-    return open_model(model or bundled_model(), notify=_tell).model
+    return open_model(model or bundled_model(), notify=_notify).model
 
 
-def _tell(sentence: str) -> None:
-    """Say something before it plays, beside what others read from standard output."""
+def _notify(sentence: str) -> None:
+    """Print a sentence to standard error, since standard output may be read by a program."""
     print(sentence, file=sys.stderr, flush=True)
 
 
-def _greeting(session: object) -> str:
-    from realtime.session.session import Session
-
-    assert isinstance(session, Session)
+def _greeting(session: Session) -> str:
     where = f"{session.device} at {session.sample_rate:.0f} Hz"
     if session.device.inputs:
         where += f", hearing {session.device.input}"
@@ -197,13 +207,13 @@ def _greeting(session: object) -> str:
     if session.osc and session.osc.query:
         osc += f", OSCQuery on port {session.osc.query.port}"
     if session.card.played == "transform":
-        knobs = "/freeze, /feedback, /input/mix"
+        controls = "/freeze, /feedback, /input/mix"
     else:
         size = session.card.latent.size
-        knobs = f"/latent/1 to /latent/{size}" if size > 1 else "/latent/1"
+        controls = f"/latent/1 to /latent/{size}" if size > 1 else "/latent/1"
     priority = int(session.deck.state["priority"])
     granted = f"real-time priority {priority}" if priority else "no real-time priority: see the README on limits"
-    return f"{why}Playing {session.card.name} on {where}, {granted}. {osc}: {knobs}; Ctrl-C ends."
+    return f"{why}Playing {session.card.name} on {where}, {granted}. {osc}: {controls}; Ctrl-C ends."
 
 
 def _list_devices() -> None:
@@ -244,7 +254,7 @@ def _channels(text: str | None, option: str) -> list[int] | None:
         return None
     parts = text.replace(" ", "").split(",")
     if not all(part.isdecimal() and 1 <= int(part) <= 1024 for part in parts):
-        raise GlitchError(f"{option} takes channels from 1 on with commas between, as 3,4, not '{text}'.")
+        raise GlitchError(f"{option} takes channels counted from 1, separated by commas, such as 3,4, not '{text}'.")
     return [int(part) for part in parts]
 
 
@@ -269,7 +279,7 @@ def _list_parameters(model: Path) -> None:
 def _check(model: Path, samplerate: float | None, seconds: float | None) -> None:
     from realtime.session.preshow_check import measure
 
-    result = measure(_playable(model), sample_rate=samplerate, seconds=seconds or 3.0)
+    result = measure(_open_model(model), sample_rate=samplerate, seconds=seconds or 3.0)
     print(result.sentence(model.name))
     if not result.holds:
         sys.exit(1)

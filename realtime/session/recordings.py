@@ -1,32 +1,234 @@
-"""Recording while it plays: `/record` and `/take`, into the takes folder and nowhere else."""
+"""Recordings and takes that start and end while the session plays: `/record` and `/take`, into the takes folder."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from export.errors import GlitchError
 from realtime.ipc.folders import data_folder
 from realtime.ipc.layout import LETTERS
+from realtime.ipc.segments import Segment
+from realtime.session.controls.parameters import Parameters
+from realtime.session.stage_clock import StageClock
+from realtime.takes.journal import Journal
 from realtime.takes.recorder import Recorder, RecordError, check_folder, recording_path, timestamped_path
-
-if TYPE_CHECKING:
-    from realtime.session.session import Session
 
 TAKE = ".take"
 
 
+@dataclass(frozen=True)
+class RunningTake:
+    """A take that has begun.
+
+    Attributes
+    ----------
+    destination
+        Its file, or the time after which a file in the takes folder is named.
+    begin
+        The sample position of its first sample.
+    """
+
+    destination: Path | datetime
+    begin: int
+
+
+class Recordings:
+    """The recording and the take that are running.
+
+    Parameters
+    ----------
+    folder
+        The takes folder; it is made when it is needed.
+    segment
+        The stream's shared memory, whose histories are recorded.
+    journal
+        Contains the events of takes.
+    clock, parameters
+        Positions, and the values of `/record…` and `/take`.
+    errands
+        Runs what takes time, one thing after the other.
+    notify
+        Called with a sentence for the player.
+
+    Attributes
+    ----------
+    recorder : Recorder or None
+        The recording that is running, or ran last.
+    running : bool
+        Whether a recording is running.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        segment: Segment,
+        journal: Journal,
+        clock: StageClock,
+        parameters: Parameters,
+        errands: Executor,
+        *,
+        notify: Callable[[str], None],
+    ) -> None:
+        self._folder, self._segment, self._journal = folder, segment, journal
+        self._clock, self._parameters, self._errands, self._notify = clock, parameters, errands, notify
+        self._lock = threading.Lock()
+        self._take: RunningTake | None = None
+        self._reported = ""
+        self.recorder: Recorder | None = None
+        self.running = False
+
+    def start(self, path: Path, begin: int, frames: int | None = None) -> Recorder:
+        """Record to a file, from a sample position on.
+
+        Parameters
+        ----------
+        frames
+            The number of audio frames. Default: until it is ended.
+
+        Raises
+        ------
+        RecordError
+            The file cannot be written, or a recording is running.
+        """
+        parts = ["output"]
+        if self._parameters.get("/record/input") and self._segment.geometry.inputs:
+            parts.append("input")
+        if self._parameters.get("/record/stems"):
+            parts += LETTERS
+        with self._lock:
+            if self.running:
+                raise RecordError("A recording is running; end it first (/record 0).")
+            self.recorder = Recorder(path, self._segment, frames, parts=parts)
+            self.recorder.start(begin)
+            self.running = True
+        return self.recorder
+
+    def record(self, on: bool) -> None:
+        """Start a recording that is named after the time, or end it: the action of `/record`."""
+        self._errands.submit(self._begin, None, self._clock.now) if on else self._errands.submit(self._end)
+
+    def record_as(self, name: str) -> None:
+        """Start a recording under a name in the takes folder.
+
+        Raises
+        ------
+        RecordError
+            The name isn't valid for a file there, or the folder cannot be made.
+        """
+        recording_path(make_folder(self._folder), name)
+        self._errands.submit(self._begin, name, self._clock.now)
+
+    def take(self, on: bool) -> None:
+        """Start a take, or end it and write it: the action of `/take`."""
+        if on and self._take is None:
+            try:
+                if self._journal.error:
+                    raise RecordError(self._journal.error)
+                make_folder(self._folder)
+                self._take = RunningTake(datetime.now(), self._clock.now)
+            except RecordError as error:
+                self._notify(str(error))
+                self._parameters.show("/take", 0.0)
+        elif not on and self._take is not None:
+            take, self._take = self._take, None
+            self._errands.submit(self._write_take, take, self._clock.now, self._clock.sample_rate)
+
+    def take_to(self, path: Path, begin: int) -> None:
+        """Start a take that is written to a given file."""
+        self._take = RunningTake(path, begin)
+
+    def interrupt(self, at: int, why: str) -> None:
+        """End everything at a sample position, since the device goes on at another sample rate."""
+        if self._take is not None:
+            take, self._take = self._take, None
+            self._parameters.show("/take", 0.0)
+            self._errands.submit(self._write_take, take, at, self._clock.sample_rate)
+        self._errands.submit(self._end, at, why)
+        self._errands.submit(self._journal.stop_input)
+        self._errands.submit(self._journal.stop_because, why)
+
+    def tend(self) -> None:
+        """End a recording that has failed, and report it. Never waits."""
+        recorder = self.recorder
+        if recorder is None or not self.running:
+            return
+        if recorder.error and recorder.error != self._reported:
+            self._reported = recorder.error
+            self._notify(recorder.error)
+            self._errands.submit(self._end)
+
+    def close(self) -> None:
+        """End everything. The stream has stopped by now."""
+        end = self._clock.now
+        if self.recorder is not None and self.running:
+            self.running = False
+            self.recorder.close(end)
+            self._report(self.recorder)
+        if self._take is not None:
+            take, self._take = self._take, None
+            self._write_take(take, end, self._clock.sample_rate)
+
+    def _begin(self, name: str | None, begin: int) -> None:
+        try:
+            folder = make_folder(self._folder)
+            path = recording_path(folder, name) if name is not None else timestamped_path(folder)
+            recorder = self.start(path, begin)
+        except RecordError as error:
+            self._notify(str(error))
+            self._parameters.show("/record", float(self.running))
+            return
+        self._parameters.show("/record", 1.0)
+        self._notify(f"Recording to {recorder.path}.")
+
+    def _end(self, until: int | None = None, why: str = "") -> None:
+        with self._lock:
+            recorder, running = self.recorder, self.running
+            self.running = False
+        if recorder is None or not running:
+            return
+        recorder.close(until)
+        self._parameters.show("/record", 0.0)
+        self._report(recorder, f"; it ended since {why}" if why else "")
+
+    def _report(self, recorder: Recorder, ended: str = "") -> None:
+        if not recorder.error:
+            names = ", ".join(str(path) for path in recorder.paths.values())
+            self._notify(f"Recorded {recorder.written / recorder.rate:.2f} s to {names}{ended}.")
+
+    def _write_take(self, take: RunningTake, end: int, rate: float) -> None:
+        """Write a take; if that fails, write it to the user's own takes folder."""
+        named = take.destination
+        wanted = named.parent if isinstance(named, Path) else self._folder
+        for folder in dict.fromkeys((wanted, data_folder() / "takes")):
+            try:
+                make_folder(folder)
+                path = folder / named.name if isinstance(named, Path) else timestamped_path(folder, TAKE, named)
+                self._journal.take(path, take.begin, end)
+                break
+            except (GlitchError, OSError) as error:
+                self._notify(str(error))
+                if self._journal.error:  # then there is nothing to write elsewhere
+                    return
+        else:
+            return
+        lost = self._journal.lost()
+        gaps = f" {lost} events found no room in it, so it cannot be rendered exactly." if lost else ""
+        self._notify(f"The take of {(end - take.begin) / rate:.1f} s is in {path}.{gaps}")
+
+
 def check_take(path: str | os.PathLike[str]) -> None:
-    """See that a take can be written there.
+    """Check that a take can be written to a file.
 
     Raises
     ------
     RecordError
-        The name doesn't end in `.take`, the file is there already, or none can be made there.
+        The name doesn't end in `.take`, the file exists already, or none can be made there.
     """
     path = Path(path)
     if path.suffix.lower() != TAKE:
@@ -37,173 +239,8 @@ def check_take(path: str | os.PathLike[str]) -> None:
     check_folder(path.absolute().parent)
 
 
-class Recordings:
-    """What is being recorded.
-
-    Parameters
-    ----------
-    folder
-        The takes folder; it is made when it is needed.
-    errands
-        Does what takes time.
-
-    Attributes
-    ----------
-    recorder : Recorder or None
-        The recording that runs, or ran last.
-    heard : Recorder or None
-        What keeps the live input for takes.
-    """
-
-    def __init__(self, session: Session, folder: Path, errands: Executor) -> None:
-        self._session, self._folder, self._errands = session, folder, errands
-        self._lock = threading.Lock()
-        self._taking: tuple[Path | datetime, int] | None = None  # where it goes, or what it is called by; its begin
-        self._told = ""
-        self.recorder: Recorder | None = None
-        self.running = False
-
-    def start(self, path: Path, begin: int, frames: int | None = None) -> Recorder:
-        """Record to a file, from a sample of the clock on.
-
-        Raises
-        ------
-        RecordError
-            The file cannot be written.
-        """
-        session = self._session
-        parts = ["output"]
-        if session.get("/record/input") and session.segment.geometry.inputs:
-            parts.append("input")
-        if session.get("/record/stems"):
-            parts += LETTERS
-        with self._lock:
-            if self.running:
-                raise RecordError("A recording is running; end it first (/record 0).")
-            self.recorder = Recorder(path, session.segment, frames, parts=parts)
-            self.recorder.start(begin)
-            self.running = True
-        return self.recorder
-
-    def record(self, on: bool) -> None:
-        """Begin a recording under the time of day, or end it; what `/record` does."""
-        self._errands.submit(self._begin, None, self._session.clock) if on else self._errands.submit(self._end)
-
-    def record_as(self, name: str) -> None:
-        """Begin a recording under a name in the takes folder.
-
-        Raises
-        ------
-        RecordError
-            The name is none that a file there can have, or the folder cannot be made.
-        """
-        recording_path(made(self._folder), name)
-        self._errands.submit(self._begin, name, self._session.clock)
-
-    def take(self, on: bool) -> None:
-        """Begin a take, or end it and write it; what `/take` does."""
-        session = self._session
-        if on and self._taking is None:
-            try:
-                if session.journal.error:
-                    raise RecordError(session.journal.error)
-                made(self._folder)
-                self._taking = (datetime.now(), session.clock)
-            except RecordError as error:
-                session.say(str(error))
-                session.controls.show("/take", 0.0)
-        elif not on and self._taking is not None:
-            (where, begin), self._taking = self._taking, None
-            self._errands.submit(self._write_take, where, begin, session.clock, session.sample_rate)
-
-    def interrupt(self, at: int, why: str) -> None:
-        """End what runs, at a sample of the clock: what comes after it has another rate."""
-        session = self._session
-        if self._taking is not None:
-            (where, begin), self._taking = self._taking, None
-            session.controls.show("/take", 0.0)
-            self._errands.submit(self._write_take, where, begin, at, session.sample_rate)
-        self._errands.submit(self._end, at, why)
-        self._errands.submit(session.journal.stop_input)
-        self._errands.submit(session.journal.stop_because, why)
-
-    def take_to(self, path: Path, begin: int) -> None:
-        """Begin a take that is written to a file of the player's own."""
-        self._taking = (path, begin)
-
-    def tend(self) -> None:
-        """Say it when a recording has failed, and show what runs."""
-        recorder = self.recorder
-        if recorder is None or not self.running:
-            return
-        if recorder.error and recorder.error != self._told:
-            self._told = recorder.error
-            self._session.say(recorder.error)
-            self._errands.submit(self._end)
-
-    def close(self) -> None:
-        """End what runs. Nothing is played any more."""
-        end = self._session.clock
-        if self.recorder is not None and self.running:
-            self.running = False
-            self.recorder.close(end)
-            self._say_recorded(self.recorder)
-        if self._taking is not None:
-            (where, begin), self._taking = self._taking, None
-            self._write_take(where, begin, end, self._session.sample_rate)
-
-    def _begin(self, name: str | None, begin: int) -> None:
-        session = self._session
-        try:
-            folder = made(self._folder)
-            path = recording_path(folder, name) if name is not None else timestamped_path(folder)
-            recorder = self.start(path, begin)
-        except RecordError as error:
-            session.say(str(error))
-            session.controls.show("/record", float(self.running))
-            return
-        session.controls.show("/record", 1.0)
-        session.say(f"Recording to {recorder.path}.")
-
-    def _end(self, until: int | None = None, why: str = "") -> None:
-        with self._lock:
-            recorder, running = self.recorder, self.running
-            self.running = False
-        if recorder is None or not running:
-            return
-        recorder.close(until)
-        session = self._session
-        session.controls.show("/record", 0.0)
-        self._say_recorded(recorder, f"; it ended since {why}" if why else "")
-
-    def _say_recorded(self, recorder: Recorder, ended: str = "") -> None:
-        if not recorder.error:
-            names = ", ".join(str(path) for path in recorder.paths.values())
-            self._session.say(f"Recorded {recorder.written / recorder.rate:.2f} s to {names}{ended}.")
-
-    def _write_take(self, where: Path | datetime, begin: int, end: int, rate: float) -> None:
-        """Write what was played; where that cannot be, among the takes that the program keeps for the player."""
-        session = self._session
-        wanted = where.parent if isinstance(where, Path) else self._folder
-        for folder in dict.fromkeys((wanted, data_folder() / "takes")):
-            try:
-                made(folder)
-                path = folder / where.name if isinstance(where, Path) else timestamped_path(folder, TAKE, where)
-                session.journal.take(path, begin, end)
-                break
-            except (GlitchError, OSError) as error:
-                session.say(str(error))
-                if session.journal.error:  # then there is nothing to be kept elsewhere
-                    return
-        else:
-            return
-        lost = session.journal.lost()
-        gaps = f" {lost} events found no room in it, so it cannot be rendered exactly." if lost else ""
-        session.say(f"The take of {(end - begin) / rate:.1f} s is in {path}.{gaps}")
-
-
-def made(folder: Path) -> Path:
-    """Make the takes folder where it isn't there, and see that files can be made in it; raises `RecordError`."""
+def make_folder(folder: Path) -> Path:
+    """Make the takes folder if it doesn't exist, and check that files can be made in it; raises `RecordError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -47,7 +47,7 @@ def _kept(session: Session, name: str, begin: int, end: int) -> np.ndarray:
 
 def played_latents(session: Session, letter: str = "a", count: int = 4) -> list[float]:
     """Give the latents that a deck plays: not the values shown, but those decoded."""
-    process = session.rack.players[letter].process
+    process = session.parts.rack.players[letter].process
     assert process is not None
     latents: list[float] = process.segment["latents"][:count].tolist()
     return latents

@@ -30,7 +30,9 @@ from realtime.decks.deck_process import load_engine, prepare_deck, read_state
 from realtime.ipc import rings, sample_clock
 from realtime.ipc.child import ChildError
 from realtime.ipc.segments import Segment
-from realtime.session import controls, session
+from realtime.session import startup
+from realtime.session.controls import panic
+from realtime.session.supervision.supervisor import Supervisor
 from tests.eventually import PATIENCE_S, became
 from tests.realtime.sessions import came_in, heard
 
@@ -242,7 +244,7 @@ class VirtualStage:
 
     def deck(self, letter: str = "a") -> VirtualDeck:
         """The child process of a deck that plays."""
-        process = self.session.rack.players[letter].process
+        process = self.session.parts.rack.players[letter].process
         assert process is not None
         return next(one for one in self.decks if one.pid == process.pid)
 
@@ -263,7 +265,7 @@ class VirtualStage:
                 self.opened.set()
             if hasattr(self, "session") and self.time.now - self._tended >= TENDED_EVERY_S:
                 self._tended = self.time.now
-                self.session.tend()
+                self.session.parts.supervisor.tend()
             return out.reshape(self.block, channels)
 
     def play(self, seconds: float) -> np.ndarray:
@@ -300,13 +302,13 @@ def virtual(
     if given is not None:
         settings = {"input_device": "", "inputs": list(range(1, len(given) + 1))} | settings
     with pytest.MonkeyPatch.context() as patch:
-        for module in (lookahead, controls, deck, loader, supervisor, sample_clock, watchdog):
+        for module in (lookahead, panic, deck, loader, supervisor, sample_clock, watchdog):
             patch.setattr(module, "time", stage.time)
         for spawner in (client, output):
             patch.setattr(spawner, "Child", stage.child)
-        for waiting in (loader, session):
+        for waiting in (loader, startup):
             patch.setattr(waiting, "wait_for", stage.wait_for)
-        patch.setattr(Session, "_supervise", lambda _session: None)
+        patch.setattr(Supervisor, "start", lambda _supervisor: None)
         with Session(model, **settings) as played:
             stage.session = played
             yield stage

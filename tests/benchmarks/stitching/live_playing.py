@@ -48,7 +48,6 @@ def measure(job: Job, path: str, chunk_frames: int, sound_path: str, seconds: fl
         How long.
     """
     from realtime import Session
-    from realtime.session.commands import readings
     from tests.benchmarks.support.jack_capture import Capture
 
     model = ChunkModel(Path(path), chunk_frames)
@@ -70,7 +69,7 @@ def measure(job: Job, path: str, chunk_frames: int, sound_path: str, seconds: fl
         with StallWatch(session) as stalls:
             capture.open()
             time.sleep(settled_s)
-            unhurried, values = session.status(), readings(session)  # with the host's own look-ahead
+            unhurried, values = session.status(), session.parts.status.readings()  # with the host's own look-ahead
             session.set("/ahead", ahead)
             time.sleep(settled_s)
             before = session.status()

@@ -96,13 +96,13 @@ def played(session: Session, begin: int, end: int) -> np.ndarray:
 
 def deck_pid(session: Session, letter: str) -> int:
     """Return the process id of a deck, 0 while it has none."""
-    process = session.rack.players[letter].process
+    process = session.parts.rack.players[letter].process
     return process.pid if process is not None and process.alive else 0
 
 
 def deck_underruns(session: Session, letter: str) -> int:
     """Return how many underruns a deck has had."""
-    return session.rack.players[letter].underruns
+    return session.parts.rack.players[letter].underruns
 
 
 def offline(path: Path, seconds: float, seed: int) -> np.ndarray:

@@ -86,14 +86,14 @@ def test_a_model_plays_on_the_chosen_channels_only(
     ("options", "says"),
     [
         (["--outputs", "9,10"], "has output channels 1 to 2, not 9."),
-        (["--outputs", "0"], "--outputs takes channels from 1 on with commas between, as 3,4, not '0'."),
+        (["--outputs", "0"], "--outputs takes channels counted from 1, separated by commas, such as 3,4, not '0'."),
         (["--outputs", "1,1"], "At most 8 output channels can be chosen, each once, not [1, 1]."),
         (
             ["--input", "default", "--inputs", "x"],
-            "--inputs takes channels from 1 on with commas between, as 3,4, not 'x'.",
+            "--inputs takes channels counted from 1, separated by commas, such as 3,4, not 'x'.",
         ),
         (["--input", "default", "--inputs", "3"], "has input channels 1 to 2, not 3."),
-        (["--inputs", "1"], "--inputs chooses channels of an input; name one with --input."),
+        (["--inputs", "1"], "--inputs chooses channels of a live input; choose one with --input."),
         (["--input", "nothing"], "'nothing' is not an input device here"),
         (["--device", "null", "--input", "nothing"], "'nothing' is not an input device here"),
         (["--device", "null", "--input", "system"], "cannot be used with the null device"),
@@ -160,9 +160,9 @@ def test_a_device_that_returns_at_another_rate_is_played_at_that_rate(
             assert any("plays at 44100 Hz now" in note for note in session.notes)
             assert any("ended since the device came back at 44100 Hz" in note for note in session.notes)
             assert session.get("/record") == session.get("/take") == 0
-            said = session.said
+            said = session.notes.total
             session.set("/take", 1)
-            assert session.said > said
+            assert session.notes.total > said
             assert "No take can be made from now on, since the device came back at 44100 Hz" in session.notes[-1]
             assert session.get("/take") == 0
             session.set("/record", 1)

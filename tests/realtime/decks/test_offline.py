@@ -12,7 +12,9 @@ import soundfile as sf
 from realtime import Session
 from realtime.decks.offline import Offline
 from realtime.engine.engine import Engine
-from realtime.session.session_file import DeckEntry, SessionFile, sha256, write
+from realtime.session.session_file.document import DeckEntry, SessionFile
+from realtime.session.session_file.files import write
+from realtime.session.session_file.model_search import sha256
 from tests import reference
 from tests.eventually import eventually
 

@@ -137,7 +137,7 @@ def test_a_deck_that_dies_leaves_the_other_untouched(shelf: Path) -> None:
                 stage.deck("b").kill()
                 stage.until(lambda: any("Deck B died" in note for note in session.notes))
             stage.play(max(3.0 - stage.clock / RATE, 0.1))
-            assert session.rack.players["a"].underruns == 0
+            assert session.parts.rack.players["a"].underruns == 0
             return stem(session, "a", 0, 140_000)
 
     np.testing.assert_array_equal(play(kill=False), play(kill=True))
@@ -245,7 +245,7 @@ def test_a_server_that_is_killed_is_used_again_once_it_is_back(shelf: Path) -> N
 
 def test_only_the_model_asked_for_last_is_loaded(models: dict[str, Path]) -> None:
     with still(models["level"], library=models["level"].parent) as stage:
-        with stage.session.rack.players["a"].lock:  # nothing is loaded until all have been asked for
+        with stage.session.parts.rack.players["a"].lock:  # nothing is loaded until all have been asked for
             asked = [stage.session.load(name) for name in ("tone", *["stereo"] * 50, "tone")]
         asked[-1].result(60)
         assert all(isinstance(one.exception(), OvertakenError) for one in asked[:-1])

@@ -22,7 +22,7 @@ from realtime.library import conversion, opening
 from realtime.library.conversion import SCRATCH, ConversionError, ConversionOptions, Converted
 from realtime.library.library import Library, digest
 from realtime.library.opening import open_model
-from realtime.session.session_file import read
+from realtime.session.session_file.files import read
 from tests.eventually import eventually
 from tests.realtime.sessions import quiet
 

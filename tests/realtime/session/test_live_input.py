@@ -10,7 +10,6 @@ from numpy.fft import rfft
 
 from realtime import Session
 from realtime.decks.deck import INPUT_LATE_MS
-from realtime.session.commands import readings
 from tests.eventually import eventually
 from tests.jack import JackClient, JackServer
 from tests.realtime.sessions import came_in, heard
@@ -28,7 +27,7 @@ def test_the_dry_path_returns_the_input_after_the_latency_that_is_shown(
 ) -> None:
     with listening(models["echo"], NOISE, settings={"samplerate": rate, "blocksize": block}, mix=0, amount=1) as stage:
         given, back = in_and_out(stage, 3.0)
-        shown = readings(stage.session)["/latency/input"][0] / 1000 * rate
+        shown = stage.session.parts.status.readings()["/latency/input"][0] / 1000 * rate
     behind = lag(given, back)
     assert shown == pytest.approx(behind)
     expected = without_dc(given, rate)[: len(given) - behind]
@@ -72,7 +71,7 @@ def test_a_change_of_look_ahead_makes_no_step_in_the_live_input(models: dict[str
         assert np.abs(np.diff(x)).max() < 1.5 * np.abs(np.diff(given)).max()
         stage.given = NOISE  # whose place can be told
         stage.play(1.0)
-        shown = readings(session)["/latency/input"][0] / 1000 * RATE
+        shown = session.parts.status.readings()["/latency/input"][0] / 1000 * RATE
         assert shown == pytest.approx(lag(*in_and_out(stage, 2.0)))
 
 
@@ -103,13 +102,13 @@ def test_the_null_device_gives_silence_as_input(models: dict[str, Path]) -> None
         begin = session.clock + RATE // 4
         eventually(lambda: session.clock > begin + RATE // 4)
         assert np.abs(heard(session, begin, session.clock)).max() < 1e-6
-        assert readings(session)["/meter/input"] == [0.0, 0.0]
-        assert readings(session)["/latency/input"][0] > 0
+        assert session.parts.status.readings()["/meter/input"] == [0.0, 0.0]
+        assert session.parts.status.readings()["/latency/input"][0] > 0
 
 
 def test_without_an_input_no_input_latency_is_shown(models: dict[str, Path]) -> None:
     with Session(models["echo"], device="null") as session:
-        assert readings(session)["/latency/input"] == []
+        assert session.parts.status.readings()["/latency/input"] == []
 
 
 @pytest.mark.parametrize(("rate", "block"), [(48_000, 128), (44_100, 256)])
@@ -132,7 +131,7 @@ def test_on_jack_the_latency_shown_is_that_from_port_to_port(
         eventually(lambda: session.segment["input_meters"][0]["peak"] > 0.1)
         begin = session.clock
         eventually(lambda: session.clock >= begin + 3 * rate)
-        shown = readings(session)["/latency/input"][0] / 1000 * rate
+        shown = session.parts.status.readings()["/latency/input"][0] / 1000 * rate
     sound = sink.heard[0]
     given = NOISE[0, (sink.began + np.arange(len(sound)) - source.began) % RATE]
     piece = rate // 4

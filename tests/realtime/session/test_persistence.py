@@ -16,8 +16,10 @@ import pytest
 
 from realtime import Session
 from realtime.ipc.layout import RESTORE
-from realtime.session.session_file import DeckEntry, SessionFile, read, sha256, write
-from realtime.snapshots.store import Rule
+from realtime.session.session_file.document import DeckEntry, SessionFile
+from realtime.session.session_file.files import read, write
+from realtime.session.session_file.model_search import sha256
+from realtime.snapshots.rules import Rule
 from tests import reference
 from tests.eventually import eventually
 from tests.realtime.session.test_recall import done, played, values
@@ -74,8 +76,8 @@ def prepare(session: Session) -> None:
 
 
 def is_back(session: Session) -> bool:
-    decks = [player.model.stem for player in session.rack.players.values() if player.model is not None]
-    there = decks == ["level", "wide"] and session.rack.players["b"].process is not None
+    decks = [player.model.stem for player in session.parts.rack.players.values() if player.model is not None]
+    there = decks == ["level", "wide"] and session.parts.rack.players["b"].process is not None
     return there and "/b/latent/6" in session.addresses and values(session, *STOOD) == list(STOOD.values())
 
 
@@ -170,14 +172,14 @@ def test_a_deck_that_has_not_come_yet_stays_in_the_file(opened: Open, shelf: Pat
     (shelf / "wide.onnx").rename(shelf.parent / "away.onnx")
     with opened() as session:
         assert any("'wide' is neither at" in note for note in session.notes)
-        assert session.rack.players["b"].model is None
+        assert session.parts.rack.players["b"].model is None
         eventually(lambda: played(session, "a")[0] == 2.0)
         session.set("/gain", -3)
     assert read(show).host["/gain"] == -3
     assert read(show).decks["b"] == before
     (shelf.parent / "away.onnx").rename(shelf / "wide.onnx")
     with opened() as session:
-        eventually(lambda: session.rack.players["b"].process is not None, 30)
+        eventually(lambda: session.parts.rack.players["b"].process is not None, 30)
         eventually(lambda: played(session, "b")[0] == -1.5)
 
 

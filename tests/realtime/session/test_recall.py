@@ -16,8 +16,8 @@ from realtime import Session
 from realtime.ipc.layout import CAPTURE, RESTORE
 from realtime.midi.midi import Midi
 from realtime.params.table import ParameterError
-from realtime.session.session import SUPERVISE_S
-from realtime.snapshots.store import SnapshotError
+from realtime.session.supervision.supervisor import INTERVAL_S
+from realtime.snapshots.snapshot import SnapshotError
 from realtime.takes.journal import ENTRY
 from tests.eventually import eventually
 from tests.realtime.midi.test_mapping import play
@@ -41,10 +41,10 @@ def both(models: dict[str, Path], b: str = "level", **settings: Any) -> Iterator
 
 def done(session: Session, letter: str, kind: int) -> int:
     """Give the sample at which a deck did something last; 0 where it hasn't."""
-    process = session.rack.players[letter].process
+    process = session.parts.rack.players[letter].process
     assert process is not None
-    session.journal.drain()
-    raw = (session.journal.folder / "events.bin").read_bytes()
+    session.parts.journal.drain()
+    raw = (session.parts.journal.folder / "events.bin").read_bytes()
     entries = np.frombuffer(raw[: len(raw) // ENTRY.itemsize * ENTRY.itemsize], ENTRY)
     found = entries[(entries["source"] == process.number) & (entries["kind"] == kind)]
     return int(found["sample"][-1]) if len(found) else 0
@@ -164,7 +164,7 @@ def test_over_a_time_values_and_decks_glide(models: dict[str, Path]) -> None:
             shown.append(values(session, "/latent/1", "/gain"))
             did.append((played(session, "a")[0], played(session, "b")[0]))
             stage.play(0.01)
-        assert 0.8 <= (stage.clock - began) / RATE < 0.8 + 2 * SUPERVISE_S
+        assert 0.8 <= (stage.clock - began) / RATE < 0.8 + 2 * INTERVAL_S
         assert values(session, "/latent/1", "/b/latent/1", "/gain", "/walk/seed") == [4.0, 4.0, 0.0, 0.0]
         for path in (*np.array(shown).T, *np.array(did).T):
             assert (np.diff(path) >= 0).all(), "it went back on its way"
@@ -272,13 +272,13 @@ def test_what_is_not_there_is_said(models: dict[str, Path]) -> None:
             session.recall.recall("verse")
         session.set("/snapshot/3")
         assert any("There is no snapshot 3" in note for note in session.notes)
-        session.recall.program(9)  # a controller's programs need not be snapshots
+        session.recall.recall_program(9)  # a controller's programs need not be snapshots
 
 
 def test_a_recall_is_heard_within_a_hop_and_the_look_ahead_and_loads_nothing(models: dict[str, Path]) -> None:
     with both(models) as stage:
         session = stage.session
-        pids = [player.process.pid for player in session.rack.players.values() if player.process]
+        pids = [player.process.pid for player in session.parts.rack.players.values() if player.process]
         for name, value in (("low", -3.0), ("high", 3.0)):
             session.set("/latent/1", value)
             session.recall.save(name)
@@ -293,7 +293,7 @@ def test_a_recall_is_heard_within_a_hop_and_the_look_ahead_and_loads_nothing(mod
             changed = np.flatnonzero(x != x[0])
             assert changed.size
             assert changed[0] <= limit
-        assert [player.process.pid for player in session.rack.players.values() if player.process] == pids
+        assert [player.process.pid for player in session.parts.rack.players.values() if player.process] == pids
 
 
 def corner(session: Session, name: str, at: dict[str, float]) -> dict[str, float]:
@@ -419,7 +419,7 @@ def test_memory_that_was_kept_while_a_deck_was_coming_is_learned_when_it_is_need
                 coming.result(30)
             session.recall.save(f"s{k}")
             coming.result(30)
-        stage.until(lambda: is_kept(session, "s2") or any("has no memory" in note for note in session.notes))
+        stage.until(lambda: is_kept(session, "s2") or any("has no state of" in note for note in session.notes))
         session.recall.settle()
         for snapshot in [one for one in session.recall.snapshots if is_kept(session, one.name)]:
             before = done(session, "a", RESTORE)
@@ -433,7 +433,9 @@ def test_a_knob_that_is_turned_while_a_deck_is_started_again_is_not_lost(models:
         first = session.deck.pid
         stage.deck().kill()
         value = 0.0
-        while not (session.rack.players["a"].process and session.status().deck_alive and session.deck.pid != first):
+        while not (
+            session.parts.rack.players["a"].process and session.status().deck_alive and session.deck.pid != first
+        ):
             value = (value + 0.25) % 4
             session.set("/latent/1", value)
             stage.play(0.005)
@@ -452,8 +454,8 @@ def test_a_model_that_is_loaded_begins_with_the_knobs_as_they_stand(models: dict
             if row.index in process.initial_values
         }
         assert (stood["/walk/radius"], stood["/smoothing"], stood["/latent/1"]) == (0.0, 0.0, 2.0)
-        session.journal.drain()
-        began = json.loads((session.journal.folder / "decks.jsonl").read_text().splitlines()[-1])
+        session.parts.journal.drain()
+        began = json.loads((session.parts.journal.folder / "decks.jsonl").read_text().splitlines()[-1])
         assert dict(began["values"])[session.player.table["/walk/radius"].index] == 0.0
 
 

@@ -14,7 +14,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from realtime import Session
 from realtime.library.library import Library
-from realtime.session.recordings import made
+from realtime.session.recordings import make_folder
 from realtime.takes.recorder import RecordError
 from realtime.takes.renderer import render
 from tests.eventually import eventually
@@ -39,7 +39,7 @@ def keeps_up(stage: VirtualStage) -> bool:
 def test_stems_sum_to_the_output_and_the_input_is_what_was_played(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("realtime.session.session.data_folder", lambda: tmp_path)
+    monkeypatch.setattr("realtime.session.build.data_folder", lambda: tmp_path)
     with listening(models["echo"], NOISE, mix=0.5) as stage:
         session = stage.session
         session.load("orchestra", letter="b").result()
@@ -100,9 +100,9 @@ def test_where_no_folder_can_be_made_the_knobs_show_it_and_the_sound_goes_on(
     (tmp_path / "file").write_text("")
     with Session(models["tone"], device="null", takes=tmp_path / "file" / "takes") as session:
         for address in ("/record", "/take"):
-            said = session.said
+            said = session.notes.total
             session.set(address, 1)
-            eventually(lambda: session.said > said)  # noqa: B023
+            eventually(lambda: session.notes.total > said)  # noqa: B023
             assert "Cannot make the takes folder" in session.notes[-1]
             eventually(lambda: session.get(address) == 0)  # noqa: B023
         begin = session.clock
@@ -180,7 +180,7 @@ def test_what_was_recorded_can_be_read_when_the_host_is_killed(models: dict[str,
 def test_a_take_with_live_input_and_jumps_is_rendered_as_it_was_heard(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("realtime.session.session.data_folder", lambda: tmp_path)
+    monkeypatch.setattr("realtime.session.build.data_folder", lambda: tmp_path)
     with listening(models["echo"], NOISE, mix=0.3, amount=1) as stage:
         session, begin = stage.session, stage.clock
         jumps = int(session.deck.state["input_jumps"])
@@ -234,7 +234,7 @@ def test_a_take_whose_folder_is_gone_is_kept_elsewhere(
 def test_folders_that_take_no_files_are_refused_before_anything_plays(models: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RecordError, match="see --takes"):
-        made(tmp_path / "file")
+        make_folder(tmp_path / "file")
     for option in ({"take": "/proc/show.take"}, {"record": "/proc/show.wav"}):
         with pytest.raises(RecordError, match="Cannot write into the folder /proc: .*; choose another"):
             Session(models["tone"], device="null", **option).start()

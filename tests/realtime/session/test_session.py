@@ -25,7 +25,8 @@ from realtime.ipc.layout import COMMANDS, PENDING
 from realtime.ipc.registry import Registry, registry_folder, sweep
 from realtime.ipc.segments import Segment
 from realtime.params.table import ParameterError
-from realtime.session.session import SUPERVISE_S, SessionError
+from realtime.session.lifecycle import SessionError
+from realtime.session.supervision.supervisor import INTERVAL_S
 from realtime.takes.recorder import RecordError
 from tests.eventually import eventually
 from tests.realtime.sessions import heard, quiet, stem
@@ -185,13 +186,13 @@ def test_a_knob_of_the_host_waits_for_its_time_too(models: dict[str, Path]) -> N
         stage.session.set("/gain", -20, at=stage.time.time() + 0.3)
         assert stage.session.get("/gain") == 0
         stage.until(lambda: stage.session.get("/gain") == -20)
-        assert due <= stage.clock <= due + SUPERVISE_S * RATE + 2 * BLOCK
+        assert due <= stage.clock <= due + INTERVAL_S * RATE + 2 * BLOCK
 
 
 def test_the_last_of_too_many_commands_reaches_the_callback(models: dict[str, Path]) -> None:
     """More moves than the ring of commands holds: the last of each kind counts."""
     with still(models["level"]) as stage:
-        output, state = stage.session.output, stage.session.segment["stream"][0]
+        output, state = stage.session.parts.output, stage.session.segment["stream"][0]
         for k in range(2 * COMMANDS):
             output.gain(0.5 + k / (4 * COMMANDS))
         output.mute(True)

@@ -15,7 +15,6 @@ from realtime import Session
 from realtime.effects.chain import find
 from realtime.library.library import Library
 from realtime.params.table import ParameterError
-from realtime.session.commands import readings
 from realtime.takes.renderer import render
 from tests import reference
 from tests.eventually import eventually
@@ -35,7 +34,7 @@ def test_the_answer_and_the_dry_path_come_after_the_latency_that_is_shown(models
             session.set("/input/mix", mix)
             stage.play(0.3)
             lags[mix] = lag(*in_and_out(stage, 2.0))
-        shown = readings(session)["/latency/input"][0] / 1000 * rate
+        shown = session.parts.status.readings()["/latency/input"][0] / 1000 * rate
         parts = session.latency_ms()
     assert lags[0] == lags[1] == pytest.approx(shown)
     assert parts["model"] >= 1000 * 48 / 48_000 - 0.1, "the model's own delay is not in /latency"
@@ -46,7 +45,7 @@ def test_the_latency_of_a_model_of_magnitudes_is_shown(models: dict[str, Path]) 
         session = stage.session
         assert session.latency_ms()["model"] == pytest.approx(1000 * (512 - 128) / 48_000)
         least = 1000 * (512 - 128 + 128) / 48_000  # the delay, and the hop that must be heard first
-        assert readings(session)["/latency/input"][0] > least
+        assert session.parts.status.readings()["/latency/input"][0] > least
 
 
 def test_a_frozen_sound_survives_a_recall_and_a_change_of_effects(models: dict[str, Path]) -> None:
@@ -141,7 +140,7 @@ def test_without_an_input_it_plays_and_says_so_in_one_sentence(models: dict[str,
         assert said.count(". ") == 0
         for part in ("passing", "live input", "--input default", "--list-devices"):
             assert part in said
-        assert session.rack.players["b"].process.alive  # type: ignore[union-attr]
+        assert session.parts.rack.players["b"].process.alive  # type: ignore[union-attr]
         assert session.latents.size
 
 

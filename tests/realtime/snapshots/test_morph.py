@@ -8,9 +8,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from realtime.params.table import row
-from realtime.snapshots.morph import Glide, Morph, blend, weights
-from realtime.snapshots.store import DeckSnapshot, Snapshot, SnapshotError, Snapshots
+from realtime.params.table import Parameter, row
+from realtime.snapshots.morph import Morph, TimedRecall, Values, weights
+from realtime.snapshots.snapshot import DeckSnapshot, Snapshot, SnapshotError
+from realtime.snapshots.store import Snapshots
 from tests.realtime.snapshots.test_store import PLAIN, rows_of
 
 ROWS = Snapshots().rows(PLAIN)
@@ -28,6 +29,11 @@ def snapshot(values: dict[str, float]) -> Snapshot:
         for letter in "ab"
     }
     return Snapshot("x", 1, {a: v for a, v in values.items() if not a.startswith(("/a/", "/b/"))}, decks)
+
+
+def blend(corners: list[Snapshot], x: float, y: float, rows: dict[str, Parameter]) -> Values:
+    """Every value at a position between corners."""
+    return Morph(corners, rows).at(x, y)
 
 
 def values_of(address: str) -> st.SearchStrategy[float]:
@@ -49,48 +55,48 @@ def test_weights_are_shares_of_one(corners: int, x: float, y: float) -> None:
 
 
 @given(st.lists(SOME, min_size=2, max_size=4), st.data())
-def test_at_a_corner_exactly_its_values_come_out(told: list[dict[str, float]], data: st.DataObject) -> None:
-    morph = Morph([snapshot(values) for values in told], ROWS)
-    stands: dict[str, float] = {}
+def test_a_corner_gives_exactly_its_values(sets: list[dict[str, float]], data: st.DataObject) -> None:
+    morph = Morph([snapshot(values) for values in sets], ROWS)
+    shown: dict[str, float] = {}
     for _ in range(3):  # wherever one comes from
-        stands |= dict(morph.at(data.draw(UNIT), data.draw(UNIT)))
-    k = data.draw(st.integers(0, len(told) - 1))
-    stands |= dict(morph.at(*PLACES[k]))
-    assert {address: stands[address] for address in told[k]} == told[k]
+        shown |= dict(morph.at(data.draw(UNIT), data.draw(UNIT)))
+    k = data.draw(st.integers(0, len(sets) - 1))
+    shown |= dict(morph.at(*PLACES[k]))
+    assert {address: shown[address] for address in sets[k]} == sets[k]
 
 
 @given(st.lists(EVERYTHING, min_size=4, max_size=4))
-def test_every_row_there_is_can_be_a_corners(told: list[dict[str, float]]) -> None:
-    corners = [snapshot(values) for values in told]
-    for place, values in zip(PLACES, told, strict=True):
+def test_every_row_can_be_part_of_a_corner(sets: list[dict[str, float]]) -> None:
+    corners = [snapshot(values) for values in sets]
+    for place, values in zip(PLACES, sets, strict=True):
         assert dict(blend(corners, *place, ROWS)) == values
 
 
 @given(st.lists(FEW, min_size=2, max_size=4), UNIT, UNIT, UNIT, UNIT)
-def test_a_small_way_is_a_small_change(told: list[dict[str, float]], x: float, y: float, u: float, v: float) -> None:
-    corners = [snapshot(values) for values in told]
+def test_a_small_move_is_a_small_change(sets: list[dict[str, float]], x: float, y: float, u: float, v: float) -> None:
+    corners = [snapshot(values) for values in sets]
     one, other = dict(blend(corners, x, y, ROWS)), dict(blend(corners, u, v, ROWS))
     way = abs(x - u) + abs(y - v)
-    for address in set(told[0]) - STEPS:
-        heights = [values[address] for values in told]
+    for address in set(sets[0]) - STEPS:
+        heights = [values[address] for values in sets]
         travel = math.log if address == LOG else float
         most = travel(max(heights)) - travel(min(heights))
         assert abs(travel(one[address]) - travel(other[address])) <= most * way * (1 + 1e-9) + 1e-9
 
 
 @given(st.lists(SOME, min_size=2, max_size=4), UNIT, UNIT)
-def test_what_comes_out_lies_between_the_corners_that_have_it(told: list[dict[str, float]], x: float, y: float) -> None:
-    corners = [snapshot(values) for values in told]
+def test_values_are_between_those_of_the_corners(sets: list[dict[str, float]], x: float, y: float) -> None:
+    corners = [snapshot(values) for values in sets]
     for address, value in blend(corners, x, y, ROWS):
-        heights = [values[address] for values in told if address in values]
+        heights = [values[address] for values in sets if address in values]
         assert min(heights) <= value <= max(heights)
         assert address not in STEPS or value in heights
 
 
 @given(st.lists(SOME, min_size=3, max_size=3), UNIT, UNIT)
-def test_of_three_corners_the_third_is_the_whole_upper_edge(told: list[dict[str, float]], x: float, y: float) -> None:
+def test_of_three_corners_the_third_is_the_whole_upper_edge(sets: list[dict[str, float]], x: float, y: float) -> None:
     assume(min(weights(4, x, y)) == 0 or min(weights(4, x, y)) > 1e-9)
-    a, b, c = (snapshot({k: v for k, v in values.items() if k not in STEPS}) for values in told)
+    a, b, c = (snapshot({k: v for k, v in values.items() if k not in STEPS}) for values in sets)
     three, four = dict(blend([a, b, c], x, y, ROWS)), dict(blend([a, b, c, c], x, y, ROWS))
     assert three == pytest.approx(four, rel=1e-9, abs=1e-9)
 
@@ -106,15 +112,15 @@ def test_the_middle_is_the_mean_and_on_a_logarithmic_row_the_geometric_one() -> 
     assert dict(blend(corners, 0.5, 0.0, ROWS)) == {LOG: pytest.approx(1000.0), "/gain": -10.0}
 
 
-def test_switches_numbers_and_seeds_are_the_heaviest_corners_and_the_first_ones_of_two() -> None:
-    told = [{"/a/walk/seed": k * 1000.0, "/a/walk/kind": k % 3.0, "/a/loop/play": k % 2.0} for k in range(4)]
-    corners = [snapshot(values) for values in told]
+def test_switches_numbers_and_seeds_are_those_of_the_nearest_corner() -> None:
+    sets = [{"/a/walk/seed": k * 1000.0, "/a/walk/kind": k % 3.0, "/a/loop/play": k % 2.0} for k in range(4)]
+    corners = [snapshot(values) for values in sets]
     for (x, y), k in {(0.5, 0.5): 0, (0.6, 0.5): 1, (0.5, 0.6): 2, (0.6, 0.6): 3, (0.4, 0.5): 0}.items():
-        assert dict(blend(corners, x, y, ROWS)) == told[k]
-    assert dict(blend(corners[1:3], 0.5, 0.0, ROWS)) == told[1]
+        assert dict(blend(corners, x, y, ROWS)) == sets[k]
+    assert dict(blend(corners[1:3], 0.5, 0.0, ROWS)) == sets[1]
 
 
-def test_a_logarithmic_row_with_a_corner_at_zero_goes_straight() -> None:
+def test_a_logarithmic_row_with_a_corner_at_zero_is_interpolated_linearly() -> None:
     rows = {"/depth": row("/depth", "float", 0, 100, 0, "ms", "host", "How deep.", curve="log")}
     corners = [snapshot({"/depth": 0.0}), snapshot({"/depth": 10.0})]
     assert blend(corners, 0.25, 0.0, rows) == [("/depth", 2.5)]
@@ -126,7 +132,7 @@ def test_a_seed_is_never_between_two_even_where_it_is_a_float() -> None:
     assert blend(corners, 0.4, 0.0, rows) == [("/grain/seed", 1.0)]
 
 
-def test_what_only_some_corners_have_is_between_those() -> None:
+def test_a_parameter_of_some_corners_is_interpolated_between_those() -> None:
     a, b, c, d = snapshot({}), snapshot({"/gain": -10.0}), snapshot({"/gain": -20.0}), snapshot({})
     morph = Morph([a, b, c, d], ROWS)
     assert morph.at(0, 0) == []  # neither weighs anything
@@ -136,7 +142,7 @@ def test_what_only_some_corners_have_is_between_those() -> None:
     assert dict(morph.at(0.5, 0.75)) == {"/gain": pytest.approx(-17.5)}
 
 
-def test_only_what_has_changed_is_told() -> None:
+def test_only_values_that_changed_are_returned() -> None:
     corners = [snapshot({"/gain": -10.0, "/crossfade": 0.3}), snapshot({"/gain": 0.0, "/crossfade": 0.3})]
     morph = Morph(corners, ROWS)
     assert morph.at(0.5) == [("/gain", -5.0), ("/crossfade", 0.3)]
@@ -145,7 +151,7 @@ def test_only_what_has_changed_is_told() -> None:
     assert Morph(corners, ROWS, {"/gain": -5.0, "/crossfade": 0.1}).at(0.5) == [("/crossfade", 0.3)]
 
 
-def test_a_corner_is_brought_into_the_ranges_of_now_and_what_may_not_be_set_never_is() -> None:
+def test_a_corner_is_clipped_to_the_current_ranges_and_excluded_parameters_are_never_set() -> None:
     corners = [snapshot({"/gain": 900.0, "/mute": 1.0, "/a/latent/9": 1.0}), snapshot({"/gain": 0.0, "/mute": 0.0})]
     assert blend(corners, 0.0, 0.0, ROWS) == [("/gain", 12.0)]
 
@@ -156,7 +162,7 @@ def test_a_morph_has_two_to_four_corners(count: int) -> None:
         Morph([snapshot({})] * count, ROWS)
 
 
-def test_corners_that_share_nothing_with_the_stage_move_nothing() -> None:
+def test_corners_without_a_parameter_of_the_stage_set_nothing() -> None:
     assert blend([snapshot({"/x": 1.0}), snapshot({})], 0.5, 0.5, ROWS) == []
     assert blend([snapshot({"/gain": 1.0})] * 2, 0.5, 0.5, {}) == []
 
@@ -167,41 +173,41 @@ def test_a_large_stage_is_one_morph() -> None:
     assert {a for a, _ in blend(corners, 0.3, 0.3, rows)} == rows.keys()
 
 
-# The way to a snapshot in a time
+# Timed recalls
 
 
 @given(FEW, SOME, st.lists(st.floats(0, 12), max_size=6).map(sorted), st.floats(0, 10))
-def test_a_glide_ends_exactly_at_its_goal(
+def test_a_timed_recall_ends_exactly_at_its_goal(
     now: dict[str, float], goal: dict[str, float], times: list[float], length: float
 ) -> None:
-    glide = Glide(snapshot(now), snapshot(goal), ROWS, began=5.0, length=length)
-    stands = dict(now)
+    timed = TimedRecall(snapshot(now), snapshot(goal), ROWS, began=5.0, length=length)
+    shown = dict(now)
     for time in times:
-        stands |= dict(glide.at(5.0 + time))
-    stands |= dict(glide.at(5.0 + length + 1e-9))
-    assert glide.done
-    assert stands == now | goal
+        shown |= dict(timed.at(5.0 + time))
+    shown |= dict(timed.at(5.0 + length + 1e-9))
+    assert timed.done
+    assert shown == now | goal
 
 
-def test_a_glide_begins_where_things_are_and_goes_straight() -> None:
-    glide = Glide(snapshot({"/gain": -10.0}), snapshot({"/gain": 0.0}), ROWS, began=100.0, length=4.0)
-    assert glide.at(100.0) == []
-    assert glide.at(101.0) == [("/gain", -7.5)]
-    assert not glide.done
-    assert glide.at(104.0) == [("/gain", 0.0)]
-    assert glide.done
+def test_a_timed_recall_starts_at_the_current_values_and_is_linear() -> None:
+    timed = TimedRecall(snapshot({"/gain": -10.0}), snapshot({"/gain": 0.0}), ROWS, began=100.0, length=4.0)
+    assert timed.at(100.0) == []
+    assert timed.at(101.0) == [("/gain", -7.5)]
+    assert not timed.done
+    assert timed.at(104.0) == [("/gain", 0.0)]
+    assert timed.done
 
 
-def test_without_a_time_a_glide_is_a_step_that_sets_only_what_differs() -> None:
+def test_a_timed_recall_without_a_time_is_a_step_that_sets_only_what_differs() -> None:
     now, goal = {"/gain": -10.0, "/a/walk/seed": 3.0}, {"/gain": 0.0, "/a/walk/seed": 3.0}
-    glide = Glide(snapshot(now), snapshot(goal), ROWS, began=0.0, length=0.0)
-    assert glide.at(0.0) == [("/gain", 0.0)]
-    assert glide.done
+    timed = TimedRecall(snapshot(now), snapshot(goal), ROWS, began=0.0, length=0.0)
+    assert timed.at(0.0) == [("/gain", 0.0)]
+    assert timed.done
 
 
-def test_a_glide_lets_go_of_what_somebody_takes_hold_of() -> None:
+def test_a_timed_recall_releases_a_parameter_that_is_moved_by_hand() -> None:
     start, goal = {"/gain": -10.0, "/crossfade": 0.0}, {"/gain": 0.0, "/crossfade": 1.0}
-    glide = Glide(snapshot(start), snapshot(goal), ROWS, began=0.0, length=1.0)
-    glide.release("/gain")
-    assert glide.at(0.5) == [("/crossfade", 0.5)]
-    assert glide.at(1.0) == [("/crossfade", 1.0)]
+    timed = TimedRecall(snapshot(start), snapshot(goal), ROWS, began=0.0, length=1.0)
+    timed.release("/gain")
+    assert timed.at(0.5) == [("/crossfade", 0.5)]
+    assert timed.at(1.0) == [("/crossfade", 1.0)]

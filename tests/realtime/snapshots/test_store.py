@@ -1,4 +1,4 @@
-"""Snapshots: what was saved is what is recalled, under its name and its number, and nothing that is left alone."""
+"""The store of snapshots: names, numbers, and the rules of what a recall leaves alone."""
 
 from __future__ import annotations
 
@@ -15,20 +15,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from export.format.card import Card, Control, Latent, Method
 from realtime.params.table import HOST_ROWS, Table, row, table
-from realtime.snapshots.store import (
-    ALWAYS,
-    DEFAULTS,
-    LARGEST_NUMBER,
-    MOST_RULES,
+from realtime.snapshots.rules import DEFAULT_RULES, FIXED_RULES, MAX_RULES, Rule
+from realtime.snapshots.snapshot import (
+    MAX_NUMBER,
     DeckSnapshot,
-    Rule,
     Snapshot,
     SnapshotError,
-    Snapshots,
     capture,
     deck_values,
     host_values,
 )
+from realtime.snapshots.store import Snapshots
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "snapshots.md").read_text()
 CUTOFF = row("/fx/1/cutoff", "float", 20, 20_000, 1000, "Hz", "deck", "Where it cuts off.", curve="log")
@@ -60,36 +57,36 @@ def snapshot(name: str = "verse", number: int = 1, **decks: dict[str, float]) ->
 
 
 @given(data=st.data())
-def test_what_was_captured_is_what_a_recall_sets(data: st.DataObject) -> None:
+def test_a_recall_sets_every_captured_value(data: st.DataObject) -> None:
     players = {letter: Deck(rows) for letter, rows in PLAIN.items()}
     for player in players.values():
         for one in player.table.by_index:
             player.values[one.index] = one.clip(data.draw(st.floats(one.minimum, one.maximum)))
     host = list(range(len(HOST_ROWS)))
-    players["b"].values[host] = players["a"].values[host]  # as they stand in each deck's
+    players["b"].values[host] = players["a"].values[host]  # each deck has a copy of them
     store = Snapshots()
     store.include("//")
-    told = dict(store.changes(capture("now", 1, players, {}), PLAIN))
+    targets = capture("now", 1, players, {}).targets(store.rows(PLAIN))
     for letter, player in players.items():
         for one in player.table.by_index:
             address = f"/{letter}{one.address}" if one.where == "deck" else one.address
             never = one.kind in ("trigger", "list") or address.startswith(("/snapshot/", "/morph/"))
-            assert never == (address not in told)
-            assert never or told[address] == player.values[one.index]
+            assert never == (address not in targets)
+            assert never or targets[address] == player.values[one.index]
 
 
-def test_a_capture_names_models_and_caches_and_leaves_out_a_deck_that_plays_nothing() -> None:
+def test_a_capture_names_models_and_omits_a_deck_that_plays_nothing() -> None:
     players = {"a": Deck(PLAIN["a"]), "b": Deck(PLAIN["b"], source=None)}
-    taken = capture("verse", 3, players, {"a": "12ab"}, {"a": "c0ffee"})
+    taken = capture("verse", 3, players, {"a": "12ab"})
     assert taken.decks.keys() == {"a"}
-    assert taken.decks["a"] == DeckSnapshot("tone", "12ab", deck_values(players["a"]), "c0ffee")
+    assert taken.decks["a"] == DeckSnapshot("tone", "12ab", deck_values(players["a"]))
     assert taken.host == host_values(players["a"])
     assert "/gain" in taken.host
     assert "/latent/1" in taken.decks["a"].values
     assert not {"/panic", "/snapshot/1", "/reset", "/latent"} & {*taken.host, *taken.decks["a"].values}
 
 
-def test_what_is_no_number_is_not_captured() -> None:
+def test_nan_and_infinity_are_not_captured() -> None:
     player = Deck(PLAIN["a"])
     player.values[PLAIN["a"]["/latent/2"].index] = np.nan
     player.values[PLAIN["a"]["/gain"].index] = np.inf
@@ -98,33 +95,35 @@ def test_what_is_no_number_is_not_captured() -> None:
     assert "/latent/2" not in taken.decks["a"].values
 
 
-def test_values_are_brought_into_the_ranges_of_now_and_what_is_lacking_is_named() -> None:
+def test_values_are_clipped_to_the_current_ranges_and_missing_parameters_are_named() -> None:
     taken = snapshot(a={"/latent/4": 99.0, "/latent/9": 1.0, "/mute/me": 1.0}, b={"/pitch": 64.5})
     store = Snapshots()
-    assert store.changes(taken, PLAIN) == [("/gain", -6.0), ("/a/latent/4", 6.0), ("/b/pitch", 64.5)]
+    assert [*taken.targets(store.rows(PLAIN)).items()] == [("/gain", -6.0), ("/a/latent/4", 6.0), ("/b/pitch", 64.5)]
     assert store.missing(taken, PLAIN) == ["/a/latent/9", "/a/mute/me"]
     store.exclude("/a/latent/*")
-    assert store.changes(taken, PLAIN) == [("/gain", -6.0), ("/b/pitch", 64.5)]
+    assert [*taken.targets(store.rows(PLAIN)).items()] == [("/gain", -6.0), ("/b/pitch", 64.5)]
     assert store.missing(taken, PLAIN) == ["/a/mute/me"]
     assert store.missing(taken, {"a": PLAIN["a"]}) == ["/a/mute/me", "/b/pitch"]
 
 
-def test_caches_come_back_to_the_same_model_alone() -> None:
+def test_a_store_names_the_caches_that_its_snapshots_refer_to() -> None:
     deck = DeckSnapshot("tone", "12ab", {}, "c0ffee")
-    taken = Snapshot("verse", 1, {}, {"a": deck, "b": deck})
-    assert taken.states({"a": "12ab", "b": "34cd"}) == {"a": "c0ffee"}
-    assert snapshot(a={}).states({"a": "12ab"}) == {}
-    assert Snapshots([taken]).states() == {"c0ffee"}
+    store = Snapshots([Snapshot("verse", 1, {}, {"a": deck}), snapshot("chorus", 2, a={})])
+    assert store.states() == {"c0ffee"}
+    store.set_state(store.find("chorus").decks["a"], "decaf")
+    assert store.states() == {"c0ffee", "decaf"}
+    store.delete("verse")
+    assert store.states() == {"decaf"}
 
 
-# What is left alone
+# Rules
 
 
 def left_alone(*addresses: str, store: Snapshots | None = None) -> set[str]:
     return (Snapshots() if store is None else store).excluded(addresses)
 
 
-def test_a_recall_leaves_alone_what_is_not_the_sound() -> None:
+def test_a_recall_leaves_alone_what_is_not_part_of_the_sound() -> None:
     playable = Snapshots().rows(PLAIN)
     kept = {one.address for one in HOST_ROWS if one.kind != "trigger"} - playable.keys()
     assert kept == {
@@ -135,7 +134,7 @@ def test_a_recall_leaves_alone_what_is_not_the_sound() -> None:
     assert not {"/a/loop/record", "/b/loop/overdub", "/latent/1", "/a/latent", "/a/reset"} & playable.keys()
 
 
-def test_the_knobs_of_the_morph_can_never_be_included() -> None:
+def test_the_parameters_of_the_morph_can_never_be_included() -> None:
     store = Snapshots()
     store.include("//")
     assert left_alone("/morph/x", "/snapshot/time", "/mute", "/record", store=store) == {"/morph/x", "/snapshot/time"}
@@ -145,7 +144,7 @@ def test_a_model_may_have_controls_of_any_name() -> None:
     assert left_alone("/a/morph/amount", "/a/midi/note", "/a/mute/x", "/a/loop/record") == {"/a/loop/record"}
 
 
-def test_without_a_letter_a_pattern_means_both_decks() -> None:
+def test_a_pattern_without_a_letter_applies_to_both_decks() -> None:
     addresses = ("/a/latent/1", "/b/latent/1", "/a/latent/1/scale", "/gain")
     store = Snapshots()
     store.exclude("/latent/*")
@@ -161,20 +160,22 @@ ADDRESSES = ("/gain", "/mute", "/a/latent/1", "/b/latent/1", "/a/latent/1/scale"
 
 
 @given(st.lists(st.tuples(PATTERNS, st.booleans()), max_size=12))
-def test_of_several_patterns_the_last_that_matches_holds(said: list[tuple[str, bool]]) -> None:
+def test_the_last_matching_pattern_decides(patterns: list[tuple[str, bool]]) -> None:
     store = Snapshots()
-    for pattern, included in said:
+    for pattern, included in patterns:
         (store.include if included else store.exclude)(pattern)
     for address in ADDRESSES:
-        hold = [
-            i for pattern, i in said if left_alone(address, store=Snapshots(rules=[Rule("//", True), Rule(pattern)]))
+        decisions = [
+            i
+            for pattern, i in patterns
+            if left_alone(address, store=Snapshots(rules=[Rule("//", True), Rule(pattern)]))
         ]
-        assert (address in store.excluded(ADDRESSES)) == (not hold[-1] if hold else address == "/mute")
+        assert (address in store.excluded(ADDRESSES)) == (not decisions[-1] if decisions else address == "/mute")
     assert Snapshots(rules=store.rules).excluded(ADDRESSES) == store.excluded(ADDRESSES)
 
 
 @pytest.mark.parametrize("pattern", ["", "latent", "/[a", "/{a,b", "/" + "x" * 300])
-def test_what_is_no_pattern_is_refused_in_one_sentence(pattern: str) -> None:
+def test_an_invalid_pattern_is_refused_in_one_sentence(pattern: str) -> None:
     store = Snapshots()
     with pytest.raises(SnapshotError, match="matches no parameters") as error:
         store.exclude(pattern)
@@ -182,9 +183,9 @@ def test_what_is_no_pattern_is_refused_in_one_sentence(pattern: str) -> None:
     assert not store.rules
 
 
-def test_patterns_cannot_pile_up() -> None:
+def test_the_number_of_patterns_is_limited() -> None:
     store = Snapshots()
-    for k in range(MOST_RULES):
+    for k in range(MAX_RULES):
         store.exclude(f"/latent/{k}")
         store.exclude("/latent/0")
     with pytest.raises(SnapshotError, match="//"):
@@ -200,7 +201,7 @@ class Store(RuleBasedStateMachine):
     """Any sequence of saving, renaming and deleting, beside a plain dictionary."""
 
     names = st.sampled_from(["verse", "chorus", "7", "bridge", "ströme"])
-    numbers = st.integers(0, 5) | st.just(LARGEST_NUMBER)
+    numbers = st.integers(0, 5) | st.just(MAX_NUMBER)
 
     def __init__(self) -> None:
         super().__init__()
@@ -220,7 +221,7 @@ class Store(RuleBasedStateMachine):
         placed, at = self.store.place(name, number)
         assert name in ("", placed)
         assert number in (None, at)
-        if name == "" or number is None:  # one alone is always room for a snapshot, and moves no other
+        if name == "" or number is None:  # then there is always room, and no other snapshot moves
             assert self.kept.get(placed, at) == at
             self.store.save(snapshot(placed, at))
             self.kept[placed] = at
@@ -271,7 +272,7 @@ TestStore = Store.TestCase
 
 
 @given(st.text(max_size=70))
-def test_a_name_is_kept_as_it_is_or_refused(name: str) -> None:
+def test_a_name_is_stored_unchanged_or_refused(name: str) -> None:
     try:
         one = snapshot(name)
     except SnapshotError as error:
@@ -281,18 +282,18 @@ def test_a_name_is_kept_as_it_is_or_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("which", ["", "nobody", "128", "-1", "1.0", 2, 1.5, float("nan"), float("inf")])
-def test_what_is_not_there_is_said_with_what_is(which: str | float) -> None:
+def test_a_missing_snapshot_is_reported_with_those_that_exist(which: str | float) -> None:
     with pytest.raises(SnapshotError, match="1 verse"):
         Snapshots([snapshot()]).find(which)
 
 
-def test_numbers_are_given_from_one_on_as_the_buttons_are_and_end() -> None:
+def test_numbers_are_assigned_from_one_on_until_all_are_taken() -> None:
     store = Snapshots()
-    for number in (*range(1, LARGEST_NUMBER + 1), 0):
+    for number in (*range(1, MAX_NUMBER + 1), 0):
         assert store.place() == (f"snapshot {number}", number)
         store.save(snapshot(*store.place()))
-    assert [one.number for one in store] == list(range(LARGEST_NUMBER + 1))
-    assert store.names()[-1] == f"snapshot {LARGEST_NUMBER}"
+    assert [one.number for one in store] == list(range(MAX_NUMBER + 1))
+    assert store.names()[-1] == f"snapshot {MAX_NUMBER}"
     with pytest.raises(SnapshotError, match="All 128"):
         store.place("one more")
     assert store.place("snapshot 5") == ("snapshot 5", 5)
@@ -314,7 +315,7 @@ def test_numbers_are_given_from_one_on_as_the_buttons_are_and_end() -> None:
         lambda: Snapshots([snapshot()], corners=["verse", "chorus"]),
     ],
 )
-def test_what_cannot_be_is_refused(wrong: object) -> None:
+def test_invalid_snapshots_and_stores_are_refused(wrong: object) -> None:
     assert callable(wrong)
     with pytest.raises(SnapshotError, match=r"\.$"):
         wrong()
@@ -353,8 +354,8 @@ def test_any_thread_may_save_rename_delete_and_list() -> None:
     assert len(store.rules) == len(threads)
 
 
-def test_the_document_names_what_is_left_alone_by_itself() -> None:
-    for one in (*DEFAULTS, *ALWAYS):
+def test_the_document_names_every_built_in_rule() -> None:
+    for one in (*DEFAULT_RULES, *FIXED_RULES):
         assert f"`{one.pattern}`" in DOCUMENT, one
     for address in re.findall(r"`(/(?:snapshot|morph)/(?:x|y|time|caches))`", DOCUMENT):
         assert address in table()

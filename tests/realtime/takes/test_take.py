@@ -150,7 +150,7 @@ def test_a_deck_that_dies_and_one_that_stalls_are_rendered_with_their_dropouts(s
         session.set("/crossfade", 0.5)
         session.set("/a/latent/1", 3.0)
         wait(session, 0.2)
-        b = session.rack.players["b"]
+        b = session.parts.rack.players["b"]
         assert b.process is not None
         before = b.underruns
         os.kill(b.process.pid, signal.SIGSTOP)
@@ -168,9 +168,9 @@ def test_a_device_that_dies_and_returns_is_rendered_to_the_same_samples(shelf: P
     def perform(session: Session) -> None:
         session.set("/latent/1", 3.0)
         wait(session, 0.3)
-        device = session.output.pid
+        device = session.parts.output.pid
         os.kill(device, signal.SIGKILL)
-        eventually(lambda: session.output.pid != device, 20)
+        eventually(lambda: session.parts.output.pid != device, 20)
         wait(session, 0.4)
 
     assert play(shelf, tmp_path, perform, "bundled") == 0.0
@@ -247,7 +247,7 @@ with Session(sys.argv[1], device="null", record=sys.argv[2]) as session:
     session.set("/latent/1", 3)
     while session.recorder.written < 24_000:
         time.sleep(0.02)
-    print(session.journal.folder, flush=True)
+    print(session.parts.journal.folder, flush=True)
     time.sleep(60)
 """
 
@@ -276,7 +276,7 @@ def test_the_journal_of_a_killed_session_is_reported_once_rendered_and_then_remo
     with (journal / "decks.jsonl").open("a") as file:
         file.write('{"number": 7, "let')
     with Session(shelf / "level.onnx", device="null") as session:
-        own = session.journal.folder
+        own = session.parts.journal.folder
         assert left_behind(journal.parent) == [journal], "the living are not left behind"
         (told,) = (note for note in session.notes if str(journal) in note)
     assert f"glitch-lab render {journal} OUT.wav" in told
@@ -503,10 +503,11 @@ from realtime.decks.client import wait_for
 with Session(sys.argv[1], device="null", takes=sys.argv[2]) as session:
     session.set("/take", 1)
     clock = session.clock
-    resource.setrlimit(resource.RLIMIT_FSIZE, (session.journal.folder.joinpath("events.bin").stat().st_size + 100,) * 2)
+    written = session.parts.journal.folder.joinpath("events.bin").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (written + 100,) * 2)
     for k in range(40):
         session.set("/latent/1", k / 10)
-    assert wait_for(lambda: session.journal.error, 5)
+    assert wait_for(lambda: session.parts.journal.error, 5)
     for k in range(40):
         session.set("/latent/1", k / 10)
     assert wait_for(lambda: session.clock > clock + 24_000 and session.latents[0] > 3.5, 5), "the sound stopped"
@@ -514,7 +515,7 @@ with Session(sys.argv[1], device="null", takes=sys.argv[2]) as session:
     assert wait_for(lambda: sum("no take" in note for note in session.notes) == 2, 5)
     session.set("/take", 1)
     assert session.get("/take") == 0
-    folder = session.journal.folder
+    folder = session.parts.journal.folder
 print("\\n".join(session.notes))
 print(folder.exists())
 """

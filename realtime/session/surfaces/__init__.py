@@ -1,0 +1,11 @@
+"""What controls a session from outside, beside the parameters.
+
+===============  ===================================================================
+`commands`       OSC addresses that aren't parameters: snapshots, models, effects
+`arguments`      the arguments of these commands, checked
+`midi`           MIDI, connected to a session
+`window`         the window's process
+===============  ===================================================================
+"""
+
+__all__ = ["arguments", "commands", "midi", "window"]
