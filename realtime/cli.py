@@ -9,15 +9,12 @@ import threading
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from export.errors import GlitchError
 from realtime.library.library import bundled_model
-
-if TYPE_CHECKING:
-    from realtime.session.session import Session
 
 DEFAULT_OSC_PORT = 9000
 
@@ -158,6 +155,7 @@ def main() -> None:
 def _play(model: Path | None, *, window: bool, record: Path | None, takes: Path | None, **options: object) -> None:
     from realtime.session.recordings import make_folder
     from realtime.session.session import Session
+    from realtime.session.status.greeting import greeting
     from realtime.session.status.status_line import StatusLine
 
     if takes is not None:
@@ -174,7 +172,8 @@ def _play(model: Path | None, *, window: bool, record: Path | None, takes: Path 
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish is respected
             signal.signal(number, ask_to_stop)
     with session:
-        print(_greeting(session), flush=True)
+        priority = int(session.deck.state["priority"])
+        print(greeting(session.device, session.card, session.osc, priority), flush=True)
         if window and not screen:
             print("There is no screen here, so no window; --headless does without on purpose.", flush=True)
         line = StatusLine(session.notes, session.status)
@@ -196,24 +195,6 @@ def _open_model(model: Path | None) -> Path:
 def _notify(sentence: str) -> None:
     """Print a sentence to standard error, since standard output may be read by a program."""
     print(sentence, file=sys.stderr, flush=True)
-
-
-def _greeting(session: Session) -> str:
-    where = f"{session.device} at {session.sample_rate:.0f} Hz"
-    if session.device.inputs:
-        where += f", hearing {session.device.input}"
-    why = f"{session.device.why} Playing to nowhere, in time.\n" if session.device.why else ""
-    osc = f"OSC on {session.osc.host}:{session.osc.port}" if session.osc else "no OSC"
-    if session.osc and session.osc.query:
-        osc += f", OSCQuery on port {session.osc.query.port}"
-    if session.card.played == "transform":
-        controls = "/freeze, /feedback, /input/mix"
-    else:
-        size = session.card.latent.size
-        controls = f"/latent/1 to /latent/{size}" if size > 1 else "/latent/1"
-    priority = int(session.deck.state["priority"])
-    granted = f"real-time priority {priority}" if priority else "no real-time priority: see the README on limits"
-    return f"{why}Playing {session.card.name} on {where}, {granted}. {osc}: {controls}; Ctrl-C ends."
 
 
 def _list_devices() -> None:

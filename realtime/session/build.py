@@ -63,7 +63,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Signals:
-    """What parts announce.
+    """The changes that parts announce.
 
     Attributes
     ----------

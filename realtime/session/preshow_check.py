@@ -1,4 +1,4 @@
-"""`--check`: before going on stage, what a hop costs on this machine, and whether that holds."""
+"""`--check`: measure before the show whether a model is fast enough on this machine."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy as np
 from realtime.engine.engine import Engine
 from realtime.ipc.priority import drop_priority, request_realtime
 
-SAFE_SHARE = 0.7  # of the deadline that the rare slow hop may take
+SAFE_SHARE = 0.7  # of the deadline, for one hop in a thousand
 RECOMMENDED_BLOCKS = (64, 128, 256, 512, 1024)
 WAKE_MS = 1.5
-BARELY_BENT = 1.001
-HEARD = 0.1  # the level of the noise that a model hears which transforms live input
+SLIGHT_BEND = 1.001
+NOISE_LEVEL = 0.1  # of the input for a model that transforms live input
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was measured, in ms a hop."""
+    """The measured time per hop."""
 
     median_ms: float
     p999_ms: float
@@ -33,16 +33,16 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether hops come in time, the rare slow one included."""
+        """Whether hops are ready in time, all but one in a thousand."""
         return self.p999_ms <= SAFE_SHARE * self.deadline_ms
 
     @property
     def ahead_ms(self) -> float:
-        """What to decode ahead beyond a block, so that even the worst hop seen isn't heard."""
+        """The look-ahead beyond a block, in ms, that hides even the slowest hop."""
         return self.worst_ms + WAKE_MS
 
     def sentence(self, name: str) -> str:
-        """Say it in one sentence."""
+        """Return the result as a sentence about the model of that name."""
         share = 100 * self.p999_ms / self.deadline_ms
         figures = (
             f"a hop costs {self.median_ms:.2f} ms (p99.9 {self.p999_ms:.2f}, worst {self.worst_ms:.2f}) "
@@ -61,22 +61,22 @@ class Check:
 
 
 def measure(path: str | os.PathLike[str], *, sample_rate: float | None = None, seconds: float = 3.0) -> Check:
-    """Run a model's deck for a few seconds, in time, as on stage, and measure each hop.
+    """Run a model in real time for a few seconds, as on stage, and measure each hop.
 
     Raises
     ------
     ContractError
-        The file is no model.
+        The file isn't a model.
     """
     from export.format.io import load
 
     card = load(path)[1]
     rate = sample_rate or card.sample_rate
     engine = Engine(path, rate, inputs=1 if card.played == "transform" else 0)
-    noise = HEARD * np.random.default_rng(0).standard_normal((1, engine.hop + 1), np.float32)
-    for row in engine.table.bends:  # a model costs most when it is bent
+    noise = NOISE_LEVEL * np.random.default_rng(0).standard_normal((1, engine.hop + 1), np.float32)
+    for row in engine.table.bends:  # a bent model takes the longest
         if row.address.endswith("/scale"):
-            engine.apply(row.index, BARELY_BENT)
+            engine.apply(row.index, SLIGHT_BEND)
     engine.decoder.warm()
     deadline = engine.decoder.hop / engine.decoder.card.sample_rate
     priority = request_realtime()
@@ -95,7 +95,7 @@ def measure(path: str | os.PathLike[str], *, sample_rate: float | None = None, s
     finally:
         gc.enable()
         gc.unfreeze()
-        drop_priority()  # or whatever is started from here on would be as urgent as what plays
+        drop_priority()  # so that processes started from here don't inherit it
     ms = 1e3 * np.array(costs)
     return Check(
         median_ms=float(np.median(ms)),

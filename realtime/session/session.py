@@ -108,7 +108,7 @@ class Session:
         values
             One number; several for a list; for a trigger none, or anything but 0.
         at
-            The unix time at which it acts. Default: at once.
+            The unix time of the change. Default: at once.
 
         Raises
         ------

@@ -20,7 +20,7 @@ from realtime.session.session_file.stored_session import StoredSession
 
 @dataclass(frozen=True)
 class Sources:
-    """What a session plays.
+    """The model, effects and session file of a session.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The clock of a session: the number of samples given to the device, and the rate at which they are counted."""
+"""The clock of a session: the number of samples given to the device, and their rate."""
 
 from __future__ import annotations
 

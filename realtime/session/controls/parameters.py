@@ -90,7 +90,7 @@ class Parameters:
         value
             Within the range of the row.
         sample
-            The sample position at which it acts; 0 is now.
+            The sample position of the change; 0 is now.
         """
         if row.where == "deck":
             changes = [(row, value)]

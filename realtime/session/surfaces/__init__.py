@@ -1,4 +1,4 @@
-"""What controls a session from outside, beside the parameters.
+"""Control from outside, beside the parameters.
 
 ===============  ===================================================================
 `commands`       OSC addresses that aren't parameters: snapshots, models, effects
