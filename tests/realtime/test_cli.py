@@ -184,7 +184,7 @@ def test_under_nohup_it_plays_on_when_the_terminal_closes() -> None:
     assert playing.process.wait(30) == 0
 
 
-def test_a_kill_leaves_no_orphan_and_the_next_start_removes_what_was_left(models: dict[str, Path]) -> None:
+def test_a_kill_leaves_no_orphan_and_the_next_start_removes_its_shared_memory(models: dict[str, Path]) -> None:
     playing = Playing("--headless")
     segments = playing.segments()
     playing.process.kill()
@@ -208,7 +208,7 @@ def test_lists_and_version() -> None:
     assert "null" in listed.stdout
 
 
-def test_check_says_in_one_sentence_whether_the_model_holds() -> None:
+def test_check_says_in_one_sentence_whether_the_model_is_fast_enough() -> None:
     done = glitch_live("--check", "--seconds", "1")
     assert re.search(
         r"orchestra.onnx (holds|is at risk|does not hold) on this machine: a hop costs [\d.]+ ms \(p99.9 [\d.]+, "

@@ -68,7 +68,7 @@ def test_models_are_listed_and_loaded_by_name(shelf: Path) -> None:
         controller.socket.close()
 
 
-def test_what_is_read_and_subscribed_to_comes_back(shelf: Path) -> None:
+def test_values_that_are_read_or_subscribed_to_are_sent_back(shelf: Path) -> None:
     with quiet(shelf / "level.onnx", library=shelf, osc=("127.0.0.1", 0)) as session:
         controller = Controller(session)
         parts = controller.ask("/latency").params
@@ -221,7 +221,7 @@ WRONG: list[tuple[str, list[object]]] = [
 
 
 @pytest.mark.parametrize(("address", "arguments"), WRONG, ids=lambda one: str(one)[:30])
-def test_what_does_not_fit_is_counted_named_and_changes_nothing(
+def test_invalid_messages_are_counted_and_named_and_change_nothing(
     stage: tuple[Session, Controller], address: str, arguments: list[object]
 ) -> None:
     session, controller = stage
@@ -289,7 +289,7 @@ ADDRESSES = sorted({address for address, _ in WRONG} - {"/model/load", "/a/model
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(address=st.sampled_from(ADDRESSES), arguments=st.lists(ARGUMENT, max_size=4))
-def test_whatever_arguments_come_they_are_taken_or_refused(
+def test_any_arguments_are_accepted_or_refused(
     stage: tuple[Session, Controller], address: str, arguments: list[object]
 ) -> None:
     session, controller = stage

@@ -64,7 +64,7 @@ def playing(name: str) -> Iterator[tuple[Device, Session]]:
         yield keys, session
 
 
-def test_one_voice_plays_what_a_keyboard_does(jack: None) -> None:
+def test_one_voice_follows_a_keyboard(jack: None) -> None:
     with playing("orchestra") as (keys, session):
         keys.say("send 904560")
         assert wait_for(lambda: sounds_at(session, 69), 10)

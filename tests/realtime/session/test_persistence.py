@@ -110,14 +110,14 @@ def test_everything_comes_back(opened: Open, shelf: Path, show: Path) -> None:
         assert show.with_name("show.json~").exists()
 
 
-def test_memory_that_is_saved_at_the_very_end_is_in_the_file(opened: Open, shelf: Path, show: Path) -> None:
+def test_a_state_that_is_saved_at_the_very_end_is_in_the_file(opened: Open, shelf: Path, show: Path) -> None:
     with opened(shelf / "level.onnx") as session:
         session.recall.save("end")
     (snapshot,) = read(show).snapshots
     assert (show.with_name("show.json.states") / f"{snapshot.decks['a'].state}.state").exists()
 
 
-def test_memory_that_is_gone_is_said_and_the_values_come_back(opened: Open, shelf: Path, show: Path) -> None:
+def test_missing_states_are_reported_and_the_values_are_recalled(opened: Open, shelf: Path, show: Path) -> None:
     with opened(shelf / "level.onnx") as session:
         session.set("/walk/radius", 0)
         session.set("/latent/1", 2.0)
@@ -147,7 +147,7 @@ with Session(shelf / "level.onnx", device="null", library=shelf, session=show) a
 """
 
 
-def test_what_was_kept_before_a_kill_comes_back(opened: Open, shelf: Path, show: Path) -> None:
+def test_a_killed_session_is_restored_from_its_file(opened: Open, shelf: Path, show: Path) -> None:
     host = subprocess.Popen([sys.executable, "-c", HOST, str(shelf), str(show)], stdout=subprocess.PIPE, text=True)
     assert host.stdout is not None
     assert host.stdout.readline() == "prepared\n"
@@ -183,9 +183,7 @@ def test_a_deck_that_has_not_come_yet_stays_in_the_file(opened: Open, shelf: Pat
         eventually(lambda: played(session, "b")[0] == -1.5)
 
 
-def test_a_stand_in_does_not_make_the_session_forget_what_it_stands_in_for(
-    opened: Open, shelf: Path, show: Path
-) -> None:
+def test_a_substitute_does_not_replace_the_missing_model_in_the_file(opened: Open, shelf: Path, show: Path) -> None:
     with opened(shelf / "level.onnx") as session:
         session.set("/latent/1", 2.0)
     before = read(show).decks["a"]
@@ -209,7 +207,7 @@ def test_a_stand_in_does_not_make_the_session_forget_what_it_stands_in_for(
         ("missing", "is neither at", "orchestra"),
     ],
 )
-def test_a_model_that_is_not_as_it_was_is_said_and_it_plays(
+def test_a_model_that_was_moved_changed_or_removed_is_reported_and_the_session_plays(
     opened: Open, shelf: Path, show: Path, fate: str, says: str, plays: str
 ) -> None:
     with opened(shelf / "level.onnx") as session:

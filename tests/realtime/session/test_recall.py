@@ -58,7 +58,7 @@ def is_kept(session: Session, name: str) -> bool:
     return all(deck.state is not None for deck in session.recall.snapshots.find(name).decks.values())
 
 
-def test_what_was_saved_comes_back_on_both_decks_and_the_host(models: dict[str, Path]) -> None:
+def test_a_recall_restores_both_decks_and_the_host(models: dict[str, Path]) -> None:
     addresses = ["/gain", "/crossfade", "/tempo", "/a/latent/1", "/a/latent/2/scale", "/b/latent/1", "/b/walk/kind"]
     stood = [-6.0, 0.25, 90.0, 2.0, 0.5, -1.5, 2.0]
     with both(models) as stage:
@@ -75,7 +75,7 @@ def test_what_was_saved_comes_back_on_both_decks_and_the_host(models: dict[str, 
         stage.until(lambda: session.segment["stream"][0]["gain"] == pytest.approx(10 ** (-6 / 20)))
 
 
-def test_what_is_excluded_stays(models: dict[str, Path]) -> None:
+def test_a_recall_leaves_excluded_parameters_alone(models: dict[str, Path]) -> None:
     with both(models) as stage:
         session = stage.session
         session.recall.save("verse")
@@ -246,7 +246,7 @@ def test_a_model_that_goes_on_the_way_takes_its_knobs_with_it(models: dict[str, 
         stage.until(lambda: session.get("/gain") == -12)  # who moves all that is still there
 
 
-def test_another_model_takes_what_it_has_and_the_rest_is_said(models: dict[str, Path]) -> None:
+def test_a_recall_on_another_model_sets_its_parameters_and_reports_the_rest(models: dict[str, Path]) -> None:
     with both(models) as stage:
         session = stage.session
         for k in range(1, 5):
@@ -265,7 +265,7 @@ def test_another_model_takes_what_it_has_and_the_rest_is_said(models: dict[str, 
         assert "/a/latent/3" in said
 
 
-def test_what_is_not_there_is_said(models: dict[str, Path]) -> None:
+def test_a_missing_snapshot_is_reported(models: dict[str, Path]) -> None:
     with still(models["level"]) as stage:
         session = stage.session
         with pytest.raises(SnapshotError, match="There is no snapshot 'verse'; there are: none"):
@@ -275,7 +275,7 @@ def test_what_is_not_there_is_said(models: dict[str, Path]) -> None:
         session.recall.recall_program(9)  # a controller's programs need not be snapshots
 
 
-def test_a_recall_is_heard_within_a_hop_and_the_look_ahead_and_loads_nothing(models: dict[str, Path]) -> None:
+def test_a_recall_sounds_within_a_hop_and_the_look_ahead_and_loads_nothing(models: dict[str, Path]) -> None:
     with both(models) as stage:
         session = stage.session
         pids = [player.process.pid for player in session.parts.rack.players.values() if player.process]
@@ -360,7 +360,7 @@ def test_a_knob_that_is_turned_stays_until_the_morph_moves_it_and_a_recall_is_no
         assert values(session, "/latent/1", "/latent/2") == [2.0, 1.0]
 
 
-def test_a_morph_ends_what_is_on_its_way(models: dict[str, Path]) -> None:
+def test_a_morph_ends_a_timed_recall(models: dict[str, Path]) -> None:
     with still(models["level"]) as stage:
         session = stage.session
         corner(session, "low", {"/latent/1": -2.0})
@@ -390,7 +390,7 @@ def test_a_morph_without_corners_is_refused_at_its_time_too(models: dict[str, Pa
 
 
 @pytest.mark.parametrize("how", ["died", "gone and come back", "with other memory since"])
-def test_a_fresh_deck_brings_back_what_an_earlier_one_remembered(models: dict[str, Path], how: str) -> None:
+def test_a_new_deck_restores_the_state_of_an_earlier_one(models: dict[str, Path], how: str) -> None:
     with still(models["level"], library=models["level"].parent) as stage:
         session = stage.session
         session.recall.save("here")
@@ -427,7 +427,7 @@ def test_memory_that_was_kept_while_a_deck_was_coming_is_learned_when_it_is_need
             stage.until(lambda: done(session, "a", RESTORE) > before)  # noqa: B023
 
 
-def test_a_knob_that_is_turned_while_a_deck_is_started_again_is_not_lost(models: dict[str, Path]) -> None:
+def test_a_value_set_while_a_deck_restarts_is_not_lost(models: dict[str, Path]) -> None:
     with still(models["level"]) as stage:
         session = stage.session
         first = session.deck.pid
@@ -442,7 +442,7 @@ def test_a_knob_that_is_turned_while_a_deck_is_started_again_is_not_lost(models:
         stage.until(lambda: played(session, "a")[0] == session.get("/latent/1") == value)
 
 
-def test_a_model_that_is_loaded_begins_with_the_knobs_as_they_stand(models: dict[str, Path]) -> None:
+def test_a_loaded_model_starts_with_the_current_values(models: dict[str, Path]) -> None:
     with still(models["level"], library=models["level"].parent) as stage:
         session = stage.session
         session.set("/latent/1", 2.0)
@@ -485,7 +485,7 @@ def test_buttons_recall_by_number(models: dict[str, Path]) -> None:
         assert session.get("/latent/1") == 7 / 4
 
 
-def test_what_is_renamed_or_deleted_while_its_memory_is_written_is_so_in_the_end(models: dict[str, Path]) -> None:
+def test_a_snapshot_can_be_renamed_or_deleted_while_its_state_is_written(models: dict[str, Path]) -> None:
     with still(models["level"]) as stage:
         session = stage.session
         for k in range(20):

@@ -36,7 +36,7 @@ def keeps_up(stage: VirtualStage) -> bool:
     return recorder is None or recorder.done or recorder.written >= stage.clock - stage.rate
 
 
-def test_stems_sum_to_the_output_and_the_input_is_what_was_played(
+def test_stems_sum_to_the_output_and_the_input_is_recorded_exactly(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("realtime.session.build.data_folder", lambda: tmp_path)
@@ -160,7 +160,7 @@ with Session(sys.argv[1], device="null", takes=sys.argv[2]) as session:
 """
 
 
-def test_what_was_recorded_can_be_read_when_the_host_is_killed(models: dict[str, Path], tmp_path: Path) -> None:
+def test_a_recording_can_be_read_after_the_host_is_killed(models: dict[str, Path], tmp_path: Path) -> None:
     host = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(models["tone"]), str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -177,7 +177,7 @@ def test_what_was_recorded_can_be_read_when_the_host_is_killed(models: dict[str,
     assert np.abs(sf.read(found[-1])[0]).max() > 0.2
 
 
-def test_a_take_with_live_input_and_jumps_is_rendered_as_it_was_heard(
+def test_a_take_with_live_input_and_jumps_is_rendered_exactly(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("realtime.session.build.data_folder", lambda: tmp_path)

@@ -36,7 +36,7 @@ RATE = 48_000
 HOP = 128  # of the level model
 
 
-def test_a_latent_set_from_python_is_heard(models: dict[str, Path]) -> None:
+def test_a_latent_set_from_python_sounds(models: dict[str, Path]) -> None:
     with quiet(models["level"]) as session:
         clock = session.clock
         session.set("/latent/1", 4.0)
@@ -47,7 +47,7 @@ def test_a_latent_set_from_python_is_heard(models: dict[str, Path]) -> None:
         assert session.status().latency_ms["decoded ahead"] > 0
 
 
-def test_a_latent_sent_over_osc_is_heard_one_by_one_and_as_a_list(models: dict[str, Path]) -> None:
+def test_latents_sent_over_osc_sound_one_by_one_and_as_a_list(models: dict[str, Path]) -> None:
     with quiet(models["level"], osc=("127.0.0.1", 0)) as session:
         assert session.osc is not None
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -107,7 +107,7 @@ def test_panic_silences_resets_and_comes_back_without_a_step(models: dict[str, P
         assert np.abs(np.diff(x)).max() < 1.5 * 0.36 * 2 * np.pi * 1000 / 48_000
 
 
-def test_a_recording_holds_exactly_what_was_played(tmp_path: Path, models: dict[str, Path]) -> None:
+def test_a_recording_holds_exactly_the_output(tmp_path: Path, models: dict[str, Path]) -> None:
     path = tmp_path / "take.wav"
     with quiet(models["tone"], record=path, seconds=1.5) as session:
         eventually(lambda: not session.playing)

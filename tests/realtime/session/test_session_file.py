@@ -120,7 +120,7 @@ def mutated(told: Any, data: st.DataObject) -> Any:
 
 
 @given(sessions(), st.data())
-def test_whatever_is_in_a_file_it_is_read_or_refused_in_one_sentence(file: SessionFile, data: st.DataObject) -> None:
+def test_any_file_is_read_or_refused_in_one_sentence(file: SessionFile, data: st.DataObject) -> None:
     told = mutated(json.loads(to_json(file)), data)
     try:
         found = from_json(json.dumps(told))
@@ -168,7 +168,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("told", WRONG)
-def test_a_file_that_is_none_gives_one_sentence_that_names_the_key(tmp_path: Path, told: str) -> None:
+def test_an_invalid_file_gives_one_sentence_that_names_the_key(tmp_path: Path, told: str) -> None:
     path = tmp_path / "show.json"
     path.write_bytes(told.encode("utf-8", "surrogateescape"))
     with pytest.raises(SessionFileError, match=WRONG[told]) as error:
@@ -185,7 +185,7 @@ def test_a_file_that_is_missing_or_a_folder_is_named(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_what_a_later_version_adds_is_left_out_and_said() -> None:
+def test_unknown_entries_are_left_out_and_reported() -> None:
     deck = {"model": "x", "sha256": "", "colour": "red"}
     told = {
         "format": 1,
@@ -204,7 +204,7 @@ def test_what_a_later_version_adds_is_left_out_and_said() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_what_is_no_number_is_never_written(tmp_path: Path, value: float) -> None:
+def test_nan_and_infinity_are_never_written(tmp_path: Path, value: float) -> None:
     path = tmp_path / "show.json"
     write(path, SessionFile())
     effects = ({"drive": [value]},)
@@ -317,7 +317,7 @@ class Said(list[str]):
         return self[-1]
 
 
-def test_what_is_touched_is_written_and_what_isnt_is_at_the_end(tmp_path: Path) -> None:
+def test_a_change_is_written_soon_and_the_rest_at_the_end(tmp_path: Path) -> None:
     path, played, said = tmp_path / "show.json", Played(large(1, count=1)), Said()
     saver = Autosave(path, played.collect, said, interval_s=0.01)
     assert not path.exists()
@@ -358,7 +358,7 @@ def test_a_touch_while_it_is_being_written_is_written_too(tmp_path: Path) -> Non
     assert read(path) == large(5, count=1)
 
 
-def test_a_folder_that_is_gone_is_said_once_and_when_it_is_back(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_once_and_when_it_is_back(tmp_path: Path) -> None:
     folder = tmp_path / "stick"
     folder.mkdir()
     path, played, said = folder / "show.json", Played(large(count=1)), Said()
@@ -377,7 +377,7 @@ def test_a_folder_that_is_gone_is_said_once_and_when_it_is_back(tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("small_files")
-def test_a_disk_that_is_full_is_said_and_the_caller_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_the_caller_continues(tmp_path: Path) -> None:
     path, played, said = tmp_path / "show.json", Played(large(count=128)), Said()
     write(path, large(count=1))
     saver = Autosave(path, played.collect, said, interval_s=0.01)
@@ -388,7 +388,7 @@ def test_a_disk_that_is_full_is_said_and_the_caller_goes_on(tmp_path: Path) -> N
     assert read(path) == large(count=1)
 
 
-def test_what_goes_wrong_in_collecting_is_said_and_tried_again(tmp_path: Path) -> None:
+def test_an_error_while_collecting_is_reported_and_tried_again(tmp_path: Path) -> None:
     path, played, said = tmp_path / "show.json", Played(), Said()
     played.error = RuntimeError("no deck")
     saver = Autosave(path, played.collect, said, interval_s=0.01)
@@ -400,7 +400,7 @@ def test_what_goes_wrong_in_collecting_is_said_and_tried_again(tmp_path: Path) -
     assert read(path) == SessionFile()
 
 
-def test_what_was_there_at_the_start_is_kept_beside_it(tmp_path: Path) -> None:
+def test_the_contents_at_the_start_are_kept_beside_it(tmp_path: Path) -> None:
     path, backup = tmp_path / "show.json", tmp_path / "show.json~"
     path.write_text("{ my own work, with a comma too many, }")
     for number in (1, 2):
@@ -456,7 +456,7 @@ def test_a_model_is_where_it_was(shelf: Library, tmp_path: Path) -> None:
     assert not said
 
 
-def test_a_model_that_has_changed_is_played_as_it_is_and_said(shelf: Library, tmp_path: Path) -> None:
+def test_a_changed_model_is_played_and_reported(shelf: Library, tmp_path: Path) -> None:
     said, path = Said(), tmp_path / "own.onnx"
     entry = entry_of(path)
     path.write_bytes(b"trained on")
@@ -476,7 +476,7 @@ def test_a_model_that_has_moved_is_found_in_the_library(shelf: Library, tmp_path
     assert "'low' is called 'deep'" in said.wait()
 
 
-def test_a_model_that_is_nowhere_is_said(shelf: Library, tmp_path: Path) -> None:
+def test_a_missing_model_is_reported(shelf: Library, tmp_path: Path) -> None:
     said = Said()
     for entry in (DeckEntry("gone", str(tmp_path / "gone.onnx"), "12ab"), DeckEntry("gone"), DeckEntry(sha256="12ab")):
         assert find_model(entry, shelf, said) is None

@@ -94,7 +94,7 @@ def shelf(tmp_path: Path, models: dict[str, Path]) -> Path:
 
 
 @pytest.mark.parametrize("model", ["passing", "resonant"])
-def test_freezing_and_feedback_are_rendered_as_they_were_heard(
+def test_freeze_and_feedback_are_rendered_exactly(
     shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     """Our output is plugged into our input: a tone on deck A, and what comes back through the model of deck B."""
