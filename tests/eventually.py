@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-PATIENCE_S = 30.0  # only a test that fails takes this long
+PATIENCE_S = 60.0  # only a test that fails takes this long
 POLL_S = 0.002
 
 

@@ -18,11 +18,11 @@ import pytest
 
 from export.format.io import load
 from realtime import Session
-from realtime.decks.client import wait_for
 from realtime.layouts.files import KINDS
 from realtime.library.library import bundled_model
 from realtime.osc.codec import messages, write_bundle, write_message
 from realtime.params.table import Table, table
+from tests.eventually import eventually
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 COMMANDS = {"/subscribe", "/unsubscribe"}  # what the patches send beside parameters
@@ -131,9 +131,7 @@ def test_every_control_of_the_pure_data_patch_plays_its_parameter(tmp_path: Path
         moves = [f"{name} {value}" for name, (_, value) in PD_CONTROLS.items()]
         with pure_data(tmp_path, session.osc.port, *moves):
             for address, value in PD_CONTROLS.values():
-                assert wait_for(lambda a=address, v=value: session.get(a) == pytest.approx(v, abs=1e-6), 10), (
-                    f"{address} is {session.get(address)}"
-                )
+                eventually(lambda a=address, v=value: session.get(a) == pytest.approx(v, abs=1e-6))
 
 
 def test_the_buttons_of_the_pure_data_patch_are_heard(tmp_path: Path, listener: Listener) -> None:
@@ -155,9 +153,9 @@ def test_the_stage_tells_the_pure_data_patch_what_has_changed(models: dict[str, 
     with Session(models["level"], device="null", osc=("127.0.0.1", 0)) as session:
         assert session.osc is not None
         with pure_data(tmp_path, session.osc.port, beside=shown) as said:
-            assert wait_for(lambda: any(line.startswith("told: crossfade") for line in said), 10), said
+            eventually(lambda: any(line.startswith("told: crossfade") for line in said))
             session.set("/latent/2", 1.25)
-            assert wait_for(lambda: "told: latent 2 1.25\n" in said, 10), said
+            eventually(lambda: "told: latent 2 1.25\n" in said)
 
 
 def test_the_sliders_of_the_pure_data_patch_follow_without_sending(tmp_path: Path, listener: Listener) -> None:

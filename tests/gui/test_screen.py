@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from realtime.ipc.segments import Segment
+from tests.eventually import eventually
 from tests.gui.display import Screen
 from tests.gui.standin import StandIn, tone
 from tests.reference import level_model, tone_model
@@ -123,26 +124,24 @@ def history_of(session: Any) -> np.ndarray:
 
 def test_a_drag_on_a_latent_changes_the_sound_of_the_host(screen: Screen, tmp_path: Path) -> None:
     from realtime import Session
-    from realtime.decks.client import wait_for
 
     model = level_model(tmp_path / "level.onnx", latents=8)
     with Session(model, device="null", osc=("127.0.0.1", 0)) as session:
         session.set("/walk/radius", 0)
         with OpenedModel(session.segment.name, screen) as window:
-            assert wait_for(lambda: float(np.abs(history_of(session)[-2400:]).max()) < 1e-3, 5.0)
+            eventually(lambda: float(np.abs(history_of(session)[-2400:]).max()) < 1e-3)
             x, y = window.handle("/latent/1")
             screen.drag((x, y), (x, y - 40))
-            assert wait_for(lambda: session.get("/latent/1") > 1, 5.0)
+            eventually(lambda: session.get("/latent/1") > 1)
             # The audio is a tenth of the latent; the mixer's filter takes what is constant away, a step remains.
-            assert wait_for(lambda: float(np.abs(history_of(session)).max()) > 0.05, 5.0)
-            assert wait_for(lambda: abs(session.latents[0] - session.get("/latent/1")) < 0.05, 5.0)
+            eventually(lambda: float(np.abs(history_of(session)).max()) > 0.05)
+            eventually(lambda: abs(session.latents[0] - session.get("/latent/1")) < 0.05)
 
 
 def test_a_window_that_is_killed_changes_not_a_sample(screen: Screen, tmp_path: Path) -> None:
     import soundfile
 
     from realtime import Session
-    from realtime.decks.client import wait_for
 
     model = tone_model(tmp_path / "tone.onnx")
 
@@ -155,7 +154,7 @@ def test_a_window_that_is_killed_changes_not_a_sample(screen: Screen, tmp_path: 
                 with OpenedModel(session.segment.name, screen) as window:
                     os.kill(window.process.pid, signal.SIGKILL)
                     window.process.wait(10)
-            assert wait_for(lambda: not session.playing, 15.0)
+            eventually(lambda: not session.playing)
             underruns = session.status().underruns
         sound, _ = soundfile.read(path, dtype="float32", always_2d=True)
         return None if underruns else sound[np.flatnonzero(np.abs(sound).max(axis=1))[0] :]

@@ -12,8 +12,8 @@ import pytest
 import soundfile as sf
 
 from realtime import Session
-from realtime.decks.client import wait_for
 from tests import reference
+from tests.eventually import eventually
 from tests.jack import JackClient, JackServer
 from tests.realtime.sessions import wait
 
@@ -123,13 +123,13 @@ def test_sound_and_input_return_with_the_device(models: dict[str, Path], monkeyp
     with server, Session(models["echo"], input_device="") as session:
         loud(session).set("/input/mix", 0)
         server.kill()
-        assert wait_for(lambda: any("is gone; waiting" in note for note in session.notes), 10)
+        eventually(lambda: any("is gone; waiting" in note for note in session.notes))
         with server:
-            assert wait_for(lambda: session.notes[-1].endswith("is back."), 20)
+            eventually(lambda: session.notes[-1].endswith("is back."))
             with JackClient(server, "source", sine):
                 server.connect("source:out_1", "PortAudio:in_0")
                 begin = session.clock
-                assert wait_for(lambda: _level(session, begin) > 0.25, 10)
+                eventually(lambda: _level(session, begin) > 0.25)
             session.close()
             assert children() == []
 
@@ -142,19 +142,19 @@ def test_a_device_that_returns_at_another_rate_is_played_at_that_rate(
         loud(session)
         for address in ("/record", "/take"):
             session.set(address, 1)
-        assert wait_for(lambda: session.status().seconds > 1.0, 10)
+        eventually(lambda: session.status().seconds > 1.0)
         server.kill()
-        assert wait_for(lambda: any("is gone; waiting" in note for note in session.notes), 10)
+        eventually(lambda: any("is gone; waiting" in note for note in session.notes))
         server.rate, server.block = 44_100, 256
         with server:
-            assert wait_for(lambda: any("There can be no take" in note for note in session.notes), 20)
+            eventually(lambda: any("There can be no take" in note for note in session.notes))
             assert session.sample_rate == session.device.sample_rate == 44_100
             begin = session.clock
-            assert wait_for(lambda: _level(session, begin) > 0.3, 10)
+            eventually(lambda: _level(session, begin) > 0.3)
             deck = session.player.process.state  # type: ignore[union-attr]
-            assert wait_for(lambda: deck["lookahead"] >= 256 and deck["lookahead"] % 256 == 0, 5)  # whole new blocks
+            eventually(lambda: deck["lookahead"] >= 256 and deck["lookahead"] % 256 == 0)  # whole new blocks
             begin = session.clock + 4410
-            assert wait_for(lambda: session.clock > begin + 44_100, 10)
+            eventually(lambda: session.clock > begin + 44_100)
             heard = _played(session, begin, begin + 44_100)
             assert np.abs(np.fft.rfft(heard * np.hanning(44_100))).argmax() == pytest.approx(1000, abs=1)
             assert any("plays at 44100 Hz now" in note for note in session.notes)
@@ -166,11 +166,11 @@ def test_a_device_that_returns_at_another_rate_is_played_at_that_rate(
             assert "No take can be made from now on, since the device came back at 44100 Hz" in session.notes[-1]
             assert session.get("/take") == 0
             session.set("/record", 1)
-            assert wait_for(lambda: session.get("/record") == 1, 5)
+            eventually(lambda: session.get("/record") == 1)
             begin = session.clock
-            assert wait_for(lambda: session.clock > begin + 22_050, 5)
+            eventually(lambda: session.clock > begin + 22_050)
             session.set("/record", 0)
-            assert wait_for(lambda: "Recorded" in session.notes[-1], 5)
+            eventually(lambda: "Recorded" in session.notes[-1])
             session.close()
             assert children() == []
     first, second = sorted(tmp_path.glob("*.wav"))
@@ -187,14 +187,14 @@ def test_a_device_that_returns_without_its_channels_is_reported(
     server = within(monkeypatch, JackServer(playbacks=4))
     with server, Session(models["level"], outputs=[3, 4]) as session:
         server.kill()
-        assert wait_for(lambda: any("is gone; waiting" in note for note in session.notes), 10)
+        eventually(lambda: any("is gone; waiting" in note for note in session.notes))
         server.playbacks = 2
         with server:
-            assert wait_for(lambda: session.notes[-1].endswith("has output channels 1 to 2, not 3."), 20)
+            eventually(lambda: session.notes[-1].endswith("has output channels 1 to 2, not 3."))
             server.kill()
         server.playbacks = 4
         with server:
-            assert wait_for(lambda: session.notes[-1].endswith("is back."), 20)
+            eventually(lambda: session.notes[-1].endswith("is back."))
             session.close()
 
 
@@ -204,12 +204,12 @@ def test_a_device_that_returns_without_its_input_plays(
     server = within(monkeypatch, JackServer(captures=2))
     with server, Session(models["tone"], input_device="") as session:
         server.kill()
-        assert wait_for(lambda: any("is gone; waiting" in note for note in session.notes), 10)
+        eventually(lambda: any("is gone; waiting" in note for note in session.notes))
         server.captures = 0
         with server:
-            assert wait_for(lambda: any("is not there any more" in note for note in session.notes), 20)
+            eventually(lambda: any("is not there any more" in note for note in session.notes))
             begin = session.clock
-            assert wait_for(lambda: _level(session, begin) > 0.3, 10)
+            eventually(lambda: _level(session, begin) > 0.3)
             session.close()
 
 

@@ -31,7 +31,7 @@ def on_stage(model: Path, folder: Path, knobs: dict[str, float]) -> np.ndarray:
         model, device="null", samplerate=RATE, library=model.parent, session=show, seed=SEED, record=recording
     ) as session:
         until = session.began + (SECONDS + 0.1) * RATE
-        eventually(lambda: session.clock >= until, 20)
+        eventually(lambda: session.clock >= until)
         assert session.status().underruns == 0
     return sf.read(recording, dtype="float32", always_2d=True)[0]
 

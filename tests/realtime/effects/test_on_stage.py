@@ -11,10 +11,10 @@ import soundfile as sf
 
 from export.errors import GlitchError
 from realtime import Session
-from realtime.decks.client import wait_for
 from realtime.effects.chain import Effect, find
 from realtime.library.library import Library
 from realtime.takes.renderer import render
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.usefixtures("_denormals")
 
@@ -28,17 +28,17 @@ def test_an_effect_is_in_the_table_and_in_the_sound(models: dict[str, Path]) -> 
     with Session(models["tone"], device="null", fx=["gain"]) as session:
         assert "/a/fx/1/gain" in session.addresses
         session.set("/fx/1/gain", 0)
-        assert wait_for(lambda: level(session) > 0.33, 5)
+        eventually(lambda: level(session) > 0.33)
         before = level(session)
         session.set("/a/fx/1/gain", -20)
-        assert wait_for(lambda: level(session) == pytest.approx(before / 10, rel=0.1), 5)
+        eventually(lambda: level(session) == pytest.approx(before / 10, rel=0.1))
         session.set("/fx/1/bypass", 1)
-        assert wait_for(lambda: level(session) == pytest.approx(before, rel=0.1), 5)
+        eventually(lambda: level(session) == pytest.approx(before, rel=0.1))
 
 
 def test_a_chain_changes_while_it_plays_without_a_gap_and_keeps_its_knobs(models: dict[str, Path]) -> None:
     with Session(models["tone"], device="null") as session:
-        assert wait_for(lambda: level(session) > 0.33, 5)
+        eventually(lambda: level(session) > 0.33)
         own = largest_step(session)
 
         def changed(change: Callable[[tuple[Effect, ...]], tuple[Effect, ...]]) -> None:
@@ -82,7 +82,7 @@ def test_a_take_with_effects_is_rendered_to_the_same_samples(models: dict[str, P
         session.set("/fx/1/room-size", 0.9)
         session.set_effects(lambda now: (*now, find("chorus", None))).result(30)
         session.set("/fx/2/mix", 0.5)
-        assert wait_for(lambda: not session.playing, 20)
+        eventually(lambda: not session.playing)
     render(take, again, Library())
     played, rendered = sf.read(wav)[0], sf.read(again)[0]
     np.testing.assert_allclose(rendered[: len(played)], played, atol=1e-6)

@@ -17,12 +17,12 @@ import pytest
 from export.errors import GlitchError
 from export.format.io import load
 from realtime import Session
-from realtime.decks.client import wait_for
 from realtime.layouts.files import LayoutError, open_stage_control, touchosc, write_layout
 from realtime.layouts.plan import COLUMNS, choices, label_of, pages, strip
 from realtime.library.library import bundled_model
 from realtime.params.table import Parameter, Table, row, table
 from tests import reference
+from tests.eventually import eventually
 
 READINGS = {"/meter/rms", "/load", "/underruns"}
 FX = (
@@ -266,7 +266,7 @@ def frame(node: ElementTree.Element) -> tuple[float, ...]:
 def test_the_stage_plays_every_address_of_a_layout_on_both_decks(models: dict[str, Path]) -> None:
     with Session(models["level"], device="null", library=models["level"].parent) as session:
         session.load("level", letter="b").result(30)
-        assert wait_for(lambda: "/b/latent/1" in session.addresses, 10)
+        eventually(lambda: "/b/latent/1" in session.addresses)
         played = table(load(models["level"])[1])
         for address, entry in wanted(played).items():
             assert session.addresses[address].kind == entry.kind

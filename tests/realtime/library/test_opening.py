@@ -219,7 +219,7 @@ def test_a_session_file_names_the_foreign_file(source: Path, studio: Studio, tmp
     with Session(source, device="null", session=show) as session:
         assert session.card.name == "level"
         assert session.player.source == source
-        eventually(show.exists, 30)
+        eventually(show.exists)
     kept = read(show).decks["a"]
     assert (kept.model, kept.path, kept.sha256) == ("clay", str(source), digest(source))
     with Session(device="null", session=show) as session:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from realtime import Session
-from realtime.decks.client import wait_for
 from realtime.midi.ports.client import Incoming
+from tests.eventually import eventually
 
 
 def incoming(*data: int, at: float) -> Incoming:
@@ -21,15 +21,15 @@ def test_the_clock_is_the_tempo_and_start_begins_the_walks_that_keep_it(models: 
         assert session.midi is not None
         session.set("/walk/beats", 2)
         session.set("/walk/radius", 1)
-        assert wait_for(lambda: abs(session.latents).max() > 0.05, 10), "the walk does not go"
+        eventually(lambda: abs(session.latents).max() > 0.05)
         now = time.time()
         ticks = [incoming(0xF8, at=now + k * 60 / 90 / 24) for k in range(97)]
         session.midi.receive(ticks)
         assert session.get("/tempo") == pytest.approx(90, abs=0.5)
         frames = int(session.deck.state["events"])
         session.midi.receive([incoming(0xFA, at=now + 3), incoming(0xF8, at=now + 3.001)])
-        assert wait_for(lambda: session.deck.state["events"] > frames, 5)
-        assert wait_for(lambda: abs(session.latents).max() < 0.05, 5), "the walk did not begin again"
+        eventually(lambda: session.deck.state["events"] > frames)
+        eventually(lambda: abs(session.latents).max() < 0.05)
 
 
 def test_a_program_change_recalls_its_snapshot_and_one_without_does_nothing(models: dict[str, Path]) -> None:

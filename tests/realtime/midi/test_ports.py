@@ -18,20 +18,12 @@ import pytest
 
 from realtime.midi import Mapping, Midi, MidiError, Source, backends
 from realtime.midi.ports.client import Ports
+from tests.eventually import became, eventually
 from tests.jack import JackServer
 from tests.realtime.midi.stage import Stage
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 20.0
-
-
-def wait_for(condition: Callable[[], object]) -> bool:
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.005)
-    return False
 
 
 class Device:
@@ -110,7 +102,7 @@ def playing() -> Iterator[Callable[..., tuple[Midi, Stage, list[str]]]]:
 
 
 def connected(midi: Midi, name: str) -> bool:
-    return wait_for(lambda: any(name in port for port in midi.ports.inputs.values()))
+    return became(lambda: any(name in port for port in midi.ports.inputs.values()))
 
 
 LEVEL = Mapping(Source("cc", 21), "/level", pickup=False)
@@ -129,12 +121,12 @@ def test_a_backend_that_does_not_exist_is_refused() -> None:
 def test_a_device_plays_the_stage_and_its_time_stamps_are_in_order(jack: JackServer, playing: Playing) -> None:
     began = time.time()
     midi, stage, said = playing([LEVEL], inputs=["fader"])
-    assert wait_for(lambda: said)
+    eventually(lambda: said)
     with Device("Super Faders") as device:
         assert connected(midi, "Super Faders")
         for k in range(128):
             device.send(bytes((0xB0, 21, k)))
-        assert wait_for(lambda: stage.get("/level") == 1.0)
+        eventually(lambda: stage.get("/level") == 1.0)
         assert stage.set_to("/level") == sorted(stage.set_to("/level"))
         stamps = [at for _, _, at in stage.log]
         assert stamps == sorted(stamps)
@@ -149,8 +141,8 @@ def test_a_device_that_is_pulled_out_is_opened_again(jack: JackServer, playing: 
         with Device("Faders") as device:
             assert connected(midi, "Faders")
             device.send(bytes((0xB0, 21, value)))
-            assert wait_for(lambda value=value: stage.get("/level") == value / 127)  # type: ignore[misc]
-        assert wait_for(lambda: not any(midi.ports.inputs.values()))
+            eventually(lambda value=value: stage.get("/level") == value / 127)  # type: ignore[misc]
+        eventually(lambda: not any(midi.ports.inputs.values()))
     assert sum("has gone" in one for one in said) == 3  # once each time, not more
     assert sum("is there." in one for one in said) in (2, 3)
 
@@ -162,25 +154,25 @@ def test_every_port_is_opened_and_each_is_told_from_the_others(jack: JackServer,
         assert connected(midi, "First")
         assert connected(midi, "Second")
         first.send(b"\xb0\x15\x7f")
-        assert wait_for(lambda: stage.get("/level") == 1.0)
+        eventually(lambda: stage.get("/level") == 1.0)
         assert stage.times("/latent/1") == 0
         second.send(b"\xb0\x15\x00")
-        assert wait_for(lambda: stage.times("/latent/1") == 1)
+        eventually(lambda: stage.times("/latent/1") == 1)
     assert not said  # nothing in particular was asked for, so nothing is missing
 
 
 def test_others_find_our_own_port(jack: JackServer, playing: Playing) -> None:
     midi, stage, _ = playing([LEVEL], inputs=[])
-    assert wait_for(lambda: midi.ports.inputs and midi.ports.outputs)
+    eventually(lambda: midi.ports.inputs and midi.ports.outputs)
     with Device("Keys") as device:
         for pair in (("Keys:out", "glitch-live:in"), ("glitch-live-out:out", "Keys in:in")):
             subprocess.run(["jack_connect", *pair], check=True, capture_output=True)
         device.send(b"\xb0\x15\x7f")
-        assert wait_for(lambda: stage.get("/level") == 1.0)
+        eventually(lambda: stage.get("/level") == 1.0)
         midi.panic()
         expected = {bytes((0xB0 | k, number, 0)).hex() for k in range(16) for number in (120, 123)}
         heard: set[str] = set()
-        assert wait_for(lambda: heard.update(one.split()[1] for one in device.got()) or expected <= heard)
+        eventually(lambda: heard.update(one.split()[1] for one in device.got()) or expected <= heard)
 
 
 def test_a_controller_is_told_what_moves_otherwise_and_never_what_it_sent(jack: JackServer, playing: Playing) -> None:
@@ -188,20 +180,18 @@ def test_a_controller_is_told_what_moves_otherwise_and_never_what_it_sent(jack: 
     midi, stage, _ = playing([LEVEL, lamp], inputs=["Motors:"], outputs=["Motors in"], virtual=False)
     with Device("Motors") as device:
         assert connected(midi, "Motors")
-        assert wait_for(lambda: midi.ports.outputs)
+        eventually(lambda: midi.ports.outputs)
         heard: list[str] = []
-        assert wait_for(
-            lambda: heard.extend(device.got()) or {"got b01500", "got 903c00"} <= set(heard)
-        )  # to begin with
+        eventually(lambda: heard.extend(device.got()) or {"got b01500", "got 903c00"} <= set(heard))  # to begin with
         heard.clear()
         stage.values["/level"] = 100 / 127
-        assert wait_for(lambda: heard.extend(device.got()) or "got b01564" in heard)
+        eventually(lambda: heard.extend(device.got()) or "got b01564" in heard)
         heard.clear()
         device.send(b"\xb0\x15\x20", b"\x90\x3c\x7f")
-        assert wait_for(lambda: heard.extend(device.got()) or "got 903c7f" in heard)  # its lamp
+        eventually(lambda: heard.extend(device.got()) or "got 903c7f" in heard)  # its lamp
         assert stage.get("/level") == 32 / 127
         stage.values["/level"] = 1.0
-        assert wait_for(lambda: heard.extend(device.got()) or "got b0157f" in heard)
+        eventually(lambda: heard.extend(device.got()) or "got b0157f" in heard)
         assert "got b01520" not in heard
 
 
@@ -209,21 +199,21 @@ def test_a_server_that_dies_is_waited_for(jack: JackServer, playing: Playing) ->
     midi, stage, said = playing([LEVEL], inputs=["Faders"], outputs=["Faders in"])
     with Device("Faders") as device:
         assert connected(midi, "Faders")
-        assert wait_for(lambda: midi.ports.outputs)
+        eventually(lambda: midi.ports.outputs)
         device.send(b"\xb0\x15\x40")
-        assert wait_for(lambda: stage.get("/level") == 64 / 127)
+        eventually(lambda: stage.get("/level") == 64 / 127)
     assert jack._process is not None
     jack._process.kill()
     jack._process.wait()
     for _ in range(300):  # more than JACK's ring holds: writing to a dead server must hold nobody up
         midi.panic()
-    assert wait_for(lambda: not midi.ports.backend)
+    eventually(lambda: not midi.ports.backend)
     assert sum("system has gone" in one for one in said) == 1
     jack.__enter__()
     with Device("Faders") as device:
         assert connected(midi, "Faders")
         device.send(b"\xb0\x15\x7f")
-        assert wait_for(lambda: stage.get("/level") == 1.0)
+        eventually(lambda: stage.get("/level") == 1.0)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
@@ -234,10 +224,10 @@ def test_the_process_that_owns_the_ports_may_be_killed_and_ends_with_us(jack: Ja
         owner = midi._ports._process
         assert owner is not None
         os.kill(owner.pid, signal.SIGKILL)
-        assert wait_for(lambda: midi._ports._process is not owner)
-        assert wait_for(lambda: not midi.ports.backend) or midi._ports.restarts
+        eventually(lambda: midi._ports._process is not owner)
+        eventually(lambda: not midi.ports.backend or midi._ports.restarts)
         assert connected(midi, "Faders")
-        assert wait_for(lambda: device.send(b"\xb0\x15\x7f") or stage.get("/level") == 1.0)
+        eventually(lambda: device.send(b"\xb0\x15\x7f") or stage.get("/level") == 1.0)
         last = midi._ports._process
         midi.close()
         assert last is not None
@@ -263,7 +253,7 @@ def test_the_process_that_owns_the_ports_ends_when_its_host_is_killed(jack: Jack
     owner = psutil.Process(int(host.stdout.readline()))
     host.kill()
     host.wait()
-    assert wait_for(lambda: not owner.is_running() or owner.status() == psutil.STATUS_ZOMBIE)
+    eventually(lambda: not owner.is_running() or owner.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_flood_arrives_to_its_end_and_holds_nobody_up(jack: JackServer, playing: Playing) -> None:
@@ -275,20 +265,20 @@ def test_a_flood_arrives_to_its_end_and_holds_nobody_up(jack: JackServer, playin
             device.say("flood 20000")
         for device in (first, second):
             assert device.lines.get(timeout=60) == "flooded"
-        assert wait_for(lambda: stage.get("/level") == 1.0)
-        assert wait_for(lambda: midi.counts.messages >= 38_000), midi.counts
+        eventually(lambda: stage.get("/level") == 1.0)
+        eventually(lambda: midi.counts.messages >= 38_000)
 
         def quiet() -> bool:
             first.send(b"\xb0\x15\x00")  # again and again: JACK may have dropped a cycle with one of them
             return stage.get("/level") == 0.0
 
-        assert wait_for(quiet)
+        eventually(quiet)
 
 
 def test_without_a_midi_system_it_says_so_once_and_waits(monkeypatch: pytest.MonkeyPatch, playing: Playing) -> None:
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "nowhere")
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
     midi, _, said = playing([])
-    assert wait_for(lambda: said)
+    eventually(lambda: said)
     assert said == ["MIDI cannot be opened on this system now; it is tried again until it can."]
     assert midi.ports.backend == ""

@@ -57,13 +57,13 @@ def test_models_are_listed_and_loaded_by_name(shelf: Path) -> None:
         assert listed.address == "/model/list"
         assert {"tone", "level", "broken", "orchestra"} <= set(listed.params)
         controller.send("/model/load", "tone")
-        eventually(lambda: session.card.name == "tone", 20)
+        eventually(lambda: session.card.name == "tone")
         controller.send("/b/model/load", "level")
         eventually(lambda: session.parts.rack.players["b"].card is not None, 20)
         controller.send("/model/load", "broken")
-        eventually(lambda: any("broken cannot be played" in note for note in session.notes), 20)
+        eventually(lambda: any("broken cannot be played" in note for note in session.notes))
         controller.send("/model/load", "../../etc/passwd")
-        eventually(lambda: any("has no model '../../etc/passwd'" in note for note in session.notes), 20)
+        eventually(lambda: any("has no model '../../etc/passwd'" in note for note in session.notes))
         assert session.card.name == "tone"
         controller.socket.close()
 

@@ -10,8 +10,8 @@ import pytest
 
 from models.dsp.pitch import refine
 from realtime import Session
-from realtime.decks.client import wait_for
 from realtime.library.library import Library
+from tests.eventually import became, eventually
 from tests.jack import JackServer
 from tests.realtime.midi.test_ports import Device
 
@@ -44,7 +44,7 @@ def settled_db(session: Session) -> float:
         levels.append(level_db(session))
         return len(levels) > 10 and max(levels[-10:]) - min(levels[-10:]) < 1.0
 
-    assert wait_for(still, 10)
+    eventually(still)
     return levels[-1]
 
 
@@ -57,34 +57,34 @@ def sounds_at(session: Session, note: float) -> bool:
 def playing(name: str) -> Iterator[tuple[Device, Session]]:
     """A bundled model that a keyboard is connected to, silent so far."""
     with Device("Keyboard") as keys, Session(Library().find(name), midi=["Keyboard"]) as session:
-        assert wait_for(lambda: bool(session.midi and session.midi.ports.inputs), 20)
+        eventually(lambda: bool(session.midi and session.midi.ports.inputs))
         session.set("/walk/radius", 0)
         session.set("/loudness", -90)
-        assert wait_for(lambda: level_db(session) < -80, 10)
+        eventually(lambda: level_db(session) < -80)
         yield keys, session
 
 
 def test_one_voice_follows_a_keyboard(jack: None) -> None:
     with playing("orchestra") as (keys, session):
         keys.say("send 904560")
-        assert wait_for(lambda: sounds_at(session, 69), 10)
+        eventually(lambda: sounds_at(session, 69))
         loud = settled_db(session)
         keys.say("send e07f7f")  # the bend wheel all the way up: two semitones
-        assert wait_for(lambda: sounds_at(session, 71), 10)
+        eventually(lambda: sounds_at(session, 71))
         keys.say("send e00040")
         session.set("/pitch/smoothing", 300)
         keys.say("send 905160")  # an octave higher, slurred: a glide
-        assert wait_for(lambda: 69.5 < float(np.median(refine(heard(session)[-4096:], RATE, 75, 256))) < 80.5, 10)
-        assert wait_for(lambda: sounds_at(session, 81), 10)
+        eventually(lambda: 69.5 < float(np.median(refine(heard(session)[-4096:], RATE, 75, 256))) < 80.5)
+        eventually(lambda: sounds_at(session, 81))
         keys.say("send b0407f 805100 804500")  # the pedal holds
-        assert not wait_for(lambda: level_db(session) < -60, 0.6)
+        assert not became(lambda: level_db(session) < -60, 0.6)
         keys.say("send b04000")
-        assert wait_for(lambda: level_db(session) < -80, 10)
+        eventually(lambda: level_db(session) < -80)
         session.set("/pitch/smoothing", 0)
         keys.say("send 904530")
-        assert wait_for(lambda: sounds_at(session, 69) and level_db(session) < loud - 6, 10)
+        eventually(lambda: sounds_at(session, 69) and level_db(session) < loud - 6)
         keys.say("send 804500")
-        assert wait_for(lambda: level_db(session) < -80, 10)
+        eventually(lambda: level_db(session) < -80)
 
 
 def test_eight_voices_play_a_chord(jack: None) -> None:
@@ -95,8 +95,8 @@ def test_eight_voices_play_a_chord(jack: None) -> None:
 
     with playing("orchestra-eight") as (keys, session):
         keys.say("send 903c60 904060 904360")
-        assert wait_for(lambda: min(partials((60, 64, 67))) > 10 * partials((62,))[0] > 0, 10)
+        eventually(lambda: min(partials((60, 64, 67))) > 10 * partials((62,))[0] > 0)
         keys.say("send 804000")
-        assert wait_for(lambda: partials((64,))[0] < 0.1 * min(partials((60, 67))), 10)
+        eventually(lambda: partials((64,))[0] < 0.1 * min(partials((60, 67))))
         keys.say("send 803c00 804300")
-        assert wait_for(lambda: level_db(session) < -80, 10)
+        eventually(lambda: level_db(session) < -80)

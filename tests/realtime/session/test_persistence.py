@@ -90,7 +90,7 @@ def test_everything_comes_back(opened: Open, shelf: Path, show: Path) -> None:
     assert len(states) == len({deck.state for one in read(show).snapshots for deck in one.decks.values()})
 
     with opened() as session:
-        eventually(lambda: is_back(session), 30)
+        eventually(lambda: is_back(session))
         eventually(lambda: (played(session, "a")[0], played(session, "b")[0]) == (2.0, -1.5))
         assert not session.notes
         snapshots = session.recall.snapshots
@@ -155,11 +155,11 @@ def test_a_killed_session_is_restored_from_its_file(opened: Open, shelf: Path, s
     def is_in_the_file() -> bool:
         return show.exists() and len(read(show).snapshots) == 3
 
-    eventually(is_in_the_file, 20)
+    eventually(is_in_the_file)
     host.send_signal(signal.SIGKILL)
     host.wait()
     with opened() as session:
-        eventually(lambda: is_back(session), 30)
+        eventually(lambda: is_back(session))
         assert session.recall.snapshots.names() == ["on and on", "rest", "verse"]
         session.recall.recall("verse", 0)
         eventually(lambda: done(session, "a", RESTORE) > 0)

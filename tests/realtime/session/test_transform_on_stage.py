@@ -19,9 +19,9 @@ from realtime.takes.renderer import render
 from tests import reference
 from tests.eventually import eventually
 from tests.jack import JackServer
-from tests.realtime.sessions import stem
+from tests.realtime.sessions import stem, wait
 from tests.realtime.signals import NOISE, lag
-from tests.realtime.takes.test_take import ENDS, wait
+from tests.realtime.takes.test_take import ENDS
 from tests.realtime.test_cli import Playing, glitch_live
 from tests.realtime.virtual_stage import in_and_out, listening, still
 
@@ -119,7 +119,7 @@ def test_freeze_and_feedback_are_rendered_exactly(
                 session.recall.recall("one")
             wait(session, 0.1)
         session.set("/take", 0)
-        eventually(lambda: any("The take of" in note for note in session.notes), 20)
+        eventually(lambda: any("The take of" in note for note in session.notes))
 
     with JackServer() as server:
         for name, value in server.environment.items():

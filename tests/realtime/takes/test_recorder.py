@@ -18,13 +18,13 @@ import soundfile as sf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from realtime.decks.client import wait_for
 from realtime.ipc.layout import HISTORY, Geometry
 from realtime.ipc.registry import Registry
 from realtime.ipc.segments import Segment
 from realtime.takes import soundfile_writer as growing
 from realtime.takes.recorder import HOLD_S, Recorder, RecordError, recording_path, timestamped_path
 from realtime.takes.soundfile_writer import SoundFileWriter
+from tests.eventually import eventually
 
 RATE = 48_000
 HOLD = round(HOLD_S * RATE)

@@ -33,6 +33,7 @@ from realtime.takes.renderer import render, render_blocks
 from realtime.takes.take import TakeError, open_take
 from tests.eventually import eventually
 from tests.jack import NEEDED, JackServer
+from tests.realtime.sessions import wait
 
 RATE = 48_000
 ENDS = (":out_", ":in_")  # of the names of PortAudio's ports
@@ -158,7 +159,7 @@ def test_a_deck_that_dies_and_one_that_stalls_are_rendered_with_their_dropouts(s
         os.kill(b.process.pid, signal.SIGCONT)
         wait(session, 0.2)
         os.kill(session.deck.pid, signal.SIGKILL)
-        eventually(lambda: any("died" in note for note in session.notes), 20)
+        eventually(lambda: any("died" in note for note in session.notes))
         wait(session, 0.2)
 
     assert play(shelf, tmp_path, perform) == 0.0
@@ -221,13 +222,13 @@ def test_a_take_from_the_middle_is_rendered_to_the_same_samples(shelf: Path, tmp
         wait(session, 0.2)
         session.set("/take", 0)
         session.set("/record", 0)
-        eventually(lambda: sum(note.startswith(("The take of", "Recorded")) for note in session.notes) == 2, 20)
+        eventually(lambda: sum(note.startswith(("The take of", "Recorded")) for note in session.notes) == 2)
         assert session.recorder is not None
         recording = session.recorder.path
         for _ in range(2):  # within the same second
             session.set("/take", 1)
             session.set("/take", 0)
-        eventually(lambda: sum(note.startswith("The take of") for note in session.notes) == 3, 20)
+        eventually(lambda: sum(note.startswith("The take of") for note in session.notes) == 3)
     takes = sorted((tmp_path / "takes").glob("*.take"))
     assert len(takes) == 3, "a take was written over another"
     with open_take(takes[0]) as read:
