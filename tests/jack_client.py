@@ -14,7 +14,7 @@ import sys
 from ctypes import c_char_p, c_int, c_uint32, c_uint64, c_ulong, c_void_p
 
 import numpy as np
-from numba import carray, cfunc, types
+from numba import carray, cfunc, types  # type: ignore[attr-defined]
 
 KEPT_S = 40
 AUDIO = b"32 bit float mono audio"

@@ -198,7 +198,7 @@ def spectral_model(
     }
     if bands:
         constants["bands"] = bands_of(spectrum, rate)[None]
-    past = [1, 1, n_fft - hop]
+    past: list[int | str] = [1, 1, n_fft - hop]
     graph = helper.make_graph(
         nodes,
         "spectral",
@@ -211,7 +211,7 @@ def spectral_model(
         output="magnitudes",
         delay=n_fft // 2 - hop,
         spectrum=spectrum,
-        rest=(np.zeros(past, np.float32),),
+        rest=(np.zeros((1, 1, n_fft - hop), np.float32),),
     )
     return _save(path, graph, Card("spectral", rate, {"transform": method}, Latent.plain(0)))
 
@@ -412,7 +412,7 @@ def reference_decoder(
             self.layers = nn.ModuleList([*layers, Cached(sizes[-1], bands, 7)])
 
         def states(self) -> list[Tensor]:
-            return [torch.zeros(layer.past) for layer in self.layers]
+            return [torch.zeros(layer.past) for layer in self.layers]  # type: ignore[call-overload]
 
         def forward(self, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
             following = []
@@ -437,7 +437,7 @@ def export_reference(path: Path, module: nn.Module | None = None, latents: int =
 
     module = module or reference_decoder(latents=latents)
     method = Method(hop=hop, output="audio")
-    part = TorchMethod(module, method, module.states())
+    part = TorchMethod(module, method, module.states())  # type: ignore[operator]
     export(path, name="reference", sample_rate=RATE, methods={"decode": part}, latent=Latent.plain(latents))
     return path
 
@@ -453,7 +453,7 @@ def export_shown_reference(path: Path, latents: int = 16) -> Path:
             self.decoder = reference_decoder(latents)
 
         def states(self) -> list[Tensor]:
-            return self.decoder.states()
+            return self.decoder.states()  # type: ignore[operator]
 
         def forward(self, latent: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
             audio, *following = self.decoder(latent, *states)

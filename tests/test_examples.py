@@ -122,7 +122,7 @@ def test_the_pure_data_patch_plays_a_latent(models: dict[str, Path], tmp_path: P
         assert session.osc is not None
         session.set("/walk/radius", 0)
         with pure_data(tmp_path, session.osc.port, "glitch-latent-1 2.5"):
-            assert wait_for(lambda: session.get("/latent/1") == 2.5, 10), "the slider was not received"
+            eventually(lambda: session.get("/latent/1") == 2.5)
 
 
 def test_every_control_of_the_pure_data_patch_plays_its_parameter(tmp_path: Path) -> None:
@@ -131,13 +131,13 @@ def test_every_control_of_the_pure_data_patch_plays_its_parameter(tmp_path: Path
         moves = [f"{name} {value}" for name, (_, value) in PD_CONTROLS.items()]
         with pure_data(tmp_path, session.osc.port, *moves):
             for address, value in PD_CONTROLS.values():
-                eventually(lambda a=address, v=value: session.get(a) == pytest.approx(v, abs=1e-6))
+                eventually(lambda: session.get(address) == pytest.approx(value, abs=1e-6))  # noqa: B023
 
 
 def test_the_buttons_of_the_pure_data_patch_are_heard(tmp_path: Path, listener: Listener) -> None:
     with pure_data(tmp_path, listener.port, "glitch-snapshot 4", "glitch-panic bang", "glitch-reset bang"):
         wanted = {"/snapshot/5", "/panic", "/reset", "/subscribe"}
-        assert wait_for(lambda: wanted <= listener.received.keys(), 10), listener.received
+        eventually(lambda: wanted <= listener.received.keys())
         assert listener.received["/subscribe"] == ("/", 20.0)
 
 
@@ -166,13 +166,13 @@ def test_the_sliders_of_the_pure_data_patch_follow_without_sending(tmp_path: Pat
     then = f"#X obj 90 70 t b;\n#X msg 90 100 {ask};\n"  # asks each slider when a crossfade is told
     wires = "#X connect 0 0 1 0;\n#X connect 1 0 2 0;\n#X connect 1 1 3 0;\n#X connect 3 0 4 0;\n"
     with pure_data(tmp_path, listener.port, beside=seen + then + wires) as said:
-        assert wait_for(lambda: "/subscribe" in listener.received, 10)
+        eventually(lambda: "/subscribe" in listener.received)
         listener.answer({**told, "/latent/1/scale": 2.0})
-        assert wait_for(lambda: "gain: -6\n" in said, 10), said
+        eventually(lambda: "gain: -6\n" in said)
         assert listener.received.keys() == {"/subscribe"}, "what was told was sent back"
         listener.answer({"/crossfade": 0.5})
         for address, value in told.items():
-            assert wait_for(lambda a=address: a in listener.received, 10), address
+            eventually(lambda: address in listener.received)  # noqa: B023
             assert listener.received[address] == (pytest.approx(value, abs=1e-6),)
         assert "/latent/1" not in listener.received
 

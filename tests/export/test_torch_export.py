@@ -16,9 +16,9 @@ from export.format.card import Control, Latent, Method
 from export.format.graph import split
 from export.format.io import load
 from export.proof.chunk_equality import run_chunks
+from export.runtime.frame_stepper import session
 from export.torch_export import TorchMethod, export
 from realtime.engine.decoder import Decoder
-from realtime.engine.graph import session
 from tests.reference import RATE, reference_decoder
 
 

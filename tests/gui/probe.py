@@ -11,6 +11,7 @@ from PyQt6.QtGui import QShowEvent
 from PyQt6.QtWidgets import QWidget
 
 import gui.__main__ as program
+from gui.window import Window
 
 
 def _place(widget: QWidget) -> list[int]:
@@ -18,7 +19,7 @@ def _place(widget: QWidget) -> list[int]:
     return [at.x(), at.y(), widget.width(), widget.height()]
 
 
-class Probed(program.Window):
+class Probed(Window):
     def showEvent(self, event: QShowEvent | None) -> None:
         QTimer.singleShot(200, self._tell)
 
@@ -33,5 +34,5 @@ class Probed(program.Window):
 
 
 if __name__ == "__main__":
-    program.Window = Probed  # type: ignore[misc]
+    program.Window = Probed  # type: ignore[attr-defined]
     sys.exit(program.main(sys.argv[1:]))

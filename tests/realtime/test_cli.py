@@ -117,7 +117,7 @@ def test_a_bad_model_is_refused_in_one_sentence(
 
 
 def test_a_bad_setting_is_refused_in_one_sentence(tmp_path: Path, models: dict[str, Path]) -> None:
-    model = ["--model", models["level"], "--headless"]
+    model: list[str | Path] = ["--model", models["level"], "--headless"]
     assert_one_sentence(
         glitch_live(*model, "--device", "no such device"), "'no such device' is not an output device here"
     )

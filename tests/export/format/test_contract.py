@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -62,7 +64,7 @@ def test_rest_states_survive_json_to_the_bit(values: list[float]) -> None:
         ({"latent": {"names": ["a"], "mean": [0.0], "order": [0]}}, "card.latent.std is missing"),
     ],
 )
-def test_a_wrong_card_is_refused_with_what_is_wrong(models: dict[str, Path], change: dict, says: str) -> None:
+def test_a_wrong_card_is_refused_with_what_is_wrong(models: dict[str, Path], change: dict[str, Any], says: str) -> None:
     model, card = load(models["level"])
     data = {**json.loads(to_json(card)), **change}
     del model.metadata_props[:]
@@ -92,7 +94,9 @@ def test_a_wrong_card_is_refused_with_what_is_wrong(models: dict[str, Path], cha
         ),
     ],
 )
-def test_a_card_that_contradicts_the_graph_is_refused(models: dict[str, Path], change, says: str) -> None:
+def test_a_card_that_contradicts_the_graph_is_refused(
+    models: dict[str, Path], change: Callable[[Method], Method], says: str
+) -> None:
     model, card = load(models["level"])
     wrong = replace(card, methods={"decode": change(card.methods["decode"])})
     with pytest.raises(ContractError) as caught:
@@ -176,7 +180,7 @@ def test_splitting_keeps_one_method_and_what_it_needs(models: dict[str, Path]) -
     both.CopyFrom(model)
     both.graph.input.append(onnx.helper.make_tensor_value_info("encode.input", 1, [1, 1, "n"]))
     both.graph.output.append(onnx.helper.make_tensor_value_info("encode.output", 1, [1, 1, "n"]))
-    both.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(2), "encode.two"))
+    both.graph.initializer.append(onnx.numpy_helper.from_array(np.array(2, np.float32), "encode.two"))
     both.graph.node.append(onnx.helper.make_node("Mul", ["encode.input", "encode.two"], ["encode.output"]))
     part = split(both, "encode")
     assert [node.op_type for node in part.graph.node] == ["Mul"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -12,7 +14,7 @@ from export.runtime.conv1d_to_conv2d import MIN_CHANNELS, convs_as_2d
 from export.runtime.frame_stepper import load_session, session, session_options
 
 
-def convolution(channels: int, cast: bool = False, **attributes: object) -> onnx.ModelProto:
+def convolution(channels: int, cast: bool = False, **attributes: Any) -> onnx.ModelProto:
     """One convolution with a bias; its weights are stored in half precision if `cast`."""
     rng = np.random.default_rng(0)
     inside = 8 // int(str(attributes.get("group", 1)))

@@ -89,7 +89,7 @@ def random_stack(seed: int, *, up: bool = True, down: bool = True, channels: int
     draw = random.Random(seed)
     kinds = ["conv", "causal", "torch", "residual", "branches", *["transposed"] * up, *["strided"] * down]
     kinds += ["resample"] * (up or down)
-    layers = []
+    layers: list[nn.Module] = []
     for _ in range(draw.randint(1, 5)):
         kind = draw.choice(kinds)
         if kind == "strided":

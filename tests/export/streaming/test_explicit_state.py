@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -22,6 +23,11 @@ from export.torch_export import TorchMethod, export
 
 class Stranger(nn.Module):
     """Caches of three kinds, named as nobody would guess: assigned, written in place, and a ring with its place."""
+
+    apple: Tensor
+    pear: Tensor
+    window: Tensor
+    loudest: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,6 +51,9 @@ class Stranger(nn.Module):
 
 class Ring(nn.Module):
     """An echo of the frame three steps ago, kept in a ring whose place is a whole number; a frame a step."""
+
+    ring: Tensor
+    place: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +125,7 @@ class Counts(nn.Module):
     def __init__(self, value: object) -> None:
         super().__init__()
         self.inner = nn.Identity()
-        self.inner.count = value
+        self.inner.count = value  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize("kind", ["number", "list", "deque", "tensor", "object"])
@@ -131,7 +140,7 @@ def test_an_attribute_that_changes_is_refused_by_name(kind: str) -> None:
 
     class Changing(Counts):
         def forward(self, x: Tensor) -> Tensor:
-            value = self.inner.count
+            value: Any = self.inner.count
             if kind == "number":
                 self.inner.count = value + 1
             elif kind in ("list", "deque"):
@@ -148,6 +157,8 @@ def test_an_attribute_that_changes_is_refused_by_name(kind: str) -> None:
 
 def test_what_cannot_be_carried_is_refused_by_name() -> None:
     class Grows(nn.Module):
+        heard: Tensor
+
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("heard", torch.zeros(1, 1, 0))
@@ -220,6 +231,9 @@ def test_what_cannot_be_a_graph_is_refused_in_a_sentence(
 @pytest.mark.parametrize("cells", [nn.GRU(2, 4, 2, batch_first=True), nn.LSTM(2, 4, bias=False), nn.RNN(2, 4)])
 def test_recurrent_modules_of_others_become_operators(tmp_path: Path, cells: nn.RNNBase) -> None:
     class Recurrent(nn.Module):
+        hidden: Tensor
+        cell: Tensor
+
         def __init__(self) -> None:
             super().__init__()
             self.cells = cells

@@ -93,6 +93,7 @@ def test_a_transposed_convolution_is_that_of_torch_later(stride: int, longer: in
     with torch.no_grad():
         full = F.conv_transpose1d(x, layer.conv.weight, layer.conv.bias, stride, groups=groups)
         missing = max(stride - kernel, 0)  # behind the last kernel torch gives nothing
+        assert layer.conv.bias is not None
         full = torch.cat([full, layer.conv.bias[:, None].expand(1, 6, missing)], dim=2)
     assert_late(layer, x, full[:, :, padding : padding + 48 * stride])
 

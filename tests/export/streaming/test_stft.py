@@ -13,7 +13,7 @@ from export.streaming.stft import ISTFT, STFT, OverlapAdd, periodic
 from tests.export.streaming.stacks import TOLERANCE, measured_delay, offline, streamed
 
 SIZES = [(16, 4), (16, 8), (20, 6), (12, 12), (15, 5)]
-CUTS = ([], [1] * 30, [5, 1, 2, 9])
+CUTS: tuple[list[int], ...] = ([], [1] * 30, [5, 1, 2, 9])
 
 
 def laid(spectrum: Tensor) -> Tensor:

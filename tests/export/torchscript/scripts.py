@@ -6,7 +6,7 @@ They are as small as what they stand for allows; `largest` alone is as large as 
 from __future__ import annotations
 
 import math
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ LATENTS = 4
 
 class CachedConv1d(nn.Module):
     """A convolution that remembers what it needs of its past, for up to 64 voices."""
+
+    pad: Tensor
 
     def __init__(self, inside: int, outside: int, kernel: int, dilation: int = 1, voices: int = 64) -> None:
         super().__init__()
@@ -36,6 +38,8 @@ class CachedConv1d(nn.Module):
 class OwnMemoryConv1d(nn.Module):
     """The same, its cache under another name, one voice, and replaced rather than written into."""
 
+    yesterday: Tensor
+
     def __init__(self, inside: int, outside: int, kernel: int) -> None:
         super().__init__()
         self.size = kernel - 1
@@ -50,6 +54,8 @@ class OwnMemoryConv1d(nn.Module):
 
 class CachedUp(nn.Module):
     """A transposed convolution whose overlap with the next call is kept."""
+
+    cache: Tensor
 
     def __init__(self, inside: int, outside: int, ratio: int) -> None:
         super().__init__()
@@ -67,6 +73,8 @@ class CachedUp(nn.Module):
 
 class CachedDelay(nn.Module):
     """Holds back what must meet a later branch."""
+
+    pad: Tensor
 
     def __init__(self, channels: int, size: int) -> None:
         super().__init__()
@@ -103,6 +111,9 @@ class CentredUnit(nn.Module):
 
 class Filterbank(nn.Module):
     """Synthesis by a cosine-modulated bank: bands in, samples out, every second band turned round first."""
+
+    kernel: Tensor
+    pad: Tensor
 
     def __init__(self, bands: int, taps: int = 8) -> None:
         super().__init__()
@@ -222,6 +233,8 @@ class Noisy(Decodes):
 
 class Knobs(Decodes):
     """Attributes: a number, an exponential, a switch that only scales, one that doesn't, an integer, a tensor."""
+
+    tilt: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -345,6 +358,10 @@ class TwoVoices(Decodes):
 class Variational(nn.Module):
     """As large models are exported: all four methods, principal components, the latents that are left out drawn."""
 
+    latent_pca: Tensor
+    latent_mean: Tensor
+    before: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         full = 6
@@ -433,7 +450,7 @@ class Keeping(Decodes):
         self.up = CachedUp(LATENTS, 1, HOP)
         self.past = [torch.zeros(1, LATENTS, 1), torch.zeros(1, LATENTS, 1)]
         self.held = {"sum": torch.zeros(1, LATENTS, 1)}
-        self.last = torch.jit.Attribute(None, Optional[Tensor])  # noqa: UP045
+        self.last: Any = torch.jit.Attribute(None, Optional[Tensor])  # noqa: UP045
 
     @torch.jit.export
     def decode(self, z: Tensor) -> Tensor:
@@ -453,6 +470,8 @@ class Keeping(Decodes):
 
 class Gated(Decodes):
     """An LSTM, and writing in place by a mask and at every fourth sample; an attribute of four numbers."""
+
+    curve: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -483,6 +502,9 @@ class Gated(Decodes):
 
 class Spectral(Decodes):
     """Frames of a spectrum in polar form, turned, transformed back, and overlapped with the next call's."""
+
+    tail: Tensor
+    window: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -521,6 +543,9 @@ class Drawing(Decodes):
 
 class Hearing(nn.Module):
     """An encoder that listens to spectra, in stereo, and an effect from stereo to mono; it doesn't say its rate."""
+
+    before: Tensor
+    window: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -637,7 +662,7 @@ class Large(Decodes):
 
 def scripted(model: nn.Module) -> torch.jit.ScriptModule:
     """Script a model."""
-    return torch.jit.script(model.eval())  # type: ignore[no-any-return]
+    return torch.jit.script(model.eval())
 
 
 def largest() -> torch.jit.ScriptModule:

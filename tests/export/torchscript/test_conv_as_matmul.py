@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -13,7 +15,7 @@ from export.torchscript.tracing.conv_as_matmul import convs_as_matmul
 
 
 def model(
-    operator: str, inside: int, length: int, weight: np.ndarray, bias: np.ndarray, **attributes: object
+    operator: str, inside: int, length: int, weight: np.ndarray, bias: np.ndarray, **attributes: Any
 ) -> onnx.ModelProto:
     node = helper.make_node(operator, ["x", "w", "b"], ["y"], **attributes)
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, inside, length])]

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -28,7 +29,6 @@ from export.torchscript.script.archive import check_script
 from models.spectral import checkpoint
 from models.spectral.network import SpectralVae, VaeConfig
 from models.training.errors import CheckpointError
-from realtime.decks.client import wait_for
 from realtime.engine.decoder import Decoder
 from realtime.library.conversion import ConversionError, convert
 from tests.eventually import eventually
@@ -283,7 +283,9 @@ WIDE = {"name": "x", "default": 0, "minimum": 0, "maximum": 1, "size": 10**12}
         ),
     ],
 )
-def test_numbers_and_names_that_no_model_has_are_refused(models: dict[str, Path], change: dict, says: str) -> None:
+def test_numbers_and_names_that_no_model_has_are_refused(
+    models: dict[str, Path], change: dict[str, Any], says: str
+) -> None:
     model, card = load(models["level"])
     data = json.loads(to_json(card))
     for key, value in change.items():

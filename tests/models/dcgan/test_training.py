@@ -133,7 +133,12 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(digits: Pat
 
 def test_a_checkpoint_that_contradicts_itself_is_said(digits: Path, tmp_path: Path) -> None:
     data = load_plain(digits / "model.ckpt")
-    for change in ({"picture": [1, 1 << 20]}, {"settings": data["settings"] | {"filters": 9}}, {"weights": {}}):
+    changes: list[dict[str, object]] = [
+        {"picture": [1, 1 << 20]},
+        {"settings": data["settings"] | {"filters": 9}},
+        {"weights": {}},
+    ]
+    for change in changes:
         torch.save(data | change, tmp_path / "model.ckpt")
         with pytest.raises(CheckpointError, match="contradicts itself"):
             checkpoint.load(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -51,7 +52,7 @@ def plucks() -> np.ndarray:
     return struck
 
 
-CONTINUOUS = {
+CONTINUOUS: dict[str, Callable[[], np.ndarray]] = {
     "a tone that wanders": lambda: tone(turns()) + hiss(),
     "noise": hiss,
     "plucked notes": plucks,
@@ -176,11 +177,12 @@ def test_silence_is_refused_in_one_sentence() -> None:
 
 def test_too_few_borders_are_refused_in_one_sentence() -> None:
     few = BORDERS[: stitches.LEAST_BORDERS - 1]
-    for ask in (
+    asks: tuple[Callable[[], object], ...] = (
         lambda: jump_db(hiss(), few),
         lambda: detected([(hiss(), few)], RATE),
         lambda: flux_ratio(hiss(), None, few, RATE),
-    ):
+    )
+    for ask in asks:
         with pytest.raises(StitchError, match=r"^9 borders can be heard, and 10 are needed; take more sound\.$"):
             ask()
     with pytest.raises(StitchError, match="No border"):

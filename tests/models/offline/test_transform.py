@@ -134,7 +134,7 @@ def test_a_model_that_encodes_and_decodes_transforms_too(models: dict[str, Path]
 
 def test_the_bundled_model_follows_pitch_and_loudness(models: dict[str, Path], tmp_path: Path) -> None:
     t = np.arange(2 * RATE) / RATE
-    sound = sum(0.3 / k * np.sin(2 * np.pi * 330 * k * t) for k in range(1, 6)).astype(np.float32)[:, None]
+    sound = np.sum([0.3 / k * np.sin(2 * np.pi * 330 * k * t) for k in range(1, 6)], axis=0).astype(np.float32)[:, None]
     made = through(models["bundled"], sound, tmp_path)[RATE // 2 :, 0]
     spectrum = np.abs(np.fft.rfft(made * np.hanning(len(made))))
     hz = np.fft.rfftfreq(len(made), 1 / RATE)[spectrum.argmax()]

@@ -96,7 +96,7 @@ def changing(store: FrameStore, **how: float) -> SegmentSampler:
     length = span(4, how.get("stretch", 1.0))
     return SegmentSampler(
         segment_starts(store, length), segments=200, length=4, latent=3, warp_semitones=1.2, seed=0, bins=1025, **how
-    )  # type: ignore[arg-type]
+    )
 
 
 def test_what_is_asked_for_changes_nothing_of_the_rest(store: FrameStore) -> None:

@@ -26,7 +26,7 @@ def every_level(likelihood: Discretised) -> torch.Tensor:
 def test_the_probabilities_of_one_and_zero_sum_to_one() -> None:
     odds = torch.linspace(-40, 40, 81)[None]
     both = [Bernoulli().log_prob(torch.full_like(odds, x), odds).exp() for x in (0.0, 1.0)]
-    assert torch.allclose(sum(both), torch.ones_like(odds), atol=1e-6)
+    assert torch.allclose(torch.stack(both).sum(dim=0), torch.ones_like(odds), atol=1e-6)
     assert torch.allclose(both[1], torch.sigmoid(odds), atol=1e-6)
 
 

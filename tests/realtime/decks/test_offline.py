@@ -42,7 +42,7 @@ def offline(model: Path, knobs: dict[str, float], channels: int | None = None) -
         engine.apply(engine.table[address].index, value)
     engine.settle()
     stage = Offline(engine, channels)
-    parts = []
+    parts: list[np.ndarray] = []
     while sum(map(len, parts)) < SECONDS * RATE:
         parts.append(stage.next())
     return np.concatenate(parts)[: round(SECONDS * RATE)]

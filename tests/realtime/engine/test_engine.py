@@ -61,7 +61,7 @@ def test_the_same_seed_and_events_give_the_same_samples(models: dict[str, Path])
         first = play(engine, 30)
         engine.apply(engine.table["/latent/2"].index, -1.0)
         heard.append(np.concatenate([first, play(engine, 30)], axis=1))
-    np.testing.assert_array_equal(*heard)
+    np.testing.assert_array_equal(heard[0], heard[1])
     assert np.abs(heard[0]).max() > 1e-3
 
 
@@ -78,7 +78,7 @@ def test_a_model_that_gives_nan_is_silent_and_recovers(models: dict[str, Path]) 
     engine.apply(engine.table["/latent/1"].index, 4.0)
     before = play(engine, 4)
     step = engine.decoder.step
-    engine.decoder.step = lambda latent, controls: np.full_like(step(latent, controls), np.nan)  # type: ignore[method-assign]
+    engine.decoder.step = lambda given, controls: np.full_like(step(given, controls), np.nan)  # type: ignore[method-assign]
     broken = play(engine, 4)
     engine.decoder.step = step  # type: ignore[method-assign]
     after = play(engine, 4)
@@ -153,14 +153,14 @@ def test_bytes_that_are_no_state_are_refused_in_one_sentence() -> None:
 
 def test_the_dry_path_is_delayed_to_match_the_model(models: dict[str, Path]) -> None:
     engine = still(Engine(models["echo"], 48_000, inputs=2))
-    for address, value in (("/smoothing", 0), ("/input/amount", 1), ("/input/mix", 0)):
+    for address, value in (("/smoothing", 0.0), ("/input/amount", 1.0), ("/input/mix", 0.0)):
         engine.apply(engine.table[address].index, value)
     given = np.zeros((2, 128 * 20), np.float32)
     given[:, 700:900] = 0.5
     out = {}
     for mix in (0.0, 1.0):
         engine = still(Engine(models["echo"], 48_000, inputs=2))
-        for address, value in (("/smoothing", 0), ("/input/amount", 1), ("/input/mix", mix)):
+        for address, value in (("/smoothing", 0.0), ("/input/amount", 1.0), ("/input/mix", mix)):
             engine.apply(engine.table[address].index, value)
         hops = [engine.next(given[:, n * 128 : (n + 1) * 128]) for n in range(20)]
         out[mix] = np.concatenate(hops, axis=1)[0]

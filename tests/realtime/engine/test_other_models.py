@@ -83,7 +83,12 @@ def rendered(path: Path, stack: Chain, rate: int) -> np.ndarray:
     engine = Engine(path, STAGE_RATE, seed=SEED)
     engine.settle()
     latents, step = [], engine.decoder.step
-    engine.decoder.step = lambda latent, controls: latents.append(latent.copy()) or step(latent, controls)  # type: ignore[method-assign]
+
+    def noting(given: np.ndarray, controls: np.ndarray) -> np.ndarray:
+        latents.append(given.copy())
+        return step(given, controls)
+
+    engine.decoder.step = noting  # type: ignore[method-assign]
     for _ in range(round((SECONDS + 1.0) * rate / HOP)):
         engine.next()
     whole_input = torch.from_numpy(np.stack(latents, axis=1)[None]).float()  # [1, LATENTS, frames]

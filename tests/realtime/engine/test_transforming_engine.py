@@ -53,7 +53,8 @@ def test_live_input_lags_by_the_stated_delay(models: dict[str, Path]) -> None:
 @pytest.mark.parametrize("rate", [44_100, 48_000, 88_200, 96_000])
 def test_dry_and_wet_are_aligned_to_the_sample_at_any_rate(models: dict[str, Path], rate: int) -> None:
     t = np.arange(2 * rate) / rate
-    sound = sum(np.sin(2 * np.pi * f * t + f) for f in (100.0, 1000.0, 6000.0, 15_000.0))[None].astype(np.float32) / 10
+    sines = np.stack([np.sin(2 * np.pi * f * t + f) for f in (100.0, 1000.0, 6000.0, 15_000.0)])
+    sound = sines.sum(axis=0, keepdims=True).astype(np.float32) / 10
     out = {}
     for mix in (0.0, 1.0):
         engine = Engine(models["passing"], rate, inputs=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -46,7 +47,8 @@ def test_a_full_ring_refuses_audio_and_keeps_its_own() -> None:
 
 def test_events_cross_threads_whole_and_in_order() -> None:
     indices, events = np.zeros(INDEX_WORDS, np.int64), np.zeros(64, EVENT)
-    total, got, into = 20_000, [], np.zeros(64, EVENT)
+    got: list[Any] = []
+    total, into = 20_000, np.zeros(64, EVENT)
 
     def write() -> None:
         for n in range(total):

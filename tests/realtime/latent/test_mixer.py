@@ -132,7 +132,7 @@ def test_a_jump_leaves_nothing_to_glide() -> None:
     turned = knobs(xy_amount=1.0, smoothing=1000.0, walk_radius=1.0)
     latents.jump(turned)
     latents.next(turned)
-    assert_allclose(latents.scores, [2, 1, -1] * (np.array([1, 2, 3]) + LatentMap(OWN).at(0.5, 0.5)) + 0.5)
+    assert_allclose(latents.scores, np.array([2, 1, -1]) * (np.array([1, 2, 3]) + LatentMap(OWN).at(0.5, 0.5)) + 0.5)
 
 
 BOOLS = st.sampled_from([0.0, 1.0])

@@ -19,7 +19,7 @@ SPEEDS = st.lists(st.floats(0, 20), min_size=1, max_size=30)
 def test_a_walk_is_the_same_for_the_same_seed_and_moves_gently(seed: int) -> None:
     walks = [Walk(3, 200.0, seed) for _ in range(2)]
     paths = [np.array([walk.next(0.5, 1.0) for _ in range(2000)]) for walk in walks]
-    np.testing.assert_array_equal(*paths)
+    np.testing.assert_array_equal(paths[0], paths[1])
     np.testing.assert_array_equal(paths[0][0], 0.0)
     assert np.abs(np.diff(paths[0], axis=0)).max() < 0.05
     assert paths[0].std() > 0.1

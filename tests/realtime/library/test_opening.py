@@ -195,11 +195,11 @@ def test_a_killed_start_ends_its_conversion(tmp_path: Path) -> None:
 
     source = hostile.good(tmp_path / "model.ts")
     player = subprocess.Popen([sys.executable, "-c", OPEN, str(source)], cwd=ROOT)
-    eventually(lambda: psutil.Process(player.pid).children(), 30)
+    eventually(lambda: psutil.Process(player.pid).children())
     assert any(opening.converted_folder().glob(f"{SCRATCH}*"))
     player.kill()
     player.wait()
-    eventually(lambda: not any(opening.converted_folder().glob(f"{SCRATCH}*")), 30)
+    eventually(lambda: not any(opening.converted_folder().glob(f"{SCRATCH}*")))
     assert {path.name for path in opening.converted_folder().iterdir()} <= {opening.LOCK}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mido
 import pytest
 from hypothesis import given
@@ -53,7 +55,7 @@ def test_any_cut_of_the_bytes_gives_the_messages_that_were_sent(sent: list[mido.
     stream = b"".join(bytes(one.bin()) for one in sent)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=10)))
     parser = Parser()
-    got = []
+    got: list[Any] = []
     for first, last in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         got += parser.feed(stream[first:last])
     assert got == [one for one in map(as_mido, sent) if one is not None]

@@ -171,8 +171,14 @@ def test_others_find_our_own_port(jack: JackServer, playing: Playing) -> None:
         eventually(lambda: stage.get("/level") == 1.0)
         midi.panic()
         expected = {bytes((0xB0 | k, number, 0)).hex() for k in range(16) for number in (120, 123)}
-        heard: set[str] = set()
-        eventually(lambda: heard.update(one.split()[1] for one in device.got()) or expected <= heard)
+        heard: list[str] = []
+        eventually(lambda: expected <= {one.split()[1] for one in hears(device, heard)})
+
+
+def hears(device: Device, heard: list[str]) -> list[str]:
+    """Add what a device has got since, and give all of it."""
+    heard.extend(device.got())
+    return heard
 
 
 def test_a_controller_is_told_what_moves_otherwise_and_never_what_it_sent(jack: JackServer, playing: Playing) -> None:
@@ -182,16 +188,16 @@ def test_a_controller_is_told_what_moves_otherwise_and_never_what_it_sent(jack: 
         assert connected(midi, "Motors")
         eventually(lambda: midi.ports.outputs)
         heard: list[str] = []
-        eventually(lambda: heard.extend(device.got()) or {"got b01500", "got 903c00"} <= set(heard))  # to begin with
+        eventually(lambda: {"got b01500", "got 903c00"} <= set(hears(device, heard)))  # to begin with
         heard.clear()
         stage.values["/level"] = 100 / 127
-        eventually(lambda: heard.extend(device.got()) or "got b01564" in heard)
+        eventually(lambda: "got b01564" in hears(device, heard))
         heard.clear()
         device.send(b"\xb0\x15\x20", b"\x90\x3c\x7f")
-        eventually(lambda: heard.extend(device.got()) or "got 903c7f" in heard)  # its lamp
+        eventually(lambda: "got 903c7f" in hears(device, heard))  # its lamp
         assert stage.get("/level") == 32 / 127
         stage.values["/level"] = 1.0
-        eventually(lambda: heard.extend(device.got()) or "got b0157f" in heard)
+        eventually(lambda: "got b0157f" in hears(device, heard))
         assert "got b01520" not in heard
 
 
@@ -227,7 +233,12 @@ def test_the_process_that_owns_the_ports_may_be_killed_and_ends_with_us(jack: Ja
         eventually(lambda: midi._ports._process is not owner)
         eventually(lambda: not midi.ports.backend or midi._ports.restarts)
         assert connected(midi, "Faders")
-        eventually(lambda: device.send(b"\xb0\x15\x7f") or stage.get("/level") == 1.0)
+
+        def level_after_a_message() -> float:
+            device.send(b"\xb0\x15\x7f")
+            return stage.get("/level")
+
+        eventually(lambda: level_after_a_message() == 1.0)
         last = midi._ports._process
         midi.close()
         assert last is not None

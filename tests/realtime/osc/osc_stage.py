@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from pythonosc.osc_message_builder import OscMessageBuilder
 
@@ -25,7 +26,7 @@ ROWS = [
 ]
 
 
-def table(rows: list = ROWS) -> dict[str, Parameter]:
+def table(rows: Sequence[tuple[str, Any, float, float, float, str]] = ROWS) -> dict[str, Parameter]:
     """Make rows; those of a deck don't know which deck that is: `/a/walk/speed` has the row of `/walk/speed`."""
     return {
         address: Parameter(
@@ -101,7 +102,7 @@ class Controller:
         """Give the messages of the next packet."""
         return [(address, params) for (address, params), _ in messages(self.socket.recv(65_536))]
 
-    def wait_for(self, address: str, *, until=lambda *_: True) -> tuple[object, ...]:
+    def wait_for(self, address: str, *, until: Callable[..., bool] = lambda *_: True) -> tuple[object, ...]:
         """Give the arguments of the next message with an address, those before it forgotten."""
         while True:
             for received, arguments in self.receive():
@@ -122,7 +123,7 @@ class Controller:
         self.socket.close()
 
 
-def message(address: str, *arguments: object, types: str | None = None) -> bytes:
+def message(address: str, *arguments: Any, types: str | None = None) -> bytes:
     """Build a message as python-osc does."""
     builder = OscMessageBuilder(address)
     for k, argument in enumerate(arguments):

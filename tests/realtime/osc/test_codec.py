@@ -106,12 +106,12 @@ numbers = st.one_of(
 
 
 @given(values=st.lists(numbers, max_size=10))
-def test_what_is_written_is_read_again(values: list) -> None:
+def test_what_is_written_is_read_again(values: list[object]) -> None:
     assert read_message(write_message("/some/where", values)).params == tuple(values)
 
 
 @given(values=st.lists(numbers, max_size=10))
-def test_python_osc_reads_what_is_written(values: list) -> None:
+def test_python_osc_reads_what_is_written(values: list[object]) -> None:
     assert OscMessage(write_message("/some/where", values)).params == values
 
 

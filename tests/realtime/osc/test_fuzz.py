@@ -12,6 +12,7 @@ import random
 import struct
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -195,7 +196,7 @@ def listening() -> Iterator[tuple[ValueStage, UdpServer, Controller]]:
     server.close()
 
 
-def test_the_next_good_packet_is_served_over_a_real_socket(listening) -> None:
+def test_the_next_good_packet_is_served_over_a_real_socket(listening: Any) -> None:
     stage, server, controller = listening
     rng = random.Random(SEED + 2)
     harmless = (b"/get", b"/ping", b"/subscribe", b"/unsubscribe")  # nothing is to be sent to ports of others

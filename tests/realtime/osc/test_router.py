@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from realtime.osc import feedback
 from realtime.osc.codec import write_message
 from realtime.osc.feedback import MAX_BUNDLE, MAX_SUBSCRIPTIONS, Feedback
 from realtime.osc.router import Router
-from realtime.osc.udp import UdpServer
+from realtime.osc.udp import Counts, UdpServer
 from tests.eventually import eventually
 from tests.realtime.osc.osc_stage import ROWS, Controller, ValueStage, bundle, message, table
 
@@ -25,7 +26,7 @@ class Played:
         self.stage = ValueStage()
         self.readings: dict[str, list[float]] = {"/meter/peak": [0.5, 0.25], "/load": [0.1]}
         self.feedback = Feedback(self.stage, lambda: self.readings, lapse_s=lapse_s)
-        self.commanded: list[tuple] = []
+        self.commanded: list[tuple[Any, ...]] = []
         commands = {"/model/load": lambda *given: self.commanded.append(given)}
         route = Router(self.stage, lambda: self.readings, self.feedback, commands).handle
         self.server = UdpServer("127.0.0.1", 0, route)
@@ -34,7 +35,7 @@ class Played:
         self.controller = Controller(self.server.port)
 
     @property
-    def counts(self):
+    def counts(self) -> Counts:
         return self.server.counts
 
     def settle(self) -> None:
@@ -190,7 +191,7 @@ def test_simultaneous_changes_come_in_one_bundle_at_the_requested_rate(played: P
         played.controller.send("/latent/1", k / 100)
         played.controller.send("/latent/2", k / 200)
     packets = 0
-    last: dict[str, float] = {}
+    last: dict[str, object] = {}
     while last != {"/latent/1": pytest.approx(1.99), "/latent/2": pytest.approx(0.995)}:
         last |= {address: arguments[0] for address, arguments in played.controller.receive()}
         packets += 1
@@ -208,7 +209,7 @@ def test_meters_and_load_come_with_the_rest(played: Played) -> None:
 
 def test_a_subscription_without_arguments_covers_everything_with_ints_for_switches(played: Played) -> None:
     played.controller.send("/subscribe")
-    values: dict[str, tuple] = {}
+    values: dict[str, tuple[object, ...]] = {}
     while "/load" not in values:
         values |= dict(played.controller.receive())
     assert values["/subscribed"] == ("/", 20.0, 60.0)

@@ -7,6 +7,7 @@ import itertools
 import socket
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -60,8 +61,8 @@ def connected() -> Iterator[Connected]:
     made.close()
 
 
-def answers(client: socket.socket, framing: Framing, count: int) -> list:
-    received: list = []
+def answers(client: socket.socket, framing: Framing, count: int) -> list[Any]:
+    received: list[Any] = []
     while len(received) < count:
         data = client.recv(65_536)
         assert data, "the connection was closed"

@@ -6,7 +6,8 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,13 +22,13 @@ class Listener:
     """A server that keeps the messages it receives."""
 
     def __init__(self) -> None:
-        self.received: list[tuple[str, list, float]] = []
+        self.received: list[tuple[str, list[Any], float]] = []
         self.arrived = threading.Condition()
         self.server = OscServer("127.0.0.1", 0, self.handle)
         self.server.start()
         self.sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
-    def handle(self, address: str, arguments, when: float) -> None:
+    def handle(self, address: str, arguments: Sequence[object], when: float) -> None:
         if address == "/unknown":
             raise UnknownAddressError(address)
         if address == "/fails":
@@ -39,7 +40,7 @@ class Listener:
     def send(self, data: bytes) -> None:
         self.sender.sendto(data, ("127.0.0.1", self.server.port))
 
-    def wait(self, count: int) -> list[tuple[str, list, float]]:
+    def wait(self, count: int) -> list[tuple[str, list[Any], float]]:
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.received) >= count, 5), (
                 f"{len(self.received)} of {count} arrived"
@@ -55,7 +56,7 @@ def listener() -> Iterator[Listener]:
     made.sender.close()
 
 
-def message(address: str, *arguments, types: str | None = None) -> bytes:
+def message(address: str, *arguments: Any, types: str | None = None) -> bytes:
     builder = OscMessageBuilder(address)
     for k, argument in enumerate(arguments):
         builder.add_arg(argument, types[k] if types else None)
@@ -81,14 +82,14 @@ def test_messages_arrive_in_order(listener: Listener) -> None:
     ("value", "kind", "result"),
     [(3, "i", 3.0), (2**40, "h", 2.0**40), (0.5, "f", 0.5), (0.1, "d", 0.1), (True, "T", 1.0), (False, "F", 0.0)],
 )
-def test_every_numeric_type_becomes_a_number(listener: Listener, value, kind: str, result: float) -> None:
+def test_every_numeric_type_becomes_a_number(listener: Listener, value: float, kind: str, result: float) -> None:
     listener.send(message("/x", value, types=kind))
     _, arguments, _ = listener.wait(1)[0]
     assert number(arguments[0], "/x") == pytest.approx(result)
 
 
 @pytest.mark.parametrize("value", ["1", None, b"1", [1.0], float("nan"), float("inf"), -float("inf")])
-def test_what_is_no_finite_number_is_refused(value) -> None:
+def test_what_is_no_finite_number_is_refused(value: object) -> None:
     with pytest.raises(BadPacketError, match="/x takes numbers"):
         number(value, "/x")
 

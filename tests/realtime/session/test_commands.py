@@ -8,6 +8,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -31,7 +32,7 @@ class Controller:
         self.socket.bind(("127.0.0.1", 0))
         self.socket.settimeout(5)
 
-    def send(self, address: str, *values: object) -> None:
+    def send(self, address: str, *values: Any) -> None:
         builder = OscMessageBuilder(address)
         for value in values:
             builder.add_arg(value)

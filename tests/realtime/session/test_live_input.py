@@ -124,8 +124,8 @@ def test_on_jack_the_latency_shown_is_that_from_port_to_port(
         Session(models["echo"], input_device="", inputs=[1]) as session,
         JackClient(server, "source", NOISE) as source,
     ):
-        for address, value in ({"/ahead": 8192.0, "/ahead/lock": 1.0, "/input/mix": 0.0} | STILL).items():
-            session.set(address, value)
+        for address, knob in ({"/ahead": 8192.0, "/ahead/lock": 1.0, "/input/mix": 0.0} | STILL).items():
+            session.set(address, knob)
         server.connect("source:out_1", "PortAudio:in_0")
         server.connect("PortAudio:out_0", "sink:in_1")
         eventually(lambda: session.segment["input_meters"][0]["peak"] > 0.1)

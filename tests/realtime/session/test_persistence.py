@@ -22,7 +22,8 @@ from realtime.session.session_file.model_search import sha256
 from realtime.snapshots.rules import Rule
 from tests import reference
 from tests.eventually import eventually
-from tests.realtime.session.test_recall import done, played, values
+from tests.realtime.session.test_recall import done, values
+from tests.realtime.sessions import played_latents as played
 from tests.realtime.test_cli import Playing, glitch_live
 
 STOOD = {

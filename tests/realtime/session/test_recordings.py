@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,11 +74,12 @@ def test_a_recording_under_a_name_stays_in_its_folder(models: dict[str, Path], t
     with Session(models["tone"], device="null", takes=takes, osc=("127.0.0.1", 0)) as session:
         assert session.osc is not None
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            to = ("127.0.0.1", session.osc.port)
 
             def ask(name: str) -> None:
                 builder = OscMessageBuilder("/record/as")
                 builder.add_arg(name)
-                sender.sendto(builder.build().dgram, ("127.0.0.1", session.osc.port))
+                sender.sendto(builder.build().dgram, to)
 
             bad = ["../out", "/tmp/out", "a/b", "..", "", "con", "x.mp3", "\x00"]
             for name in bad:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -50,13 +51,14 @@ def test_a_latent_set_from_python_sounds(models: dict[str, Path]) -> None:
 def test_latents_sent_over_osc_sound_one_by_one_and_as_a_list(models: dict[str, Path]) -> None:
     with quiet(models["level"], osc=("127.0.0.1", 0)) as session:
         assert session.osc is not None
+        to = ("127.0.0.1", session.osc.port)
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
-        def send(address: str, *values) -> None:
+        def send(address: str, *values: Any) -> None:
             builder = OscMessageBuilder(address)
             for value in values:
                 builder.add_arg(value)
-            sender.sendto(builder.build().dgram, ("127.0.0.1", session.osc.port))
+            sender.sendto(builder.build().dgram, to)
 
         send("/latent/1", 3)  # Max sends whole numbers as such
         eventually(lambda: session.latents[0] == 3.0)
@@ -277,6 +279,7 @@ def test_a_recording_never_writes_over_another(tmp_path: Path, models: dict[str,
     for _ in range(3):
         with quiet(models["level"], record=tmp_path / "take.wav", seconds=0.2) as session:
             eventually(lambda: not session.playing)
+            assert session.recorder is not None
             names.append(session.recorder.path.name)
     assert names == ["take.wav", "take-2.wav", "take-3.wav"]
 

@@ -73,10 +73,6 @@ def read(path: Path) -> np.ndarray:
     return audio
 
 
-def eventually(condition, timeout_s: float = 60.0) -> None:
-    assert wait_for(condition, timeout_s), "it never came to be"
-
-
 # Contents
 
 

@@ -48,4 +48,4 @@ def test_the_inverse_has_nearly_the_same_bands() -> None:
 @pytest.mark.parametrize("wrong", [{"bands": 0}, {"low_hz": 500.0, "high_hz": 400.0}, {"high_hz": 30_000.0}])
 def test_bands_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ContractError, match="24000"):
-        mel_weights(RATE, 2048, **{"bands": 20, **wrong})
+        mel_weights(RATE, 2048, **{"bands": 20, **wrong})  # type: ignore[arg-type]

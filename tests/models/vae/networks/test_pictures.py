@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -44,11 +46,12 @@ def test_every_pixel_is_heard_and_drawn() -> None:
 
 
 def test_a_picture_that_cannot_be_halved_as_often_is_refused() -> None:
-    for build in (
+    builds: tuple[Callable[[], object], ...] = (
         lambda: picture_encoder((1, 28, 28), 4, (8, 8, 8)),
         lambda: picture_decoder(4, (1, 8, 10), (8, 8)),
         lambda: picture_encoder((1, 8, 8), 4, ()),
-    ):
+    )
+    for build in builds:
         with pytest.raises(NetworkError, match="cannot be halved"):
             build()
 

@@ -133,7 +133,7 @@ def test_the_tree_follows_a_model_that_is_loaded(described: Described) -> None:
 
 
 async def packets(websocket: ClientConnection, count: int) -> list[tuple[str, tuple[object, ...]]]:
-    received = []
+    received: list[Any] = []
     while len(received) < count:
         data = await asyncio.wait_for(websocket.recv(), 5)
         assert isinstance(data, bytes), data
@@ -349,7 +349,7 @@ def test_a_listener_that_never_reads_holds_up_nobody(described: Described) -> No
                 for n in range(1, 13):
                     described.stage.set(f"/latent/{n}", k / 10)
                 await asyncio.sleep(0.01)
-            latest: dict[str, tuple[float, ...]] = {}
+            latest: dict[str, tuple[object, ...]] = {}
             while latest.get("/latent/12") != pytest.approx((3.9,)):
                 latest |= dict(await packets(reader, 1))
             assert [latest[f"/latent/{n}"] for n in range(1, 13)] == [pytest.approx((3.9,))] * 12
@@ -437,6 +437,7 @@ def test_a_client_from_pypi_reads_values_and_sets_them(described: Described) -> 
         "/a/walk/radius": [0.25],
     }
     with SimpleUDPClient(info.osc_ip, info.osc_port) as sender:
+        assert isinstance(sender, SimpleUDPClient)
         sender.send_message("/a/walk/speed", 5.0)
     described.stage.wait(1)
     assert client.query_node("/a/walk/speed").value == [5.0]
@@ -473,7 +474,7 @@ def npm_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("node")
     patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=1000"]
     quiet = ["--no-audit", "--no-fund", "--ignore-scripts"]
-    arguments = ["npm", "install", *quiet, *patience, "--prefix", folder, NPM_CLIENT]
+    arguments: list[str | Path] = ["npm", "install", *quiet, *patience, "--prefix", folder, NPM_CLIENT]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
     if done.returncode:
         pytest.skip(f"npm cannot install {NPM_CLIENT}: {done.stderr[-200:]}")
