@@ -62,7 +62,7 @@ def test_a_preset_holds_where_neither_file_nor_command_line_says_otherwise(tmp_p
 
 
 def test_minutes_are_not_cut_short_by_steps_that_nobody_asked_for(tmp_path: Path) -> None:
-    assert config.read(None, preset="fast", max_minutes=600.0).max_steps == config.MOST_STEPS
+    assert config.read(None, preset="fast", max_minutes=600.0).max_steps == config.MAX_STEPS
     assert config.read(None, max_minutes=600.0, max_steps=9).max_steps == 9
     (tmp_path / "a.toml").write_text("max_steps = 8")
     assert config.read(tmp_path / "a.toml", max_minutes=600.0).max_steps == 8

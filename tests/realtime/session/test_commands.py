@@ -60,7 +60,7 @@ def test_models_are_listed_and_loaded_by_name(shelf: Path) -> None:
         controller.send("/model/load", "tone")
         eventually(lambda: session.card.name == "tone")
         controller.send("/b/model/load", "level")
-        eventually(lambda: session.parts.rack.players["b"].card is not None, 20)
+        eventually(lambda: session.parts.rack.players["b"].card is not None)
         controller.send("/model/load", "broken")
         eventually(lambda: any("broken cannot be played" in note for note in session.notes))
         controller.send("/model/load", "../../etc/passwd")

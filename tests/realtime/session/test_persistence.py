@@ -180,7 +180,7 @@ def test_a_deck_that_has_not_come_yet_stays_in_the_file(opened: Open, shelf: Pat
     assert read(show).decks["b"] == before
     (shelf.parent / "away.onnx").rename(shelf / "wide.onnx")
     with opened() as session:
-        eventually(lambda: session.parts.rack.players["b"].process is not None, 30)
+        eventually(lambda: session.parts.rack.players["b"].process is not None)
         eventually(lambda: played(session, "b")[0] == -1.5)
 
 

@@ -166,7 +166,7 @@ def test_a_device_that_dies_and_returns_is_rendered_to_the_same_samples(shelf: P
         wait(session, 0.3)
         device = session.parts.output.pid
         os.kill(device, signal.SIGKILL)
-        eventually(lambda: session.parts.output.pid != device, 20)
+        eventually(lambda: session.parts.output.pid != device)
         wait(session, 0.4)
 
     assert play(shelf, tmp_path, perform, "bundled") == 0.0
