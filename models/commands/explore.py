@@ -42,11 +42,11 @@ def command(
         raise GlitchError("Both --seconds and --minutes say how long; give one of them.")
     if picture is not None and no_picture:
         raise GlitchError("--picture says where a picture goes, and --no-picture that there is none; give one of them.")
-    from models.offline.explore import Wish, explore
+    from models.offline.explore import ExploreSettings, explore
     from models.offline.knobs import named
 
     drawn = None if no_picture else picture or out.with_suffix(".png")
-    wish = Wish(
+    settings = ExploreSettings(
         way=way,  # type: ignore[arg-type]  # checked where it is gone
         sounds=tuple(sound or ()),
         seconds=60.0 * minutes if minutes is not None else seconds,
@@ -58,7 +58,7 @@ def command(
     )
     began = time.monotonic()
     with progress("exploring") as on_share:
-        made = explore(model, out, wish, picture=drawn, on_share=lambda share: on_share(round(1000 * share), 1000))
+        made = explore(model, out, settings, picture=drawn, on_share=lambda share: on_share(round(1000 * share), 1000))
     speedup = made.seconds / (time.monotonic() - began)
     shown = "" if drawn is None else f", {drawn}"
     print(f"{out}{shown}: {made.seconds:.1f} s of sound at {made.rate} Hz, {speedup:.1f} times as fast as it plays.")

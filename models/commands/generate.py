@@ -26,10 +26,10 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
     """Let a model wander by itself for any time: the sound that the stage plays with the same seed and knobs."""
-    from models.offline.generate import Wish, generate
+    from models.offline.generate import GenerateSettings, generate
     from models.offline.knobs import named
 
-    wish = Wish(
+    settings = GenerateSettings(
         minutes=minutes,
         walk=walk,
         speed=speed,
@@ -41,7 +41,7 @@ def command(
     )
     began = time.monotonic()
     with progress("generating") as on_share:
-        made = generate(model, out, wish, on_share=lambda share: on_share(round(1000 * share), 1000))
+        made = generate(model, out, settings, on_share=lambda share: on_share(round(1000 * share), 1000))
     times = made.seconds / (time.monotonic() - began)
     print(f"{out}: {made.seconds:.1f} s of sound at {made.rate} Hz, {times:.1f} times as fast as it plays.")
     if made.nonfinite:

@@ -24,12 +24,12 @@ def command(
 ) -> None:
     """Let a sound go through a model: the same length, rate and channels, every sample where it was."""
     from models.offline.knobs import named
-    from models.offline.transform import Wish, transform
+    from models.offline.transform import TransformSettings, transform
 
-    wish = Wish(mix=mix, seed=seed, controls=named(controls), force=force)
+    settings = TransformSettings(mix=mix, seed=seed, controls=named(controls), force=force)
     began = time.monotonic()
     with progress("transforming") as on_share:
-        made = transform(model, sound, out, wish, on_share=lambda share: on_share(round(1000 * share), 1000))
+        made = transform(model, sound, out, settings, on_share=lambda share: on_share(round(1000 * share), 1000))
     speed = made.seconds / (time.monotonic() - began)
     if not made.seconds:
         print(f"{out}: empty, as {sound} is.")

@@ -23,7 +23,7 @@ from models.dsp import metrics
 from models.evaluation import latent_probe as probe
 from models.evaluation.ceilings import ceilings
 from models.evaluation.latent_probe import Dimension, Usage
-from models.inference.control_tracks import told
+from models.inference import control_tracks
 from models.inference.roundtrip import EvaluateError, Floats, RoundTrip
 
 __all__ = ["EvaluateError", "Report", "RoundTrip", "Row", "evaluate"]
@@ -180,7 +180,7 @@ def evaluate(
         audio, silence = _after_silence(audio, roundtrip)
         latents = roundtrip.latents(audio, 1 + len(audio) // roundtrip.hop)
         usage.add(audio, latents, roundtrip.hop)
-        made = roundtrip.play(latents, told(audio, roundtrip.card, sound.pitch), len(audio))
+        made = roundtrip.play(latents, control_tracks.measure(audio, roundtrip.card, sound.pitch), len(audio))
         figures.append(_figures(roundtrip, audio, made, silence, sound))
         for name, again in ways.items():
             beside[name].append(_figures(roundtrip, audio, again(audio, sound.pitch), silence, sound))

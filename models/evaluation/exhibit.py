@@ -19,7 +19,7 @@ from models.evaluation import latent_probe as probe
 from models.evaluation.ceilings import true_magnitudes
 from models.evaluation.evaluate import Report
 from models.inference.roundtrip import Floats, RoundTrip
-from models.offline.explore import Wish, explore
+from models.offline.explore import ExploreSettings, explore
 from models.report import plots as pictures
 from models.report.gallery import Page
 from models.report.long_spectrogram import Strip, drawn
@@ -145,8 +145,8 @@ def _ways(page: Page, model: Path, roundtrip: RoundTrip, sounds: Manifest, folde
     pair = different(chosen(sounds, SOUNDS))
     if pair is not None:
         paths = tuple(sounds.path_of(sound) for sound in pair)
-        wish = Wish("spherical", sounds=paths, seconds=MORPH_S)
-        explore(model, folder / "morph.wav", wish, picture=folder / "morph.png")
+        settings = ExploreSettings("spherical", sounds=paths, seconds=MORPH_S)
+        explore(model, folder / "morph.wav", settings, picture=folder / "morph.png")
         page.picture("morph.png", f"from {pair[0].label} to {pair[1].label}")
         players.append(("morph", "morph.wav"))
     told = next((c for c in roundtrip.decode.controls if c.name == "pitch" and c.per_frame), None)
@@ -155,7 +155,7 @@ def _ways(page: Page, model: Path, roundtrip: RoundTrip, sounds: Manifest, folde
         pictures.sounds(folder / "glide.png", [("", [("glide", drawn(audio, rate))])])
         page.picture("glide.png", f"a glide over {GLIDE_SEMITONES:g} semitones")
         players.append(("glide", _write(folder / "glide.wav", audio, rate)))
-    explore(model, folder / "walk.wav", Wish(seconds=WALK_S, speed=0.5), picture=folder / "walk.png")
+    explore(model, folder / "walk.wav", ExploreSettings(seconds=WALK_S, speed=0.5), picture=folder / "walk.png")
     page.picture("walk.png", "a linear walk")
     players.append(("walk", "walk.wav"))
     page.sounds([("", players)])

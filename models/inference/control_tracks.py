@@ -1,7 +1,6 @@
-"""What a sound tells a model beside its latent: pitch and loudness, frame by frame, for the controls of these names.
+"""Control tracks: pitch and loudness of a sound, frame by frame, for the model's controls of these names.
 
-Frame k is centred at sample k * hop of the sound. Long sounds are followed in segments that overlap, so that memory
-stays the same however long they are.
+Frame k is centred on sample k * hop. Long sounds are measured in overlapping segments, in constant memory.
 """
 
 from __future__ import annotations
@@ -24,38 +23,49 @@ FOLLOWED = ("pitch", "loudness")
 SEGMENT_S, MARGIN_S = 4.0, 0.25
 SHORT_WINDOW_S, LONG_WINDOW_S = 512 / 48_000, 1024 / 48_000
 LOW_NOTE = 54.2
-"""Notes below 185 Hz are measured with the longer window: it holds two of their periods."""
+"""MIDI note below which (185 Hz) loudness uses the longer window, which holds two periods."""
 
-Told = dict[str, NDArray[np.float32]]
+ControlTracks = dict[str, NDArray[np.float32]]
 
 
 def followed(card: Card) -> tuple[str, ...]:
-    """Name the controls of `decode` that can be taken from a sound."""
+    """Return the names of the controls of `decode` that can be measured on a sound."""
     names = {control.name for control in card.method("decode").controls if control.per_frame}
     return tuple(name for name in FOLLOWED if name in names)
 
 
-def told(audio: Audio, card: Card, note: float | None = None) -> Told:
-    """Follow a whole sound: values [shape=(1 + samples // hop,)] by the name of the control.
+def measure(audio: Audio, card: Card, note: float | None = None) -> ControlTracks:
+    """Measure a whole sound.
 
     Parameters
     ----------
     audio : np.ndarray [shape=(samples,)]
         Mono, at the model's rate.
     card
-        Of the model.
+        Card of the model.
     note
-        Its pitch as a MIDI note number where it is known; refined on the sound. Else it is estimated.
+        Pitch as a MIDI note number, if known, to be refined on the sound. Default: estimated.
+
+    Returns
+    -------
+    tracks : dict of np.ndarray [shape=(1 + samples // hop,)]
+        Values by the name of the control: MIDI note numbers, dBFS.
     """
     parts = list(follow([audio], card, note))
     return {name: np.concatenate([part[name] for part in parts]) for name in followed(card)}
 
 
-def follow(portions: Iterable[Audio], card: Card, note: float | None = None) -> Iterator[Told]:
-    """Follow a sound that comes in portions, and give its frames segment by segment; see `told`."""
+def follow(portions: Iterable[Audio], card: Card, note: float | None = None) -> Iterator[ControlTracks]:
+    """Measure a sound in portions of any length.
+
+    Yields
+    ------
+    tracks : dict of np.ndarray
+        The next frames of `measure`, segment by segment.
+    """
     names, hop, rate = followed(card), card.method("decode").hop, card.sample_rate
     inner, margin = (max(1, round(seconds * rate / hop)) for seconds in (SEGMENT_S, MARGIN_S))
-    held, behind = np.zeros(0, np.float32), 0  # samples still needed; frames of them that were given before
+    held, behind = np.zeros(0, np.float32), 0  # samples still needed; frames in them already yielded
     source = iter(portions)
     ended = False
     while not ended:
@@ -76,12 +86,23 @@ def follow(portions: Iterable[Audio], card: Card, note: float | None = None) -> 
 
 
 def loudness_db(audio: Audio, rate: int, hop: int, *, low: bool = False) -> NDArray[np.float32]:
-    """RMS of a sound over a short Hann window, dBFS, not below silence [shape=(1 + samples // hop,)].
+    """Compute the RMS of a sound over a short Hann window.
 
     Parameters
     ----------
+    audio : np.ndarray [shape=(samples,)]
+        Mono.
+    rate
+        Sample rate, Hz.
+    hop
+        Samples between frames.
     low
-        Take the window that holds two periods of low notes, 21 ms, instead of the one of 11 ms.
+        Use a window of 21 ms, two periods of low notes, instead of 11 ms.
+
+    Returns
+    -------
+    loudness : np.ndarray [shape=(1 + samples // hop,)]
+        dBFS, at least `SILENCE_DB`.
     """
     length = 2 * round((LONG_WINDOW_S if low else SHORT_WINDOW_S) * rate / 2)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(length) + 0.5) / length)
@@ -90,10 +111,10 @@ def loudness_db(audio: Audio, rate: int, hop: int, *, low: bool = False) -> NDAr
     return np.asarray(10 * np.log10(np.maximum(power, 10 ** (SILENCE_DB / 10))), np.float32)
 
 
-def _analyse(audio: Audio, card: Card, names: tuple[str, ...], note: float | None) -> Told:
-    """Measure a segment, as the model was told in training: magnitudes by their energy, audio by its short RMS."""
+def _analyse(audio: Audio, card: Card, names: tuple[str, ...], note: float | None) -> ControlTracks:
+    """Measure a segment as in training: loudness from the energy of magnitudes, or from the short RMS of audio."""
     decode, rate = card.method("decode"), card.sample_rate
-    found: Told = {}
+    found: ControlTracks = {}
     if "pitch" in names:
         prior = pitch.estimate(audio, rate, decode.hop) if note is None else note
         found["pitch"] = pitch.refine(audio, rate, prior, decode.hop).astype(np.float32)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from export.errors import GlitchError
 from export.format.card import Card, Method
 from models.data.features import Analysis
-from models.inference.control_tracks import told
+from models.inference import control_tracks
 from realtime.dsp.rtpghi import PhaseInverter
 from realtime.engine.graph import Graph
 
@@ -29,8 +29,8 @@ class EvaluateError(GlitchError):
 class RoundTrip:
     """Gives a sound back as a model makes it, a frame a step and on one thread, as on stage.
 
-    The model may give audio or magnitudes. Where it has controls called `pitch` and `loudness`, they are told what is
-    measured on the sound; all others stand at their defaults.
+    The model may give audio or magnitudes. Controls named `pitch` and `loudness` get the values measured on the sound;
+    all others have their defaults.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class RoundTrip:
 
     @property
     def hop(self) -> int:
-        """Samples that a frame stands for."""
+        """Samples per frame."""
         return self.decode.hop
 
     @property
@@ -78,23 +78,25 @@ class RoundTrip:
 
     @property
     def inversion(self) -> str:
-        """What makes audio of what the model decodes."""
+        """Inverter of the model's magnitudes."""
         if self.decode.spectrum is None:
             return "the model's own audio"
         return f"RTPGHI(0), n_fft {self.analysis.n_fft}, hop {self.analysis.hop}"
 
     def __call__(self, audio: Floats, note: float | None = None) -> Floats:
         """Give back audio [shape=(samples,)]; `note` is its pitch as a MIDI note number, where it is known."""
-        return self.play(self.latents(audio, 1 + len(audio) // self.hop), told(audio, self.card, note), len(audio))
+        return self.play(
+            self.latents(audio, 1 + len(audio) // self.hop), control_tracks.measure(audio, self.card, note), len(audio)
+        )
 
     def latents(self, audio: Floats, frames: int) -> Floats:
-        """Encode audio [samples]: latents of frames that stand for the multiples of the hop, [latent, frames]."""
+        """Encode audio [samples] into latents [latent, frames] at multiples of the hop."""
         hop, delay = self.hop, self.encode.delay
         lead = -delay % hop  # silence that makes the delay a number of whole frames
         late = (lead + delay) // hop  # frames that come before the first sample has gone through
         padded = np.zeros((late + frames) * hop, np.float32)
-        heard = audio[: len(padded) - lead]
-        padded[lead : lead + len(heard)] = heard
+        kept = audio[: len(padded) - lead]
+        padded[lead : lead + len(kept)] = kept
         self._encoder.restore(tuple(np.zeros_like(rest) for rest in self.encode.rest))
         latents = np.zeros((self.card.latent.size, frames), np.float32)
         for t in range(late + frames):

@@ -1,7 +1,7 @@
-"""Leads a model through its latent space, and writes what is heard on the way: to a sound file and a picture.
+"""Exploration of a latent space, rendered to a sound file and a picture.
 
-It is the stage that plays, without its processes (`realtime.decks.offline`): the same walk, engine, decoder and
-callback. A walk with the same seed and knobs gives the same samples here and on the stage.
+The stage plays without its processes (`realtime.decks.offline`): the same walk, engine, decoder and callback. A walk
+with the same seed and parameters gives the same samples here and on stage.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from export.format.card import Card
 from export.format.io import load
 from models.files.sound_reader import Audio
 from models.files.sound_writer import written
-from models.inference.encoded_sound import hear
+from models.inference.encoded_sound import encode_sound
 from models.offline import routes
-from models.offline.knobs import turn_named
+from models.offline.knobs import set_named
 from models.offline.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
 from models.report.long_spectrogram import Strip, Trail
 from realtime.decks.offline import Offline
@@ -31,37 +31,37 @@ from realtime.takes.recorder import check_path
 Way = Literal["linear", "spherical", "brownian", "sweep", "grid", "through"]
 WAYS: tuple[Way, ...] = get_args(Way)
 WALK_S = 20.0
-LONGEST_S = 24 * 3600.0
-TOLD_EVERY = 64  # frames between two calls of `on_share`
+MAX_S = 24 * 3600.0
+PROGRESS_FRAMES = 64  # frames between two calls of `on_share`
 
 
 class ExploreError(GlitchError):
-    """This way cannot be gone with this model, or with what is asked for."""
+    """The exploration doesn't fit the model, or its settings are wrong."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is to be heard.
+class ExploreSettings:
+    """Settings of an exploration.
 
     Attributes
     ----------
     way
-        A walk, `linear`, `spherical` or `brownian`; with sounds, from each to the next, `linear` or `spherical`; a
-        `sweep` of each latent; a `grid` of places on the map; or a sound `through` encode and decode.
+        A walk, `linear`, `spherical` or `brownian`; a morph between sounds, `linear` or `spherical`; a `sweep` of each
+        latent; a `grid` of points on the map; or a sound `through` encode and decode.
     sounds
-        Files: two or more to go from one to the next, one to go through.
+        Sound files: two or more for a morph, one for `through`.
     seconds
-        How long; None takes 20 s for a walk, and else what the way asks for.
+        Duration. Default: 20 s for a walk, else as the route requires.
     speed
-        Steps a second of a walk.
+        Steps per second of a walk.
     radius
-        How far a walk, a sweep or a grid goes, in standard deviations.
+        Extent of a walk, sweep or grid in standard deviations.
     seed
-        Of everything random.
+        Seed of everything random.
     controls
-        The model's own controls, and other knobs of a deck, by name: `pitch`, `walk/beats`, `latent/1/bias`.
+        Values of the model's controls and other parameters of a deck, by name: `pitch`, `walk/beats`, `latent/1/bias`.
     rate
-        Of the stream; None takes the model's. A sound that goes through keeps its own.
+        Sample rate, Hz. Default: the model's; `through` keeps that of the sound.
     """
 
     way: Way = "linear"
@@ -76,7 +76,15 @@ class Wish:
 
 @dataclass(frozen=True)
 class Explored:
-    """What was written."""
+    """The result of an exploration.
+
+    Attributes
+    ----------
+    seconds, rate, channels
+        Duration, sample rate and channels of the file.
+    nonfinite
+        Hops that were muted because the model returned non-finite values.
+    """
 
     seconds: float
     rate: int
@@ -87,25 +95,29 @@ class Explored:
 def explore(
     model: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    wish: Wish,
+    settings: ExploreSettings,
     *,
     picture: str | os.PathLike[str] | None = None,
     on_share: Callable[[float], None] = lambda _share: None,
 ) -> Explored:
-    """Go a way through a model, and write what is heard; whole or not at all.
+    """Play a route through a model to a sound file, written completely or not at all.
 
     Parameters
     ----------
     model
-        A model file.
+        Model file.
     out
-        The sound file: .wav (32-bit float) or .flac (24 bit), and what else can be recorded to.
-    wish
-        Which way, how long, how far.
+        Sound file: .wav (32-bit float), .flac (24 bit) or any other format of recordings.
+    settings
+        The route, its duration and extent.
     picture
-        A PNG file for the spectrogram and the way; None draws none.
+        PNG file for the spectrogram and the route; None draws none.
     on_share
-        Told from time to time what share is done.
+        Called now and then with the share that is done, 0 to 1.
+
+    Returns
+    -------
+    explored : Explored
 
     Raises
     ------
@@ -114,46 +126,46 @@ def explore(
     """
     check_path(out)
     if picture is not None:
-        from models.report import plots as pictures  # now: what it lacks should be said before anything is made
+        from models.report import plots as pictures  # now, so that a missing package is reported first
 
         pictures.check_place(picture)
     card = load(model)[1]
-    with contextlib.closing(_route(model, card, wish)) as route:
-        seconds = _seconds(wish, route)
-        rate = route.rate if isinstance(route, ThroughRoute) else wish.rate or card.sample_rate
-        engine = ready(model, route, rate, wish)
+    with contextlib.closing(_route(model, card, settings)) as route:
+        seconds = _seconds(settings, route)
+        rate = route.rate if isinstance(route, ThroughRoute) else settings.rate or card.sample_rate
+        engine = prepare(model, route, rate, settings)
         total = round(seconds * rate)
         hop = engine.decoder.hop * rate / card.sample_rate
         strip, trail = Strip(rate, total), Trail(math.ceil(total / hop))
         with written(Path(out), rate, engine.channels) as file:
             done = 0
-            for audio in heard(engine, route, total):
+            for audio in play(engine, route, total):
                 file.write(audio)
                 if picture is not None:
                     strip.push(audio.mean(axis=1))
                     trail.push(engine.latents.scores)
                 done += len(audio)
-                if engine.frames % TOLD_EVERY == 0 or done == total:
+                if engine.frames % PROGRESS_FRAMES == 0 or done == total:
                     on_share(done / total)
     if picture is not None:
-        pictures.route(picture, strip, trail, card.latent, f"{card.name}: {_told(wish)}")
+        pictures.route(picture, strip, trail, card.latent, f"{card.name}: {_caption(settings)}")
     return Explored(total / rate, rate, engine.channels, engine.nonfinite)
 
 
-def ready(model: str | os.PathLike[str], route: Route, rate: float, wish: Wish) -> Engine:
-    """Make the engine of a deck that stands where the route begins, as a deck of the stage stands before it plays."""
-    engine = Engine(model, rate, seed=wish.seed, inputs=route.inputs)
+def prepare(model: str | os.PathLike[str], route: Route, rate: float, settings: ExploreSettings) -> Engine:
+    """Return an engine set to the start of a route, as a deck before its first frame."""
+    engine = Engine(model, rate, seed=settings.seed, inputs=route.inputs)
     for address, value in route.knobs.items():
-        routes.turn(engine, address, value)
-    for name, value in wish.controls.items():
-        turn_named(engine, name, value)
+        routes.set_knob(engine, address, value)
+    for name, value in settings.controls.items():
+        set_named(engine, name, value)
     route.begin(engine)
     engine.settle()
     return engine
 
 
-def heard(engine: Engine, route: Route, samples: int) -> Iterator[Audio]:
-    """Give what sounds on the way, frame by frame [shape=(frames, channels)], so many samples in all."""
+def play(engine: Engine, route: Route, samples: int) -> Iterator[Audio]:
+    """Yield the audio of a route hop by hop [shape=(samples, channels)], `samples` in all."""
     offline = Offline(engine)
     late = route.late(engine)
     while samples > 0:
@@ -164,53 +176,59 @@ def heard(engine: Engine, route: Route, samples: int) -> Iterator[Audio]:
         yield wanted
 
 
-def _route(model: str | os.PathLike[str], card: Card, wish: Wish) -> Route:
-    """Find the route that is wished for, or say why there is none."""
+def _route(model: str | os.PathLike[str], card: Card, settings: ExploreSettings) -> Route:
+    """Make the route of the settings."""
     card.method("decode")
-    _check(wish)
-    if wish.way == "through":
-        return ThroughRoute(card, wish.sounds[0], wish.controls)
-    if wish.way == "sweep":
-        return SweepRoute(card, wish.radius, wish.seconds)
-    if wish.way == "grid":
-        return GridRoute(card, wish.radius, wish.seconds)
-    if wish.sounds:
-        return MorphRoute(card, [hear(model, path) for path in wish.sounds], wish.way, wish.seconds, wish.controls)
-    return WalkRoute(wish.way, wish.speed, wish.radius)
+    _check(settings)
+    if settings.way == "through":
+        return ThroughRoute(card, settings.sounds[0], settings.controls)
+    if settings.way == "sweep":
+        return SweepRoute(card, settings.radius, settings.seconds)
+    if settings.way == "grid":
+        return GridRoute(card, settings.radius, settings.seconds)
+    if settings.sounds:
+        return MorphRoute(
+            card,
+            [encode_sound(model, path) for path in settings.sounds],
+            settings.way,
+            settings.seconds,
+            settings.controls,
+        )
+    return WalkRoute(settings.way, settings.speed, settings.radius)
 
 
-def _check(wish: Wish) -> None:
-    """Refuse what cannot be meant."""
-    count = len(wish.sounds)
-    if wish.way not in WAYS:
-        raise ExploreError(f"There is no way '{wish.way}'; there are {', '.join(WAYS)}.")
-    if wish.seconds is not None and not 0 < wish.seconds <= LONGEST_S:
-        raise ExploreError(f"It lasts longer than 0 s and at most {LONGEST_S / 3600:.0f} h, not {wish.seconds:g} s.")
-    if wish.way == "through":
+def _check(settings: ExploreSettings) -> None:
+    """Refuse contradictory settings."""
+    count = len(settings.sounds)
+    if settings.way not in WAYS:
+        raise ExploreError(f"There is no way '{settings.way}'; there are {', '.join(WAYS)}.")
+    if settings.seconds is not None and not 0 < settings.seconds <= MAX_S:
+        raise ExploreError(f"It lasts longer than 0 s and at most {MAX_S / 3600:.0f} h, not {settings.seconds:g} s.")
+    if settings.way == "through":
         if count != 1:
             raise ExploreError(
                 f"One sound at a time goes through a model, and {count} are given; name one with --sound."
             )
-        if wish.rate is not None or wish.seconds is not None:
+        if settings.rate is not None or settings.seconds is not None:
             raise ExploreError("A sound that goes through a model keeps its own rate and length; leave both out.")
-    elif wish.way in ("sweep", "grid", "brownian"):
+    elif settings.way in ("sweep", "grid", "brownian"):
         if count:
-            raise ExploreError(f"A {wish.way} way leads past no sounds; leave them out, or go 'linear' or 'spherical'.")
+            raise ExploreError(f"'{settings.way}' takes no sounds; leave them out, or use 'linear' or 'spherical'.")
     elif count == 1:
-        raise ExploreError("From one sound there is no way to another; name two, or send it 'through'.")
+        raise ExploreError("A morph needs two sounds or more; name two, or use 'through'.")
 
 
-def _told(wish: Wish) -> str:
-    """Say in a few words what was asked for."""
-    if wish.sounds:
-        return f"{wish.way}, {' → '.join(path.stem for path in wish.sounds)}"
-    if wish.way in ("sweep", "grid"):
-        return wish.way
-    return f"a {wish.way} walk, speed {wish.speed:g} Hz, radius {wish.radius:g}, seed {wish.seed}"
+def _caption(settings: ExploreSettings) -> str:
+    """Describe the settings in a few words."""
+    if settings.sounds:
+        return f"{settings.way}, {' → '.join(path.stem for path in settings.sounds)}"
+    if settings.way in ("sweep", "grid"):
+        return settings.way
+    return f"a {settings.way} walk, speed {settings.speed:g} Hz, radius {settings.radius:g}, seed {settings.seed}"
 
 
-def _seconds(wish: Wish, route: Route) -> float:
+def _seconds(settings: ExploreSettings, route: Route) -> float:
     if isinstance(route, WalkRoute):
-        return WALK_S if wish.seconds is None else wish.seconds
+        return WALK_S if settings.seconds is None else settings.seconds
     assert isinstance(route, SweepRoute | GridRoute | MorphRoute | ThroughRoute)
     return route.seconds

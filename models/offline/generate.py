@@ -1,4 +1,4 @@
-"""Sound without end from a model, to a file: what the stage plays while a walk leads it."""
+"""Endless sound of a model, rendered to a file: what the stage plays during a walk."""
 
 from __future__ import annotations
 
@@ -10,40 +10,39 @@ from pathlib import Path
 from export.errors import GlitchError
 from export.format.io import load
 from models.files.sound_writer import check_new, written
-from models.offline.explore import Explored, heard, ready
-from models.offline.explore import Wish as Way
+from models.offline.explore import Explored, ExploreSettings, play, prepare
 from models.offline.routes import KINDS, WalkRoute
 
-LONGEST_MINUTES = 24 * 60.0
-TOLD_EVERY = 64  # frames between two calls of `on_share`
+MAX_MINUTES = 24 * 60.0
+PROGRESS_FRAMES = 64  # frames between two calls of `on_share`
 
 
 class GenerateError(GlitchError):
-    """Nothing can be generated as asked."""
+    """The model cannot generate, or the settings are wrong."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is to be heard.
+class GenerateSettings:
+    """Settings of a generation.
 
     Attributes
     ----------
     minutes
-        How long.
+        Duration.
     walk
         `linear`, `spherical` or `brownian`.
     speed
-        Steps a second of the walk.
+        Steps per second of the walk.
     radius
-        How far it goes, in standard deviations.
+        Extent of the walk in standard deviations.
     seed
-        Of everything random.
+        Seed of everything random.
     controls
-        The model's own controls, and other knobs of a deck, by name.
+        Values of the model's controls and other parameters of a deck, by name.
     rate
-        Of the file; None takes the model's.
+        Sample rate of the file, Hz. Default: the model's.
     force
-        Whether a file that is there already is replaced.
+        Whether to replace an existing file.
     """
 
     minutes: float
@@ -59,11 +58,26 @@ class Wish:
 def generate(
     model: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    wish: Wish,
+    settings: GenerateSettings,
     *,
     on_share: Callable[[float], None] = lambda _share: None,
 ) -> Explored:
-    """Let a model that decodes walk, and write what is heard, in memory that doesn't grow; whole or not at all.
+    """Play a walk to a sound file in constant memory, written completely or not at all.
+
+    Parameters
+    ----------
+    model
+        Model file with the method `decode`.
+    out
+        Sound file.
+    settings
+        Duration and walk.
+    on_share
+        Called now and then with the share that is done, 0 to 1.
+
+    Returns
+    -------
+    explored : Explored
 
     Raises
     ------
@@ -72,14 +86,14 @@ def generate(
 
     See Also
     --------
-    models.offline.explore : the same with a picture, and other ways than walks.
+    models.offline.explore : The same with a picture, and for other routes.
     """
     out = Path(out)
-    check_new(out, force=wish.force)
-    if wish.walk not in KINDS:
-        raise GenerateError(f"There is no walk '{wish.walk}'; there are {', '.join(KINDS)}.")
-    if not 0 < wish.minutes <= LONGEST_MINUTES:
-        raise GenerateError(f"It lasts longer than 0 and at most {LONGEST_MINUTES:.0f} minutes, not {wish.minutes:g}.")
+    check_new(out, force=settings.force)
+    if settings.walk not in KINDS:
+        raise GenerateError(f"There is no walk '{settings.walk}'; there are {', '.join(KINDS)}.")
+    if not 0 < settings.minutes <= MAX_MINUTES:
+        raise GenerateError(f"It lasts longer than 0 and at most {MAX_MINUTES:.0f} minutes, not {settings.minutes:g}.")
     card = load(model)[1]
     if "decode" not in card.methods and "transform" in card.methods:
         raise GenerateError(
@@ -87,15 +101,15 @@ def generate(
             "file through it."
         )
     card.method("decode")
-    rate = wish.rate or card.sample_rate
-    route = WalkRoute(wish.walk, wish.speed, wish.radius)
-    engine = ready(model, route, rate, Way(seed=wish.seed, controls=wish.controls))
-    total = round(60.0 * wish.minutes * rate)
+    rate = settings.rate or card.sample_rate
+    route = WalkRoute(settings.walk, settings.speed, settings.radius)
+    engine = prepare(model, route, rate, ExploreSettings(seed=settings.seed, controls=settings.controls))
+    total = round(60.0 * settings.minutes * rate)
     done = 0
     with written(out, rate, engine.channels) as file:
-        for audio in heard(engine, route, total):
+        for audio in play(engine, route, total):
             file.write(audio)
             done += len(audio)
-            if engine.frames % TOLD_EVERY == 0 or done == total:
+            if engine.frames % PROGRESS_FRAMES == 0 or done == total:
                 on_share(done / total)
     return Explored(total / rate, rate, engine.channels, engine.nonfinite)

@@ -1,23 +1,28 @@
-"""Knobs of a deck, named on a command line: `pitch=60,loudness=-20,latent/1/bias=1`."""
+"""Parameters of a deck named on a command line: `pitch=60,loudness=-20,latent/1/bias=1`."""
 
 from __future__ import annotations
 
 from export.errors import GlitchError
-from models.offline.routes import turn
+from models.offline.routes import set_knob
 from realtime.engine.engine import Engine
 
 
 class KnobError(GlitchError):
-    """There is no knob of that name, or no value for it."""
+    """There is no such parameter, or its value is missing or out of range."""
 
 
 def named(text: str) -> dict[str, float]:
-    """Read `name=value` pairs with commas.
+    """Parse `name=value` pairs separated by commas.
+
+    Returns
+    -------
+    values : dict of float
+        Values by name, without a leading slash.
 
     Raises
     ------
     KnobError
-        It is something else.
+        A pair is malformed.
     """
     found = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -31,13 +36,13 @@ def named(text: str) -> dict[str, float]:
     return found
 
 
-def turn_named(engine: Engine, name: str, value: float) -> None:
-    """Turn the knob that a name stands for.
+def set_named(engine: Engine, name: str, value: float) -> None:
+    """Set a parameter of an engine by name.
 
     Raises
     ------
     KnobError
-        The deck has none of that name, or it doesn't go so far.
+        The deck has no such parameter, or the value is out of range.
     """
     address = f"/{name.strip().removeprefix('/')}"
     there = address in engine.table
@@ -51,4 +56,4 @@ def turn_named(engine: Engine, name: str, value: float) -> None:
     row = engine.table[address]
     if not row.minimum <= value <= row.maximum:
         raise KnobError(f"{address} goes from {row.minimum:g} to {row.maximum:g}, so it cannot be {value:g}.")
-    turn(engine, address, value)
+    set_knob(engine, address, value)

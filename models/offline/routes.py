@@ -1,6 +1,6 @@
-"""Where a model is led, frame by frame: walks, sweeps, over its map, from sound to sound, and after a sound it hears.
+"""Routes through a model's latent space: walks, sweeps, the map, morphs between sounds, and a sound through the model.
 
-A route turns knobs that a player of the stage has, and nothing else, so wherever it leads can be gone live.
+A route only sets parameters of the stage, so every route can also be played live.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from numpy.typing import NDArray
 
 from export.format.card import Card
 from models.files.sound_reader import Audio, SoundFile
-from models.inference.encoded_sound import Following, Heard, must_encode
+from models.inference.encoded_sound import EncodedSound, FollowedControls, must_encode
 from realtime.engine.engine import Engine
 from realtime.latent.walk import WALKS, spherical
 
 KINDS = tuple(name.lower() for name in WALKS)
 EACH_S = 2.0
-"""Time in which a latent is swept."""
+"""Time of the sweep of one latent."""
 
 HOLD_S = 0.75
-"""Time at each place of the map."""
+"""Time at each point of the map."""
 
 SIDE = 4
-"""Places along a side of the map."""
+"""Points along a side of the map."""
 
 
 class Route:
-    """Leads an engine. This one lets its walk walk, as the knobs say.
+    """Steers an engine. This base class only sets parameters at the start.
 
     Parameters
     ----------
     knobs
-        Values by address, from before the first frame on.
+        Parameter values by address, set before the first frame.
 
     Attributes
     ----------
     inputs : int
-        Channels of live input that the route gives.
+        Channels of live input that the route provides.
     """
 
     inputs = 0
@@ -48,18 +48,18 @@ class Route:
         self.knobs = dict(knobs)
 
     def late(self, engine: Engine) -> int:
-        """Samples at the beginning that belong to nothing the route leads to."""
+        """Return the number of output samples to skip at the start."""
         return 0
 
     def begin(self, engine: Engine) -> None:
-        """Make an engine ready, once its knobs stand and before its first frame."""
+        """Prepare an engine after its parameters are set and before its first frame."""
 
     def steer(self, engine: Engine) -> Audio | None:
-        """Turn what is to be turned before the next frame, and give its live input, where the route has some."""
+        """Set parameters for the next frame and return its live input, if the route has any."""
         return None
 
     def close(self) -> None:
-        """Let go of files."""
+        """Close files."""
 
 
 class WalkRoute(Route):
@@ -70,7 +70,7 @@ class WalkRoute(Route):
     kind
         One of `KINDS`.
     speed, radius
-        Steps a second, and how far it goes, in standard deviations.
+        Steps per second, and extent in standard deviations.
     """
 
     def __init__(self, kind: str, speed: float, radius: float) -> None:
@@ -78,16 +78,16 @@ class WalkRoute(Route):
 
 
 class SweepRoute(Route):
-    """One latent after the other from end to end, the strongest first, while the others are at the mean.
+    """Sweeps one latent after the other, strongest first, with the others at the mean.
 
     Parameters
     ----------
     card
         Of the model.
     radius
-        How far an end is from the mean, in standard deviations.
+        Distance of both ends from the mean, in standard deviations.
     seconds
-        Time for all of them; None takes `EACH_S` for each.
+        Time for all latents. Default: `EACH_S` for each.
     """
 
     def __init__(self, card: Card, radius: float, seconds: float | None = None) -> None:
@@ -98,26 +98,26 @@ class SweepRoute(Route):
         self._last = 0
 
     def steer(self, engine: Engine) -> None:
-        """Move the latent whose turn it is."""
+        """Move the present latent."""
         place = min(engine.frames / self._frames, 1.0) * self._latents
         k = min(int(place), self._latents - 1)
         if k != self._last:
-            turn(engine, f"/latent/{self._last + 1}", 0.0)
+            set_knob(engine, f"/latent/{self._last + 1}", 0.0)
             self._last = k
-        turn(engine, f"/latent/{k + 1}", self._radius * (2.0 * (place - k) - 1.0))
+        set_knob(engine, f"/latent/{k + 1}", self._radius * (2.0 * (place - k) - 1.0))
 
 
 class GridRoute(Route):
-    """Place by place over the map of the training sounds, row by row; without a map, over the two strongest latents.
+    """Visits the map of the training sounds point by point; without a map, the plane of the two strongest latents.
 
     Parameters
     ----------
     card
         Of the model.
     radius
-        How far the edge is from the mean where there is no map, in standard deviations.
+        Distance of the edges from the mean without a map, in standard deviations.
     seconds
-        Time for all places; None takes `HOLD_S` for each.
+        Time for all points. Default: `HOLD_S` for each.
     """
 
     def __init__(self, card: Card, radius: float, seconds: float | None = None) -> None:
@@ -132,10 +132,10 @@ class GridRoute(Route):
         self._frames = max(self.seconds * _frame_rate(card), 1.0)
 
     def steer(self, engine: Engine) -> None:
-        """Go to the place whose turn it is."""
+        """Go to the present point."""
         k = min(int(engine.frames / self._frames * len(self._places)), len(self._places) - 1)
         for address, value in self._knobs_at(k):
-            turn(engine, address, value)
+            set_knob(engine, address, value)
 
     def _knobs_at(self, k: int) -> list[tuple[str, float]]:
         shares = [step / (SIDE - 1) for step in self._places[k]]
@@ -144,26 +144,26 @@ class GridRoute(Route):
 
 
 class MorphRoute(Route):
-    """From sound to sound, each stretched over the whole time, with pitch and loudness gliding along.
+    """Morphs from sound to sound, each stretched over the whole time, with pitch and loudness interpolated.
 
     Parameters
     ----------
     card
         Of the model.
     sounds
-        Two or more.
+        Two or more encoded sounds.
     kind
-        `linear`, or `spherical`: by direction along the sphere and by distance from the mean on a line.
+        `linear`, or `spherical`: direction along the sphere, distance from the mean linearly.
     seconds
-        How long it takes; None takes the longest sound's time.
+        Duration. Default: that of the longest sound.
     fixed
-        Controls that stay as they are set.
+        Controls that keep their values.
     """
 
     def __init__(
         self,
         card: Card,
-        sounds: Sequence[Heard],
+        sounds: Sequence[EncodedSound],
         kind: str,
         seconds: float | None = None,
         fixed: Collection[str] = (),
@@ -176,51 +176,51 @@ class MorphRoute(Route):
         self._last = max(self.seconds * _frame_rate(card) - 1.0, 1.0)
 
     def begin(self, engine: Engine) -> None:
-        """Let controls follow at once, and begin at the first sound."""
+        """Let controls follow at once, and start with the first sound."""
         engine.controls_at_once = True
         self.steer(engine)
 
     def steer(self, engine: Engine) -> None:
-        """Go to the mixture of the two sounds whose turn it is."""
+        """Go to the present mixture of two sounds."""
         share = min(engine.frames / self._last, 1.0)
-        scores, told = self._at(share)
+        scores, controls = self._at(share)
         for k, score in enumerate(scores):
-            turn(engine, f"/latent/{k + 1}", score)
-        tell(engine, told, self._fixed)
+            set_knob(engine, f"/latent/{k + 1}", score)
+        set_controls(engine, controls, self._fixed)
 
     def _at(self, share: float) -> tuple[NDArray[np.float64], dict[str, float]]:
         place = share * (len(self._sounds) - 1)
         k = min(int(place), len(self._sounds) - 2)
         t = place - k
-        (begin, told), (end, also) = (sound.at(share) for sound in self._sounds[k : k + 2])
+        (begin, controls), (end, later) = (sound.at(share) for sound in self._sounds[k : k + 2])
         scores = spherical(begin, end, t) if self._spherical else (1 - t) * begin + t * end
-        return scores, {name: (1 - t) * told[name] + t * also[name] for name in told}
+        return scores, {name: (1 - t) * controls[name] + t * later[name] for name in controls}
 
 
 class ThroughRoute(Route):
-    """A sound file through `encode` and `decode`, as live input goes, of any length and in memory that doesn't grow.
+    """Sends a sound file of any length through `encode` and `decode` as live input, in constant memory.
 
     Parameters
     ----------
     card
         Of the model.
     path
-        The sound; what comes out has its rate and its length.
+        Sound file; the output has its sample rate and length.
     fixed
-        Controls that stay as they are set; pitch and loudness follow the sound otherwise.
+        Controls that keep their values; pitch and loudness otherwise follow the sound.
     """
 
     def __init__(self, card: Card, path: str | os.PathLike[str], fixed: Collection[str] = ()) -> None:
         must_encode(card)
         super().__init__({"/walk/radius": 0.0, "/smoothing": 0.0, "/input/amount": 1.0})
         self._file = SoundFile(path)
-        self._following = Following(path, card)
+        self._controls = FollowedControls(path, card)
         self._fixed = fixed
         self.inputs, self.rate = self._file.channels, self._file.rate
         self.seconds = self._file.frames / self.rate
 
     def late(self, engine: Engine) -> int:
-        """Give the model's delay, so that what comes out lies beside what went in."""
+        """Return the model's delay, so that output and input are aligned."""
         return engine.input_delay
 
     def begin(self, engine: Engine) -> None:
@@ -228,11 +228,11 @@ class ThroughRoute(Route):
         engine.controls_at_once = True
 
     def steer(self, engine: Engine) -> Audio:
-        """Read what the next frame hears, and tell its pitch and loudness."""
+        """Read the input of the next frame and set its pitch and loudness."""
         card, decoder = engine.decoder.card, engine.decoder
         ratio = engine.sample_rate / card.sample_rate
-        heard_late = engine.input_delay - round(decoder.delay * ratio)
-        tell(engine, self._following.at(engine.frames - heard_late / (decoder.hop * ratio)), self._fixed)
+        delay = engine.input_delay - round(decoder.delay * ratio)
+        set_controls(engine, self._controls.at(engine.frames - delay / (decoder.hop * ratio)), self._fixed)
         return self._file.read(engine.input_wanted)
 
     def close(self) -> None:
@@ -240,16 +240,16 @@ class ThroughRoute(Route):
         self._file.close()
 
 
-def turn(engine: Engine, address: str, value: float) -> None:
-    """Turn a knob, as an event does."""
+def set_knob(engine: Engine, address: str, value: float) -> None:
+    """Set a parameter of an engine, as an event does."""
     engine.apply(engine.table[address].index, value)
 
 
-def tell(engine: Engine, told: Mapping[str, float], fixed: Collection[str]) -> None:
-    """Turn the model's own controls, but for those that are fixed."""
-    for name, value in told.items():
+def set_controls(engine: Engine, controls: Mapping[str, float], fixed: Collection[str]) -> None:
+    """Set the model's controls, except fixed ones."""
+    for name, value in controls.items():
         if name not in fixed:
-            turn(engine, f"/{name}", value)
+            set_knob(engine, f"/{name}", value)
 
 
 def _frame_rate(card: Card) -> float:

@@ -1,8 +1,8 @@
-"""A sound file through a model: the same length, rate and channels, and every sample where it was.
+"""Transformation of a sound file by a model: same length, rate and channels, aligned to the sample.
 
-It is the engine of the stage that plays, at the model's own rate, so live sound and a file come out alike. Each channel
-goes through a state of the model by itself, unless the model has as many channels as the file. Blocks are read, brought
-to the model's rate, transformed and brought back, in memory that doesn't grow with the file.
+The engine of the stage runs at the model's own rate, so a file sounds as live input would. Each channel has its own
+state of the model, unless the model has as many channels as the file. Blocks are read, resampled, transformed and
+resampled back in constant memory.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from export.format.card import Card
 from export.format.io import load
 from models.files.sound_reader import Audio, SoundFile
 from models.files.sound_writer import CLIPPING, check_new, subtype_like, written
-from models.inference.encoded_sound import Following
+from models.inference.encoded_sound import FollowedControls
 from models.offline import routes
-from models.offline.knobs import turn_named
+from models.offline.knobs import set_named
 from realtime.engine.engine import Engine
 
-BLOCK = 1 << 15  # samples of the file that go through at once
-SPARE = 64  # samples behind the end that resamplers may want
+BLOCK = 1 << 15  # samples of the file per block
+SPARE = 64  # samples beyond the end that resamplers may need
 
 
 class TransformError(GlitchError):
-    """A model cannot transform sounds, or not as asked."""
+    """The model cannot transform sounds, or the settings are wrong."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """How a sound goes through a model.
+class TransformSettings:
+    """Settings of a transformation.
 
     Attributes
     ----------
     mix
-        From the sound itself (0) to the model (1), at equal power.
+        Dry/wet mix at equal power: 0 is the sound itself, 1 the model.
     seed
-        Of everything random.
+        Seed of everything random.
     controls
-        The model's own controls, and other knobs of a deck, by name.
+        Values of the model's controls and other parameters of a deck, by name.
     force
-        Whether a file that is there already is replaced.
+        Whether to replace an existing file.
     """
 
     mix: float = 1.0
@@ -59,7 +59,17 @@ class Wish:
 
 @dataclass(frozen=True)
 class Transformed:
-    """What was written. `over_db` is by how much the sound would be louder than its file can keep, or nothing."""
+    """The result of a transformation.
+
+    Attributes
+    ----------
+    seconds, rate, channels
+        Duration, sample rate and channels of the file.
+    nonfinite
+        Hops that were muted because the model returned non-finite values.
+    over_db
+        Level above full scale that the file's format cannot store, dB; 0 if none.
+    """
 
     seconds: float
     rate: int
@@ -72,55 +82,61 @@ def transform(
     model: str | os.PathLike[str],
     sound: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    wish: Wish,
+    settings: TransformSettings,
     *,
     on_share: Callable[[float], None] = lambda _share: None,
 ) -> Transformed:
-    """Let a sound file go through a model's `transform`, or through `encode` and `decode`; whole or not at all.
+    """Send a sound file through `transform`, or through `encode` and `decode`; written completely or not at all.
 
     Parameters
     ----------
     model
-        A model file.
+        Model file.
     sound
-        Anything that libsndfile reads.
+        Any sound file that libsndfile reads.
     out
-        The sound file: its ending says of what kind; samples are kept as those of `sound` are, where it can.
+        Sound file; its suffix selects the format, and the sample format is that of `sound` if possible.
+    settings
+        Mix, seed and controls.
     on_share
-        Told from time to time what share is done.
+        Called now and then with the share that is done, 0 to 1.
+
+    Returns
+    -------
+    transformed : Transformed
 
     Raises
     ------
     GlitchError
-        The model or the sound cannot be read, the model hears nothing, or the file cannot be written.
+        The model or the sound cannot be read, the model takes no sound, or the file cannot be written.
     """
     out = Path(out)
-    check_new(out, force=wish.force)
+    check_new(out, force=settings.force)
     card = load(model)[1]
-    _must_hear(card)
-    if not 0.0 <= wish.mix <= 1.0:
-        raise TransformError(f"--mix goes from 0, the sound itself, to 1, the model; not {wish.mix:g}.")
+    _must_transform(card)
+    if not 0.0 <= settings.mix <= 1.0:
+        raise TransformError(f"--mix goes from 0, the sound itself, to 1, the model; not {settings.mix:g}.")
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(SoundFile(sound, empty=True))
         subtype = subtype_like(out, file.subtype)
-        ways = _ways(model, card, file, sound, wish) if file.frames else []
+        paths = _paths(model, card, file, sound, settings) if file.frames else []
         keeper = stack.enter_context(written(out, file.rate, file.channels, subtype))
-        mixer, peak, left = _Mixer(wish.mix), 0.0, file.frames
+        mixer, peak, left = _Mixer(settings.mix), 0.0, file.frames
         while left > 0:
             count = min(BLOCK, left)
             left -= count
             dry = file.read(count)
-            made = np.concatenate([way.push(dry[way.channels], last=not left) for way in ways])
+            made = np.concatenate([path.push(dry[path.channels], last=not left) for path in paths])
             audio = mixer.mix(dry, made)
             peak = max(peak, float(np.abs(audio).max(initial=0.0)))
             keeper.write(np.ascontiguousarray(audio.T))
             on_share(1 - left / file.frames)
     over_db = 20 * np.log10(peak) if peak > 1 and subtype not in CLIPPING else 0.0
-    nonfinite = sum(way.engine.nonfinite for way in ways)
+    nonfinite = sum(path.engine.nonfinite for path in paths)
     return Transformed(file.frames / file.rate, file.rate, file.channels, nonfinite, float(over_db))
 
 
-def _must_hear(card: Card) -> None:
+def _must_transform(card: Card) -> None:
     if "transform" not in card.methods and not {"encode", "decode"} <= card.methods.keys():
         has = ", ".join(card.methods)
         raise ContractError(
@@ -129,17 +145,21 @@ def _must_hear(card: Card) -> None:
         )
 
 
-def _ways(
-    model: str | os.PathLike[str], card: Card, file: SoundFile, sound: str | os.PathLike[str], wish: Wish
-) -> list[_Way]:
-    """Make a way for all channels together where the model has as many, else one for each."""
+def _paths(
+    model: str | os.PathLike[str],
+    card: Card,
+    file: SoundFile,
+    sound: str | os.PathLike[str],
+    settings: TransformSettings,
+) -> list[_Channels]:
+    """Make one path for all channels if the model has as many, else one for each."""
     inside = card.method("transform" if "transform" in card.methods else "decode").channels
     parts = [slice(None)] if inside == file.channels else [slice(k, k + 1) for k in range(file.channels)]
-    return [_Way(model, card, file, sound, wish, part) for part in parts]
+    return [_Channels(model, card, file, sound, settings, part) for part in parts]
 
 
-class _Way:
-    """Some channels of a file through a state of the model by itself."""
+class _Channels:
+    """Some channels of a file through their own state of the model."""
 
     def __init__(
         self,
@@ -147,21 +167,21 @@ class _Way:
         card: Card,
         file: SoundFile,
         sound: str | os.PathLike[str],
-        wish: Wish,
+        settings: TransformSettings,
         channels: slice,
     ) -> None:
         count = len(range(file.channels)[channels])
         self.channels, self._together = channels, count > 1
         method = "transform" if "transform" in card.methods else None
-        self.engine = Engine(model, card.sample_rate, seed=wish.seed, inputs=count, method=method)
-        self._following = None
+        self.engine = Engine(model, card.sample_rate, seed=settings.seed, inputs=count, method=method)
+        self._controls = None
         if self.engine.decoder.graph.name == "decode":
             for address, value in {"/walk/radius": 0.0, "/smoothing": 0.0, "/input/amount": 1.0}.items():
-                routes.turn(self.engine, address, value)
-            self._following = Following(sound, card)
-        for name, value in wish.controls.items():
-            turn_named(self.engine, name, value)
-        self._fixed = {name.strip().removeprefix("/") for name in wish.controls}
+                routes.set_knob(self.engine, address, value)
+            self._controls = FollowedControls(sound, card)
+        for name, value in settings.controls.items():
+            set_named(self.engine, name, value)
+        self._fixed = {name.strip().removeprefix("/") for name in settings.controls}
         self.engine.controls_at_once = True
         self.engine.settle()
         self._to = self._back = None
@@ -169,19 +189,19 @@ class _Way:
             self._to = soxr.ResampleStream(file.rate, card.sample_rate, count, "float32")
             self._back = soxr.ResampleStream(card.sample_rate, file.rate, count, "float32")
         self._skip = self.engine.input_delay
-        self._late = self._skip - self.engine.decoder.delay  # until the model has heard
+        self._late = self._skip - self.engine.decoder.delay  # delay of the model's input
         self._held = np.zeros((count, 0), np.float32)
         self._left = file.frames
 
     def push(self, audio: Audio, *, last: bool) -> Audio:
-        """Take the next samples of the file [shape=(channels, samples)] and give what is ready of the answer."""
+        """Take the next samples of the file [shape=(channels, samples)] and return the output that is ready."""
         if self._to is not None:
             audio = self._to.resample_chunk(audio.T, last=last).T
         after = self.engine.input_delay + self.engine.decoder.hop + SPARE if last else 0
         held = np.concatenate([self._held, audio, np.zeros((len(audio), after), np.float32)], axis=1)
         parts, at = [np.zeros((len(audio), 0), np.float32)], 0
         while at + (wanted := self.engine.input_wanted) <= held.shape[1]:
-            parts.append(self._answer(held[:, at : at + wanted]))
+            parts.append(self._run(held[:, at : at + wanted]))
             at += wanted
         self._held = held[:, at:]
         made = np.concatenate(parts, axis=1)
@@ -196,16 +216,16 @@ class _Way:
             made = np.pad(made, ((0, 0), (0, self._left)))
         return made
 
-    def _answer(self, hop: Audio) -> Audio:
-        if self._following is not None:
-            told = self._following.at(self.engine.frames - self._late / self.engine.decoder.hop)
-            routes.tell(self.engine, told, self._fixed)
+    def _run(self, hop: Audio) -> Audio:
+        if self._controls is not None:
+            controls = self._controls.at(self.engine.frames - self._late / self.engine.decoder.hop)
+            routes.set_controls(self.engine, controls, self._fixed)
         made = self.engine.next(hop)
         return made if self._together or len(made) == 1 else made.mean(axis=0, keepdims=True)
 
 
 class _Mixer:
-    """Mixes a sound with the model's answer to it, which comes later."""
+    """Mixes a sound with the model's output, which is delayed."""
 
     def __init__(self, mix: float) -> None:
         self._wet, self._dry = np.sin(0.5 * np.pi * mix), np.cos(0.5 * np.pi * mix)
@@ -213,7 +233,7 @@ class _Mixer:
         self._waiting: deque[Audio] = deque()
 
     def mix(self, dry: Audio, made: Audio) -> Audio:
-        """Take both as they come [shape=(channels, samples)], and give as much as there is of the answer."""
+        """Take the next samples of both [shape=(channels, samples)] and return as many as there are of the output."""
         if self._plain:
             return made
         self._waiting.append(dry)

@@ -21,7 +21,7 @@ from models.data.manifest import Manifest, Sound, Source
 from models.evaluation import evaluate, figures
 from models.evaluation import latent_probe as probe
 from models.evaluation.exhibit import FIGURES, PAGE, exhibit
-from models.inference import control_tracks as told
+from models.inference import control_tracks
 from models.inference.roundtrip import EvaluateError, RoundTrip
 
 RATE = 48_000
@@ -127,14 +127,14 @@ def test_a_sound_longer_than_a_segment_is_followed_as_one(models: dict[str, Path
     pitch = 57 + 4 * np.sin(2 * np.pi * 0.1 * time)
     phase = 2 * np.pi * np.cumsum(440 * 2 ** ((pitch - 69) / 12)) / RATE
     audio = np.asarray(0.2 * sum(np.sin(k * phase) / k for k in range(1, 6)), np.float32)
-    found = told.told(audio, card)
+    found = control_tracks.measure(audio, card)
     frames = 1 + len(audio) // 256
     assert len(found["pitch"]) == len(found["loudness"]) == frames
     expected = pitch[np.minimum(np.arange(frames) * 256, len(pitch) - 1)]
     assert np.abs(found["pitch"] - expected)[20:-20].max() < 0.3
     assert np.ptp(found["loudness"][20:-20]) < 1
     cut = np.array_split(audio, 37)
-    parts = list(told.follow(cut, card))
+    parts = list(control_tracks.follow(cut, card))
     assert len(parts) > 1
     assert np.array_equal(np.concatenate([part["pitch"] for part in parts]), found["pitch"])
 
@@ -148,7 +148,9 @@ def test_following_a_longer_sound_takes_no_more_memory(models: dict[str, Path]) 
     for seconds in (20, 100):
         tracemalloc.start()
         given = itertools.repeat(portion, 10 * seconds)
-        frames = sum(len(part["loudness"]) for part in told.follow(given, replace(card, methods={"decode": decode})))
+        frames = sum(
+            len(part["loudness"]) for part in control_tracks.follow(given, replace(card, methods={"decode": decode}))
+        )
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert frames == 1 + seconds * RATE // 256
@@ -158,11 +160,11 @@ def test_following_a_longer_sound_takes_no_more_memory(models: dict[str, Path]) 
 def test_a_short_window_keeps_an_onset_one() -> None:
     audio = np.zeros(RATE, np.float32)
     audio[RATE // 2 :] = 0.1 * np.sign(np.sin(np.arange(RATE // 2)))
-    found = told.loudness_db(audio, RATE, 256)
+    found = control_tracks.loudness_db(audio, RATE, 256)
     onset = RATE // 2 // 256
     assert found[onset + 3] == pytest.approx(-20, abs=0.1)
     assert found[onset - 2] == -100
-    assert told.loudness_db(audio, RATE, 256, low=True)[onset - 1] > -60
+    assert control_tracks.loudness_db(audio, RATE, 256, low=True)[onset - 1] > -60
 
 
 def test_two_hops_in_one_model_are_refused(models: dict[str, Path]) -> None:

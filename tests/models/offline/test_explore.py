@@ -13,8 +13,9 @@ import soundfile as sf
 from export.errors import GlitchError
 from export.format.io import load
 from models.cli import main
-from models.inference.encoded_sound import HeardError, hear
-from models.offline.explore import ExploreError, Wish, explore
+from models.inference.encoded_sound import EncodeError, encode_sound
+from models.offline.explore import ExploreError, explore
+from models.offline.explore import ExploreSettings as Settings
 from models.offline.knobs import KnobError
 from models.report.long_spectrogram import BANDS, COLUMNS, drawn
 from models.report.plots import PictureError
@@ -38,8 +39,8 @@ def test_a_walk_is_what_the_stage_records(models: dict[str, Path], tmp_path: Pat
     model = tmp_path / "mine.onnx"
     shutil.copy(models["bundled"], model)
     knobs = {"/walk/kind": 1.0, "/walk/speed": 2.0, "/walk/radius": 1.25, "/walk/seed": float(SEED), "/pitch": 60.0}
-    wish = Wish("spherical", seconds=SECONDS, speed=2.0, radius=1.25, seed=SEED, controls={"pitch": 60.0})
-    made = explore(model, tmp_path / "walk.wav", wish)
+    settings = Settings("spherical", seconds=SECONDS, speed=2.0, radius=1.25, seed=SEED, controls={"pitch": 60.0})
+    made = explore(model, tmp_path / "walk.wav", settings)
     assert (made.seconds, made.rate, made.channels, made.nonfinite) == (SECONDS, RATE, 1, 0)
     offline = read(tmp_path / "walk.wav")
     stage = on_stage(model, tmp_path, knobs)[: len(offline)]
@@ -49,19 +50,19 @@ def test_a_walk_is_what_the_stage_records(models: dict[str, Path], tmp_path: Pat
 
 def test_the_seed_is_the_walk(models: dict[str, Path], tmp_path: Path) -> None:
     for name, seed in (("one", 1), ("again", 1), ("two", 2)):
-        explore(models["level"], tmp_path / f"{name}.wav", Wish(seconds=1.0, speed=4.0, seed=seed))
+        explore(models["level"], tmp_path / f"{name}.wav", Settings(seconds=1.0, speed=4.0, seed=seed))
     one, again, two = (read(tmp_path / f"{name}.wav") for name in ("one", "again", "two"))
     assert (one == again).all()
     assert np.abs(one - two).max() > 0.01
 
 
 def test_a_sweep_passes_every_latent_once_from_end_to_end(models: dict[str, Path], tmp_path: Path) -> None:
-    from models.offline.explore import heard, ready
+    from models.offline.explore import play, prepare
     from models.offline.routes import SweepRoute
 
     route = SweepRoute(load(models["level"])[1], 2.0, 4.0)
-    engine = ready(models["level"], route, RATE, Wish("sweep"))
-    found = np.array([engine.latents.manual.copy() for _ in heard(engine, route, 4 * RATE)])  # [frames, latents]
+    engine = prepare(models["level"], route, RATE, Settings("sweep"))
+    found = np.array([engine.latents.manual.copy() for _ in play(engine, route, 4 * RATE)])  # [frames, latents]
     for k, quarter in enumerate(np.array_split(found, 4)):
         others = np.delete(quarter[1:-1], k, axis=1)
         assert (others == 0).all()
@@ -70,14 +71,14 @@ def test_a_sweep_passes_every_latent_once_from_end_to_end(models: dict[str, Path
 
 
 def test_a_grid_goes_over_the_map_where_there_is_one(models: dict[str, Path], tmp_path: Path) -> None:
-    from models.offline.explore import heard, ready
+    from models.offline.explore import play, prepare
     from models.offline.routes import SIDE, GridRoute
 
     for name in ("bundled", "level"):
         route = GridRoute(load(models[name])[1], 2.0, 1.6)
-        engine = ready(models[name], route, RATE, Wish("grid"))
+        engine = prepare(models[name], route, RATE, Settings("grid"))
         seen = set()
-        for _ in heard(engine, route, round(1.6 * RATE)):
+        for _ in play(engine, route, round(1.6 * RATE)):
             knobs = engine.values
             xy = (knobs["/xy/x"], knobs["/xy/y"]) if name == "bundled" else tuple(engine.latents.manual[:2])
             seen.add(tuple(np.round(xy, 3)))
@@ -93,7 +94,7 @@ def test_what_goes_through_comes_back_beside_what_went_in(models: dict[str, Path
     given = np.fft.irfft(np.where((hz > 40) & (hz < 120), spectrum, 0))
     given *= 0.3 / np.abs(given).max()
     sf.write(tmp_path / "in.wav", np.stack([given, given], axis=1), rate, subtype="FLOAT")
-    made = explore(models["echo"], tmp_path / "out.wav", Wish("through", sounds=(tmp_path / "in.wav",)))
+    made = explore(models["echo"], tmp_path / "out.wav", Settings("through", sounds=(tmp_path / "in.wav",)))
     assert (made.seconds, made.rate) == (2.0, rate)
     out = read(tmp_path / "out.wav")[:, 0]
     assert len(out) == len(given)
@@ -108,7 +109,7 @@ def test_what_goes_through_comes_back_beside_what_went_in(models: dict[str, Path
 def test_pitch_and_loudness_follow_what_goes_through(models: dict[str, Path], tmp_path: Path) -> None:
     path = tone(tmp_path / "a.wav", 220.0)
     plain = {"latent/1/scale": 0.0}  # without the octave
-    explore(models["singing"], tmp_path / "out.wav", Wish("through", sounds=(path,), controls=plain))
+    explore(models["singing"], tmp_path / "out.wav", Settings("through", sounds=(path,), controls=plain))
     made, given = read(tmp_path / "out.wav")[:, 0], read(path)[:, 0]
     assert len(made) == len(given)
     from models.dsp.pitch import refine
@@ -122,7 +123,7 @@ def test_pitch_and_loudness_follow_what_goes_through(models: dict[str, Path], tm
 def test_a_sound_of_any_kind_goes_through_at_its_own_rate(models: dict[str, Path], tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"in{suffix}"
     sf.write(path, np.random.default_rng(0).uniform(-0.1, 0.1, (9_000, 2)), 32_000)
-    made = explore(models["humming"], tmp_path / "out.flac", Wish("through", sounds=(path,)))
+    made = explore(models["humming"], tmp_path / "out.flac", Settings("through", sounds=(path,)))
     assert sf.info(tmp_path / "out.flac").frames == sf.info(path).frames == round(made.seconds * 32_000)
     assert (made.rate, made.channels) == (32_000, 1)
     assert np.abs(read(tmp_path / "out.flac")).max() > 0.01
@@ -133,7 +134,7 @@ def test_a_sound_that_breaks_off_is_said_and_nothing_is_left(models: dict[str, P
     sf.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 200_000), 48_000)
     path.write_bytes(path.read_bytes()[:200_000])
     with pytest.raises(GlitchError, match="to its end"):
-        explore(models["echo"], tmp_path / "out.wav", Wish("through", sounds=(path,)))
+        explore(models["echo"], tmp_path / "out.wav", Settings("through", sounds=(path,)))
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -141,25 +142,25 @@ def test_a_fixed_control_is_not_followed(models: dict[str, Path], tmp_path: Path
     from models.dsp.pitch import refine
 
     path = tone(tmp_path / "a.wav", 220.0)
-    explore(models["singing"], tmp_path / "out.wav", Wish("through", sounds=(path,), controls={"pitch": 64.0}))
+    explore(models["singing"], tmp_path / "out.wav", Settings("through", sounds=(path,), controls={"pitch": 64.0}))
     made = read(tmp_path / "out.wav")[8_000:-8_000, 0]
     assert np.median(np.abs(refine(made, 44_100, 64.0, 256) - 64.0)) < 0.1
 
 
 @pytest.mark.parametrize("way", ["linear", "spherical"])
 def test_a_morph_leads_from_one_sound_to_the_other(models: dict[str, Path], tmp_path: Path, way: str) -> None:
-    from models.offline.explore import heard, ready
+    from models.offline.explore import play, prepare
     from models.offline.routes import MorphRoute
 
     one = tone(tmp_path / "one.wav", 220.0)
     two = tone(tmp_path / "two.flac", 330.0, rate=48_000, seconds=0.7, channels=1)
     card = load(models["singing"])[1]
-    sounds = [hear(models["singing"], path) for path in (one, two)]
+    sounds = [encode_sound(models["singing"], path) for path in (one, two)]
     route = MorphRoute(card, sounds, way)
     assert route.seconds == pytest.approx(1.0, abs=0.01)
-    engine = ready(models["singing"], route, RATE, Wish())
+    engine = prepare(models["singing"], route, RATE, Settings())
     scores, pitches = [], []
-    for _ in heard(engine, route, round(route.seconds * RATE)):
+    for _ in play(engine, route, round(route.seconds * RATE)):
         scores.append(engine.latents.scores)
         pitches.append(engine.values["/pitch"])
     assert np.allclose(scores[0], np.clip(sounds[0].scores[0], -6, 6), atol=1e-6)
@@ -174,7 +175,7 @@ def test_a_sound_is_heard_at_its_own_time(models: dict[str, Path], tmp_path: Pat
     rate = 44_100
     steps = np.repeat([0.0, 0.5, -0.5, 0.25], rate // 4)
     sf.write(tmp_path / "steps.wav", steps, rate)
-    heard = hear(models["echo"], tmp_path / "steps.wav")
+    heard = encode_sound(models["echo"], tmp_path / "steps.wav")
     frames = len(heard)
     assert frames == pytest.approx(48_000 / 128, abs=1)
     for k, level in enumerate((0.0, 0.5, -0.5, 0.25)):
@@ -185,7 +186,7 @@ def test_a_sound_is_heard_at_its_own_time(models: dict[str, Path], tmp_path: Pat
 def test_the_picture_shows_the_whole_sound(models: dict[str, Path], tmp_path: Path) -> None:
     png = tmp_path / "walk.png"
     for name in ("bundled", "level"):  # with a map, and without
-        explore(models[name], tmp_path / "walk.wav", Wish(seconds=1.0), picture=png)
+        explore(models[name], tmp_path / "walk.wav", Settings(seconds=1.0), picture=png)
         assert png.read_bytes().startswith(b"\x89PNG\r\n")
         png.unlink()
 
@@ -204,23 +205,23 @@ def test_a_strip_is_as_wide_as_there_is_room_and_shows_where_a_sound_is() -> Non
 
 
 @pytest.mark.parametrize(
-    ("wish", "says"),
+    ("settings", "says"),
     [
-        (Wish("sideways"), "There is no way 'sideways'"),  # type: ignore[arg-type]
-        (Wish(seconds=0.0), "longer than 0 s"),
-        (Wish("through"), "and 0 are given"),
-        (Wish(sounds=(Path("a.wav"),)), "name two"),
-        (Wish("brownian", sounds=(Path("a.wav"), Path("b.wav"))), "leads past no sounds"),
-        (Wish("through", sounds=(Path("a.wav"),), rate=44_100), "keeps its own rate"),
-        (Wish(controls={"colour": 1.0}), "has no control 'colour'"),
-        (Wish(controls={"gain": 1.0}), "has no control 'gain'"),
+        (Settings("sideways"), "There is no way 'sideways'"),  # type: ignore[arg-type]
+        (Settings(seconds=0.0), "longer than 0 s"),
+        (Settings("through"), "and 0 are given"),
+        (Settings(sounds=(Path("a.wav"),)), "name two"),
+        (Settings("brownian", sounds=(Path("a.wav"), Path("b.wav"))), "takes no sounds"),
+        (Settings("through", sounds=(Path("a.wav"),), rate=44_100), "keeps its own rate"),
+        (Settings(controls={"colour": 1.0}), "has no control 'colour'"),
+        (Settings(controls={"gain": 1.0}), "has no control 'gain'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_sentence(
-    models: dict[str, Path], tmp_path: Path, wish: Wish, says: str
+    models: dict[str, Path], tmp_path: Path, settings: Settings, says: str
 ) -> None:
     with pytest.raises((ExploreError, KnobError), match=says):
-        explore(models["level"], tmp_path / "a.wav", wish)
+        explore(models["level"], tmp_path / "a.wav", settings)
     assert not list(tmp_path.iterdir())
 
 
@@ -228,17 +229,17 @@ def test_what_cannot_be_read_or_written_is_refused_and_nothing_is_left(models: d
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF no sound")
     before = set(tmp_path.iterdir())
-    for out, wish, picture, kind in (
-        ("a.txt", Wish(), None, RecordError),
-        ("nowhere/a.wav", Wish(), None, RecordError),
-        ("a.wav", Wish(), tmp_path / "a.jpg", PictureError),
-        ("a.wav", Wish(), tmp_path / "nowhere" / "a.png", PictureError),
-        ("a.wav", Wish("through", sounds=(broken,)), None, HeardError),  # the model has no encoder
+    for out, settings, picture, kind in (
+        ("a.txt", Settings(), None, RecordError),
+        ("nowhere/a.wav", Settings(), None, RecordError),
+        ("a.wav", Settings(), tmp_path / "a.jpg", PictureError),
+        ("a.wav", Settings(), tmp_path / "nowhere" / "a.png", PictureError),
+        ("a.wav", Settings("through", sounds=(broken,)), None, EncodeError),  # the model has no encoder
     ):
         with pytest.raises(kind):
-            explore(models["level"], tmp_path / out, wish, picture=picture)
+            explore(models["level"], tmp_path / out, settings, picture=picture)
     with pytest.raises(GlitchError, match="Cannot read the sound"):
-        explore(models["echo"], tmp_path / "a.wav", Wish("through", sounds=(broken,)))
+        explore(models["echo"], tmp_path / "a.wav", Settings("through", sounds=(broken,)))
     assert set(tmp_path.iterdir()) == before
 
 

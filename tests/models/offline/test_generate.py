@@ -10,17 +10,16 @@ import pytest
 import soundfile as sf
 
 from export.errors import GlitchError
-from models.offline.explore import Wish as Way
-from models.offline.explore import explore
-from models.offline.generate import Wish, generate
+from models.offline.explore import ExploreSettings, explore
+from models.offline.generate import GenerateSettings, generate
 from tests import reference
 from tests.models.offline.test_transform import glitch_lab
 
 
 @pytest.mark.parametrize("walk", ["linear", "spherical", "brownian"])
 def test_it_is_the_walk_that_explore_and_the_stage_go(models: dict[str, Path], tmp_path: Path, walk: str) -> None:
-    generate(models["bundled"], tmp_path / "one.wav", Wish(0.05, walk, speed=2.0, seed=3))
-    explore(models["bundled"], tmp_path / "two.wav", Way(walk, seconds=3.0, speed=2.0, seed=3))  # type: ignore[arg-type]
+    generate(models["bundled"], tmp_path / "one.wav", GenerateSettings(0.05, walk, speed=2.0, seed=3))
+    explore(models["bundled"], tmp_path / "two.wav", ExploreSettings(walk, seconds=3.0, speed=2.0, seed=3))  # type: ignore[arg-type]
     one, two = (sf.read(tmp_path / name, dtype="float32")[0] for name in ("one.wav", "two.wav"))
     assert len(one) == 3 * 48_000
     assert np.abs(one).max() > 0.01
@@ -29,25 +28,25 @@ def test_it_is_the_walk_that_explore_and_the_stage_go(models: dict[str, Path], t
 
 def test_a_generator_of_long_chunks_ends_on_the_sample(tmp_path: Path) -> None:
     model = reference.level_model(tmp_path / "chunks.onnx", hop=30_000)
-    made = generate(model, tmp_path / "out.flac", Wish(0.05, rate=44_100))
+    made = generate(model, tmp_path / "out.flac", GenerateSettings(0.05, rate=44_100))
     info = sf.info(tmp_path / "out.flac")
     assert (info.frames, info.samplerate, made.rate) == (3 * 44_100, 44_100, 44_100)
 
 
 @pytest.mark.parametrize(
-    ("model", "wish", "says"),
+    ("model", "settings", "says"),
     [
-        ("passing", Wish(1), "makes no sound by itself: it transforms sound; 'glitch-lab transform' sends"),
-        ("level", Wish(0), "longer than 0 and at most 1440 minutes"),
-        ("level", Wish(1, "crooked"), "There is no walk 'crooked'"),
-        ("level", Wish(1, controls={"colour": 1.0}), "no control 'colour'"),
+        ("passing", GenerateSettings(1), "makes no sound by itself: it transforms sound; 'glitch-lab transform' sends"),
+        ("level", GenerateSettings(0), "longer than 0 and at most 1440 minutes"),
+        ("level", GenerateSettings(1, "crooked"), "There is no walk 'crooked'"),
+        ("level", GenerateSettings(1, controls={"colour": 1.0}), "no control 'colour'"),
     ],
 )
 def test_what_cannot_be_is_one_sentence_and_leaves_nothing(
-    models: dict[str, Path], tmp_path: Path, model: str, wish: Wish, says: str
+    models: dict[str, Path], tmp_path: Path, model: str, settings: GenerateSettings, says: str
 ) -> None:
     with pytest.raises(GlitchError, match=says):
-        generate(models[model], tmp_path / "out.wav", wish)
+        generate(models[model], tmp_path / "out.wav", settings)
     assert not list(tmp_path.iterdir())
 
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from export.errors import GlitchError
 from export.format.io import load, save
-from models.offline.transform import Wish, transform
+from models.offline.transform import TransformSettings as Settings
+from models.offline.transform import transform
 from tests import reference
 
 RATE = 48_000
@@ -34,11 +35,11 @@ def tones(rate: int, seconds: float = 1.0) -> np.ndarray:
     return (shape * sum(0.1 * np.sin(2 * np.pi * f * t) for f in (110.0, 997.0, 2500.0))).astype(np.float32)[:, None]
 
 
-def through(model: Path, sound: np.ndarray, folder: Path, rate: int = RATE, **wish: object) -> np.ndarray:
+def through(model: Path, sound: np.ndarray, folder: Path, rate: int = RATE, **settings: object) -> np.ndarray:
     """Let a sound go through a model, as files."""
     given, out = folder / "in.wav", folder / "out.wav"
     sf.write(given, sound, rate, subtype="FLOAT")
-    made = transform(model, given, out, Wish(force=True, **wish))  # type: ignore[arg-type]
+    made = transform(model, given, out, Settings(force=True, **settings))  # type: ignore[arg-type]
     audio, told = sf.read(out, dtype="float32", always_2d=True)
     assert (told, audio.shape) == (rate, sound.shape)
     assert (made.rate, made.channels) == (rate, sound.shape[1])
@@ -159,14 +160,14 @@ def test_samples_are_kept_as_they_were_where_the_format_can(
 ) -> None:
     given = tmp_path / f"given.{kind[0]}"
     sf.write(given, noise(9000, 2), 44_100, subtype=kind[1])
-    transform(models["passing"], given, tmp_path / out, Wish())
+    transform(models["passing"], given, tmp_path / out, Settings())
     info = sf.info(tmp_path / out)
     assert (info.subtype, info.frames, info.samplerate, info.channels) == (kept, 9000, 44_100, 2)
 
 
 def test_what_is_louder_than_the_file_can_keep_is_said(models: dict[str, Path], tmp_path: Path) -> None:
     sf.write(tmp_path / "in.wav", np.full((4800, 1), 0.5), RATE, subtype="PCM_16")
-    made = transform(models["louder"], tmp_path / "in.wav", tmp_path / "out.wav", Wish())
+    made = transform(models["louder"], tmp_path / "in.wav", tmp_path / "out.wav", Settings())
     assert made.over_db == pytest.approx(6.0, abs=0.1)
     audio, _ = sf.read(tmp_path / "out.wav")
     assert 0.99 < audio[100:].min() <= audio.max() <= 1.0
@@ -177,31 +178,49 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(models: dict[str, Pa
     sf.write(given, noise(1000), RATE)
     out.write_bytes(b"mine")
     with pytest.raises(GlitchError, match="is there already; give another name, or --force"):
-        transform(models["passing"], given, out, Wish())
+        transform(models["passing"], given, out, Settings())
     assert out.read_bytes() == b"mine"
-    transform(models["passing"], given, out, Wish(force=True))
-    transform(models["passing"], out, out, Wish(force=True))  # in its own place
+    transform(models["passing"], given, out, Settings(force=True))
+    transform(models["passing"], out, out, Settings(force=True))  # in its own place
     assert sf.info(out).frames == 1000
 
 
 @pytest.mark.parametrize(
-    ("model", "given", "out", "wish", "says"),
+    ("model", "given", "out", "settings", "says"),
     [
-        ("level", "in.wav", "out.wav", Wish(), "has no 'transform', and not both 'encode' and 'decode'"),
-        ("passing", "missing.wav", "out.wav", Wish(), "There is no sound file .*missing.wav"),
-        ("passing", "nothing.wav", "out.wav", Wish(), "nothing.wav is empty"),
-        ("passing", "text.wav", "out.wav", Wish(), "Cannot read the sound .*text.wav"),
-        ("passing", "in.wav", "out.txt", Wish(), "ends in .wav, .flac"),
-        ("passing", "in.wav", "nowhere/out.wav", Wish(), "there is no folder for it"),
-        ("passing", "in.wav", "out.wav", Wish(mix=2.0), "--mix goes from 0"),
-        ("passing", "in.wav", "out.wav", Wish(controls={"colour": 1.0}), "no control 'colour'; its own are: level"),
-        ("resonant", "in.wav", "out.wav", Wish(controls={"colour": 1.0}), "'colour'; it has none of its own"),
-        ("passing", "in.wav", "out.wav", Wish(controls={"feedback": 9.0}), "/feedback goes from 0 to 1, so"),
-        ("passing", "many.wav", "out.flac", Wish(), "Cannot write .*out.flac"),
+        ("level", "in.wav", "out.wav", Settings(), "has no 'transform', and not both 'encode' and 'decode'"),
+        ("passing", "missing.wav", "out.wav", Settings(), "There is no sound file .*missing.wav"),
+        ("passing", "nothing.wav", "out.wav", Settings(), "nothing.wav is empty"),
+        ("passing", "text.wav", "out.wav", Settings(), "Cannot read the sound .*text.wav"),
+        ("passing", "in.wav", "out.txt", Settings(), "ends in .wav, .flac"),
+        ("passing", "in.wav", "nowhere/out.wav", Settings(), "there is no folder for it"),
+        ("passing", "in.wav", "out.wav", Settings(mix=2.0), "--mix goes from 0"),
+        (
+            "passing",
+            "in.wav",
+            "out.wav",
+            Settings(controls={"colour": 1.0}),
+            "no control 'colour'; its own are: level",
+        ),
+        (
+            "resonant",
+            "in.wav",
+            "out.wav",
+            Settings(controls={"colour": 1.0}),
+            "'colour'; it has none of its own",
+        ),
+        (
+            "passing",
+            "in.wav",
+            "out.wav",
+            Settings(controls={"feedback": 9.0}),
+            "/feedback goes from 0 to 1, so",
+        ),
+        ("passing", "many.wav", "out.flac", Settings(), "Cannot write .*out.flac"),
     ],
 )
 def test_what_cannot_be_is_one_sentence_and_leaves_nothing(
-    models: dict[str, Path], tmp_path: Path, model: str, given: str, out: str, wish: Wish, says: str
+    models: dict[str, Path], tmp_path: Path, model: str, given: str, out: str, settings: Settings, says: str
 ) -> None:
     sf.write(tmp_path / "in.wav", noise(1000), RATE)
     sf.write(tmp_path / "many.wav", noise(100, 12), RATE)
@@ -209,7 +228,7 @@ def test_what_cannot_be_is_one_sentence_and_leaves_nothing(
     (tmp_path / "nothing.wav").touch()
     before = sorted(tmp_path.iterdir())
     with pytest.raises(GlitchError, match=says) as caught:
-        transform(models[model], tmp_path / given, tmp_path / out, wish)
+        transform(models[model], tmp_path / given, tmp_path / out, settings)
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.iterdir()) == before
 
