@@ -23,7 +23,7 @@ from models.report.scatter import plane
 from models.vae.conditions import append_conditions
 from models.vae.vae import Vae
 
-_LEAST_DEVIATION = 1e-4
+_MIN_DEVIATION = 1e-4
 
 
 class DecodeStream(nn.Module):
@@ -158,7 +158,7 @@ def describe(vae: Vae, sounds: Iterable[tuple[str, Tensor]]) -> Latent:
             frames.setdefault(label, []).append(posterior.mean[0].T)  # [frames, latent]
             costs.append(posterior.kl_from_standard()[0].T)
     means = torch.cat([part for parts in frames.values() for part in parts])  # [all frames, latent]
-    mean, std = means.mean(dim=0), means.std(dim=0, correction=0).clamp(min=_LEAST_DEVIATION)
+    mean, std = means.mean(dim=0), means.std(dim=0, correction=0).clamp(min=_MIN_DEVIATION)
     order = torch.argsort(torch.cat(costs).mean(dim=0), descending=True, stable=True).tolist()
     names = [""] * vae.latent
     for rank, dimension in enumerate(order):

@@ -96,15 +96,15 @@ def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tm
 
 def test_a_page_tells_what_came_of_it(trained: Made) -> None:
     out, made = trained
-    done, evaluation = finish(made, TINY, RunConfig(out))
-    text = done.report.read_text()
+    files, evaluation = finish(made, TINY, RunConfig(out))
+    text = files.report.read_text()
     assert text.count("<audio") >= 2
     assert "onsets that are kept" in text
     assert (out / "pictures" / "step-000010.png").is_file()
     assert 0 <= evaluation.onsets <= 1
     assert evaluation.known > 0.5
-    assert done.model is not None
-    assert done.model.is_file()
+    assert files.model is not None
+    assert files.model.is_file()
 
 
 def test_a_checkpoint_comes_back(trained: Made) -> None:
@@ -144,7 +144,7 @@ def test_the_generators_loss_leaves_the_discriminator_where_it_is(trained: Made)
     grads = {}
     for whose, loss, _ in networks.losses(batch):
         networks.zero_grad()
-        module._back(whose, loss)  # type: ignore[operator]
+        module._backward(whose, loss)
         grads[whose] = {name.split(".")[0] for name, w in networks.named_parameters() if w.grad is not None}
     assert grads == {"discriminator": {"discriminators"}, "generator": {"generator", "siamese"}}
 
