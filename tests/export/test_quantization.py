@@ -1,4 +1,4 @@
-"""Smaller weights: a smaller file, the same sound within what is said."""
+"""Quantized weights: a smaller file with the same sound, within the stated loss."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def weight_bytes(model: onnx.ModelProto) -> int:
 
 
 @pytest.mark.parametrize("kind", ["fp16", "int8"])
-def test_the_file_is_smaller_and_the_sound_as_near_as_it_says(kind: str, reference_model: Path, tmp_path: Path) -> None:
+def test_the_file_is_smaller_with_the_stated_loss(kind: str, reference_model: Path, tmp_path: Path) -> None:
     model, card = load(reference_model)
     before = model.SerializeToString()
     light, lighter_card, cost_db = quantize(model, card, kind)
@@ -55,7 +55,7 @@ def test_half_precision_costs_less_than_eight_bits(models: dict[str, Path]) -> N
     assert costs["fp16"] > costs["int8"] + 15
 
 
-def test_both_methods_of_a_file_are_lighter_and_come_apart(models: dict[str, Path]) -> None:
+def test_all_methods_of_a_file_are_quantized_and_can_be_split(models: dict[str, Path]) -> None:
     model, card = load(models["bundled"])
     light, lighter_card, cost_db = quantize(model, card, "int8")
     measured = measure(light, lighter_card)
@@ -65,7 +65,7 @@ def test_both_methods_of_a_file_are_lighter_and_come_apart(models: dict[str, Pat
     assert f"{cost_db:.0f} dB" in lighter_card.provenance.notes
 
 
-def test_weights_that_half_precision_cannot_hold_stay_as_they_are(reference_model: Path) -> None:
+def test_weights_beyond_half_precision_stay_in_full_precision(reference_model: Path) -> None:
     model, card = load(reference_model)
     largest = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
     weight = numpy_helper.to_array(largest).copy()
@@ -77,9 +77,7 @@ def test_weights_that_half_precision_cannot_hold_stay_as_they_are(reference_mode
     assert sum(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in light.graph.initializer) > 0
 
 
-def test_a_converted_file_may_differ_from_its_source_as_far_as_its_weights_do(
-    reference_model: Path, tmp_path: Path
-) -> None:
+def test_a_converted_file_may_differ_by_the_precision_of_its_weights(reference_model: Path, tmp_path: Path) -> None:
     model, card = load(reference_model)
     for kind, holds in (("fp32", False), ("int8", True)):
         light, rested, _ = quantize(model, card, kind)

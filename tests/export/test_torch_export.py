@@ -1,4 +1,4 @@
-"""From a torch module to a file: only what streams is written."""
+"""Export of torch modules: only models that stream are written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.reference import RATE, reference_decoder
 
 
 class Leaky(nn.Module):
-    """A decaying sum of its input: a cache that remembers for long."""
+    """A decaying sum of its input: a cache with a long memory."""
 
     def forward(self, latent: Tensor, gain: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         now = torch.cat([past, latent], dim=2).sum(dim=2, keepdim=True) * 0 + 0.9 * past + 0.1 * latent[:, :, -1:]
@@ -31,7 +31,7 @@ class Leaky(nn.Module):
 
 
 class LooksAhead(nn.Module):
-    """Pads at each chunk's border, as exports without caches do: it clicks."""
+    """Pads at each chunk boundary, like exports without caches: it clicks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ def test_a_module_that_pads_each_chunk_is_refused_and_nothing_is_written(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_control_that_the_module_does_not_read_is_refused(tmp_path: Path) -> None:
+def test_an_unused_control_is_refused(tmp_path: Path) -> None:
     class Deaf(nn.Module):
         def forward(self, latent: Tensor, _pitch: Tensor) -> tuple[Tensor]:
             return (latent[:, :1].repeat_interleave(8, dim=2),)
@@ -63,13 +63,13 @@ def test_a_control_that_the_module_does_not_read_is_refused(tmp_path: Path) -> N
         write(tmp_path / "deaf.onnx", Deaf(), [], Control("pitch", 0, -1, 1))
 
 
-def test_the_cache_law_covers_the_caches_too(tmp_path: Path) -> None:
-    """`Leaky` keeps only its last frame a call, so its cache depends on the cut although its output doesn't."""
+def test_chunked_equals_whole_includes_the_caches(tmp_path: Path) -> None:
+    """`Leaky` caches one frame a call, so its cache depends on the chunks although its output doesn't."""
     with pytest.raises(ContractError, match=r"decode\.state\.0 of 'decode' differs"):
         write(tmp_path / "leaky.onnx", Leaky(), [torch.zeros(1, 2, 1)], Control("gain", 1, 0, 2))
 
 
-def test_the_rest_state_is_where_the_model_stays(reference_model: Path) -> None:
+def test_the_rest_state_is_stationary(reference_model: Path) -> None:
     model, card = load(reference_model)
     part, method = split(model, "decode"), card.method("decode")
     feeds = {"decode.input": np.zeros((1, card.latent.size, 1), np.float32)}
@@ -79,7 +79,7 @@ def test_the_rest_state_is_where_the_model_stays(reference_model: Path) -> None:
     assert any(np.abs(rest).max() > 1e-3 for rest in method.rest), "the rest state is all zeros"
 
 
-def test_the_file_gives_what_the_module_gives(reference_model: Path) -> None:
+def test_the_file_equals_the_module(reference_model: Path) -> None:
     torch.manual_seed(1)
     module, decoder = reference_decoder(), Decoder(reference_model)
     latents = torch.randn(1, 16, 40)
@@ -104,7 +104,7 @@ def test_any_cut_of_the_latents_gives_the_same_audio(reference_model: Path, edge
     np.testing.assert_allclose(cut, once, atol=1e-5)
 
 
-def test_two_methods_share_a_file_and_come_apart_again(tmp_path: Path) -> None:
+def test_two_methods_share_a_file_and_can_be_split(tmp_path: Path) -> None:
     class Encoder(nn.Module):
         def __init__(self) -> None:
             super().__init__()

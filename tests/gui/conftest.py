@@ -1,4 +1,4 @@
-"""One application for all tests of the window, drawn off screen; tests that need a real screen start one themselves."""
+"""One application for all tests of the window, off screen; tests that need a real screen start one themselves."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def standin(model: Path, tmp_path: Path) -> Iterator[StandIn]:
 
 @pytest.fixture
 def window(application: QApplication, standin: StandIn) -> Iterator[Window]:
-    """A shown window whose clock is turned by hand: call `window.tick()`."""
+    """A visible window without a running timer: call `window.tick()`."""
     host = Host(standin.name)
     window = Window(host)
     window.timer.stop()

@@ -1,4 +1,4 @@
-"""A virtual screen of our own, and a hand that moves its mouse and its keys."""
+"""A virtual screen with a simulated mouse and keyboard."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Self
 
 
 class Screen:
-    """An X server without a monitor, on whichever display is free; ended by its process id."""
+    """An X server without a monitor, on a free display; stopped by its process id."""
 
     def __init__(self, width: int = 1280, height: int = 800) -> None:
         self._size = f"{width}x{height}x24"
 
     def __enter__(self) -> Self:
-        for program in ("Xvfb", "xdotool"):  # a missing part is a failure, never a test left out
+        for program in ("Xvfb", "xdotool"):  # a missing program is a failure, not a skipped test
             if shutil.which(program) is None:
                 raise RuntimeError(f"{program} is not installed; install the package {program.lower()}.")
         command = ["Xvfb", "-displayfd", "1", "-screen", "0", self._size, "-nolisten", "tcp"]
@@ -32,15 +32,15 @@ class Screen:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process needs to draw here."""
+        """The environment of a process that draws on this screen."""
         return {**os.environ, "DISPLAY": self.display, "QT_QPA_PLATFORM": "xcb"}
 
     def do(self, *arguments: object) -> None:
-        """Move the mouse or press keys, in xdotool's words."""
+        """Move the mouse or press keys with xdotool."""
         subprocess.run(["xdotool", *map(str, arguments)], env=self.environment, check=True, stdout=subprocess.DEVNULL)
 
     def drag(self, start: tuple[int, int], end: tuple[int, int], *, steps: int = 10) -> None:
-        """Drag with the left button, in steps, as fast as a hand does."""
+        """Drag with the left button, in steps at the speed of a hand."""
         words: list[object] = ["mousemove", *start, "mousedown", 1]
         for k in range(1, steps + 1):
             at = (round(a + (b - a) * k / steps) for a, b in zip(start, end, strict=True))

@@ -1,4 +1,4 @@
-"""The window as it is started by the host, which also says on standard output where its parts are on the screen."""
+"""The window as started by the host, which also prints the positions of its parts on the screen."""
 # ruff: noqa: N802 (Qt's names)
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Stands in for the host: real segments, a clock that goes, a UDP socket that takes OSC.
+"""A substitute for the host: real segments, a running clock, a UDP socket for OSC.
 
-For tests of the window that need to say what is in shared memory, garbage included; the real host has tests of its own.
+For tests of the window that set the contents of shared memory, garbage included; the real host has its own tests.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ BLOCK = 128
 
 
 class StandIn:
-    """A host whose every figure a test can set.
+    """A host with figures that tests can set.
 
     Parameters
     ----------
     model
-        The model file that it says it plays.
+        The model file that it claims to play.
     folder
-        Where it keeps the note of its segments.
+        Folder of its registry of segments.
     channels
-        That it plays.
+        Number of output channels.
     sound : np.ndarray [shape=(samples, channels)], optional
-        Played round and round in real time while `run` is true; else only what `play` gives.
+        Looped in real time. Default: only the samples given to `play`.
     """
 
     def __init__(self, model: Path, folder: Path, *, sound: np.ndarray | None = None, channels: int = 2) -> None:
@@ -84,7 +84,7 @@ class StandIn:
 
     def __exit__(self, *_: object) -> None:
         self._ends.set()
-        self.socket.sendto(b"", self.socket.getsockname())  # wakes the listener, so that it sees the end
+        self.socket.sendto(b"", self.socket.getsockname())  # wakes the listener, so that it ends
         for thread in self._threads:
             thread.join(5)
         self.socket.close()
@@ -115,12 +115,12 @@ class StandIn:
         return float(self.segment["values"][self.table[address].index])
 
     def wait_for(self, ready: Callable[[], bool], *, seconds: float = 10.0) -> bool:
-        """Wait until OSC that has come in makes something true."""
+        """Wait until received OSC makes a condition true."""
         with self._news:
             return self._news.wait_for(ready, seconds)
 
     def values_of(self, address: str) -> list[float]:
-        """List what has come in for an address."""
+        """List the values received for an address."""
         return [values[0] for to, values in self.received if to == address]
 
     def _listen(self) -> None:
@@ -162,7 +162,7 @@ def tone(frequency: float, seconds: float = 1.0, level: float = 0.5) -> np.ndarr
 
 
 def music(seconds: float = 16.0) -> np.ndarray:
-    """Something to look at: gliding harmonic tones, plucks and a breath of noise, [shape=(samples, 2)]."""
+    """Make a sound for pictures: gliding harmonic tones, plucks and some noise, [shape=(samples, 2)]."""
     rng = np.random.default_rng(4)
     count = round(seconds * RATE)
     t = np.arange(count) / RATE

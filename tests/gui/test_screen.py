@@ -22,7 +22,7 @@ from tests.reference import level_model, tone_model
 
 
 class OpenedModel:
-    """A window that the host opened: it holds the other end of its standard input."""
+    """A window as opened by the host, which has the other end of its standard input."""
 
     def __init__(self, segment: str, screen: Screen) -> None:
         self._command = [sys.executable, "-m", "tests.gui.probe", segment]
@@ -102,7 +102,7 @@ def test_the_window_ends_with_its_host(screen: Screen, standin: StandIn, end: st
         assert process.stderr.read() == b""
 
 
-def test_no_shared_memory_is_taken_along_when_the_window_is_killed(screen: Screen, standin: StandIn) -> None:
+def test_a_killed_window_leaves_shared_memory_intact(screen: Screen, standin: StandIn) -> None:
     before = standin.segment["history"].copy()
     with OpenedModel(standin.name, screen) as window:
         standin.play(tone(1000, 0.5))
@@ -117,7 +117,7 @@ def test_no_shared_memory_is_taken_along_when_the_window_is_killed(screen: Scree
 
 
 def history_of(session: Any) -> np.ndarray:
-    """The last second that was played, mono."""
+    """The last second of output, mono."""
     clock, history = int(session.segment["stream"]["clock"][0]), session.segment["history"]
     return history[np.arange(max(clock - 48_000, 0), clock) % len(history)].mean(axis=1)
 
@@ -138,7 +138,7 @@ def test_a_drag_on_a_latent_changes_the_sound_of_the_host(screen: Screen, tmp_pa
             eventually(lambda: abs(session.latents[0] - session.get("/latent/1")) < 0.05)
 
 
-def test_a_window_that_is_killed_changes_not_a_sample(screen: Screen, tmp_path: Path) -> None:
+def test_killing_the_window_changes_no_sample(screen: Screen, tmp_path: Path) -> None:
     import soundfile
 
     from realtime import Session
@@ -146,7 +146,7 @@ def test_a_window_that_is_killed_changes_not_a_sample(screen: Screen, tmp_path: 
     model = tone_model(tmp_path / "tone.onnx")
 
     def play(name: str, *, with_window: bool) -> np.ndarray | None:
-        """Record two seconds; None if the machine was too busy for the sound, window or not."""
+        """Record two seconds; None if there were underruns, with or without a window."""
         path = tmp_path / name
         with Session(model, device="null", osc=("127.0.0.1", 0), seed=7, record=path, seconds=2.0) as session:
             session.set("/ahead", 16_384)  # other programs may run beside this test

@@ -28,7 +28,7 @@ from tests.reference import layered_model, level_model, passing_model, tone_mode
 
 
 def look(window: Window, frames: int = 40) -> None:
-    """Let time pass: look at the host as often as the timer would."""
+    """Run several ticks of the timer."""
     for _ in range(frames):
         window.tick()
     QApplication.processEvents()
@@ -55,7 +55,7 @@ def test_a_tone_shows_at_its_frequency_within_one_bin(window: Window, standin: S
     assert column.max() > 150
 
 
-def test_the_label_stands_where_the_frequency_does(window: Window) -> None:
+def test_labels_are_at_their_frequencies(window: Window) -> None:
     view = window.spectrogram
     marks = {text: y for y, text in view._frequency_marks()}
     assert marks["1k"] == view.plot.top() + round(view.axis.row(1000))
@@ -87,7 +87,7 @@ def test_another_size_keeps_the_picture(window: Window, standin: StandIn) -> Non
     assert abs(float(view.axis.frequency(column.argmax() + 0.5)) - 1000) <= 2 * view.analysis.bin_hz
 
 
-def test_there_is_a_fader_for_each_latent_and_each_knob(window: Window) -> None:
+def test_each_latent_and_parameter_has_a_fader(window: Window) -> None:
     expected = {f"/latent/{k}" for k in range(1, 17)} | {"/walk/radius", "/walk/speed", "/gain"}
     assert set(window.bank.faders) == expected
 
@@ -102,7 +102,7 @@ def test_the_models_own_controls_have_faders(application: QApplication, tmp_path
         host.close()
 
 
-def test_a_model_that_transforms_has_faders_for_what_it_hears(application: QApplication, tmp_path: Path) -> None:
+def test_a_transform_has_faders_for_its_input(application: QApplication, tmp_path: Path) -> None:
     with StandIn(passing_model(tmp_path / "passing.onnx"), tmp_path / "notes") as standin:
         host = Host(standin.name)
         window = Window(host)
@@ -160,7 +160,7 @@ def test_shift_drags_ten_times_finer(window: Window, standin: StandIn) -> None:
     assert fine == pytest.approx(coarse / 10, rel=0.15)
 
 
-def test_a_double_click_goes_back_to_the_default(window: Window, standin: StandIn) -> None:
+def test_a_double_click_resets_to_the_default(window: Window, standin: StandIn) -> None:
     standin.set("/latent/4", 2.5)
     look(window, 2)
     fader = window.bank.faders["/latent/4"]
@@ -199,7 +199,7 @@ def test_the_handle_follows_another_controller(window: Window, standin: StandIn)
     assert not standin.received
 
 
-def test_the_marker_shows_what_is_played(window: Window, standin: StandIn) -> None:
+def test_the_marker_shows_the_value_that_sounds(window: Window, standin: StandIn) -> None:
     fader = window.bank.faders["/latent/5"]
     for played in (-4.0, 2.0):
         standin.deck["latents"][4] = played
@@ -252,7 +252,7 @@ def test_the_panic_button_acts_when_pressed(window: Window, standin: StandIn) ->
     assert standin.wait_for(lambda: bool(standin.values_of("/panic")))
 
 
-def test_mute_by_key_and_back_and_by_others(window: Window, standin: StandIn) -> None:
+def test_mute_by_key_by_button_and_by_another_controller(window: Window, standin: StandIn) -> None:
     button = window.header.mute_button
     QTest.keyClick(window, Qt.Key.Key_M)
     assert standin.wait_for(lambda: standin.values_of("/mute") == [1.0])
@@ -266,7 +266,7 @@ def test_mute_by_key_and_back_and_by_others(window: Window, standin: StandIn) ->
     assert button.isChecked()
 
 
-def test_f_fills_the_screen_and_q_closes_the_window(window: Window) -> None:
+def test_f_is_full_screen_and_q_closes_the_window(window: Window) -> None:
     QTest.keyClick(window, Qt.Key.Key_F)
     assert window.isFullScreen()
     QTest.keyClick(window, Qt.Key.Key_F)
@@ -275,14 +275,14 @@ def test_f_fills_the_screen_and_q_closes_the_window(window: Window) -> None:
     assert not window.isVisible()
 
 
-def test_a_question_mark_shows_the_keys(window: Window) -> None:
+def test_a_question_mark_shows_the_shortcuts(window: Window) -> None:
     QTest.keyClick(window, Qt.Key.Key_Question)
     assert window.shortcuts_page.isVisible()
     QTest.mouseClick(window.shortcuts_page, Qt.MouseButton.LeftButton)
     assert not window.shortcuts_page.isVisible()
 
 
-def test_escape_closes_the_page_of_keys_before_it_is_panic(window: Window, standin: StandIn) -> None:
+def test_escape_closes_the_page_of_shortcuts_before_it_is_panic(window: Window, standin: StandIn) -> None:
     QTest.keyClick(window, Qt.Key.Key_Question)
     QTest.keyClick(window, Qt.Key.Key_Escape)
     assert not window.shortcuts_page.isVisible()
@@ -295,7 +295,7 @@ def shown_numbers(window: Window) -> list[str]:
     return [figure.number()[0] for figure in window.figures.findChildren(Figure)]
 
 
-def test_figures_show_what_the_host_tells(window: Window, standin: StandIn) -> None:
+def test_figures_show_the_host_s_values(window: Window, standin: StandIn) -> None:
     standin.deck["deck"]["underruns"] = 3
     window.telemetry.poll_figures(1.0)
     window.telemetry.poll_figures(2.0)
@@ -359,7 +359,7 @@ def _decks_of_nonsense(standin: StandIn) -> None:
         _decks_of_nonsense,
     ],
 )
-def test_garbage_in_memory_shows_dashes_and_the_window_lives_on(
+def test_garbage_in_memory_shows_dashes_without_a_crash(
     window: Window, standin: StandIn, spoil: Callable[[StandIn], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors: list[BaseException] = []
@@ -385,7 +385,7 @@ def test_the_memory_may_vanish_under_the_window(window: Window, standin: StandIn
     assert window.isVisible()
 
 
-def test_a_host_that_stands_still_is_told(window: Window, standin: StandIn) -> None:
+def test_a_stalled_host_is_shown(window: Window, standin: StandIn) -> None:
     standin.play(tone(1000, 0.1))
     window.telemetry.poll_figures(100.0)
     assert window.telemetry.identity.value.state == "playing"
@@ -412,7 +412,7 @@ def test_another_model_brings_its_own_faders(window: Window, standin: StandIn, t
     assert window.windowTitle().startswith("other")
 
 
-def test_the_window_closes_when_the_host_says_it_stops(window: Window, standin: StandIn) -> None:
+def test_the_window_closes_when_the_host_stops(window: Window, standin: StandIn) -> None:
     standin.stream["stopping"] = 1
     look(window, 1)
     assert not window.isVisible()
@@ -467,14 +467,14 @@ def test_a_session_that_is_not_there_gives_one_sentence() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 8])
-def test_every_channel_has_a_meter_of_its_own(application: QApplication, tmp_path: Path, channels: int) -> None:
+def test_every_channel_has_its_own_meter(application: QApplication, tmp_path: Path, channels: int) -> None:
     model = level_model(tmp_path / "level.onnx")
     with StandIn(model, tmp_path, channels=channels) as standin:
         host = Host(standin.name)
         window = Window(host)
         window.timer.stop()
         window.show()
-        standin.segment["meters"]["peak"][:] = 0.5  # what lies behind the session's channels is nobody's
+        standin.segment["meters"]["peak"][:] = 0.5  # beyond the channels of the session
         standin.segment["meters"]["power"][:] = 0.1
         look(window)
         assert len(window.telemetry.levels.value) == channels
@@ -485,7 +485,7 @@ def test_every_channel_has_a_meter_of_its_own(application: QApplication, tmp_pat
         host.close()
 
 
-def test_a_light_tells_of_a_recording_and_its_time(window: Window, standin: StandIn) -> None:
+def test_a_lamp_shows_a_recording_and_its_duration(window: Window, standin: StandIn) -> None:
     window.telemetry.poll_figures(0.0)
     assert window.header.recording.text() == ""
     standin.set("/record", 1)

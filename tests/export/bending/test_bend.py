@@ -1,4 +1,4 @@
-"""Bent layers: what rests is what it was, and what is turned is what other weights would have given."""
+"""Bends: without effect at rest, and otherwise equal to changed weights."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def latents_for(card: Card, frames: int, seed: int = 0) -> np.ndarray:
 
 
 def turned(decoder: Decoder, **values: np.ndarray | float) -> np.ndarray:
-    """Give all values of a model's controls, some of them turned: `front_scale` is `bend.front.scale`."""
+    """Return the values of all controls, with some of them changed: `front_scale` is `bend.front.scale`."""
     parts = []
     for control in decoder.method.controls:
         key = control.name.removeprefix("bend.").replace(".", "_")
@@ -61,10 +61,10 @@ def render(decoder: Decoder, latents: np.ndarray, values: np.ndarray) -> np.ndar
     return decoder.render(latents, np.repeat(values[:, None], latents.shape[1], axis=1))
 
 
-# What there is to bend
+# Layers that can be bent
 
 
-def test_layers_are_called_as_the_module_calls_them(reference_model: Path) -> None:
+def test_layers_have_the_names_of_the_module(reference_model: Path) -> None:
     found = find_layers(*load(reference_model))
     assert [layer.name for layer in found[:4]] == [
         "layers.0.conv",
@@ -77,7 +77,7 @@ def test_layers_are_called_as_the_module_calls_them(reference_model: Path) -> No
     assert (found[-1].name, found[-1].channels) == ("layers.17.conv", 1)
 
 
-def test_a_dense_models_layers_are_found_in_a_file_that_was_made_before_there_were_bends(
+def test_dense_layers_are_found_in_an_old_file(
     models: dict[str, Path],
 ) -> None:
     found = find_layers(*load(models["spectral"]))
@@ -86,7 +86,7 @@ def test_a_dense_models_layers_are_found_in_a_file_that_was_made_before_there_we
     assert len({layer.name for layer in found}) == len(found) >= 4
 
 
-def test_a_converted_script_is_bent_by_its_own_names(tmp_path: Path) -> None:
+def test_layers_of_a_converted_script_have_its_names(tmp_path: Path) -> None:
     import torch
 
     torch.set_num_threads(1)
@@ -94,8 +94,8 @@ def test_a_converted_script_is_bent_by_its_own_names(tmp_path: Path) -> None:
     card = convert(tmp_path / "causal.ts", tmp_path / "bent.onnx", bend=["body.*", "up.conv"]).card
     names = [f"body.{k}.{part}" for k in range(3) for part in ("wide.conv", "narrow")]
     assert [bend.layer for bend in card.method("decode").bends] == ["up.conv", *names]
-    model, told = load(tmp_path / "bent.onnx")
-    save(tmp_path / "plain.onnx", *unbent(model, told))
+    model, bent_card = load(tmp_path / "bent.onnx")
+    save(tmp_path / "plain.onnx", *unbent(model, bent_card))
     bent, plain = Decoder(tmp_path / "bent.onnx"), Decoder(tmp_path / "plain.onnx")
     latents = latents_for(card, 40)
     still = plain.render(latents)
@@ -106,7 +106,7 @@ def test_a_converted_script_is_bent_by_its_own_names(tmp_path: Path) -> None:
         assert np.abs(render(bent, latents, half) - still).max() > 1e-3, layer
 
 
-def test_patterns_choose_and_one_that_matches_nothing_names_what_there_is(layered: Path) -> None:
+def test_patterns_choose_layers_and_a_wrong_one_lists_them(layered: Path) -> None:
     def controls(*patterns: str) -> list[str]:
         return [control.name for control in bend(*load(layered), patterns)[1].method("decode").controls]
 
@@ -122,7 +122,7 @@ def test_a_model_without_layers_is_refused(models: dict[str, Path]) -> None:
         bend(*load(models["level"]), ["all"])
 
 
-def test_the_automatic_choice_reaches_all_parts_and_remains_playable(reference_model: Path) -> None:
+def test_the_automatic_choice_covers_all_parts_with_few_layers(reference_model: Path) -> None:
     model, card = load(reference_model)
     chosen = [b.layer for b in bend(model, card)[1].method("decode").bends]
     names = [layer.name for layer in find_layers(model, card) if layer.channels > 1]
@@ -134,7 +134,7 @@ def test_the_automatic_choice_reaches_all_parts_and_remains_playable(reference_m
 
 
 @pytest.mark.parametrize("name", ["layered", "reference", "bundled"])
-def test_at_rest_the_samples_are_those_of_the_file_that_is_not_bent(
+def test_at_rest_the_samples_equal_those_without_bends(
     name: str, layered: Path, reference_model: Path, models: dict[str, Path], tmp_path: Path
 ) -> None:
     path = {"layered": layered, "reference": reference_model, "bundled": models["bundled"]}[name]
@@ -146,7 +146,7 @@ def test_at_rest_the_samples_are_those_of_the_file_that_is_not_bent(
 
 
 @pytest.mark.parametrize("name", ["layered", "reference"])
-def test_what_was_bent_can_be_taken_out_node_by_node(name: str, layered: Path, reference_model: Path) -> None:
+def test_removing_bends_restores_the_graph_node_by_node(name: str, layered: Path, reference_model: Path) -> None:
     model, card = load({"layered": layered, "reference": reference_model}[name])
     back, described = unbent(*bend(model, card, ["all"]))
     assert described == card
@@ -167,24 +167,24 @@ def test_bending_again_changes_the_choice(layered: Path) -> None:
 
 
 def test_a_channel_that_is_bent_is_the_only_one_that_changes(layered: Path, tmp_path: Path) -> None:
-    """A channel of `out` is a sample of the hop, so it can be seen which one was bent."""
+    """A channel of `out` is a sample of the hop, so the bent one is visible."""
     bent, plain = Decoder(bent_file(layered, tmp_path, "out")), Decoder(layered)
     latents = latents_for(plain.card, 20)
     scale, shift = np.ones(64), np.zeros(64)
     scale[7], shift[9] = -2.0, 0.25
     expected = plain.render(latents).reshape(20, 64) * scale + shift
-    heard = render(bent, latents, turned(bent, out_scale=scale, out_shift=shift)).reshape(20, 64)
-    np.testing.assert_allclose(heard, expected, atol=1e-6)
+    output_bent = render(bent, latents, turned(bent, out_scale=scale, out_shift=shift)).reshape(20, 64)
+    np.testing.assert_allclose(output_bent, expected, atol=1e-6)
 
 
-def test_what_is_turned_is_heard_in_the_very_hop(layered: Path, tmp_path: Path) -> None:
+def test_a_bend_changes_the_sound_in_the_same_hop(layered: Path, tmp_path: Path) -> None:
     bent, plain = Decoder(bent_file(layered, tmp_path, "all")), Decoder(layered)
     latents = latents_for(plain.card, 9)
     values = np.repeat(turned(bent)[:, None], 9, axis=1)
     values[:, 4] = turned(bent, body_scale=0.0)
-    heard, still = (x.reshape(9, 64) for x in (bent.render(latents, values), plain.render(latents)))
+    output_bent, still = (x.reshape(9, 64) for x in (bent.render(latents, values), plain.render(latents)))
     for frame in range(9):  # and, as the caches hold latents alone, in no other
-        assert np.array_equal(heard[frame], still[frame]) == (frame != 4)
+        assert np.array_equal(output_bent[frame], still[frame]) == (frame != 4)
 
 
 def test_every_layer_of_every_kind_of_model_changes_the_sound(
@@ -210,7 +210,7 @@ def test_every_layer_of_every_kind_of_model_changes_the_sound(
     scale=st.floats(-4, 4),
     shift=st.floats(-1, 1),
 )
-def test_bending_a_channel_is_what_other_weights_would_do(kind: str, channel: int, scale: float, shift: float) -> None:
+def test_bending_a_channel_equals_changed_weights(kind: str, channel: int, scale: float, shift: float) -> None:
     bent = bend(*dense(kind), ["layer"])
     (layer,) = find_layers(*bent)
     assert (layer.kind, layer.channels) == (kind.split(maxsplit=1)[0], 6)
@@ -223,7 +223,7 @@ def test_bending_a_channel_is_what_other_weights_would_do(kind: str, channel: in
     np.testing.assert_allclose(output(bent, feeds), output(changed, {"decode.input": latent}), atol=1e-5)
 
 
-def test_the_output_of_a_gru_is_bent_and_its_memory_is_not() -> None:
+def test_the_output_of_a_gru_is_bent_but_not_its_state() -> None:
     model, card = recurrent()
     bent = bend(model, card, ["all"])
     (layer,) = find_layers(*bent)
@@ -233,8 +233,8 @@ def test_the_output_of_a_gru_is_bent_and_its_memory_is_not() -> None:
     scale = np.array([0, 1, -1, 2, 0.5, 1], np.float32).reshape(1, 6, 1)
     turned = {"decode.control.bend.gru.scale": scale, "decode.control.bend.gru.shift": 0.5 + 0 * scale}
     plain, memory = session(model).run(["decode.output", "decode.state.0.next"], feeds)
-    heard, same = session(bent[0]).run(["decode.output", "decode.state.0.next"], {**feeds, **turned})
-    np.testing.assert_allclose(heard.reshape(7, 6), plain.reshape(7, 6) * scale.ravel() + 0.5, atol=1e-6)
+    output_bent, same = session(bent[0]).run(["decode.output", "decode.state.0.next"], {**feeds, **turned})
+    np.testing.assert_allclose(output_bent.reshape(7, 6), plain.reshape(7, 6) * scale.ravel() + 0.5, atol=1e-6)
     np.testing.assert_array_equal(memory, same)
 
 
@@ -267,7 +267,7 @@ def test_any_cut_gives_the_same_audio_with_bends_turned(reference_model: Path, e
     assert np.abs(whole).max() > 1e-3
 
 
-def test_a_bent_model_is_proved_with_its_bends_turned(layered: Path) -> None:
+def test_the_proof_includes_bends(layered: Path) -> None:
     model, card = bend(*load(layered), ["all"])
     feeds = proof.random_input(card, "decode", 10, np.random.default_rng(0))
     for control in card.method("decode").controls:
@@ -277,7 +277,7 @@ def test_a_bent_model_is_proved_with_its_bends_turned(layered: Path) -> None:
     assert proof.prove(model, card).holds
 
 
-def test_how_far_a_shift_goes_is_four_times_the_level_of_the_layer(layered: Path) -> None:
+def test_the_range_of_a_shift_is_four_times_the_level_of_the_layer(layered: Path) -> None:
     model, card = load(layered)
     shift = next(c for c in bend(model, card, ["body"])[1].method("decode").controls if c.name.endswith("shift"))
     model.graph.output.append(helper.make_tensor_value_info("biased", TensorProto.FLOAT, None))
@@ -288,7 +288,7 @@ def test_how_far_a_shift_goes_is_four_times_the_level_of_the_layer(layered: Path
     assert (shift.minimum, shift.default, shift.size) == (-shift.maximum, 0.0, 16)
 
 
-# What is wrong
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -309,14 +309,14 @@ def test_how_far_a_shift_goes_is_four_times_the_level_of_the_layer(layered: Path
         ([Control("bend.x.scale", 1, 0, 2), Control("bend.x.shift", 0, -1, 1)], "one value a step"),
     ],
 )
-def test_controls_that_look_like_a_bend_must_be_one(layered: Path, controls: list[Control], says: str) -> None:
+def test_controls_named_like_a_bend_must_be_one(layered: Path, controls: list[Control], says: str) -> None:
     model, card = load(layered)
     decode = replace(card.method("decode"), controls=tuple(controls))
     with pytest.raises(ContractError, match=says):
         validate(model, replace(card, methods={"decode": decode}))
 
 
-def test_a_graph_that_reads_its_bends_otherwise_is_refused(layered: Path, tmp_path: Path) -> None:
+def test_a_graph_that_uses_bends_in_another_way_is_refused(layered: Path, tmp_path: Path) -> None:
     model, card = bend(*load(layered), ["front"])
     for node in model.graph.node:
         if node.op_type == "Mul":
@@ -356,7 +356,7 @@ def output(model: Model, feeds: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def dense(kind: str, channel: int = 0, scale: float = 1.0, shift: float = 0.0) -> Model:
-    """Make a model of one layer with 6 channels of 4 latents, one of them changed in its weights."""
+    """Make a model of one layer with 6 channels and 4 latents; the weights of one channel are changed."""
     rng = np.random.default_rng(0)
     weight, bias = rng.standard_normal((6, 4)), rng.standard_normal(6)
     if "no bias" in kind or kind == "MatMul left":
@@ -396,7 +396,7 @@ def dense(kind: str, channel: int = 0, scale: float = 1.0, shift: float = 0.0) -
 
 
 def recurrent() -> Model:
-    """Make a model of a GRU with 6 units, whose memory is a cache."""
+    """Make a model of a GRU with 6 units, with its state as a cache."""
     rng = np.random.default_rng(0)
     nodes = [
         helper.make_node("Transpose", ["decode.input"], ["rows"], perm=[2, 0, 1]),  # [frames, 1, 4]

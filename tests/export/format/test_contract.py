@@ -1,4 +1,4 @@
-"""The model file: what is written is read, and what is wrong is said in one sentence."""
+"""The model file: reading returns what was written, and errors are one sentence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CARD = Card(
             output="magnitudes",
             delay=3,
             spectrum=Spectrum(2048, 256, "hamming", "log"),
-            controls=(Control("pitch", 60.0, 21.0, 108.0, "semitones", "What note."),),
+            controls=(Control("pitch", 60.0, 21.0, 108.0, "semitones", "The note."),),
             rest=(np.arange(6, dtype=np.float32).reshape(1, 2, 3),),
         )
     },
@@ -64,7 +64,7 @@ def test_rest_states_survive_json_to_the_bit(values: list[float]) -> None:
         ({"latent": {"names": ["a"], "mean": [0.0], "order": [0]}}, "card.latent.std is missing"),
     ],
 )
-def test_a_wrong_card_is_refused_with_what_is_wrong(models: dict[str, Path], change: dict[str, Any], says: str) -> None:
+def test_a_wrong_card_is_refused_with_the_reason(models: dict[str, Path], change: dict[str, Any], says: str) -> None:
     model, card = load(models["level"])
     data = {**json.loads(to_json(card)), **change}
     del model.metadata_props[:]
@@ -104,7 +104,7 @@ def test_a_card_that_contradicts_the_graph_is_refused(
     assert says in str(caught.value)
 
 
-def test_a_latent_of_another_size_than_the_graphs_is_refused(models: dict[str, Path]) -> None:
+def test_a_latent_space_of_another_size_is_refused(models: dict[str, Path]) -> None:
     model, card = load(models["level"])
     with pytest.raises(
         ContractError, match=r"decode.input has the shape \[1, 4, \*\], but the card says \[1, 7, \* or 1\]"
@@ -112,7 +112,7 @@ def test_a_latent_of_another_size_than_the_graphs_is_refused(models: dict[str, P
         validate(model, replace(card, latent=Latent.plain(7)))
 
 
-def test_what_is_no_model_is_said_to_be_none(tmp_path: Path, models: dict[str, Path]) -> None:
+def test_files_that_are_not_models_are_refused(tmp_path: Path, models: dict[str, Path]) -> None:
     picture = tmp_path / "picture.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     short = tmp_path / "short.onnx"
@@ -145,7 +145,7 @@ def test_weights_in_another_file_are_refused(models: dict[str, Path]) -> None:
         validate(model, card)
 
 
-def test_a_refused_save_leaves_the_old_file_whole(tmp_path: Path, models: dict[str, Path]) -> None:
+def test_a_refused_save_keeps_the_old_file(tmp_path: Path, models: dict[str, Path]) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(models["level"].read_bytes())
     model, card = load(path)
@@ -157,7 +157,7 @@ def test_a_refused_save_leaves_the_old_file_whole(tmp_path: Path, models: dict[s
 
 
 @given(data=st.binary(max_size=400))
-def test_garbage_never_raises_anything_but_our_error(data: bytes) -> None:
+def test_garbage_raises_only_contract_errors(data: bytes) -> None:
     with pytest.raises(ContractError):
         loads(data)
 
@@ -174,7 +174,7 @@ def test_a_damaged_model_is_read_or_refused_but_never_crashes(seed: int, models:
         assert "\n" not in str(error)
 
 
-def test_splitting_keeps_one_method_and_what_it_needs(models: dict[str, Path]) -> None:
+def test_splitting_keeps_one_method_only(models: dict[str, Path]) -> None:
     model, _ = load(models["level"])
     both = onnx.ModelProto()
     both.CopyFrom(model)

@@ -1,4 +1,4 @@
-"""What is measured of a graph is what was built into it."""
+"""Measurements of graphs with known delay, speed and rest state; verification of files."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from realtime.library.library import Library
 HOP = 64
 
 
-def delayed_decoder(delay: int, rest: float = 0.0, said: int = 0) -> tuple[onnx.ModelProto, Card]:
-    """Hold latent 1 for a hop, and give it `delay` samples late: a cache holds what is still to come."""
+def delayed_decoder(delay: int, rest: float = 0.0, claimed: int = 0) -> tuple[onnx.ModelProto, Card]:
+    """Make a decoder that holds latent 1 for a hop, `delay` samples late; a cache contains the remaining samples."""
     held = [
         helper.make_node("Slice", ["decode.input", "zero", "one", "axis"], ["first"]),
         helper.make_node("Unsqueeze", ["first", "last"], ["level"]),
@@ -66,12 +66,12 @@ def delayed_decoder(delay: int, rest: float = 0.0, said: int = 0) -> tuple[onnx.
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    method = Method(hop=HOP, output="audio", delay=said, rest=(np.full((1, 1, delay), rest, np.float32),))
+    method = Method(hop=HOP, output="audio", delay=claimed, rest=(np.full((1, 1, delay), rest, np.float32),))
     return model, Card("delayed", 48_000, {"decode": method}, Latent.plain(2))
 
 
-def filtering(kernel: np.ndarray, said: int = 0) -> tuple[onnx.ModelProto, Card]:
-    """Filter audio causally: what a `transform` that only delays looks like."""
+def filtering(kernel: np.ndarray, claimed: int = 0) -> tuple[onnx.ModelProto, Card]:
+    """Make a causal filter as a `transform`."""
     past = len(kernel) - 1
     nodes = [
         helper.make_node("Concat", ["transform.state.0", "transform.input"], ["joined"], axis=2),
@@ -99,7 +99,7 @@ def filtering(kernel: np.ndarray, said: int = 0) -> tuple[onnx.ModelProto, Card]
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    method = Method(hop=HOP, output="audio", delay=said, rest=(np.zeros((1, 1, past), np.float32),))
+    method = Method(hop=HOP, output="audio", delay=claimed, rest=(np.zeros((1, 1, past), np.float32),))
     return model, Card("filtering", 48_000, {"transform": method}, Latent.plain(0))
 
 
@@ -110,11 +110,11 @@ def answer_of(model: onnx.ModelProto, card: Card, name: str) -> Response:
 
 
 @pytest.mark.parametrize("delay", [1, 40, 64, 500])
-def test_a_frame_that_comes_late_is_measured_to_the_sample(delay: int) -> None:
+def test_the_delay_of_a_frame_is_exact_to_the_sample(delay: int) -> None:
     assert answer_of(*delayed_decoder(delay), "decode") == Response(delay, delay, delay + HOP - 1)
 
 
-def test_a_decoder_that_answers_at_once_has_no_delay(models: dict[str, Path], reference_model: Path) -> None:
+def test_a_decoder_that_responds_at_once_has_no_delay(models: dict[str, Path], reference_model: Path) -> None:
     for path in (models["level"], models["stereo"]):
         model, card = load(path)
         assert answer_of(model, card, "decode").peak == 0
@@ -133,7 +133,7 @@ def test_an_impulse_through_a_linear_phase_filter_peaks_in_its_middle(delay: int
     assert found.begins < delay < found.ends
 
 
-def test_a_window_of_audio_is_heard_in_its_middle() -> None:
+def test_the_response_of_a_window_peaks_in_its_middle() -> None:
     model, card = load(Library().find("orchestra-spectral"))
     method = card.method("encode")
     found = answer_of(model, card, "encode")
@@ -142,7 +142,7 @@ def test_a_window_of_audio_is_heard_in_its_middle() -> None:
     assert not found.agrees(method.delay + 2048)
 
 
-def test_an_input_that_does_nothing_has_no_answer(models: dict[str, Path]) -> None:
+def test_an_unused_input_has_no_response(models: dict[str, Path]) -> None:
     model, card = load(models["tone"])
     part = split(model, "decode")
     assert measure_response(session(part.SerializeToString()), card, "decode") is None
@@ -151,8 +151,8 @@ def test_an_input_that_does_nothing_has_no_answer(models: dict[str, Path]) -> No
     assert measured.delay is None
 
 
-def test_measuring_fills_the_card_and_keeps_what_it_cannot_measure() -> None:
-    model, card = delayed_decoder(40, said=40)
+def test_measuring_fills_the_card_and_keeps_the_parity() -> None:
+    model, card = delayed_decoder(40, claimed=40)
     method = dataclasses.replace(card.method("decode"), measured=Measured(parity=1e-7, parity_steps=64))
     measured = measure(model, dataclasses.replace(card, methods={"decode": method})).method("decode")
     assert measured.delay == 40
@@ -163,13 +163,13 @@ def test_measuring_fills_the_card_and_keeps_what_it_cannot_measure() -> None:
     assert measured.measured.real_time > 0
 
 
-def test_a_delay_that_the_answer_contradicts_is_put_right() -> None:
-    model, card = delayed_decoder(500, said=0)
+def test_a_delay_that_contradicts_the_response_is_corrected() -> None:
+    model, card = delayed_decoder(500, claimed=0)
     assert measure(model, card).method("decode").delay == 500
     assert measure(model, dataclasses.replace(card)).method("decode").delay == 500
 
 
-def test_what_does_not_stream_is_not_measured_but_refused() -> None:
+def test_a_model_that_does_not_stream_is_refused() -> None:
     model, card = filtering(np.ones(5))
     for node in model.graph.node:
         if node.output[0] == "joined":  # silence instead of what went before
@@ -179,8 +179,8 @@ def test_what_does_not_stream_is_not_measured_but_refused() -> None:
         measure(model, card)
 
 
-def test_a_graph_of_one_frame_a_step_is_measured_too() -> None:
-    model, card = delayed_decoder(40, said=40)
+def test_a_graph_of_one_frame_a_step_is_measured() -> None:
+    model, card = delayed_decoder(40, claimed=40)
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 1
     found = measure(model, card).method("decode").measured
     assert found is not None
@@ -188,14 +188,14 @@ def test_a_graph_of_one_frame_a_step_is_measured_too() -> None:
     assert found.delay == 40
 
 
-def test_real_time_is_what_a_step_takes_of_its_hop() -> None:
+def test_real_time_is_the_hop_divided_by_a_step() -> None:
     model, card = delayed_decoder(40)
     slower = dataclasses.replace(card, sample_rate=8_000)
     loaded = session(split(model, "decode").SerializeToString())
     assert real_time(loaded, slower, "decode") > 2 * real_time(loaded, card, "decode")
 
 
-def test_an_export_says_what_was_measured(reference_model: Path) -> None:
+def test_an_export_states_its_measurements(reference_model: Path) -> None:
     method = load(reference_model)[1].method("decode")
     assert method.measured is not None
     assert method.measured.chunks is not None
@@ -204,7 +204,7 @@ def test_an_export_says_what_was_measured(reference_model: Path) -> None:
     assert method.measured.real_time is not None
 
 
-def test_the_rest_state_is_found_in_the_graph_and_counters_are_left_alone(models: dict[str, Path]) -> None:
+def test_the_rest_state_is_found_and_counters_are_kept(models: dict[str, Path]) -> None:
     model, card = delayed_decoder(40, rest=0.5)
     assert settle_rest_states(model, card).method("decode").rest[0].max() == 0.0
     model, card = load(models["level"])  # its cache counts frames
@@ -220,20 +220,22 @@ def broken(found: Verdict) -> list[tuple[str, str]]:
     return [(check.method, check.what) for check in found.checks if not check.holds]
 
 
-def test_what_keeps_its_promises_is_verified(tmp_path: Path, models: dict[str, Path], reference_model: Path) -> None:
+def test_models_that_keep_their_promises_are_verified(
+    tmp_path: Path, models: dict[str, Path], reference_model: Path
+) -> None:
     for path in (reference_model, models["bundled"], models["level"], models["tone"], models["stereo"]):
         assert verify(path).holds, broken(verify(path))
-    found = verify(written(tmp_path / "late.onnx", *delayed_decoder(500, said=500)))
+    found = verify(written(tmp_path / "late.onnx", *delayed_decoder(500, claimed=500)))
     assert found.holds
     assert {check.what for check in found.checks} == {"numbers", "chunks", "rest", "delay", "speed"}
 
 
 def test_each_broken_promise_is_named_with_method_and_tensor(tmp_path: Path) -> None:
-    late = verify(written(tmp_path / "late.onnx", *delayed_decoder(500, said=0)))
+    late = verify(written(tmp_path / "late.onnx", *delayed_decoder(500, claimed=0)))
     assert broken(late) == [("decode", "delay")]
     assert "decode.output lags by 0 samples" in late.failure()
     assert "from sample 500 to 563, with its peak at 500" in late.failure()
-    pops = verify(written(tmp_path / "pops.onnx", *delayed_decoder(500, rest=0.5, said=500)))
+    pops = verify(written(tmp_path / "pops.onnx", *delayed_decoder(500, rest=0.5, claimed=500)))
     assert broken(pops) == [("decode", "rest")]
     assert "decode.state.0 of 'decode' moves by" in pops.failure()
     model, card = filtering(np.ones(5))
@@ -249,7 +251,7 @@ def test_each_broken_promise_is_named_with_method_and_tensor(tmp_path: Path) -> 
 
 
 def test_parity_is_what_the_card_says(tmp_path: Path) -> None:
-    model, card = delayed_decoder(40, said=40)
+    model, card = delayed_decoder(40, claimed=40)
     for parity, holds in ((1e-7, True), (1e-3, False)):
         method = dataclasses.replace(card.method("decode"), measured=Measured(parity=parity, parity_steps=64))
         path = written(tmp_path / "converted.onnx", model, dataclasses.replace(card, methods={"decode": method}))
@@ -257,7 +259,7 @@ def test_parity_is_what_the_card_says(tmp_path: Path) -> None:
         assert f"differed from its source by {parity:.0e} over 64 steps" in verify(path).checks[-1].text
 
 
-def test_a_model_that_clicks_at_its_cuts_is_found(tmp_path: Path) -> None:
+def test_a_model_that_clicks_at_chunk_boundaries_is_detected(tmp_path: Path) -> None:
     model, card = filtering(np.ones(5))
     model.graph.node[0].input[0] = "silence"
     model.graph.initializer.append(numpy_helper.from_array(np.zeros((1, 1, 4), np.float32), "silence"))
@@ -267,24 +269,28 @@ def test_a_model_that_clicks_at_its_cuts_is_found(tmp_path: Path) -> None:
     assert "transform.output of 'transform' differs by" in found.failure()
 
 
-def test_a_summary_says_what_a_model_is(models: dict[str, Path]) -> None:
+def test_a_summary_describes_a_model(models: dict[str, Path]) -> None:
     model, card = load(models["spectral"])
-    said = summary(model, card, models["spectral"].stat().st_size)
-    assert (said["name"], said["sample_rate"], said["latent"]["size"]) == ("orchestra-spectral", 48_000, 16)
-    assert set(said["methods"]) == {"decode", "encode"}
-    assert said["file"]["parameters"] > said["methods"]["decode"]["parameters"] > 0.9e6
-    assert said["file"]["weights"] == "fp32"
-    assert said["file"]["opset"] >= 18
-    caches = said["methods"]["encode"]["caches"]
+    described = summary(model, card, models["spectral"].stat().st_size)
+    assert (described["name"], described["sample_rate"], described["latent"]["size"]) == (
+        "orchestra-spectral",
+        48_000,
+        16,
+    )
+    assert set(described["methods"]) == {"decode", "encode"}
+    assert described["file"]["parameters"] > described["methods"]["decode"]["parameters"] > 0.9e6
+    assert described["file"]["weights"] == "fp32"
+    assert described["file"]["opset"] >= 18
+    caches = described["methods"]["encode"]["caches"]
     assert (caches["count"], caches["bytes"], caches["shapes"]) == (1, 4 * 1792, [[1, 1, 1792]])
-    assert [control["name"] for control in said["methods"]["decode"]["controls"]] == ["pitch", "loudness"]
-    assert said["methods"]["decode"]["frames_a_step"] == "any"
-    assert any(point["label"].startswith("violin") for point in said["latent"]["map"])
-    assert said["provenance"]["licence"]
+    assert [control["name"] for control in described["methods"]["decode"]["controls"]] == ["pitch", "loudness"]
+    assert described["methods"]["decode"]["frames_a_step"] == "any"
+    assert any(point["label"].startswith("violin") for point in described["latent"]["map"])
+    assert described["provenance"]["licence"]
 
 
 def test_controls_of_many_values_are_measured(tmp_path: Path) -> None:
-    model, card = delayed_decoder(40, said=40)
+    model, card = delayed_decoder(40, claimed=40)
     for node in model.graph.node:
         if node.output[0] == "held":
             node.output[0] = "plain"

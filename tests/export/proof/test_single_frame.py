@@ -1,4 +1,4 @@
-"""A graph whose frames don't hear each other takes one a step where a proof fails; no other does."""
+"""A graph with independent frames that fails the proof is limited to one frame a step; no other graph is."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Alone(nn.Module):
 
 
 class Together(nn.Module):
-    """A sum that is carried on, and so not refused as such: its frames hear those before them."""
+    """A running sum: each frame depends on the previous ones."""
 
     def forward(self, latent: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         total = past + torch.cumsum(latent[:, :1], dim=2)
@@ -48,7 +48,7 @@ def written(path: Path, module: nn.Module, *states: Tensor) -> tuple[onnx.ModelP
     return load(path)
 
 
-def test_frames_that_hear_no_other_are_taken_one_a_step(tmp_path: Path) -> None:
+def test_independent_frames_are_limited_to_one_a_step(tmp_path: Path) -> None:
     model, card = written(tmp_path / "alone.onnx", Alone())
     latents = np.random.default_rng(0).standard_normal((LATENTS, 20)).astype(np.float32)
     before = Decoder(tmp_path / "alone.onnx").render(latents)
@@ -60,19 +60,19 @@ def test_frames_that_hear_no_other_are_taken_one_a_step(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Decoder(tmp_path / "single.onnx").render(latents), before)
 
 
-def test_frames_that_hear_others_are_left_as_they_are(tmp_path: Path) -> None:
+def test_dependent_frames_are_unchanged(tmp_path: Path) -> None:
     model, card = written(tmp_path / "together.onnx", Together(), torch.zeros(1, 1, 1))
     assert not fix_to_one_frame(model, card, FAILED)
     assert not one_frame(model, "decode")
 
 
-def test_what_holds_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_graph_that_passes_is_unchanged(tmp_path: Path) -> None:
     model, card = written(tmp_path / "alone.onnx", Alone())
     assert not fix_to_one_frame(model, card, prove(model, card))
     assert not one_frame(model, "decode")
 
 
-def test_a_graph_that_looks_around_its_chunk_is_not_taken_for_one_of_single_frames(tmp_path: Path) -> None:
+def test_a_graph_that_mixes_the_frames_of_a_chunk_is_not_limited(tmp_path: Path) -> None:
     class Around(Alone):
         def forward(self, latent: Tensor) -> tuple[Tensor]:
             before = torch.cat([latent[:, :, :1], latent[:, :, :-1]], dim=2)

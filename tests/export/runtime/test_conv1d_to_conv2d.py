@@ -1,4 +1,4 @@
-"""Convolutions as the stage runs them: the same numbers, whatever they look like."""
+"""1-D convolutions rewritten as 2-D convolutions give the same values."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def convolution(channels: int, cast: bool = False, **attributes: Any) -> onnx.Mo
     [{}, {"dilations": [3]}, {"strides": [2]}, {"pads": [4, 1]}, {"group": 4}, {"kernel_shape": [3], "pads": [1, 1]}],
     ids=str,
 )
-def test_a_wide_convolution_gives_the_same_numbers_as_an_image(attributes: dict[str, object], cast: bool) -> None:
+def test_a_wide_convolution_is_the_same_in_2d(attributes: dict[str, object], cast: bool) -> None:
     model = convolution(MIN_CHANNELS, cast, **attributes)
     wide = convs_as_2d(model)
     assert [node.op_type for node in wide.graph.node][-4:] == ["Unsqueeze", "Unsqueeze", "Conv", "Squeeze"]
@@ -49,10 +49,10 @@ def test_a_wide_convolution_gives_the_same_numbers_as_an_image(attributes: dict[
     [convolution(MIN_CHANNELS - 1), convolution(MIN_CHANNELS, auto_pad="SAME_LOWER")],
     ids=["narrow", "auto"],
 )
-def test_what_gains_nothing_or_says_otherwise_stays(model: onnx.ModelProto) -> None:
+def test_other_convolutions_stay_in_1d(model: onnx.ModelProto) -> None:
     assert [node.op_type for node in convs_as_2d(model).graph.node] == ["Conv"]
 
 
-def test_what_is_no_graph_is_one_sentence() -> None:
+def test_an_invalid_graph_gives_one_sentence() -> None:
     with pytest.raises(ContractError, match="onnxruntime cannot load the graph"):
         load_session(b"nothing", session_options())

@@ -1,4 +1,4 @@
-"""What the tests of streaming layers share: cuts, delays measured by impulse, and random stacks of layers."""
+"""Helpers of the tests of streaming layers: chunks, delays measured by impulse, and random stacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOLERANCE = 1e-5
 
 
 def streamed(layer: Layer, x: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
-    """Stream a signal from silence, in portions of `sizes` steps and then one for what is left."""
+    """Stream a signal from silence, in chunks of `sizes` steps and one for the rest."""
     layer.eval()
     reset_caches(layer)
     steps = x.shape[2] // layer.takes
@@ -31,7 +31,7 @@ def streamed(layer: Layer, x: Tensor, sizes: Sequence[int] | None = None) -> Ten
 
 
 def offline(layer: Layer, x: Tensor) -> Tensor:
-    """Run a layer over a whole signal, with its weights as they are played."""
+    """Run a layer over a whole signal in `eval()`."""
     layer.eval()
     with torch.no_grad(), whole_signals(layer):
         made: Tensor = layer(x)
@@ -39,7 +39,7 @@ def offline(layer: Layer, x: Tensor) -> Tensor:
 
 
 def assert_streams(layer: Layer, x: Tensor, *cuts: Sequence[int]) -> None:
-    """See that any cut gives the same, and that the stream is `offline`, exactly `delay` later.
+    """Check that all chunks give the same, and that the stream equals `offline`, exactly `delay` later.
 
     What a stack makes of the silence before a signal isn't what a padding makes of it, so both are compared from where
     the stack no longer reaches back to the signal's begin; where that is, is measured.
@@ -57,7 +57,7 @@ def assert_streams(layer: Layer, x: Tensor, *cuts: Sequence[int]) -> None:
 
 
 def settled(layer: Layer, x: Tensor) -> int:
-    """Find the output's sample from which on nothing that lies before the signal can be heard."""
+    """Return the first output sample that doesn't depend on anything before the signal."""
     before = torch.randn(1, x.shape[1], 64 * layer.takes)
     longer = offline(layer, torch.cat([before, x], dim=2))[:, :, 64 * layer.gives :]
     moved = (longer - offline(layer, x)).abs().amax(dim=(0, 1)) > TOLERANCE / 10
@@ -65,7 +65,7 @@ def settled(layer: Layer, x: Tensor) -> int:
 
 
 def measured_delay(layer: Layer, channels: int, *, steps: int = 96) -> int:
-    """Measure by impulse how much later the stream is than `offline`, in samples of the output."""
+    """Measure the delay of the stream relative to `offline` with an impulse, in output samples."""
     silence = torch.zeros(1, channels, steps * layer.takes)
     struck = silence.clone()
     begin = steps // 2 * layer.takes
@@ -83,7 +83,7 @@ def measured_delay(layer: Layer, channels: int, *, steps: int = 96) -> int:
 def random_stack(seed: int, *, up: bool = True, down: bool = True, channels: int = 3) -> Chain:
     """Build a stack of one to five random layers: convolutions of all kinds, resampling, residuals and branches.
 
-    `up` and `down` say whether there may be layers that give more samples than they take, and fewer.
+    `up` and `down` allow layers that increase or decrease the rate.
     """
     torch.manual_seed(seed)
     draw = random.Random(seed)
@@ -129,7 +129,7 @@ def _plain(draw: random.Random, channels: int, kind: str | None = None) -> nn.Mo
 
 
 def _norm(channels: int) -> nn.BatchNorm1d:
-    """Make a batch norm that has seen something."""
+    """Make a batch norm with statistics of some data."""
     norm = nn.BatchNorm1d(channels)
     with torch.no_grad():
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""Convolutions over spectrograms: those of torch, causal over the frames, and the same in any cut."""
+"""Convolutions over spectrograms: equal to torch's, causal over the frames, and independent of the chunks."""
 
 import pytest
 import torch
@@ -37,7 +37,7 @@ def at_once(layer: Layer, x: Tensor) -> Tensor:
     longer=st.tuples(st.integers(0, 3), st.integers(0, 3)),
     dilation=st.tuples(st.integers(1, 2), st.integers(1, 3)),
 )
-def test_a_convolution_is_that_of_torch_looking_back(
+def test_a_convolution_equals_a_causal_one_of_torch(
     stride: tuple[int, int], longer: tuple[int, int], dilation: tuple[int, int]
 ) -> None:
     torch.manual_seed(0)
@@ -57,7 +57,7 @@ def test_a_convolution_is_that_of_torch_looking_back(
 
 @settings(max_examples=25, deadline=None)
 @given(stride=st.tuples(st.integers(1, 2), st.integers(1, 3)), longer=st.tuples(st.integers(0, 3), st.integers(0, 3)))
-def test_a_transposed_convolution_is_that_of_torch_cut_to_its_rows(
+def test_a_transposed_convolution_equals_that_of_torch_cropped(
     stride: tuple[int, int], longer: tuple[int, int]
 ) -> None:
     torch.manual_seed(0)
@@ -74,7 +74,7 @@ def test_a_transposed_convolution_is_that_of_torch_cut_to_its_rows(
     torch.testing.assert_close(in_cuts(layer, x, [1, 4, 2, 5]), made, atol=TOLERANCE, rtol=0)
 
 
-def test_a_net_that_narrows_and_widens_streams_without_delay() -> None:
+def test_an_encoder_decoder_network_streams_without_delay() -> None:
     torch.manual_seed(0)
     down = CausalConv2d(1, 4, 8, (4, 4), stride=(2, 2))
     up = ConvTranspose2d(4, 2, 4, (4, 4), stride=(2, 2))
@@ -93,7 +93,7 @@ def test_a_net_that_narrows_and_widens_streams_without_delay() -> None:
     torch.testing.assert_close(at_once(net, changed)[:, :, :12], made[:, :, :12], atol=TOLERANCE, rtol=0)
 
 
-def test_what_stands_up_and_lies_down_is_what_it_was() -> None:
+def test_splitting_and_merging_rows_are_inverse() -> None:
     x = torch.randn(2, 3 * 4, 5)
     upright = SplitRows(3, 4)(x)
     assert upright.shape == (2, 3, 5, 4)

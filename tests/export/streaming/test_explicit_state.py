@@ -1,4 +1,4 @@
-"""Any torch module with caches becomes a function whose caches go in and come out, or is refused with the name."""
+"""Torch modules with caches become functions with explicit caches, or are refused with the name of the cause."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from export.torch_export import TorchMethod, export
 
 
 class Stranger(nn.Module):
-    """Caches of three kinds, named as nobody would guess: assigned, written in place, and a ring with its place."""
+    """Caches of three kinds with arbitrary names: assigned, written in place, and a ring with its position."""
 
     apple: Tensor
     pear: Tensor
@@ -50,7 +50,7 @@ class Stranger(nn.Module):
 
 
 class Ring(nn.Module):
-    """An echo of the frame three steps ago, kept in a ring whose place is a whole number; a frame a step."""
+    """An echo of the frame three steps ago, in a ring with an integer position; one frame a step."""
 
     ring: Tensor
     place: Tensor
@@ -68,7 +68,7 @@ class Ring(nn.Module):
         return x + old
 
 
-def test_buffers_that_change_are_states_and_nothing_else(tmp_path: Path) -> None:
+def test_only_buffers_that_change_are_states(tmp_path: Path) -> None:
     module = Stranger()
     example = torch.randn(1, 2, 5), torch.ones(1, 1, 1)
     function, states = with_explicit_state(module, example)
@@ -92,7 +92,7 @@ def test_buffers_that_change_are_states_and_nothing_else(tmp_path: Path) -> None
         np.testing.assert_allclose(made, expected.numpy(), atol=1e-5)
 
 
-def test_a_step_is_that_of_the_module_whatever_its_caches_are_made_of() -> None:
+def test_a_step_equals_that_of_the_module_for_any_type_of_cache() -> None:
     module = Ring()
     function, states = with_explicit_state(module, torch.randn(1, 1, 1))
     assert function.names == ("ring", "place")
@@ -155,17 +155,17 @@ def test_an_attribute_that_changes_is_refused_by_name(kind: str) -> None:
         with_explicit_state(Changing(start), torch.zeros(1, 1, 4))
 
 
-def test_what_cannot_be_carried_is_refused_by_name() -> None:
+def test_other_state_is_refused_by_name() -> None:
     class Grows(nn.Module):
         heard: Tensor
 
         def __init__(self) -> None:
             super().__init__()
-            self.register_buffer("heard", torch.zeros(1, 1, 0))
+            self.register_buffer("history", torch.zeros(1, 1, 0))
 
         def forward(self, x: Tensor) -> Tensor:
-            self.heard = torch.cat([self.heard, x], dim=2)
-            return x + self.heard.mean()
+            self.history = torch.cat([self.history, x], dim=2)
+            return x + self.history.mean()
 
     class Trains(nn.Module):
         def __init__(self) -> None:
@@ -185,7 +185,7 @@ def test_what_cannot_be_carried_is_refused_by_name() -> None:
             return x, x
 
     for module, says in (
-        (Grows(), r"cache 'heard' of Grows changes its shape from \[1, 1, 0\]"),
+        (Grows(), r"cache 'history' of Grows changes its shape from \[1, 1, 0\]"),
         (Trains(), "Trains changes its weight 'weight'"),
         (Hisses(), "Hisses is not reproducible"),
         (Pair(), "Pair must return one tensor, not a tuple"),
@@ -201,7 +201,7 @@ def test_a_module_without_caches_has_none() -> None:
 
 
 class Splits(nn.Module):
-    """What it does depends on what it hears."""
+    """Its control flow depends on its input."""
 
     def forward(self, x: Tensor) -> Tensor:
         sign = 1.0 if x.sum() > 0 else -1.0
@@ -209,14 +209,14 @@ class Splits(nn.Module):
 
 
 class Solves(nn.Module):
-    """Calls what ONNX hasn't got."""
+    """Uses an operator without a counterpart in ONNX."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.linalg.svd(x[:, :1].repeat_interleave(8, dim=2))[1] + x[:, :1].repeat_interleave(8, dim=2)
 
 
 @pytest.mark.parametrize(("kind", "says"), [(Splits, "data-dependent"), (Solves, "svd")])
-def test_what_cannot_be_a_graph_is_refused_in_a_sentence(
+def test_modules_that_cannot_be_a_graph_are_refused_with_one_sentence(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: type[nn.Module], says: str
 ) -> None:
     function, states = with_explicit_state(kind(), torch.randn(1, 2, 5))
@@ -229,7 +229,7 @@ def test_what_cannot_be_a_graph_is_refused_in_a_sentence(
 
 
 @pytest.mark.parametrize("cells", [nn.GRU(2, 4, 2, batch_first=True), nn.LSTM(2, 4, bias=False), nn.RNN(2, 4)])
-def test_recurrent_modules_of_others_become_operators(tmp_path: Path, cells: nn.RNNBase) -> None:
+def test_any_recurrent_module_becomes_an_operator(tmp_path: Path, cells: nn.RNNBase) -> None:
     class Recurrent(nn.Module):
         hidden: Tensor
         cell: Tensor

@@ -1,4 +1,4 @@
-"""A transform as two products is that of torch."""
+"""The transform as two products equals that of torch."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ SIZES = [size for size in range(2 * MIN_COLUMNS**2, 700) if table_columns(size)]
 
 
 @given(st.sampled_from([*SIZES, 1024, 2048, 4096]))
-def test_it_is_the_transform_of_torch(size: int) -> None:
+def test_it_equals_the_transform_of_torch(size: int) -> None:
     x = torch.randn(2, 3, size, generator=torch.Generator().manual_seed(size))
     bins = torch.fft.rfft(x)
     expected = torch.cat([bins.real, bins.imag], dim=2)
@@ -19,12 +19,12 @@ def test_it_is_the_transform_of_torch(size: int) -> None:
     assert float(difference.abs().max()) < 2e-6 * float(expected.abs().max())
 
 
-def test_a_length_is_laid_out_nearly_as_tall_as_its_frequencies_are_wide() -> None:
+def test_the_table_is_balanced() -> None:
     assert [table_columns(size) for size in (2048, 512, 1000, 96, 32)] == [32, 16, 20, 6, 4]
 
 
 @pytest.mark.parametrize("size", [1, 16, 26, 101, 1031])
-def test_a_length_without_factors_is_left_to_others(size: int) -> None:
+def test_a_length_without_factors_is_refused(size: int) -> None:
     assert table_columns(size) == 0
     with pytest.raises(ValueError, match="no suitable factors"):
         RealFourier(size)

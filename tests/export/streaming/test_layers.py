@@ -1,4 +1,4 @@
-"""Each streaming layer by itself: against plain torch, under any cut, late by exactly what it says."""
+"""Each streaming layer: compared with torch, for any chunks, with exactly the stated delay."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def signal(channels: int, samples: int, seed: int = 0) -> Tensor:
 
 
 def assert_late(layer: Layer, x: Tensor, reference: Tensor) -> None:
-    """See that the stream, under every cut, is the reference `delay` samples later, and measure that delay."""
+    """Check that the stream equals the reference `delay` samples later, for any chunks, and measure the delay."""
     for sizes in ([], *CUTS):
         made = streamed(layer, x, sizes)
         assert made.shape == reference.shape
@@ -40,7 +40,7 @@ def assert_late(layer: Layer, x: Tensor, reference: Tensor) -> None:
     groups=st.sampled_from([1, 2]),
     place=st.floats(0, 1),
 )
-def test_a_convolution_is_that_of_torch_later(
+def test_a_convolution_equals_that_of_torch_delayed(
     kernel: int, stride: int, dilation: int, groups: int, place: float
 ) -> None:
     torch.manual_seed(kernel)
@@ -57,7 +57,7 @@ def test_a_convolution_is_that_of_torch_later(
 
 
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 1, 1), (7, 1, 3), (4, 2, 1), (3, 2, 1), (8, 4, 2)])
-def test_a_convolution_with_the_padding_of_torch_is_that_of_torch(kernel: int, stride: int, padding: int) -> None:
+def test_a_convolution_with_the_padding_of_torch_equals_that_of_torch(kernel: int, stride: int, padding: int) -> None:
     torch.manual_seed(0)
     plain, layer = nn.Conv1d(2, 3, kernel, stride, padding), Conv1d(2, 3, kernel, stride=stride, padding=padding)
     layer.conv.load_state_dict(plain.state_dict())
@@ -69,7 +69,7 @@ def test_a_convolution_with_the_padding_of_torch_is_that_of_torch(kernel: int, s
 
 
 @pytest.mark.parametrize(("kernel", "stride", "dilation"), [(1, 1, 1), (3, 1, 9), (8, 4, 1), (2, 4, 1), (3, 2, 3)])
-def test_a_causal_convolution_is_never_late_and_never_looks_ahead(kernel: int, stride: int, dilation: int) -> None:
+def test_a_causal_convolution_has_no_delay_and_no_look_ahead(kernel: int, stride: int, dilation: int) -> None:
     torch.manual_seed(0)
     layer = CausalConv1d(2, 3, kernel, stride=stride, dilation=dilation)
     assert layer.delay == 0
@@ -84,7 +84,9 @@ def test_a_causal_convolution_is_never_late_and_never_looks_ahead(kernel: int, s
 
 @settings(max_examples=25, deadline=None)
 @given(stride=st.integers(1, 5), longer=st.integers(-2, 9), place=st.floats(0, 1), groups=st.sampled_from([1, 2]))
-def test_a_transposed_convolution_is_that_of_torch_later(stride: int, longer: int, place: float, groups: int) -> None:
+def test_a_transposed_convolution_equals_that_of_torch_delayed(
+    stride: int, longer: int, place: float, groups: int
+) -> None:
     torch.manual_seed(stride)
     kernel = max(1, stride + longer)
     padding = round(place * max(kernel - stride, 0))
@@ -98,7 +100,7 @@ def test_a_transposed_convolution_is_that_of_torch_later(stride: int, longer: in
     assert_late(layer, x, full[:, :, padding : padding + 48 * stride])
 
 
-def test_a_transposed_convolution_with_the_padding_of_torch_is_that_of_torch() -> None:
+def test_a_transposed_convolution_with_the_padding_of_torch_equals_that_of_torch() -> None:
     torch.manual_seed(0)
     plain, layer = nn.ConvTranspose1d(3, 2, 8, 4, padding=2), ConvTranspose1d(3, 2, 8, stride=4, padding=2)
     layer.conv.load_state_dict(plain.state_dict())
@@ -130,19 +132,19 @@ def assert_late_in_the_middle(layer: Layer, x: Tensor) -> None:
 
 
 def test_resampling_agrees_with_scipy() -> None:
-    """The same filter, run by another hand: what an impulse at each phase gives is the filter that scipy is told."""
+    """The same filter in scipy, with the impulse responses of all phases as its coefficients."""
     from scipy.signal import resample_poly
 
     layer = Resample(1, 3, 2, crossings=8)
     impulses = torch.zeros(2, 1, 80)
     impulses[0, 0, 40] = impulses[1, 0, 41] = 1.0
-    heard = offline(layer, impulses)[:, 0].numpy()
+    responses = offline(layer, impulses)[:, 0].numpy()
     response = np.zeros(241)  # at three times the input's rate, the middle at 120
     for k in (0, 1):
         for at in range(120):  # output `at` lies at 2 * at thirds of a sample, the impulse at 3 * (40 + k)
             place = 2 * at - 3 * (40 + k) + 120
             if 0 <= place < 241:
-                response[place] = heard[k, at]
+                response[place] = responses[k, at]
     x = signal(1, 200)[0, 0].numpy()
     theirs = resample_poly(x, 3, 2, window=response / 3)
     ours = offline(layer, torch.from_numpy(x)[None, None])[0, 0].numpy()
@@ -151,7 +153,7 @@ def test_resampling_agrees_with_scipy() -> None:
 
 @pytest.mark.parametrize("kind", [GRU, LSTM])
 @pytest.mark.parametrize("layers", [1, 2])
-def test_recurrent_cells_go_on_from_where_they_were(kind: type[GRU] | type[LSTM], layers: int) -> None:
+def test_recurrent_layers_continue_from_their_state(kind: type[GRU] | type[LSTM], layers: int) -> None:
     torch.manual_seed(0)
     layer = kind(3, 5, layers=layers)
     x = signal(3, 60)
@@ -177,7 +179,7 @@ def test_in_training_a_batch_of_whole_signals_runs_and_every_weight_is_trained()
     assert not any("past" in key or "overlap" in key or "hidden" in key for key in model.state_dict())
 
 
-def test_what_cannot_stream_is_refused_with_the_reason() -> None:
+def test_layers_that_cannot_stream_are_refused_with_the_reason() -> None:
     for says, make in (
         ("reflect padding", lambda: Conv1d(1, 1, 3, padding_mode="reflect")),
         ("must be 0 to 2 samples", lambda: Conv1d(1, 1, 3, padding=3)),
@@ -188,7 +190,7 @@ def test_what_cannot_stream_is_refused_with_the_reason() -> None:
             make()
 
 
-def test_what_is_given_wrongly_is_said() -> None:
+def test_input_of_a_wrong_shape_is_refused() -> None:
     layer = Conv1d(2, 2, 4, stride=4).eval()
     with pytest.raises(StreamingError, match=r"takes \[batch, 2, samples\], not \[1, 3, 8\]"):
         layer(torch.zeros(1, 3, 8))

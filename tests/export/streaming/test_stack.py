@@ -1,4 +1,4 @@
-"""Stacks of layers: delays add up over ratios, parallel ways are equally late, and any cut gives the same."""
+"""Stacks of layers: delays add up across ratios, parallel branches are aligned, and chunks don't matter."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RATE = 44_100
 
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 100_000), sizes=st.lists(st.integers(1, 9), max_size=12))
-def test_any_stack_streams_and_is_as_late_as_it_says(seed: int, sizes: list[int]) -> None:
+def test_any_stack_streams_with_the_delay_it_states(seed: int, sizes: list[int]) -> None:
     stack = random_stack(seed)
     steps = 100 + 6 * stack.delay // stack.gives
     assert_streams(stack, torch.randn(1, 3, steps * stack.takes), sizes, [1] * 30)
@@ -52,7 +52,7 @@ def test_delays_add_up_over_ratios() -> None:
 
 
 def test_branches_of_different_delays_are_aligned() -> None:
-    """Three ways that let everything through, each late in its own way: they sum to three times what went in."""
+    """Three branches that pass everything with different delays sum to three times the input."""
     wide, narrow = Conv1d(1, 1, 9, bias=False), Conv1d(1, 1, 3, dilation=2, bias=False)
     for layer in (wide, narrow):
         nn.init.zeros_(layer.conv.weight)
@@ -68,7 +68,7 @@ def test_branches_of_different_delays_are_aligned() -> None:
     torch.testing.assert_close(made[:, :, 4:], torch.cat([x, x], dim=1)[:, :, :-4])
 
 
-def test_branches_of_a_ratio_are_aligned_behind_it() -> None:
+def test_branches_with_a_ratio_are_aligned_at_the_output_rate() -> None:
     torch.manual_seed(0)
     branches = Branches(
         ConvTranspose1d(2, 3, 8, stride=4, padding=2), Chain(Resample(2, 4), Conv1d(2, 3, 5)), join="concatenate"
@@ -79,7 +79,7 @@ def test_branches_of_a_ratio_are_aligned_behind_it() -> None:
     assert measured_delay(branches, 2) == branches.delay
 
 
-def test_a_residual_adds_what_went_in_as_late_as_its_layers() -> None:
+def test_a_residual_delays_its_input_like_its_layers() -> None:
     torch.manual_seed(0)
     layers = [Conv1d(4, 4, 3, dilation=3), nn.LeakyReLU(0.2), Conv1d(4, 4, 1)]
     residual = Residual(*layers)
@@ -90,7 +90,7 @@ def test_a_residual_adds_what_went_in_as_late_as_its_layers() -> None:
     assert_streams(residual, x, [1] * 50)
 
 
-def test_batch_norm_is_a_scale_and_a_shift_when_it_plays() -> None:
+def test_batch_norm_is_a_scale_and_a_shift_in_a_stream() -> None:
     torch.manual_seed(0)
     norm = nn.BatchNorm1d(3)
     norm(3 * torch.randn(8, 3, 40) + 2)
@@ -103,7 +103,7 @@ def test_batch_norm_is_a_scale_and_a_shift_when_it_plays() -> None:
     torch.testing.assert_close(Pointwise(norm).eval()(x), (x - norm.running_mean[:, None]) * scale)
 
 
-def test_whole_signals_run_in_eval_too_and_streaming_goes_on_after() -> None:
+def test_whole_signals_can_be_run_in_eval_and_streaming_continues_afterwards() -> None:
     torch.manual_seed(0)
     chain = Chain(Conv1d(1, 1, 5), nn.Tanh()).eval()
     x = torch.randn(1, 1, 40)
@@ -140,7 +140,7 @@ def test_a_stack_that_cannot_stream_is_refused_with_the_reason() -> None:
 
 
 def exported(path: Path, name: str, stack: Chain, *, latents: int) -> tuple[Tensor, np.ndarray, list[np.ndarray]]:
-    """Write a stack as a model file; give an input, what the stack streams for it, and the file's outputs by cut."""
+    """Write a stack as a model file; return an input, the stack's output, and the file's outputs for several chunks."""
     part = streaming_method(name, stack)
     export(path, name="stack", sample_rate=RATE, methods={name: part}, latent=Latent.plain(latents))
     model, card = load(path)
@@ -167,7 +167,7 @@ def exported(path: Path, name: str, stack: Chain, *, latents: int) -> tuple[Tens
         ("encode", lambda: Chain(STFT(32, 8, channels=2), Conv1d(2 * 2 * 17, 4, 3)), 4, 8),
     ],
 )
-def test_a_stack_becomes_a_file_that_gives_the_same(
+def test_a_stack_and_its_file_give_the_same(
     tmp_path: Path, name: str, make: Callable[[], Chain], latents: int, hop: int
 ) -> None:
     torch.manual_seed(0)
@@ -183,15 +183,15 @@ def test_a_stack_becomes_a_file_that_gives_the_same(
 
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 100_000), decodes=st.booleans())
-def test_any_stack_becomes_a_file_that_gives_the_same(tmp_path: Path, seed: int, decodes: bool) -> None:
+def test_any_stack_and_its_file_give_the_same(tmp_path: Path, seed: int, decodes: bool) -> None:
     stack, name = random_stack(seed, up=decodes, down=not decodes), "decode" if decodes else "encode"
     _, expected, outputs = exported(tmp_path / "stack.onnx", name, stack, latents=3)
     for made in outputs:
         np.testing.assert_allclose(made, expected, atol=TOLERANCE * max(1.0, float(np.abs(expected).max())))
 
 
-def test_a_file_is_late_by_what_its_card_says(tmp_path: Path) -> None:
-    """An impulse in one frame comes out of the graph where `offline` has it, `delay` samples later."""
+def test_the_delay_of_a_file_is_that_of_its_card(tmp_path: Path) -> None:
+    """The graph responds to an impulse in one frame as `offline`, `delay` samples later."""
     torch.manual_seed(0)
     stack = Chain(Conv1d(4, 8, 3), nn.Tanh(), ConvTranspose1d(8, 6, 10, stride=5, padding=2), Conv1d(6, 1, 7))
     part = streaming_method("decode", stack)
@@ -209,7 +209,7 @@ def test_a_file_is_late_by_what_its_card_says(tmp_path: Path) -> None:
     assert np.abs(expected).max() > 0.01
 
 
-def test_a_stack_that_is_no_method_is_refused() -> None:
+def test_a_stack_that_fits_no_method_is_refused() -> None:
     from export.errors import ContractError
 
     for name, stack, says in (
@@ -225,7 +225,7 @@ def test_a_stack_that_is_no_method_is_refused() -> None:
         streaming_method("decode", Chain(ConvTranspose1d(2, 2, 4, stride=4)), hop=8)
 
 
-def test_a_transform_takes_the_hop_that_it_is_given(tmp_path: Path) -> None:
+def test_a_transform_has_the_given_hop(tmp_path: Path) -> None:
     torch.manual_seed(0)
     stack = Chain(STFT(32, 8, channels=2), nn.Conv1d(2 * 34, 2 * 34, 1), ISTFT(32, 8, channels=2))
     part = streaming_method("transform", stack, hop=64)

@@ -1,4 +1,4 @@
-"""Spectra and back, streaming: against torch's own transforms."""
+"""STFT and inverse, streaming, compared with torch's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def laid(spectrum: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(("n_fft", "hop"), SIZES)
 @pytest.mark.parametrize("window", ["hann", "blackman"])
-def test_the_stft_is_that_of_torch_later(n_fft: int, hop: int, window: Window) -> None:
+def test_the_stft_equals_that_of_torch_delayed(n_fft: int, hop: int, window: Window) -> None:
     torch.manual_seed(0)
     x = torch.randn(1, 2, 30 * hop)
     shape = periodic(window, n_fft)
@@ -39,7 +39,7 @@ def test_the_stft_is_that_of_torch_later(n_fft: int, hop: int, window: Window) -
 
 
 @pytest.mark.parametrize(("n_fft", "hop"), SIZES)
-def test_an_stft_that_is_not_centred_ends_with_its_hop_and_is_never_late(n_fft: int, hop: int) -> None:
+def test_an_stft_that_is_not_centred_ends_with_its_hop_without_delay(n_fft: int, hop: int) -> None:
     torch.manual_seed(0)
     x = torch.randn(1, 1, 30 * hop)
     layer = STFT(n_fft, hop, centred=False)
@@ -52,7 +52,7 @@ def test_an_stft_that_is_not_centred_ends_with_its_hop_and_is_never_late(n_fft: 
 
 @pytest.mark.parametrize(("n_fft", "hop"), [(16, 4), (16, 8), (20, 6), (32, 5)])
 @pytest.mark.parametrize("window", ["hann", "hamming", "sqrt_hann"])
-def test_the_inverse_is_that_of_torch_later(n_fft: int, hop: int, window: Window) -> None:
+def test_the_inverse_equals_that_of_torch_delayed(n_fft: int, hop: int, window: Window) -> None:
     """At the ends torch divides by fewer windows, so the middle is compared."""
     torch.manual_seed(0)
     frames = torch.randn(1, 2 * 2 * (n_fft // 2 + 1), 40)
@@ -72,7 +72,7 @@ def test_the_inverse_is_that_of_torch_later(n_fft: int, hop: int, window: Window
 
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize(("n_fft", "hop"), [(16, 4), (32, 8), (30, 10)])
-def test_there_and_back_a_sound_is_the_same_and_late_by_a_frame_less_a_hop(n_fft: int, hop: int, centred: bool) -> None:
+def test_stft_and_inverse_reproduce_a_sound_delayed_by_a_frame_less_a_hop(n_fft: int, hop: int, centred: bool) -> None:
     torch.manual_seed(0)
     x = torch.randn(1, 2, 50 * hop)
     chain = Chain(STFT(n_fft, hop, channels=2, centred=centred), ISTFT(n_fft, hop, channels=2, centred=centred))
@@ -86,7 +86,7 @@ def test_there_and_back_a_sound_is_the_same_and_late_by_a_frame_less_a_hop(n_fft
 
 
 @pytest.mark.parametrize(("size", "hop", "padding"), [(8, 4, 0), (12, 4, 3), (10, 4, 6), (4, 4, 0)])
-def test_frames_are_added_up_where_they_overlap(size: int, hop: int, padding: int) -> None:
+def test_overlapping_frames_are_summed(size: int, hop: int, padding: int) -> None:
     torch.manual_seed(0)
     frames = torch.randn(1, 2 * size, 40)
     expected = torch.zeros(2, 39 * hop + size)

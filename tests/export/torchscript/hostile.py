@@ -1,4 +1,4 @@
-"""Files that nobody should open carelessly: each made here, by hand, and named by what is wrong with it."""
+"""Broken and hostile files, by name of their defect."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Echo(nn.Module):
 
 
 class Endless(nn.Module):
-    """Never comes to an end of being read."""
+    """Takes forever to load."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,13 +66,13 @@ class Evil:
 
 
 def good(path: Path) -> Path:
-    """Write a TorchScript file that nothing is wrong with."""
+    """Write a valid TorchScript file."""
     torch.jit.script(Echo().eval()).save(str(path))
     return path
 
 
 def endless(path: Path) -> Path:
-    """Write a TorchScript file that holds up whoever reads it."""
+    """Write a TorchScript file that takes forever to load."""
     torch.jit.script(Endless().eval()).save(str(path))
     return path
 
@@ -132,12 +132,12 @@ def _other_zip(path: Path) -> None:
 
 
 def _bomb(path: Path) -> None:
-    """Claim, in the table of contents, that what is packed becomes four gigabytes."""
+    """Claim in the directory that a compressed member has four gigabytes."""
     _with_member(path, size=0xFFFF_0000)
 
 
 def _overlapping(path: Path) -> None:
-    """Claim that more is packed than the file has bytes, as where parts lie over each other."""
+    """Claim more compressed data than the file has bytes, as with overlapping members."""
     _with_member(path, packed=0x1000_0000)
 
 
@@ -186,4 +186,4 @@ SCRIPTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "locked": (_locked, "is encrypted with a password"),
     **({"pipe": (_pipe, "is a device or a pipe")} if hasattr(os, "mkfifo") else {}),
 }
-"""By name: what writes such a file, and what is said of it."""
+"""By name: the function that writes the file, and the error message."""

@@ -18,7 +18,7 @@ LATENTS = 4
 
 
 class CachedConv1d(nn.Module):
-    """A convolution that remembers what it needs of its past, for up to 64 voices."""
+    """A convolution with a cache for up to 64 voices."""
 
     pad: Tensor
 
@@ -36,7 +36,7 @@ class CachedConv1d(nn.Module):
 
 
 class OwnMemoryConv1d(nn.Module):
-    """The same, its cache under another name, one voice, and replaced rather than written into."""
+    """The same for one voice, with a cache of another name that is replaced instead of written in place."""
 
     yesterday: Tensor
 
@@ -53,7 +53,7 @@ class OwnMemoryConv1d(nn.Module):
 
 
 class CachedUp(nn.Module):
-    """A transposed convolution whose overlap with the next call is kept."""
+    """A transposed convolution with a cached overlap."""
 
     cache: Tensor
 
@@ -72,7 +72,7 @@ class CachedUp(nn.Module):
 
 
 class CachedDelay(nn.Module):
-    """Holds back what must meet a later branch."""
+    """A delay, to align a branch with a later one."""
 
     pad: Tensor
 
@@ -98,7 +98,7 @@ class DilatedUnit(nn.Module):
 
 
 class CentredUnit(nn.Module):
-    """A convolution that looks ahead, made causal by being late; its way around is as late."""
+    """A convolution with look-ahead, made causal by a delay; its residual branch has the same delay."""
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class CentredUnit(nn.Module):
 
 
 class Filterbank(nn.Module):
-    """Synthesis by a cosine-modulated bank: bands in, samples out, every second band turned round first."""
+    """Synthesis with a cosine-modulated filterbank: bands to samples; every second band is inverted first."""
 
     kernel: Tensor
     pad: Tensor
@@ -136,7 +136,7 @@ class Filterbank(nn.Module):
 
 
 class FilteredNoise(nn.Module):
-    """White noise through filters whose magnitudes are given, by multiplication of spectra."""
+    """White noise, filtered with given magnitudes by multiplication of spectra."""
 
     def __init__(self, channels: int, bands: int, magnitudes: int, block: int) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ class FilteredNoise(nn.Module):
 
 
 class Decodes(nn.Module):
-    """What all decoders here announce."""
+    """Announcements that all decoders here share."""
 
     def __init__(self, latents: int = LATENTS, hop: int = HOP, channels: int = 1, rate: int = RATE) -> None:
         super().__init__()
@@ -316,7 +316,7 @@ class Knobs(Decodes):
 
 
 class Recurrent(Decodes):
-    """A GRU whose memory is a plain attribute."""
+    """A GRU with its state in a plain attribute."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -356,7 +356,7 @@ class TwoVoices(Decodes):
 
 
 class Variational(nn.Module):
-    """As large models are exported: all four methods, principal components, the latents that are left out drawn."""
+    """Like exports of large models: all four methods, principal components, other latents drawn at random."""
 
     latent_pca: Tensor
     latent_mean: Tensor
@@ -427,7 +427,7 @@ class Uncached(Decodes):
 
 
 class Endless(Decodes):
-    """Without caches, smooth in one piece, and what it makes of a frame hangs on all that came before in a call."""
+    """Without caches, smooth in one piece; a frame depends on all previous frames of the call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -443,7 +443,7 @@ class Endless(Decodes):
 
 
 class Keeping(Decodes):
-    """Memory in a list, in a dictionary, and in an attribute that is nothing before the first call."""
+    """State in a list, in a dictionary, and in an attribute that is empty before the first call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -527,7 +527,7 @@ class Spectral(Decodes):
 
 
 class Drawing(Decodes):
-    """Draws in every way that can be played again."""
+    """Draws random numbers in every reproducible way."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -542,7 +542,7 @@ class Drawing(Decodes):
 
 
 class Hearing(nn.Module):
-    """An encoder that listens to spectra, in stereo, and an effect from stereo to mono; it doesn't say its rate."""
+    """A stereo encoder of spectra, and an effect from stereo to mono; without a sample rate."""
 
     before: Tensor
     window: Tensor
@@ -568,7 +568,7 @@ class Hearing(nn.Module):
 
 
 class Counting(Decodes):
-    """Counts its calls in a number, and lets its level follow."""
+    """Counts its calls in a Python number that its level depends on."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -589,7 +589,7 @@ class HarmlesslyCounting(Counting):
 
 
 class Deciding(Decodes):
-    """Takes another way where its input is loud."""
+    """Branches if its input is loud."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -604,7 +604,7 @@ class Deciding(Decodes):
 
 
 class Choosing(Decodes):
-    """Gives something whose shape hangs on its input, brought to size afterwards."""
+    """Has an intermediate shape that depends on its input."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -617,7 +617,7 @@ class Choosing(Decodes):
 
 
 class Watching(Decodes):
-    """Looks at its input, and does the same whatever it sees."""
+    """Reads a value of its input without any effect."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -637,7 +637,7 @@ class Failing(Decodes):
 
 
 class Large(Decodes):
-    """The shape of what players play: stages of upsampling with dilated units, a filterbank, noise beside the tones."""
+    """A typical large decoder: upsampling with dilated units, a filterbank, and noise."""
 
     def __init__(self) -> None:
         super().__init__(latents=16, hop=2048, rate=48_000)

@@ -1,4 +1,4 @@
-"""Convolutions over a few samples as products: the same sound."""
+"""Convolutions over a few samples as matrix products give the same output."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_convolution_is_a_product(taps: int, dilation: int, length: int, seed:
 
 @settings(max_examples=30, deadline=None)
 @given(stride=st.integers(1, 5), blocks=st.integers(1, 3), length=st.integers(1, 20), seed=st.integers(0, 99))
-def test_a_transposed_convolution_is_a_product_too(stride: int, blocks: int, length: int, seed: int) -> None:
+def test_a_transposed_convolution_is_a_product(stride: int, blocks: int, length: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     weight, bias = rng.standard_normal((64, 64, stride * blocks)) / 8, rng.standard_normal(64)
     plain = model("ConvTranspose", 64, length, weight, bias, strides=[stride])
@@ -55,7 +55,7 @@ def test_a_transposed_convolution_is_a_product_too(stride: int, blocks: int, len
     np.testing.assert_allclose(run(made, x), run(plain, x), atol=2e-5)
 
 
-def test_what_a_product_cannot_say_stays() -> None:
+def test_other_convolutions_are_unchanged() -> None:
     rng = np.random.default_rng(0)
     weight, bias = rng.standard_normal((64, 64, 4)), rng.standard_normal(64)
     for plain in (

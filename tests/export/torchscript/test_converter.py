@@ -1,4 +1,4 @@
-"""TorchScript of the nn~ kind becomes a model file that sounds as the script does, or is refused with the reason."""
+"""TorchScript of the nn~ kind becomes a model file with the same sound, or is refused with the reason."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def controls(card: Card, method: str = "decode") -> dict[str, float]:
 
 
 def render(path: Path, latents: np.ndarray, **turned: float) -> np.ndarray:
-    """Decode from rest with some controls turned, by the names that they have with dots for underscores."""
+    """Decode from rest with some controls changed; underscores in their names stand for dots."""
     decoder = Decoder(path)
     given = controls(decoder.card) | turned
     values = np.repeat(np.array([given[c.name] for c in decoder.method.controls], np.float32)[:, None], 1, axis=1)
@@ -118,8 +118,8 @@ def test_a_script_is_converted_with_its_parity_on_the_card(library: Library, kin
 
 
 @pytest.mark.parametrize("kind", ["causal", "recurrent", "stereo", "centred", "two voices"])
-def test_the_file_gives_what_the_script_gives_for_any_cut(library: Library, kind: str) -> None:
-    """Compared here by hand, with nothing of the converter's own proof."""
+def test_the_file_equals_the_script_for_any_chunks(library: Library, kind: str) -> None:
+    """Compared independently of the converter's proof."""
     path, _ = library(kind)
     model, card = load(path)
     graph = split(model, "decode")
@@ -136,19 +136,19 @@ def test_the_file_gives_what_the_script_gives_for_any_cut(library: Library, kind
 
 
 @pytest.mark.parametrize(("kind", "voices"), [("causal", 1), ("two voices", 2)])
-def test_of_64_voices_only_those_are_carried_that_sound(library: Library, kind: str, voices: int) -> None:
+def test_of_64_voices_only_the_sounding_ones_are_carried(library: Library, kind: str, voices: int) -> None:
     path, _ = library(kind)
     assert {state.shape[0] for state in load(path)[1].method("decode").rest} == {voices}
 
 
-def test_a_cache_is_known_by_what_happens_to_it(library: Library) -> None:
+def test_caches_are_detected_by_behaviour(library: Library) -> None:
     path, _ = library("stereo")
     card = load(path)[1]
     assert card.method("decode").channels == 2
     assert sorted(state.shape for state in card.method("decode").rest) == [(1, 6, 6), (1, 6, 16)]
 
 
-def test_all_four_methods_come_over(library: Library) -> None:
+def test_all_four_methods_are_converted(library: Library) -> None:
     path, _ = library("variational")
     card = load(path)[1]
     assert set(card.methods) == {"encode", "decode", "transform", "prior"}
@@ -166,10 +166,10 @@ def test_a_stereo_effect_to_mono_plays_in_stereo(library: Library) -> None:
         "encode": (32, 2),
         "transform": (32, 2),
     }
-    assert "doesn't say its sample rate; 48000 Hz" in conversion.warnings[0]
+    assert "sample rate is not in the file; 48000 Hz" in conversion.warnings[0]
 
 
-def test_an_attribute_of_many_numbers_is_moved_number_by_number(library: Library) -> None:
+def test_an_attribute_of_many_numbers_is_controlled_element_by_element(library: Library) -> None:
     path, _ = library("gated")
     card = load(path)[1]
     (control,) = card.method("decode").controls
@@ -187,7 +187,7 @@ def test_an_attribute_of_many_numbers_is_moved_number_by_number(library: Library
         np.testing.assert_allclose(graph.step(np.ascontiguousarray(frame)), wanted.numpy(), atol=TOLERANCE)
 
 
-def test_noise_is_the_same_again_for_the_same_seed_and_gone_where_its_amount_is_nothing(library: Library) -> None:
+def test_noise_is_reproducible_by_its_seed_and_absent_at_amount_zero(library: Library) -> None:
     path, _ = library("variational")
     card = load(path)[1]
     z = latents(card)
@@ -205,7 +205,7 @@ def test_noise_is_the_same_again_for_the_same_seed_and_gone_where_its_amount_is_
     assert np.abs(moving - moving[:1]).max() > 1e-2
 
 
-def test_noise_is_white_and_normal_where_it_should_be() -> None:
+def test_noise_is_white_with_the_right_distribution() -> None:
     draws = [Draw("normal", (1, 999)), Draw("uniform", (3, 1000))]
     frames = [draw_numbers(draws, 5, count) for count in range(60)]
     normal = np.stack([frame[0] for frame in frames])
@@ -223,7 +223,7 @@ def test_noise_is_white_and_normal_where_it_should_be() -> None:
         assert abs(np.corrcoef(rows[:, :-1].ravel(), rows[:, 1:].ravel())[0, 1]) < 0.02
 
 
-def test_attributes_are_turned_live_and_a_switch_stays(library: Library) -> None:
+def test_attributes_become_live_controls_except_switches(library: Library) -> None:
     path, conversion = library("attributes")
     card = load(path)[1]
     assert controls(card) == {"gain": 0.5, "level": -6.0, "wet": 1.0, "steps": 3.0, "tilt": 0.25}
@@ -257,7 +257,7 @@ def test_a_model_without_caches_sounds_as_rendered_in_one_piece(library: Library
     np.testing.assert_allclose(audio[:, late + edge :], whole[:, edge : -late or None], atol=TOLERANCE)
 
 
-def test_a_model_that_never_forgets_is_crossed_over_without_a_click(library: Library) -> None:
+def test_windows_of_a_model_with_unlimited_reach_are_crossfaded(library: Library) -> None:
     path, conversion = library("endless")
     card = load(path)[1]
     script = torch.jit.load(str(path.with_suffix(".ts")))
@@ -286,7 +286,9 @@ def test_a_model_that_never_forgets_is_crossed_over_without_a_click(library: Lib
         (scripts.Failing, "'decode' .* fails .*exported for another machine"),
     ],
 )
-def test_what_a_graph_cannot_say_is_refused_with_the_reason(tmp_path: Path, kind: type[nn.Module], match: str) -> None:
+def test_methods_that_cannot_be_a_graph_are_refused_with_the_reason(
+    tmp_path: Path, kind: type[nn.Module], match: str
+) -> None:
     message = refused(tmp_path, kind(), match)
     assert "decode" in message
 
@@ -324,8 +326,8 @@ def test_a_method_whose_ratios_do_not_fit_is_left_out_and_named(tmp_path: Path) 
     assert "describe (1 at 1/4 to 3 at 1/8) is left out" in conversion.warnings[0]
 
 
-def test_a_setting_that_the_model_changes_between_cuts_is_refused(tmp_path: Path) -> None:
-    """Caches in one layer and none in another: no cut of it is right."""
+def test_caches_in_some_layers_only_are_refused(tmp_path: Path) -> None:
+    """Caches in one layer and none in another."""
 
     class Half(scripts.Decodes):
         def __init__(self) -> None:
@@ -341,10 +343,10 @@ def test_a_setting_that_the_model_changes_between_cuts_is_refused(tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", [scripts.Causal, scripts.Noisy])
-def test_a_conversion_that_went_wrong_is_refused_with_the_layer(
+def test_a_wrong_conversion_is_refused_with_the_layer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[nn.Module]
 ) -> None:
-    """A weight is changed behind the converter's back."""
+    """A weight is changed after the recording."""
 
     def spoilt(model: onnx.ModelProto) -> onnx.ModelProto:
         weight = next(t for t in model.graph.initializer if list(t.dims) == [8, scripts.LATENTS, 3])

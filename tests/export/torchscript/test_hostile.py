@@ -1,4 +1,4 @@
-"""Files from elsewhere: each that is broken or hostile gives one sentence, writes nothing, and runs no code."""
+"""Broken and hostile files give one sentence, write nothing, and run no code."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], says: str) -> No
 
 
 @pytest.mark.parametrize("name", hostile.SCRIPTS)
-def test_a_file_that_is_no_whole_torchscript_is_refused_before_torch_sees_it(
+def test_files_that_are_not_complete_torchscript_are_refused_before_torch_reads_them(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make, says = hostile.SCRIPTS[name]
@@ -65,7 +65,7 @@ def test_a_file_that_is_no_whole_torchscript_is_refused_before_torch_sees_it(
     assert not mark.exists()
 
 
-def test_a_whole_torchscript_passes(tmp_path: Path) -> None:
+def test_a_complete_torchscript_file_passes(tmp_path: Path) -> None:
     check_script(hostile.good(tmp_path / "model.ts"))
 
 
@@ -87,7 +87,7 @@ def test_a_damaged_torchscript_passes_or_is_refused_but_never_crashes(data: st.D
 
 @pytest.mark.parametrize("name", ["pickled module", "bomb", "half"])
 @pytest.mark.parametrize("command", ["studio", "stage"])
-def test_the_commands_say_one_sentence_and_leave_nothing(command: str, name: str, tmp_path: Path) -> None:
+def test_the_commands_print_one_sentence_and_leave_nothing(command: str, name: str, tmp_path: Path) -> None:
     make, says = hostile.SCRIPTS[name]
     (tmp_path / "in").mkdir()
     path, mark, data = tmp_path / "in" / "model.ts", tmp_path / "mark", tmp_path / "data"
@@ -106,7 +106,7 @@ def test_the_commands_say_one_sentence_and_leave_nothing(command: str, name: str
     assert [one.name for one in data.rglob("*") if one.is_file() and one.name != "lock"] == []
 
 
-def test_a_conversion_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+def test_a_conversion_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     source = hostile.good(tmp_path / "model.ts")
     with pytest.raises(ConversionError, match=r"was ended after 0 s"):
         convert(source, tmp_path / "out.onnx", time_limit_s=0.2)
@@ -117,7 +117,7 @@ CONVERT = "import sys; from realtime.library.conversion import convert; convert(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no guard where a process cannot fork")
-def test_a_file_that_holds_up_who_reads_it_goes_with_who_asked_for_it(tmp_path: Path) -> None:
+def test_a_hanging_conversion_ends_with_its_parent(tmp_path: Path) -> None:
     source = hostile.endless(tmp_path / "model.ts")
     asking = subprocess.Popen([sys.executable, "-c", CONVERT, str(source), str(tmp_path / "out.onnx")], cwd=ROOT)
     family = psutil.Process(asking.pid)
@@ -131,7 +131,7 @@ def test_a_file_that_holds_up_who_reads_it_goes_with_who_asked_for_it(tmp_path: 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems don't bound what a process takes")
-def test_a_conversion_that_wants_too_much_memory_is_ended(tmp_path: Path) -> None:
+def test_a_conversion_that_needs_too_much_memory_is_stopped(tmp_path: Path) -> None:
     source = hostile.good(tmp_path / "model.ts")
     with pytest.raises(GlitchError, match=r"asks for more than the 0\.2 GB|crashed") as caught:
         convert(source, tmp_path / "out.onnx", memory_limit=200 << 20)
@@ -139,7 +139,7 @@ def test_a_conversion_that_wants_too_much_memory_is_ended(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_a_conversion_imports_nothing_from_the_folder_it_is_started_in(
+def test_a_conversion_imports_nothing_from_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mark = tmp_path / "mark"
@@ -169,7 +169,7 @@ def test_a_checkpoint_is_refused_without_running_what_is_in_it(
 
 
 @pytest.mark.parametrize("absurd", [{"hidden": 10**8}, {"layers": 10**9}, {"n_fft": 10**12}])
-def test_a_checkpoint_that_asks_for_more_than_its_weights_is_refused_before_it_gets_it(
+def test_a_checkpoint_that_claims_more_than_its_weights_is_refused_before_allocation(
     absurd: dict[str, int], tmp_path: Path
 ) -> None:
     path = tmp_path / "model.ckpt"
@@ -221,7 +221,7 @@ def strange_operator_in_a_branch(model: onnx.ModelProto) -> None:
         (strange_operator_in_a_branch, "the operator 'Shell' of the domain 'org.example' is not an ONNX operator"),
     ],
 )
-def test_a_graph_that_needs_what_is_not_in_its_file_is_refused(
+def test_a_graph_with_external_weights_or_operators_is_refused(
     models: dict[str, Path], change: Callable[[onnx.ModelProto], None], says: str
 ) -> None:
     model, _ = load(models["level"])
@@ -245,7 +245,7 @@ def with_card(model: onnx.ModelProto, text: str) -> bytes:
         ('{"format": 1, "' + "a" * 10_000 + '": 0}', "unknown entry a+ …"),
     ],
 )
-def test_a_card_that_is_absurd_gives_one_short_sentence(models: dict[str, Path], text: str, says: str) -> None:
+def test_an_absurd_card_gives_one_short_sentence(models: dict[str, Path], text: str, says: str) -> None:
     model, _ = load(models["level"])
     with pytest.raises(ContractError, match=says) as caught:
         loads(with_card(model, text), "x.onnx")
@@ -253,7 +253,7 @@ def test_a_card_that_is_absurd_gives_one_short_sentence(models: dict[str, Path],
     assert len(str(caught.value)) < 600
 
 
-def test_a_card_without_end_is_refused_unread(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_oversized_card_is_refused_unread(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     model, card = load(models["level"])
     monkeypatch.setattr(cards, "MAX_CARD_CHARACTERS", len(to_json(card)) - 1)
     with pytest.raises(ContractError, match="which no model needs"):
@@ -283,9 +283,7 @@ WIDE = {"name": "x", "default": 0, "minimum": 0, "maximum": 1, "size": 10**12}
         ),
     ],
 )
-def test_numbers_and_names_that_no_model_has_are_refused(
-    models: dict[str, Path], change: dict[str, Any], says: str
-) -> None:
+def test_impossible_numbers_and_names_are_refused(models: dict[str, Path], change: dict[str, Any], says: str) -> None:
     model, card = load(models["level"])
     data = json.loads(to_json(card))
     for key, value in change.items():
@@ -300,8 +298,8 @@ def test_numbers_and_names_that_no_model_has_are_refused(
     assert str(caught.value).isprintable()
 
 
-def test_a_graph_that_wants_all_the_memory_there_is_gives_one_sentence(models: dict[str, Path], tmp_path: Path) -> None:
-    """A terabyte of zeros, added up: the card knows nothing of what goes on inside."""
+def test_a_graph_that_needs_all_memory_gives_one_sentence(models: dict[str, Path], tmp_path: Path) -> None:
+    """A sum of a terabyte of zeros, which the card doesn't reveal."""
     model, card = load(models["level"])
     output = model.graph.node[4]
     assert list(output.output) == ["decode.output"]
@@ -320,11 +318,11 @@ def test_a_graph_that_wants_all_the_memory_there_is_gives_one_sentence(models: d
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no endless device here")
-def test_an_endless_device_is_no_model() -> None:
+def test_an_endless_device_is_refused() -> None:
     with pytest.raises(ContractError, match="is a device or a pipe"):
         load("/dev/zero")
 
 
-def test_a_torchscript_that_is_called_onnx_is_told_from_one(tmp_path: Path) -> None:
+def test_torchscript_with_an_onnx_name_is_recognised(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"rename it to end in \.ts"):
         load(hostile.good(tmp_path / "model.onnx"))

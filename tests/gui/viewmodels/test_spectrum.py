@@ -63,13 +63,13 @@ def test_the_axis_is_its_own_inverse() -> None:
     assert axis.frequency(ROWS) == pytest.approx(axis.low)
 
 
-def test_silence_is_dark_and_what_is_no_number_is_silence(analysis: SpectrumAnalysis) -> None:
+def test_silence_and_nan_are_dark(analysis: SpectrumAnalysis) -> None:
     samples = np.zeros(analysis.n_fft, np.float32)
     samples[::7], samples[1::7], samples[2::7] = np.nan, np.inf, -np.inf
     assert not analysis.columns(samples).any()
 
 
-def test_shades_span_the_scale(analysis: SpectrumAnalysis) -> None:
+def test_colours_span_the_scale(analysis: SpectrumAnalysis) -> None:
     middle = 10 ** ((FLOOR_DB + CEILING_DB) / 40)
     frequency = 100 * analysis.bin_hz
     assert analysis.columns(sine(frequency, analysis.n_fft)).max() == 255
@@ -77,7 +77,7 @@ def test_shades_span_the_scale(analysis: SpectrumAnalysis) -> None:
 
 
 class Tape:
-    """A history that is written a stretch at a time, like the callback's."""
+    """A history that is written in blocks, as by the callback."""
 
     def __init__(self, capacity: int = 1 << 16, seed: int = 0) -> None:
         self.history = np.zeros((capacity, 2), np.float32)
@@ -85,7 +85,7 @@ class Tape:
         self._seed = seed
 
     def at(self, start: int, count: int) -> np.ndarray:
-        """What is played from `start` on: chirps whose sample n depends on n alone."""
+        """Return chirps from sample `start`; sample n depends only on n."""
         n = np.arange(start, start + count)
         left = np.sin(2 * np.pi * (0.004 + 0.002 * np.sin(n / 9000 + self._seed)) * n)
         return np.stack([left, 0.5 * np.sin(n * 0.3)], axis=1).astype(np.float32)
@@ -97,7 +97,7 @@ class Tape:
 
 
 def ring_after(tape: Tape, polls: list[tuple[int, int]], capacity: int = 64) -> ColumnRing:
-    """Play and look in turns: `polls` holds samples to play and columns to take at most."""
+    """Play and draw in turns: `polls` contains the samples to play and the maximum of columns to draw."""
     analysis = SpectrumAnalysis(RATE, FrequencyAxis(100))
     reader, ring = HistoryReader(tape.history, analysis.n_fft, analysis.hop), ColumnRing(100, capacity)
     for count, limit in polls:
@@ -111,7 +111,7 @@ def ring_after(tape: Tape, polls: list[tuple[int, int]], capacity: int = 64) -> 
 
 @given(st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 20)), min_size=1, max_size=40))
 @settings(max_examples=40, deadline=None)
-def test_however_one_looks_the_picture_is_the_same(polls: list[tuple[int, int]]) -> None:
+def test_the_picture_does_not_depend_on_the_times_of_drawing(polls: list[tuple[int, int]]) -> None:
     total = 60_000 + sum(count for count, _ in polls)
     jittery = ring_after(Tape(1 << 20), [*polls, (60_000, 3)])
     steady = ring_after(Tape(1 << 20), [(512, 1)] * (total // 512) + [(total % 512, 1)])
@@ -120,7 +120,7 @@ def test_however_one_looks_the_picture_is_the_same(polls: list[tuple[int, int]])
     assert jittery.latest(64).any()
 
 
-def test_after_a_long_stall_the_picture_goes_on_where_the_sound_is() -> None:
+def test_after_a_long_stall_the_picture_continues_at_the_current_sound() -> None:
     analysis, tape = SpectrumAnalysis(RATE, FrequencyAxis(100)), Tape(1 << 16)
     ring = ring_after(tape, [(20_000, 99), (10 * (1 << 16) + 123, 99)], capacity=2048)
     assert ring.head == (tape.clock - analysis.n_fft) // analysis.hop + 1
@@ -132,7 +132,7 @@ def test_after_a_long_stall_the_picture_goes_on_where_the_sound_is() -> None:
     assert np.abs(fresh[:, 0].astype(int) - shown[:, -1]).max() <= 1
 
 
-def test_nothing_is_read_that_may_be_overwritten_meanwhile() -> None:
+def test_samples_that_may_be_overwritten_are_not_read() -> None:
     tape = Tape(1 << 16)
     reader = HistoryReader(tape.history, 4096, 512)
     tape.play(1 << 18)
@@ -141,7 +141,7 @@ def test_nothing_is_read_that_may_be_overwritten_meanwhile() -> None:
     assert taken[0] * 512 >= tape.clock - (1 << 16) + MARGIN
 
 
-def test_the_picture_begins_anew_when_the_clock_does() -> None:
+def test_the_picture_restarts_with_the_clock() -> None:
     tape = Tape(1 << 16)
     reader = HistoryReader(tape.history, 4096, 512)
     tape.play(1 << 17)
@@ -152,7 +152,7 @@ def test_the_picture_begins_anew_when_the_clock_does() -> None:
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=20), st.integers(1, 32), st.integers(1, 16))
 @settings(deadline=None)
-def test_the_latest_columns_lie_side_by_side_across_the_seam(cuts: list[int], capacity: int, width: int) -> None:
+def test_the_latest_columns_are_contiguous_across_the_seam(cuts: list[int], capacity: int, width: int) -> None:
     ring, tape = ColumnRing(3, capacity), np.random.default_rng(1).integers(1, 256, (3, sum(cuts)), np.uint8)
     at = 0
     for cut in cuts:

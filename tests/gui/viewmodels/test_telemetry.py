@@ -26,7 +26,7 @@ COUNT = Parameter("/count", "int", 0, 10, 2, "", "linear", 0, "deck", "A count."
 
 
 class Wire:
-    """Remembers what would be sent."""
+    """Stores the messages instead of sending them."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, tuple[float, ...]]] = []
@@ -43,16 +43,16 @@ def parameter(row: Parameter = LATENT) -> tuple[ParameterModel, Wire, list[int]]
 
 
 @given(st.sampled_from([LATENT, SPEED]), st.floats(0, 1))
-def test_place_and_value_are_inverse(row: Parameter, fraction: float) -> None:
+def test_position_and_value_are_inverse(row: Parameter, fraction: float) -> None:
     assert fraction_of(row, value_at(row, fraction)) == pytest.approx(fraction, abs=1e-9)
 
 
 @given(st.sampled_from([LATENT, SPEED, COUNT]), st.floats(allow_nan=False))
-def test_a_fader_stays_on_its_way(row: Parameter, value: float) -> None:
+def test_a_fader_stays_in_its_range(row: Parameter, value: float) -> None:
     assert 0 <= fraction_of(row, value) <= 1
 
 
-def test_steering_says_so_once() -> None:
+def test_a_change_is_sent_once() -> None:
     model, wire, changes = parameter()
     model.steer(1.5, 0.0)
     model.steer(1.5, 0.1)
@@ -62,7 +62,7 @@ def test_steering_says_so_once() -> None:
     assert model.value == 6
 
 
-def test_a_value_set_elsewhere_is_followed() -> None:
+def test_a_change_by_another_controller_is_followed() -> None:
     model, wire, changes = parameter()
     model.follow(2.0, None, 0.0)
     model.follow(2.0, None, 0.1)
@@ -71,7 +71,7 @@ def test_a_value_set_elsewhere_is_followed() -> None:
     assert not wire.sent, "following is no steering"
 
 
-def test_a_handle_in_the_hand_is_not_pulled_away() -> None:
+def test_a_held_fader_ignores_other_controllers() -> None:
     model, _, _ = parameter()
     model.hold()
     model.steer(1.0, 0.0)
@@ -92,7 +92,7 @@ def test_a_value_on_its_way_to_the_host_does_not_flicker_back() -> None:
     assert model.value == 0.5, "once the host had it, others may change it at once"
 
 
-def test_a_message_that_got_lost_is_not_shown_as_if_it_had_arrived() -> None:
+def test_a_lost_message_is_not_shown_as_applied() -> None:
     model, _, _ = parameter()
     model.steer(1.0, 0.0)
     model.follow(0.0, None, SETTLE_S + 0.01)
@@ -119,13 +119,13 @@ def test_whole_numbers_step_by_one() -> None:
         (params.table()["/smoothing"], 30.0, "30"),
     ],
 )
-def test_values_are_written_short(row: Parameter, value: float, text: str) -> None:
+def test_values_are_formatted_short(row: Parameter, value: float, text: str) -> None:
     assert value_text(row, value) == text
 
 
 @pytest.fixture
 def watch(application: QApplication, standin: StandIn) -> Iterator[Watch]:
-    """Give what begins to watch the stand-in."""
+    """Return a function that creates the telemetry of the stand-in."""
     hosts: list[Host] = []
 
     def begin() -> Telemetry:
@@ -166,7 +166,7 @@ def test_clipping_stays_lit_for_a_while(standin: StandIn, watch: Watch) -> None:
     assert not telemetry.levels.value[0].clipped
 
 
-def test_the_limiter_at_work_is_told(standin: StandIn, watch: Watch) -> None:
+def test_the_limiter_lamp_lights(standin: StandIn, watch: Watch) -> None:
     telemetry = watch()
     telemetry.poll_levels(0.0)
     assert not telemetry.limiting.value
@@ -178,7 +178,7 @@ def test_the_limiter_at_work_is_told(standin: StandIn, watch: Watch) -> None:
 
 
 @pytest.mark.parametrize("garbage", [math.nan, math.inf, -math.inf, -1.0])
-def test_a_meter_without_a_number_shows_none(standin: StandIn, watch: Watch, garbage: float) -> None:
+def test_a_meter_with_nan_shows_a_dash(standin: StandIn, watch: Watch, garbage: float) -> None:
     telemetry = watch()
     standin.segment["meters"]["peak"] = garbage
     standin.segment["meters"]["power"] = garbage
@@ -225,7 +225,7 @@ def test_underruns_add_up_across_a_restart_of_the_deck(standin: StandIn, watch: 
     assert telemetry.underruns.value.total == 1
 
 
-def test_messages_are_counted_by_the_second(standin: StandIn, watch: Watch) -> None:
+def test_messages_are_counted_a_second(standin: StandIn, watch: Watch) -> None:
     telemetry = watch()
     for k in range(21):
         standin.stream["osc_messages"] = 50 * k
@@ -247,11 +247,11 @@ def test_messages_are_counted_by_the_second(standin: StandIn, watch: Watch) -> N
         ({"parts": [1, ["a"], ["b", None], ["c", 1]]}, Latency(None, (("c", 1.0),))),
     ],
 )
-def test_latency_takes_what_makes_sense(info: object, expected: Latency) -> None:
+def test_latency_ignores_invalid_parts(info: object, expected: Latency) -> None:
     assert read_latency(info) == expected
 
 
-def test_a_description_that_says_nothing_gives_dashes(standin: StandIn, watch: Watch) -> None:
+def test_an_empty_description_gives_dashes(standin: StandIn, watch: Watch) -> None:
     standin.segment.write_info({})
     telemetry = watch()
     telemetry.poll_figures(0.0)
@@ -264,7 +264,7 @@ def test_every_field_of_a_deck_that_is_read_exists() -> None:
     assert {"decode_ms", "worst_ms", "deadline_ms", "underruns", "missing"} <= set(DECK.names or ())
 
 
-def test_the_time_of_a_recording_goes_by_the_clock(standin: StandIn, watch: Watch) -> None:
+def test_the_duration_of_a_recording_follows_the_clock(standin: StandIn, watch: Watch) -> None:
     telemetry = watch()
     telemetry.poll_figures(0.0)
     assert telemetry.recorded_s.value is None
