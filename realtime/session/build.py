@@ -85,6 +85,7 @@ class Parts:
     journal: Journal
     segment: Segment
     clock: StageClock
+    errands: Executor
     signals: Signals
     rack: Rack
     schedule: Schedule
@@ -268,6 +269,7 @@ def _build_controllers(
         journal=journal,
         segment=segment,
         clock=clock,
+        errands=stream.errands,
         signals=signals,
         rack=rack,
         schedule=schedule,

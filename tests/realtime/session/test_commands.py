@@ -306,7 +306,7 @@ def test_messages_do_not_wait_until_a_save_is_on_the_disk(stage: tuple[Session, 
     session, controller = stage
     assert session.osc is not None
     before, wrong, disk_is_free = session.osc.counts.messages, bad(session), threading.Event()
-    session._errands.submit(disk_is_free.wait, 60)
+    session.parts.errands.submit(disk_is_free.wait, 60)
     try:
         for k in range(50):
             for turn in range(10):
@@ -321,5 +321,5 @@ def test_messages_do_not_wait_until_a_save_is_on_the_disk(stage: tuple[Session, 
         disk_is_free.set()
     assert bad(session) == wrong
     assert session.osc.counts.messages - before == 50 * 14
-    session.recall.settle()
+    session.parts.states.settle()
     assert all(deck.state is not None for deck in session.recall.snapshots.find("flow").decks.values())

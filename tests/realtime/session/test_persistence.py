@@ -103,7 +103,7 @@ def test_everything_comes_back(opened: Open, shelf: Path, show: Path) -> None:
         eventually(lambda: played(session, "a")[0] == played(session, "b")[0] == 0.0)
         assert session.get("/tempo") == 90.0
         snapshots.delete("verse")
-        session.touch()
+        session.parts.signals.touched.emit()
     kept = {f"{deck.state}.state" for deck in read(show).snapshots[0].decks.values()}
 
     with opened() as session:  # what no snapshot speaks of any more is not kept for ever

@@ -420,7 +420,7 @@ def test_memory_that_was_kept_while_a_deck_was_coming_is_learned_when_it_is_need
             session.recall.save(f"s{k}")
             coming.result(30)
         stage.until(lambda: is_kept(session, "s2") or any("has no state of" in note for note in session.notes))
-        session.recall.settle()
+        session.parts.states.settle()
         for snapshot in [one for one in session.recall.snapshots if is_kept(session, one.name)]:
             before = done(session, "a", RESTORE)
             session.recall.recall(snapshot.name)
@@ -465,7 +465,7 @@ def test_a_program_change_recalls_its_number(models: dict[str, Path]) -> None:
         session.set("/latent/1", 2.0)
         session.recall.save("verse", 5)
         session.set("/latent/1", 0.0)
-        midi = Midi(session, recall=session.recall.program)
+        midi = Midi(session, recall=session.recall.recall_program)
         play(midi, b"\xc0\x05")
         stage.until(lambda: played(session, "a")[0] == 2.0)
         play(midi, b"\xc0\x06")  # there is none
@@ -494,7 +494,7 @@ def test_a_snapshot_can_be_renamed_or_deleted_while_its_state_is_written(models:
                 session.recall.snapshots.delete("old")
             else:
                 session.recall.snapshots.rename("old", f"new {k}")
-        session.recall.settle()
+        session.parts.states.settle()
         names = session.recall.snapshots.names()
         assert sorted(names) == sorted(f"new {k}" for k in range(0, 20, 2))
         assert all(is_kept(session, name) for name in names)
