@@ -83,7 +83,7 @@ class Layer(nn.Module, ABC):
         """Set a cache for the next chunk."""
         setattr(self, name, value.detach())
 
-    def forget(self) -> None:
+    def reset_caches(self) -> None:
         """Set all caches of this layer to zeros."""
         for name in self._kept:
             setattr(self, name, torch.zeros_like(getattr(self, name)))
@@ -106,7 +106,7 @@ def reset_caches(module: nn.Module) -> None:
     """Reset every layer in a module to its state before the first sample."""
     for layer in module.modules():
         if isinstance(layer, Layer):
-            layer.forget()
+            layer.reset_caches()
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ def missing(folder: Path, _models: dict[str, Path]) -> Path:
         (missing, "There is no file .*missing.onnx"),
         (picture, "picture.png is not an ONNX file"),
         (bare, "without the metadata 'glitch'.*glitch-lab export"),
-        (contradictory, r"the output decode.output has the shape \[1, 1, \*\], and the card says \[1, 2, \* or 128\]"),
+        (contradictory, r"the output decode.output has the shape \[1, 1, \*\], but the card says \[1, 2, \* or 128\]"),
     ],
 )
 @pytest.mark.parametrize("mode", [[], ["--check"], ["--list-params"]])

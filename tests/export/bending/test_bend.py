@@ -294,7 +294,7 @@ def test_the_range_of_a_shift_is_four_times_the_level_of_the_layer(layered: Path
 @pytest.mark.parametrize(
     ("controls", "says"),
     [
-        ([Control("bend.x.scale", 1, 0, 2, per_frame=False)], r"must have its \.shift beside it"),
+        ([Control("bend.x.scale", 1, 0, 2, per_frame=False)], r"must have a matching '\.shift'"),
         (
             [
                 Control("bend.x.scale", 1, 0, 2, size=3, per_frame=False),

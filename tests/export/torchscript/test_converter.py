@@ -353,5 +353,5 @@ def test_a_wrong_conversion_is_refused_with_the_layer(
         weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) * 1.01, weight.name))
         return model
 
-    monkeypatch.setattr("export.torchscript.converter.as_products", spoilt)
+    monkeypatch.setattr("export.torchscript.converter.convs_as_matmul", spoilt)
     refused(tmp_path, kind(), "not converted correctly: .* differs is 'first.conv'")

@@ -97,7 +97,7 @@ def test_what_holds_is_verified(models: dict[str, Path]) -> None:
 
 def test_what_does_not_hold_is_one_sentence_and_exit_status_1(late: Path) -> None:
     run = glitch_lab("verify", late)
-    assert_one_sentence(run, "echo doesn't hold: decode.output lags by 5000 samples as the card of 'decode' says")
+    assert_one_sentence(run, "echo is broken: decode.output lags by 5000 samples according to the card of 'decode'")
     assert "broken" in run.stdout
     run = glitch_lab("verify", late, "--json")
     assert_one_sentence(run, "decode.output")
