@@ -15,9 +15,9 @@ import torch
 
 from export.format.io import load
 from models.commands.export import export
-from models.data import manifest
 from models.dsp.log_mel import Heard
 from models.evaluation.style_metrics import matched
+from models.files.errors import DataError
 from models.training.checkpoint import load_plain
 from models.training.errors import ConfigError
 from models.training.resume import started
@@ -153,7 +153,7 @@ def test_sounds_that_are_all_too_short_are_said(domains: tuple[Path, Path], tmp_
     (tmp_path / "short").mkdir()
     for k in range(5):
         soundfile.write(tmp_path / "short" / f"{k}.wav", np.full(800, 0.1), 16_000)
-    with pytest.raises(manifest.DataError, match="No sound of 'short' lasts 0.06 s"):
+    with pytest.raises(DataError, match="No sound of 'short' lasts 0.06 s"):
         train(domains[0], tmp_path / "short", RunConfig(tmp_path / "out", accelerator="cpu"), TINY)
 
 
@@ -179,7 +179,7 @@ def test_spectra_are_made_once_and_short_ones_are_masked(domains: tuple[Path, Pa
     again = of_split(sounds, "train", TINY.scale, tmp_path / "cache", lambda done, total: told.append(done))
     assert told == list(range(1, len(sounds.of_split("train")) + 1))
     assert all(torch.equal(a, b) for a, b in zip(first.values, again.values, strict=True))
-    with pytest.raises(manifest.DataError, match="no sounds of the split"):
+    with pytest.raises(DataError, match="no sounds of the split"):
         of_split(replace(sounds, sounds=sounds.of_split("train")), "held-out", TINY.scale, tmp_path)
     short = Spectra((torch.zeros(32, 10),), ("short",))
     piece, mask = short.window(0, 4, 32)

@@ -50,7 +50,7 @@ def test_the_look_ahead_is_extended_for_half_a_second_after_a_start(models: dict
         assert ahead(stage) == blocks(LOADING_MS + MARGIN_MS)
         stage.play(0.1)
         assert ahead(stage) == blocks(MARGIN_MS)
-        stage.session.load("level", letter="b").result(30)
+        stage.session.load("level", letter="b").result(60)
         assert ahead(stage) == blocks(LOADING_MS + MARGIN_MS), "the load of another deck is more work too"
 
 

@@ -59,7 +59,7 @@ def test_a_model_is_swapped_without_a_gap_or_a_step(stage: VirtualStage, fade_ms
     stage.session.set("/model/fade", fade_ms)
     for name, frequency, other in (("high", 3000, 500), ("low", 500, 3000), ("high", 3000, 500)):
         begin = stage.clock - 480
-        stage.session.load(name).result(20)
+        stage.session.load(name).result(60)
         stage.play(0.2)
         x = heard(stage.session, begin, stage.clock)
         assert np.abs(np.diff(x)).max() < 1.45 * steepest, "something steps"
@@ -74,7 +74,7 @@ def test_parameters_keep_their_values_across_models(stage: VirtualStage) -> None
     session = stage.session
     session.set("/smoothing", 77)
     session.set("/latent/2", 1.5)
-    session.load("level").result(20)
+    session.load("level").result(60)
     assert (session.get("/smoothing"), session.get("/latent/2"), session.get("/latent/4")) == (77, 1.5, 0)
     stage.play(0.1)
     assert session.latents[1] == 1.5
@@ -87,7 +87,7 @@ def test_a_model_that_fails_leaves_the_old_one_playing(stage: VirtualStage) -> N
     session = stage.session
     first = session.deck.pid
     with pytest.raises(ContractError, match="is not an ONNX file"):
-        session.load("broken").result(20)
+        session.load("broken").result(60)
     for name in ("nowhere", "../low", "/etc/passwd", ""):
         with pytest.raises(LibraryError, match="has no model"):
             session.load(name)
@@ -100,7 +100,7 @@ def test_a_model_that_fails_leaves_the_old_one_playing(stage: VirtualStage) -> N
 
 def test_decks_have_their_own_addresses_and_plain_ones_follow_the_focus(stage: VirtualStage) -> None:
     session = stage.session
-    session.load("level", letter="b").result(20)
+    session.load("level", letter="b").result(60)
     session.set("/a/loudness", -30)
     session.set("/b/latent/1", 2)
     assert session.get("/loudness") == -30
@@ -118,7 +118,7 @@ def test_decks_have_their_own_addresses_and_plain_ones_follow_the_focus(stage: V
 def test_the_crossfader_fades_from_one_deck_to_the_other(
     stage: VirtualStage, place: float, low: float, high: float
 ) -> None:
-    stage.session.load("high", letter="b").result(20)
+    stage.session.load("high", letter="b").result(60)
     stage.session.set("/crossfade", place)
     stage.play(0.2)
     assert share(last(stage), 500) == pytest.approx(low * TONE, abs=0.05)
@@ -132,7 +132,7 @@ def test_a_deck_that_dies_leaves_the_other_untouched(shelf: Path) -> None:
         with still(shelf / "low.onnx", library=shelf) as stage:
             session = stage.session
             if kill:
-                session.load("high", letter="b").result(20)
+                session.load("high", letter="b").result(60)
                 stage.play(0.1)
                 stage.deck("b").kill()
                 stage.until(lambda: any("Deck B died" in note for note in session.notes))

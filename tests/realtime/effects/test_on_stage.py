@@ -43,7 +43,7 @@ def test_a_chain_changes_while_it_plays_without_a_gap_and_keeps_its_knobs(models
 
         def changed(change: Callable[[tuple[Effect, ...]], tuple[Effect, ...]]) -> None:
             begin = session.clock
-            session.set_effects(change).result(30)
+            session.set_effects(change).result(60)
             assert session.clock - begin < 250_000, "longer than the history reaches"
             output = np.abs(session.segment["history"][np.arange(begin, session.clock) % 262_144, 0])
             quietest = output[: len(output) // 480 * 480].reshape(-1, 480).max(axis=1).min()
@@ -72,7 +72,7 @@ def test_an_unknown_effect_is_refused_in_one_sentence(models: dict[str, Path]) -
             raise GlitchError("There is no such effect.")
 
         with pytest.raises(GlitchError, match="no such effect"):
-            session.set_effects(wrong).result(10)
+            session.set_effects(wrong).result(60)
         assert session.deck.pid == pid
 
 
@@ -80,7 +80,7 @@ def test_a_take_with_effects_is_rendered_to_the_same_samples(models: dict[str, P
     wav, take, again = tmp_path / "set.wav", tmp_path / "set.take", tmp_path / "again.wav"
     with Session(models["tone"], device="null", fx=["reverb"], record=wav, take=take, seconds=4) as session:
         session.set("/fx/1/room-size", 0.9)
-        session.set_effects(lambda now: (*now, find("chorus", None))).result(30)
+        session.set_effects(lambda now: (*now, find("chorus", None))).result(60)
         session.set("/fx/2/mix", 0.5)
         eventually(lambda: not session.playing)
     render(take, again, Library())

@@ -265,7 +265,7 @@ def frame(node: ElementTree.Element) -> tuple[float, ...]:
 
 def test_the_stage_plays_every_address_of_a_layout_on_both_decks(models: dict[str, Path]) -> None:
     with Session(models["level"], device="null", library=models["level"].parent) as session:
-        session.load("level", letter="b").result(30)
+        session.load("level", letter="b").result(60)
         eventually(lambda: "/b/latent/1" in session.addresses)
         played = table(load(models["level"])[1])
         for address, entry in wanted(played).items():

@@ -146,7 +146,7 @@ def test_two_sessions_at_once_convert_a_model_once(source: Path, studio: Studio)
         wanted = [pool.submit(open_model, source, notify=told.append) for _ in range(3)]
         eventually(lambda: told.count("clay.ts waits for another conversion to end.") == 2)
         studio.free.set()
-        assert len({one.result(10) for one in wanted}) == 1
+        assert len({one.result(60) for one in wanted}) == 1
     assert (len(studio.made), studio.most_at_once) == (1, 1)
 
 
@@ -234,12 +234,12 @@ def test_a_load_converts_while_the_decks_play(source: Path, studio: Studio, mode
         assert "clay" in session.models()
         loading = session.load("clay")
         eventually(lambda: studio.going_on == 1)
-        session.load("orchestra", letter="b").result(30)  # a model that needs no conversion doesn't wait
-        session.set_effects(lambda now: now).result(30)
+        session.load("orchestra", letter="b").result(60)  # a model that needs no conversion doesn't wait
+        session.set_effects(lambda now: now).result(60)
         assert session.player.source == models["stereo"]
         assert any("clay.ts is being converted" in note for note in session.notes)
         studio.free.set()
-        loading.result(30)
+        loading.result(60)
         assert session.card.name == "level"
         assert session.player.source == source
 
@@ -259,10 +259,10 @@ def test_a_load_during_a_conversion_overtakes_it(source: Path, studio: Studio, m
     with quiet(models["level"], library=source.parent) as session:
         loading = session.load("clay")
         eventually(lambda: studio.going_on == 1)
-        session.load("orchestra").result(30)
+        session.load("orchestra").result(60)
         studio.free.set()
         with pytest.raises(OvertakenError):
-            loading.result(30)
+            loading.result(60)
         assert session.card.name == "orchestra"
 
 

@@ -65,7 +65,7 @@ def opened(shelf: Path, show: Path) -> Open:
 
 def prepare(session: Session) -> None:
     """Play two models, turn this and that, and save."""
-    session.load("wide", letter="b").result(30)
+    session.load("wide", letter="b").result(60)
     for letter in "ab":
         session.set(f"/{letter}/walk/radius", 0)
     session.recall.save("rest", 3)
@@ -195,7 +195,7 @@ def test_a_substitute_does_not_replace_the_missing_model_in_the_file(opened: Ope
     assert read(show).host["/gain"] == -3
     assert read(show).decks["a"] == before
     with opened() as session:
-        session.load("wide", letter="a").result(30)
+        session.load("wide", letter="a").result(60)
     assert read(show).decks["a"].model == "wide"
     (shelf.parent / "away.onnx").rename(shelf / "level.onnx")
 

@@ -33,7 +33,7 @@ HOP = 128  # of the level model
 def both(models: dict[str, Path], b: str = "level", **settings: Any) -> Iterator[VirtualStage]:
     """Play a session with a model on each deck, both without walk and smoothing."""
     with still(models["level"], library=models["level"].parent, **settings) as stage:
-        stage.session.load(b, letter="b").result(30)
+        stage.session.load(b, letter="b").result(60)
         stage.session.set("/b/walk/radius", 0)
         stage.session.set("/b/smoothing", 0)
         yield stage
@@ -239,7 +239,7 @@ def test_a_model_that_goes_on_the_way_takes_its_knobs_with_it(models: dict[str, 
         for address in ("/latent/4", "/latent/1"):
             session.set(address, 0.0)
         session.recall.recall("four", 4000)
-        session.load("tone", letter="a").result(30)  # it has two latents
+        session.load("tone", letter="a").result(60)  # it has two latents
         stage.until(lambda: not session.recall.moving, 10)
         assert session.get("/a/latent/1") == 4.0
         session.set("/gain", -12, at=stage.time.time() + 0.1)
@@ -252,7 +252,7 @@ def test_a_recall_on_another_model_sets_its_parameters_and_reports_the_rest(mode
         for k in range(1, 5):
             session.set(f"/latent/{k}", float(k))
         session.recall.save("verse")
-        session.load("tone").result(30)
+        session.load("tone").result(60)
         session.set("/latent", 0.0, 0.0)
         session.set("/loudness", -40.0)
         pid = session.deck.pid
@@ -400,8 +400,8 @@ def test_a_new_deck_restores_the_state_of_an_earlier_one(models: dict[str, Path]
             stage.deck().kill()
             stage.until(lambda: session.status().deck_alive and session.deck.pid != first, 10)
         else:
-            session.load("tone").result(30)
-            session.load("level").result(30)
+            session.load("tone").result(60)
+            session.load("level").result(60)
         if how == "with other memory since":
             session.recall.save("there")
             stage.until(lambda: is_kept(session, "there"))
@@ -416,9 +416,9 @@ def test_memory_that_was_kept_while_a_deck_was_coming_is_learned_when_it_is_need
         for k, early in enumerate((True, False, True)):
             coming = session.load("level")
             if not early:
-                coming.result(30)
+                coming.result(60)
             session.recall.save(f"s{k}")
-            coming.result(30)
+            coming.result(60)
         stage.until(lambda: is_kept(session, "s2") or any("has no state of" in note for note in session.notes))
         session.parts.states.settle()
         for snapshot in [one for one in session.recall.snapshots if is_kept(session, one.name)]:
@@ -446,7 +446,7 @@ def test_a_loaded_model_starts_with_the_current_values(models: dict[str, Path]) 
     with still(models["level"], library=models["level"].parent) as stage:
         session = stage.session
         session.set("/latent/1", 2.0)
-        session.load("stereo").result(30)
+        session.load("stereo").result(60)
         process = session.deck
         stood = {
             row.address: process.initial_values[row.index]

@@ -64,7 +64,7 @@ def test_a_frozen_sound_survives_a_recall_and_a_change_of_effects(models: dict[s
         stage.play(0.5)
         assert session.get("/freeze") == 1.0
         assert same(before, loop(session)), "a recall brought something else back"
-        session.set_effects(lambda _now: (find("gain", None),)).result(30)
+        session.set_effects(lambda _now: (find("gain", None),)).result(60)
         stage.play(0.5)
         assert same(before, loop(session)), "other effects ended what was frozen"
 
@@ -101,7 +101,7 @@ def test_freeze_and_feedback_are_rendered_exactly(
 
     def perform(session: Session) -> None:
         session.set("/focus", 1)
-        session.load(model).result(20)
+        session.load(model).result(60)
         ports = subprocess.run(["jack_lsp"], capture_output=True, text=True, check=True).stdout.split()
         (out, *_), (into, *_) = ([port for port in ports if end in port and "system" not in port] for end in ENDS)
         subprocess.run(["jack_connect", out, into], check=True)
@@ -135,7 +135,7 @@ def test_freeze_and_feedback_are_rendered_exactly(
 
 def test_without_an_input_it_plays_and_says_so_in_one_sentence(models: dict[str, Path], shelf: Path) -> None:
     with Session(models["bundled"], device="null", library=shelf) as session:
-        session.load("louder", letter="b").result(30)
+        session.load("louder", letter="b").result(60)
         (said,) = [note for note in session.notes if "silence" in note]
         assert said.count(". ") == 0
         for part in ("passing", "live input", "--input default", "--list-devices"):
@@ -149,11 +149,11 @@ def test_knobs_of_latents_come_back_with_a_model_that_has_them(models: dict[str,
     with Session(models["tone"], device="null", library=shelf) as session:
         for address, value in turned.items():
             session.set(address, value)
-        session.load("passing").result(30)
+        session.load("passing").result(60)
         for address in turned:
             with pytest.raises(ParameterError, match=f"no parameter {address}"):
                 session.set(address, 0)
-        session.load("tone").result(30)
+        session.load("tone").result(60)
         assert {address: session.get(address) for address in turned} == turned
 
 
