@@ -157,7 +157,7 @@ def test_an_attribute_that_changes_is_refused_by_name(kind: str) -> None:
 
 def test_other_state_is_refused_by_name() -> None:
     class Grows(nn.Module):
-        heard: Tensor
+        history: Tensor
 
         def __init__(self) -> None:
             super().__init__()
