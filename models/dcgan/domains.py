@@ -21,7 +21,7 @@ from models.dcgan import chunks
 from models.dcgan.endless import EndlessDiscriminator, EndlessGenerator
 from models.dcgan.pictures import PictureDiscriminator, PictureGenerator, padded
 from models.dcgan.settings import DcganSettings
-from models.dsp.log_mel import Heard, LogMel
+from models.dsp.log_mel import LogMel, LogMelAnalysis
 from models.files.errors import DataError
 from models.report.picture_grid import COLUMNS, picture_grid, spectrum_grid
 
@@ -203,13 +203,13 @@ def spectra_of(sounds: Manifest, settings: DcganSettings, scale: LogMel | None =
     """Compute the spectra of the training sounds of a data set."""
     scale = scale or LogMel()
     chosen = sounds.of_split("train")
-    analysis = Heard(scale).eval()
+    analysis = LogMelAnalysis(scale).eval()
     spectra = [_spectrum(analysis, sounds, sound) for sound in chosen]
     return SpectrumDomain(spectra, [sound.label for sound in chosen], settings, sounds.source, scale)
 
 
 @torch.no_grad()
-def _spectrum(analysis: Heard, sounds: Manifest, sound: Sound) -> Tensor:
+def _spectrum(analysis: LogMelAnalysis, sounds: Manifest, sound: Sound) -> Tensor:
     audio = features.load_sound(sounds, sound, analysis.scale.sample_rate)
     audio = np.pad(audio, (0, -len(audio) % analysis.scale.hop))
     reset_caches(analysis)

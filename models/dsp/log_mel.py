@@ -1,6 +1,6 @@
-"""Mel spectra as generators see them: decibels, from -1 at the floor to 1 at the ceiling; and sound to them, live.
+"""Log-mel spectra for generators, scaled from -1 (floor) to 1 (ceiling), and their streaming analysis.
 
-One scale for all sounds, not one for each: a quiet sound is a quiet picture, and chunks of one sound fit together.
+The scale is the same for all sounds, so that levels are kept and chunks of one sound fit together.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ NEPERS_OF_POWER = math.log(10) / 10  # in a decibel
 
 @dataclass(frozen=True)
 class LogMel:
-    """A mel spectrum in decibels, brought from floor and ceiling to -1 and 1.
+    """A mel spectrum in dB, with floor and ceiling mapped to -1 and 1.
 
     Attributes
     ----------
     sample_rate
         Hz.
     n_fft, hop
-        Samples of a frame, and between two.
+        Frame length, and distance of frames, in samples.
     bands
         Mel bands, from `low_hz` up to half the rate.
     floor_db, ceiling_db
-        Power in a band, relative to 1: what is below the floor is taken for it, and so is what is above the ceiling.
-        With the defaults a sine at full scale has +27 to +39 dB in its band; white noise of -40 dBFS has -25.
+        Range of the power in a band, dB relative to 1; values beyond are clipped. With the defaults a sine at full
+        scale has +27 to +39 dB in its band; white noise of -40 dBFS has -25.
     """
 
     sample_rate: int = 48_000
@@ -46,7 +46,7 @@ class LogMel:
 
     @property
     def spectrum(self) -> Spectrum:
-        """What the card says of frames that `to_log_power` gives."""
+        """The card's description of the frames of `to_log_power`."""
         return Spectrum(self.n_fft, self.hop, "hann", "log", MelBands(self.bands, self.low_hz))
 
     @property
@@ -60,21 +60,21 @@ class LogMel:
         return (torch.log(power.clamp(min=1e-12)) / half - middle / half).clamp(-1, 1)
 
     def to_log_power(self, scaled: Tensor) -> Tensor:
-        """From -1 to 1 [...] → natural logarithm of the power [...], as the card says it."""
+        """From -1 to 1 [...] → natural logarithm of the power [...], as in the card."""
         middle, half = self._span
         return scaled * half + middle
 
     @property
     def _span(self) -> tuple[float, float]:
-        """Middle between floor and ceiling, and the way from there to both, as logarithms of the power."""
+        """Middle of floor and ceiling, and half their distance, as logarithms of the power."""
         middle, half = (self.ceiling_db + self.floor_db) / 2, (self.ceiling_db - self.floor_db) / 2
         return middle * NEPERS_OF_POWER, half * NEPERS_OF_POWER
 
 
-class Heard(Layer):
-    """Sound to frames from -1 to 1, as it comes: [batch, 1, frames * hop] → [batch, bands, frames].
+class LogMelAnalysis(Layer):
+    """Streaming analysis of sound into frames from -1 to 1: [batch, 1, frames * hop] → [batch, bands, frames].
 
-    A frame ends with the hop that it comes with, so nothing waits; what it shows lies `lag` samples before its end.
+    A frame ends with its hop, so there is no waiting; its centre is `lag` samples before its end.
     """
 
     weights: Tensor
@@ -87,14 +87,14 @@ class Heard(Layer):
 
     @property
     def lag(self) -> int:
-        """Samples from the middle of a frame to its end."""
+        """Samples from the centre of a frame to its end."""
         return self.scale.n_fft // 2
 
     def offline(self, x: Tensor) -> Tensor:
-        """Run over a whole sound."""
+        """Analyse a whole sound."""
         real, imaginary = self.stft(x).chunk(2, dim=1)  # [batch, bins, frames] each
         return self.scale.of_power(torch.einsum("kb,nbt->nkt", self.weights, real * real + imaginary * imaginary))
 
     def stream(self, x: Tensor) -> Tensor:
-        """Run over the next portion."""
+        """Analyse the next chunk."""
         return self.offline(x)

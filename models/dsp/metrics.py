@@ -1,10 +1,10 @@
-"""How far one sound is from another, by the figures that the project is judged by.
+"""Distances between two sounds.
 
-Definitions: log-mel spectra of 128 bands (STFT 2048, hop 512) in dB under the loudest band and frame of the original,
-not below −80 dB, compared in frames whose original lies within 60 dB of the loudest; spectral convergence at STFT 2048,
-hop 256; pitch in cents, frame by frame, where both sounds are loud enough to tell; the multi-resolution distance as
-`multi_resolution` says; the level before an onset over 40 ms that end 5 ms before it: what is nearer is masked; and
-buzz, which is how much what is sharp in a sound goes up and down with the frames.
+Definitions: log-mel spectra of 128 bands (STFT 2048, hop 512) in dB relative to the loudest band and frame of the
+original, at least −80 dB, compared in frames of the original within 60 dB of the loudest; spectral convergence at STFT
+2048, hop 256; pitch in cents, frame by frame, where the original is loud enough; the multi-resolution distance of
+`multi_resolution`; the level before an onset, over 40 ms that end 5 ms before it, since anything later is masked; and
+buzz, the modulation of a sound's sharpness at the frame rate.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ MEL_BANDS = 128
 FLOOR_DB = -80.0
 ACTIVE_DB = -60.0
 PITCHED_DB = -34.0
-"""Level under the loudest frame from which on a frame's pitch is compared."""
+"""Level relative to the loudest frame above which pitch is compared."""
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 ONSET_DB = -40.0
-"""Level under the peak at which a sound begins."""
+"""Level relative to the peak at the onset."""
 
 BEFORE_S, MASKED_S = 0.04, 0.005
 
 PLACES = 32
-"""Between two frames, at which a sound's sharpness is compared."""
+"""Positions between two frames whose sharpness is compared."""
 
 Audio = NDArray[np.floating]
 
 
 def log_mel_difference_db(original: Audio, other: Audio, rate: int) -> float:
-    """Mean |Δ log-mel| over the frames in which the original sounds, dB.
+    """Compute mean |Δ log-mel| over the frames in which the original sounds.
 
     Parameters
     ----------
@@ -49,6 +49,11 @@ def log_mel_difference_db(original: Audio, other: Audio, rate: int) -> float:
         Of the same length, mono, at `rate`.
     rate
         Sample rate, Hz.
+
+    Returns
+    -------
+    difference : float
+        dB.
     """
     wanted, made = (mel_power(audio, rate) for audio in (original, other))  # [bands, frames]
     peak = max(float(wanted.max()), 1e-20)
@@ -61,13 +66,13 @@ def log_mel_difference_db(original: Audio, other: Audio, rate: int) -> float:
 
 
 def spectral_convergence_db(original: Audio, other: Audio) -> float:
-    """Energy of the difference of magnitudes over that of the original's, dB."""
+    """Compute the energy of the difference of magnitudes relative to that of the original, dB."""
     wanted, made = (np.asarray(stft_magnitudes(_f32(x), N_FFT, FINE_HOP, "hann"), float) for x in (original, other))
     return float(10 * np.log10(((wanted - made) ** 2).sum() / max(float((wanted**2).sum()), 1e-20) + 1e-12))
 
 
 def pitch_errors_cents(original: Audio, other: Audio, rate: int, note: float) -> NDArray[np.float64]:
-    """|Δ pitch| of each frame that is loud enough in the original, cents, shape [frames that count].
+    """Compute |Δ pitch| of each frame that is loud enough in the original.
 
     Parameters
     ----------
@@ -76,7 +81,12 @@ def pitch_errors_cents(original: Audio, other: Audio, rate: int, note: float) ->
     rate
         Sample rate, Hz.
     note
-        The pitch the original should have, as a MIDI note number; both are refined from it.
+        Expected pitch of the original as a MIDI note number; both sounds are refined from it.
+
+    Returns
+    -------
+    errors : np.ndarray [shape=(frames,)]
+        Cents, of the loud frames.
     """
     wanted, made = (pitch.refine(np.asarray(x), rate, note, FINE_HOP) for x in (original, other))
     level = stft_magnitudes(_f32(original), N_FFT, FINE_HOP, "hann").max(axis=0)
@@ -86,9 +96,13 @@ def pitch_errors_cents(original: Audio, other: Audio, rate: int, note: float) ->
 
 
 def multi_resolution(original: Audio, other: Audio) -> float:
-    """Multi-resolution STFT distance: spectral convergence (as a ratio) plus mean |Δ log-magnitude| (nepers).
+    """Compute the multi-resolution STFT distance: spectral convergence (a ratio) plus mean |Δ log-magnitude| (nepers).
 
-    The mean over `RESOLUTIONS`; magnitudes end 80 dB under the original's loudest.
+    Averaged over `RESOLUTIONS`; magnitudes are clipped 80 dB below the loudest of the original.
+
+    Returns
+    -------
+    distance : float
 
     Source: R. Yamamoto, E. Song, J.-M. Kim, "Parallel WaveGAN", ICASSP 2020, equations 4 to 6.
     """
@@ -103,7 +117,7 @@ def multi_resolution(original: Audio, other: Audio) -> float:
 
 
 def pre_onset_db(original: Audio, other: Audio, rate: int) -> float | None:
-    """Level of what sounds before the original does, under the original's loudest part of the same length, dB.
+    """Compute the level before the original's onset, relative to the original's loudest section of the same length.
 
     Parameters
     ----------
@@ -113,7 +127,7 @@ def pre_onset_db(original: Audio, other: Audio, rate: int) -> float | None:
     Returns
     -------
     float or None
-        None where there is no silence before the original that is long enough to tell.
+        dB; None if the silence before the original is too short.
     """
     size, masked = round(BEFORE_S * rate), round(MASKED_S * rate)
     loud = np.flatnonzero(np.abs(original) > 10 ** (ONSET_DB / 20) * np.abs(original).max(initial=1e-20))
@@ -126,9 +140,14 @@ def pre_onset_db(original: Audio, other: Audio, rate: int) -> float | None:
 
 
 def buzz_db(audio: Audio, hop: int = MEL_HOP) -> float:
-    """How much a sound goes up and down with the frames that it was made of, dB: noise of 20 s has 0.2 by chance.
+    """Compute the modulation of a sound at the frame rate: 0.2 dB by chance for 20 s of noise.
 
-    Power of the second difference, by the place between two frames: the highest over the lowest.
+    The ratio of highest to lowest power of the second difference, by position between two frames.
+
+    Returns
+    -------
+    buzz : float
+        dB.
     """
     sharp = np.diff(np.asarray(audio, np.float64), 2)
     size = hop // PLACES
@@ -138,7 +157,7 @@ def buzz_db(audio: Audio, hop: int = MEL_HOP) -> float:
 
 
 def mel_power(audio: Audio, rate: int) -> NDArray[np.float64]:
-    """Power in each mel band [shape=(bands, frames)]; frame k is centred at sample k * `MEL_HOP`."""
+    """Compute the power in each mel band [shape=(bands, frames)]; frame k is centred on sample k * `MEL_HOP`."""
     magnitudes = np.asarray(stft_magnitudes(_f32(audio), N_FFT, MEL_HOP, "hann"), np.float64)
     return np.asarray(_mel(rate) @ magnitudes**2)
 

@@ -1,4 +1,4 @@
-"""When notes begin: the spectral flux of mel bands, and its peaks."""
+"""Onset detection: peaks of the spectral flux of mel bands."""
 
 from __future__ import annotations
 
@@ -14,29 +14,34 @@ Audio = NDArray[np.floating]
 WINDOW_S, HOP_S = 0.04, 0.01
 BANDS = 80
 FLOOR_DB = -60.0
-"""Under the loudest band: what lies below doesn't count."""
+"""Floor relative to the loudest band."""
 LAG = 2
-"""Frames between the two that are compared: as much as the windows overlap."""
+"""Distance of the two frames compared: the overlap of the windows."""
 WIDE = 3
-"""Bands over which the earlier frame is spread, so that a vibrato is no onset."""
+"""Width in bands of the maximum filter on the earlier frame, which suppresses vibrato."""
 BEFORE_S, AFTER_S = 0.03, 0.03
-"""A peak is the highest within."""
+"""A peak is the maximum within this time."""
 AROUND_S = 0.2
-"""Time around a peak over which the mean is taken that it must stand out from."""
+"""Time on each side of a peak for the local mean."""
 STANDS_OUT_DB = 0.7
-"""By so much, as a mean over all bands."""
+"""Height of a peak above the local mean, averaged over bands."""
 APART_S = 0.06
-"""No two onsets are nearer than that."""
+"""Smallest distance of two onsets."""
 
 
 def onsets_s(audio: Audio, rate: int) -> NDArray[np.float64]:
-    """Give the times at which notes begin, s, rising.
+    """Detect onsets.
 
     Parameters
     ----------
     audio : np.ndarray [shape=(samples,)]
     rate
         Sample rate, Hz.
+
+    Returns
+    -------
+    times : np.ndarray [shape=(onsets,)]
+        Seconds, rising.
 
     Notes
     -----
@@ -48,7 +53,7 @@ def onsets_s(audio: Audio, rate: int) -> NDArray[np.float64]:
     highest = maximum_filter1d(flux, before + after + 1, mode="constant")
     usual = uniform_filter1d(flux, 2 * round(AROUND_S / HOP_S) + 1, mode="constant")
     peaks = np.flatnonzero((flux == highest) & (flux >= usual + STANDS_OUT_DB))
-    peaks = peaks[peaks * hop < len(audio) - WINDOW_S * rate / 2]  # a sound that is cut off is no onset
+    peaks = peaks[peaks * hop < len(audio) - WINDOW_S * rate / 2]  # the end of a truncated sound is not an onset
     kept: list[int] = []
     for peak in peaks:
         if not kept or peak - kept[-1] >= APART_S / HOP_S:
@@ -57,7 +62,7 @@ def onsets_s(audio: Audio, rate: int) -> NDArray[np.float64]:
 
 
 def _flux(audio: NDArray[np.float32], rate: int, hop: int) -> NDArray[np.float64]:
-    """Mean rise of the bands in dB [shape=(frames,)]; frame k is centred at sample k * hop."""
+    """Return the mean rise of the bands in dB [shape=(frames,)]; frame k is centred on sample k * hop."""
     n_fft = 2 * round(WINDOW_S * rate / 2)
     power = mel_weights(rate, n_fft, BANDS) @ np.asarray(stft_magnitudes(audio, n_fft, hop), np.float64) ** 2
     peak = max(float(power.max()), 1e-20)

@@ -1,6 +1,6 @@
-"""Pitch of a sound, frame by frame: found where nothing is known, refined where a note is.
+"""Pitch of a sound, frame by frame: estimated, or refined from a known note.
 
-Both work without torch. Frames are centred at multiples of the hop, as in `realtime.dsp.rtpghi.stft_magnitudes`.
+Needs no torch. Frames are centred on multiples of the hop, as in `realtime.dsp.rtpghi.stft_magnitudes`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ A4_NOTE = 69.0
 Floats = NDArray[np.float64]
 
 _PASSES = ((3, 50.0), (6, 30.0), (12, 18.0), (24, 12.0))
-"""Passes of the refinement: how many harmonics are heard, and how many cents a peak may lie off to be believed."""
+"""Passes of the refinement: number of harmonics, and largest deviation of a peak in cents."""
 
 _LONG_WINDOW_BELOW_HZ = 185.0
 _QUIET = 0.02
@@ -29,12 +29,12 @@ _FRAMES_AT_ONCE = 1024
 
 
 def note_to_hz(note: NDArray[np.floating] | float) -> Floats:
-    """Turn MIDI note numbers into Hz (69 is 440 Hz)."""
+    """Convert MIDI note numbers to Hz (69 is 440 Hz)."""
     return np.asarray(A4_HZ * 2.0 ** ((np.asarray(note, np.float64) - A4_NOTE) / 12))
 
 
 def hz_to_note(hz: NDArray[np.floating] | float) -> Floats:
-    """Turn Hz into MIDI note numbers."""
+    """Convert Hz to MIDI note numbers."""
     return np.asarray(A4_NOTE + 12 * np.log2(np.asarray(hz, np.float64) / A4_HZ))
 
 
@@ -42,7 +42,8 @@ def refine(audio: NDArray[np.floating], rate: int, prior: NDArray[np.floating] |
     """Refine a known pitch on the harmonics of the sound.
 
     Peaks of the spectrum near the first 3, 6, 12 and 24 harmonics each vote for f0, weighted by level and number (a
-    high harmonic tells f0 more precisely). The stretch of a stiff string, f_k = k f0 sqrt(1 + B k²), is fitted along.
+    high harmonic determines f0 more precisely). The stretch of a stiff string, f_k = k f0 sqrt(1 + B k²), is fitted as
+    well.
 
     Parameters
     ----------
@@ -51,18 +52,18 @@ def refine(audio: NDArray[np.floating], rate: int, prior: NDArray[np.floating] |
     rate
         Its sample rate, Hz.
     prior : float or np.ndarray [shape=(frames,)]
-        The pitch it should have, as MIDI note numbers.
+        Expected pitch as MIDI note numbers.
     hop
         Samples between frames.
 
     Returns
     -------
     np.ndarray [shape=(1 + samples // hop,)]
-        MIDI note numbers. Frames too quiet to tell take their neighbours' pitch.
+        MIDI note numbers. Frames that are too quiet get the pitch of their neighbours.
 
     See Also
     --------
-    refine_stretched : gives the stretch as well.
+    refine_stretched : Returns the stretch as well.
     """
     return refine_stretched(audio, rate, prior, hop)[0]
 
@@ -70,7 +71,7 @@ def refine(audio: NDArray[np.floating], rate: int, prior: NDArray[np.floating] |
 def refine_stretched(
     audio: NDArray[np.floating], rate: int, prior: NDArray[np.floating] | float, hop: int
 ) -> tuple[Floats, float]:
-    """Refine a known pitch as `refine` does, and give the stretch B of f_k = k f0 sqrt(1 + B k²) with it."""
+    """Refine a known pitch like `refine`, and return the stretch B of f_k = k f0 sqrt(1 + B k²) with it."""
     frames = 1 + len(audio) // hop
     expected = np.broadcast_to(note_to_hz(prior), (frames,))
     lowest = float(np.median(expected))
@@ -95,11 +96,11 @@ def refine_stretched(
         if count >= 6:
             stretch = _fit_stretch(squared[loud], weight[loud], k)
         total = weight.sum(axis=1)
-        heard = loud & (total > 1e-9)
-        if heard.sum() < 3:
+        found_in = loud & (total > 1e-9)
+        if found_in.sum() < 3:
             break
         mean = (weight * squared / (1 + stretch * k**2)).sum(axis=1) / np.maximum(total, 1e-9)
-        ratio = np.interp(np.arange(frames), np.flatnonzero(heard), np.sqrt(mean[heard]))
+        ratio = np.interp(np.arange(frames), np.flatnonzero(found_in), np.sqrt(mean[found_in]))
         limit = 2 ** (_MAX_DRIFT_SEMITONES / 12)
         f0 = expected * np.clip(median_filter(ratio, size=5, mode="nearest"), 1 / limit, limit)
     smooth = np.convolve(np.pad(f0, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
@@ -115,11 +116,11 @@ def estimate(
     highest_hz: float = 2000.0,
     threshold: float = 0.15,
 ) -> Floats:
-    """Find the pitch of a sound of which nothing is known.
+    """Estimate the pitch of a sound.
 
     YIN (de Cheveigné and Kawahara, JASA 111(4), 2002, steps 2 to 5): the first dip of the cumulative mean normalised
     difference function below the threshold, then a parabola through it. Frames without such a dip (noise, silence)
-    take the pitch of their neighbours; a sound without any gets the geometric middle of the range.
+    get the pitch of their neighbours; a sound without any gets the geometric mean of the range.
 
     Parameters
     ----------
@@ -130,9 +131,9 @@ def estimate(
     hop
         Samples between frames.
     lowest_hz, highest_hz
-        The range that is searched.
+        Range of the search.
     threshold
-        How deep a dip must be: 0 is a perfect period, 1 is noise.
+        Depth of a dip: 0 is a perfect period, 1 is noise.
 
     Returns
     -------
@@ -149,10 +150,10 @@ def estimate(
 
 
 def steady_note(audio: NDArray[np.floating], rate: int) -> float | None:
-    """Give the pitch of a sound that holds one note, as a MIDI note number; None where it holds none, or several.
+    """Return the pitch of a sound that is a single steady note, else None.
 
-    It holds one where four in five of its loud frames (40 dB under the loudest and above) have a pitch within half a
-    semitone of their median.
+    A note is steady if four in five of its loud frames (at most 40 dB below the loudest) are within half a semitone of
+    their median.
 
     Parameters
     ----------
@@ -160,6 +161,11 @@ def steady_note(audio: NDArray[np.floating], rate: int) -> float | None:
         The sound, mono.
     rate
         Its sample rate, Hz.
+
+    Returns
+    -------
+    note : float or None
+        MIDI note number.
     """
     hop = max(1, rate // 100)
     pitch = _dips(audio, rate, hop, 50.0, 2000.0, 0.15)
@@ -200,10 +206,23 @@ def _dips(
 
 
 def peaks(magnitudes: Floats, guess: Floats, reach: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Find the highest bin within `reach` of each guess: exact place in bins, height, and whether it is a peak.
+    """Find the highest bin within `reach` of each guess.
 
-    Between bins the place follows from the main lobe of the Hann window: of a lone sine, three neighbouring magnitudes
+    The position between bins follows from the main lobe of the Hann window: three neighbouring magnitudes of a sine
     satisfy d = 2 (X[+1] − X[−1]) / (X[−1] + 2 X[0] + X[+1]) exactly.
+
+    Parameters
+    ----------
+    magnitudes : np.ndarray [shape=(frames, bins)]
+    guess : np.ndarray [shape=(frames, harmonics)]
+        Expected positions in bins.
+    reach
+        Bins to search on each side.
+
+    Returns
+    -------
+    position, height, is_peak : np.ndarray [shape=(frames, harmonics)]
+        Position in bins, magnitude, and whether it is a local maximum.
     """
     frames, bins = magnitudes.shape
     rows = np.arange(frames)[:, None]
@@ -241,14 +260,14 @@ def _normalised_difference(windows: Floats, longest: int) -> Floats:
     mean = np.cumsum(difference[:, 1:], axis=1) / np.arange(1, longest)
     normalised = np.ones_like(difference)
     normalised[:, 1:] = difference[:, 1:] / np.maximum(mean, 1e-12)
-    # Where a sound only begins or just ended, there is no period to compare with another.
+    # At the start and the end of a sound there is no second period to compare with.
     one_sided = sliding.min(axis=1) < _ONE_SIDED * sliding.max(axis=1)
     normalised[one_sided] = 1.0
     return normalised
 
 
 def _parabola(row: Floats, lag: int) -> float:
-    """Give the offset from `lag` to the bottom of the parabola through it and its neighbours."""
+    """Return the offset from `lag` to the minimum of the parabola through it and its neighbours."""
     if not 0 < lag < len(row) - 1:
         return 0.0
     left, middle, right = row[lag - 1 : lag + 2]

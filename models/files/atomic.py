@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, whenever the process is killed."""
+"""Atomic writing of files: complete or not at all, even if the process is killed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under another name, and give it its own when it is on the disk."""
+    """Write a file atomically: under a temporary name, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
     scratch.write_bytes(content)
@@ -15,7 +15,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def put(scratch: Path, path: Path) -> None:
-    """Give a file that was written its name, once its content is on the disk."""
+    """Rename a temporary file once its content is on the disk."""
     with scratch.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(scratch, path)

@@ -1,4 +1,4 @@
-"""Sound files of any rate, channel count and length, read a portion at a time."""
+"""Reading of sound files of any sample rate, channel count and length, block by block."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from numpy.typing import NDArray
 from models.files.errors import DataError
 from realtime.dsp.resampler import Resampler
 
-PORTION = 1 << 16  # samples read at once
+BLOCK = 1 << 16  # samples read at once
 
 Audio = NDArray[np.float32]
 
 
 class SoundFile:
-    """An open sound file; beyond its end there is silence, and what is no number in it is silence too.
+    """An open sound file. Samples beyond its end and non-finite samples read as silence.
 
     Parameters
     ----------
     path
-        Anything that libsndfile reads: WAV, FLAC, AIFF, OGG, MP3.
+        Any file that libsndfile reads: WAV, FLAC, AIFF, OGG, MP3.
     empty
-        Whether it may be.
+        Whether an empty sound is accepted.
 
     Attributes
     ----------
     rate, channels, frames : int
-        As the file says.
+        Sample rate (Hz), channels and audio frames.
     subtype : str
-        How its samples are kept, as libsndfile calls it.
+        Sample format, as named by libsndfile.
 
     Raises
     ------
     DataError
-        The file is missing, is no sound, or is empty.
+        The file is missing, isn't a sound, or is empty.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, empty: bool = False) -> None:
@@ -59,12 +59,17 @@ class SoundFile:
             raise DataError(f"The sound {path} is empty; give one that lasts for some time.")
 
     def read(self, count: int) -> Audio:
-        """Give the next samples [shape=(channels, count)].
+        """Read the next samples.
+
+        Returns
+        -------
+        audio : np.ndarray [shape=(channels, count)]
+            float32.
 
         Raises
         ------
         DataError
-            The file is broken from here on.
+            The file is damaged at this point.
         """
         try:
             audio = self._file.read(count, "float32", always_2d=True, fill_value=0.0)
@@ -86,15 +91,20 @@ class SoundFile:
 
 
 def mono(path: str | os.PathLike[str], rate: int) -> Iterator[Audio]:
-    """Read a file as mono at a rate, portion by portion [shape=(samples,)], from its first sample to its last.
+    """Read a file as mono at a sample rate.
 
-    Sample `k` stands for the time `k / rate`, whatever the file's own rate is.
+    Sample `k` is at the time `k / rate`, whatever the file's own rate.
+
+    Yields
+    ------
+    audio : np.ndarray [shape=(samples,)]
+        Consecutive blocks, from the first sample to the last.
     """
     with SoundFile(path) as file:
         resampler = Resampler(file.rate, rate, 1) if file.rate != rate else None
         left, given = file.frames, 0
         while left > 0:
-            count = min(PORTION, left)
+            count = min(BLOCK, left)
             left -= count
             audio = file.read(count).mean(axis=0, keepdims=True)  # [1, count]
             if resampler is not None:

@@ -1,4 +1,4 @@
-"""A sound file that is written whole or not at all."""
+"""Atomic writing of sound files."""
 
 from __future__ import annotations
 
@@ -14,17 +14,31 @@ from export.errors import GlitchError
 from realtime.takes.recorder import RecordError, check_path
 from realtime.takes.soundfile_writer import FORMATS, SAMPLE_BYTES, SoundFileWriter
 
-CLIPPING = ("FLOAT", "DOUBLE")  # what is kept in any other way is clipped at full scale
+CLIPPING = ("FLOAT", "DOUBLE")  # all other sample formats clip at full scale
 
 
 @contextlib.contextmanager
 def written(path: Path, rate: int, channels: int, subtype: str | None = None) -> Iterator[SoundFileWriter]:
-    """Write a sound file, whole or not at all; one that is there already is replaced.
+    """Write a sound file completely or not at all; an existing one is replaced.
+
+    Parameters
+    ----------
+    path
+        File; its suffix selects the format.
+    rate, channels
+        Sample rate (Hz) and channel count.
+    subtype
+        Sample format, as named by libsndfile. Default: that of recordings.
+
+    Yields
+    ------
+    file : SoundFileWriter
+        The open file.
 
     Raises
     ------
     RecordError
-        Its name is none for a sound, or it cannot be written.
+        The name isn't that of a sound file, or the file cannot be written.
     """
     check_path(path)
     scratch = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
@@ -44,12 +58,12 @@ def written(path: Path, rate: int, channels: int, subtype: str | None = None) ->
 
 
 def check_new(path: Path, *, force: bool) -> None:
-    """Refuse a name that no sound can be written under, and one that is taken.
+    """Check that a sound can be written to a path that isn't taken, or with `force` may be replaced.
 
     Raises
     ------
     GlitchError
-        Says why.
+        The path is unsuitable or taken.
     """
     check_path(path, "write")
     if path.exists() and not force:
@@ -57,7 +71,7 @@ def check_new(path: Path, *, force: bool) -> None:
 
 
 def subtype_like(path: Path, subtype: str) -> str:
-    """Say how a file keeps its samples, by its name's ending, so that nothing of those of another subtype is lost."""
+    """Return the sample format for a path's suffix: `subtype` if the format supports it, else the usual one."""
     name, usual = FORMATS[path.suffix.lower()]
     known = subtype in SAMPLE_BYTES and soundfile.check_format(name, subtype)
     return subtype if known else usual

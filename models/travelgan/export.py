@@ -15,7 +15,7 @@ from export.quantization import Weights
 from export.streaming.explicit_state import with_explicit_state
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
-from models.dsp.log_mel import Heard, LogMel
+from models.dsp.log_mel import LogMel, LogMelAnalysis
 from models.travelgan.checkpoint import TrainedGenerator
 
 SETTLE_SECONDS = 4.0
@@ -26,11 +26,11 @@ class TransformStream(nn.Module):
 
     def __init__(self, generator: nn.Module, scale: LogMel) -> None:
         super().__init__()
-        self.heard, self.generator, self.scale = Heard(scale), generator, scale
+        self.analysis, self.generator, self.scale = LogMelAnalysis(scale), generator, scale
 
     def forward(self, audio: Tensor) -> Tensor:
         """[1, 1, frames * hop] → [1, bands, frames * hop / scale.hop]."""
-        return self.scale.to_log_power(self.generator(self.heard(audio)))
+        return self.scale.to_log_power(self.generator(self.analysis(audio)))
 
 
 def delay(scale: LogMel) -> int:

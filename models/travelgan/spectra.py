@@ -17,7 +17,7 @@ from torch.utils.data import IterableDataset
 from export.streaming.layer import whole_signals
 from models.data.features import load_sound
 from models.data.manifest import Manifest, Split
-from models.dsp.log_mel import Heard, LogMel
+from models.dsp.log_mel import LogMel, LogMelAnalysis
 from models.files.atomic import write_whole
 from models.files.errors import DataError
 from models.travelgan.settings import TravelSettings
@@ -81,7 +81,7 @@ def of_split(
         with np.load(kept) as file:
             return Spectra(tuple(_opened(file[str(k)]) for k in range(len(chosen))), names)
     made = []
-    analysis = Heard(scale)
+    analysis = LogMelAnalysis(scale)
     for done, sound in enumerate(chosen, 1):
         made.append(spectrogram(load_sound(sounds, sound, scale.sample_rate), analysis).numpy().astype(np.float16))
         on_sound(done, len(chosen))
@@ -92,7 +92,7 @@ def of_split(
 
 
 @torch.no_grad()
-def spectrogram(audio: NDArray[np.float32], analysis: Heard) -> Tensor:
+def spectrogram(audio: NDArray[np.float32], analysis: LogMelAnalysis) -> Tensor:
     """Compute the spectrogram [bands, frames] of audio [samples], padded with silence to whole steps."""
     filled = np.pad(audio, (0, -len(audio) % analysis.takes))
     with whole_signals(analysis):

@@ -1,9 +1,7 @@
-"""Scales of frequency: where bands lie.
+"""Frequency scales: edges of bands.
 
-The scales for `models.dsp.transforms.nsgt` give edges: the frequencies of all bands in order, with one step of the
-scale
-beyond the first and the last. Everything below the first edge belongs to one band more, and everything above the last
-edge to another.
+The scales return edges for `models.dsp.transforms.nsgt`: the frequencies of all bands in order, with one step beyond
+the first and the last. Frequencies below the first edge form one more band, and those above the last another.
 """
 
 from __future__ import annotations
@@ -17,9 +15,7 @@ from models.dsp.transforms.transform import TransformError
 
 
 def octaves(low_hz: float, high_hz: float, per_octave: int) -> Frequencies:
-    """Place `per_octave` bands in each octave from `low_hz` on, up to `high_hz`.
-
-    All are as wide as they are high, that is, of one Q. With twelve an octave they are semitones.
+    """Place `per_octave` bands per octave from `low_hz` up to `high_hz`, all of one Q; twelve are semitones.
 
     Returns
     -------
@@ -54,7 +50,7 @@ def barks(low_hz: float, high_hz: float, bands: int) -> Frequencies:
     """
     _check(low_hz, high_hz, bands)
     first, last = (26.81 * hz / (1960.0 + hz) - 0.53 for hz in (low_hz, high_hz))
-    bark = np.minimum(_evenly(first, last, bands), 26.2)  # an endless frequency has 26.28
+    bark = np.minimum(_evenly(first, last, bands), 26.2)  # the limit for infinite frequency is 26.28
     return _from_zero(1960.0 * (bark + 0.53) / (26.28 - bark))
 
 

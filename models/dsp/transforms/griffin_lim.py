@@ -1,8 +1,8 @@
-"""Phases by alternating projections: Griffin and Lim's iteration, and the fast one.
+"""Phases by alternating projections: the Griffin-Lim iteration and fast Griffin-Lim.
 
-Between the spectra that some sound has and those that have the wanted magnitudes one goes back and forth, and never
-comes further apart [1]_. The fast iteration goes on, from each consistent spectrum, in the direction of the last step
-[2]_; it may pass through worse and comes out much better.
+The iteration projects alternately on consistent spectra (those of some sound) and on spectra with the wanted
+magnitudes; their distance never grows [1]_. The fast iteration extrapolates each consistent spectrum in the direction
+of the last step [2]_; the distance may grow for a while but ends much smaller.
 
 .. [1] D. W. Griffin, J. S. Lim, "Signal Estimation from Modified Short-Time Fourier Transform", IEEE TASSP 32(2), 1984.
 .. [2] N. Perraudin, P. Balazs, P. L. Søndergaard, "A fast Griffin-Lim algorithm", WASPAA 2013.
@@ -19,7 +19,7 @@ from torch import Tensor
 from models.dsp.transforms.transform import Transform
 
 MOMENTUM = 0.99
-"""Of the fast iteration: how far it goes on, in last steps."""
+"""Extrapolation of fast Griffin-Lim, in last steps."""
 
 
 def griffin_lim(
@@ -32,24 +32,24 @@ def griffin_lim(
     length: int | None = None,
     seed: int = 0,
 ) -> Tensor:
-    """Find the sound whose coefficients have nearly these magnitudes.
+    """Find a sound whose coefficients have nearly these magnitudes.
 
     Parameters
     ----------
     magnitudes : Tensor [shape=(..., bands, frames)]
         Of any transform with complex coefficients.
     transform
-        The one they are of.
+        That transform.
     rounds
-        How often to go back and forth.
+        Iterations.
     momentum
-        0 is Griffin and Lim's, `MOMENTUM` the fast one.
+        0 is Griffin-Lim, `MOMENTUM` fast Griffin-Lim.
     start : Tensor [shape=(..., bands, frames)]
-        Coefficients whose phases to begin with; random ones by default.
+        Coefficients with the initial phases. Default: random phases.
     length
-        Samples to give; by default what the frames stand for.
+        Samples to return. Default: from the number of frames.
     seed
-        Of the random phases.
+        Seed of the random phases.
 
     Returns
     -------
@@ -78,20 +78,24 @@ def alternate(
     momentum: float,
     length: int,
 ) -> Tensor:
-    """Go back and forth between spectra of sounds and those that `project` gives; the sound of the last of the latter.
+    """Alternate between consistent spectra and those of `project`, and return the sound of the last.
 
     Parameters
     ----------
     spectrum : Tensor [shape=(..., bands, frames), complex]
-        Where to begin.
+        Initial spectrum.
     transform
-        Its transform, of sounds of `length` samples.
+        Its transform.
     project
-        Gives the spectrum nearest to one that has what is wanted.
+        Projects a spectrum on those with the wanted property.
     rounds, momentum
-        As `griffin_lim` takes them.
+        As in `griffin_lim`.
     length
-        Samples.
+        Samples to return.
+
+    Returns
+    -------
+    audio : Tensor [shape=(..., length)]
     """
     before: Tensor | None = None
     for _ in range(rounds):
@@ -103,7 +107,7 @@ def alternate(
 
 
 def impose(magnitudes: Tensor, spectrum: Tensor) -> Tensor:
-    """Give a spectrum other magnitudes; what is exactly 0 has no phase, and takes that of a positive number."""
+    """Replace the magnitudes of a spectrum; where it is 0, the phase is 0."""
     level = spectrum.abs()
     none = level == 0
     return torch.where(none, magnitudes.to(spectrum.dtype), spectrum * (magnitudes / level.masked_fill(none, 1)))

@@ -1,14 +1,14 @@
-"""Magnitudes to audio, by quality or by the name of a method; one place for all that needs it.
+"""Phase inversion of magnitudes, by quality or by method.
 
 =========  ==========================================================  ===============================
 quality    an STFT's magnitudes                                        mel bands
 =========  ==========================================================  ===============================
-``live``   what the stage plays: RTPGHI with a frame of lookahead      what the stage plays
+``live``   as on stage: RTPGHI with a frame of lookahead               as on stage
 ``good``   PGHI, then 100 rounds of RAAR                               32 rounds in the bands
 ``best``   PGHI, then 300 rounds                                       200 rounds in the bands
 =========  ==========================================================  ===============================
 
-Magnitudes of any other transform with complex coefficients (NSGT) are inverted by fast Griffin-Lim from random phases.
+Magnitudes of other transforms with complex coefficients (NSGT) are inverted by fast Griffin-Lim from random phases.
 """
 
 from __future__ import annotations
@@ -52,34 +52,34 @@ def invert(
     length: int | None = None,
     seed: int = 0,
 ) -> Tensor:
-    """Find a sound for magnitudes.
+    """Invert magnitudes to audio.
 
     Parameters
     ----------
     magnitudes : Tensor [shape=(..., bands, frames)]
-        Of an STFT, linear or logarithmic as its `Spectrum` says; power in mel bands; or those of another transform.
+        Magnitudes of an STFT, linear or log as in its `Spectrum`; power in mel bands; or those of another transform.
     of
-        What they are magnitudes of: a model's `Spectrum`, or a transform.
+        A model's `Spectrum`, or the transform of the magnitudes.
     quality
-        ``live`` is heard as it will be on stage; ``good`` takes about half the sound's duration at hop 512, ``best``
-        three times as long.
+        ``live`` sounds as on stage; ``good`` takes about half the sound's duration at hop 512, ``best`` three times as
+        long.
     method
-        One of `METHODS` instead, for an STFT's magnitudes.
+        One of `METHODS` instead of a quality, for magnitudes of an STFT.
     length
-        Samples to give; by default what the frames stand for.
+        Samples to return. Default: from the number of frames.
     seed
-        Of random phases.
+        Seed of the random phases.
 
     Returns
     -------
     audio : Tensor [shape=(..., length)]
-        Aligned with the sound that the magnitudes are of. Without gradients.
+        Aligned with the sound of the magnitudes. Not differentiable.
 
     Raises
     ------
     TransformError
-        There is no such quality or method for this transform, the magnitudes have another shape, or the length is not
-        that of so many frames.
+        No such quality or method for this transform, magnitudes of the wrong shape, or a length that doesn't match the
+        number of frames.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def _mel_live(bands: Tensor, mel: Mel, length: int | None, seed: int) -> Tensor:
 
 
 def _each(one: Callable[[np.ndarray], np.ndarray], magnitudes: Tensor, length: int) -> Tensor:
-    """Invert each of a batch by a function of arrays [bands, frames] → [length]."""
+    """Invert each item of a batch by a function of arrays [bands, frames] → [length]."""
     flat = magnitudes.cpu().float().reshape(-1, *magnitudes.shape[-2:]).numpy()
     made = np.zeros((len(flat), length), np.float32)
     for frames, audio in zip(flat, made, strict=True):
@@ -191,7 +191,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "pghi_raar_300": _pghi_raar(ROUNDS["best"]),
     }
 )
-"""All ways from an STFT's magnitudes to audio, by name."""
+"""All inversions of an STFT's magnitudes, by name."""
 
 QUALITIES: Mapping[Quality, str] = MappingProxyType({"live": "rtpghi1", "good": "pghi_raar", "best": "pghi_raar_300"})
-"""The method that a quality stands for."""
+"""The method of each quality."""

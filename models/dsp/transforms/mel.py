@@ -1,4 +1,4 @@
-"""The mel spectrum: filters that sum a spectrum's power into bands as wide as hearing is sharp."""
+"""The mel spectrum: power of an STFT summed in bands that follow the resolution of hearing."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from models.dsp.transforms.transform import Transform
 
 
 class Mel(Transform):
-    """Power of an STFT in mel bands. What is lost, the phases and the shape within bands, its inverse makes up.
+    """Power of an STFT in mel bands. The inverse estimates the phases and the shape within bands.
 
     Parameters
     ----------
     sample_rate
         Of the audio, Hz.
     spectrum
-        The STFT under it.
+        Settings of the STFT.
     bands, low_hz, high_hz, htk
-        As `mel_weights` takes them.
+        As in `export.format.mel_scale.mel_weights`.
 
     See Also
     --------
-    models.dsp.transforms.inversion.invert : the inverse, with a choice of quality.
-    realtime.dsp.mel_inversion.MelInverter : the same, live.
+    models.dsp.transforms.inversion.invert : The inverse, with a choice of quality.
+    realtime.dsp.mel_inversion.MelInverter : The live inverse.
 
     Examples
     --------
@@ -63,15 +63,15 @@ class Mel(Transform):
         return self.weights.to(power) @ power
 
     def inverse(self, coefficients: Tensor, length: int) -> Tensor:
-        """Power [..., bands, frames] → [..., length], of good quality; no gradients."""
+        """Power [..., bands, frames] → [..., length], at quality `good`; not differentiable."""
         from models.dsp.transforms.mel_inversion import mel_to_audio
 
         return mel_to_audio(coefficients, self, length)
 
     def frames_of(self, length: int) -> int:
-        """Those of the STFT."""
+        """Return the number of frames of the STFT."""
         return self.stft.frames_of(length)
 
     def length_of(self, frames: int) -> int:
-        """That of the STFT."""
+        """Return the default length of the STFT."""
         return self.stft.length_of(frames)

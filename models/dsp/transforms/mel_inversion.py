@@ -1,13 +1,12 @@
-"""Mel spectra to audio: first a spectrum that has the bands, then a sound that has them.
+"""Mel inversion of whole sounds.
 
-Many spectra have the same bands, and few of them are those of a sound. Solving for one, however well, and then looking
-for its phases leaves the sound far from it, and so from the bands. `mel_to_audio` goes back and forth between the
-spectra that a sound has and those that have the bands: each bin of the sound's own spectrum is scaled by what its bands
-lack. What a band holds may lie as the sound has it, and only the bands have to come out right.
+Many spectra have the same mel bands, and few of them are spectra of a sound. Solving for one spectrum and then for its
+phases therefore ends far from the bands. `mel_to_audio` instead alternates between consistent spectra and spectra with
+the wanted bands: each bin of the sound's own spectrum is scaled by the ratio of wanted to present bands, and the
+distribution within a band stays that of the sound.
 
-The step in which a spectrum is brought to its bands, p ← p · Wᵀ(m / Wp) / Wᵀ1, is that of Richardson and Lucy: it keeps
-powers positive, and what is inaudible beside the loudest band counts as much as that [1]_. The least squares of `nnls`
-are found by accelerated projected gradients with restarts [2]_.
+This step, p ← p · Wᵀ(m / Wp) / Wᵀ1, is that of Richardson and Lucy: powers stay positive, and quiet bands count as much
+as loud ones [1]_. The least squares of `nnls` use accelerated projected gradients with restarts [2]_.
 
 .. [1] D. D. Lee, H. S. Seung, "Algorithms for Non-negative Matrix Factorization", NIPS 2000.
 .. [2] A. Beck, M. Teboulle, "A Fast Iterative Shrinkage-Thresholding Algorithm for Linear Inverse Problems", SIAM J.
@@ -29,7 +28,7 @@ from models.dsp.transforms.pghi import pghi
 from models.dsp.transforms.stft import STFT
 
 AUDIBLE = 1e-10
-"""Bands this much below the loudest are not told from silence."""
+"""Bands this far below the loudest, in power, count as silent."""
 
 
 class MelSpectra(Protocol):
@@ -50,7 +49,7 @@ def nnls(values: Tensor, weights: Tensor, *, rounds: int = 300) -> Tensor:
     ----------
     values : Tensor [shape=(..., bands, frames)]
     weights : Tensor [shape=(bands, bins)]
-        Not negative.
+        0 or more.
     rounds
         Gradient steps.
 
@@ -74,14 +73,14 @@ def nnls(values: Tensor, weights: Tensor, *, rounds: int = 300) -> Tensor:
 
 
 def fill(bands: Tensor, weights: Tensor, *, start: Tensor | None = None, rounds: int = 30) -> Tensor:
-    """Find the power in each bin that gives these bands, the nearest to where it starts.
+    """Find the power of each bin that gives these bands, nearest to the start.
 
     Parameters
     ----------
     bands : Tensor [shape=(..., bands, frames)]
     weights : Tensor [shape=(bands, bins)]
     start : Tensor [shape=(..., bins, frames)]
-        By default what is even within bands.
+        Initial power. Default: flat within bands.
     rounds
         Richardson-Lucy steps.
 
@@ -97,7 +96,7 @@ def fill(bands: Tensor, weights: Tensor, *, start: Tensor | None = None, rounds:
 
 
 def even(bands: Tensor, weights: Tensor) -> Tensor:
-    """Draw the power of bands evenly over their bins: [..., bands, frames] → [..., bins, frames]."""
+    """Distribute the power of bands evenly over their bins: [..., bands, frames] → [..., bins, frames]."""
     level = bands / weights.sum(dim=1, keepdim=True).clamp(min=1e-20)
     return _shared(weights) @ level
 
@@ -111,20 +110,20 @@ def mel_to_audio(
     momentum: float = 0.9,
     seed: int = 0,
 ) -> Tensor:
-    """Find a sound that has these mel bands.
+    """Find a sound with these mel bands.
 
     Parameters
     ----------
     bands : Tensor [shape=(..., bands, frames)]
         Power.
     mel
-        The transform that they are of.
+        Their transform.
     length
-        Samples to give; by default what the frames stand for.
+        Samples to return. Default: from the number of frames.
     rounds, momentum
-        Of going back and forth, as `models.dsp.transforms.griffin_lim.griffin_lim` takes them.
+        As in `models.dsp.transforms.griffin_lim.griffin_lim`.
     seed
-        Of random phases.
+        Seed of the random phases.
 
     Returns
     -------
@@ -150,16 +149,16 @@ def mel_to_audio(
 
 
 def _lacking(bands: Tensor, power: Tensor, weights: Tensor, floor: Tensor) -> Tensor:
-    """By how much the power in each bin [..., bins, frames] must grow for its bands; nothing for what no band hears."""
+    """Return the factor of each bin's power [..., bins, frames] towards its bands; 0 for bins in no band."""
     return _shared(weights) @ ((bands + floor) / (weights @ power + floor))
 
 
 def _shared(weights: Tensor) -> Tensor:
-    """The share that each band has in each bin [bins, bands], 1 in all; 0 where none has."""
+    """Return the share of each band in each bin [bins, bands], summing to 1, or 0 for bins in no band."""
     total = weights.sum(dim=0)
     return (weights / torch.where(total > 0, total, math.inf)).T
 
 
 def _floor(bands: Tensor) -> Tensor:
-    """What is too little to count, for each of a batch [..., 1, 1]."""
+    """Return the power that counts as silence for each item of a batch [..., 1, 1]."""
     return (AUDIBLE * bands.amax(dim=(-2, -1), keepdim=True)).clamp(min=1e-20)

@@ -1,14 +1,14 @@
 r"""The nonstationary Gabor transform: bands of any width, each with its analytic signal, and back exactly.
 
-A band is a window over the spectrum. It rises from the frequency of the band below to its own and falls to that of the
-band above, as a raised cosine. What it lets through, shifted by nothing and sampled every `hop` samples, are its
+A band is a window over the spectrum, a raised cosine that rises from the frequency of the band below to its own and
+falls to that of the band above. Its output, sampled every `hop` samples without a shift in frequency, gives the
 coefficients:
 
     c[k, n] = 2 / hop · 1 / frames · Σ_j X[j] g_k(f_j) e^{2πi j n / frames},
 
 X being the spectrum of the sound, as long as a whole number of hops, and g_k(f_j) the window at bin j. So c[k, n] is
 the band's analytic signal at sample n · hop: a sine of amplitude 1 at a band's own frequency has the magnitude 1 there.
-The lowest band lies around 0 Hz and has no analytic signal; it goes on below 0, and its coefficients are real.
+The lowest band is centred on 0 Hz and has no analytic signal; it extends below 0, and its coefficients are real.
 
 As long as no band is wider than the rate of its coefficients (the painless case) the bins of a band fall on as many
 places, modulo `frames`, without ever falling on each other, and the transform's frame operator is diagonal: it
@@ -36,20 +36,19 @@ from models.dsp.transforms.transform import Transform, TransformError
 
 
 class NSGT(Transform):
-    """Bands along a scale of frequency, and two more: one for all below, and one for all above.
+    """Nonstationary Gabor transform: bands along a frequency scale, and one more below and above them.
 
-    A sound is taken for periodic: what rings on after its end is found at its beginning. Put silence after it where
-    that matters.
+    The sound is treated as periodic: ringing after its end appears at its start. Append silence if that matters.
 
     Parameters
     ----------
     edges : np.ndarray [shape=(bands + 2,)]
         Rising frequencies from `models.dsp.transforms.frequency`, Hz: those of the bands, and one beyond on either
-        side. What exceeds half the sample rate is left out.
+        side. Edges above half the sample rate are dropped.
     sample_rate
         Of the audio, Hz.
     hop
-        Samples between coefficients of a band; by default as many as the widest band allows.
+        Samples between coefficients of a band. Default: as many as the widest band allows.
 
     Attributes
     ----------
@@ -65,7 +64,7 @@ class NSGT(Transform):
 
     See Also
     --------
-    models.dsp.transforms.sliced.SlicedNSGT : for sounds of any length, a slice at a time.
+    models.dsp.transforms.sliced.SlicedNSGT : For sounds of any length, slice by slice.
 
     Examples
     --------
@@ -79,7 +78,7 @@ class NSGT(Transform):
         nyquist = sample_rate / 2
         edges = np.asarray(edges, np.float64)
         if edges.ndim != 1 or not np.isfinite(edges).all() or (edges < 0).any() or (np.diff(edges) <= 0).any():
-            raise TransformError("The edges of a transform's bands must be one row of rising frequencies from 0 on.")
+            raise TransformError("The edges of a transform's bands must be one row of rising frequencies from 0 Hz.")
         inside = edges[edges < nyquist]
         edges = inside if len(inside) == len(edges) else np.append(inside, nyquist)
         if len(edges) < 3:
@@ -136,22 +135,23 @@ class NSGT(Transform):
         return torch.fft.irfft(spectrum, samples)[..., :length]
 
     def frames_of(self, length: int) -> int:
-        """As many as there are hops, begun ones included, and at least one."""
+        """Return the number of hops, partial ones included, at least one."""
         return max(-(-length // self.hop), 1)
 
     def length_of(self, frames: int) -> int:
-        """Whole hops."""
+        """Return the length of whole hops."""
         return frames * self.hop
 
     def windows_at(self, hz: Frequencies) -> Frequencies:
-        """Give the window of each band at frequencies, [bands, frequencies] or [frequencies] → [bands, frequencies]."""
+        """Return the window of each band at frequencies: [bands, frequencies] or [frequencies] → [bands,
+        frequencies]."""
         begin, risen, falls, end = self._corners[:, :, None]
         up = np.clip((hz - begin) / (risen - begin), 0, 1)
         down = np.clip((hz - falls) / (end - falls), 0, 1)
         return np.asarray((np.sin(math.pi / 2 * up) * np.cos(math.pi / 2 * down)) ** 2)
 
     def _layout(self, frames: int, like: Tensor) -> _Layout:
-        """Where the bins of a sound of so many frames go, for tensors like this one; the last one made is kept."""
+        """Return the layout of bins for a number of frames and a tensor's dtype and device; the last one is cached."""
         last = self._last
         kept = None if last is None else (last.bins.shape[1], last.windows.device, last.windows.dtype)
         if last is None or kept != (frames, like.device, like.dtype):
@@ -177,14 +177,14 @@ class NSGT(Transform):
 
 @dataclass(frozen=True)
 class _Layout:
-    """For each band and place of its short spectrum: which bin lies there, and its window and dual window, scaled.
+    """For each position in a band's short spectrum: the bin there, and its scaled window and dual window.
 
     Attributes
     ----------
     bins : Tensor [shape=(bands, frames), int64]
     windows, duals : Tensor [shape=(bands, frames)]
     below_zero : Tensor [shape=(frames,), bool]
-        Where the lowest band hears a bin's mirror image.
+        Where the lowest band takes the mirror image of a bin.
     """
 
     bins: Tensor

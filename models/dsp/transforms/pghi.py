@@ -1,12 +1,12 @@
 """Phase gradient heap integration: the phases of a whole spectrogram from its magnitudes, without iterating.
 
 Under a Gaussian window the gradient of the phase is a derivative of the logarithm of the magnitude, across the other
-axis; the usual windows come close. PGHI integrates it over the spectrogram from the loudest bin outwards, always on
-from the loudest bin that has been reached [1]_. `realtime.dsp.rtpghi` does the same live, from frame to frame; here the
-whole spectrogram is there at once, and a phase may come from the future.
+axis; the usual windows come close. PGHI integrates it over the spectrogram from the loudest bin outwards, always
+continuing from the loudest bin reached [1]_. `realtime.dsp.rtpghi` does the same live, from frame to frame; here a
+phase may also come from a later frame.
 
-As on stage, the step from a bin to its neighbour above is two arctangents and not its argument: no delay leaves the
-window, however steep the rise.
+As on stage, the step to the next bin is bounded by arctangents, so that no delay leaves the window, however steep the
+rise.
 
 .. [1] Z. Průša, P. Balazs, P. L. Søndergaard, "A Noniterative Method for Reconstruction of Phase from STFT Magnitude",
    IEEE/ACM TASLP 25(5), 2017.
@@ -30,16 +30,16 @@ Array = NDArray[np.float64]
 
 
 def pghi(magnitudes: Tensor, spectrum: Spectrum, *, seed: int = 0) -> Tensor:
-    """Find phases for magnitudes.
+    """Find phases of magnitudes.
 
     Parameters
     ----------
     magnitudes : Tensor [shape=(..., bins, frames)]
         Of a centred STFT (`models.dsp.transforms.stft.STFT`).
     spectrum
-        Its frames and window.
+        Its settings.
     seed
-        Of the random phases of what lies 120 dB under the loudest bin, or further.
+        Seed of the random phases of bins 120 dB or more below the loudest.
 
     Returns
     -------
@@ -53,19 +53,19 @@ def pghi(magnitudes: Tensor, spectrum: Spectrum, *, seed: int = 0) -> Tensor:
 
 
 def phase_gradients(magnitudes: Array, spectrum: Spectrum) -> tuple[Array, Array]:
-    """Read the gradient of the phase from magnitudes.
+    """Compute the gradient of the phase from magnitudes.
 
     Parameters
     ----------
     magnitudes : np.ndarray [shape=(bins, frames)]
         Of a centred STFT.
     spectrum
-        Its frames and window.
+        Its settings.
 
     Returns
     -------
     over_time : np.ndarray [shape=(bins, frames)]
-        Radians that a bin's phase gains in a hop, its own frequency included.
+        Radians per hop, the bin's own frequency included.
     over_frequency : np.ndarray [shape=(bins, frames)]
         Radians from a bin to the one above, less than π either way of -π, for frames counted from their first sample,
         as the STFT's are. A sound at the centre of a frame has -π, and falls by 2π / n_fft more with every sample
@@ -84,7 +84,7 @@ def phase_gradients(magnitudes: Array, spectrum: Spectrum) -> tuple[Array, Array
 
 
 def _phases(magnitudes: Array, spectrum: Spectrum, seed: int) -> Array:
-    """Phases [bins, frames] of magnitudes [bins, frames]; what is no number counts as silence."""
+    """Return phases [bins, frames] of magnitudes [bins, frames]; non-finite values count as silence."""
     magnitudes = np.where(np.isfinite(magnitudes) & (magnitudes > 0), magnitudes, 0.0)
     phases = np.random.default_rng(seed).uniform(0, 2 * np.pi, magnitudes.shape)
     quiet = max(TOLERANCE * float(magnitudes.max(initial=0.0)), SILENCE)
@@ -109,14 +109,14 @@ def integrate(
     Parameters
     ----------
     magnitudes, over_time, over_frequency
-        As `phase_gradients` has them, all [shape=(bins, frames)].
+        As in `phase_gradients`, all [shape=(bins, frames)].
     quiet
-        What is not louder keeps the phase it has.
+        Bins that aren't louder keep their phase.
     order
-        Flat numbers of the bins that are louder, the loudest first. What nothing louder leads to (an onset with silence
-        around it) begins at its loudest bin, in phase at the centre of its frame.
+        Flat indices of the louder bins, loudest first. An isolated region (an onset surrounded by silence) starts at
+        its loudest bin, in phase at the centre of its frame.
     phases
-        Written to.
+        Output [shape=(bins, frames)].
     """
     bins, frames = magnitudes.shape
     reached = np.zeros((bins, frames), np.bool_)

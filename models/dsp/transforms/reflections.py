@@ -1,8 +1,8 @@
-"""Phases by relaxed averaged alternating reflections, RAAR: out of the dead ends that projections run into.
+"""Phases by relaxed averaged alternating reflections (RAAR), which escape local optima of projections.
 
-Griffin and Lim's iteration, the fast one too, soon finds a sound from which every small step is for the worse, and
-stays there. Reflecting at the two sets instead of projecting on them, and relaxing towards the wanted magnitudes, goes
-past such places [1]_ [2]_. What it comes to is only nearly settled, so some rounds of fast Griffin-Lim come last.
+Griffin-Lim, also the fast one, soon reaches a local optimum. Reflecting at the two sets instead of projecting on them,
+and relaxing towards the wanted magnitudes, escapes it [1]_ [2]_. The result isn't fully converged, so some rounds of
+fast Griffin-Lim follow.
 
 .. [1] D. R. Luke, "Relaxed Averaged Alternating Reflections for Diffraction Imaging", Inverse Problems 21(1), 2005.
 .. [2] T. Peer, S. Welker, T. Gerkmann, "Beyond Griffin-Lim: Improved Iterative Phase Retrieval for Speech", IWAENC,
@@ -17,28 +17,28 @@ from models.dsp.transforms.griffin_lim import MOMENTUM, griffin_lim, impose
 from models.dsp.transforms.transform import Transform
 
 RELAXATION = 0.98
-"""Share of the averaged reflections in each step; the rest is the wanted magnitudes'."""
+"""Weight of the averaged reflections in each step; the rest is that of the wanted magnitudes."""
 SETTLING = 0.25
-"""Share of the rounds that are fast Griffin-Lim's."""
+"""Share of the rounds that are fast Griffin-Lim."""
 
 
 def raar(
     magnitudes: Tensor, transform: Transform, start: Tensor, *, rounds: int = 100, length: int | None = None
 ) -> Tensor:
-    """Find the sound whose coefficients have nearly these magnitudes.
+    """Find a sound whose coefficients have nearly these magnitudes.
 
     Parameters
     ----------
     magnitudes : Tensor [shape=(..., bands, frames)]
         Of any transform with complex coefficients.
     transform
-        The one they are of.
+        That transform.
     start : Tensor [shape=(..., bands, frames)]
-        Coefficients whose phases to begin with. From random ones it takes far longer.
+        Coefficients with the initial phases. Random phases take far longer.
     rounds
-        How often the transform is taken there and back.
+        Iterations, each of one inverse and one forward transform.
     length
-        Samples to give; by default what the frames stand for.
+        Samples to return. Default: from the number of frames.
 
     Returns
     -------

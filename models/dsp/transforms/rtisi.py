@@ -1,10 +1,9 @@
 """Real-time iterative spectrogram inversion with look-ahead, RTISI-LA.
 
-Griffin and Lim's iteration on the few frames that overlap the one that is due: what has been given stays, the frames
-after it are guessed along with it, and as the window moves on each frame has been iterated many times before its turn
-comes [1]_. Overlapping frames are divided by the windows that are there so far, so that the newest is heard in full;
-and the iteration goes on in the direction of its last step, as fast Griffin-Lim does
-(`models.dsp.transforms.griffin_lim`).
+Griffin-Lim iterations on the few frames that overlap the one that is due: earlier audio is fixed, later frames are
+estimated together with it, and each frame is iterated many times before it is due [1]_. Overlapping frames are divided
+by the windows present so far, so that the newest has its full level, and the iteration extrapolates its last step, as
+in fast Griffin-Lim (`models.dsp.transforms.griffin_lim`).
 
 .. [1] X. Zhu, G. T. Beauregard, L. L. Wyse, "Real-Time Signal Estimation from Modified Short-Time Fourier Transform
    Magnitude Spectra", IEEE TASLP 15(5), 2007.
@@ -24,7 +23,7 @@ from realtime.dsp.propagation import SILENCE
 from realtime.dsp.rtpghi import analysis_window
 
 ROUNDS = 10
-"""Iterations for each frame."""
+"""Iterations per frame."""
 
 Array = NDArray[np.float32]
 
@@ -32,24 +31,24 @@ Array = NDArray[np.float32]
 def rtisi_la(
     magnitudes: Tensor, stft: STFT, *, lookahead: int = 3, rounds: int = ROUNDS, length: int | None = None
 ) -> Tensor:
-    """Find the sound whose centred STFT has nearly these magnitudes.
+    """Find a sound whose centred STFT has nearly these magnitudes.
 
     Parameters
     ----------
     magnitudes : Tensor [shape=(..., bins, frames)]
     stft
-        The STFT they are of.
+        Their STFT.
     lookahead
-        Frames that are guessed along with the one that is due: what live inversion would wait for.
+        Later frames that are estimated together with the one that is due; the delay of a live inversion.
     rounds
-        Iterations for each frame.
+        Iterations per frame.
     length
-        Samples to give; by default what the frames stand for.
+        Samples to return. Default: from the number of frames.
 
     Returns
     -------
     audio : Tensor [shape=(..., length)]
-        Aligned with the sound that the magnitudes are of.
+        Aligned with the sound of the magnitudes.
     """
     frames = magnitudes.shape[-1]
     length = stft.check_length(frames, length)
@@ -66,14 +65,14 @@ def rtisi_la(
 
 
 class LookaheadInverter:
-    """The stream: magnitudes of a frame go in, and the spectrum of the frame `lookahead` before comes out.
+    """Streaming RTISI-LA: takes the magnitudes of a frame and returns the spectrum of the frame `lookahead` before.
 
     Parameters
     ----------
     spectrum
-        Frames and window.
+        Settings of the STFT.
     lookahead, rounds
-        As `rtisi_la` takes them.
+        As in `rtisi_la`.
     """
 
     def __init__(self, spectrum: Spectrum, *, lookahead: int = 3, rounds: int = ROUNDS) -> None:
@@ -82,7 +81,7 @@ class LookaheadInverter:
         self.open = lookahead + 1
         reach = spectrum.n_fft + lookahead * spectrum.hop
 
-        # Squared windows over all that is open: of what has been given, and of the frames that are guessed
+        # Squared windows over the open samples: of fixed frames and of estimated ones
         known = np.zeros(reach)
         for first in range(-((spectrum.n_fft - 1) // self.hop) * self.hop, self.open * self.hop, self.hop):
             begin = max(first, 0)
@@ -97,26 +96,28 @@ class LookaheadInverter:
         self._centred = (1 - 2 * (np.arange(spectrum.n_fft // 2 + 1) % 2)).astype(np.complex64)
 
     def push(self, magnitudes: Array) -> NDArray[np.complex64]:
-        """Take the next frame [bins] and give the spectrum of the one that is due [bins]."""
+        """Take the next frame [bins] and return the spectrum of the one that is due [bins]."""
         for kept in (self._guessed, self._magnitudes):
             kept[:-1] = kept[1:]
             kept[-1] = 0
         self._magnitudes[-1] = magnitudes
-        spectra = self._impose(self._hear())  # the newest frame's phases are those of what is there of it already
+        spectra = self._impose(self._analyse())  # the newest frame starts with the phases of the audio under it
         before: NDArray[np.complex64] | None = None
         for _ in range(self.rounds):
             self._guessed[:] = np.fft.irfft(spectra, self.n_fft) * self._window
-            heard = self._hear()
-            spectra = self._impose(heard if before is None else heard + np.float32(MOMENTUM) * (heard - before))
-            before = heard
+            consistent = self._analyse()
+            spectra = self._impose(
+                consistent if before is None else consistent + np.float32(MOMENTUM) * (consistent - before)
+            )
+            before = consistent
         due = spectra[0]
         self._given[: self.n_fft] += np.fft.irfft(due, self.n_fft) * self._window
         self._given[: -self.hop] = self._given[self.hop :]
         self._given[-self.hop :] = 0
         return due
 
-    def _hear(self) -> NDArray[np.complex64]:
-        """Spectra of the open frames as they sound together and with what is given [open, bins]."""
+    def _analyse(self) -> NDArray[np.complex64]:
+        """Return the spectra of the open frames overlapped with each other and the fixed audio [open, bins]."""
         sound = self._given.copy()
         for k in range(self.open):
             sound[k * self.hop :][: self.n_fft] += self._guessed[k]
@@ -125,7 +126,7 @@ class LookaheadInverter:
         return np.asarray(np.fft.rfft(frames * self._window), np.complex64)
 
     def _impose(self, spectra: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        """Give spectra [open, bins] the wanted magnitudes; what has no phase is in phase at its frame's centre."""
+        """Impose the wanted magnitudes on spectra [open, bins]; bins without a phase get that of the frame's centre."""
         level = np.abs(spectra)
         unit = np.where(level > SILENCE, spectra / np.maximum(level, np.float32(SILENCE)), self._centred)
         return np.asarray(self._magnitudes * unit, np.complex64)

@@ -1,4 +1,4 @@
-"""Scales of magnitudes: what a network sees of them, and the way back. Steps of their own, beside any transform."""
+"""Scalings of magnitudes for networks, and their inverses; separate steps after any transform."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from models.dsp.transforms.transform import TransformError
 
 
 class Scaling(Protocol):
-    """A step that can be undone, element by element, with gradients."""
+    """An invertible, differentiable, elementwise scaling."""
 
     def forward(self, values: Tensor) -> Tensor:
         """Scale."""
 
     def inverse(self, scaled: Tensor) -> Tensor:
-        """Undo it: what went in, but for what lay below the floor, which comes back as the floor."""
+        """Invert the scaling; values below the floor return as the floor."""
 
 
 @dataclass(frozen=True)
 class Log:
-    """Natural logarithm of what is not below the floor."""
+    """Natural logarithm, clipped at a floor."""
 
     floor: float = 1e-4
 
@@ -42,16 +42,16 @@ class Log:
 
 @dataclass(frozen=True)
 class Decibel:
-    """Decibels over a reference, not below a floor.
+    """Decibels relative to a reference, clipped at a floor.
 
     Attributes
     ----------
     floor_db
-        The lowest value there is.
+        Smallest value, dB.
     reference
-        What has 0 dB.
+        Value of 0 dB.
     power
-        Whether the values are powers, as those of a mel spectrum are, and not magnitudes.
+        Whether values are powers, as in a mel spectrum, rather than magnitudes.
     """
 
     floor_db: float = -100.0
@@ -71,13 +71,13 @@ class Decibel:
         return self._per_decade * torch.log10(values.clamp(min=least) / self.reference)
 
     def inverse(self, scaled: Tensor) -> Tensor:
-        """[...] → [...]; what lies below the floor is taken for it."""
+        """[...] → [...]; values below the floor are clipped."""
         return self.reference * 10 ** (scaled.clamp(min=self.floor_db) / self._per_decade)
 
 
 @dataclass(frozen=True)
 class Mu:
-    """The µ-law, from -1 to 1 for what lies within the peak: a logarithm that is straight near 0 and keeps the sign."""
+    """µ-law companding of values up to a peak to -1 … 1: logarithmic, linear near 0, sign kept (ITU-T G.711)."""
 
     mu: float = 255.0
     peak: float = 1.0

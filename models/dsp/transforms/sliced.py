@@ -1,15 +1,14 @@
-"""The nonstationary Gabor transform of sounds of any length, a slice at a time, in constant memory.
+"""The sliced nonstationary Gabor transform, for sounds of any length in constant memory.
 
-A sound is cut into slices under Tukey windows that add up to 1, each half a slice after the one before, with silence at
-both ends of each; and each slice is transformed by itself [1]_. There and back it is exact: the transform of a slice is
-(`models.dsp.transforms.nsgt`), and the slices, under the dual windows, add up to the sound.
+A sound is cut into slices under Tukey windows that sum to 1, half a slice apart, with silence at both ends of each, and
+every slice is transformed separately [1]_. Reconstruction is exact: the transform of a slice is
+(`models.dsp.transforms.nsgt`), and the slices under the dual windows sum to the sound.
 
-Why the coefficients are those of the whole sound. The transform is linear and the windows add up to 1, so the whole
-sound's coefficients are the sum of those of all windowed slices, each transformed over all time. A slice is transformed
-over its own length instead, with bands sampled from the same curves of frequency at fewer points; and fewer points in
-frequency mean that time is wrapped: what the bands let ring beyond the slice comes in again at its other end. That is
-all the difference there is. It is small once slices are long beside the ringing of the narrowest band, which lasts
-about 2 / its width: `python -m tests.benchmarks nsgt` measures it.
+The coefficients approximate those of the whole sound. The transform is linear and the windows sum to 1, so the
+coefficients of the sound are the sum of those of all windowed slices, each transformed over all time. Transforming a
+slice over its own length instead samples the bands at fewer frequencies, which wraps time: ringing beyond the slice
+re-enters at its other end. The error is small if slices are long compared with the ringing of the narrowest band, about
+2 / its width; `python -m tests.benchmarks nsgt` measures it.
 
 .. [1] N. Holighaus, M. Dörfler, G. Velasco, T. Grill, "A framework for invertible, real-time constant-Q transforms",
    IEEE TASLP 21(4), 2013.
@@ -31,28 +30,28 @@ from models.dsp.transforms.transform import Transform, TransformError
 
 
 class SlicedNSGT(Transform):
-    """An `NSGT` of slices. Their coefficients lie one after the other along the frames.
+    """An `NSGT` of slices, whose coefficients are concatenated along the frames.
 
     Parameters
     ----------
     edges, sample_rate, hop
-        As `NSGT` takes them.
+        As in `NSGT`.
     slice_length
-        Samples of a slice; taken up to a multiple of two hops.
+        Samples of a slice, rounded up to a multiple of two hops.
 
     Attributes
     ----------
     slice_length, step : int
-        Samples of a slice, and from one to the next.
+        Samples of a slice, and distance between slices.
     slice_frames : int
         Frames of a slice.
     bands : int
-        Of each.
+        Number of bands.
 
     Raises
     ------
     TransformError
-        What `NSGT` refuses, or slices of less than eight hops.
+        Settings that `NSGT` refuses, or slices of less than eight hops.
 
     Examples
     --------
@@ -91,7 +90,7 @@ class SlicedNSGT(Transform):
         Raises
         ------
         TransformError
-            The coefficients have another number of bands, or are those of a sound of another length.
+            Wrong number of bands, or of frames for this length.
         """
         length = self.check_length(coefficients.shape[-1], length)
         slices = self.nsgt.inverse(self.by_slice(coefficients), self.slice_length)  # [..., slices, samples]
@@ -99,12 +98,12 @@ class SlicedNSGT(Transform):
         return sound[..., self.step :][..., :length]
 
     def analyse(self, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Transform a sound that comes in blocks of any length, each [..., samples].
+        """Transform a sound given in blocks of any length, each [..., samples].
 
         Yields
         ------
         Tensor [shape=(..., bands, slice_frames), complex]
-            Slice after slice, as soon as its samples are there; all together what `forward` gives.
+            Slice after slice, as soon as its samples are complete; together the result of `forward`.
         """
         length, given = 0, 0
         open_: Tensor | None = None
@@ -123,7 +122,7 @@ class SlicedNSGT(Transform):
             open_ = open_[..., self.step :]
 
     def synthesise(self, slices: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Give audio back from slices as they come, each [..., bands, slice_frames].
+        """Synthesise audio from slices, each [..., bands, slice_frames].
 
         Yields
         ------
@@ -139,7 +138,7 @@ class SlicedNSGT(Transform):
             open_ = made[..., self.step :]
 
     def joined(self, coefficients: Tensor, length: int) -> Tensor:
-        """Add overlapping slices up to what the transform of the whole sound would give, nearly (see the module).
+        """Overlap-add slices to approximate the transform of the whole sound (see the module).
 
         Returns
         -------
@@ -154,15 +153,15 @@ class SlicedNSGT(Transform):
         return coefficients.reshape(*coefficients.shape[:-1], -1, self.slice_frames).transpose(-2, -3)
 
     def slices_of(self, length: int) -> int:
-        """Give the number of slices that a sound of `length` samples has."""
+        """Return the number of slices of `length` samples."""
         return max(length - 1, 0) // self.step + 2
 
     def frames_of(self, length: int) -> int:
-        """Those of all slices."""
+        """Return the number of frames of all slices."""
         return self.slices_of(length) * self.slice_frames
 
     def length_of(self, frames: int) -> int:
-        """From the middle of the first slice to that of the last."""
+        """Return the length from the centre of the first slice to that of the last."""
         return (frames // self.slice_frames - 1) * self.step
 
     def _slice(self, audio: Tensor) -> Tensor:
@@ -172,7 +171,7 @@ class SlicedNSGT(Transform):
 
 
 def _tukey(length: int) -> Tensor:
-    """Tukey window over three quarters of `length`: with itself half of `length` later it adds up to 1."""
+    """Tukey window over three quarters of `length`; it sums to 1 with itself shifted by half of `length`."""
     away = (torch.arange(length, dtype=torch.float64) - length / 2).abs() / length  # of the middle, in slices
     fall = ((away - 1 / 8) / (1 / 4)).clamp(0, 1)
     return torch.cos(math.pi / 2 * fall) ** 2

@@ -11,30 +11,30 @@ from models.dsp.transforms.transform import Transform, TransformError
 from realtime.dsp.rtpghi import analysis_window
 
 WEAKEST = 1e-6
-"""Where the squared windows sum to less than this, there is next to nothing to divide by: the sound fades out there."""
+"""Smallest sum of squared windows to divide by; where it is less, the sound fades out."""
 
 
 class STFT(Transform):
-    """Frames of a sound under a periodic window, frame `n` centred on sample `n * hop`, silence around the sound.
+    """Short-time Fourier transform with a periodic window, frame `n` centred on sample `n * hop`, zero-padded.
 
-    The inverse overlaps the frames under the same window and divides by the sum of its squares: the sound whose
-    spectrum comes closest, and the very sound where the coefficients are its own. Where the hop is half the window, no
-    frame but the edge of the last one hears what comes after that one's centre, and it fades out.
+    The inverse overlap-adds the frames under the same window and divides by the sum of its squares (the least-squares
+    solution; Griffin & Lim, 1984, eq. 6). If the hop is half the window, samples after the centre of the last frame
+    fade out, since only the edge of that frame covers them.
 
     Parameters
     ----------
     spectrum
-        Length of frame, hop and window. Its scale is another step's matter (`models.dsp.transforms.scaling`).
+        Frame length, hop and window. Its scale is ignored (see `models.dsp.transforms.scaling`).
 
     Raises
     ------
     TransformError
-        The length of the frame is odd, or the hop is not 1 to half of it.
+        The frame length is odd, or the hop isn't 1 to half of it.
 
     See Also
     --------
-    export.streaming.stft : the same as layers that stream.
-    realtime.dsp.rtpghi.stft_magnitudes : its magnitudes without torch.
+    export.streaming.stft : The same as streaming layers.
+    realtime.dsp.rtpghi.stft_magnitudes : Its magnitudes without torch.
 
     Examples
     --------
@@ -69,7 +69,7 @@ class STFT(Transform):
         Raises
         ------
         TransformError
-            The frames are those of a sound of another length.
+            Wrong number of frames for this length.
         """
         count = coefficients.shape[-1]
         length = self.check_length(count, length)
@@ -80,16 +80,16 @@ class STFT(Transform):
         return (sound / power.clamp(min=WEAKEST))[..., self.n_fft // 2 :][..., :length]
 
     def frames_of(self, length: int) -> int:
-        """One more than there are whole hops."""
+        """Return one more than the number of whole hops."""
         return 1 + length // self.hop
 
     def length_of(self, frames: int) -> int:
-        """From the centre of the first frame to that of the last."""
+        """Return the length from the centre of the first frame to that of the last."""
         return max(frames - 1, 0) * self.hop
 
 
 def overlap_add(frames: Tensor, hop: int) -> Tensor:
-    """Add frames up, `hop` samples apart: [..., frames, size] → [..., (frames - 1) hop + size]."""
+    """Overlap-add frames `hop` samples apart: [..., frames, size] → [..., (frames - 1) hop + size]."""
     *batch, count, size = frames.shape
     blocks = -(-size // hop)
     parts = F.pad(frames, (0, blocks * hop - size)).reshape(*batch, count, blocks, hop)  # [..., frames, blocks, hop]

@@ -1,4 +1,4 @@
-"""What all transforms have in common."""
+"""The interface of transforms."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from export.errors import GlitchError
 
 
 class TransformError(GlitchError):
-    """A transform cannot be made, or was given what it cannot take."""
+    """Wrong settings of a transform, or wrong input."""
 
 
 class Transform(nn.Module):
-    """Audio to coefficients, and coefficients to audio.
+    """Audio to coefficients and back.
 
-    Any number of leading axes is a batch. Work is done in the type and on the device of what is given; gradients flow
-    both ways unless it says otherwise.
+    Any number of leading axes is a batch. Results have the dtype and device of the input; both directions are
+    differentiable unless stated otherwise.
 
     Attributes
     ----------
@@ -30,19 +30,24 @@ class Transform(nn.Module):
         raise NotImplementedError
 
     def inverse(self, coefficients: Tensor, length: int) -> Tensor:
-        """Give audio back: [..., bands, frames] → [..., length]."""
+        """Synthesise: [..., bands, frames] → [..., length]."""
         raise NotImplementedError
 
     def frames_of(self, length: int) -> int:
-        """Give the number of frames that a sound of `length` samples has."""
+        """Return the number of frames of `length` samples."""
         raise NotImplementedError
 
     def length_of(self, frames: int) -> int:
-        """Give the length of a sound for which nothing but its number of frames is known, in samples."""
+        """Return the default length in samples of a sound of so many frames."""
         raise NotImplementedError
 
     def check_length(self, frames: int, length: int | None) -> int:
-        """Give `length`, or `length_of(frames)` for None.
+        """Return `length`, or `length_of(frames)` for None.
+
+        Returns
+        -------
+        length : int
+            Samples.
 
         Raises
         ------

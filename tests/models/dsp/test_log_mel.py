@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from export.streaming.layer import reset_caches, whole_signals
-from models.dsp.log_mel import Heard, LogMel
+from models.dsp.log_mel import LogMel, LogMelAnalysis
 
 SCALE = LogMel()
 
@@ -22,21 +22,23 @@ def test_what_is_beyond_is_the_floor_or_the_ceiling() -> None:
 
 
 def test_sound_is_heard_alike_in_any_cut() -> None:
-    heard = Heard(SCALE).eval()
+    analysis = LogMelAnalysis(SCALE).eval()
     sound = 0.1 * torch.randn(1, 1, 40 * SCALE.hop, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        with whole_signals(heard):
-            once = heard(sound)
-        reset_caches(heard)
-        parts = torch.cat([heard(part) for part in sound.split([SCALE.hop * n for n in (1, 7, 30, 2)], dim=2)], dim=2)
+        with whole_signals(analysis):
+            once = analysis(sound)
+        reset_caches(analysis)
+        parts = torch.cat(
+            [analysis(part) for part in sound.split([SCALE.hop * n for n in (1, 7, 30, 2)], dim=2)], dim=2
+        )
     torch.testing.assert_close(parts, once, atol=1e-5, rtol=0)
 
 
 def test_a_tone_is_seen_in_the_band_that_holds_it() -> None:
-    heard = Heard(SCALE).eval()
+    analysis = LogMelAnalysis(SCALE).eval()
     time = torch.arange(60 * SCALE.hop) / SCALE.sample_rate
-    with torch.no_grad(), whole_signals(heard):
-        seen = heard(torch.sin(2 * torch.pi * 1000 * time)[None, None])[0, :, 30]
+    with torch.no_grad(), whole_signals(analysis):
+        seen = analysis(torch.sin(2 * torch.pi * 1000 * time)[None, None])[0, :, 30]
     band = int(seen.argmax())
-    bins = np.flatnonzero(heard.weights[band].numpy())
+    bins = np.flatnonzero(analysis.weights[band].numpy())
     assert bins.min() * SCALE.sample_rate / SCALE.n_fft < 1000 < bins.max() * SCALE.sample_rate / SCALE.n_fft

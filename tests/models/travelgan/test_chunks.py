@@ -17,7 +17,7 @@ from export.streaming.stack import Chain
 from export.torch_export import TorchMethod, export
 from models.dcgan.endless import CONTEXT, EndlessGenerator
 from models.dcgan.export import GRAIN_CONTROL, EndlessStream
-from models.dsp.log_mel import Heard, LogMel
+from models.dsp.log_mel import LogMel, LogMelAnalysis
 from models.evaluation.boundary_metrics import log_mel
 from realtime.dsp.rtpghi import stft_magnitudes
 from tests.benchmarks.stitching.chunk_model import ChunkModel
@@ -43,7 +43,7 @@ def transform(path: Path, frames: int) -> Path:
     torch.manual_seed(0)
     network = CausalConv2d(1, 1, SCALE.bands, (1, frames))
     nn.init.constant_(network.conv.weight, 1 / frames)
-    parts = Heard(SCALE), SplitRows(1, SCALE.bands), network, MergeRows(1, SCALE.bands)
+    parts = LogMelAnalysis(SCALE), SplitRows(1, SCALE.bands), network, MergeRows(1, SCALE.bands)
     module, states = with_explicit_state(Turned(*parts), torch.zeros(1, 1, 2 * HOP))
     method = Method(HOP, "magnitudes", delay=512, spectrum=SCALE.spectrum)
     part = TorchMethod(module, method, states, 1.0)
@@ -149,7 +149,7 @@ def test_noise_goes_on_where_a_networks_memory_is_wiped(folder: Path) -> None:
 def test_what_is_not_transformed_comes_as_what_is(folder: Path) -> None:
     """A judge of style hears both; bands that a generator cannot give must not be what it tells them apart by."""
     scale = LogMel()
-    module, states = with_explicit_state(Turned(Heard(scale)), torch.zeros(1, 1, 2 * scale.hop))
+    module, states = with_explicit_state(Turned(LogMelAnalysis(scale)), torch.zeros(1, 1, 2 * scale.hop))
     method = Method(scale.hop, "magnitudes", delay=512, spectrum=scale.spectrum)
     part = TorchMethod(module, method, states, 1.0)
     path = folder / "unchanged.onnx"

@@ -15,7 +15,7 @@ import torch
 
 from export.format.io import load
 from models.commands.export import export
-from models.dsp.log_mel import Heard
+from models.dsp.log_mel import LogMelAnalysis
 from models.evaluation.style_metrics import matched
 from models.files.errors import DataError
 from models.training.checkpoint import load_plain
@@ -85,7 +85,7 @@ def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tm
         steps.input[:] = block
         steps.run()
         heard.append(steps.output[0].copy())
-    frames = spectrogram(sound, Heard(TINY.scale))
+    frames = spectrogram(sound, LogMelAnalysis(TINY.scale))
     with torch.no_grad():
         made.model.generator.train()
         wanted = TINY.scale.to_log_power(made.model.generator(frames[None]))[0].numpy()

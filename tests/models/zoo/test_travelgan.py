@@ -12,7 +12,7 @@ from export.runtime.frame_stepper import FrameStepper, session
 from models import zoo
 from models.data.features import load_audio
 from models.data.rendered import pairs
-from models.dsp.log_mel import Heard
+from models.dsp.log_mel import LogMelAnalysis
 from models.travelgan.settings import preset
 from models.travelgan.spectra import Spectra, of_split, spectrogram
 from models.travelgan.style_evaluation import StyleEvaluation, evaluate_style
@@ -29,7 +29,7 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> StyleEvaluation:
     source, target = pairs.render(folder / "sounds", pairs.Settings(minutes=5, seed=1))
     model, card = load(ZOO / f"{NAME}.onnx")
     steps = FrameStepper(session(model.SerializeToString()), card, "transform")
-    scale, heard = SETTINGS.scale, Heard(SETTINGS.scale)
+    scale, analysis = SETTINGS.scale, LogMelAnalysis(SETTINGS.scale)
     turned = []
     for sound in source.of_split("held-out"):
         audio = load_audio(source.path_of(sound), scale.sample_rate)
@@ -39,7 +39,7 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> StyleEvaluation:
             steps.input[:] = block
             steps.run()
             made.append(torch.from_numpy(steps.output[0].copy()))
-        turned.append((spectrogram(audio, heard), scale.of_power(torch.exp(torch.cat(made, dim=1)))))
+        turned.append((spectrogram(audio, analysis), scale.of_power(torch.exp(torch.cat(made, dim=1)))))
     train = [of_split(domain, "train", scale, folder / "cache") for domain in (source, target)]
     held: Spectra = of_split(target, "held-out", scale, folder / "cache")
     return evaluate_style(turned, held.values, (train[0], train[1]), SETTINGS)
