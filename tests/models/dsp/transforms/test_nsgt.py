@@ -116,7 +116,7 @@ def test_gradients_flow_both_ways() -> None:
     [
         ([100, 90, 80], None, "rising"),
         ([100], None, "three edges"),
-        ([-1, 50, 100], None, "from 0 on"),
+        ([-1, 50, 100], None, "from 0 Hz|of 0 Hz"),
         ([100, 200, float("nan")], None, "rising"),
         ([100, 12_000, 20_000], 3, "1 to 2"),
     ],
