@@ -147,7 +147,7 @@ def test_a_device_that_returns_at_another_rate_is_played_at_that_rate(
         eventually(lambda: any("is gone; waiting" in note for note in session.notes))
         server.rate, server.block = 44_100, 256
         with server:
-            eventually(lambda: any("There can be no take" in note for note in session.notes))
+            eventually(lambda: any("No take can be made" in note for note in session.notes))
             assert session.sample_rate == session.device.sample_rate == 44_100
             begin = session.clock
             eventually(lambda: _level(session, begin) > 0.3)

@@ -249,7 +249,7 @@ def test_a_session_that_ends_cancels_its_conversion(source: Path, studio: Studio
     with quiet(models["level"], library=source.parent) as session:
         loading = session.load("clay")
         eventually(lambda: studio.going_on == 1)
-    with pytest.raises(GlitchError, match="was given up"):
+    with pytest.raises(GlitchError, match="was cancelled"):
         loading.result(0)
     assert not studio.made
 

@@ -330,7 +330,7 @@ def test_a_deck_that_dies_while_rendering_is_reported_and_leaves_nothing(good: P
         try:
             assert again.read().shape[0] == take.decks[number]["channels"]
             again.kill()
-            with pytest.raises(TakeError, match=r"level.onnx again ended unexpectedly \(code"):
+            with pytest.raises(TakeError, match=r"level.onnx ended unexpectedly \(code"):
                 [again.read() for _ in itertools.count()]  # earlier portions are still in the pipe
         finally:
             again.close()
