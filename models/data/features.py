@@ -174,6 +174,11 @@ def of_sounds(
         Processes that share the analysis of what isn't in the cache; 0 and 1 analyse in this one.
     on_sound
         Called after each sound with how many are done and how many there are.
+
+    Raises
+    ------
+    DataError
+        A sound cannot be read.
     """
     cache.mkdir(parents=True, exist_ok=True)
     content: dict[Path, str] = {}

@@ -55,7 +55,7 @@ class Domain(Protocol):
         """Generate examples for the discriminator."""
 
     def shown(self) -> int:
-        """Number of examples in the preview grid."""
+        """Return the number of examples in the preview grid."""
 
     def picture(self, made: Tensor) -> Tensor:
         """Lay examples into one picture [channels, height, width], 0 to 1."""
@@ -99,7 +99,7 @@ class PictureDomain:
         return made
 
     def shown(self) -> int:
-        """Number of examples in the preview grid."""
+        """Return the number of examples in the preview grid."""
         return SHOWN
 
     def picture(self, made: Tensor) -> Tensor:
@@ -157,7 +157,7 @@ class SpectrumDomain:
         return made
 
     def shown(self) -> int:
-        """Number of examples in the preview grid."""
+        """Return the number of examples in the preview grid."""
         return SHOWN_SPECTRA
 
     def picture(self, made: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ MIN_SIZE = 4
 
 
 def levels(size: int) -> int:
-    """Number of times that a picture is halved: two for 8 or 16 pixels, three for 32."""
+    """Return how often a picture is halved: two for 8 or 16 pixels, three for 32."""
     count = 2
     while size >> count > MIN_SIZE:
         count += 1
@@ -24,7 +24,7 @@ def levels(size: int) -> int:
 
 
 def padded(size: int) -> int:
-    """The next size that can be halved that often: 28 becomes 32."""
+    """Return the next size that can be halved that often: 28 becomes 32."""
     step = 1 << levels(size)
     return -(-size // step) * step
 

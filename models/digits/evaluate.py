@@ -85,8 +85,10 @@ def evaluate(
 
     Raises
     ------
-    CheckpointError, DataError
-        The file is no such checkpoint, or the digits cannot be read, or are of another size than its own.
+    CheckpointError
+        The file isn't a checkpoint of digits.
+    DataError
+        The digits cannot be read, or have another size than those of the checkpoint.
     """
     trained = checkpoint.load(path)
     splits = digits.small() if mnist is None else digits.mnist(mnist)

@@ -30,7 +30,7 @@ def build(config: DigitsConfig, examples: Tensor | None = None) -> Vae:
 
 
 def digit() -> Condition:
-    """The condition that gives the digit to the decoder."""
+    """Return the condition that gives the digit to the decoder."""
     return conditions.one_of("digit", CLASSES)
 
 

@@ -57,8 +57,10 @@ def train(
 
     Raises
     ------
-    ConfigError, DataError, NetworkError, FittingError
-        The settings or the digits cannot be used.
+    ConfigError
+        The settings contradict the digits.
+    DataError, NetworkError, FittingError
+        The digits or the network cannot be used.
     """
     config = dataclasses.replace(config, shape=splits.train.shape)
     rest, held_out = splits.train.part(training.share, training.fit.seed)

@@ -138,7 +138,7 @@ def _steps(mel: Floats) -> Floats:
 
 
 def _deviation(area: float, borders: int, others: int) -> float:
-    """Standard error of an area under the curve.
+    """Compute the standard error of an area under the curve.
 
     Source: J. A. Hanley, B. J. McNeil, "The Meaning and Use of the Area under a ROC Curve", Radiology 143, 1982.
     """

@@ -81,8 +81,10 @@ def generate(
 
     Raises
     ------
+    GenerateError
+        The model doesn't decode, or the settings are wrong.
     GlitchError
-        The model cannot be read or doesn't decode, a control is unknown, or the file cannot be written.
+        The model cannot be read, a control is unknown, or the file cannot be written.
 
     See Also
     --------

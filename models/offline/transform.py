@@ -107,6 +107,8 @@ def transform(
 
     Raises
     ------
+    TransformError
+        The settings are wrong.
     GlitchError
         The model or the sound cannot be read, the model takes no sound, or the file cannot be written.
     """

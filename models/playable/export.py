@@ -209,5 +209,5 @@ class EncodeGraph(nn.Module):
 
 
 def encode_delay(hop: int) -> int:
-    """Samples by which the centre of a frame's window lags the start of its hop."""
+    """Return the samples by which the centre of a frame's window lags the start of its hop."""
     return SPECTRUM_FFT // 2 - hop

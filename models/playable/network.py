@@ -152,7 +152,7 @@ class PlayableVae(nn.Module):
         return Drawn(harmonics, noise, stretch), hz, audible(hz, self.config.sample_rate)
 
     def parameter_count(self) -> int:
-        """Number of trained values."""
+        """Return the number of trained values."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 

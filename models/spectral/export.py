@@ -119,7 +119,7 @@ class EncodeGraph(nn.Module):
 
 
 def encode_delay(config: VaeConfig) -> int:
-    """Samples by which the centre of a frame's window lags the start of its hop."""
+    """Return the samples by which the centre of a frame's window lags the start of its hop."""
     return config.n_fft // 2 - config.hop
 
 

@@ -102,7 +102,7 @@ class SpectralVae(nn.Module):
         return self.decoder(latent, pitch, loudness), mean, log_variance
 
     def parameter_count(self) -> int:
-        """Number of trained values."""
+        """Return the number of trained values."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
@@ -177,7 +177,7 @@ class Decoder(nn.Module):
 
 
 def hann_lobe(distance: Tensor) -> Tensor:
-    """Main lobe of the Hann window, 1 at its peak, against the distance in bins; 0 from two bins on."""
+    """Evaluate the main lobe of the Hann window at a distance in bins: 1 at its peak, 0 from two bins on."""
     lobe = torch.sinc(distance) + 0.5 * (torch.sinc(distance - 1) + torch.sinc(distance + 1))
     return lobe * (distance.abs() < 2)
 

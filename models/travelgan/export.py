@@ -34,7 +34,7 @@ class TransformStream(nn.Module):
 
 
 def delay(scale: LogMel) -> int:
-    """Samples by which the centre of a frame's window lags the start of its hop."""
+    """Return the samples by which the centre of a frame's window lags the start of its hop."""
     return scale.n_fft // 2 - scale.hop
 
 

@@ -1,4 +1,4 @@
-"""Evaluation of a generator on held-out sounds: are they classified as the target, and do they keep their onsets?"""
+"""Evaluation of a generator on held-out sounds: share classified as the target, and onsets kept."""
 
 from __future__ import annotations
 

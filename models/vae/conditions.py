@@ -106,7 +106,7 @@ def one_of(name: str, labels: Sequence[str]) -> Condition:
 
 
 def total_size(conditions: Sequence[Condition]) -> int:
-    """Number of features of all conditions together."""
+    """Return the number of features of all conditions together."""
     return sum(condition.size for condition in conditions)
 
 

@@ -43,7 +43,7 @@ class Likelihood(nn.Module):
         raise NotImplementedError
 
     def mean(self, output: Tensor) -> Tensor:
-        """Expectation of the data, [batch, channels, ...]."""
+        """Compute the expectation of the data, [batch, channels, ...]."""
         raise NotImplementedError
 
     def sample(self, output: Tensor, random: torch.Generator | None = None) -> Tensor:
@@ -98,7 +98,7 @@ class Gaussian(Likelihood):
         return -0.5 * away**2 - log_deviation - 0.5 * math.log(2 * math.pi)
 
     def mean(self, output: Tensor) -> Tensor:
-        """Expectation: the mean."""
+        """Return the mean."""
         return output if self.values == 1 else output.chunk(2, dim=1)[0]
 
     def sample(self, output: Tensor, random: torch.Generator | None = None) -> Tensor:
@@ -194,7 +194,7 @@ class DiscretisedLogistic(Discretised):
     """Levels with a logistic density, which has heavier tails; its cumulative distribution is σ."""
 
     def log_below(self, place: Tensor) -> Tensor:
-        """log σ(place)."""
+        """Log σ(place)."""
         return F.logsigmoid(place)
 
     def log_between(self, below: Tensor, above: Tensor) -> Tensor:
@@ -210,7 +210,7 @@ class DiscretisedGaussian(Discretised):
     """Levels with a normal density; its cumulative distribution is Φ."""
 
     def log_below(self, place: Tensor) -> Tensor:
-        """log Φ(place)."""
+        """Log Φ(place)."""
         return torch.special.log_ndtr(place)
 
     def log_between(self, below: Tensor, above: Tensor) -> Tensor:

@@ -154,7 +154,7 @@ class Vae(nn.Module):
         return self.decode(self.encode(x).mean, given)
 
     def log_likelihood(self, x: Tensor, z: Tensor, given: ConditionValues = NO_CONDITIONS) -> Tensor:
-        """log p(data | latent), nats, [batch]."""
+        """Log p(data | latent), nats, [batch]."""
         return self.likelihood.log_prob(x, self.draw(z, given)).flatten(1).sum(dim=1)
 
     def bound(
@@ -192,7 +192,7 @@ class Vae(nn.Module):
         return self.decode(self.prior.sample(count, self.encode, random), given)
 
     def parameter_count(self) -> int:
-        """Number of trained values."""
+        """Return the number of trained values."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 

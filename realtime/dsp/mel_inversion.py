@@ -258,8 +258,10 @@ def begin(
     power: Array,
     random: np.ndarray,
 ) -> None:
-    """Enter a new frame: its bands, sanitised, first in `wanted` [shape=(2, bands)], and magnitudes with these bands,
-    found from those of the frame before."""
+    """Enter a new frame: its bands, sanitised, and magnitudes with these bands.
+
+    The bands come first in `wanted` [shape=(2, bands)]; the magnitudes are found from those of the frame before.
+    """
     for b in range(given.shape[0]):
         wanted[1, b] = wanted[0, b]
         wanted[0, b] = given[b] if 0 < given[b] < CEILING**2 else 0.0

@@ -246,7 +246,7 @@ class Session:
 
     @property
     def latents(self) -> np.ndarray:
-        """The latent that is being played [shape=(latents,)], in standard scores, in the order of `/latent/1` …"""
+        """The present latent [shape=(latents,)], in standard scores and in the order of `/latent/1`, `/latent/2`, …."""
         assert self.deck  # raises if it plays nothing
         return self.parts.status.latents()
 

@@ -57,8 +57,10 @@ def render(
 
     Raises
     ------
+    TakeError
+        The take cannot be read or rendered.
     GlitchError
-        The take cannot be read, a model is missing, or the file cannot be written.
+        A model is missing, or the file cannot be written.
     """
     out = Path(out)
     check_path(out, "write")

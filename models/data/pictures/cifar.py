@@ -70,7 +70,7 @@ def _find(folder: Path, name: str) -> Path | None:
 
 
 def _binary(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Records of a label and 3072 values: red, green and blue planes, row by row."""
+    """Read records of a label and 3072 values: red, green and blue planes, row by row."""
     data = np.frombuffer(_bytes(path), np.uint8)
     if not len(data) or len(data) % (_VALUES + 1):
         raise DataError(f"{path} is no whole number of CIFAR-10's records of {_VALUES + 1} bytes; get it again.")

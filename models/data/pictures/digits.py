@@ -147,8 +147,9 @@ def mnist(folder: str | os.PathLike[str]) -> Splits:
 
 
 def read_idx(path: str | os.PathLike[str], axes: int) -> NDArray[np.uint8]:
-    """Read a file of bytes in the format IDX: two zeros, the kind of number, the number of axes, their lengths, the
-    numbers.
+    """Read a file of bytes in the IDX format.
+
+    Two zeros, the type of number, the number of axes, their lengths, and the numbers.
 
     Parameters
     ----------

@@ -21,6 +21,11 @@ def octaves(low_hz: float, high_hz: float, per_octave: int) -> Frequencies:
     -------
     np.ndarray [shape=(bands + 2,)]
         Edges, Hz.
+
+    Raises
+    ------
+    TransformError
+        The range or the number of bands is impossible.
     """
     if per_octave < 1:
         raise TransformError(f"An octave cannot have {per_octave} bands; give 1 or more.")

@@ -143,8 +143,7 @@ class NSGT(Transform):
         return frames * self.hop
 
     def windows_at(self, hz: Frequencies) -> Frequencies:
-        """Return the window of each band at frequencies: [bands, frequencies] or [frequencies] → [bands,
-        frequencies]."""
+        """Return the window of each band at frequencies: [..., frequencies] → [bands, frequencies]."""
         begin, risen, falls, end = self._corners[:, :, None]
         up = np.clip((hz - begin) / (risen - begin), 0, 1)
         down = np.clip((hz - falls) / (end - falls), 0, 1)

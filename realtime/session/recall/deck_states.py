@@ -82,7 +82,7 @@ class DeckStates:
         self._lock = threading.Lock()
 
     def find_files(self, numbers: Iterator[int]) -> None:
-        """Number the states of the snapshots of a session file, as far as their files exist."""
+        """Assign numbers to the states of a session file's snapshots, as far as their files exist."""
         with self._lock:
             for snapshot in self._snapshots:
                 for letter, deck in snapshot.decks.items():
