@@ -1,31 +1,49 @@
-"""MIDI, as players expect it: ports by name, learn, mapping, pickup, notes, clock, and feedback to the controller."""
+"""MIDI: mapped controls, notes, clock, and feedback to controllers.
+
+==================  ==============================================================
+`midi`              `Midi`: all of MIDI for one stage
+`router`            messages to controls, notes, clock and snapshots
+`parameter_writer`  sets parameters, coalescing floods
+`clock`             MIDI clock to tempo and song position
+`curves`            positions of a control to values of a parameter
+`controls`          mappings, pickup, learning and feedback
+`notes`             notes, pedal, bends and MPE to the voices of a model
+`protocol`          bytes to messages to events of controls
+`ports`             ports by name, in a process of their own
+`counts`, `errors`  counts of messages, error types
+==================  ==============================================================
+
+Names are imported when they are first used: the process that owns the ports imports only `ports`.
+"""
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from realtime.midi.controls.mapping import Mapping, MappingFile, Source
+    from realtime.midi.controls.mapping import Mapping, Source
+    from realtime.midi.controls.mapping_file import MappingFile
+    from realtime.midi.errors import MappingError, MidiError
     from realtime.midi.midi import Midi
-    from realtime.midi.ports.client import MidiError, PortState, backends
+    from realtime.midi.ports.client import PortState, backends
 
-_WHERE = {
+__all__ = ["Mapping", "MappingError", "MappingFile", "Midi", "MidiError", "PortState", "Source", "backends"]
+
+_MODULES = {
     "Mapping": "controls.mapping",
-    "MappingFile": "controls.mapping",
+    "MappingError": "errors",
+    "MappingFile": "controls.mapping_file",
     "Midi": "midi",
-    "MidiError": "ports.client",
+    "MidiError": "errors",
     "PortState": "ports.client",
     "Source": "controls.mapping",
     "backends": "ports.client",
 }
 
-__all__ = ["Mapping", "MappingFile", "Midi", "MidiError", "PortState", "Source", "backends"]
-
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for only then: the process that owns the ports needs none of it."""
-    if name in _WHERE:
-        import importlib
-
-        return getattr(importlib.import_module(f"realtime.midi.{_WHERE[name]}"), name)
+    """Import a public name at its first use."""
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"realtime.midi.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'realtime.midi' has no attribute '{name}'")

@@ -1,38 +1,43 @@
-"""MIDI clock to a tempo and a place in the song: 24 ticks a quarter, straight line through the last ones."""
+"""MIDI clock to tempo and song position.
+
+MIDI clock sends 24 ticks per quarter note (MIDI 1.0 specification, "System Real Time Messages"). The tempo is the slope
+of the least-squares line through the latest ticks.
+"""
 
 from __future__ import annotations
 
 import statistics
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
-TICKS_A_QUARTER = 24
-TICKS_A_SIXTEENTH = 6
-WINDOW = 2 * TICKS_A_QUARTER
-ENOUGH = TICKS_A_QUARTER // 2  # ticks before a tempo is said, and those that show that it has changed
-CHANGED = 0.06  # what the last ticks must differ by, to be a new tempo and not jitter
-SLOWEST_BPM, FASTEST_BPM = 20.0, 400.0
-OTHER_TEMPO = 0.25  # by which the median of the gaps must differ for all to begin anew
-LOST = 1.5  # usual gaps, from which on ticks were lost
-LONGEST_GAP_S = 2.0
-SAID_AGAIN = 5e-4  # relative difference worth saying
+from realtime.midi.protocol.messages import Message
 
-Transport = Literal["start", "continue", "stop", "position"]
+TICKS_PER_QUARTER = 24
+TICKS_PER_SIXTEENTH = 6
+WINDOW = 2 * TICKS_PER_QUARTER  # ticks that the line goes through
+MIN_TICKS = TICKS_PER_QUARTER // 2  # ticks that give a first tempo, and that show a change of tempo
+MIN_CHANGE = 0.06  # relative change of the latest ticks that is a new tempo and not jitter
+MIN_BPM, MAX_BPM = 20.0, 400.0
+RESTART_CHANGE = 0.25  # relative change of the median gap after which measuring starts again
+LOST_GAP = 1.5  # ticks were lost if a gap is longer than this many median gaps
+MAX_GAP_S = 2.0
+MIN_REPORT = 5e-4  # smallest relative change that is reported
+SILENT_S = 2.0  # seconds after which another port's clock is followed
 
 
 @dataclass
 class Clock:
-    """Follows one clock.
+    """Follows one MIDI clock.
 
     Attributes
     ----------
     bpm
-        Quarters a minute; 0 while unknown.
+        Quarter notes per minute, 20 to 400; 0 while unknown.
     running
-        Between start or continue, and stop.
+        Whether the song is playing: from start or continue to stop.
     ticks
-        Since the song's start, 24 a quarter.
+        Song position in ticks, 24 per quarter note.
     """
 
     bpm: float = 0.0
@@ -40,22 +45,33 @@ class Clock:
     ticks: int = 0
 
     def __post_init__(self) -> None:
-        self._times: deque[tuple[int, float]] = deque(maxlen=WINDOW)  # (tick's number, its time)
-        self._gaps: deque[float] = deque(maxlen=ENOUGH)
-        self._said = 0.0
+        self._times: deque[tuple[int, float]] = deque(maxlen=WINDOW)  # number of the tick, and its time
+        self._gaps: deque[float] = deque(maxlen=MIN_TICKS)
+        self._reported = 0.0
 
     @property
     def quarters(self) -> float:
-        """The place in the song, in quarters."""
-        return self.ticks / TICKS_A_QUARTER
+        """Song position in quarter notes."""
+        return self.ticks / TICKS_PER_QUARTER
 
     def tick(self, at: float) -> float | None:
-        """Take a tick at a time in seconds; give the tempo if it is worth saying again."""
+        """Take a tick.
+
+        Parameters
+        ----------
+        at
+            Its time in seconds.
+
+        Returns
+        -------
+        float or None
+            The tempo in quarter notes per minute, if it has changed by more than 0.05 %.
+        """
         steps = 1
         if self._times:
             gap = at - self._times[-1][1]
-            if 0.0 <= gap <= LONGEST_GAP_S:
-                steps = self._steps(gap)
+            if 0.0 <= gap <= MAX_GAP_S:
+                steps = self._ticks_in(gap)
             else:
                 self._times.clear()
                 self._gaps.clear()
@@ -63,50 +79,116 @@ class Clock:
             self.ticks += steps
         number = self._times[-1][0] + steps if self._times else 0
         self._times.append((number, at))
-        if len(self._times) < ENOUGH or number % TICKS_A_SIXTEENTH:
+        if len(self._times) < MIN_TICKS or number % TICKS_PER_SIXTEENTH:
             return None
         return self._estimate()
 
-    def transport(self, kind: Transport, sixteenths: int = 0) -> None:
-        """Take start, continue, stop or a song position."""
-        if kind == "position":
-            self.ticks = sixteenths * TICKS_A_SIXTEENTH
-        elif kind == "start":
-            self.ticks, self.running = 0, True
-        else:
-            self.running = kind == "continue"
+    def start(self) -> None:
+        """Play from the beginning of the song."""
+        self.ticks, self.running = 0, True
 
-    def _steps(self, gap: float) -> int:
-        """How many ticks a gap stands for: more than one where some were lost."""
+    def resume(self) -> None:
+        """Play from the current song position (MIDI's continue)."""
+        self.running = True
+
+    def stop(self) -> None:
+        """Stop at the current song position."""
+        self.running = False
+
+    def seek(self, sixteenths: int) -> None:
+        """Set the song position, in sixteenth notes."""
+        self.ticks = sixteenths * TICKS_PER_SIXTEENTH
+
+    def _ticks_in(self, gap: float) -> int:
+        """Return the number of ticks that a gap in seconds stands for: more than one if ticks were lost."""
         self._gaps.append(gap)
-        if len(self._gaps) < ENOUGH:
+        if len(self._gaps) < MIN_TICKS:
             return 1
-        usual = statistics.median(self._gaps)
-        if self.bpm and abs(usual * TICKS_A_QUARTER * self.bpm / 60.0 - 1) > OTHER_TEMPO:
+        median = statistics.median(self._gaps)
+        if self.bpm and abs(median * TICKS_PER_QUARTER * self.bpm / 60.0 - 1) > RESTART_CHANGE:
             self._times.clear()
             self.bpm = 0.0
             return 1
-        return round(gap / usual) if usual > 0 and gap > LOST * usual else 1
+        return round(gap / median) if median > 0 and gap > LOST_GAP * median else 1
 
     def _estimate(self) -> float | None:
-        period, now = _slope(list(self._times)), _slope(list(self._times)[-ENOUGH:])
-        if period > 0 and abs(now / period - 1) > CHANGED:
-            self._times = deque(list(self._times)[-ENOUGH:], WINDOW)
-            period = now
+        times = list(self._times)
+        period, latest = _slope(times), _slope(times[-MIN_TICKS:])
+        if period > 0 and abs(latest / period - 1) > MIN_CHANGE:
+            self._times = deque(times[-MIN_TICKS:], WINDOW)
+            period = latest
         if period <= 0:
             return None
-        bpm = 60.0 / (TICKS_A_QUARTER * period)
-        if not SLOWEST_BPM <= bpm <= FASTEST_BPM:
+        bpm = 60.0 / (TICKS_PER_QUARTER * period)
+        if not MIN_BPM <= bpm <= MAX_BPM:
             return None
         self.bpm = bpm
-        if self._said and abs(bpm / self._said - 1) <= SAID_AGAIN:
+        if self._reported and abs(bpm / self._reported - 1) <= MIN_REPORT:
             return None
-        self._said = bpm
+        self._reported = bpm
         return bpm
 
 
+class ClockFollower:
+    """Follows the first of several clocks, until it is silent for two seconds and another one sends.
+
+    Parameters
+    ----------
+    tempo
+        Takes each new tempo in quarter notes per minute.
+    transport
+        Takes start, stop and song position: whether the song is playing, and the position in quarter notes.
+
+    Attributes
+    ----------
+    clock
+        The clock that is followed.
+    """
+
+    def __init__(
+        self, tempo: Callable[[float], None] | None = None, transport: Callable[[bool, float], None] | None = None
+    ) -> None:
+        self.clock = Clock()
+        self._tempo, self._transport = tempo, transport
+        self._port, self._last_at = -1, 0.0
+
+    def feed(self, message: Message, port: int, at: float) -> None:
+        """Take a message without a channel.
+
+        Parameters
+        ----------
+        message
+            clock, start, continue, stop or songpos.
+        port
+            Number of the input.
+        at
+            Unix time in seconds.
+        """
+        if port != self._port:
+            if at - self._last_at < SILENT_S:
+                return
+            self._port, self.clock = port, Clock()
+        self._last_at = at
+        match message.type:
+            case "clock":
+                bpm = self.clock.tick(at)
+                if bpm is not None and self._tempo is not None:
+                    self._tempo(bpm)
+                return
+            case "songpos":
+                self.clock.seek(message.value)
+            case "start":
+                self.clock.start()
+            case "continue":
+                self.clock.resume()
+            case "stop":
+                self.clock.stop()
+        if self._transport is not None:
+            self._transport(self.clock.running, self.clock.quarters)
+
+
 def _slope(points: list[tuple[int, float]]) -> float:
-    """Seconds a tick: the straight line with the least squares."""
+    """Return the slope of the least-squares line, in seconds per tick."""
     count = len(points)
     mean_x = sum(number for number, _ in points) / count
     mean_y = sum(at for _, at in points) / count

@@ -1,4 +1,4 @@
-"""How a control's way from 0 to 1 travels a parameter's range, by the curve in the parameter's row."""
+"""Positions of a control, 0 to 1, to values of a parameter and back, along the parameter's curve."""
 
 from __future__ import annotations
 
@@ -7,17 +7,26 @@ import math
 from realtime.params.table import Parameter
 
 Range = tuple[float, float]
+"""Values at the two ends of a control, in the parameter's unit; may be reversed."""
 
 
 def to_value(row: Parameter, position: float, span: Range | None = None) -> float:
-    """Give the value at a position.
+    """Return the value at a position.
 
     Parameters
     ----------
+    row
+        The parameter.
     position
-        From 0 to 1.
+        0 to 1.
     span
-        Where the way begins and ends, in the parameter's unit; backwards is allowed. None: the parameter's own range.
+        Values at positions 0 and 1; default: the parameter's whole range. The curve is logarithmic if the parameter's
+        is and both ends are positive, else linear.
+
+    Returns
+    -------
+    float
+        The value in the parameter's unit, within the parameter's range; whole for an integer.
     """
     low, high = span or (row.minimum, row.maximum)
     if row.curve == "log" and low > 0 and high > 0:
@@ -26,10 +35,22 @@ def to_value(row: Parameter, position: float, span: Range | None = None) -> floa
 
 
 def to_loudness(row: Parameter, velocity: float) -> float:
-    """Give the loudness of a note struck with a velocity from 0 to 1.
+    """Return the loudness of a note.
 
-    An amplitude that goes with the square of the velocity, as General MIDI recommends: 40 log10 dB under the loudest. A
-    loudness in another unit travels its range evenly.
+    Amplitude grows with the square of the velocity, as General MIDI recommends: -40 log10(velocity) dB below the
+    maximum.
+
+    Parameters
+    ----------
+    row
+        The parameter of the loudness. One that isn't in dBFS is linear in the velocity.
+    velocity
+        0 to 1.
+
+    Returns
+    -------
+    float
+        The loudness in the parameter's unit, within its range.
     """
     if row.unit != "dBFS" or velocity <= 0.0:
         return to_value(row, velocity)
@@ -37,7 +58,22 @@ def to_loudness(row: Parameter, velocity: float) -> float:
 
 
 def to_position(row: Parameter, value: float, span: Range | None = None) -> float:
-    """Give the position of a value, from 0 to 1; what lies beyond the way is at its end."""
+    """Return the position of a value, the inverse of `to_value`.
+
+    Parameters
+    ----------
+    row
+        The parameter.
+    value
+        In the parameter's unit.
+    span
+        Values at positions 0 and 1; default: the parameter's whole range.
+
+    Returns
+    -------
+    float
+        0 to 1; values outside the span are at its nearer end.
+    """
     low, high = span or (row.minimum, row.maximum)
     if low == high:
         return 0.0

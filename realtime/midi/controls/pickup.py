@@ -1,33 +1,44 @@
-"""Pickup, or soft takeover: a fader that stands elsewhere than its parameter takes it only where it passes it."""
+"""Pickup (soft takeover): a fader has no effect until it meets or passes its parameter's value."""
 
 from __future__ import annotations
 
-NEAR = 1.01 / 127  # a step of the coarsest fader
+TOLERANCE = 1.01 / 127  # a step of the coarsest fader
 
 
 class Pickup:
-    """One control and its parameter, as positions from 0 to 1.
+    """Pickup of one control, with positions from 0 to 1.
 
     Attributes
     ----------
-    hardware
-        Where the control stands; None until it first moves. The window draws it as a ghost while `engaged` is False.
     engaged
-        Whether the control has the parameter.
+        Whether the control has picked up its parameter.
     """
 
     def __init__(self) -> None:
-        self.hardware: float | None = None
         self.engaged = False
+        self._position: float | None = None  # None until the control moves
 
-    def moved(self, hardware: float, parameter: float) -> bool:
-        """Note where the control is now; give whether it has the parameter. Having jumped across is crossing."""
-        before, self.hardware = self.hardware, hardware
+    def move(self, position: float, parameter: float) -> bool:
+        """Move the control; a jump across the parameter's value passes it.
+
+        Parameters
+        ----------
+        position
+            New position of the control.
+        parameter
+            Position of the parameter's value.
+
+        Returns
+        -------
+        bool
+            Whether the control has picked up its parameter.
+        """
+        before, self._position = self._position, position
         if not self.engaged:
-            crossed = before is not None and (before - parameter) * (hardware - parameter) <= 0.0
-            self.engaged = crossed or abs(hardware - parameter) <= NEAR
+            passed = before is not None and (before - parameter) * (position - parameter) <= 0.0
+            self.engaged = passed or abs(position - parameter) <= TOLERANCE
         return self.engaged
 
     def release(self) -> None:
-        """Somebody else moved the parameter; the control must pass it again."""
+        """Require pickup again, after the parameter was changed in another way."""
         self.engaged = False

@@ -1,40 +1,49 @@
-"""Notes to one voice: the last key leads, the pedal holds, bends add up, and in MPE every note has its own.
+"""Monophonic notes: the latest key has priority, the pedal holds, and bends add up.
 
-MPE as in the MPE specification 1.1 (MIDI Association, 2022): the lower zone, channel 1 its master.
+In MPE, each note has a channel of its own with its own bend, timbre and pressure. Source: MIDI Polyphonic Expression
+1.1 (MIDI Association, 2022), the lower zone with channel 1 as its master.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from realtime.midi.controls.mapping import NoteSettings
-from realtime.midi.protocol.control_events import RPN_BEND_RANGE, RPN_MPE, Registered
-from realtime.midi.protocol.parser import BEND_MIDDLE, Message
+from realtime.midi.notes.settings import NoteSettings
+from realtime.midi.protocol.control_events import RegisteredParameter
+from realtime.midi.protocol.controllers import (
+    ALL_NOTES_OFF,
+    ALL_SOUND_OFF,
+    RESET_ALL_CONTROLLERS,
+    RPN_PITCH_BEND_RANGE,
+    SUSTAIN,
+    TIMBRE,
+)
+from realtime.midi.protocol.messages import PITCHWHEEL_CENTRE, Message
 
-SUSTAIN, TIMBRE, RESET_CONTROLLERS = 64, 74, 121
-ALL_SOUND_OFF, ALL_NOTES_OFF = 120, 123
-MASTER = 1
-MIDDLE = 64 / 127
+MASTER = 1  # channel of the lower zone's master
+MAX_BEND_SEMITONES = 96.0
+CENTRE = 64 / 127  # of the timbre
+PEDAL_DOWN = 64  # smallest value of a pedal that is down
 
 Role = Literal["pitch", "loudness", "gate", "timbre", "pressure"]
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
-    """What the voice does.
+class NoteAction:
+    """A value for one parameter of a voice.
 
     Attributes
     ----------
     role
-        Which of its addresses.
+        Which parameter.
     value
-        Pitch in semitones (a MIDI note number with its bend), else 0 to 1.
+        For a pitch a MIDI note number with its bend, in semitones; else 0 to 1.
     channel
-        The channel that it came from; the zone's master in MPE.
+        Channel of the note, 1 to 16; the zone's master in MPE.
     voice
-        Which voice of the model, from 1 on.
+        Voice of the model, counted from 1.
     """
 
     role: Role
@@ -44,143 +53,178 @@ class Action:
 
 
 @dataclass(slots=True)
-class _Channel:
+class _ChannelState:
     bend: float = 0.0  # -1 to 1
     bend_semitones: float = 2.0
-    timbre: float = MIDDLE
+    timbre: float = CENTRE
     pressure: float = 0.0
     pedal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A note whose key is down, or which the pedal holds."""
+class HeldNote:
+    """A note that is held by its key, or by the pedal alone.
+
+    Attributes
+    ----------
+    note
+        Note number, 0 to 127.
+    channel
+        1 to 16.
+    velocity
+        0 to 1.
+    key_down
+        False if only the pedal holds the note.
+    """
 
     note: int
     channel: int
     velocity: float
-    key: bool = True  # False: held by the pedal alone
+    key_down: bool = True
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Note and channel, which identify the note."""
+        return self.note, self.channel
 
 
-class Voice:
-    """One voice, played by one channel or one MPE zone."""
+class MonophonicNotes:
+    """Notes of one channel or one MPE zone, played by one voice.
 
-    size = 1
+    Parameters
+    ----------
+    channel
+        Channel given in the actions, 1 to 16; the master of a zone.
+    settings
+        How notes are played.
+    zone
+        Whether these are the notes of an MPE zone.
+    """
+
+    voices = 1
 
     def __init__(self, channel: int, settings: NoteSettings, *, zone: bool = False) -> None:
         self._channel, self._settings, self._zone = channel, settings, zone
-        self._channels: dict[int, _Channel] = {}
-        self._held: list[Held] = []  # oldest first; the last one sounds
+        self._channels: dict[int, _ChannelState] = {}
+        self._held: list[HeldNote] = []  # oldest first; the last one sounds
 
-    @property
-    def sounding(self) -> int | None:
-        """The note that sounds."""
-        return self._held[-1].note if self._held else None
-
-    def feed(self, message: Message) -> list[Action]:
-        """Take a message of one of the voice's channels."""
+    def feed(self, message: Message) -> list[NoteAction]:
+        """Take a message of one of the channels, and return the actions that follow from it."""
         channel = self._state(message.channel)
-        if message.kind == "note_on":
-            return self._press(message)
-        if message.kind == "note_off":
-            return self._let_go(message)
-        if message.kind == "bend":
-            channel.bend = message.value / (BEND_MIDDLE if message.value < 0 else BEND_MIDDLE - 1)
-            return self._pitch_if_of(message.channel)
-        if message.kind == "pressure" and self._zone:
-            channel.pressure = message.value / 127
-            return self._own("pressure", message.channel, channel.pressure)
-        if message.kind == "cc":
-            return self._controller(message, channel)
+        match message.type:
+            case "note_on":
+                return self._note_on(message)
+            case "note_off":
+                return self._note_off(message)
+            case "pitchwheel":
+                span = PITCHWHEEL_CENTRE if message.value < 0 else PITCHWHEEL_CENTRE - 1
+                channel.bend = message.value / span
+                return self._update_pitch(message.channel)
+            case "aftertouch" if self._zone:
+                channel.pressure = message.value / 127
+                return self._set_own("pressure", message.channel, channel.pressure)
+            case "control_change":
+                return self._control_change(message, channel)
         return []
 
-    def registered(self, change: Registered) -> list[Action]:
-        """Take a bend range; that of one member counts for all of them, as MPE has it."""
-        if change.number != RPN_BEND_RANGE:
+    def set_registered(self, change: RegisteredParameter) -> list[NoteAction]:
+        """Take a pitch bend range, and return the actions that follow from it.
+
+        In a zone, the range of one member applies to all members (MPE 1.1, "Pitch Bend Sensitivity").
+
+        Parameters
+        ----------
+        change
+            The registered parameter; others than the pitch bend range are ignored.
+
+        Returns
+        -------
+        list of NoteAction
+            The new pitch of the note that sounds.
+        """
+        if change.number != RPN_PITCH_BEND_RANGE:
             return []
-        semitones = min(change.coarse + (change.fine or 0) / 100, 96.0)
+        semitones = min(change.msb + (change.lsb or 0) / 100, MAX_BEND_SEMITONES)
         members = self._zone and change.channel != MASTER
         for number in range(2, 17) if members else (change.channel,):
             self._state(number).bend_semitones = semitones
-        return self._pitch_if_of(self._held[-1].channel) if self._held else []
+        return self._update_pitch(self._held[-1].channel) if self._held else []
 
-    def all_off(self) -> list[Action]:
-        """Let every note go."""
+    def release_all(self) -> list[NoteAction]:
+        """Release all keys and pedals, and return the actions that follow from it."""
         sounded = bool(self._held)
         self._held.clear()
         for channel in self._channels.values():
             channel.pedal = False
-        return [Action("gate", 0.0, self._channel)] if sounded else []
+        return [NoteAction("gate", 0.0, self._channel)] if sounded else []
 
-    def _state(self, number: int) -> _Channel:
+    def _state(self, number: int) -> _ChannelState:
         if number not in self._channels:
             member = self._zone and number != MASTER
             semitones = self._settings.member_bend_semitones if member else self._settings.bend_semitones
-            self._channels[number] = _Channel(bend_semitones=semitones)
+            self._channels[number] = _ChannelState(bend_semitones=semitones)
         return self._channels[number]
 
-    def _press(self, message: Message) -> list[Action]:
-        slurred = any(held.key for held in self._held)
-        self._forget(message.number, message.channel)
-        held = Held(message.number, message.channel, message.value / 127)
+    def _note_on(self, message: Message) -> list[NoteAction]:
+        slurred = any(held.key_down for held in self._held)
+        held = HeldNote(message.number, message.channel, message.value / 127)
+        self._remove(held.key)
         self._held.append(held)
-        actions = self._sound(held)
+        actions = self._start(held)
         if not (slurred and self._settings.legato):
-            actions.append(Action("loudness", held.velocity, self._channel))
-        return [*actions, Action("gate", 1.0, self._channel)]
+            actions.append(NoteAction("loudness", held.velocity, self._channel))
+        return [*actions, NoteAction("gate", 1.0, self._channel)]
 
-    def _let_go(self, message: Message) -> list[Action]:
-        if self._pedal(message.channel):
-            self._held = [
-                Held(one.note, one.channel, one.velocity, False)
-                if (one.note, one.channel) == (message.number, message.channel)
-                else one
-                for one in self._held
-            ]
+    def _note_off(self, message: Message) -> list[NoteAction]:
+        key = (message.number, message.channel)
+        if self._is_pedal_down(message.channel):
+            self._held = [replace(held, key_down=False) if held.key == key else held for held in self._held]
             return []
-        return self._after(lambda: self._forget(message.number, message.channel))
+        return self._change_held(lambda: self._remove(key))
 
-    def _controller(self, message: Message, channel: _Channel) -> list[Action]:
+    def _control_change(self, message: Message, channel: _ChannelState) -> list[NoteAction]:
         if message.number == SUSTAIN:
-            channel.pedal = message.value >= 64
-            return self._after(self._drop_what_no_pedal_holds)
+            channel.pedal = message.value >= PEDAL_DOWN
+            return self._change_held(self._remove_released)
         if message.number == TIMBRE and self._zone:
             channel.timbre = message.value / 127
-            return self._own("timbre", message.channel, channel.timbre)
-        if message.number == RESET_CONTROLLERS:
-            channel.bend, channel.pedal, channel.pressure, channel.timbre = 0.0, False, 0.0, MIDDLE
-            return self._pitch_if_of(message.channel) + self._after(self._drop_what_no_pedal_holds)
+            return self._set_own("timbre", message.channel, channel.timbre)
+        if message.number == RESET_ALL_CONTROLLERS:
+            channel.bend, channel.pedal, channel.pressure, channel.timbre = 0.0, False, 0.0, CENTRE
+            return self._update_pitch(message.channel) + self._change_held(self._remove_released)
         if message.number in (ALL_SOUND_OFF, ALL_NOTES_OFF):
-            return self.all_off()
+            return self.release_all()
         return []
 
-    def _after(self, change: Callable[[], object]) -> list[Action]:
-        """Do something to the notes held, and go on with the one that leads then, or fall silent."""
+    def _change_held(self, change: Callable[[], object]) -> list[NoteAction]:
+        """Change the held notes; return the start of the one that has priority then, or the end of the last."""
         before = self._held[-1] if self._held else None
         change()
         after = self._held[-1] if self._held else None
         if before is None or after == before:
             return []
-        return [Action("gate", 0.0, self._channel)] if after is None else self._sound(after)
+        return [NoteAction("gate", 0.0, self._channel)] if after is None else self._start(after)
 
-    def _forget(self, note: int, channel: int) -> None:
-        self._held = [one for one in self._held if (one.note, one.channel) != (note, channel)]
+    def _remove(self, key: tuple[int, int]) -> None:
+        self._held = [held for held in self._held if held.key != key]
 
-    def _drop_what_no_pedal_holds(self) -> None:
-        self._held = [one for one in self._held if one.key or self._pedal(one.channel)]
+    def _remove_released(self) -> None:
+        """Remove the notes that neither key nor pedal holds."""
+        self._held = [held for held in self._held if held.key_down or self._is_pedal_down(held.channel)]
 
-    def _pedal(self, number: int) -> bool:
+    def _is_pedal_down(self, number: int) -> bool:
         return self._state(number).pedal or (self._zone and self._state(MASTER).pedal)
 
-    def _sound(self, held: Held) -> list[Action]:
-        actions = [Action("pitch", self._pitch(held), self._channel)]
+    def _start(self, held: HeldNote) -> list[NoteAction]:
+        actions = [NoteAction("pitch", self._pitch(held), self._channel)]
         if self._zone:
             state = self._state(held.channel)
-            actions.append(Action("timbre", state.timbre, self._channel))
-            actions.append(Action("pressure", state.pressure, self._channel))
+            actions.append(NoteAction("timbre", state.timbre, self._channel))
+            actions.append(NoteAction("pressure", state.pressure, self._channel))
         return actions
 
-    def _pitch(self, held: Held) -> float:
+    def _pitch(self, held: HeldNote) -> float:
+        """Return the note number with the bends of its channel and, in a zone, of the master."""
         own = self._state(held.channel)
         pitch = held.note + own.bend * own.bend_semitones
         if self._zone and held.channel != MASTER:
@@ -188,88 +232,18 @@ class Voice:
             pitch += master.bend * master.bend_semitones
         return pitch
 
-    def _pitch_if_of(self, channel: int) -> list[Action]:
-        """The pitch again, if the note that sounds is the channel's or the channel is the master."""
-        if self._held and (self._held[-1].channel == channel or (self._zone and channel == MASTER)):
-            return [Action("pitch", self._pitch(self._held[-1]), self._channel)]
+    def _affects(self, channel: int, held: HeldNote) -> bool:
+        """Return whether a bend of a channel moves a note."""
+        return held.channel == channel or (self._zone and channel == MASTER)
+
+    def _update_pitch(self, channel: int) -> list[NoteAction]:
+        """Return the pitch of the note that sounds, if a bend of the channel moves it."""
+        if self._held and self._affects(channel, self._held[-1]):
+            return [NoteAction("pitch", self._pitch(self._held[-1]), self._channel)]
         return []
 
-    def _own(self, role: Role, channel: int, value: float) -> list[Action]:
-        return [Action(role, value, self._channel)] if self._held and self._held[-1].channel == channel else []
-
-
-class Notes:
-    """Every player: one for the MPE zone, one for each other channel.
-
-    Parameters
-    ----------
-    settings
-        How notes are played.
-    voices
-        Says how many voices a channel plays; it is asked with every message, since another model may have more.
-    """
-
-    def __init__(self, settings: NoteSettings, voices: Callable[[int], int] = lambda channel: 1) -> None:
-        self.settings = settings
-        self._count = voices
-        self._members = settings.members if settings.mpe else 0
-        self._voices: dict[int, Voice] = {}
-
-    @property
-    def members(self) -> int:
-        """Channels of the MPE zone beside its master; 0 for no zone."""
-        return self._members
-
-    def feed(self, message: Message) -> list[Action]:
-        """Take a message with a channel."""
-        if not self._listens(message.channel):
-            return []
-        left, voice = self._voice(message.channel)
-        return left + voice.feed(message)
-
-    def registered(self, change: Registered) -> list[Action]:
-        """Take a bend range, or the message that opens and closes the MPE zone."""
-        if change.number == RPN_MPE and change.channel == MASTER:
-            if change.fine is not None or min(change.coarse, 15) == self._members:
-                return []
-            actions = self.all_off()
-            self._voices.clear()
-            self._members = min(change.coarse, 15)
-            return actions
-        if not self._listens(change.channel):
-            return []
-        left, voice = self._voice(change.channel)
-        return left + voice.registered(change)
-
-    def all_off(self) -> list[Action]:
-        """Let every note go."""
-        return [action for voice in self._voices.values() for action in voice.all_off()]
-
-    def _listens(self, channel: int) -> bool:
-        if not self.settings.enabled or channel == 0:
-            return False
-        return self._in_zone(channel) or self.settings.channel in (None, channel)
-
-    def _in_zone(self, channel: int) -> bool:
-        return self._members > 0 and channel <= MASTER + self._members
-
-    def _voice(self, channel: int) -> tuple[list[Action], Voice]:
-        """Give who plays for a channel, after what lets the notes go of one with another number of voices."""
-        zone = self._in_zone(channel)
-        first = MASTER if zone else channel
-        if not zone and self.settings.channel is None and str(channel) not in self.settings.decks:
-            first = -1  # all the other channels play one voice together
-        told = channel if first < 0 else first
-        size = self._count(told)
-        playing = self._voices.get(first)
-        if playing is not None and playing.size == size:
-            return [], playing
-        self._voices[first] = self._player(told, size, zone)
-        return playing.all_off() if playing is not None else [], self._voices[first]
-
-    def _player(self, channel: int, size: int, zone: bool) -> Voice:
-        from realtime.midi.notes.polyphonic import Chord  # which stands on this module
-
-        if size > 1:
-            return Chord(channel, self.settings, size=size, zone=zone)
-        return Voice(channel, self.settings, zone=zone)
+    def _set_own(self, role: Role, channel: int, value: float) -> list[NoteAction]:
+        """Return a value for the note that sounds, if it is the channel's."""
+        if self._held and self._held[-1].channel == channel:
+            return [NoteAction(role, value, self._channel)]
+        return []

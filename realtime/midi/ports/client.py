@@ -1,4 +1,4 @@
-"""The host's side of the MIDI ports: keeps the process that owns them running, and hands on what it fetches."""
+"""The host's side of the MIDI ports: keeps the process that owns them running, and exchanges messages with it."""
 
 from __future__ import annotations
 
@@ -12,44 +12,55 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from export.errors import GlitchError
 from realtime.ipc.priority import raise_thread_priority
-from realtime.midi.ports.framing import EVERY_PORT, LOST, MESSAGE, PORTS, SAY, FrameError, Unpacker, pack
+from realtime.midi.errors import MidiError
+from realtime.midi.ports.framing import EVERY_PORT, LOST, MESSAGE, NOTIFY, PORTS, FrameError, Unpacker, pack
 
 BACKENDS = ("alsa", "jack", "core", "winmm")
-RESTART_S, LONGEST_RESTART_S = 0.5, 8.0
-BATCHES = 8  # reads of the pipe that may wait for the worker; beyond that the pipe itself waits
+RESTART_S, MAX_RESTART_S = 0.5, 8.0
+MAX_BATCHES = 8  # reads of the pipe that wait to be applied; then the pipe itself fills
+MAX_BATCH = 4096  # messages returned at once
 READ_BYTES = 1 << 15
-OUT_WAITING = 1024
-
-
-class MidiError(GlitchError):
-    """MIDI cannot be used as asked."""
+MAX_OUTGOING = 1024  # messages
+CLOSE_S = 2.0
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """A message that came in: the bytes, the port, and the unix time."""
+    """A message from an input.
+
+    Attributes
+    ----------
+    at
+        Unix time in seconds.
+    port
+        Number of the input.
+    data
+        Bytes of the message.
+    lost
+        Instead of a message: the port's queue was full or the MIDI system ended, and messages are missing.
+    """
 
     at: float
     port: int
     data: bytes
-    lost: bool = False  # no message: the port's queue was full, and messages are missing
+    lost: bool = False
 
 
 @dataclass(frozen=True)
 class PortState:
-    """What is open and what could be.
+    """Open and available ports.
 
     Attributes
     ----------
     backend
-        As the system calls it; empty while there is none.
+        The back end's name for display; empty while none is open.
     inputs, outputs
-        Names of the open ports by their number; the virtual one's is empty.
+        Names of the open ports by their number; the name of a virtual port is empty.
     available_inputs, available_outputs
-        Names of the ports of other programs and devices.
+        Names of the ports of devices and other programs.
     """
 
     backend: str = ""
@@ -60,7 +71,7 @@ class PortState:
 
 
 def backends() -> list[str]:
-    """Name the MIDI backends that work here, the first choice first."""
+    """Return the names of the back ends that work here, out of `BACKENDS`, the first choice first."""
     done = subprocess.run(
         [sys.executable, "-m", "realtime.midi.ports.process", "--list"],
         stdin=subprocess.DEVNULL,
@@ -72,25 +83,32 @@ def backends() -> list[str]:
 
 
 class Ports:
-    """MIDI ports by name, in a process of their own.
+    """MIDI ports by name, in a process of their own that is restarted when it ends.
 
     Parameters
     ----------
     inputs, outputs
-        Parts of names, in any case; `"*"` is every port there is. What is missing is said and waited for.
+        Parts of port names, in any case; `"*"` for all. Missing ports are opened when they appear.
     notify
         Takes sentences for the player.
     backend
-        One of `BACKENDS`; None takes the system's first that works.
+        One of `BACKENDS`; default: the first that works.
     virtual
-        Whether to offer a port of our own to other programs, in and out, where the system can.
+        Whether to create ports that other programs can connect to, where the system has such ports.
     client
-        Our name among the ports.
+        Name of glitch-live among the ports.
+
+    Attributes
+    ----------
+    state
+        Open and available ports.
+    restarts
+        How often the process was restarted.
 
     Raises
     ------
     MidiError
-        No such backend.
+        There is no such backend.
     """
 
     def __init__(
@@ -110,12 +128,12 @@ class Ports:
         self._notify = notify
         order = {"inputs": list(inputs), "outputs": list(outputs), "backend": backend, "virtual": virtual}
         self._order = json.dumps({**order, "client": client})
-        self._batches: queue.Queue[list[Incoming]] = queue.Queue(BATCHES)
+        self._batches: queue.Queue[list[Incoming]] = queue.Queue(MAX_BATCHES)
         self._closing = threading.Event()
-        self._last_said: dict[str, bool] = {}
+        self._notified: set[str] = set()  # sentences since the ports changed last
         self._process: subprocess.Popen[bytes] | None = None
         self._starting = threading.Lock()
-        self._outgoing: deque[bytes] = deque(maxlen=OUT_WAITING)
+        self._outgoing: deque[bytes] = deque(maxlen=MAX_OUTGOING)
         self._to_send = threading.Semaphore(0)
         self._threads = [
             threading.Thread(target=self._run, name="midi-in", daemon=True),
@@ -123,12 +141,12 @@ class Ports:
         ]
 
     def start(self) -> None:
-        """Open what is there."""
+        """Start the process, which opens the ports."""
         for thread in self._threads:
             thread.start()
 
     def close(self) -> None:
-        """Close every port."""
+        """Close all ports and end the process."""
         self._closing.set()
         self._to_send.release()
         with self._starting:
@@ -141,25 +159,44 @@ class Ports:
             except subprocess.TimeoutExpired:
                 process.kill()
         with contextlib.suppress(queue.Empty):
-            while True:  # the reader may wait for room
+            while True:  # the reader may be waiting for room
                 self._batches.get_nowait()
         for thread in self._threads:
             if thread.is_alive():
-                thread.join(2.0)
+                thread.join(CLOSE_S)
 
     def get(self, timeout_s: float) -> list[Incoming]:
-        """Give the messages that have come, oldest first; wait for some if there are none."""
+        """Return messages that have arrived.
+
+        Parameters
+        ----------
+        timeout_s
+            How long to wait if there are none, in seconds.
+
+        Returns
+        -------
+        list of Incoming
+            Messages, oldest first; empty after the timeout.
+        """
         try:
             batch = self._batches.get(timeout=timeout_s)
         except queue.Empty:
             return []
         with contextlib.suppress(queue.Empty):
-            while len(batch) < 4096:
+            while len(batch) < MAX_BATCH:
                 batch = batch + self._batches.get_nowait()
         return batch
 
     def send(self, message: bytes, port: int = EVERY_PORT) -> None:
-        """Send a message to one output, or to all of them. Never waits; of too much, the oldest is dropped."""
+        """Send a message without waiting; if too many are queued, the oldest is dropped.
+
+        Parameters
+        ----------
+        message
+            Bytes of the message.
+        port
+            Number of the output; default: all.
+        """
         self._outgoing.append(pack(MESSAGE, port, message))
         self._to_send.release()
 
@@ -177,7 +214,7 @@ class Ports:
                     process.stdin.flush()
 
     def _run(self) -> None:
-        """Keep a process running, and read what it says."""
+        """Keep a process running, and read its frames."""
         raise_thread_priority()
         wait_s = RESTART_S
         while not self._closing.is_set():
@@ -188,7 +225,7 @@ class Ports:
                     [sys.executable, "-m", "realtime.midi.ports.process", self._order],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,  # drivers write there of servers that don't run
+                    stderr=subprocess.DEVNULL,  # drivers complain there about servers that aren't running
                     start_new_session=sys.platform != "win32",
                 )
             self._read(self._process)
@@ -198,11 +235,11 @@ class Ports:
             if self._closing.is_set():
                 return
             if self.state.backend:
-                self._tell("The MIDI system has gone; its ports are opened again when it comes back.")
+                self._notify_once("The MIDI system has stopped; ports are opened again when it returns.")
                 wait_s = RESTART_S
             else:
-                self._tell("MIDI does not start here; is python-rtmidi installed?")
-                wait_s = min(2 * wait_s, LONGEST_RESTART_S)
+                self._notify_once("MIDI does not start; check that python-rtmidi is installed.")
+                wait_s = min(2 * wait_s, MAX_RESTART_S)
             self.state = PortState()
             self.restarts += 1
             self._put([Incoming(time.time(), 0, b"", lost=True)])
@@ -218,10 +255,10 @@ class Ports:
                     if frame.kind in (MESSAGE, LOST):
                         batch.append(Incoming(frame.at, frame.port, frame.payload, frame.kind == LOST))
                     elif frame.kind == PORTS:
-                        self.state = _state(json.loads(frame.payload))
-                        self._last_said.clear()
-                    elif frame.kind == SAY:
-                        self._tell(frame.payload.decode("utf-8", "replace"))
+                        self.state = _port_state(json.loads(frame.payload))
+                        self._notified.clear()
+                    elif frame.kind == NOTIFY:
+                        self._notify_once(frame.payload.decode("utf-8", "replace"))
                 if batch:
                     self._put(batch)
 
@@ -231,22 +268,20 @@ class Ports:
                 self._batches.put(batch, timeout=0.1)
                 return
 
-    def _tell(self, sentence: str) -> None:
-        """Say a sentence, but not again what was said since anything changed."""
-        if sentence not in self._last_said:
-            self._last_said[sentence] = True
+    def _notify_once(self, sentence: str) -> None:
+        """Pass a sentence on, unless it was passed on since the ports changed last."""
+        if sentence not in self._notified:
+            self._notified.add(sentence)
             self._notify(sentence)
 
 
-def _state(told: dict[str, object]) -> PortState:
-    opened = told["open"]
-    there = told["there"]
-    assert isinstance(opened, list)
-    assert isinstance(there, dict)
+def _port_state(content: dict[str, Any]) -> PortState:
+    """Return the ports from the JSON of the process."""
+    opened, available = content["open"], content["available"]
     return PortState(
-        backend=str(told["backend"]),
-        inputs={port["index"]: port["name"] for port in opened if port["way"] == "in"},
-        outputs={port["index"]: port["name"] for port in opened if port["way"] == "out"},
-        available_inputs=tuple(there["in"]),
-        available_outputs=tuple(there["out"]),
+        backend=str(content["backend"]),
+        inputs={port["index"]: port["name"] for port in opened if port["direction"] == "in"},
+        outputs={port["index"]: port["name"] for port in opened if port["direction"] == "out"},
+        available_inputs=tuple(available["in"]),
+        available_outputs=tuple(available["out"]),
     )

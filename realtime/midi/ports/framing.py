@@ -1,6 +1,15 @@
-"""What the host and the process that owns the MIDI ports say to each other through their pipes, byte for byte.
+"""Frames on the pipes between the host and the process that owns the MIDI ports.
 
-A frame is a head (kind, port, length of the payload, unix time) and a payload.
+A frame is a head of 12 bytes in little-endian byte order and a payload:
+
+======  ======  ===================================================
+offset  type    field
+======  ======  ===================================================
+0       uint8   kind
+1       uint8   port
+2       uint16  length of the payload in bytes
+4       double  Unix time in seconds
+======  ======  ===================================================
 """
 
 from __future__ import annotations
@@ -10,17 +19,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 HEAD = struct.Struct("<BBHd")
-MESSAGE = 1  # either way: the bytes of a message, in or out
-PORTS = 2  # to the host: JSON, see `PortState`
-SAY = 3  # to the host: a sentence for the player
-LOST = 4  # to the host: a port's queue was full; messages are missing
+MESSAGE = 1  # both ways: bytes of a MIDI message
+PORTS = 2  # to the host: JSON of the ports, see `client.PortState`
+NOTIFY = 3  # to the host: a sentence for the player
+LOST = 4  # to the host: a port's queue was full, and messages are missing
 EVERY_PORT = 255
-LONGEST = 65_535
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame."""
+    """One frame.
+
+    Attributes
+    ----------
+    kind
+        `MESSAGE`, `PORTS`, `NOTIFY` or `LOST`.
+    port
+        Number of the port, or `EVERY_PORT`.
+    at
+        Unix time in seconds; 0 where it has no meaning.
+    payload
+        At most 65535 bytes.
+    """
 
     kind: int
     port: int
@@ -29,37 +49,47 @@ class Frame:
 
 
 class FrameError(Exception):
-    """The other end speaks nonsense."""
+    """The bytes are not a frame."""
 
 
 def pack(kind: int, port: int, payload: bytes, at: float = 0.0) -> bytes:
-    """Make a frame's bytes."""
+    """Return the bytes of a frame, with the fields of `Frame`."""
     return HEAD.pack(kind, port, len(payload), at) + payload
 
 
 class Unpacker:
-    """Gives the frames of a stream of bytes that comes in pieces of any size."""
+    """Reads the frames of a byte stream, in pieces of any size."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Give every frame that is complete now.
+        """Read bytes.
+
+        Parameters
+        ----------
+        data
+            The next bytes of the stream.
+
+        Yields
+        ------
+        Frame
+            Each frame that is complete.
 
         Raises
         ------
         FrameError
-            A frame of a kind that doesn't exist.
+            A frame has an unknown kind.
         """
         data = self._rest + data
-        at = 0
-        while len(data) - at >= HEAD.size:
-            kind, port, length, stamp = HEAD.unpack_from(data, at)
+        offset = 0
+        while len(data) - offset >= HEAD.size:
+            kind, port, length, at = HEAD.unpack_from(data, offset)
             if not MESSAGE <= kind <= LOST:
-                raise FrameError(f"a frame of kind {kind}")
-            end = at + HEAD.size + length
+                raise FrameError(f"The kind of a frame is {MESSAGE} to {LOST}, not {kind}.")
+            end = offset + HEAD.size + length
             if end > len(data):
                 break
-            yield Frame(kind, port, stamp, data[at + HEAD.size : end])
-            at = end
-        self._rest = data[at:]
+            yield Frame(kind, port, at, data[offset + HEAD.size : end])
+            offset = end
+        self._rest = data[offset:]

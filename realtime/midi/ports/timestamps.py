@@ -1,47 +1,47 @@
-"""From the driver's own intervals to unix time, without the jitter of whoever polls.
+"""Times of messages without the jitter of polling.
 
-The driver knows how long after the previous message each one came, but not when that was; whoever polls knows what time
-it is, but comes late, by a varying time. The earliest that any message ever came, seen on the driver's time line, is
-where the two lines meet.
+The driver gives the interval between two messages exactly, but no absolute time. The poller knows the absolute time,
+but is late by a varying amount. The smallest difference between the two time lines that was ever seen is their offset.
 """
 
 from __future__ import annotations
 
 import math
 
-DRIFT = 5e-4  # seconds a second by which two clocks may part: far more than crystals do, far less than jitter
-LOST_TRACK_S = 1.0
+MAX_DRIFT = 5e-4  # seconds per second; more than crystals drift, less than jitter
+RESYNC_S = 1.0  # a larger difference means that one of the clocks was set
 
 
-class Stamps:
-    """Times for the messages of one port, in order."""
+class Timestamps:
+    """Times of the messages of one port, in order."""
 
     def __init__(self) -> None:
         self._device = 0.0
         self._offset = math.inf
         self._last_now = 0.0
 
-    def at(self, delta: float, now: float) -> float:
-        """Give the unix time of a message.
+    def next(self, delta: float, now: float) -> float:
+        """Return the time of the next message.
 
         Parameters
         ----------
         delta
-            Seconds since the previous message, as the driver says.
+            Seconds since the previous message, from the driver.
         now
-            Unix time at which it was fetched.
+            Unix time at which the message was read, in seconds.
 
         Returns
         -------
         float
-            Never later than `now`, and never before the previous one's unless the system's clock was set back.
+            Unix time in seconds; never later than `now`, and never before the previous message unless the system's
+            clock was set back.
         """
         self._device += delta if 0.0 <= delta < math.inf else 0.0
-        slack = now - self._device
-        if slack < self._offset or slack - self._offset > LOST_TRACK_S:
-            self._offset = slack
+        offset = now - self._device
+        if offset < self._offset or offset - self._offset > RESYNC_S:
+            self._offset = offset
         else:
             elapsed = max(now - self._last_now, 0.0)
-            self._offset += min(slack - self._offset, DRIFT * elapsed)
+            self._offset += min(offset - self._offset, MAX_DRIFT * elapsed)
         self._last_now = now
         return min(self._device + self._offset, now)

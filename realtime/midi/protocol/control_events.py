@@ -1,7 +1,7 @@
-"""Messages to what a control did: pairs of controllers to 14 bits, registered and other numbered parameters, bends.
+"""Events of controls: single controllers, 14-bit pairs, NRPNs, notes, bends, pressure and programs.
 
-A control may be seen as several things at once (controller 7 alone, or with 39 as 14 bits); the mapping says which one
-is meant.
+One message may give several events: controller 39, for example, is a controller and the fine part of the 14-bit
+controller 7. The mapping decides which of them is used.
 """
 
 from __future__ import annotations
@@ -9,166 +9,221 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from realtime.midi.protocol.parser import BEND_MIDDLE, Message
+from realtime.midi.protocol.controllers import (
+    DATA_DECREMENT,
+    DATA_ENTRY_LSB,
+    DATA_ENTRY_MSB,
+    DATA_INCREMENT,
+    LSB_OFFSET,
+    NO_PARAMETER,
+    NRPN_LSB,
+    NRPN_MSB,
+    RPN_LSB,
+    RPN_MSB,
+)
+from realtime.midi.protocol.messages import PITCHWHEEL_CENTRE, Message
 
-SourceType = Literal["cc", "cc14", "nrpn", "note", "bend", "pressure", "program"]
+ControlType = Literal["cc", "cc14", "nrpn", "note", "bend", "pressure", "program"]
 
-COARSE, FINE = 6, 38
-INCREMENT, DECREMENT = 96, 97
-NRPN_FINE, NRPN_COARSE, RPN_FINE, RPN_COARSE = 98, 99, 100, 101
-NONE_SELECTED = (127, 127)
-RPN_BEND_RANGE, RPN_MPE = 0, 6
-LARGEST_14 = 16_383
-MOST_PAIRS = 1024
-ANY = -1  # of the number: channel pressure, or any program
+MAX_7_BIT, MAX_14_BIT = 127, 16_383
+MAX_PAIRS = 1024  # more only come from noise
+ANY = -1  # number of a bend, of channel pressure, and of a source that takes any program
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What a control did.
+class ControlEvent:
+    """One movement of a control.
 
     Attributes
     ----------
+    type
+        Kind of control, as in the mapping file.
+    channel
+        1 to 16.
     number
-        Of the controller, parameter, note or program; `ANY` for channel pressure.
+        Controller, parameter, note or program; `ANY` for a bend and for channel pressure.
     position
-        From 0 to 1.
+        0 to 1.
     raw
-        As it was sent, of `largest`.
+        Value as sent, 0 to `raw_max`.
+    raw_max
+        127, or 16383 with 14 bits.
     step
-        For an NRPN's increment and decrement, +1 or -1; else 0.
+        1 or -1 for an increment or decrement of an NRPN, else 0.
     """
 
-    type: SourceType
+    type: ControlType
     channel: int
     number: int
     position: float
     raw: int
-    largest: int = 127
+    raw_max: int = MAX_7_BIT
     step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
-    """A registered parameter was set: bend range, or the MPE zone. `fine` is None while only the coarse byte came."""
+class RegisteredParameter:
+    """A change of a registered parameter, such as the pitch bend range.
+
+    Attributes
+    ----------
+    channel
+        1 to 16.
+    number
+        The parameter, 0 to 16383.
+    msb, lsb
+        Its value, 0 to 127 each; `lsb` is None while only the MSB has arrived.
+    """
 
     channel: int
     number: int
-    coarse: int
-    fine: int | None
+    msb: int
+    lsb: int | None
 
 
-class Pair:
-    """Two bytes to 14 bits, the coarse one first.
+class Value14:
+    """A 14-bit value that arrives in two bytes, MSB first.
 
-    Whoever never sent the fine byte has 7 bits, and their ends are the ends. Whoever did gets, when the coarse byte has
-    changed, the nearest value it can mean until the fine one says more: the way stays one way.
+    Senders that never send an LSB have 7 bits, which are spread over the whole range. For senders that do, a new MSB
+    gives the nearest value that it can stand for, until its LSB arrives: a fader that moves in one direction gives
+    values in that direction only.
+
+    Attributes
+    ----------
+    value
+        0 to 16383.
     """
 
     def __init__(self) -> None:
         self.value = 0
-        self._coarse: int | None = None
-        self._has_fine = False
+        self._msb: int | None = None
+        self._has_lsb = False
 
-    def coarse(self, byte: int) -> int:
-        """Take the coarse byte."""
-        if not self._has_fine:
-            self.value = round(byte * LARGEST_14 / 127)
-        elif byte != self._coarse:
-            self.value = byte << 7 | (0 if self._coarse is None or byte > self._coarse else 127)
-        self._coarse = byte
+    def set_msb(self, byte: int) -> int:
+        """Take the MSB, 0 to 127, and return the value."""
+        if not self._has_lsb:
+            self.value = round(byte * MAX_14_BIT / MAX_7_BIT)
+        elif byte != self._msb:
+            self.value = byte << 7 | (0 if self._msb is None or byte > self._msb else 127)
+        self._msb = byte
         return self.value
 
-    def fine(self, byte: int) -> int:
-        """Take the fine byte."""
-        self._has_fine = True
-        self._coarse = self.value >> 7 if self._coarse is None else self._coarse
-        self.value = self._coarse << 7 | byte
+    def set_lsb(self, byte: int) -> int:
+        """Take the LSB, 0 to 127, and return the value."""
+        self._has_lsb = True
+        self._msb = self.value >> 7 if self._msb is None else self._msb
+        self.value = self._msb << 7 | byte
         return self.value
 
     def step(self, by: int) -> int:
-        """Go up or down."""
-        self.value = min(max(self.value + by, 0), LARGEST_14)
-        self._coarse = self.value >> 7
+        """Add a number of steps within the range, and return the value."""
+        self.value = min(max(self.value + by, 0), MAX_14_BIT)
+        self._msb = self.value >> 7
         return self.value
 
 
-class Combiner:
-    """Reads the messages of one port."""
+class ControlReader:
+    """Turns the messages of one port into events of its controls.
+
+    NRPN and registered parameters are selected and set as in the MIDI 1.0 specification, section "Registered and
+    Non-Registered Parameter Numbers".
+    """
 
     def __init__(self) -> None:
-        self._pairs: dict[tuple[str, int, int], Pair] = {}
-        self._selected: dict[int, tuple[bool, int, int]] = {}  # channel: registered, coarse, fine
-        self._registered: dict[int, int] = {}
+        self._values: dict[tuple[str, int, int], Value14] = {}
+        self._selected: dict[int, tuple[bool, int, int]] = {}  # channel: registered, MSB, LSB
+        self._registered_msb: dict[int, int] = {}
 
-    def feed(self, message: Message) -> list[Change | Registered]:
-        """Give everything that a message may mean."""
+    def feed(self, message: Message) -> list[ControlEvent | RegisteredParameter]:
+        """Return every event that a message may stand for.
+
+        Parameters
+        ----------
+        message
+            A message with a channel.
+
+        Returns
+        -------
+        list of ControlEvent and RegisteredParameter
+            Its events; empty if it belongs to no control.
+        """
         channel, number, value = message.channel, message.number, message.value
-        if message.kind == "cc":
-            return self._controller(channel, number, value)
-        if message.kind in ("note_on", "note_off"):
-            pressed = value if message.kind == "note_on" else 0
-            return [Change("note", channel, number, pressed / 127, pressed)]
-        if message.kind == "bend":
-            span = BEND_MIDDLE if value < 0 else BEND_MIDDLE - 1  # the middle is the middle, both ends are the ends
-            raw = value + BEND_MIDDLE
-            return [Change("bend", channel, ANY, 0.5 + 0.5 * value / span, raw, LARGEST_14)]
-        if message.kind == "pressure":
-            return [Change("pressure", channel, ANY, value / 127, value)]
-        if message.kind == "poly_pressure":
-            return [Change("pressure", channel, number, value / 127, value)]
-        if message.kind == "program":
-            return [Change("program", channel, number, number / 127, number)]
+        match message.type:
+            case "control_change":
+                return self._controller(channel, number, value)
+            case "note_on":
+                return [ControlEvent("note", channel, number, value / MAX_7_BIT, value)]
+            case "note_off":
+                return [ControlEvent("note", channel, number, 0.0, 0)]
+            case "pitchwheel":
+                # centre at 0.5, both ends at 0 and 1
+                span = PITCHWHEEL_CENTRE if value < 0 else PITCHWHEEL_CENTRE - 1
+                position, raw = 0.5 + 0.5 * value / span, value + PITCHWHEEL_CENTRE
+                return [ControlEvent("bend", channel, ANY, position, raw, MAX_14_BIT)]
+            case "aftertouch":
+                return [ControlEvent("pressure", channel, ANY, value / MAX_7_BIT, value)]
+            case "polytouch":
+                return [ControlEvent("pressure", channel, number, value / MAX_7_BIT, value)]
+            case "program_change":
+                return [ControlEvent("program", channel, number, number / MAX_7_BIT, number)]
         return []
 
-    def _controller(self, channel: int, number: int, value: int) -> list[Change | Registered]:
-        found: list[Change | Registered] = [Change("cc", channel, number, value / 127, value)]
-        if number < 32:
-            found.append(_of_pair("cc14", channel, number, self._pair("cc14", channel, number).coarse(value)))
-        elif number < 64:
-            found.append(_of_pair("cc14", channel, number - 32, self._pair("cc14", channel, number - 32).fine(value)))
-        elif NRPN_FINE <= number <= RPN_COARSE:
+    def _controller(self, channel: int, number: int, value: int) -> list[ControlEvent | RegisteredParameter]:
+        events: list[ControlEvent | RegisteredParameter] = [
+            ControlEvent("cc", channel, number, value / MAX_7_BIT, value)
+        ]
+        if number < LSB_OFFSET:
+            events.append(_event14("cc14", channel, number, self._value("cc14", channel, number).set_msb(value)))
+        elif number < 2 * LSB_OFFSET:
+            number14 = number - LSB_OFFSET
+            events.append(_event14("cc14", channel, number14, self._value("cc14", channel, number14).set_lsb(value)))
+        elif NRPN_LSB <= number <= RPN_MSB:
             self._select(channel, number, value)
-        if number in (COARSE, FINE, INCREMENT, DECREMENT) and channel in self._selected:
-            found += self._data(channel, number, value)
-        return found
+        if number in (DATA_ENTRY_MSB, DATA_ENTRY_LSB, DATA_INCREMENT, DATA_DECREMENT) and channel in self._selected:
+            events += self._data_entry(channel, number, value)
+        return events
 
     def _select(self, channel: int, number: int, value: int) -> None:
-        registered = number in (RPN_FINE, RPN_COARSE)
-        was, coarse, fine = self._selected.get(channel, (registered, 127, 127))
-        if was != registered:
-            coarse, fine = 127, 127
-        coarse, fine = (value, fine) if number in (NRPN_COARSE, RPN_COARSE) else (coarse, value)
-        self._selected[channel] = (registered, coarse, fine)
+        registered = number in (RPN_LSB, RPN_MSB)
+        was_registered, msb, lsb = self._selected.get(channel, (registered, *NO_PARAMETER))
+        if was_registered != registered:
+            msb, lsb = NO_PARAMETER
+        msb, lsb = (value, lsb) if number in (NRPN_MSB, RPN_MSB) else (msb, value)
+        self._selected[channel] = (registered, msb, lsb)
 
-    def _data(self, channel: int, number: int, value: int) -> list[Change | Registered]:
-        registered, coarse, fine = self._selected[channel]
-        if (coarse, fine) == NONE_SELECTED:
+    def _data_entry(self, channel: int, number: int, value: int) -> list[ControlEvent | RegisteredParameter]:
+        registered, msb, lsb = self._selected[channel]
+        if (msb, lsb) == NO_PARAMETER:
             return []
-        parameter = coarse << 7 | fine
+        parameter = msb << 7 | lsb
         if registered:
-            if number == COARSE:
-                self._registered[channel] = value
-                return [Registered(channel, parameter, value, None)]
-            if number == FINE and channel in self._registered:
-                return [Registered(channel, parameter, self._registered[channel], value)]
-            return []
-        pair = self._pair("nrpn", channel, parameter)
-        if number == COARSE:
-            return [_of_pair("nrpn", channel, parameter, pair.coarse(value))]
-        if number == FINE:
-            return [_of_pair("nrpn", channel, parameter, pair.fine(value))]
-        by = 1 if number == INCREMENT else -1
-        raw = pair.step(by)
-        return [Change("nrpn", channel, parameter, raw / LARGEST_14, raw, LARGEST_14, by)]
+            return self._registered(channel, parameter, number, value)
+        value14 = self._value("nrpn", channel, parameter)
+        if number == DATA_ENTRY_MSB:
+            return [_event14("nrpn", channel, parameter, value14.set_msb(value))]
+        if number == DATA_ENTRY_LSB:
+            return [_event14("nrpn", channel, parameter, value14.set_lsb(value))]
+        step = 1 if number == DATA_INCREMENT else -1
+        return [_event14("nrpn", channel, parameter, value14.step(step), step)]
 
-    def _pair(self, kind: str, channel: int, number: int) -> Pair:
-        if (kind, channel, number) not in self._pairs:
-            if len(self._pairs) >= MOST_PAIRS:  # only noise has so many
-                self._pairs.clear()
-            self._pairs[kind, channel, number] = Pair()
-        return self._pairs[kind, channel, number]
+    def _registered(
+        self, channel: int, parameter: int, number: int, value: int
+    ) -> list[ControlEvent | RegisteredParameter]:
+        if number == DATA_ENTRY_MSB:
+            self._registered_msb[channel] = value
+            return [RegisteredParameter(channel, parameter, value, None)]
+        if number == DATA_ENTRY_LSB and channel in self._registered_msb:
+            return [RegisteredParameter(channel, parameter, self._registered_msb[channel], value)]
+        return []
+
+    def _value(self, type_: ControlType, channel: int, number: int) -> Value14:
+        key = (type_, channel, number)
+        if key not in self._values:
+            if len(self._values) >= MAX_PAIRS:
+                self._values.clear()
+            self._values[key] = Value14()
+        return self._values[key]
 
 
-def _of_pair(kind: SourceType, channel: int, number: int, raw: int) -> Change:
-    return Change(kind, channel, number, raw / LARGEST_14, raw, LARGEST_14)
+def _event14(type_: ControlType, channel: int, number: int, raw: int, step: int = 0) -> ControlEvent:
+    return ControlEvent(type_, channel, number, raw / MAX_14_BIT, raw, MAX_14_BIT, step)

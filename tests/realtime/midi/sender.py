@@ -1,7 +1,7 @@
-"""A MIDI device, as a program of its own: `python -m tests.realtime.midi.sender NAME`.
+"""A MIDI device as a separate program: `python -m tests.realtime.midi.sender NAME`.
 
-Commands come on standard input, a line each: `send HEX...`, `flood COUNT`, `wait` (until somebody is connected: says
-`connected`), and what its input gets is printed as `got HEX`.
+It reads commands from standard input, one per line: `send HEX...` and `flood COUNT`. Messages that its input receives
+are printed as `got HEX`.
 """
 
 from __future__ import annotations

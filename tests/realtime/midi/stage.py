@@ -1,4 +1,4 @@
-"""A stage to play: the real table's rules, and a note of everything that was set."""
+"""A stage without sound: parameters with the rules of the real table, and a log of all values set."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Notes on a model of several voices, as the stage gets them."""
+"""Notes on a model with several voices."""
 
 from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.midi.controls.mapping import NoteSettings
 from realtime.midi.midi import Midi
-from realtime.midi.notes.monophonic import Notes
-from realtime.midi.protocol.parser import Message
+from realtime.midi.notes.note_router import NoteRouter
+from realtime.midi.notes.settings import NoteSettings
+from realtime.midi.protocol.messages import Message
 from tests.realtime.midi.stage import Stage, row
 from tests.realtime.midi.test_mapping import play
 from tests.realtime.midi.test_notes import EVENTS, bend, off, on, pedal
@@ -16,12 +16,12 @@ from tests.realtime.midi.test_notes import EVENTS, bend, off, on, pedal
 VOICES = 3
 
 
-def choir(*more: str) -> Stage:
+def polyphonic_stage(*more: str) -> Stage:
     """A stage whose model has three voices."""
-    ends = [f"/{voice}" for voice in range(2, VOICES + 1)]
+    suffixes = [f"/{voice}" for voice in range(2, VOICES + 1)]
     return Stage(
-        *(row(f"/pitch{end}", 0, 127) for end in ends),
-        *(row(f"/loudness{end}", -60, 0) for end in ends),
+        *(row(f"/pitch{end}", 0, 127) for end in suffixes),
+        *(row(f"/loudness{end}", -60, 0) for end in suffixes),
         *(row(address) for address in more),
     )
 
@@ -32,28 +32,28 @@ def sounding(stage: Stage) -> dict[str, float]:
     return {f"/pitch{end}": stage.get(f"/pitch{end}") for end in ends if stage.get(f"/loudness{end}") > -60}
 
 
-def test_each_note_of_a_chord_has_a_voice_and_a_velocity_of_its_own() -> None:
-    stage = choir()
+def test_each_note_of_a_chord_has_its_own_voice_and_velocity() -> None:
+    stage = polyphonic_stage()
     play(Midi(stage), on(60, 127), on(64, 64), on(67, 1))
     assert sounding(stage) == {"/pitch": 60, "/pitch/2": 64, "/pitch/3": 67}
     assert stage.get("/loudness") > stage.get("/loudness/2") > stage.get("/loudness/3")
 
 
-def test_a_note_that_is_let_go_leaves_the_others() -> None:
-    stage = choir()
+def test_releasing_a_note_leaves_the_others() -> None:
+    stage = polyphonic_stage()
     play(Midi(stage), on(60), on(64), off(60))
     assert sounding(stage) == {"/pitch/2": 64}
 
 
 def test_a_new_note_takes_the_voice_that_has_been_silent_longest() -> None:
-    stage = choir()
+    stage = polyphonic_stage()
     play(Midi(stage), on(60), off(60), on(62), off(62), on(64))
     assert sounding(stage) == {"/pitch/3": 64}
     play(Midi(stage), on(60))
 
 
-def test_with_no_voice_left_the_oldest_note_ends_and_before_it_one_that_the_pedal_holds() -> None:
-    stage = choir()
+def test_without_a_free_voice_a_pedalled_note_is_cut_off_before_the_oldest() -> None:
+    stage = polyphonic_stage()
     midi = Midi(stage)
     play(midi, on(60), on(62), on(64), on(65))
     assert sounding(stage) == {"/pitch": 65, "/pitch/2": 62, "/pitch/3": 64}
@@ -61,14 +61,14 @@ def test_with_no_voice_left_the_oldest_note_ends_and_before_it_one_that_the_peda
     assert sounding(stage) == {"/pitch": 65, "/pitch/2": 62, "/pitch/3": 67}
 
 
-def test_a_key_that_is_struck_again_keeps_its_voice() -> None:
-    stage = choir()
+def test_a_repeated_note_keeps_its_voice() -> None:
+    stage = polyphonic_stage()
     play(Midi(stage), on(60), on(64), on(60, 127))
     assert sounding(stage) == {"/pitch": 60, "/pitch/2": 64}
 
 
 def test_the_pedal_holds_every_note() -> None:
-    stage = choir()
+    stage = polyphonic_stage()
     midi = Midi(stage)
     play(midi, pedal(True), on(60), on(64), off(60), off(64))
     assert len(sounding(stage)) == 2
@@ -77,26 +77,26 @@ def test_the_pedal_holds_every_note() -> None:
 
 
 def test_a_bend_moves_every_note_of_its_channel() -> None:
-    stage = choir()
+    stage = polyphonic_stage()
     play(Midi(stage), on(60), on(64), bend(8191))
     assert sounding(stage) == {"/pitch": 62, "/pitch/2": 66}
 
 
-def test_a_bend_range_that_is_changed_moves_what_is_bent() -> None:
-    stage = choir()
+def test_a_new_bend_range_moves_all_bent_notes() -> None:
+    stage = polyphonic_stage()
     play(Midi(stage), on(60), on(64), bend(8191), b"\xb0\x65\x00", b"\xb0\x64\x00", b"\xb0\x06\x0c")
     assert sounding(stage) == {"/pitch": 72, "/pitch/2": 76}
 
 
-def test_gates_end_a_note_where_the_model_has_them() -> None:
-    stage = choir("/gate", "/gate/2", "/gate/3")
+def test_gates_end_notes_if_the_model_has_them() -> None:
+    stage = polyphonic_stage("/gate", "/gate/2", "/gate/3")
     play(Midi(stage), on(60), on(64), off(64))
     assert (stage.get("/gate"), stage.get("/gate/2")) == (1, 0)
     assert len(sounding(stage)) == 2  # its loudness stays for the release
 
 
-def test_a_model_with_other_voices_begins_with_none_of_the_notes_held() -> None:
-    stage = choir()
+def test_a_model_with_another_number_of_voices_starts_without_held_notes() -> None:
+    stage = polyphonic_stage()
     midi = Midi(stage)
     play(midi, on(60), on(64))
     kept = dict(stage.rows)
@@ -110,10 +110,10 @@ def test_a_model_with_other_voices_begins_with_none_of_the_notes_held() -> None:
 @settings(deadline=None)
 @given(EVENTS, st.booleans())
 def test_when_every_key_and_pedal_is_up_no_voice_sounds(events: list[Message], mpe: bool) -> None:
-    notes = Notes(NoteSettings(mpe=mpe), lambda channel: VOICES)
+    notes = NoteRouter(NoteSettings(mpe=mpe), lambda channel: VOICES)
     open_voices: set[tuple[int, int]] = set()
     ends = [Message("note_off", channel, note) for channel in range(1, 17) for note in range(128)]
-    ups = [Message("cc", channel, 64, 0) for channel in range(1, 17)]
+    ups = [Message("control_change", channel, 64, 0) for channel in range(1, 17)]
     for message in (*events, *ends, *ups):
         for action in notes.feed(message):
             assert 1 <= action.voice <= VOICES

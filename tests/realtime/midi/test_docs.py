@@ -1,4 +1,4 @@
-"""The documents tell the truth about mapping files."""
+"""docs/midi.md describes the mapping file as it is."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
-from realtime.midi.controls.mapping import Mapping, Mode, NoteSettings, Source, read
-from realtime.midi.protocol.control_events import SourceType
+from realtime.midi.controls.mapping import Mapping, Mode, Source
+from realtime.midi.controls.mapping_file import read
+from realtime.midi.notes.settings import NoteSettings
+from realtime.midi.protocol.control_events import ControlType
 
 TEXT = (Path(__file__).parents[3] / "docs" / "midi.md").read_text()
 
 
-def test_the_example_is_read_whole(tmp_path: Path) -> None:
+def test_the_example_is_valid(tmp_path: Path) -> None:
     found = re.search(r"```json\n(.*?)```", TEXT, re.DOTALL)
     assert found is not None
     path = tmp_path / "midi.json"
@@ -24,7 +26,7 @@ def test_the_example_is_read_whole(tmp_path: Path) -> None:
     assert len(file.mappings) == len(json.loads(found[1])["mappings"])
 
 
-def test_every_key_and_word_is_explained() -> None:
+def test_every_key_mode_and_type_is_explained() -> None:
     keys = {one.name for kind in (Source, Mapping, NoteSettings) for one in fields(kind)} - {"extra", "source"}
-    for word in {*keys, *get_args(Mode), *get_args(SourceType)}:
+    for word in {*keys, *get_args(Mode), *get_args(ControlType)}:
         assert f"`{word}`" in TEXT, word

@@ -1,4 +1,4 @@
-"""Learn finds the control that is moved, and what it sends."""
+"""Learning finds the control that moves, and the kind of values that it sends."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.midi.controls.control_detector import relative_mode
-from realtime.midi.controls.mapping import Mapping, Source, read
+from realtime.midi.controls.control_detector import encoder_mode
+from realtime.midi.controls.mapping import Mapping, Source
+from realtime.midi.controls.mapping_file import read
 from realtime.midi.midi import Midi
 from realtime.params.table import ParameterError
 from tests.realtime.midi.stage import Stage
@@ -25,17 +26,17 @@ def learned(address: str, *messages: bytes) -> Mapping | None:
 
 def test_the_control_that_moves_is_learned_and_plays() -> None:
     stage = Stage()
-    said: list[str] = []
-    midi = Midi(stage, notify=said.append)
+    notified: list[str] = []
+    midi = Midi(stage, notify=notified.append)
     midi.learn("/level")
     assert midi.learning == "/level"
     play(midi, *(cc(k) for k in range(40)))
     assert midi.mappings == (Mapping(Source("cc", 21, 1, "glitch-live"), "/level"),)
     assert stage.get("/level") == pytest.approx(39 / 127)
-    assert said == ["CC 21 ch 1 plays /level."]
+    assert notified == ["CC 21 ch 1 plays /level."]
 
 
-def test_it_stays_armed_and_the_last_control_that_moved_is_kept() -> None:
+def test_learning_stays_on_and_keeps_the_last_control_that_moved() -> None:
     midi = Midi(Stage())
     midi.learn("/level")
     play(midi, *(cc(k, 20) for k in range(20)), *(cc(k, 22) for k in range(20)))
@@ -46,7 +47,7 @@ def test_it_stays_armed_and_the_last_control_that_moved_is_kept() -> None:
     assert [(one.source.number, one.target) for one in midi.mappings] == [(22, "/level"), (23, "/latent/1")]
 
 
-def test_a_control_that_is_learned_plays_nothing_else_any_more() -> None:
+def test_a_learned_control_plays_only_its_own_parameter() -> None:
     midi = Midi(Stage())
     for address in ("/level", "/latent/1"):
         midi.learn(address)
@@ -58,7 +59,7 @@ def test_a_control_that_is_learned_plays_nothing_else_any_more() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 32, 64, 74, 98, 99, 100, 101, 120, 123, 127])
-def test_what_comes_by_itself_is_not_learned_but_can_be_mapped(number: int) -> None:
+def test_controllers_that_keyboards_send_on_their_own_are_skipped_but_can_be_mapped(number: int) -> None:
     stage = Stage()
     midi = Midi(stage)
     midi.learn("/level")
@@ -70,7 +71,7 @@ def test_what_comes_by_itself_is_not_learned_but_can_be_mapped(number: int) -> N
     assert stage.get("/level") == 1.0
 
 
-def test_14_bits_and_nrpn_are_recognised() -> None:
+def test_14_bit_controllers_and_nrpns_are_recognised() -> None:
     pairs = [cc(value, number) for k in range(10) for number, value in ((7, k), (39, 10 * k))]
     found = learned("/level", *pairs)
     assert found is not None
@@ -92,16 +93,16 @@ def test_14_bits_and_nrpn_are_recognised() -> None:
         ([60, 61, 63, 65, 66, 67, 68, 69], "absolute"),
     ],
 )
-def test_encoders_are_told_from_faders(raws: list[int], mode: str) -> None:
+def test_encoders_are_distinguished_from_faders(raws: list[int], mode: str) -> None:
     found = learned("/level", *(cc(raw) for raw in raws))
     assert found is not None
     assert found.mode == mode
 
 
 @given(st.lists(st.integers(0, 127), min_size=2, max_size=20))
-def test_what_never_repeats_is_no_encoder(raws: list[int]) -> None:
+def test_a_control_that_never_repeats_a_value_is_no_encoder(raws: list[int]) -> None:
     moving = [raw for k, raw in enumerate(raws) if k == 0 or raw != raws[k - 1]]
-    assert relative_mode(moving) is None
+    assert encoder_mode(moving) is None
 
 
 def test_pads_bends_and_programs_are_learned() -> None:
@@ -116,12 +117,12 @@ def test_pads_bends_and_programs_are_learned() -> None:
 
 
 @pytest.mark.parametrize("address", ["/nowhere", "/latent"])
-def test_what_has_no_knob_cannot_be_learned(address: str) -> None:
+def test_unknown_addresses_and_lists_cannot_be_learned(address: str) -> None:
     with pytest.raises(ParameterError):
         Midi(Stage()).learn(address)
 
 
-def test_what_was_learned_is_there_after_a_restart(tmp_path: Path) -> None:
+def test_a_learned_mapping_is_there_after_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "midi.json"
     midi = Midi(Stage(), mapping=path)
     midi.learn("/level")

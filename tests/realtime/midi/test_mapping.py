@@ -1,4 +1,4 @@
-"""The mapping file, the curves, and what mappings do."""
+"""The mapping file, the curves, and the effect of each kind of mapping."""
 
 from __future__ import annotations
 
@@ -10,22 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.midi.controls.mapping import (
-    FORMAT,
-    Mapping,
-    MappingError,
-    MappingFile,
-    Mode,
-    NoteSettings,
-    Source,
-    from_json,
-    parse,
-    read,
-    to_json,
-    write,
-)
+from realtime.midi.controls.mapping import Mapping, Mode, Source
+from realtime.midi.controls.mapping_file import FORMAT, MappingFile, from_json, parse, read, to_json, write
 from realtime.midi.curves import to_position, to_value
+from realtime.midi.errors import MappingError
 from realtime.midi.midi import Midi
+from realtime.midi.notes.settings import NoteSettings
 from realtime.midi.ports.client import Incoming
 from tests.realtime.midi.stage import Stage, row
 
@@ -72,7 +62,7 @@ CC21 = Source("cc", 21)
 
 
 @given(st.lists(MAPPINGS, max_size=6))
-def test_a_file_comes_back_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, some: list[Mapping]) -> None:
+def test_a_file_round_trips(tmp_path_factory: pytest.TempPathFactory, some: list[Mapping]) -> None:
     path = tmp_path_factory.mktemp("mapping") / "midi.json"
     notes = NoteSettings(mpe=True, decks={"1": "a"}, timbre="/x")
     write(path, MappingFile(tuple(some), notes))
@@ -81,7 +71,7 @@ def test_a_file_comes_back_as_it_was_written(tmp_path_factory: pytest.TempPathFa
 
 
 @given(JSON)
-def test_an_entry_that_is_wrong_is_named_and_written_back(entry: object) -> None:
+def test_an_invalid_entry_is_reported_and_kept(entry: object) -> None:
     try:
         from_json(entry)
     except MappingError:
@@ -91,13 +81,13 @@ def test_an_entry_that_is_wrong_is_named_and_written_back(entry: object) -> None
 
 
 @given(st.dictionaries(st.sampled_from(["enabled", "pitch", "channel", "decks", "members", "mpe", "new"]), JSON))
-def test_settings_for_notes_that_are_wrong_are_named(notes: dict[str, object]) -> None:
+def test_invalid_settings_of_notes_are_reported(notes: dict[str, object]) -> None:
     file = parse({"notes": notes}, "midi.json")
     assert isinstance(file.notes, NoteSettings)
     assert bool(file.problems) == ("notes that could not be used" in file.extra)
 
 
-def test_what_a_later_version_adds_is_kept(tmp_path: Path) -> None:
+def test_unknown_keys_and_entries_are_written_back(tmp_path: Path) -> None:
     path = tmp_path / "midi.json"
     entry = {"source": {"type": "cc", "number": 1}, "target": "/level", "colour": "red"}
     odd = {"source": {"type": "eye", "number": 1}, "target": "/level"}
@@ -105,13 +95,13 @@ def test_what_a_later_version_adds_is_kept(tmp_path: Path) -> None:
     file = read(path)
     assert len(file.mappings) == 1
     write(path, file)
-    told = json.loads(path.read_text())
-    assert told["mappings"] == [entry, odd]
-    assert told["theme"] == {"dark": True}
+    content = json.loads(path.read_text())
+    assert content["mappings"] == [entry, odd]
+    assert content["theme"] == {"dark": True}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "nan", '{"format": "other"}', "[" * 10_000, "\udcff"])
-def test_a_file_that_is_none_gives_one_sentence(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_no_mapping_is_refused_in_one_sentence(tmp_path: Path, text: str) -> None:
     path = tmp_path / "midi.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(MappingError, match="midi.json") as error:
@@ -121,14 +111,14 @@ def test_a_file_that_is_none_gives_one_sentence(tmp_path: Path, text: str) -> No
 
 def test_a_file_that_cannot_be_read_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "midi.json"
-    path.write_text("{ my own work, with a comma too many, }")
-    said: list[str] = []
-    midi = Midi(Stage(), mapping=path, notify=said.append)
-    assert len(said) == 1
+    path.write_text("{ hand-made, with a trailing comma, }")
+    notified: list[str] = []
+    midi = Midi(Stage(), mapping=path, notify=notified.append)
+    assert len(notified) == 1
     midi.map(Mapping(CC21, "/level"))
     midi.close()
     assert read(path).mappings == (Mapping(CC21, "/level"),)
-    assert "my own work" in (tmp_path / "midi.json.unreadable").read_text()
+    assert "hand-made" in (tmp_path / "midi.json.unreadable").read_text()
 
 
 def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
@@ -139,7 +129,7 @@ def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
 
 
 @given(st.floats(0, 1), st.sampled_from([None, (5.0, 500.0), (500.0, 5.0)]), st.booleans())
-def test_a_position_is_a_value_and_back(position: float, span: tuple[float, float] | None, log: bool) -> None:
+def test_positions_and_values_are_inverse(position: float, span: tuple[float, float] | None, log: bool) -> None:
     one = row("/x", 1, 1000, curve="log" if log else "linear")
     assert math.isclose(to_position(one, to_value(one, position, span), span), position, abs_tol=1e-9)
 
@@ -158,7 +148,7 @@ def test_a_range_may_run_backwards() -> None:
     assert stage.set_to("/latent/1") == [2.0, -2.0]
 
 
-def test_channel_and_port_choose() -> None:
+def test_channel_and_port_select_a_control() -> None:
     midi, stage = mapped(Mapping(Source("cc", 21, 3), "/level", pickup=False))
     midi.map(Mapping(Source("cc", 22, port="nano"), "/level", pickup=False))
     play(midi, cc(100), cc(100, 22), bytes((0xB2, 21, 127)))
@@ -168,12 +158,12 @@ def test_channel_and_port_choose() -> None:
 @pytest.mark.parametrize(
     ("mode", "up", "down"), [("relative2c", 1, 127), ("relative64", 65, 63), ("relativesign", 1, 65)]
 )
-def test_an_encoder_turns_from_where_the_parameter_is(mode: Mode, up: int, down: int) -> None:
+def test_an_encoder_starts_from_the_value_of_its_parameter(mode: Mode, up: int, down: int) -> None:
     midi, stage = mapped(Mapping(CC21, "/latent/1", mode=mode, steps=12))
     stage.values["/latent/1"] = 3.0
     play(midi, cc(up), cc(up), cc(down))
     assert stage.set_to("/latent/1") == pytest.approx([4.0, 5.0, 4.0])
-    stage.values["/latent/1"] = -6.0  # somebody else moved it
+    stage.values["/latent/1"] = -6.0  # moved from elsewhere
     play(midi, cc(up))
     assert stage.get("/latent/1") == pytest.approx(-5.0)
 
@@ -192,11 +182,11 @@ def test_a_button_toggles_on_press_and_not_on_release() -> None:
     assert stage.set_to("/mute") == [1.0, 0.0]
 
 
-def test_a_momentary_button_holds() -> None:
+def test_a_momentary_button_holds_its_value_while_pressed() -> None:
     midi, stage = mapped(Mapping(Source("note", 60), "/level", (0.2, 0.8), mode="momentary"))
     play(midi, b"\x90\x3c\x01", b"\x80\x3c\x00")
     assert stage.set_to("/level") == [0.8, 0.2]
-    assert stage.times("/pitch") == 0  # what is mapped plays no notes
+    assert stage.times("/pitch") == 0  # a mapped note plays its mapping only
 
 
 @pytest.mark.parametrize("mode", ["absolute", "toggle", "momentary"])
@@ -206,7 +196,7 @@ def test_a_trigger_fires_on_press_alone_and_again_for_buttons_that_only_press(mo
     assert stage.times("/reset") == 3
 
 
-def test_high_resolution_and_bends_play() -> None:
+def test_14_bit_controllers_bends_and_nrpns_play() -> None:
     midi, stage = mapped(Mapping(Source("cc14", 1), "/level", pickup=False))
     play(midi, cc(64, 1), cc(32, 33))
     assert stage.get("/level") == pytest.approx((64 << 7 | 32) / 16_383)
@@ -218,7 +208,7 @@ def test_high_resolution_and_bends_play() -> None:
     assert stage.get("/latent/2") == 6.0
 
 
-def test_a_mapping_for_another_model_waits() -> None:
+def test_a_mapping_for_another_model_is_inactive_until_its_parameter_appears() -> None:
     midi, stage = mapped(Mapping(CC21, "/brightness", pickup=False))
     play(midi, cc(64))
     assert not stage.log
@@ -234,5 +224,5 @@ def test_a_list_cannot_be_mapped() -> None:
         mapped(Mapping(CC21, "/latent"))
 
 
-def test_an_entry_says_only_what_is_not_as_always() -> None:
+def test_an_entry_omits_defaults() -> None:
     assert to_json(Mapping(CC21, "/level")) == {"source": {"type": "cc", "number": 21}, "target": "/level"}

@@ -1,4 +1,4 @@
-"""Notes, bends, pedal, MPE, programs and panic, as the stage gets them."""
+"""Notes on a model with one voice: bends, pedal, MPE; program changes and panic."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.midi.controls.mapping import Mapping, MappingFile, NoteSettings, Source, write
+from realtime.midi.controls.mapping import Mapping, Source
+from realtime.midi.controls.mapping_file import MappingFile, write
 from realtime.midi.midi import Midi
-from realtime.midi.notes.monophonic import Notes
+from realtime.midi.notes.note_router import NoteRouter
+from realtime.midi.notes.settings import NoteSettings
 from realtime.midi.ports.client import Incoming
-from realtime.midi.protocol.parser import Message
+from realtime.midi.protocol.messages import Message
 from tests.realtime.midi.stage import Stage, row
 from tests.realtime.midi.test_mapping import play
 
@@ -62,14 +64,14 @@ def test_without_a_gate_a_note_ends_by_its_loudness() -> None:
     assert stage.set_to("/loudness") == [0.0, -60.0]
 
 
-def test_the_last_key_leads_and_letting_it_go_gives_back_the_one_before() -> None:
+def test_the_latest_key_has_priority_and_releasing_it_returns_to_the_one_before() -> None:
     stage = Stage(GATE)
     play(Midi(stage), on(60), on(64), on(67), off(64), off(67), off(60))
     assert stage.set_to("/pitch") == [60, 64, 67, 60]
     assert stage.set_to("/gate") == [1, 1, 1, 0]
 
 
-def test_the_pedal_holds_until_it_is_let_go() -> None:
+def test_the_pedal_holds_notes_until_it_is_released() -> None:
     stage = Stage(GATE)
     play(Midi(stage), pedal(True), on(60), off(60), on(64), off(64))
     assert stage.set_to("/gate") == [1, 1]
@@ -80,7 +82,7 @@ def test_the_pedal_holds_until_it_is_let_go() -> None:
     assert stage.set_to("/gate") == [1, 0]
 
 
-def test_bends_are_in_semitones_and_the_sender_may_widen_them() -> None:
+def test_bends_are_in_semitones_and_a_sender_may_set_their_range() -> None:
     stage = Stage()
     midi = Midi(stage)
     play(midi, on(60), bend(8191), bend(-8192), bend(0))
@@ -108,7 +110,7 @@ def test_in_mpe_each_note_has_its_own_bend_timbre_and_pressure(make: Callable[..
     midi, stage = make(NoteSettings(mpe=True, timbre="/timbre", pressure="/touch"))
     play(midi, bend(4096, 2), on(60, channel=2))
     assert stage.set_to("/pitch") == pytest.approx([84.0], abs=0.01)  # 48 semitones a full bend, set before the note
-    play(midi, on(70, channel=3), bend(-8192, 2))  # of a note that doesn't lead: not heard
+    play(midi, on(70, channel=3), bend(-8192, 2))  # bends a note that doesn't sound
     assert stage.get("/pitch") == 70
     play(midi, bytes((0xB2, 74, 127)), bytes((0xD2, 127)), bytes((0xB1, 74, 0)))
     assert (stage.get("/timbre"), stage.get("/touch")) == (1.0, 1.0)
@@ -119,7 +121,7 @@ def test_in_mpe_each_note_has_its_own_bend_timbre_and_pressure(make: Callable[..
 
 
 def test_a_sender_opens_and_closes_the_mpe_zone() -> None:
-    notes = Notes(NoteSettings())
+    notes = NoteRouter(NoteSettings())
     stage = Stage()
     midi = Midi(stage)
     assert notes.members == 0
@@ -129,14 +131,14 @@ def test_a_sender_opens_and_closes_the_mpe_zone() -> None:
     assert stage.get("/pitch") == 62
 
 
-def test_a_program_change_recalls_and_nothing_comes_back() -> None:
+def test_a_program_change_recalls_its_snapshot() -> None:
     recalled: list[int] = []
     midi = Midi(Stage(), recall=recalled.append)
     play(midi, b"\xc0\x05", b"\xc3\x7f")
     assert recalled == [5, 127]
 
 
-def test_a_snapshot_is_recalled_after_what_was_played_before_it_and_before_what_comes_after() -> None:
+def test_a_recall_keeps_its_place_between_the_values_before_and_after_it() -> None:
     stage = Stage()
     midi = Midi(stage, recall=lambda _: stage.set("/level", 0.5))
     midi.map(Mapping(Source("cc", 1), "/level", pickup=False))
@@ -145,7 +147,7 @@ def test_a_snapshot_is_recalled_after_what_was_played_before_it_and_before_what_
     assert stage.set_to("/level") == [1.0, 0.5, 0.0]
 
 
-def test_a_program_that_is_mapped_recalls_nothing() -> None:
+def test_a_mapped_program_change_recalls_nothing() -> None:
     recalled: list[int] = []
     stage = Stage()
     midi = Midi(stage, recall=recalled.append)
@@ -156,7 +158,7 @@ def test_a_program_that_is_mapped_recalls_nothing() -> None:
     assert not recalled
 
 
-def test_panic_comes_once_though_it_is_sent_on_every_channel() -> None:
+def test_all_sound_off_on_every_channel_triggers_panic_once() -> None:
     stage = Stage(GATE)
     midi = Midi(stage)
     play(midi, on(60), *(bytes((0xB0 | k, number, 0)) for k in range(16) for number in (120, 123)))
@@ -164,7 +166,7 @@ def test_panic_comes_once_though_it_is_sent_on_every_channel() -> None:
     assert stage.get("/gate") == 0
 
 
-def test_all_notes_off_lets_go_without_panic() -> None:
+def test_all_notes_off_releases_notes_without_panic() -> None:
     stage = Stage(GATE)
     play(Midi(stage), on(60), pedal(True), b"\xb0\x7b\x00")
     assert stage.get("/gate") == 0
@@ -175,9 +177,9 @@ NOTE = st.integers(0, 127)
 EVENTS = st.lists(
     st.one_of(
         st.builds(Message, st.sampled_from(["note_on", "note_off"]), st.integers(1, 16), NOTE, st.integers(1, 127)),
-        st.builds(Message, st.just("cc"), st.integers(1, 16), st.sampled_from([64, 74, 121, 123]), NOTE),
-        st.builds(Message, st.just("bend"), st.integers(1, 16), st.just(0), st.integers(-8192, 8191)),
-        st.builds(Message, st.just("pressure"), st.integers(1, 16), st.just(0), NOTE),
+        st.builds(Message, st.just("control_change"), st.integers(1, 16), st.sampled_from([64, 74, 121, 123]), NOTE),
+        st.builds(Message, st.just("pitchwheel"), st.integers(1, 16), st.just(0), st.integers(-8192, 8191)),
+        st.builds(Message, st.just("aftertouch"), st.integers(1, 16), st.just(0), NOTE),
     ),
     max_size=60,
 )
@@ -185,10 +187,10 @@ EVENTS = st.lists(
 
 @given(EVENTS, st.booleans())
 def test_when_every_key_and_pedal_is_up_nothing_sounds(events: list[Message], mpe: bool) -> None:
-    notes = Notes(NoteSettings(mpe=mpe))
+    notes = NoteRouter(NoteSettings(mpe=mpe))
     gate = 0.0
     ends = [Message("note_off", channel, note) for channel in range(1, 17) for note in range(128)]
-    ups = [Message("cc", channel, 64, 0) for channel in range(1, 17)]
+    ups = [Message("control_change", channel, 64, 0) for channel in range(1, 17)]
     for message in (*events, *ends, *ups):
         for action in notes.feed(message):
             if action.role == "gate":
@@ -198,7 +200,7 @@ def test_when_every_key_and_pedal_is_up_nothing_sounds(events: list[Message], mp
     assert gate == 0.0
 
 
-def test_settings_that_are_off_play_nothing(make: Callable[..., tuple[Midi, Stage]]) -> None:
+def test_disabled_notes_play_nothing(make: Callable[..., tuple[Midi, Stage]]) -> None:
     midi, stage = make(replace(NoteSettings(), enabled=False))
     play(midi, on(60), bend(100))
     assert not stage.log

@@ -1,4 +1,4 @@
-"""MIDI on a session that plays: the clock is its tempo, a program its snapshot, and panic goes out."""
+"""MIDI in a session: clock sets the tempo, program changes recall snapshots."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def incoming(*data: int, at: float) -> Incoming:
     return Incoming(port=0, data=bytes(data), at=at)
 
 
-def test_the_clock_is_the_tempo_and_start_begins_the_walks_that_keep_it(models: dict[str, Path]) -> None:
+def test_clock_sets_the_tempo_and_start_restarts_synced_walks(models: dict[str, Path]) -> None:
     with Session(models["level"], device="null", midi=[]) as session:
         assert session.midi is not None
         session.set("/walk/beats", 2)
@@ -32,7 +32,7 @@ def test_the_clock_is_the_tempo_and_start_begins_the_walks_that_keep_it(models: 
         eventually(lambda: abs(session.latents).max() < 0.05)
 
 
-def test_a_program_change_recalls_its_snapshot_and_one_without_does_nothing(models: dict[str, Path]) -> None:
+def test_a_program_change_recalls_its_snapshot_and_does_nothing_without_one(models: dict[str, Path]) -> None:
     with Session(models["level"], device="null", midi=[]) as session:
         assert session.midi is not None
         session.set("/latent/2", 1.5)

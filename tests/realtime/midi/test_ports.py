@@ -1,4 +1,4 @@
-"""Ports on a real MIDI system, JACK's: by name, unplugged and plugged, killed and back."""
+"""Ports on a real MIDI system, JACK: opened by name, unplugged and replugged; servers and processes killed."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ def playing() -> Iterator[Callable[..., tuple[Midi, Stage, list[str]]]]:
     with contextlib.ExitStack() as stack:
 
         def make(mappings: list[Mapping], **how: object) -> tuple[Midi, Stage, list[str]]:
-            stage, said = Stage(), []  # type: ignore[var-annotated]
-            midi = Midi(stage, notify=said.append, backend="jack", **how)  # type: ignore[arg-type]
+            stage, notified = Stage(), []  # type: ignore[var-annotated]
+            midi = Midi(stage, notify=notified.append, backend="jack", **how)  # type: ignore[arg-type]
             for mapping in mappings:
                 midi.map(mapping)
             midi.start()
             stack.callback(midi.close)
-            return midi, stage, said
+            return midi, stage, notified
 
         yield make
 
@@ -109,19 +109,19 @@ LEVEL = Mapping(Source("cc", 21), "/level", pickup=False)
 Playing = Callable[..., tuple[Midi, Stage, list[str]]]
 
 
-def test_a_backend_that_is_running_is_named(jack: JackServer) -> None:
+def test_a_running_backend_is_listed(jack: JackServer) -> None:
     assert "jack" in backends()
 
 
-def test_a_backend_that_does_not_exist_is_refused() -> None:
+def test_an_unknown_backend_is_refused() -> None:
     with pytest.raises(MidiError, match="alsa, jack"):
         Ports((), (), print, backend="carrier pigeon")
 
 
-def test_a_device_plays_the_stage_and_its_time_stamps_are_in_order(jack: JackServer, playing: Playing) -> None:
+def test_a_device_plays_the_stage_and_its_timestamps_are_in_order(jack: JackServer, playing: Playing) -> None:
     began = time.time()
-    midi, stage, said = playing([LEVEL], inputs=["fader"])
-    eventually(lambda: said)
+    midi, stage, notified = playing([LEVEL], inputs=["fader"])
+    eventually(lambda: notified)
     with Device("Super Faders") as device:
         assert connected(midi, "Super Faders")
         for k in range(128):
@@ -131,25 +131,25 @@ def test_a_device_plays_the_stage_and_its_time_stamps_are_in_order(jack: JackSer
         stamps = [at for _, _, at in stage.log]
         assert stamps == sorted(stamps)
         assert began < stamps[0] <= stamps[-1] <= time.time()
-    assert said[0] == "The MIDI input 'fader' is not there; it is opened when it comes."
-    assert said[1] == "The MIDI input 'fader' is there."
+    assert notified[0] == "The MIDI input 'fader' is missing; it is opened when it appears."
+    assert notified[1] == "The MIDI input 'fader' is connected."
 
 
-def test_a_device_that_is_pulled_out_is_opened_again(jack: JackServer, playing: Playing) -> None:
-    midi, stage, said = playing([LEVEL], inputs=["Faders"])
+def test_a_device_that_is_replugged_is_opened_again(jack: JackServer, playing: Playing) -> None:
+    midi, stage, notified = playing([LEVEL], inputs=["Faders"])
     for value in (100, 50, 10):
         with Device("Faders") as device:
             assert connected(midi, "Faders")
             device.send(bytes((0xB0, 21, value)))
             eventually(lambda value=value: stage.get("/level") == value / 127)  # type: ignore[misc]
         eventually(lambda: not any(midi.ports.inputs.values()))
-    assert sum("has gone" in one for one in said) == 3  # once each time, not more
-    assert sum("is there." in one for one in said) in (2, 3)
+    assert sum("was disconnected" in one for one in notified) == 3  # once each time, not more
+    assert sum("is connected." in one for one in notified) in (2, 3)
 
 
-def test_every_port_is_opened_and_each_is_told_from_the_others(jack: JackServer, playing: Playing) -> None:
+def test_all_ports_are_opened_and_mappings_distinguish_them(jack: JackServer, playing: Playing) -> None:
     only = Mapping(Source("cc", 21, port="second"), "/latent/1", pickup=False)
-    midi, stage, said = playing([LEVEL, only])
+    midi, stage, notified = playing([LEVEL, only])
     with Device("First") as first, Device("Second") as second:
         assert connected(midi, "First")
         assert connected(midi, "Second")
@@ -158,10 +158,10 @@ def test_every_port_is_opened_and_each_is_told_from_the_others(jack: JackServer,
         assert stage.times("/latent/1") == 0
         second.send(b"\xb0\x15\x00")
         eventually(lambda: stage.times("/latent/1") == 1)
-    assert not said  # nothing in particular was asked for, so nothing is missing
+    assert not notified  # no port was named, so none is missing
 
 
-def test_others_find_our_own_port(jack: JackServer, playing: Playing) -> None:
+def test_other_programs_can_connect_to_the_virtual_port(jack: JackServer, playing: Playing) -> None:
     midi, stage, _ = playing([LEVEL], inputs=[])
     eventually(lambda: midi.ports.inputs and midi.ports.outputs)
     with Device("Keys") as device:
@@ -171,38 +171,38 @@ def test_others_find_our_own_port(jack: JackServer, playing: Playing) -> None:
         eventually(lambda: stage.get("/level") == 1.0)
         midi.panic()
         expected = {bytes((0xB0 | k, number, 0)).hex() for k in range(16) for number in (120, 123)}
-        heard: list[str] = []
-        eventually(lambda: expected <= {one.split()[1] for one in hears(device, heard)})
+        received: list[str] = []
+        eventually(lambda: expected <= {one.split()[1] for one in read_all(device, received)})
 
 
-def hears(device: Device, heard: list[str]) -> list[str]:
-    """Add what a device has got since, and give all of it."""
-    heard.extend(device.got())
-    return heard
+def read_all(device: Device, received: list[str]) -> list[str]:
+    """Add the messages that a device received since the last call, and return all of them."""
+    received.extend(device.got())
+    return received
 
 
-def test_a_controller_is_told_what_moves_otherwise_and_never_what_it_sent(jack: JackServer, playing: Playing) -> None:
+def test_feedback_sends_changes_from_elsewhere_and_never_echoes_a_control(jack: JackServer, playing: Playing) -> None:
     lamp = Mapping(Source("note", 60, 1), "/mute", mode="toggle")
     midi, stage, _ = playing([LEVEL, lamp], inputs=["Motors:"], outputs=["Motors in"], virtual=False)
     with Device("Motors") as device:
         assert connected(midi, "Motors")
         eventually(lambda: midi.ports.outputs)
-        heard: list[str] = []
-        eventually(lambda: {"got b01500", "got 903c00"} <= set(hears(device, heard)))  # to begin with
-        heard.clear()
+        received: list[str] = []
+        eventually(lambda: {"got b01500", "got 903c00"} <= set(read_all(device, received)))  # the initial values
+        received.clear()
         stage.values["/level"] = 100 / 127
-        eventually(lambda: "got b01564" in hears(device, heard))
-        heard.clear()
+        eventually(lambda: "got b01564" in read_all(device, received))
+        received.clear()
         device.send(b"\xb0\x15\x20", b"\x90\x3c\x7f")
-        eventually(lambda: "got 903c7f" in hears(device, heard))  # its lamp
+        eventually(lambda: "got 903c7f" in read_all(device, received))  # its lamp
         assert stage.get("/level") == 32 / 127
         stage.values["/level"] = 1.0
-        eventually(lambda: "got b0157f" in hears(device, heard))
-        assert "got b01520" not in heard
+        eventually(lambda: "got b0157f" in read_all(device, received))
+        assert "got b01520" not in received
 
 
-def test_a_server_that_dies_is_waited_for(jack: JackServer, playing: Playing) -> None:
-    midi, stage, said = playing([LEVEL], inputs=["Faders"], outputs=["Faders in"])
+def test_ports_are_opened_again_after_the_server_died(jack: JackServer, playing: Playing) -> None:
+    midi, stage, notified = playing([LEVEL], inputs=["Faders"], outputs=["Faders in"])
     with Device("Faders") as device:
         assert connected(midi, "Faders")
         eventually(lambda: midi.ports.outputs)
@@ -211,10 +211,10 @@ def test_a_server_that_dies_is_waited_for(jack: JackServer, playing: Playing) ->
     assert jack._process is not None
     jack._process.kill()
     jack._process.wait()
-    for _ in range(300):  # more than JACK's ring holds: writing to a dead server must hold nobody up
+    for _ in range(300):  # more than JACK's ring holds: writing to a dead server must not block
         midi.panic()
     eventually(lambda: not midi.ports.backend)
-    assert sum("system has gone" in one for one in said) == 1
+    assert sum("system has stopped" in one for one in notified) == 1
     jack.__enter__()
     with Device("Faders") as device:
         assert connected(midi, "Faders")
@@ -223,7 +223,7 @@ def test_a_server_that_dies_is_waited_for(jack: JackServer, playing: Playing) ->
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
-def test_the_process_that_owns_the_ports_may_be_killed_and_ends_with_us(jack: JackServer, playing: Playing) -> None:
+def test_the_port_process_is_restarted_if_killed_and_ends_with_its_host(jack: JackServer, playing: Playing) -> None:
     midi, stage, _ = playing([LEVEL], inputs=["Faders"])
     with Device("Faders") as device:
         assert connected(midi, "Faders")
@@ -258,7 +258,7 @@ time.sleep(60)
 """
 
 
-def test_the_process_that_owns_the_ports_ends_when_its_host_is_killed(jack: JackServer) -> None:
+def test_the_port_process_ends_when_its_host_is_killed(jack: JackServer) -> None:
     host = subprocess.Popen([sys.executable, "-c", HOST], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert host.stdout is not None
     owner = psutil.Process(int(host.stdout.readline()))
@@ -267,7 +267,7 @@ def test_the_process_that_owns_the_ports_ends_when_its_host_is_killed(jack: Jack
     eventually(lambda: not owner.is_running() or owner.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_a_flood_arrives_to_its_end_and_holds_nobody_up(jack: JackServer, playing: Playing) -> None:
+def test_a_flood_arrives_complete_and_blocks_nothing(jack: JackServer, playing: Playing) -> None:
     midi, stage, _ = playing([LEVEL], inputs=["First:", "Second:"])
     with Device("First") as first, Device("Second") as second:
         assert connected(midi, "First")
@@ -286,10 +286,20 @@ def test_a_flood_arrives_to_its_end_and_holds_nobody_up(jack: JackServer, playin
         eventually(quiet)
 
 
-def test_without_a_midi_system_it_says_so_once_and_waits(monkeypatch: pytest.MonkeyPatch, playing: Playing) -> None:
+def test_without_a_midi_system_one_sentence_is_shown(monkeypatch: pytest.MonkeyPatch, playing: Playing) -> None:
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "nowhere")
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
-    midi, _, said = playing([])
-    eventually(lambda: said)
-    assert said == ["MIDI cannot be opened on this system now; it is tried again until it can."]
+    midi, _, notified = playing([])
+    eventually(lambda: notified)
+    assert notified == ["MIDI cannot be opened on this system at present; glitch-live keeps trying."]
     assert midi.ports.backend == ""
+
+
+def test_the_port_process_imports_nothing_else_of_midi() -> None:
+    script = "import sys, realtime.midi.ports.process; print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    ours = {name for name in modules.split() if name.startswith("realtime.midi.")}
+    assert all(name.startswith("realtime.midi.ports") for name in ours)
+    assert not {"numpy", "realtime.midi.ports.client"} & set(modules.split())
