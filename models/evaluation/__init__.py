@@ -1,1 +1,20 @@
-"""How good a model file is: figures, ceilings, boundaries, style, and pages that show them."""
+"""Evaluation of model files.
+
+- `evaluate`: reconstruction metrics of a model on the sounds of a manifest
+- `latent_probe`: usage and effect of each latent dimension
+- `ceilings`: the same metrics without a network, the best a model of this kind could reach
+- `figures`, `exhibit`: the results as tables, and as a page with pictures and sounds
+- `boundary_metrics`, `boundary_classifier`: audibility of the boundaries between chunks
+- `style_metrics`: success of a style transfer
+"""
+
+__all__ = [
+    "boundary_classifier",
+    "boundary_metrics",
+    "ceilings",
+    "evaluate",
+    "exhibit",
+    "figures",
+    "latent_probe",
+    "style_metrics",
+]

@@ -1,12 +1,12 @@
-"""How well stitches are hidden: figures of what sounds where one chunk ends and the next begins.
+"""Boundary metrics: how audible the joins between chunks of a sound are.
 
-Every figure compares borders with places that are none: of the same sound, of what it was to be, or of its source.
-Where they come out alike, nobody can tell where the borders are. A border is a sample number. What is 60 dB under the
-rest says nothing: borders in silence are left out.
+Every metric compares boundaries with other positions of the same sound, of its target spectra or of its source; equal
+figures mean that the boundaries are inaudible. A boundary is given as a sample number. Boundaries in silence (60 dB
+below the loudest part) are left out.
 
 See Also
 --------
-models.evaluation.boundary_classifier : a classifier that is trained to hear them.
+models.evaluation.boundary_classifier : a classifier trained to find boundaries.
 """
 
 from __future__ import annotations
@@ -27,41 +27,41 @@ from realtime.dsp.rtpghi import stft_magnitudes
 
 Audio = NDArray[np.floating]
 Floats = NDArray[np.float64]
-Places = NDArray[np.int64]
+Positions = NDArray[np.int64]
 
 AROUND_FRAMES = 2
-"""Frames on either side of a border in which a sound is compared with the spectra that it was to have."""
+"""Frames on either side of a boundary that are compared with the target spectra."""
 REACH = 64
-"""Samples on either side of a place in which a bend is looked for."""
-HEARD_SAMPLES = 4096
-"""Over so many the level around a place is taken."""
-LEAST_BORDERS = 10
-"""With fewer, chance decides."""
+"""Samples on either side of a position that are searched for the largest second difference."""
+LEVEL_SAMPLES = 4096
+"""Samples over which the level around a position is averaged."""
+MIN_BOUNDARIES = 10
+"""Fewer boundaries give no reliable figure."""
 SILENT = 1e-12
-"""Power under which there is nothing at all."""
+"""Power that counts as digital silence."""
 
 
-class StitchError(GlitchError):
-    """There are too few borders, or the sound is too short or too quiet, to tell."""
+class BoundaryError(GlitchError):
+    """There are too few boundaries, or the sound is too short or too quiet, to measure."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """A mean over borders.
+class BoundaryMean:
+    """Mean of a metric over boundaries.
 
     Attributes
     ----------
     value
         The mean.
     error
-        Its standard error: chance moves the mean by about as much.
-    borders
-        How many were heard.
+        Its standard error.
+    boundaries
+        Number of audible boundaries.
     """
 
     value: float
     error: float
-    borders: int
+    boundaries: int
 
 
 def convergence_db(
@@ -69,72 +69,84 @@ def convergence_db(
     wanted: Audio,
     spectrum: Spectrum,
     rate: int,
-    borders: Sequence[int],
+    boundaries: Sequence[int],
     *,
     around: int = AROUND_FRAMES,
 ) -> float:
-    """Give the spectral convergence near borders: norm of the difference of magnitudes over that of the wanted, dB.
+    """Compute the spectral convergence near boundaries.
+
+    The norm of the difference of magnitudes relative to the norm of the target's.
 
     Parameters
     ----------
     audio : np.ndarray [shape=(samples,)]
-        What was made of the wanted.
+        Sound made from `wanted`.
     wanted : np.ndarray [shape=(rows, frames)]
-        Magnitudes of a centred STFT, or power in its mel bands (of which the root is compared); linear, whatever the
-        scale of the spectrum.
+        Target: magnitudes of a centred STFT, or power in its mel bands (whose square roots are compared); linear,
+        whatever the scale of the spectrum.
     spectrum
-        Its frames, window and bands.
+        Frame length, hop, window and bands.
     rate
         Sample rate, Hz.
-    borders
-        Where chunks meet.
+    boundaries
+        Sample numbers.
     around
-        Frames on either side that count.
+        Frames on either side of a boundary to compare.
+
+    Returns
+    -------
+    convergence : float
+        dB, at least -120; lower is better.
 
     Raises
     ------
-    StitchError
-        No border lies within the sound, or nothing was wanted there.
+    BoundaryError
+        No boundary is within the sound, or the target is silent at all boundaries.
     """
     made = stft_magnitudes(np.asarray(audio, np.float32), spectrum.n_fft, spectrum.hop, spectrum.window)
     frames = min(made.shape[1], wanted.shape[1])
     near = np.zeros(frames, bool)
-    for border in borders:
-        k = int(np.floor(border / spectrum.hop + 0.5))
+    for boundary in boundaries:
+        k = int(np.floor(boundary / spectrum.hop + 0.5))
         near[max(k - around, 0) : max(k + around + 1, 0)] = True
     if not near.any():
-        raise StitchError("No border lies within the sound; give borders as sample numbers of it.")
+        raise BoundaryError("No boundary is within the sound; give boundaries as its sample numbers.")
     had, should = np.asarray(made[:, :frames][:, near], float), np.asarray(wanted[:, :frames][:, near], float)
     if spectrum.mel is not None:
         had, should = np.sqrt(bands_of(spectrum, rate) @ had**2), np.sqrt(should)
     level = float(np.linalg.norm(should))
     if level**2 <= SILENT:
-        raise StitchError("At its borders the sound was to be silent; take one that isn't.")
+        raise BoundaryError("The target is silent at all boundaries; use another sound.")
     return float(20 * np.log10(max(float(np.linalg.norm(had - should)) / level, 1e-6)))
 
 
-def jump_db(audio: Audio, borders: Sequence[int], *, reach: int = REACH) -> Told:
-    """Give how much sharper a sound bends at borders than elsewhere, dB: 0 is the same, a click is 10 and more.
+def jump_db(audio: Audio, boundaries: Sequence[int], *, reach: int = REACH) -> BoundaryMean:
+    """Compute how much larger the second difference is at boundaries than elsewhere.
 
-    The peak of the second difference within `reach` samples of a border, in dB, less the mean of the same over all
-    places of the chunks that meet there; the mean over borders.
+    The peak of the second difference within `reach` samples of a boundary, in dB, minus the mean of the same over all
+    positions of the two chunks that meet there; averaged over boundaries.
 
     Parameters
     ----------
     audio : np.ndarray [shape=(samples,)]
-    borders
-        Where chunks meet.
+    boundaries
+        Sample numbers.
     reach
-        Samples on either side.
+        Samples on either side of a boundary.
+
+    Returns
+    -------
+    jump : BoundaryMean
+        dB: 0 where boundaries are like the rest, 10 and more for clicks.
 
     Raises
     ------
-    StitchError
-        There are fewer than `LEAST_BORDERS` borders that can be heard.
+    BoundaryError
+        There are fewer than `MIN_BOUNDARIES` audible boundaries.
     """
-    peaks = 20 * np.log10(np.maximum(bends(audio, reach), 1e-7))  # [places]
-    at, elsewhere = places(audible(audio)[1:-1], borders, reach)
-    chunk = int(np.median(np.diff(np.sort(np.asarray(borders))))) if len(borders) > 1 else len(peaks)
+    peaks = 20 * np.log10(np.maximum(curvature(audio, reach), 1e-7))  # [positions]
+    at, elsewhere = positions(audible(audio)[1:-1], boundaries, reach)
+    chunk = int(np.median(np.diff(np.sort(np.asarray(boundaries))))) if len(boundaries) > 1 else len(peaks)
     other = np.zeros(len(peaks) + 1)
     count = np.zeros(len(peaks) + 1)
     usual = np.zeros(len(peaks), bool)
@@ -145,131 +157,160 @@ def jump_db(audio: Audio, borders: Sequence[int], *, reach: int = REACH) -> Told
     beside = count[high] - count[low]
     compared = beside > 0
     mean = (other[high] - other[low])[compared] / beside[compared]
-    return _told(peaks[at][compared] - mean)
+    return _mean_of(peaks[at][compared] - mean)
 
 
-def flux_ratio(audio: Audio, source: Audio | None, borders: Sequence[int], rate: int) -> Told:
-    """Give how much more a sound changes at borders than elsewhere, beside its source: 1 is as much as that does.
+def flux_ratio(audio: Audio, source: Audio | None, boundaries: Sequence[int], rate: int) -> BoundaryMean:
+    """Compute the spectral flux at boundaries relative to elsewhere, divided by the same ratio of the source.
 
-    Change is the mean rise of the log-mel bands from one frame to the next, the larger of the two steps at a place.
+    Flux is the mean rise of the log-mel bands from one frame to the next, the larger of the two steps at a position.
 
     Parameters
     ----------
     audio, source : np.ndarray [shape=(samples,)]
-        What was made, and of what, in time with it; None compares with no change from place to place.
-    borders
-        Where chunks meet.
+        The sound, and the sound that it was made from, aligned in time. None as source stands for one whose flux is
+        the same everywhere.
+    boundaries
+        Sample numbers.
     rate
         Sample rate, Hz.
 
+    Returns
+    -------
+    ratio : BoundaryMean
+        1 where the flux at boundaries is that of the source.
+
     Raises
     ------
-    StitchError
-        There are fewer than `LEAST_BORDERS` borders that can be heard.
+    BoundaryError
+        There are fewer than `MIN_BOUNDARIES` audible boundaries.
     """
     if source is not None:
         length = min(len(audio), len(source))
         audio, source = audio[:length], source[:length]
-    made = _flux_at(audio, borders, rate)
-    given = Told(1.0, 0.0, made.borders) if source is None else _flux_at(source, borders, rate)
+    made = _flux_at(audio, boundaries, rate)
+    given = BoundaryMean(1.0, 0.0, made.boundaries) if source is None else _flux_at(source, boundaries, rate)
     ratio = made.value / max(given.value, 1e-9)
     error = ratio * float(np.hypot(made.error / max(made.value, 1e-9), given.error / max(given.value, 1e-9)))
-    return Told(ratio, error, min(made.borders, given.borders))
+    return BoundaryMean(ratio, error, min(made.boundaries, given.boundaries))
 
 
 def equivariance_db(delayed: Callable[[int], Audio], shifts: Sequence[int]) -> float:
-    """Give by how much a sound that comes later comes out different, dB under the sound; lower is better.
+    """Measure how much the output of a process changes, beyond the delay, when its input is delayed.
 
-    The spectral convergence of what comes out of the delayed sound, brought back in time, from what comes out else;
-    phases don't count. The mean energy over the shifts, over the middle half of the sound.
+    The spectral convergence between the output for a delayed input, shifted back, and the output without delay. Phases
+    are ignored. Averaged as energy over the shifts, on the middle half of the sound.
 
     Parameters
     ----------
-    delayed
-        Gives what comes out if what goes in comes so many samples late, from the same moment on.
+    delayed : callable
+        Takes a delay of the input in samples and returns the output [shape=(samples,)], starting at the same time.
     shifts
-        Samples by which it is delayed.
+        Delays, in samples.
+
+    Returns
+    -------
+    error : float
+        dB relative to the output; lower is better.
 
     Raises
     ------
-    StitchError
-        What comes out is silent.
+    BoundaryError
+        The output is silent.
     """
     whole = delayed(0)
     middle = slice(len(whole) // 4, len(whole) - len(whole) // 4)
     usual = whole[middle]
     if float(np.square(usual, dtype=np.float64).sum()) <= SILENT:
-        raise StitchError("What comes out is silent; take a sound that isn't.")
+        raise BoundaryError("The output is silent; use another sound.")
     errors = [10 ** (spectral_convergence_db(usual, delayed(shift)[shift:][middle]) / 10) for shift in shifts]
     return float(10 * np.log10(np.mean(errors)))
 
 
-def bends(audio: Audio, reach: int) -> Floats:
-    """Give the largest second difference within `reach` samples of each place [shape=(samples - 2,)]."""
+def curvature(audio: Audio, reach: int) -> Floats:
+    """Compute the largest second difference within `reach` samples of each position [shape=(samples - 2,)]."""
     bend = np.abs(np.diff(np.asarray(audio, np.float64), 2))
     return np.asarray(maximum_filter1d(bend, 2 * reach + 1))
 
 
 def audible(audio: Audio) -> NDArray[np.bool_]:
-    """Say of each sample whether it lies within 60 dB of the loudest [shape=(samples,)]."""
-    power = uniform_filter1d(np.square(np.asarray(audio, np.float64)), HEARD_SAMPLES, mode="constant")
+    """Find the samples whose level is within 60 dB of the loudest [shape=(samples,)]."""
+    power = uniform_filter1d(np.square(np.asarray(audio, np.float64)), LEVEL_SAMPLES, mode="constant")
     peak = float(power.max(initial=0.0))
     return np.asarray(power > max(peak * 10 ** (ACTIVE_DB / 10), SILENT))
 
 
-def places(heard: NDArray[np.bool_], borders: Sequence[int], reach: int) -> tuple[Places, Places]:
-    """Give the places that are borders, and those that are further than twice the reach from any; both can be heard.
+def positions(is_audible: NDArray[np.bool_], boundaries: Sequence[int], reach: int) -> tuple[Positions, Positions]:
+    """Find the audible boundaries, and the audible positions away from any.
+
+    Parameters
+    ----------
+    is_audible : np.ndarray [shape=(positions,)]
+        True where a position (a sample or a frame) is audible.
+    boundaries
+        Numbers of positions.
+    reach
+        Positions on either side of a boundary that belong to it.
+
+    Returns
+    -------
+    inside : np.ndarray [shape=(boundaries,)]
+        Audible boundaries, at least `reach` from both ends.
+    elsewhere : np.ndarray [shape=(others,)]
+        Audible positions that are more than twice the reach from every boundary.
 
     Raises
     ------
-    StitchError
-        Nothing can be heard, there are fewer than `LEAST_BORDERS` borders, or nothing lies between them.
+    BoundaryError
+        Nothing is audible, there are fewer than `MIN_BOUNDARIES` boundaries, or there are no positions between them.
     """
-    if not heard.any():
-        raise StitchError("The sound is silent; take one that isn't.")
-    count = len(heard)
-    inside = np.array([border for border in borders if reach <= border < count - reach], np.int64)
-    far = heard.copy()
+    if not is_audible.any():
+        raise BoundaryError("The sound is silent; use another one.")
+    count = len(is_audible)
+    inside = np.array([boundary for boundary in boundaries if reach <= boundary < count - reach], np.int64)
+    far = is_audible.copy()
     far[:reach] = far[max(count - reach, 0) :] = False
-    for border in inside:
-        far[max(border - 2 * reach, 0) : border + 2 * reach + 1] = False
-    inside, elsewhere = inside[heard[inside]], np.flatnonzero(far)
-    if len(inside) < LEAST_BORDERS:
-        raise StitchError(f"{len(inside)} borders can be heard, and {LEAST_BORDERS} are needed; take more sound.")
+    for boundary in inside:
+        far[max(boundary - 2 * reach, 0) : boundary + 2 * reach + 1] = False
+    inside, elsewhere = inside[is_audible[inside]], np.flatnonzero(far)
+    if len(inside) < MIN_BOUNDARIES:
+        raise BoundaryError(f"{len(inside)} boundaries are audible, but {MIN_BOUNDARIES} are needed; use more sound.")
     if not len(elsewhere):
-        raise StitchError("There is nothing between the borders; take longer chunks.")
+        raise BoundaryError("No position is far enough from the boundaries; use longer chunks.")
     return inside, elsewhere
 
 
 def log_mel(audio: Audio, rate: int) -> Floats:
-    """Give mel bands in dB under the loudest [shape=(bands, frames)]; frame k is centred at sample k * `MEL_HOP`."""
+    """Compute mel bands in dB relative to the loudest [shape=(bands, frames)]; frame k is centred on k * `MEL_HOP`."""
     power = mel_power(np.asarray(audio, np.float32), rate)
     peak = max(float(power.max()), 1e-20)
     return np.maximum(10 * np.log10(np.maximum(power / peak, 1e-20)), FLOOR_DB)
 
 
-def in_frames(borders: Sequence[int]) -> list[int]:
-    """Give the frames of `log_mel` at borders."""
-    return [int(np.floor(border / MEL_HOP + 0.5)) for border in borders]
+def in_frames(boundaries: Sequence[int]) -> list[int]:
+    """Convert boundaries from sample numbers to frames of `log_mel`."""
+    return [int(np.floor(boundary / MEL_HOP + 0.5)) for boundary in boundaries]
 
 
-def heard_frames(audio: Audio, frames: int) -> NDArray[np.bool_]:
-    """Say of each frame of `log_mel` whether it can be heard."""
-    heard = audible(audio)[::MEL_HOP]
-    return np.pad(heard, (0, max(frames - len(heard), 0)))[:frames]
+def audible_frames(audio: Audio, frames: int) -> NDArray[np.bool_]:
+    """Find the audible frames of `log_mel` [shape=(frames,)]."""
+    is_audible = audible(audio)[::MEL_HOP]
+    return np.pad(is_audible, (0, max(frames - len(is_audible), 0)))[:frames]
 
 
-def _flux_at(audio: Audio, borders: Sequence[int], rate: int) -> Told:
-    """Change at borders over change elsewhere."""
+def _flux_at(audio: Audio, boundaries: Sequence[int], rate: int) -> BoundaryMean:
+    """Ratio of the flux at boundaries to that elsewhere."""
     bands = log_mel(audio, rate)
-    change = np.maximum(np.diff(bands, axis=1), 0).mean(axis=0)  # [frames - 1]: k lies between the frames k and k + 1
-    steps = sliding_window_view(change, 2).max(axis=1)  # [frames - 2]: k lies around the frame k + 1
-    heard = heard_frames(audio, bands.shape[1])[1:-1]
-    at, elsewhere = places(heard, [k - 1 for k in in_frames(borders)], AROUND_FRAMES)
-    return _told(steps[at] / max(float(steps[elsewhere].mean()), 1e-9))
+    change = np.maximum(np.diff(bands, axis=1), 0).mean(axis=0)  # [frames - 1]: k is between the frames k and k + 1
+    steps = sliding_window_view(change, 2).max(axis=1)  # [frames - 2]: k is around the frame k + 1
+    is_audible = audible_frames(audio, bands.shape[1])[1:-1]
+    at, elsewhere = positions(is_audible, [k - 1 for k in in_frames(boundaries)], AROUND_FRAMES)
+    return _mean_of(steps[at] / max(float(steps[elsewhere].mean()), 1e-9))
 
 
-def _told(values: Floats) -> Told:
-    if len(values) < LEAST_BORDERS:
-        raise StitchError(f"{len(values)} borders can be compared, and {LEAST_BORDERS} are needed; take more sound.")
-    return Told(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))), len(values))
+def _mean_of(values: Floats) -> BoundaryMean:
+    if len(values) < MIN_BOUNDARIES:
+        raise BoundaryError(
+            f"{len(values)} boundaries can be compared, but {MIN_BOUNDARIES} are needed; use more sound."
+        )
+    return BoundaryMean(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))), len(values))

@@ -1,6 +1,6 @@
-"""What a model file makes of sounds: encode, decode, invert as on stage, and compare with the original.
+"""Reconstruction metrics of a model file: encode, decode, invert as on stage, and compare with the original.
 
-Beside each figure stands its ceiling: the same sound, analysed and made again without a network.
+Each figure is reported beside its ceiling: the same sound, analysed and resynthesised without a network.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ __all__ = ["EvaluateError", "Report", "RoundTrip", "Row", "evaluate"]
 
 FAR_CENTS = 25.0
 SILENCE_S = 0.1
-"""Silence that is put before each sound, so that what comes before its onset can be heard."""
+"""Silence added before each sound, to measure the level before its onset."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Figures of some sounds: the mean of each sound's, the pitch's over all their frames.
+    """Metrics of a group of sounds: means over sounds; pitch errors over all frames.
 
     Attributes
     ----------
     split, label
-        Which sounds; the label "all" stands for all of a split.
+        The group of sounds; the label "all" is the whole split.
     sounds
-        How many.
+        Number of sounds.
     log_mel_db, log_mel_worst_db, worst
-        Mean |Δ log-mel|, that of the sound that fares worst, and which this is.
+        Mean |Δ log-mel|, that of the worst sound, and the path of that sound.
     spectral_convergence_db, multi_resolution
         See `models.dsp.metrics`.
     pitch_cents, pitch_worst_cents, over_25_cents
-        Median and largest error, and the share of frames beyond 25 cents; None where no pitch is known.
+        Median and largest error, and the share of frames with an error above 25 cents; None if no pitch is known.
     pre_onset_db
-        Level before the onset, under the sound's own; None where it cannot be told.
+        Level before the onset, relative to the sound's own; None if it cannot be measured.
     """
 
     split: str
@@ -69,20 +69,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured of a model.
+    """Results of an evaluation.
 
     Attributes
     ----------
     rows
-        A row for each split and label, one "all" for each split.
+        A row for each split and label, and a row "all" for each split.
     ceilings
-        The same rows of each ceiling, by its name.
+        The same rows for each ceiling, by name.
     unknown_pitch
-        How many sounds the manifest gives no pitch of, so that its error cannot be measured.
+        Number of sounds without a pitch in the manifest, whose pitch error cannot be measured.
     dimensions
-        What each latent does, the strongest first.
+        Usage and effect of each latent, the strongest first.
     hop_ms, encode_ms, decode_ms, invert_ms
-        What a frame stands for, and what it costs on one thread.
+        Duration of a frame, and the time that each stage takes for one on one thread.
     """
 
     name: str
@@ -98,37 +98,37 @@ class Report:
 
     @property
     def load(self) -> float:
-        """Share of one core that decoding and inverting takes."""
+        """Share of one core that decoding and inversion take."""
         return (self.decode_ms + self.invert_ms) / self.hop_ms
 
     @property
     def real_time(self) -> float:
-        """How many times faster than real time the model decodes, inversion included, on one thread."""
+        """Speed of decoding and inversion on one thread, as a multiple of real time."""
         return 1.0 / self.load
 
     @property
     def active_units(self) -> int:
-        """Latents that the encoder uses."""
+        """Number of latents that the encoder uses."""
         return sum(dimension.active for dimension in self.dimensions)
 
     @property
     def level_leak_db(self) -> float:
-        """Largest change of level that moving one latent makes."""
+        """Largest change of level from moving one latent."""
         return max((dimension.level_leak_db for dimension in self.dimensions), default=0.0)
 
     @property
     def pitch_leak_cents(self) -> float | None:
-        """Largest change of pitch that moving one latent makes."""
+        """Largest change of pitch from moving one latent; None if the model has no pitch control."""
         found = [d.pitch_leak_cents for d in self.dimensions if d.pitch_leak_cents is not None]
         return max(found) if found else None
 
     def row(self, split: str, label: str = "all", *, ceiling: str | None = None) -> Row:
-        """Give the figures of a split and label, of the model or of one of its ceilings."""
+        """Return the row of a split and label, of the model or of one of its ceilings."""
         rows = self.rows if ceiling is None else self.ceilings[ceiling]
         return next(row for row in rows if (row.split, row.label) == (split, label))
 
     def to_json(self) -> str:
-        """Write it as JSON."""
+        """Return the report as JSON text."""
         names = ("load", "real_time", "active_units", "level_leak_db", "pitch_leak_cents")
         return json.dumps({**asdict(self), **{name: getattr(self, name) for name in names}}, indent=1)
 
@@ -157,11 +157,15 @@ def evaluate(
     model
         A model file that encodes and decodes, audio or magnitudes.
     data
-        A manifest, or the folder that holds it.
+        A manifest, or its folder.
     limit
-        At most so many sounds a split, evenly chosen; None takes all.
+        Largest number of sounds per split, evenly chosen; None takes all.
     on_sound
-        Called after each sound with how many are done and how many there are.
+        Called after each sound with the number done and the total.
+
+    Returns
+    -------
+    report : Report
 
     Raises
     ------
@@ -169,11 +173,11 @@ def evaluate(
         The file is no such model, or the data cannot be read.
     """
     roundtrip = RoundTrip(*open_model(model))
-    ways = ceilings(roundtrip)
+    resyntheses = ceilings(roundtrip)
     sounds = manifest.read(data)
     chosen = [sound for part in manifest.SPLITS for sound in _evenly(sounds.of_split(part), limit)]
     figures: list[_Figures] = []
-    beside: dict[str, list[_Figures]] = {name: [] for name in ways}
+    beside: dict[str, list[_Figures]] = {name: [] for name in resyntheses}
     usage = Usage()
     for sound in chosen:
         audio = features.load_sound(sounds, sound, roundtrip.card.sample_rate)
@@ -182,8 +186,8 @@ def evaluate(
         usage.add(audio, latents, roundtrip.hop)
         made = roundtrip.play(latents, control_tracks.measure(audio, roundtrip.card, sound.pitch), len(audio))
         figures.append(_figures(roundtrip, audio, made, silence, sound))
-        for name, again in ways.items():
-            beside[name].append(_figures(roundtrip, audio, again(audio, sound.pitch), silence, sound))
+        for name, resynthesise in resyntheses.items():
+            beside[name].append(_figures(roundtrip, audio, resynthesise(audio, sound.pitch), silence, sound))
         on_sound(len(figures), len(chosen))
     encode_ms, decode_ms, invert_ms = roundtrip.cost_ms()
     return Report(
@@ -201,18 +205,18 @@ def evaluate(
 
 
 def open_model(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Card]:
-    """Read a model file; what isn't even called one gets the command that makes one."""
+    """Read a model file; for another kind of file, the error names the command that makes a model file."""
     path = Path(path)
     if path.exists() and path.suffix.lower() != ".onnx":
         raise EvaluateError(
-            f"{path} is not a model file (.onnx), which comes first, before the manifest; "
+            f"{path} is not a model file (.onnx); the model comes first, then the manifest; "
             "make one with 'glitch-lab export model.ckpt NAME.onnx'."
         )
     return load(path)
 
 
 def _after_silence(audio: Floats, roundtrip: RoundTrip) -> tuple[Floats, int]:
-    """Put silence before a sound, as long as whole frames; give the sound, and how long the silence is."""
+    """Put whole frames of silence before a sound; return it with the length of the silence in samples."""
     silence = -(-round(SILENCE_S * roundtrip.card.sample_rate) // roundtrip.hop) * roundtrip.hop
     return np.pad(audio, (silence, 0)), silence
 
@@ -224,7 +228,7 @@ def _evenly(sounds: Sequence[Sound], limit: int | None) -> list[Sound]:
 
 
 def _figures(roundtrip: RoundTrip, audio: Floats, made: Floats, silence: int, sound: Sound) -> _Figures:
-    """Compare what was made with the original, both with silence before them."""
+    """Compare the reconstruction with the original, both with silence before them."""
     rate = roundtrip.card.sample_rate
     original, other = audio[silence:], made[silence:]
     return _Figures(
@@ -238,7 +242,7 @@ def _figures(roundtrip: RoundTrip, audio: Floats, made: Floats, silence: int, so
 
 
 def _rows(figures: Sequence[_Figures]) -> tuple[Row, ...]:
-    """Sum figures up, by split and label."""
+    """Average the metrics by split and label."""
     rows = []
     for part in reversed(manifest.SPLITS):
         mine = [f for f in figures if f.sound.split == part]

@@ -23,7 +23,7 @@ from export.errors import GlitchError
 from models.data.features import load_sound
 from models.data.opening import Wanted, open_data
 from models.dsp.onsets import onsets_s
-from models.evaluation.boundary_metrics import SILENT, Audio, Floats, heard_frames, log_mel
+from models.evaluation.boundary_metrics import SILENT, Audio, Floats, audible_frames, log_mel
 
 LEAST_CLIPS = 8
 """Clips of each domain to learn from, and half as many to be tried on."""
@@ -184,7 +184,7 @@ def _described(clips: Sequence[Audio], rate: int) -> NDArray[np.float64]:
         if float(np.square(clip, dtype=np.float64).mean() if len(clip) else 0.0) <= SILENT:
             raise TransferError("A clip is silent; leave it out.")
         bands = log_mel(clip, rate)  # [bands, frames]
-        heard = heard_frames(clip, bands.shape[1])
+        heard = audible_frames(clip, bands.shape[1])
         change = np.diff(bands, axis=1)[:, heard[1:]] if heard[1:].any() else np.zeros((len(bands), 1))
         bands = bands[:, heard] if heard.any() else bands
         bands = bands - bands.mean(axis=0)

@@ -57,7 +57,7 @@ from tests.benchmarks.stitching.chunk_model import CHUNK_FRAMES, ChunkModel, Pla
 from tests.benchmarks.support.job import Figures, Job
 
 if TYPE_CHECKING:
-    from models.evaluation.boundary_metrics import Told
+    from models.evaluation.boundary_metrics import BoundaryMean
 
 ROOT = Path(__file__).parents[3]
 ZOO, COUNTERPARTS = ROOT / "models" / "zoo", ROOT / "tests" / "benchmarks" / "stitching"
@@ -217,7 +217,7 @@ def _unconstrained(constrained: ChunkModel, given: np.ndarray, heard: np.ndarray
 
 
 def _figures(model: ChunkModel, played: Played, whole: Played, heard: np.ndarray | None) -> Figures:
-    from models.evaluation.boundary_classifier import detected
+    from models.evaluation.boundary_classifier import boundary_auc
     from models.evaluation.boundary_metrics import convergence_db, flux_ratio, jump_db
 
     def convergence(audio: np.ndarray, wanted: np.ndarray) -> float:
@@ -226,8 +226,8 @@ def _figures(model: ChunkModel, played: Played, whole: Played, heard: np.ndarray
     source = whole.audio if heard is None else np.concatenate([np.zeros(model.lag, np.float32), heard[0]])
     jump = jump_db(played.audio, played.borders)
     sounds = [(played.audio, played.borders)]
-    area = detected(sounds, model.rate)
-    even = area if model.every_frame_alike else detected(sounds, model.rate, grid=model.method.hop)
+    area = boundary_auc(sounds, model.rate)
+    even = area if model.every_frame_alike else boundary_auc(sounds, model.rate, grid=model.method.hop)
     flux = flux_ratio(played.audio, source, played.borders, model.rate)
     return {
         "border_sc_db": convergence(played.audio, played.wanted),
@@ -238,7 +238,7 @@ def _figures(model: ChunkModel, played: Played, whole: Played, heard: np.ndarray
     }
 
 
-def as_figures(jump: Told, area: Told, even: Told, flux: Told) -> Figures:
+def as_figures(jump: BoundaryMean, area: BoundaryMean, even: BoundaryMean, flux: BoundaryMean) -> Figures:
     """Return estimates at boundaries as figures."""
     return {
         "jump_db": round(jump.value, 3),
@@ -248,5 +248,5 @@ def as_figures(jump: Told, area: Told, even: Told, flux: Told) -> Figures:
         "border_auc_on_grid": round(even.value, 4),
         "flux_ratio": round(flux.value, 3),
         "flux_ratio_error": round(flux.error, 3),
-        "borders": area.borders,
+        "borders": area.boundaries,
     }

@@ -142,8 +142,8 @@ def _figures(
     pieces: list[tuple[int, int]], played: np.ndarray, borders: np.ndarray, model: ChunkModel
 ) -> Figures | None:
     """Return the figures of boundaries in parts of the output; None if there are no parts."""
-    from models.evaluation.boundary_classifier import detected
-    from models.evaluation.boundary_metrics import Told, flux_ratio, jump_db
+    from models.evaluation.boundary_classifier import boundary_auc
+    from models.evaluation.boundary_metrics import BoundaryMean, flux_ratio, jump_db
     from tests.benchmarks.offline.stitch import as_figures
 
     rate = model.rate
@@ -154,14 +154,14 @@ def _figures(
         (played[begin:end], (borders[here] - begin).tolist()) for (begin, end), here in zip(pieces, inside, strict=True)
     ]
 
-    def mean(values: list[Told]) -> Told:
-        weights = np.array([value.borders for value in values], float) / sum(value.borders for value in values)
+    def mean(values: list[BoundaryMean]) -> BoundaryMean:
+        weights = np.array([value.boundaries for value in values], float) / sum(value.boundaries for value in values)
         error = float(np.sqrt(np.sum([(w * value.error) ** 2 for w, value in zip(weights, values, strict=True)])))
         whole = float(np.sum([w * value.value for w, value in zip(weights, values, strict=True)]))
-        return Told(whole, error, sum(value.borders for value in values))
+        return BoundaryMean(whole, error, sum(value.boundaries for value in values))
 
     jump = mean([jump_db(part, borders) for part, borders in sounds])
     flux = mean([flux_ratio(part, None, borders, rate) for part, borders in sounds])
-    area = detected(sounds, rate)
-    even = area if model.every_frame_alike else detected(sounds, rate, grid=model.method.hop)
+    area = boundary_auc(sounds, rate)
+    even = area if model.every_frame_alike else boundary_auc(sounds, rate, grid=model.method.hop)
     return as_figures(jump, area, even, flux)

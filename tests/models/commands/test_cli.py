@@ -112,7 +112,7 @@ def test_every_wrong_input_gets_one_sentence(
         (("export", model_file, tmp_path / "a.onnx"), "give the model.ckpt that a training wrote"),
         (("export", listed, tmp_path / "a.onnx"), "give the model.ckpt that a training wrote"),
         (("evaluate", model_file, png), "is not a manifest, nor a folder that holds one; make one with"),
-        (("evaluate", listed, model_file), "is not a model file (.onnx), which comes first"),
+        (("evaluate", listed, model_file), "is not a model file (.onnx); the model comes first"),
         (("evaluate", data, data), "is not a model file (.onnx)"),
         (("evaluate", png, data), "'glitch-lab export model.ckpt NAME.onnx'"),
         (("evaluate", tmp_path / "nothing.onnx", data), "There is no file"),

@@ -1,4 +1,4 @@
-"""Figures of stitches: nothing is found where nothing was cut, and what was cut is found."""
+"""Boundary metrics find boundaries in a sound that was cut, and none in a sound that was not."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scipy.signal import lfilter
 
 from export.format.card import MelBands, Spectrum
 from export.format.mel_scale import bands_of
-from models.evaluation import boundary_metrics as stitches
-from models.evaluation.boundary_classifier import detected
-from models.evaluation.boundary_metrics import StitchError, convergence_db, equivariance_db, flux_ratio, jump_db
+from models.evaluation import boundary_metrics
+from models.evaluation.boundary_classifier import boundary_auc
+from models.evaluation.boundary_metrics import BoundaryError, convergence_db, equivariance_db, flux_ratio, jump_db
 from realtime.dsp.mel_inversion import MelInverter
 from realtime.dsp.rtpghi import invert, stft_magnitudes
 
 RATE, CHUNK = 48_000, 20_480
-BORDERS = list(range(CHUNK, 221 * CHUNK, CHUNK))
+BOUNDARIES = list(range(CHUNK, 221 * CHUNK, CHUNK))
 LENGTH = 222 * CHUNK
 LIKE_GUESSING = 0.55
 
@@ -69,59 +69,59 @@ def naive() -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", CONTINUOUS)
-def test_a_sound_that_was_never_cut_bends_no_more_at_borders_than_elsewhere(name: str) -> None:
-    told = jump_db(CONTINUOUS[name](), BORDERS)
-    assert told.borders >= 200
-    assert abs(told.value) < min(1.0, 3 * told.error + 0.05)
+def test_an_uncut_sound_has_no_jumps_at_boundaries(name: str) -> None:
+    mean = jump_db(CONTINUOUS[name](), BOUNDARIES)
+    assert mean.boundaries >= 200
+    assert abs(mean.value) < min(1.0, 3 * mean.error + 0.05)
 
 
 @pytest.mark.parametrize("name", CONTINUOUS)
-def test_borders_of_a_sound_that_was_never_cut_are_guessed(name: str) -> None:
-    told = detected([(CONTINUOUS[name](), BORDERS)], RATE)
-    assert told.borders >= 200
-    assert 0.45 < told.value <= LIKE_GUESSING
-    assert told.error < 0.025
+def test_the_classifier_only_guesses_boundaries_of_an_uncut_sound(name: str) -> None:
+    mean = boundary_auc([(CONTINUOUS[name](), BOUNDARIES)], RATE)
+    assert mean.boundaries >= 200
+    assert 0.45 < mean.value <= LIKE_GUESSING
+    assert mean.error < 0.025
 
 
-def test_chunks_set_end_to_end_are_found() -> None:
-    assert jump_db(naive(), BORDERS).value > 10
-    assert detected([(naive(), BORDERS)], RATE).value > 0.95
+def test_boundaries_of_concatenated_chunks_are_found() -> None:
+    assert jump_db(naive(), BOUNDARIES).value > 10
+    assert boundary_auc([(naive(), BOUNDARIES)], RATE).value > 0.95
     source = tone(turns()) + hiss()
-    assert flux_ratio(naive(), source, BORDERS, RATE).value > 1.5
+    assert flux_ratio(naive(), source, BOUNDARIES, RATE).value > 1.5
 
 
-def test_a_click_is_found_however_quiet_its_surroundings_are() -> None:
+def test_a_click_is_found_in_quiet_surroundings() -> None:
     sound = plucks().copy()
-    sound[BORDERS] += 0.05
-    assert jump_db(sound, BORDERS).value > 6
+    sound[BOUNDARIES] += 0.05
+    assert jump_db(sound, BOUNDARIES).value > 6
 
 
-def test_borders_are_found_where_only_the_timbre_steps() -> None:
+def test_boundaries_where_only_the_timbre_changes_are_found() -> None:
     rng, phase = np.random.default_rng(4), turns()
     starts = range(0, LENGTH, CHUNK)
     bright = np.repeat(rng.uniform(0, 1, len(starts)), CHUNK)
     bright = np.convolve(bright, np.hanning(1024) / np.hanning(1024).sum(), "same")
     sound = 0.1 * np.sin(phase) + 0.1 * bright * np.sin(6 * phase) + hiss()
-    assert abs(jump_db(sound, BORDERS).value) < 1
-    assert detected([(sound, BORDERS)], RATE).value > 0.8
+    assert abs(jump_db(sound, BOUNDARIES).value) < 1
+    assert boundary_auc([(sound, BOUNDARIES)], RATE).value > 0.8
 
 
-def test_a_grid_that_goes_through_all_of_a_sound_is_no_border() -> None:
+def test_a_periodic_pattern_throughout_a_sound_is_no_boundary() -> None:
     every = 4 * 512
     sound = hiss() * (1 + 0.5 * (np.arange(LENGTH) % every < every // 4))
-    assert detected([(sound, BORDERS)], RATE).value > 0.8
-    assert detected([(sound, BORDERS)], RATE, grid=every).value <= LIKE_GUESSING
-    assert detected([(naive(), BORDERS)], RATE, grid=every).value > 0.95
+    assert boundary_auc([(sound, BOUNDARIES)], RATE).value > 0.8
+    assert boundary_auc([(sound, BOUNDARIES)], RATE, grid=every).value <= LIKE_GUESSING
+    assert boundary_auc([(naive(), BOUNDARIES)], RATE, grid=every).value > 0.95
 
 
-def test_a_sound_changes_as_much_as_its_source_where_nothing_was_done_to_it() -> None:
-    assert flux_ratio(plucks(), plucks(), BORDERS, RATE).value == pytest.approx(1)
-    own = flux_ratio(plucks(), None, BORDERS, RATE)
+def test_the_flux_ratio_of_an_unchanged_sound_is_one() -> None:
+    assert flux_ratio(plucks(), plucks(), BOUNDARIES, RATE).value == pytest.approx(1)
+    own = flux_ratio(plucks(), None, BOUNDARIES, RATE)
     assert abs(own.value - 1) < 3 * own.error
 
 
 @pytest.mark.parametrize("mel", [None, MelBands(128)])
-def test_chunks_inverted_apart_are_further_from_their_spectra_at_borders_than_one_running_phase(
+def test_separately_inverted_chunks_match_their_spectra_less_well_at_boundaries(
     mel: MelBands | None,
 ) -> None:
     spectrum = Spectrum(2048, 512, mel=mel)
@@ -132,11 +132,11 @@ def test_chunks_inverted_apart_are_further_from_their_spectra_at_borders_than_on
     whole = _inverted(wanted, weights, spectrum)
     size = CHUNK // spectrum.hop
     parts = [_inverted(wanted[:, k : k + size], weights, spectrum) for k in range(0, wanted.shape[1], size)]
-    borders = BORDERS[:18]
-    running = convergence_db(whole, wanted, spectrum, RATE, borders)
-    apart = convergence_db(np.concatenate(parts), wanted, spectrum, RATE, borders)
+    boundaries = BOUNDARIES[:18]
+    running = convergence_db(whole, wanted, spectrum, RATE, boundaries)
+    apart = convergence_db(np.concatenate(parts), wanted, spectrum, RATE, boundaries)
     assert apart > running + 6
-    assert convergence_db(sound, wanted, spectrum, RATE, borders) < -90
+    assert convergence_db(sound, wanted, spectrum, RATE, boundaries) < -90
 
 
 def _inverted(wanted: np.ndarray, weights: np.ndarray, spectrum: Spectrum) -> np.ndarray:
@@ -150,7 +150,7 @@ def _inverted(wanted: np.ndarray, weights: np.ndarray, spectrum: Spectrum) -> np
     return audio[inverter.delay : inverter.delay + frames * spectrum.hop]
 
 
-def test_what_does_the_same_at_any_time_is_equivariant_and_what_works_in_chunks_is_not() -> None:
+def test_a_filter_is_equivariant_and_a_gate_in_chunks_is_not() -> None:
     sound = (tone(turns()) + hiss())[: 6 * CHUNK]
     gate = np.arange(LENGTH) // 4096 % 2
 
@@ -161,35 +161,35 @@ def test_what_does_the_same_at_any_time_is_equivariant_and_what_works_in_chunks_
     assert equivariance_db(lambda shift: late(shift) * gate[: len(late(shift))], (1024, 2048)) > -10
 
 
-def test_silence_is_refused_in_one_sentence() -> None:
+def test_silence_is_rejected_in_one_sentence() -> None:
     silence = np.zeros(LENGTH // 4)
     spectrum = Spectrum(2048, 512)
     for ask in (
-        lambda: jump_db(silence, BORDERS),
-        lambda: detected([(silence, BORDERS)], RATE),
-        lambda: flux_ratio(silence, None, BORDERS, RATE),
-        lambda: convergence_db(silence, np.zeros((1025, 99)), spectrum, RATE, BORDERS),
+        lambda: jump_db(silence, BOUNDARIES),
+        lambda: boundary_auc([(silence, BOUNDARIES)], RATE),
+        lambda: flux_ratio(silence, None, BOUNDARIES, RATE),
+        lambda: convergence_db(silence, np.zeros((1025, 99)), spectrum, RATE, BOUNDARIES),
         lambda: equivariance_db(lambda shift: silence, (1,)),
     ):
-        with pytest.raises(StitchError, match=r"^[^.]*silent[^.]*\.$"):
+        with pytest.raises(BoundaryError, match=r"^[^.]*silent[^.]*\.$"):
             ask()
 
 
-def test_too_few_borders_are_refused_in_one_sentence() -> None:
-    few = BORDERS[: stitches.LEAST_BORDERS - 1]
+def test_too_few_boundaries_are_rejected_in_one_sentence() -> None:
+    few = BOUNDARIES[: boundary_metrics.MIN_BOUNDARIES - 1]
     asks: tuple[Callable[[], object], ...] = (
         lambda: jump_db(hiss(), few),
-        lambda: detected([(hiss(), few)], RATE),
+        lambda: boundary_auc([(hiss(), few)], RATE),
         lambda: flux_ratio(hiss(), None, few, RATE),
     )
     for ask in asks:
-        with pytest.raises(StitchError, match=r"^9 borders can be heard, and 10 are needed; take more sound\.$"):
+        with pytest.raises(BoundaryError, match=r"^9 boundaries are audible, but 10 are needed; use more sound\.$"):
             ask()
-    with pytest.raises(StitchError, match="No border"):
+    with pytest.raises(BoundaryError, match="No boundary"):
         convergence_db(hiss()[:9999], np.ones((1025, 20)), Spectrum(2048, 512), RATE, [LENGTH])
 
 
-def test_borders_in_silence_do_not_count() -> None:
+def test_boundaries_in_silence_are_left_out() -> None:
     half = hiss().copy()
     half[LENGTH // 2 :] = 0
-    assert jump_db(half, BORDERS).borders == pytest.approx(len(BORDERS) / 2, abs=2)
+    assert jump_db(half, BOUNDARIES).boundaries == pytest.approx(len(BOUNDARIES) / 2, abs=2)
