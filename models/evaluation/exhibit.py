@@ -1,4 +1,4 @@
-"""An evaluation to look at and listen to: a folder of sounds, pictures and figures, and a page that shows them all."""
+"""The page of an evaluation: a folder with sounds, pictures and figures, and an HTML page that shows them."""
 
 from __future__ import annotations
 
@@ -42,18 +42,23 @@ def exhibit(
     *,
     on_part: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
-    """Write the folder of an evaluation, and give its page.
+    """Write the folder of an evaluation.
 
     Parameters
     ----------
     model, data
-        What was evaluated.
+        The evaluated model file, and its manifest or folder.
     report
-        What came out.
+        Result of `evaluate`.
     folder
-        Made if missing.
+        Folder to write to; created if missing.
     on_part
-        Called after each part with how many are done and how many there are.
+        Called after each part with the number done and the total.
+
+    Returns
+    -------
+    page : Path
+        The HTML page.
 
     Raises
     ------
@@ -68,7 +73,7 @@ def exhibit(
         lambda: _figures(page, report, folder),
         lambda: _reconstructions(page, roundtrip, sounds, folder),
         lambda: _latents(page, roundtrip, report, folder),
-        lambda: _ways(page, Path(model), roundtrip, sounds, folder),
+        lambda: _paths(page, Path(model), roundtrip, sounds, folder),
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +96,7 @@ def _figures(page: Page, report: Report, folder: Path) -> None:
 
 
 def _reconstructions(page: Page, roundtrip: RoundTrip, sounds: Manifest, folder: Path) -> None:
-    """Show some held-out sounds as they are, as the model makes them, and as they come back without it."""
+    """Add some held-out sounds: original, reconstruction and ceiling."""
     name, ceiling = true_magnitudes(roundtrip)
     rate = roundtrip.card.sample_rate
     columns, rows = [], []
@@ -103,13 +108,13 @@ def _reconstructions(page: Page, roundtrip: RoundTrip, sounds: Manifest, folder:
         rows.append((f"{title} ({sound.split})", files))
         columns.append((title, [(kind, drawn(one, rate)) for kind, one in made.items()]))
     pictures.sounds(folder / "sounds.png", columns)
-    page.heading("Sounds that come back")
+    page.heading("Reconstructions")
     page.picture("sounds.png", f"original, model and ceiling ({name})")
     page.sounds(rows)
 
 
 def _latents(page: Page, roundtrip: RoundTrip, report: Report, folder: Path) -> None:
-    """Show what each latent does."""
+    """Add usage, effect and sweep of each latent."""
     rate = roundtrip.card.sample_rate
     pictures.latent_bars(
         folder / "latents.png",
@@ -133,14 +138,14 @@ def _latents(page: Page, roundtrip: RoundTrip, report: Report, folder: Path) -> 
     pictures.sounds(folder / "sweeps.png", columns)
     page.heading("Latents")
     page.table(figures.DIMENSION_HEAD, figures.dimension_lines(report))
-    page.picture("latents.png", "what the encoder says of the sounds, and what each latent does to them")
+    page.picture("latents.png", "usage of each latent by the encoder, and its effect on the sound")
     page.picture("sweeps.png", f"each latent from −{probe.REACH:g} to {probe.REACH:g} standard deviations")
     page.sounds([("sweeps", players)])
 
 
-def _ways(page: Page, model: Path, roundtrip: RoundTrip, sounds: Manifest, folder: Path) -> None:
-    """Show a morph, a glide and a walk."""
-    page.heading("Ways")
+def _paths(page: Page, model: Path, roundtrip: RoundTrip, sounds: Manifest, folder: Path) -> None:
+    """Add a morph, a glide and a walk."""
+    page.heading("Paths")
     players = []
     pair = different(chosen(sounds, SOUNDS))
     if pair is not None:
@@ -149,9 +154,9 @@ def _ways(page: Page, model: Path, roundtrip: RoundTrip, sounds: Manifest, folde
         explore(model, folder / "morph.wav", settings, picture=folder / "morph.png")
         page.picture("morph.png", f"from {pair[0].label} to {pair[1].label}")
         players.append(("morph", "morph.wav"))
-    told = next((c for c in roundtrip.decode.controls if c.name == "pitch" and c.per_frame), None)
-    if told is not None:
-        audio, rate = glide(roundtrip, told), roundtrip.card.sample_rate
+    pitch = next((c for c in roundtrip.decode.controls if c.name == "pitch" and c.per_frame), None)
+    if pitch is not None:
+        audio, rate = glide(roundtrip, pitch), roundtrip.card.sample_rate
         pictures.sounds(folder / "glide.png", [("", [("glide", drawn(audio, rate))])])
         page.picture("glide.png", f"a glide over {GLIDE_SEMITONES:g} semitones")
         players.append(("glide", _write(folder / "glide.wav", audio, rate)))
@@ -162,7 +167,7 @@ def _ways(page: Page, model: Path, roundtrip: RoundTrip, sounds: Manifest, folde
 
 
 def chosen(sounds: Manifest, count: int) -> list[Sound]:
-    """Choose sounds to show, held out ones where there are some, of as many labels as there is room for."""
+    """Choose sounds to show: held-out ones if there are any, from as many labels as possible."""
     pool = sounds.of_split("held-out") or sounds.of_split("train")
     first = {label: next((s for s in pool if s.label == label), None) for label in sounds.labels}
     found = [sound for sound in first.values() if sound is not None]
@@ -172,22 +177,22 @@ def chosen(sounds: Manifest, count: int) -> list[Sound]:
 
 
 def different(sounds: Sequence[Sound]) -> tuple[Sound, Sound] | None:
-    """Choose two sounds to go from one to the other: of different labels where there are some."""
+    """Choose the two ends of the morph, of different labels if possible; None for fewer than two sounds."""
     if len(sounds) < 2:
         return None
     return sounds[0], next((sound for sound in sounds[1:] if sound.label != sounds[0].label), sounds[1])
 
 
-def glide(roundtrip: RoundTrip, told: Control) -> Floats:
-    """Let the model's mean sound glide upwards around its default pitch, [samples]."""
+def glide(roundtrip: RoundTrip, control: Control) -> Floats:
+    """Play the mean latent with a pitch that rises through its default, [samples]."""
     hop, rate = roundtrip.hop, roundtrip.card.sample_rate
     frames = round(GLIDE_S * rate / hop)
     latents = np.tile(np.array(roundtrip.card.latent.mean, np.float32)[:, None], (1, frames))
-    pitch = told.default + np.linspace(-GLIDE_SEMITONES / 2, GLIDE_SEMITONES / 2, frames)
+    pitch = control.default + np.linspace(-GLIDE_SEMITONES / 2, GLIDE_SEMITONES / 2, frames)
     return roundtrip.play(latents, {"pitch": pitch}, frames * hop)
 
 
 def _write(path: Path, audio: Floats, rate: int) -> str:
-    """Write a sound for the page, and give the name by which the page knows it."""
+    """Write a sound for the page and return its file name."""
     soundfile.write(path, np.clip(audio, -1.0, 1.0), rate, subtype="PCM_24")
     return path.name

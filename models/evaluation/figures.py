@@ -1,4 +1,4 @@
-"""The figures of a report as text: what the terminal and the page show in one table, models beside their ceilings."""
+"""The figures of a report as text, for the terminal and the page: models beside their ceilings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DIMENSION_HEAD = ("latent", "name", "usage", "effect dB", "level leak dB", "pitc
 
 
 def lines(report: Report) -> list[tuple[tuple[str, ...], bool]]:
-    """Give the rows of a report, each with whether it stands for a whole split; ceilings follow the split's own."""
+    """Return the rows of a report, each with whether it is a whole split's; ceilings follow the row of their split."""
     found = []
     for row in report.rows:
         whole = row.label == "all"
@@ -33,19 +33,19 @@ def lines(report: Report) -> list[tuple[tuple[str, ...], bool]]:
 
 
 def dimension_lines(report: Report) -> list[tuple[str, ...]]:
-    """Give the rows of what each latent does."""
+    """Return a row for each latent, under `DIMENSION_HEAD`."""
     return [(str(k + 1), *_dimension(one)) for k, one in enumerate(report.dimensions)]
 
 
 def sentences(report: Report) -> list[str]:
-    """Say the rest."""
+    """Return the remaining figures as sentences."""
     found = [
         f"decode {report.decode_ms:.3f} ms a frame of {report.hop_ms:.2f} ms, inversion {report.invert_ms:.3f} ms: "
         f"{100 * report.load:.1f} % of one core, {report.real_time:.0f} times real time; "
         f"encode {report.encode_ms:.3f} ms."
     ]
     if report.ceilings:
-        found.append("In brackets: the same sounds, analysed and made again in that way, without a network.")
+        found.append("In brackets: the same sounds, analysed and resynthesised in that way, without a network.")
     if report.dimensions:
         leak = f"moving one over ±2 σ changes the level by at most {report.level_leak_db:.2f} dB"
         if report.pitch_leak_cents is not None:

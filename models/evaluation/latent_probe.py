@@ -1,7 +1,7 @@
-"""What each latent of a model does: how much the encoder uses it, and what moves when it alone is moved.
+"""Usage and effect of each latent of a model, measured by sweeps.
 
-A sweep takes one latent from two standard deviations below the mean to two above, with all others at the mean and all
-controls at their defaults. Timbre should change, and neither level nor pitch where the model is told these.
+A sweep moves one latent from two standard deviations below the mean to two above, with all others at the mean and all
+controls at their defaults. Timbre should change; level and pitch should not, if the model has controls for them.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from realtime.dsp.rtpghi import stft_magnitudes
 REACH = 2.0
 SWEEP_S = 1.6
 EDGE_S = 0.2
-"""What is left out at both ends of a sweep: the sound comes up there, and goes."""
+"""Time left out at both ends of a sweep, for attack and release."""
 
 PARTS = 8
 ACTIVE_VARIANCE = 0.01
-"""Variance of the encoder's means from which on a latent counts as active (Burda et al. 2016, appendix C)."""
+"""Variance of the encoder's means above which a latent counts as active (Burda et al. 2016, appendix C)."""
 
-HEARD_DB = -60.0
-MOST_FRAMES = 200
+AUDIBLE_DB = -60.0
+MAX_FRAMES = 200
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """What is known of a latent, the strongest first.
+    """Usage and effect of a latent.
 
     Attributes
     ----------
     name
-        As the card has it.
+        Name in the card.
     usage
-        Variance of the encoder's means over the frames that sound: 0 is a latent that says nothing, and where the prior
-        is a standard normal, 1 one that is used to the full.
+        Variance of the encoder's means over the audible frames: 0 for an unused latent; 1 for a fully used one, if the
+        prior is a standard normal.
     active
-        Whether that is above `ACTIVE_VARIANCE`.
+        Whether `usage` is above `ACTIVE_VARIANCE`.
     effect_db
         Mean |Δ log-mel| between the first and the last eighth of its sweep.
     level_leak_db
-        By how much the level changes over its sweep: the range of eight parts.
+        Range of the level over eight parts of its sweep.
     pitch_leak_cents
-        By how much the pitch strays from the one told; None where the model isn't told any.
+        Largest deviation from the pitch that was set; None if the model has no pitch control.
     centroid_hz
-        By how far the spectrum's centre of gravity moves.
+        Range of the spectral centroid over its sweep.
     """
 
     name: str
@@ -61,29 +61,29 @@ class Dimension:
 
 
 class Usage:
-    """Collects what an encoder says of sounds, to tell how its latents are used."""
+    """Collects the encoder's latents of sounds, to measure how much each is used."""
 
     def __init__(self) -> None:
         self._means: list[Floats] = []
 
     def add(self, audio: Floats, latents: Floats, hop: int) -> None:
-        """Take the latents [latent, frames] of a sound [samples], as far as it is loud enough, evenly chosen."""
+        """Add the latents [latent, frames] of a sound [samples]: of audible frames, evenly chosen."""
         frames = min(latents.shape[1], len(audio) // hop)
         power = np.asarray(audio[: frames * hop], np.float64).reshape(frames, hop) ** 2
         level = power.mean(axis=1)
-        heard = np.flatnonzero(level > level.max(initial=0.0) * 10 ** (HEARD_DB / 10))
-        if len(heard) > MOST_FRAMES:
-            heard = heard[np.linspace(0, len(heard) - 1, MOST_FRAMES).astype(int)]
-        self._means.append(latents[:, heard])
+        audible = np.flatnonzero(level > level.max(initial=0.0) * 10 ** (AUDIBLE_DB / 10))
+        if len(audible) > MAX_FRAMES:
+            audible = audible[np.linspace(0, len(audible) - 1, MAX_FRAMES).astype(int)]
+        self._means.append(latents[:, audible])
 
     @property
     def means(self) -> Floats:
-        """All that was collected [latent, frames]."""
+        """The collected latents [latent, frames]."""
         return np.concatenate(self._means, axis=1) if self._means else np.zeros((0, 0), np.float32)
 
 
 def sweep(roundtrip: RoundTrip, dimension: int) -> Floats:
-    """Move one latent of the model's own order from `-REACH` to `REACH` standard deviations, and listen [samples]."""
+    """Play a sweep of one latent (index in the model's own order) from `-REACH` to `REACH` σ: audio [samples]."""
     latent = roundtrip.card.latent
     frames = max(PARTS, round(SWEEP_S * roundtrip.card.sample_rate / roundtrip.hop))
     path = np.tile(np.array(latent.mean, np.float32)[:, None], (1, frames))
@@ -97,7 +97,11 @@ def dimensions(roundtrip: RoundTrip, means: Floats) -> tuple[Dimension, ...]:
     Parameters
     ----------
     means : np.ndarray [shape=(latents, frames)]
-        What the encoder says of sounds; see `Usage`.
+        The encoder's latents of some sounds; see `Usage`.
+
+    Returns
+    -------
+    dimensions : tuple of Dimension
     """
     latent = roundtrip.card.latent
     variance = means.var(axis=1) if means.shape[1] > 1 else np.zeros(latent.size)
@@ -110,24 +114,24 @@ def _dimension(roundtrip: RoundTrip, number: int, usage: float) -> Dimension:
     audio = sweep(roundtrip, number)[edge:-edge]
     whole = -(-metrics.N_FFT // metrics.MEL_HOP)  # frames at the ends see more than the sweep
     mel = np.array_split(metrics.mel_power(audio, rate)[:, whole:-whole], PARTS, axis=1)
-    told = next((c for c in roundtrip.decode.controls if c.name == "pitch"), None)
-    strayed = None
-    if told is not None:
-        found = pitch.refine(audio, rate, told.default, metrics.FINE_HOP)[10:-10]
-        strayed = float(100 * np.abs(found - told.default).max(initial=0.0))
+    control = next((c for c in roundtrip.decode.controls if c.name == "pitch"), None)
+    deviation = None
+    if control is not None:
+        found = pitch.refine(audio, rate, control.default, metrics.FINE_HOP)[10:-10]
+        deviation = float(100 * np.abs(found - control.default).max(initial=0.0))
     return Dimension(
         name=roundtrip.card.latent.names[number],
         usage=usage,
         active=usage > ACTIVE_VARIANCE,
         effect_db=_apart_db(mel[0].mean(axis=1), mel[-1].mean(axis=1)),
         level_leak_db=level_leak_db(audio),
-        pitch_leak_cents=strayed,
+        pitch_leak_cents=deviation,
         centroid_hz=float(np.ptp(_centroids_hz(audio, rate, whole))),
     )
 
 
 def level_leak_db(audio: Floats) -> float:
-    """Range of the levels of eight parts of a sound that should be equally loud, dB."""
+    """Compute the range of levels of eight parts of a sound, dB."""
     level = [np.mean(np.asarray(part, np.float64) ** 2) for part in np.array_split(audio, PARTS)]
     return float(np.ptp(10 * np.log10(np.maximum(level, 1e-12))))
 

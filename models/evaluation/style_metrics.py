@@ -1,11 +1,11 @@
-"""Whether style was transferred: to which of two domains a sound is put, and whether what happened in it still happens.
+"""Style metrics: whether transformed sounds are classified as the target and keep the onsets of the source.
 
-A classifier learns to tell two domains apart by the spectra of their sounds, and is tried on sounds that it hasn't
-heard: only one that knows may judge. Then it says how many transformed sounds it takes for the target's. Onsets say
-whether the notes of the source are still there.
+A classifier is trained to distinguish two domains by the spectra of their sounds. Its accuracy on held-out sounds shows
+whether it can be trusted; then it classifies transformed sounds. The F-measure of onsets shows whether the notes of
+the source are kept.
 
-Sounds must all have come the same way, or the way is what is told apart: where what is transformed comes back from mel
-bands, send the sounds of both domains through mel bands too.
+All sounds must have been processed in the same way, or the classifier may recognise the processing. If transformed
+sounds are reconstructed from mel bands, pass the sounds of both domains through mel bands as well.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from models.data.opening import Wanted, open_data
 from models.dsp.onsets import onsets_s
 from models.evaluation.boundary_metrics import SILENT, Audio, Floats, audible_frames, log_mel
 
-LEAST_CLIPS = 8
-"""Clips of each domain to learn from, and half as many to be tried on."""
+MIN_CLIPS = 8
+"""Training clips needed of each domain; half as many held-out ones."""
 TOLERANCE_S = 0.05
-"""Two onsets no further apart are the same."""
+"""Largest distance of two matching onsets."""
 
 
 class TransferError(GlitchError):
-    """There are too few sounds to tell, or nothing can be heard in one."""
+    """There are too few sounds, or one is silent."""
 
 
 @dataclass(frozen=True)
 class Judge:
-    """A classifier of two domains, and how well it knows them.
+    """A classifier of two domains, with its accuracy.
 
     Attributes
     ----------
     accuracy
-        Share of held-out clips that it put where they belong, the mean of both domains; ½ is guessing.
+        Share of correctly classified held-out clips, averaged over both domains; 0.5 is guessing.
     clips
-        How many that were.
+        Number of held-out clips.
     rate
         Sample rate of the clips, Hz.
     """
@@ -55,19 +55,24 @@ class Judge:
     classifier: Any
 
     def share(self, clips: Sequence[Audio]) -> float:
-        """Give the share of clips that it takes for the target's, 0 to 1.
+        """Compute the share of clips that are classified as the target.
 
         Parameters
         ----------
         clips : sequence of np.ndarray [shape=(samples,)]
 
+        Returns
+        -------
+        share : float
+            0 to 1.
+
         Raises
         ------
         TransferError
-            There is no clip, or one is silent.
+            There are no clips, or one is silent.
         """
         if not clips:
-            raise TransferError("There is no clip to judge; give one at least.")
+            raise TransferError("There are no clips to classify; give at least one.")
         return float(np.mean(self.classifier.predict(_described(clips, self.rate))))
 
 
@@ -83,54 +88,59 @@ def judge(
     Parameters
     ----------
     source, target
-        Clips [shape=(samples,)] of each domain: those to learn from, and those held out.
+        Clips [shape=(samples,)] of each domain: training clips and held-out clips.
     rate
         Sample rate, Hz.
     seed
-        Of the training.
+        Seed of the training.
+
+    Returns
+    -------
+    judge : Judge
 
     Raises
     ------
     TransferError
-        There are fewer than `LEAST_CLIPS` to learn from, or half as many held out; or a clip is silent.
+        There are fewer than `MIN_CLIPS` training clips or half as many held-out ones, or a clip is silent.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     for name, (known, held_out) in (("source", source), ("target", target)):
-        if len(known) < LEAST_CLIPS or 2 * len(held_out) < LEAST_CLIPS:
+        if len(known) < MIN_CLIPS or 2 * len(held_out) < MIN_CLIPS:
             raise TransferError(
-                f"The {name} has {len(known)} clips to learn from and {len(held_out)} held out; "
-                f"{LEAST_CLIPS} and {LEAST_CLIPS // 2} are needed."
+                f"The {name} has {len(known)} training clips and {len(held_out)} held-out clips; "
+                f"{MIN_CLIPS} and {MIN_CLIPS // 2} are needed."
             )
     classifier = make_pipeline(
         StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000, random_state=seed)
     )
-    seen = np.concatenate([_described(source[0], rate), _described(target[0], rate)])
-    classifier.fit(seen, np.arange(len(seen)) >= len(source[0]))
+    features = np.concatenate([_described(source[0], rate), _described(target[0], rate)])
+    classifier.fit(features, np.arange(len(features)) >= len(source[0]))
     rights = [float(np.mean(classifier.predict(_described(source[1], rate)) == 0))]
     rights.append(float(np.mean(classifier.predict(_described(target[1], rate)) == 1)))
     return Judge(float(np.mean(rights)), len(source[1]) + len(target[1]), rate, classifier)
 
 
 def onset_f(source: Audio, made: Audio, rate: int, *, delay: int = 0, tolerance_s: float = TOLERANCE_S) -> float | None:
-    """Give the F-measure of the onsets of what was made against those of its source: 1 is all of them and no other.
+    """Compute the F-measure of the onsets of a transformed sound against those of its source.
 
     Parameters
     ----------
     source, made : np.ndarray [shape=(samples,)]
+        The source and the transformed sound.
     rate
         Sample rate, Hz.
     delay
-        Samples by which what was made is late.
+        Delay of the transformed sound, in samples.
     tolerance_s
-        Two onsets no further apart are the same; each counts once.
+        Largest distance of two matching onsets; each is matched once.
 
     Returns
     -------
-    float or None
-        None where neither has an onset.
+    f_measure : float or None
+        0 to 1: 1 if all onsets match; None if neither sound has an onset.
     """
     wanted, found = onsets_s(source, rate), onsets_s(made, rate) - delay / rate
     found = found[(found > -tolerance_s) & (found < len(source) / rate)]
@@ -140,7 +150,7 @@ def onset_f(source: Audio, made: Audio, rate: int, *, delay: int = 0, tolerance_
 
 
 def matched(wanted: Floats, found: Floats, tolerance_s: float) -> int:
-    """Count pairs of times no further apart than that, each in one pair; as many as there can be. Both rise."""
+    """Count the largest possible number of pairs of times within the tolerance; both sequences ascend."""
     count = k = 0
     for time in wanted:
         while k < len(found) and found[k] < time - tolerance_s:
@@ -151,21 +161,25 @@ def matched(wanted: Floats, found: Floats, tolerance_s: float) -> int:
 
 
 def clips_of(data: str | os.PathLike[str], rate: int, listed: Path) -> tuple[list[Audio], list[Audio]]:
-    """Read the sounds of a manifest or of a folder: those to learn from, and those held out.
+    """Read the sounds of a manifest or of a folder.
 
     Parameters
     ----------
     data
-        A manifest, a folder with one, or a folder of sounds, of which a fifth is held out.
+        A manifest, a folder with one, or a folder of sounds, a fifth of which is held out.
     rate
-        To which they are brought, Hz.
+        Sample rate to resample them to, Hz.
     listed
-        The manifest to write where the folder has none.
+        The manifest to write if the folder has none.
+
+    Returns
+    -------
+    training, held_out : list of np.ndarray [shape=(samples,)]
 
     Raises
     ------
     DataError
-        There are no sounds that can be used.
+        There are no usable sounds.
     """
     found = open_data(Wanted(Path(data)), listed).sounds
     read = {sound: load_sound(found, sound, rate) for sound in found.sounds}
@@ -174,19 +188,27 @@ def clips_of(data: str | os.PathLike[str], rate: int, listed: Path) -> tuple[lis
 
 
 def _described(clips: Sequence[Audio], rate: int) -> NDArray[np.float64]:
-    """Statistics of the log-mel bands where something can be heard [shape=(clips, features)].
+    """Compute statistics of the log-mel bands of clips over their audible frames.
 
-    Mean and deviation of each band and mean of its rise and fall, the level taken out: what it sounds like, and how it
-    comes and goes.
+    Mean and deviation of each band (timbre), and mean of its rise and fall (envelope); the level is removed.
+
+    Returns
+    -------
+    features : np.ndarray [shape=(clips, features)]
+
+    Raises
+    ------
+    TransferError
+        A clip is silent.
     """
     rows = []
     for clip in clips:
         if float(np.square(clip, dtype=np.float64).mean() if len(clip) else 0.0) <= SILENT:
             raise TransferError("A clip is silent; leave it out.")
         bands = log_mel(clip, rate)  # [bands, frames]
-        heard = audible_frames(clip, bands.shape[1])
-        change = np.diff(bands, axis=1)[:, heard[1:]] if heard[1:].any() else np.zeros((len(bands), 1))
-        bands = bands[:, heard] if heard.any() else bands
+        is_audible = audible_frames(clip, bands.shape[1])
+        change = np.diff(bands, axis=1)[:, is_audible[1:]] if is_audible[1:].any() else np.zeros((len(bands), 1))
+        bands = bands[:, is_audible] if is_audible.any() else bands
         bands = bands - bands.mean(axis=0)
         rise, fall = np.maximum(change, 0).mean(axis=1), np.minimum(change, 0).mean(axis=1)
         rows.append(np.concatenate([bands.mean(axis=1), bands.std(axis=1), rise, fall]))

@@ -1,1 +1,10 @@
-"""Notes as harmonics and bands of noise: analysis and synthesis."""
+"""Harmonics-plus-noise model of a note: analysis, synthesis, and both without a network in between.
+
+- `analysis`: harmonics, noise and loudness of a note, frame by frame
+- `bands`: the noise bands and their levels
+- `series`: the frequencies of the harmonics
+- `synth`: oscillators and filtered noise as a stream
+- `resynthesis`: analysis and synthesis, the ceiling of a playable model
+"""
+
+__all__ = ["analysis", "bands", "resynthesis", "series", "synth"]

@@ -1,9 +1,9 @@
-"""What a note is made of: harmonics, the noise between them, and how loud it is, frame by frame.
+"""Analysis of a note into harmonics, noise bands and loudness, frame by frame.
 
-Frames are centred at multiples of the hop. The pitch is known to the semitone and refined on the sound; a harmonic is
-the peak beside the place that pitch and stiffness give it, without the noise under it; noise is the median between the
-harmonics, into which a vibrato does not leak as it does into a mean. All of it is then brought to the level that
-the sound has under a window so short that an onset stays one.
+Frames are centred on multiples of the hop. The pitch, known to a semitone, is refined on the sound. A harmonic is the
+peak near the frequency expected from pitch and stiffness, minus the noise under it. Noise is the median between the
+harmonics; unlike the mean, it isn't raised by vibrato. The result is scaled to the level of the sound under a window
+short enough to keep onsets sharp.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from realtime.dsp.rtpghi import stft_magnitudes
 
 HARMONICS = 128
 FLOOR = 1e-5
-"""What is added to amplitudes before their logarithm: −100 dB."""
+"""Added to amplitudes before taking their logarithm: −100 dB."""
 
 TOP_HZ = 22_000.0
-"""Harmonics above are left out; the uppermost octave of hearing holds nothing of a note but noise."""
+"""Harmonics above this are left out; at such frequencies a note has only noise."""
 
 SPECTRUM_FFT = 2048
 SPECTRUM_EVERY = 4
-"""A whole spectrum is kept of each so many frames, for the encoder that hears sound without being told its pitch."""
+"""Frames per stored spectrum; spectra are the input of the encoder that isn't given the pitch."""
 
 _LONG_BELOW_HZ = 185.0
 _MEDIAN_OF_RMS = 0.8326  # the median of a Rayleigh distribution over its root mean square, sqrt(ln 2)
 _NO_NOISE = -13.0
-_MOST_RAISED, _MOST_LOWERED = 1.5, 1e-3
+_MAX_GAIN, _MIN_GAIN = 1.5, 1e-3
 _ABOVE_PEAK = 2.0  # how far above the peak of the nearest 5 ms the level may be, between the pulses of a low note
 _VERSION = 2
 
@@ -51,7 +51,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Analysis:
-    """How sounds are analysed."""
+    """Settings of the analysis: sample rate in Hz and hop in samples."""
 
     sample_rate: int = 48_000
     hop: int = 256
@@ -59,22 +59,22 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Partials:
-    """What was found in a note.
+    """Result of the analysis of a note.
 
     Attributes
     ----------
     pitch : np.ndarray [shape=(frames,), float32]
         MIDI note number.
     loudness : np.ndarray [shape=(frames,), float32]
-        RMS, dBFS, not below −100.
+        RMS, dBFS, at least −100.
     harmonics : np.ndarray [shape=(frames, HARMONICS), float16]
-        Natural logarithm of their amplitudes.
+        Natural logarithm of the amplitudes.
     noise : np.ndarray [shape=(frames, BANDS), float16]
         Levels of the bands; see `models.harmonics.bands`.
     stretch : np.ndarray [shape=(), float32]
-        B of f_k = k f0 sqrt(1 + B k²), one for the whole note.
+        Inharmonicity B of f_k = k f0 sqrt(1 + B k²), constant over the note.
     spectrum : np.ndarray [shape=(frames / SPECTRUM_EVERY, bins), float16]
-        Natural logarithm of the magnitudes of every so many frames.
+        Natural logarithm of the magnitudes of every `SPECTRUM_EVERY`th frame.
     """
 
     pitch: NDArray[np.float32]
@@ -86,7 +86,7 @@ class Partials:
 
 
 def analyse(audio: NDArray[np.float32], analysis: Analysis, note: float | None = None) -> Partials:
-    """Take a note apart.
+    """Analyse a note into harmonics and noise.
 
     Parameters
     ----------
@@ -95,7 +95,11 @@ def analyse(audio: NDArray[np.float32], analysis: Analysis, note: float | None =
     analysis
         Rate and hop.
     note
-        Its pitch as a MIDI note number where it is known; else it is estimated.
+        Pitch as a MIDI note number; estimated if None.
+
+    Returns
+    -------
+    partials : Partials
     """
     rate, hop = analysis.sample_rate, analysis.hop
     prior = pitch.estimate(audio, rate, hop) if note is None else np.full(1 + len(audio) // hop, note)
@@ -110,7 +114,7 @@ def analyse(audio: NDArray[np.float32], analysis: Analysis, note: float | None =
     harmonics = _harmonics(magnitudes, f0, stretch, noise, rate)
     level = _level(audio, rate, hop, low)[:frames]
     power = 0.5 * (harmonics**2).sum(axis=1) + (np.exp(2 * noise) * shares(rate)).sum(axis=1)
-    gain = np.clip(level / np.sqrt(power + 1e-14), _MOST_LOWERED, _MOST_RAISED)
+    gain = np.clip(level / np.sqrt(power + 1e-14), _MIN_GAIN, _MAX_GAIN)
     loudness = np.log(np.sqrt(power) * gain + FLOOR)
     spectrum = np.asarray(stft_magnitudes(audio, SPECTRUM_FFT, hop * SPECTRUM_EVERY, "hann")).T
     return Partials(
@@ -131,18 +135,28 @@ def of_sounds(
     *,
     on_sound: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Partials]:
-    """Analyse sounds, or read what was found from the cache.
+    """Analyse sounds, or read their analyses from the cache.
 
     Parameters
     ----------
     manifest, sounds
-        The data set, and those of its sounds that are wanted.
+        The data set, and the sounds of it to analyse.
     analysis
         Rate and hop.
     cache
-        Folder that keeps what was found under a name made of the file's content and the analysis; made if missing.
+        Folder of analyses, named by a hash of the file's content and the settings; created if missing.
     on_sound
-        Called after each sound with how many are done and how many there are.
+        Called after each sound with the number done and the total.
+
+    Returns
+    -------
+    partials : list of Partials
+        One for each sound, in order.
+
+    Raises
+    ------
+    DataError
+        A sound cannot be read.
     """
     cache.mkdir(parents=True, exist_ok=True)
     found = []
@@ -180,19 +194,19 @@ def _places(f0: Floats, stretch: float) -> Floats:
 
 
 def _noise(magnitudes: Floats, f0: Floats, stretch: float, rate: int) -> Floats:
-    """Level of each band, [frames, BANDS]: the median of what lies between the harmonics in it, or next to it."""
+    """Level of each band, [frames, BANDS]: the median of the bins between harmonics in it or next to it."""
     frames, bins = magnitudes.shape
     bin_hz = rate / (2 * (bins - 1))
     spacing = float(np.median(f0)) / bin_hz
     between = _between(f0, stretch, bins, bin_hz, min(2.6, 0.4 * spacing))
-    heard = np.where(between, magnitudes, np.inf)
-    borders = edges(rate) / bin_hz
+    masked = np.where(between, magnitudes, np.inf)
+    band_edges = edges(rate) / bin_hz
     found = np.full((frames, BANDS), np.exp(_NO_NOISE))
     for band in range(BANDS):
-        middle = (borders[band] + borders[band + 1]) / 2
-        reach = max((borders[band + 1] - borders[band]) / 2, 0.55 * spacing, 3.0)
+        middle = (band_edges[band] + band_edges[band + 1]) / 2
+        reach = max((band_edges[band + 1] - band_edges[band]) / 2, 0.55 * spacing, 3.0)
         first = int(max(0, middle - reach))
-        part = np.sort(heard[:, first : max(int(middle + reach + 1), first + 3)], axis=1)  # what isn't heard, last
+        part = np.sort(masked[:, first : max(int(middle + reach + 1), first + 3)], axis=1)  # inf comes last
         count = np.isfinite(part).sum(axis=1)
         median = part[np.arange(frames), np.maximum((count - 1) // 2, 0)]
         found[:, band] = np.where(count > 0, median / _MEDIAN_OF_RMS, found[:, band])
@@ -201,10 +215,10 @@ def _noise(magnitudes: Floats, f0: Floats, stretch: float, rate: int) -> Floats:
 
 
 def _between(f0: Floats, stretch: float, bins: int, bin_hz: float, far: float) -> NDArray[np.bool_]:
-    """Say which bins lie further than `far` bins from every harmonic, [frames, bins]."""
+    """Find the bins that are more than `far` bins from every harmonic, [frames, bins]."""
     frequency = np.arange(bins) * bin_hz
     square = (frequency / f0[:, None]) ** 2  # [frames, bins]
-    number = np.sqrt(2 * square / (1 + np.sqrt(1 + 4 * stretch * square)))  # which harmonic a bin would be
+    number = np.sqrt(2 * square / (1 + np.sqrt(1 + 4 * stretch * square)))  # fractional harmonic number of a bin
     nearest = np.clip(np.round(number), 1, HARMONICS)
     distance = np.abs(frequency - f0[:, None] * nearest * np.sqrt(1 + stretch * nearest**2)) / bin_hz
     return np.asarray(distance > far)
@@ -228,9 +242,14 @@ def _harmonics(magnitudes: Floats, f0: Floats, stretch: float, noise: Floats, ra
 
 
 def _level(audio: NDArray[np.float32], rate: int, hop: int, low: bool) -> Floats:
-    """RMS under a short Hann window around each frame's middle, [frames].
+    """Compute the RMS under a short Hann window centred on each frame.
 
-    The window must hold a period, so that of low notes is long; but where nothing reaches a peak, nothing is heard.
+    The window must contain a period, so it is longer for low notes; the level is limited by the peak of the nearest
+    5 ms, so that silence before an onset stays silent.
+
+    Returns
+    -------
+    level : np.ndarray [shape=(frames,)]
     """
     size = max(16, round((1024 if low else 512) * rate / 48_000))
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)

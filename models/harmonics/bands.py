@@ -1,7 +1,7 @@
-"""The bands in which noise is told, and what a level in one of them means.
+"""Noise bands, even on the mel scale, and the definition of their levels.
 
-A level is the logarithm of a standard deviation: that of white noise which is as dense everywhere as this noise is in
-its band. So it depends neither on how long a window was nor on how wide the band is.
+A level is the natural logarithm of the standard deviation of white noise with the same spectral density as the noise in
+the band. It depends neither on the length of the analysis window nor on the width of the band.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ Floats = NDArray[np.float64]
 
 
 def edges(sample_rate: int) -> Floats:
-    """Hz at which bands begin and end, even on the mel scale up to half the sample rate, shape [BANDS + 1].
+    """Compute the edges of the bands, even on the mel scale up to half the sample rate.
+
+    Returns
+    -------
+    edges : np.ndarray [shape=(BANDS + 1,)]
+        Hz.
 
     Source: D. O'Shaughnessy, Speech Communication, 1987, p. 150.
     """
@@ -23,21 +28,25 @@ def edges(sample_rate: int) -> Floats:
 
 
 def shares(sample_rate: int) -> Floats:
-    """Part of white noise's power that lies in each band, shape [BANDS]; they sum to 1."""
+    """Compute the share of white noise's power in each band, shape [BANDS]; the shares sum to 1."""
     return np.asarray(np.diff(edges(sample_rate)) / (sample_rate / 2))
 
 
 def noise_table(sample_rate: int, rows: int, seed: int) -> NDArray[np.float32]:
-    """Draw a loop of noise for each band, shape [rows, BANDS]: together, white noise with a deviation of 1.
+    """Generate a loop of noise for each band; their sum is white noise with a standard deviation of 1.
 
     Parameters
     ----------
     sample_rate
         Hz.
     rows
-        Samples after which the loop begins again.
+        Length of the loop in samples.
     seed
-        Of the noise.
+        Seed of the noise.
+
+    Returns
+    -------
+    table : np.ndarray [shape=(rows, BANDS)]
     """
     frequency = np.fft.rfftfreq(rows, 1 / sample_rate)
     band = np.clip(np.searchsorted(edges(sample_rate), frequency, side="right") - 1, 0, BANDS - 1)
@@ -46,6 +55,6 @@ def noise_table(sample_rate: int, rows: int, seed: int) -> NDArray[np.float32]:
     spectrum[0] = spectrum[-1] = 0.0
     apart = np.where(band == np.arange(BANDS)[:, None], spectrum, 0.0)  # [BANDS, frequencies]
     table = np.fft.irfft(apart, rows).T  # [rows, BANDS]
-    # A band holds few enough lines that chance would make it louder or softer than it is told to be.
+    # A band has so few lines that its level would vary by chance; normalise it.
     wanted = np.sqrt(shares(sample_rate))
     return np.asarray(table * (wanted / np.maximum(table.std(axis=0), 1e-12)), np.float32)

@@ -1,4 +1,4 @@
-"""Analysis and resynthesis without a network between them: the ceiling of a playable model."""
+"""Analysis and resynthesis without a network in between: the ceiling of a playable model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.harmonics.synth import Synth, render
 
 
 def resynthesise(audio: NDArray[np.float32], synth: Synth, note: float | None) -> NDArray[np.float32]:
-    """Analyse a note and play it from its analysis, [samples] → [samples]."""
+    """Analyse a note and synthesise it from its analysis, [samples] → [samples]."""
     found = analyse(audio, Analysis(synth.sample_rate, synth.hop), note)
     made = play(found, synth)
     return np.pad(made, (0, max(0, len(audio) - len(made))))[: len(audio)]
@@ -20,7 +20,7 @@ def resynthesise(audio: NDArray[np.float32], synth: Synth, note: float | None) -
 
 @torch.no_grad()
 def play(found: Partials, synth: Synth) -> NDArray[np.float32]:
-    """Play the analysis of a note: audio [samples]; sample 0 is that of frame 0."""
+    """Synthesise a note from its analysis: audio [samples], beginning at the centre of frame 0."""
     stretch = torch.log(torch.tensor(float(found.stretch)) + STRETCH_FLOOR).reshape(1, 1)
     hz = frequencies(torch.from_numpy(found.pitch).double(), stretch).float()
     amplitude = (torch.exp(torch.from_numpy(found.harmonics).float()) - FLOOR).clamp(min=0)

@@ -38,5 +38,5 @@ def frequencies(pitch: Tensor, stretch: Tensor) -> Tensor:
 
 
 def audible(hz: Tensor, sample_rate: int) -> Tensor:
-    """Gain of an oscillator at a frequency: 1, falling over 500 Hz to 0 where it would alias or be inaudible."""
+    """Compute the gain of an oscillator: 1, falling to 0 over the 500 Hz below the limit of aliasing and hearing."""
     return ((min(TOP_HZ, 0.46 * sample_rate) - hz) / _FADE_HZ).clamp(0.0, 1.0)

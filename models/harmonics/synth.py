@@ -1,9 +1,9 @@
-"""Oscillators and filtered noise as a stream: frames of what sounds in, audio out, every memory in sight.
+"""Streaming synthesis of harmonics and noise, with explicit state.
 
-A frame says what sounds at the end of its hop; within the hop amplitudes and frequencies go there in a straight line
-from the frame before. Phases are kept in whole steps of 2⁻²² cycles and added as such, so however many frames come at
-once, the same phases come of them. Noise is read from loops, one a band, at places that jump about from frame to frame;
-the pieces overlap. Nothing is drawn by chance: the count that says the next place is a state as the phases are.
+A frame gives frequencies and amplitudes at the end of its hop; within the hop they are interpolated linearly from the
+previous frame. Phases are quantised to steps of 2⁻²² cycles, so that they add up to the same values however the frames
+are divided into chunks. Noise is read from a loop for each band, at a position that changes from frame to frame, with
+overlapping windows. There is no randomness: the position follows from a frame count, which is part of the state.
 
 Shapes: `voices` sound together; `count` is the number of frames.
 """
@@ -22,27 +22,27 @@ from models.harmonics.bands import BANDS, noise_table
 STEPS = 1 << 22
 LOOP = 8192
 JUMPS = 1021, 3181
-"""Piece n begins at row 1021 n² + 3181 n: the distance of two pieces never stays the same, so no loop is heard."""
+"""Piece n begins at row 1021 n² + 3181 n: distances between pieces keep changing, so that no loop is audible."""
 
 PIECE_HOPS = 4
-AMPLITUDE, OVERLAP = 2, 4  # places in a state of what still sounds
+AMPLITUDE, OVERLAP = 2, 4  # positions of amplitude and overlap in the state, which hold sound
 NOISE_SEED = 0
 
 
 @dataclass(frozen=True)
 class State:
-    """What a synthesiser remembers between two frames.
+    """State of the synthesiser between two frames.
 
     Attributes
     ----------
     phase : Tensor [shape=(voices, HARMONICS)]
-        In cycles, 0 to 1.
+        Cycles, 0 to 1.
     hz, amplitude : Tensor [shape=(voices, HARMONICS)]
-        Of the last frame.
+        Values of the last frame.
     count : Tensor [shape=(1,)]
-        Frames so far, round and round in `LOOP`: it says where in the loops the next piece of noise begins.
+        Number of frames modulo `LOOP`; gives the position of the next piece of noise.
     overlap : Tensor [shape=((PIECE_HOPS - 1) * hop,)]
-        Noise that has begun and goes on.
+        Tails of the current pieces of noise.
     """
 
     phase: Tensor
@@ -53,19 +53,19 @@ class State:
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All of it, in order."""
+        """All tensors, in order."""
         return self.phase, self.hz, self.amplitude, self.count, self.overlap
 
 
 class Synth(nn.Module):
-    """Makes sound of harmonics and noise.
+    """Synthesiser of harmonics and noise.
 
     Parameters
     ----------
     sample_rate, hop
-        Of the audio, and samples that a frame makes.
+        Sample rate in Hz, and samples per frame.
     voices
-        That sound together.
+        Number of simultaneous voices.
     """
 
     table: Tensor
@@ -85,11 +85,11 @@ class Synth(nn.Module):
         self.register_buffer("table", torch.cat([loop, loop[:piece]]), persistent=False)  # [LOOP + piece, BANDS]
         self.register_buffer("within", (2 * math.pi * within).float(), persistent=False)  # [3, hop]
         self.register_buffer("rising", (n / hop).float(), persistent=False)  # [hop]
-        power = float((window**2).sum()) / hop  # of pieces that overlap and know nothing of each other
+        power = float((window**2).sum()) / hop  # of overlapping uncorrelated pieces
         self.register_buffer("window", (window / math.sqrt(power)).float(), persistent=False)  # [piece]
 
     def rest(self) -> State:
-        """Give the state before the first frame: silence."""
+        """Return the state before the first frame: silence."""
         bank = (self.voices, HARMONICS)
         # Cosines and sines in turn would peak together; phases far apart keep the crest of a note low.
         spread = torch.frac(torch.arange(HARMONICS, dtype=torch.float64) * 0.6180339887)
@@ -103,31 +103,31 @@ class Synth(nn.Module):
         )
 
     def forward(self, hz: Tensor, amplitude: Tensor, noise: Tensor, state: State) -> tuple[Tensor, State]:
-        """Make the next frames' sound.
+        """Synthesise the next frames.
 
         Parameters
         ----------
         hz : Tensor [shape=(voices, count, HARMONICS)]
-            Frequencies.
+            Frequencies in Hz.
         amplitude : Tensor [shape=(voices, count, HARMONICS)]
-            0 where nothing is to be heard.
+            Linear amplitudes; 0 for silence.
         noise : Tensor [shape=(count, BANDS)]
-            Deviation of each band's noise; see `models.harmonics.bands`.
+            Standard deviation of each band's noise; see `models.harmonics.bands`.
         state
-            Where the stream stands.
+            State of the stream.
 
         Returns
         -------
         audio : Tensor [shape=(count * hop,)]
         state : State
-            Where it stands then.
+            State after these frames.
         """
         tones, phase = self._tones(hz, amplitude, state)
         hiss, count, overlap = self._hiss(noise, state)
         return tones + hiss, State(phase, hz[:, -1], amplitude[:, -1], count, overlap)
 
     def _tones(self, hz: Tensor, amplitude: Tensor, state: State) -> tuple[Tensor, Tensor]:
-        """Sum the oscillators, [count * hop]; give their phases at the end, too."""
+        """Sum the oscillators, [count * hop]; also return their final phases."""
         hz_before = torch.cat([state.hz[:, None], hz[:, :-1]], dim=1)  # [voices, count, HARMONICS]
         amplitude_before = torch.cat([state.amplitude[:, None], amplitude[:, :-1]], dim=1)
         cycles = (hz_before.double() + hz.double()) * (self.hop / (2 * self.sample_rate))
@@ -143,7 +143,7 @@ class Synth(nn.Module):
         return tones.reshape(-1), last.float()
 
     def _hiss(self, noise: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor]:
-        """Overlap pieces of noise, [count * hop]; give how many there were and what goes on, too."""
+        """Overlap pieces of noise, [count * hop]; also return the new count and the remaining tails."""
         count, piece = noise.shape[0], PIECE_HOPS * self.hop
         ahead = torch.arange(piece, device=noise.device)
         counted = state.count.double() + torch.cumsum(torch.ones_like(noise[:, 0], dtype=torch.float64), dim=0)
@@ -152,7 +152,7 @@ class Synth(nn.Module):
         rows = (first.long()[:, None] + ahead).reshape(-1)
         pieces = self.table.index_select(0, rows).reshape(count, piece, BANDS)
         sounded = (pieces @ noise[:, :, None])[:, :, 0] * self.window  # [count, piece]
-        # Each piece begins a hop after the one before: cut into rows that are a hop too short, each row moves by one.
+        # Each piece begins a hop after the one before: reshaped into rows one hop too short, each moves by a hop.
         row = (PIECE_HOPS + count - 1) * self.hop
         shifted = torch.nn.functional.pad(sounded, (0, count * self.hop)).reshape(-1)[: count * row]
         total = shifted.reshape(count, row).sum(dim=0) + torch.nn.functional.pad(state.overlap, (0, count * self.hop))
@@ -160,7 +160,7 @@ class Synth(nn.Module):
 
 
 def render(synth: Synth, hz: Tensor, amplitude: Tensor, noise: Tensor) -> Tensor:
-    """Make a whole sound from silence: one voice's [count, HARMONICS], [count, HARMONICS], [count, BANDS] → audio."""
+    """Synthesise a whole sound of one voice: [count, HARMONICS], [count, HARMONICS], [count, BANDS] → audio."""
     begin = replace(synth.rest(), hz=hz[:1])
     audio, _ = synth(hz[None], amplitude[None], noise, begin)
     return torch.as_tensor(audio)

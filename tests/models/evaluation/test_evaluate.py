@@ -1,4 +1,4 @@
-"""What is measured of a model: on models whose answers are known."""
+"""Evaluation, on models whose results are known."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_any_model_that_encodes_and_decodes_is_evaluated(models: dict[str, Path]
     assert (report.pitch_leak_cents is None) == (name == "echo")
 
 
-def test_a_singer_hits_the_note_and_its_level_and_a_hummer_does_not(models: dict[str, Path], notes: Manifest) -> None:
+def test_only_a_model_with_pitch_control_matches_pitch_and_level(models: dict[str, Path], notes: Manifest) -> None:
     singing, humming = (
         evaluate.evaluate(models[name], notes.folder).row("held-out") for name in ("singing", "humming")
     )
@@ -84,7 +84,7 @@ def test_a_singer_hits_the_note_and_its_level_and_a_hummer_does_not(models: dict
     assert singing.log_mel_worst_db >= singing.log_mel_db
 
 
-def test_what_a_latent_does_and_how_it_is_used(models: dict[str, Path], notes: Manifest) -> None:
+def test_usage_and_effect_of_each_latent_are_measured(models: dict[str, Path], notes: Manifest) -> None:
     report = evaluate.evaluate(models["singing"], notes.folder)
     octave, idle = report.dimensions
     assert octave.active
@@ -108,7 +108,7 @@ def test_a_level_that_changes_by_six_decibels_leaks_six() -> None:
 
 
 @pytest.mark.parametrize(("early", "late"), [(0, 0), (128, 0), (0, 200), (100, 56)])
-def test_audio_comes_back_aligned_whatever_the_delays_are(models: dict[str, Path], early: int, late: int) -> None:
+def test_reconstructions_are_aligned_for_all_delays(models: dict[str, Path], early: int, late: int) -> None:
     """A card that says that latents and sound come later moves what comes back, by as much."""
     model, card = load(models["echo"])
     audio = np.random.default_rng(0).standard_normal(12_800).astype(np.float32)
@@ -121,7 +121,7 @@ def test_audio_comes_back_aligned_whatever_the_delays_are(models: dict[str, Path
     assert made[sample] == pytest.approx((summed[begin + 128] - summed[begin]) / 128, abs=1e-5)
 
 
-def test_a_sound_longer_than_a_segment_is_followed_as_one(models: dict[str, Path]) -> None:
+def test_a_sound_longer_than_a_segment_is_encoded_as_one(models: dict[str, Path]) -> None:
     card = load(models["singing"])[1]
     time = np.arange(10 * RATE) / RATE
     pitch = 57 + 4 * np.sin(2 * np.pi * 0.1 * time)
@@ -139,7 +139,7 @@ def test_a_sound_longer_than_a_segment_is_followed_as_one(models: dict[str, Path
     assert np.array_equal(np.concatenate([part["pitch"] for part in parts]), found["pitch"])
 
 
-def test_following_a_longer_sound_takes_no_more_memory(models: dict[str, Path]) -> None:
+def test_encoding_a_longer_sound_takes_no_more_memory(models: dict[str, Path]) -> None:
     card = load(models["singing"])[1]
     loudness = tuple(control for control in card.method("decode").controls if control.name == "loudness")
     decode = replace(card.method("decode"), controls=loudness)
@@ -157,7 +157,7 @@ def test_following_a_longer_sound_takes_no_more_memory(models: dict[str, Path]) 
     assert peaks[1] < 1.1 * peaks[0]
 
 
-def test_a_short_window_keeps_an_onset_one() -> None:
+def test_a_short_window_keeps_onsets_sharp() -> None:
     audio = np.zeros(RATE, np.float32)
     audio[RATE // 2 :] = 0.1 * np.sign(np.sin(np.arange(RATE // 2)))
     found = control_tracks.loudness_db(audio, RATE, 256)
@@ -167,14 +167,14 @@ def test_a_short_window_keeps_an_onset_one() -> None:
     assert control_tracks.loudness_db(audio, RATE, 256, low=True)[onset - 1] > -60
 
 
-def test_two_hops_in_one_model_are_refused(models: dict[str, Path]) -> None:
+def test_a_model_with_two_hops_is_rejected(models: dict[str, Path]) -> None:
     model, card = load(models["echo"])
     methods = {"encode": Method(hop=64, output="latent"), "decode": card.method("decode")}
     with pytest.raises(EvaluateError, match="one hop for both"):
         RoundTrip(model, Card("echo", RATE, methods, Latent.plain(1)))
 
 
-def test_the_page_shows_what_was_measured(models: dict[str, Path], notes: Manifest, tmp_path: Path) -> None:
+def test_the_page_shows_the_results(models: dict[str, Path], notes: Manifest, tmp_path: Path) -> None:
     report = evaluate.evaluate(models["singing"], notes.folder)
     page = exhibit(models["singing"], notes.folder, report, tmp_path / "page")
     assert page == tmp_path / "page" / PAGE
@@ -193,14 +193,14 @@ def test_the_page_shows_what_was_measured(models: dict[str, Path], notes: Manife
         assert all(f"<td>{cell}</td>" in text for cell in cells)
 
 
-def test_without_sounds_there_is_one_sentence(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_manifest_gives_a_one_sentence_error(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["glitch-lab", "evaluate", str(models["singing"])])
     with pytest.raises(SystemExit) as caught:
         main()
     assert "name their manifest" in str(caught.value.code)
 
 
-def test_a_folder_that_cannot_be_made_is_one_sentence(
+def test_a_folder_that_cannot_be_created_gives_a_one_sentence_error(
     models: dict[str, Path], notes: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()

@@ -1,4 +1,4 @@
-"""Whether style was transferred: known domains are told apart, and onsets that are there are found."""
+"""Style metrics: two known domains are distinguished, and known onsets are found."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def of_plucked_and_blown() -> Judge:
     return judge(source, target, RATE)
 
 
-def test_two_domains_are_told_apart_on_clips_never_heard() -> None:
+def test_two_domains_are_distinguished_on_held_out_clips() -> None:
     known = of_plucked_and_blown()
     assert known.accuracy >= 0.95
     assert known.clips == 16
@@ -65,12 +65,12 @@ def test_two_domains_are_told_apart_on_clips_never_heard() -> None:
     assert known.share([*clips("blown", 50, 4), *clips("plucked", 50, 4)]) == 0.5
 
 
-def test_loudness_alone_does_not_move_a_clip_to_the_other_domain() -> None:
+def test_loudness_does_not_change_the_classification() -> None:
     known = of_plucked_and_blown()
     assert known.share([0.05 * clip for clip in clips("plucked", 50, 8)]) == 0
 
 
-def test_a_domain_beside_itself_is_guessed() -> None:
+def test_a_domain_compared_with_itself_is_guessed() -> None:
     known = judge(
         (clips("plucked", 0, 24), clips("plucked", 50, 12)),
         (clips("plucked", 200, 24), clips("plucked", 250, 12)),
@@ -79,9 +79,9 @@ def test_a_domain_beside_itself_is_guessed() -> None:
     assert 0.2 < known.accuracy < 0.8
 
 
-def test_too_few_clips_and_silent_ones_are_refused_in_one_sentence() -> None:
+def test_too_few_or_silent_clips_are_rejected_in_one_sentence() -> None:
     some, few = clips("plucked", 0, 16), clips("plucked", 0, 3)
-    with pytest.raises(TransferError, match=r"^The target has 3 clips to learn from and 16 held out; 8 and 4 are"):
+    with pytest.raises(TransferError, match=r"^The target has 3 training clips and 16 held-out clips; 8 and 4 are"):
         judge((some, some), (few, some), RATE)
     with pytest.raises(TransferError, match="silent"):
         judge((some, some), ([np.zeros(RATE)] * 8, some), RATE)
@@ -104,7 +104,7 @@ def test_vibrato_has_one_onset_and_silence_none() -> None:
     assert len(onsets_s(np.zeros(RATE), RATE)) == 0
 
 
-def test_the_same_notes_in_another_voice_keep_their_onsets_also_when_late() -> None:
+def test_onsets_match_between_two_voices_despite_a_delay() -> None:
     late = np.concatenate([np.zeros(4800), blown(3)])
     kept = onset_f(plucked(3), late, RATE, delay=4800)
     assert kept is not None
@@ -115,7 +115,7 @@ def test_the_same_notes_in_another_voice_keep_their_onsets_also_when_late() -> N
     assert max(uncorrected, other) < 0.75 < kept
 
 
-def test_sounds_without_onsets_have_no_figure() -> None:
+def test_sounds_without_onsets_have_no_f_measure() -> None:
     assert onset_f(np.zeros(RATE), np.zeros(RATE), RATE) is None
     assert onset_f(plucked(1), np.zeros(RATE), RATE) == 0
 
