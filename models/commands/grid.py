@@ -44,7 +44,7 @@ def grid(
 ) -> None:
     """Train at every point of a grid; start it again, here or on other machines, to share the work or to resume."""
     from models.data import split
-    from models.data.opening import Wanted, is_raw
+    from models.data.opening import DataRequest, is_raw
     from models.grid import points as grids
     from models.grid import summary
     from models.grid.storage import open_storage
@@ -66,7 +66,7 @@ def grid(
     out = out or Path("runs") / f"{name_of(data)}-grid"
     held = None if hold_out is None else split.known(hold_out)
     shared = SharedStudy(open_storage(storage or str(out / _STORAGE)), study, points, asdict(base), grace)
-    place = Place(Wanted(data, held, share, base.seed), out, accelerator, command_line())
+    place = Place(DataRequest(data, held, share, base.seed), out, accelerator, command_line())
     with stages() as on_progress:
         work(shared, place, base, on_progress=on_progress, notify=lambda line: print(line, flush=True))
     found = shared.statuses()

@@ -1,1 +1,13 @@
-"""Sounds to train on: where they come from, and the manifest that lists them."""
+"""Sounds to train on, and the manifests that list them.
+
+- `manifest`: the list of sounds with label, pitch and split
+- `folder`: index of any folder of sounds
+- `opening`: opening of a manifest or a folder
+- `split`: choice of the held-out sounds
+- `prepare`: trimming and loudness of raw sounds
+- `features`: spectra, pitch and loudness, cached on disk
+- `rendered`: synthesised data sets
+- `pictures`: digits, CIFAR-10 and augmentation
+"""
+
+__all__ = ["features", "folder", "manifest", "opening", "pictures", "prepare", "rendered", "split"]

@@ -1,6 +1,6 @@
-"""Features of a sound: log-magnitude frames, with the pitch and the loudness of each.
+"""Features of a sound: log-magnitude frames with their pitch and loudness.
 
-Made once and kept on disk: a sound is analysed again only if its file or the analysis changes.
+Features are cached on disk; a sound is analysed again only if its file or the settings change.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from models.files.errors import DataError
 from realtime.dsp.rtpghi import stft_magnitudes
 
 LOG_FLOOR = 1e-4
-"""Magnitude below which logarithms stop: −134 dB under a full-scale sine, below the steps of 24 bits."""
+"""Lower limit of magnitudes before taking logarithms: −134 dB relative to a full-scale sine, below 24-bit steps."""
 
 SILENCE_DB = -100.0
-"""Loudness that stands for silence, dBFS."""
+"""Loudness of silence, dBFS."""
 
 _VERSION = 2
-_WORTH_A_WORKER = 8
+_MIN_JOBS_PER_WORKER = 8
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """The short-time spectrum that a model sees and makes: periodic Hann window, unnormalised."""
+    """Settings of the short-time spectrum: periodic Hann window, unnormalised."""
 
     sample_rate: int = 48_000
     n_fft: int = 2048
@@ -55,16 +55,16 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Features:
-    """What is known of a sound, frame by frame; frame t is centred at sample t * hop.
+    """Features of a sound; frame t is centred on sample t * hop.
 
     Attributes
     ----------
     log_magnitude : np.ndarray [shape=(frames, bins), float16]
-        Natural logarithm of |STFT|, not below log(LOG_FLOOR).
+        Natural logarithm of |STFT|, at least log(LOG_FLOOR).
     pitch : np.ndarray [shape=(frames,), float32]
         MIDI note number.
     loudness : np.ndarray [shape=(frames,), float32]
-        RMS under the frame's window, dBFS, not below SILENCE_DB.
+        RMS under the frame's window, dBFS, at least SILENCE_DB.
     """
 
     log_magnitude: NDArray[np.float16]
@@ -75,21 +75,25 @@ class Features:
 def load_audio(
     path: str | os.PathLike[str], rate: int, *, start: float = 0.0, seconds: float | None = None
 ) -> NDArray[np.float32]:
-    """Read a sound file of any rate and channel count as mono at `rate`, shape [samples].
+    """Read a sound file of any rate and channel count as mono at `rate`.
 
     Parameters
     ----------
     path
         The file.
     rate
-        Sample rate to bring it to, Hz.
+        Sample rate to resample to, Hz.
     start, seconds
-        Which piece of it to read; else all of it.
+        Part to read, in seconds; default: the whole file.
+
+    Returns
+    -------
+    audio : np.ndarray [shape=(samples,)]
 
     Raises
     ------
     DataError
-        The file is missing, is no sound, is empty or holds values that are not finite.
+        The file is missing, empty or no sound file, or has values that are not finite.
     """
     try:
         with soundfile.SoundFile(os.fspath(path)) as file:
@@ -110,7 +114,7 @@ def load_audio(
 def load_sound(
     manifest: Manifest, sound: Sound, rate: int, preparation: Preparation | None = None
 ) -> NDArray[np.float32]:
-    """Read a sound of a data set, or the piece that it is, mono at `rate`, prepared if asked, shape [samples]."""
+    """Read a sound (a file or part of one) of a data set, mono at `rate`, prepared if requested, shape [samples]."""
     return _load(manifest.path_of(sound), sound, rate, preparation)
 
 
@@ -124,7 +128,11 @@ def analyse(audio: NDArray[np.float32], analysis: Analysis, note: float | None =
     analysis
         The spectrum to compute.
     note
-        Its pitch as a MIDI note number where it is known; refined on the sound. Else the pitch is estimated.
+        Known pitch as a MIDI note number, to be refined on the sound; None estimates it.
+
+    Returns
+    -------
+    features : Features
     """
     magnitudes = np.asarray(stft_magnitudes(audio, analysis.n_fft, analysis.hop, "hann")).T  # [frames, bins]
     prior = pitch.estimate(audio, analysis.sample_rate, analysis.hop) if note is None else note
@@ -136,9 +144,18 @@ def analyse(audio: NDArray[np.float32], analysis: Analysis, note: float | None =
 
 
 def loudness_db(magnitudes: NDArray[np.floating]) -> NDArray[np.float32]:
-    """RMS of the sound under each frame's window, dBFS, from its magnitudes (Parseval), shape [frames].
+    """Compute the RMS under each frame's window from its magnitudes, by Parseval's theorem.
 
-    A Hann window of 2048 samples, squared, hears some 770 samples: a short RMS, and exactly the level of the frame.
+    A squared Hann window of 2048 samples is effectively 770 samples long.
+
+    Parameters
+    ----------
+    magnitudes : np.ndarray [shape=(frames, bins)]
+
+    Returns
+    -------
+    loudness : np.ndarray [shape=(frames,)]
+        dBFS, at least SILENCE_DB.
     """
     n_fft = 2 * (magnitudes.shape[1] - 1)
     power = np.asarray(magnitudes, np.float64) ** 2
@@ -163,22 +180,27 @@ def of_sounds(
     Parameters
     ----------
     manifest, sounds
-        The data set, and those of its sounds that are wanted.
+        The data set, and the sounds of it to analyse.
     analysis
         The spectrum to compute.
     cache
-        Folder that keeps features under a name made of the file's content and the settings; made if missing.
+        Folder of features, named by a hash of the file's content and the settings; created if missing.
     preparation
-        How sounds are trimmed and brought to a loudness before; None takes them as they are.
+        How sounds are trimmed and normalised first; None takes them unchanged.
     workers
-        Processes that share the analysis of what isn't in the cache; 0 and 1 analyse in this one.
+        Processes that share the analysis; 0 and 1 analyse in this one.
     on_sound
-        Called after each sound with how many are done and how many there are.
+        Called after each sound with the number done and the total.
+
+    Returns
+    -------
+    features : list of Features
+        One for each sound, in order.
 
     Raises
     ------
     DataError
-        A sound cannot be read.
+        A sound cannot be read, a worker died, or the cache cannot keep the features.
     """
     cache.mkdir(parents=True, exist_ok=True)
     content: dict[Path, str] = {}
@@ -209,7 +231,7 @@ def of_sounds(
 
 @dataclass(frozen=True)
 class _Job:
-    """A sound to analyse, and the file that keeps what is found."""
+    """A sound to analyse, and the file for its features."""
 
     path: Path
     sound: Sound
@@ -227,7 +249,7 @@ def _digest(path: Path) -> str:
 
 
 def _name(content: str, sound: Sound, analysis: Analysis, preparation: Preparation | None) -> str:
-    """Give a name that changes with all that the features depend on."""
+    """Return a hash of everything that the features depend on."""
     settings = {
         **asdict(analysis),
         "content": content,
@@ -240,7 +262,7 @@ def _name(content: str, sound: Sound, analysis: Analysis, preparation: Preparati
 
 
 def _kept(entry: Path) -> Features | None:
-    """Read features from the cache; None where they are not there yet, or cut short."""
+    """Read features from the cache; None if they are missing or truncated."""
     try:
         with np.load(entry) as kept:
             return Features(kept["log_magnitude"], kept["pitch"], kept["loudness"])
@@ -249,8 +271,8 @@ def _kept(entry: Path) -> Features | None:
 
 
 def _made(jobs: list[_Job], workers: int) -> Iterator[Path]:
-    """Do jobs, in several processes where that is worth their start, and give the entries as they are written."""
-    workers = min(workers, len(jobs) // _WORTH_A_WORKER)
+    """Run jobs, in several processes if there are enough of them, and yield their entries as they are written."""
+    workers = min(workers, len(jobs) // _MIN_JOBS_PER_WORKER)
     if workers < 2:
         yield from map(_make, jobs)
         return
@@ -286,7 +308,7 @@ def _load(path: Path, sound: Sound, rate: int, preparation: Preparation | None) 
 
 
 def _end_with_parent() -> None:
-    """Leave with the process that asked for the work, however it ends; a pool's processes would wait for ever."""
+    """End this worker with its parent, however that ends; otherwise it would wait forever."""
     parent = multiprocessing.parent_process()
 
     def leave() -> None:

@@ -1,4 +1,4 @@
-"""Any folder of sounds as a data set: it is only indexed, its files stay where they are."""
+"""Index of any folder of sounds as a data set; the files themselves are left in place."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from models.files.errors import DataError
 
 EXTENSIONS = (".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3")
 
-SHORTEST_SECONDS = Analysis().n_fft / Analysis().sample_rate
-"""A sound must last for one frame of the analysis at least."""
+MIN_SECONDS = Analysis().n_fft / Analysis().sample_rate
+"""Shortest usable sound: one frame of the analysis."""
 
 LONE_PIECES = 5
-"""A folder of a single file is cut into so many pieces at least, so that some can be held out."""
+"""Smallest number of pieces for a folder with a single file, so that some can be held out."""
 
-_SHORTEST_PIECE_SECONDS = 0.5
-_LISTENED_SECONDS = 5.0
+_MIN_PIECE_SECONDS = 0.5
+_PITCH_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a folder is split, and what is too long to stay whole.
+    """How a folder is split, and how long files are divided.
 
-    `held_out` is the share that is held out, of what `hold_out` says; `seed` that of the choice. Files that last for
-    more than `longest_seconds` are listed in pieces of equal length.
+    `held_out` is the share to hold out, `hold_out` what is held out (files, labels or pitches), `seed` the seed of the
+    choice. Files longer than `longest_seconds` are listed as pieces of equal length.
     """
 
     held_out: float = 0.2
@@ -52,38 +52,38 @@ def index(
     licence: str = "",
     on_file: Callable[[int, int], None] = lambda done, total: None,
 ) -> Manifest:
-    """List the sounds in a folder and in those below it, and write their manifest.
+    """List the sounds in a folder and its subfolders, and write their manifest.
 
-    A sound's label is the first folder on its way, or the name of `folder` itself if it lies right there. What is held
-    out follows from their relative paths and the seed: adding a file to a label of three and more moves at most one
-    other of it, and none of another such label, across the split. Held out by pitch, each sound is listened to, and the
-    pitch of those that hold one note is written down.
+    The label of a sound is the first folder of its relative path, or the name of `folder` for files directly in it. The
+    choice of held-out sounds depends on relative paths and the seed: adding a file to a label of three or more moves at
+    most one other file of that label across the split, and none of another such label. If pitches are held out, the
+    pitch of each sound with a single note is estimated and recorded.
 
     Parameters
     ----------
     folder
-        Where the sounds are: WAV, FLAC, AIFF, OGG or MP3, of any rate and channel count.
+        Folder of WAV, FLAC, AIFF, OGG or MP3 files of any rate and channel count.
     out
-        The manifest to write; a folder gets a `manifest.json`.
+        The manifest to write; in a folder, `manifest.json`.
     settings
         How to split.
     command, licence
-        Where the manifest comes from, and what the sounds' licence is.
+        Command line to record in the manifest, and licence of the sounds.
     on_file
-        Called after each file with how many are done and how many there are.
+        Called after each file with the number done and the total.
 
     Returns
     -------
     Manifest
-        Its `skipped` lists the files that cannot be read or are shorter than a frame, each with the reason.
+        Its `skipped` lists unusable files (unreadable, silent, shorter than a frame), each with the reason.
 
     Raises
     ------
     DataError
-        There is no such folder, or no sound in it that can be used; or `out` is no name for a manifest.
+        There is no such folder, it has no usable sound, or `out` is no name for a manifest.
     """
     if folder.is_file():
-        raise DataError(f"{folder} is a file, and a folder was expected; give the folder that the sounds lie in.")
+        raise DataError(f"{folder} is a file, and a folder was expected; give the folder of the sounds.")
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}; check the path.")
     if not 0 < settings.held_out < 1:
@@ -108,7 +108,9 @@ def index(
     if not files:
         first = skipped[0] if skipped else None
         if first is None:
-            raise DataError(f"There are no sounds ({', '.join(EXTENSIONS)}) in {folder}; give the folder they lie in.")
+            raise DataError(
+                f"There are no sounds ({', '.join(EXTENSIONS)}) in {folder}; give the folder of the sounds."
+            )
         reason = first.reason.removesuffix(".")
         raise DataError(f"None of the sounds in {folder} can be used; of {first.path}: {reason}.")
     least = LONE_PIECES if len(files) == 1 else 1
@@ -132,18 +134,18 @@ def index(
 
 
 def target(out: Path) -> Path:
-    """Say which file a manifest is written to: a folder gets a `manifest.json`."""
+    """Return the path of a manifest: `manifest.json` in a folder."""
     return out / manifest.FILE_NAME if out.is_dir() or not out.suffix else out
 
 
 def _reason(error: Exception) -> str:
-    """Say what is wrong with a file; its name is said beside it."""
-    said = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
-    return said.strip() or type(error).__name__
+    """Return the reason without the file name, which is reported separately."""
+    reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
+    return reason.strip() or type(error).__name__
 
 
 def _sound(path: Path, listed: str, label: str) -> Sound:
-    """Read a file to its end, so that a broken one is found now and not in the middle of a training."""
+    """Read a whole file, so that a broken one is found now and not during training."""
     if not path.stat().st_size:
         raise ValueError("It is empty.")
     frames, peak = 0, 0.0
@@ -158,15 +160,15 @@ def _sound(path: Path, listed: str, label: str) -> Sound:
         raise ValueError("It holds values that are not finite.")
     if peak == 0:
         raise ValueError("It holds nothing but silence.")
-    if frames / rate < SHORTEST_SECONDS:
-        lasts, least = 1000 * frames / rate, 1000 * SHORTEST_SECONDS
+    if frames / rate < MIN_SECONDS:
+        lasts, least = 1000 * frames / rate, 1000 * MIN_SECONDS
         raise ValueError(f"It lasts {lasts:.1f} ms and is shorter than a frame ({least:.1f} ms).")
     return Sound(path=listed, label=label, seconds=frames / rate, sample_rate=rate, channels=channels, split="train")
 
 
 def _pieces(sound: Sound, longest_seconds: float, least: int) -> list[Sound]:
-    """Cut a sound into pieces of equal length, none longer than allowed, and `least` of them if it is long enough."""
-    most = max(1, int(sound.seconds / _SHORTEST_PIECE_SECONDS))
+    """Cut a sound into pieces of equal length, none too long, and at least `least` if the sound is long enough."""
+    most = max(1, int(sound.seconds / _MIN_PIECE_SECONDS))
     count = max(int(np.ceil(sound.seconds / longest_seconds)), min(least, most))
     if count == 1:
         return [sound]
@@ -175,7 +177,7 @@ def _pieces(sound: Sound, longest_seconds: float, least: int) -> list[Sound]:
 
 
 def _with_pitch(sound: Sound, path: Path) -> Sound:
-    """Write down the pitch of a sound that holds one note; its beginning tells."""
+    """Add the pitch of a sound with a single note, estimated from its beginning."""
     rate = Analysis().sample_rate
-    audio = features.load_audio(path, rate, start=sound.start or 0.0, seconds=min(sound.seconds, _LISTENED_SECONDS))
+    audio = features.load_audio(path, rate, start=sound.start or 0.0, seconds=min(sound.seconds, _PITCH_SECONDS))
     return replace(sound, pitch=steady_note(audio, rate))

@@ -1,6 +1,6 @@
-"""The manifest: the list of sounds that a model is trained on and judged by.
+"""The manifest: the list of sounds that a model is trained and evaluated on.
 
-A manifest is a JSON file. Paths in it are relative to the folder that it lies in, so a data set can be moved.
+A manifest is a JSON file. Its paths are relative to its own folder, so that a data set can be moved.
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ _REMEDY = (
 class Sound:
     """One audio file, or a piece of one.
 
-    `pitch` is a MIDI note number and `velocity` a MIDI velocity, where they are known. A model never trains on a sound
-    of the split "held-out". Where `start` is given, the sound is the piece of `seconds` from there on, and not the
-    whole file.
+    `pitch` is a MIDI note number and `velocity` a MIDI velocity, if known. A model never trains on sounds of the split
+    "held-out". If `start` (seconds) is given, the sound is the part of the file of length `seconds` from there.
     """
 
     path: str
@@ -48,7 +47,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that could not be used, and why."""
+    """An unusable file, and the reason."""
 
     path: str
     reason: str
@@ -56,7 +55,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the sounds come from, so that they may be made again and what is made of them handed on."""
+    """Origin of the sounds: how to make them again, and the licence of models trained on them."""
 
     name: str
     licence: str = ""
@@ -68,7 +67,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The sounds of a data set, the files that were skipped, and where it all comes from."""
+    """The sounds of a data set, the skipped files, and the origin."""
 
     folder: Path
     source: Source
@@ -76,16 +75,16 @@ class Manifest:
     skipped: tuple[Skipped, ...] = ()
 
     def of_split(self, split: Split) -> tuple[Sound, ...]:
-        """Give the sounds of one split, in the manifest's order."""
+        """Return the sounds of one split, in the order of the manifest."""
         return tuple(sound for sound in self.sounds if sound.split == split)
 
     def path_of(self, sound: Sound) -> Path:
-        """Give the path at which a sound's file lies."""
+        """Return the path of a sound's file."""
         return self.folder / sound.path
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Labels that occur, sorted."""
+        """Labels of the sounds, sorted."""
         return tuple(sorted({sound.label for sound in self.sounds}))
 
 
@@ -95,12 +94,16 @@ def read(path: str | os.PathLike[str]) -> Manifest:
     Parameters
     ----------
     path
-        The manifest, or the folder that holds `manifest.json`.
+        The manifest, or the folder with `manifest.json`.
+
+    Returns
+    -------
+    manifest : Manifest
 
     Raises
     ------
     DataError
-        The file is missing or is no manifest; the message names the entry that is wrong.
+        The file is missing or is no manifest; the message names the wrong entry.
     """
     path = Path(path)
     if path.is_dir():
@@ -126,7 +129,7 @@ def read(path: str | os.PathLike[str]) -> Manifest:
 
 
 def write(manifest: Manifest, path: str | os.PathLike[str]) -> None:
-    """Check a manifest and write it, whole or not at all."""
+    """Check a manifest and write it atomically."""
     validate(manifest)
     data = {
         "version": VERSION,
@@ -145,12 +148,12 @@ def write(manifest: Manifest, path: str | os.PathLike[str]) -> None:
 
 
 def validate(manifest: Manifest) -> None:
-    """Check that a manifest makes sense by itself; its files are not opened.
+    """Check that a manifest is consistent; its files are not opened.
 
     Raises
     ------
     DataError
-        Names the first sound that is wrong, what was expected and what was found.
+        A sound is wrong; the message names the first one, with the expected and the found value.
     """
     _expect(bool(manifest.sounds), "it lists no sounds.")
     seen: set[tuple[str, float | None]] = set()
@@ -202,7 +205,7 @@ def _from_plain(data: Any, folder: Path) -> Manifest:
 
 
 def _record(kind: type[Source] | type[Sound] | type[Skipped], data: Any, where: str) -> Source | Sound | Skipped:
-    """Make a dataclass of a JSON object, naming the entry that doesn't fit."""
+    """Convert a JSON object to a dataclass; errors name the wrong entry."""
     _expect(isinstance(data, dict), f"{where} must be an object.")
     known = {entry.name: entry for entry in fields(kind)}
     unknown = sorted(data.keys() - known.keys())

@@ -1,4 +1,4 @@
-"""Whatever sounds somebody points at, as a data set: a manifest, or a folder that nobody prepared."""
+"""Opening of data sets: a manifest, or an unprepared folder of sounds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from models.files.errors import DataError
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What to open, and how it is split.
+class DataRequest:
+    """A data set to open, and how to split it.
 
-    `data` is a manifest, a folder that holds one, or a folder of sounds. `hold_out` says what is held out; None keeps
-    the split of a manifest, and holds out files of a folder. `share` and `seed` are those of the choice.
+    `data` is a manifest, a folder with one, or a folder of sounds. `hold_out` is what is held out; None keeps the split
+    of a manifest, and holds out files of a folder. `share` is the share to hold out, `seed` the seed of the choice.
     """
 
     data: Path
@@ -29,14 +29,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Opened:
-    """The sounds, and whether they are `raw`: in a folder that nobody prepared."""
+    """The sounds, and whether they are `raw`: from a folder without a manifest."""
 
     sounds: Manifest
     raw: bool
 
 
 def open_data(
-    wanted: Wanted,
+    request: DataRequest,
     listed: Path,
     *,
     command: str = "",
@@ -46,37 +46,41 @@ def open_data(
 
     Parameters
     ----------
-    wanted
-        What and how.
+    request
+        The data set, and how to split it.
     listed
-        The manifest to write where the folder has none, or is split anew.
+        The manifest to write if the folder has none or is split again.
     command
-        Where that manifest comes from.
+        Command line to record in that manifest.
     on_file
-        Called after each file that is read with how many are done and how many there are.
+        Called after each file that is read with the number done and the total.
+
+    Returns
+    -------
+    opened : Opened
 
     Raises
     ------
     DataError
-        There are no sounds that can be used.
+        There are no usable sounds.
     """
-    data = wanted.data
+    data = request.data
     if is_raw(data):
-        settings = folder.Settings(wanted.share, wanted.seed, wanted.hold_out or "file")
+        settings = folder.Settings(request.share, request.seed, request.hold_out or "file")
         return Opened(folder.index(data, listed, settings, command=command, on_file=on_file), raw=True)
     if not data.exists():
         raise DataError(f"There is no folder and no manifest {data}; check the path.")
     found = manifest.read(data)
-    if wanted.hold_out is None:
+    if request.hold_out is None:
         return Opened(found, raw=False)
-    again = split.hold_out(found.sounds, by=wanted.hold_out, share=wanted.share, seed=wanted.seed)
-    made = move(replace(found, sounds=again), listed.parent)
+    resplit = split.hold_out(found.sounds, by=request.hold_out, share=request.share, seed=request.seed)
+    made = move(replace(found, sounds=resplit), listed.parent)
     manifest.write(made, listed)
     return Opened(made, raw=False)
 
 
 def move(sounds: Manifest, place: Path) -> Manifest:
-    """Say of the same files where they lie seen from another folder."""
+    """Make the paths of the same files relative to another folder."""
     moved = [
         replace(sound, path=Path(os.path.relpath(sounds.path_of(sound), place)).as_posix()) for sound in sounds.sounds
     ]
@@ -84,25 +88,25 @@ def move(sounds: Manifest, place: Path) -> Manifest:
 
 
 def open_shared(
-    wanted: Wanted,
+    request: DataRequest,
     listed: Path,
     *,
     command: str = "",
     on_file: Callable[[int, int], None] = lambda done, total: None,
 ) -> Opened:
-    """Open a data set as `open_data` does, but take what another has listed already as it is."""
+    """Open a data set as `open_data` does, but use the manifest `listed` if another process has written it."""
     if listed.is_file():
-        return Opened(manifest.read(listed), raw=is_raw(wanted.data))
-    return open_data(wanted, listed, command=command, on_file=on_file)
+        return Opened(manifest.read(listed), raw=is_raw(request.data))
+    return open_data(request, listed, command=command, on_file=on_file)
 
 
 def is_raw(data: Path) -> bool:
-    """Whether this is a folder without a manifest."""
+    """Return whether a path is a folder without a manifest."""
     return data.is_dir() and not (data / manifest.FILE_NAME).is_file()
 
 
 def summary(sounds: Manifest) -> list[str]:
-    """Say in lines what a data set is, and which files were skipped."""
+    """Return lines that summarise a data set and its skipped files."""
     minutes = sum(sound.seconds for sound in sounds.sounds) / 60
     return [
         *(f"skipped {entry.path}: {entry.reason}" for entry in sounds.skipped),

@@ -1,4 +1,4 @@
-"""Sounds that nobody prepared: silence at their ends is cut off, and they are brought to the same loudness."""
+"""Preparation of raw sounds: trims silence at both ends and normalises loudness."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _SILENCE_LUFS = -120.0
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is done to a sound before it is analysed.
+    """Settings of the preparation.
 
-    `trim_db` is how far below the loudest 10 ms of a sound its ends are taken for silence, `loudness_lufs` the loudness
-    that it is brought to (ITU-R BS.1770).
+    `trim_db` is the threshold of silence at the ends, in dB below the loudest 10 ms; `loudness_lufs` the target
+    loudness (ITU-R BS.1770).
     """
 
     trim_db: float = 60.0
@@ -28,9 +28,21 @@ class Preparation:
 
 
 def prepare(audio: NDArray[np.float32], rate: int, preparation: Preparation) -> NDArray[np.float32]:
-    """Trim a sound and bring it to its loudness, [samples] → [samples].
+    """Trim a sound and normalise its loudness.
 
-    Silence comes back as it is: there is nothing to be made louder.
+    Silence is only trimmed.
+
+    Parameters
+    ----------
+    audio : np.ndarray [shape=(samples,)]
+    rate
+        Sample rate, Hz.
+    preparation
+        Threshold and target loudness.
+
+    Returns
+    -------
+    prepared : np.ndarray [shape=(samples,)]
     """
     trimmed = trim(audio, rate, preparation.trim_db)
     found = loudness_lufs(trimmed, rate)
@@ -40,7 +52,7 @@ def prepare(audio: NDArray[np.float32], rate: int, preparation: Preparation) -> 
 
 
 def trim(audio: NDArray[np.float32], rate: int, below_db: float) -> NDArray[np.float32]:
-    """Cut off the ends in which each 10 ms lie more than `below_db` below the loudest; a little room is left.
+    """Remove silence at both ends, but for 10 ms before and 50 ms after the sound.
 
     Parameters
     ----------
@@ -48,16 +60,20 @@ def trim(audio: NDArray[np.float32], rate: int, below_db: float) -> NDArray[np.f
     rate
         Sample rate, Hz.
     below_db
-        What counts as silence, dB below the loudest 10 ms.
+        Threshold of silence, dB below the loudest 10 ms.
+
+    Returns
+    -------
+    trimmed : np.ndarray [shape=(samples,)]
     """
     step = max(1, round(_STEP_SECONDS * rate))
     blocks = np.pad(audio, (0, -len(audio) % step)).reshape(-1, step)
     level = np.sqrt(np.mean(np.square(blocks, dtype=np.float64), axis=1))  # [blocks]
-    heard = np.flatnonzero(level > level.max(initial=0.0) * 10 ** (-below_db / 20))
-    if not len(heard):
+    audible = np.flatnonzero(level > level.max(initial=0.0) * 10 ** (-below_db / 20))
+    if not len(audible):
         return audio
-    first = max(0, int(heard[0]) * step - round(_BEFORE_SECONDS * rate))
-    last = (int(heard[-1]) + 1) * step + round(_AFTER_SECONDS * rate)
+    first = max(0, int(audible[0]) * step - round(_BEFORE_SECONDS * rate))
+    last = (int(audible[-1]) + 1) * step + round(_AFTER_SECONDS * rate)
     return audio[first:last]
 
 
@@ -76,7 +92,7 @@ def loudness_lufs(audio: NDArray[np.float32], rate: int) -> float:
     Returns
     -------
     float
-        LUFS; a sine of 997 Hz at full scale has −3.01. Silence has −120.
+        LUFS: −3.01 for a full-scale sine of 997 Hz, −120 for silence.
     """
     if not len(audio):
         return _SILENCE_LUFS
@@ -98,17 +114,23 @@ def _lufs(power: float) -> float:
 
 
 def _k_weighted(audio: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
-    """Filter as a head hears: a shelf of 4 dB above 1.7 kHz and a high pass at 38 Hz, made for any sample rate.
+    """Apply K-weighting: a shelf of 4 dB above 1.7 kHz and a high pass at 38 Hz.
 
-    The standard gives both as coefficients for 48 kHz; these are the analogue filters behind them.
+    The standard gives coefficients for 48 kHz; these are derived from the analogue filters, for any sample rate.
+
+    Returns
+    -------
+    weighted : np.ndarray [shape=(samples,)]
     """
     k = np.tan(np.pi * 1681.974450955533 / rate)
     q, high = 0.7071752369554196, 10 ** (3.999843853973347 / 20)
     band = high**0.4996667741545416
     norm = 1 + k / q + k * k
     shelf = np.array([high + band * k / q + k * k, 2 * (k * k - high), high - band * k / q + k * k]) / norm
-    heard = lfilter(shelf, np.array([1, 2 * (k * k - 1) / norm, (1 - k / q + k * k) / norm]), audio.astype(np.float64))
+    shelved = lfilter(
+        shelf, np.array([1, 2 * (k * k - 1) / norm, (1 - k / q + k * k) / norm]), audio.astype(np.float64)
+    )
     k, q = np.tan(np.pi * 38.13547087602444 / rate), 0.5003270373238773
     norm = 1 + k / q + k * k
     pole = np.array([1, 2 * (k * k - 1) / norm, (1 - k / q + k * k) / norm])
-    return np.asarray(lfilter(np.array([1.0, -2.0, 1.0]), pole, heard), np.float64)
+    return np.asarray(lfilter(np.array([1.0, -2.0, 1.0]), pole, shelved), np.float64)

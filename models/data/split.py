@@ -1,7 +1,7 @@
-"""Which sounds are held out: files drawn from each label, whole labels, or whole pitches.
+"""Choice of the held-out sounds: files of each label, whole labels, or whole pitches.
 
-A model is judged by sounds that it never trained on. Files held out show how it does on more of the same; pitches, how
-it fills the gaps between notes; labels, what it makes of an instrument that it has never heard.
+A model is evaluated on sounds that it never trained on. Held-out files test similar sounds; held-out pitches,
+interpolation between notes; held-out labels, instruments that are new to the model.
 """
 
 from __future__ import annotations
@@ -20,19 +20,23 @@ HoldOut = Literal["file", "label", "pitch"]
 HOLD_OUT: tuple[HoldOut, ...] = ("file", "label", "pitch")
 
 SMALL_LABEL = 3
-"""Labels of fewer files are split together."""
+"""Labels with fewer files are split together."""
 
 
 def known(text: str) -> HoldOut:
-    """Check what is to be held out.
+    """Check a value of `--hold-out`.
+
+    Returns
+    -------
+    hold_out : HoldOut
 
     Raises
     ------
     DataError
-        There is no such way.
+        It is not in `HOLD_OUT`.
     """
     if text not in HOLD_OUT:
-        raise DataError(f"What is held out is one of {', '.join(HOLD_OUT)}, not '{text}'.")
+        raise DataError(f"--hold-out is one of {', '.join(HOLD_OUT)}, not '{text}'.")
     return text
 
 
@@ -44,32 +48,32 @@ def hold_out(
     seed: int = 0,
     names: Sequence[str] | None = None,
 ) -> tuple[Sound, ...]:
-    """Choose anew which sounds are held out; what is drawn depends on names and seed alone.
+    """Choose the held-out sounds; the choice depends only on names and seed.
 
     Parameters
     ----------
     sounds
         The sounds of a data set.
     by
-        `file`: of each label of three files and more the share, and one at least; smaller labels are split together,
-        and pieces of a file stay together where there is another file. `label`: whole labels. `pitch`: whole semitones;
+        `file`: the share of each label with three or more files, at least one; smaller labels are split together, and
+        pieces of a file stay together if there is another file. `label`: whole labels. `pitch`: whole semitones;
         sounds without a pitch by file.
     share
-        How much to hold out, 0 to 1, both excluded.
+        Share to hold out, between 0 and 1.
     seed
         Seed of the choice.
     names
-        What files are drawn by, one for each sound; else their paths.
+        A name for each sound, from which the choice is derived; default: its path.
 
     Returns
     -------
     tuple of Sound
-        The same sounds in the same order. Something trains and, of two files and more, something is held out.
+        The same sounds in the same order. At least one is trained on and, of two or more files, one is held out.
 
     Raises
     ------
     DataError
-        The share is none, or the sounds have no two labels or pitches to tell apart.
+        The share is out of range, or the sounds have fewer than two labels or pitches.
     """
     if not 0 < share < 1:
         raise DataError(f"The held-out share must be between 0 and 1, not {share:g}.")
@@ -86,7 +90,7 @@ def hold_out(
 
 
 def _files(sounds: Sequence[Sound], names: Sequence[str], among: Iterable[int], share: float, seed: int) -> set[int]:
-    """Hold out the share of each label, the files whose names draw the lowest numbers."""
+    """Hold out the share of each label: the files with the lowest hash values."""
     among = list(among)
     alone = len({names[k] for k in among}) == 1
     unit = {k: f"{names[k]} {sounds[k].start or 0:.3f}" if alone else names[k] for k in among}
@@ -96,10 +100,10 @@ def _files(sounds: Sequence[Sound], names: Sequence[str], among: Iterable[int], 
     groups: dict[str | None, set[str]] = defaultdict(set)
     for label, units in members.items():
         groups[label if len(units) >= SMALL_LABEL else None] |= units
-    drawn: set[str] = set()
+    chosen: set[str] = set()
     for group in groups.values():
-        drawn |= _lowest(group, share, seed)
-    return {k for k in among if unit[k] in drawn}
+        chosen |= _lowest(group, share, seed)
+    return {k for k in among if unit[k] in chosen}
 
 
 def _labels(sounds: Sequence[Sound], share: float, seed: int) -> set[int]:
@@ -107,31 +111,31 @@ def _labels(sounds: Sequence[Sound], share: float, seed: int) -> set[int]:
     if len(labels) < 2:
         raise DataError(
             f"All sounds have the label '{next(iter(labels))}', so none can be held out by label; "
-            "put those of each instrument into a folder of its own, or hold out by file."
+            "put each instrument into a folder of its own, or hold out by file."
         )
-    drawn = _lowest(labels, share, seed)
-    return {k for k, sound in enumerate(sounds) if sound.label in drawn}
+    chosen = _lowest(labels, share, seed)
+    return {k for k, sound in enumerate(sounds) if sound.label in chosen}
 
 
 def _pitches(sounds: Sequence[Sound], names: Sequence[str], share: float, seed: int) -> set[int]:
     semitone = {k: str(round(sound.pitch)) for k, sound in enumerate(sounds) if sound.pitch is not None}
     if len(set(semitone.values())) < 2:
         raise DataError(
-            "The sounds have no two pitches to tell apart, so none can be held out by pitch; hold out by file."
+            "The sounds have fewer than two known pitches, so none can be held out by pitch; hold out by file."
         )
-    drawn = _lowest(set(semitone.values()), share, seed)
-    held = {k for k, pitch in semitone.items() if pitch in drawn}
+    chosen = _lowest(set(semitone.values()), share, seed)
+    held = {k for k, pitch in semitone.items() if pitch in chosen}
     without = [k for k in range(len(sounds)) if k not in semitone]
     return held | (_files(sounds, names, without, share, seed) if without else set())
 
 
 def _lowest(group: set[str], share: float, seed: int) -> set[str]:
-    """Give the share of a group that draws the lowest numbers, one at least, but never the whole group."""
+    """Return the share of a group with the lowest hash values: at least one, but never the whole group."""
     count = max(1, round(share * len(group)))
-    return set(sorted(group, key=lambda name: _draw(name, seed))[: min(count, len(group) - 1)])
+    return set(sorted(group, key=lambda name: _hash(name, seed))[: min(count, len(group) - 1)])
 
 
-def _draw(name: str, seed: int) -> float:
-    """Draw a number from 0 to 1 that depends on the name and the seed alone."""
+def _hash(name: str, seed: int) -> float:
+    """Hash name and seed to a number from 0 to 1."""
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

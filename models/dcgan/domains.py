@@ -15,7 +15,7 @@ from export.errors import GlitchError
 from export.streaming.layer import reset_caches, whole_signals
 from models.data import features, opening
 from models.data.manifest import Manifest, Sound, Source
-from models.data.opening import Wanted
+from models.data.opening import DataRequest
 from models.data.pictures import cifar, digits
 from models.dcgan import chunks
 from models.dcgan.endless import EndlessDiscriminator, EndlessGenerator
@@ -195,7 +195,7 @@ def open_domain(data: str, settings: DcganSettings, listed: Path, command: str =
         return PictureDomain(cifar.read(path)[0], settings, Source("CIFAR-10"))
     if path.is_dir() and any(entry.name.startswith(_MNIST) for entry in path.iterdir()):
         return PictureDomain(digits.mnist(path).train.grey, settings, Source("MNIST"))
-    found = opening.open_data(Wanted(path), listed, command=command)
+    found = opening.open_data(DataRequest(path), listed, command=command)
     return spectra_of(found.sounds, settings)
 
 

@@ -22,7 +22,7 @@ from models.inference.roundtrip import Floats, RoundTrip
 from models.offline.explore import ExploreSettings, explore
 from models.report import plots as pictures
 from models.report.gallery import Page
-from models.report.long_spectrogram import Strip, drawn
+from models.report.long_spectrogram import LongSpectrogram, spectrogram_of
 
 PAGE, FIGURES = "index.html", "report.json"
 SOUNDS, SWEEPS = 4, 8
@@ -106,7 +106,7 @@ def _reconstructions(page: Page, roundtrip: RoundTrip, sounds: Manifest, folder:
         title = sound.label if sound.pitch is None else f"{sound.label} {sound.pitch:g}"
         files = [(kind, _write(folder / f"sound-{k}-{kind}.wav", one, rate)) for kind, one in made.items()]
         rows.append((f"{title} ({sound.split})", files))
-        columns.append((title, [(kind, drawn(one, rate)) for kind, one in made.items()]))
+        columns.append((title, [(kind, spectrogram_of(one, rate)) for kind, one in made.items()]))
     pictures.sounds(folder / "sounds.png", columns)
     page.heading("Reconstructions")
     page.picture("sounds.png", f"original, model and ceiling ({name})")
@@ -124,12 +124,12 @@ def _latents(page: Page, roundtrip: RoundTrip, report: Report, folder: Path) -> 
             ("level leakage, dB", [one.level_leak_db for one in report.dimensions]),
         ),
     )
-    columns: list[tuple[str, list[tuple[str, Strip]]]] = []
+    columns: list[tuple[str, list[tuple[str, LongSpectrogram]]]] = []
     players = []
     for k, number in enumerate(roundtrip.card.latent.order[:SWEEPS], 1):
         audio = probe.sweep(roundtrip, number)
         name = roundtrip.card.latent.names[number]
-        caption = (f"{k}: {name}", drawn(audio, rate))
+        caption = (f"{k}: {name}", spectrogram_of(audio, rate))
         if k % 2:
             columns.append(("", [caption]))
         else:
@@ -157,7 +157,7 @@ def _paths(page: Page, model: Path, roundtrip: RoundTrip, sounds: Manifest, fold
     pitch = next((c for c in roundtrip.decode.controls if c.name == "pitch" and c.per_frame), None)
     if pitch is not None:
         audio, rate = glide(roundtrip, pitch), roundtrip.card.sample_rate
-        pictures.sounds(folder / "glide.png", [("", [("glide", drawn(audio, rate))])])
+        pictures.sounds(folder / "glide.png", [("", [("glide", spectrogram_of(audio, rate))])])
         page.picture("glide.png", f"a glide over {GLIDE_SEMITONES:g} semitones")
         players.append(("glide", _write(folder / "glide.wav", audio, rate)))
     explore(model, folder / "walk.wav", ExploreSettings(seconds=WALK_S, speed=0.5), picture=folder / "walk.png")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from export.errors import GlitchError
 from models.data.features import load_sound
-from models.data.opening import Wanted, open_data
+from models.data.opening import DataRequest, open_data
 from models.dsp.onsets import onsets_s
 from models.evaluation.boundary_metrics import SILENT, Audio, Floats, audible_frames, log_mel
 
@@ -181,7 +181,7 @@ def clips_of(data: str | os.PathLike[str], rate: int, listed: Path) -> tuple[lis
     DataError
         There are no usable sounds.
     """
-    found = open_data(Wanted(Path(data)), listed).sounds
+    found = open_data(DataRequest(Path(data)), listed).sounds
     read = {sound: load_sound(found, sound, rate) for sound in found.sounds}
     known = [audio for sound, audio in read.items() if sound.split != "held-out"]
     return known, [audio for sound, audio in read.items() if sound.split == "held-out"]

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.data.opening import Wanted, open_shared, summary
+from models.data.opening import DataRequest, open_shared, summary
 from models.grid.points import Point, settings_at
 from models.grid.study import Attempt, SharedStudy
 from models.spectral.settings import TrainConfig
@@ -25,7 +25,7 @@ _FIGURES = ("held_out/mel_db", "held_out/spectral_convergence_db", "held_out/kl"
 class Place:
     """Where a worker reads and writes: the sounds, and a folder that holds a folder for each point."""
 
-    wanted: Wanted
+    wanted: DataRequest
     out: Path
     accelerator: str = "auto"
     command: str = ""

@@ -23,7 +23,7 @@ from models.inference.encoded_sound import encode_sound
 from models.offline import routes
 from models.offline.knobs import set_named
 from models.offline.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
-from models.report.long_spectrogram import Strip, Trail
+from models.report.long_spectrogram import LatentPath, LongSpectrogram
 from realtime.decks.offline import Offline
 from realtime.engine.engine import Engine
 from realtime.takes.recorder import check_path
@@ -136,19 +136,19 @@ def explore(
         engine = prepare(model, route, rate, settings)
         total = round(seconds * rate)
         hop = engine.decoder.hop * rate / card.sample_rate
-        strip, trail = Strip(rate, total), Trail(math.ceil(total / hop))
+        spectrogram, latent_path = LongSpectrogram(rate, total), LatentPath(math.ceil(total / hop))
         with written(Path(out), rate, engine.channels) as file:
             done = 0
             for audio in play(engine, route, total):
                 file.write(audio)
                 if picture is not None:
-                    strip.push(audio.mean(axis=1))
-                    trail.push(engine.latents.scores)
+                    spectrogram.push(audio.mean(axis=1))
+                    latent_path.push(engine.latents.scores)
                 done += len(audio)
                 if engine.frames % PROGRESS_FRAMES == 0 or done == total:
                     on_share(done / total)
     if picture is not None:
-        pictures.route(picture, strip, trail, card.latent, f"{card.name}: {_caption(settings)}")
+        pictures.route(picture, spectrogram, latent_path, card.latent, f"{card.name}: {_caption(settings)}")
     return Explored(total / rate, rate, engine.channels, engine.nonfinite)
 
 

@@ -1,4 +1,4 @@
-"""Charts as SVG: curves, points and bars, sharp at any size and drawn without a plotting library."""
+"""SVG charts without a plotting library: curves, points and bars."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from html import escape
 WIDTH, HEIGHT = 480, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 26, 40
 _GOLDEN_ANGLE = 137.508
-_MOST_IN_LEGEND = 16
-_MOST_DOTS = 24
+_MAX_LEGEND = 16
+_MAX_DOTS = 24
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a group, with a text that shows when it is pointed at."""
+    """A point of a group, with a tooltip."""
 
     x: float
     y: float
@@ -36,7 +36,7 @@ class Point:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where values lie on the chart."""
+    """Mapping from values to positions on the chart."""
 
     low: tuple[float, float]
     high: tuple[float, float]
@@ -49,7 +49,7 @@ class _Frame:
 
 
 def curves(lines: Sequence[Curve], *, title: str, x_label: str, y_label: str) -> str:
-    """Draw lines in one frame; values that are not finite are left out."""
+    """Draw curves in one chart as SVG; values that are not finite are left out."""
     kept = [
         (line.name, [(x, y) for x, y in zip(line.x, line.y, strict=True) if math.isfinite(x) and math.isfinite(y)])
         for line in lines
@@ -59,7 +59,7 @@ def curves(lines: Sequence[Curve], *, title: str, x_label: str, y_label: str) ->
     for k, (_, points) in enumerate(kept):
         path = " ".join(f"{frame.x(x):.1f},{frame.y(y):.1f}" for x, y in points)
         drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour(k)}" stroke-width="1.6"/>')
-        if len(points) <= _MOST_DOTS:
+        if len(points) <= _MAX_DOTS:
             drawn += [
                 f'<circle cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" r="2.5" fill="{colour(k)}"/>' for x, y in points
             ]
@@ -67,7 +67,7 @@ def curves(lines: Sequence[Curve], *, title: str, x_label: str, y_label: str) ->
 
 
 def points(given: Sequence[Point], *, title: str, x_label: str, y_label: str) -> str:
-    """Draw points, each group in its colour."""
+    """Draw points as SVG, each group in its own colour."""
     groups = list(dict.fromkeys(point.group for point in given))
     number = {group: k for k, group in enumerate(groups)}
     frame = _frame([(point.x, point.y) for point in given])
@@ -80,7 +80,7 @@ def points(given: Sequence[Point], *, title: str, x_label: str, y_label: str) ->
 
 
 def bars(values: Sequence[float], *, title: str, x_label: str, y_label: str) -> str:
-    """Draw a bar for each value, numbered from 1."""
+    """Draw a bar for each value as SVG, numbered from 1."""
     frame = _Frame((0.5, 0.0), (len(values) + 0.5, max([*values, 1e-9]) * 1.05))
     wide = 0.8 * (frame.x(1) - frame.x(0))
     drawn = [
@@ -92,13 +92,13 @@ def bars(values: Sequence[float], *, title: str, x_label: str, y_label: str) -> 
 
 
 def colour(number: int) -> str:
-    """Give a colour that is unlike those of the numbers before it."""
+    """Return a colour that differs from those of lower numbers, as #rrggbb."""
     red, green, blue = colorsys.hls_to_rgb((210 + number * _GOLDEN_ANGLE) % 360 / 360, 0.45, 0.65)
     return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Give round numbers between two, about as many as asked for."""
+    """Return about `count` round numbers between two."""
     rough = (high - low) / max(1, count)
     unit = 10 ** math.floor(math.log10(rough))
     step = unit * next(nice for nice in (1, 2, 5, 10) if nice * unit >= rough * 0.999)
@@ -107,7 +107,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def _frame(points: Sequence[tuple[float, float]]) -> _Frame:
-    """Enclose points, with a little room above and below."""
+    """Enclose points with a margin."""
     if not points:
         return _Frame((0.0, 0.0), (1.0, 1.0))
     (x_low, x_high), (y_low, y_high) = ((min(values), max(values)) for values in zip(*points, strict=True))
@@ -132,7 +132,7 @@ def _axes(frame: _Frame, x_label: str, y_label: str) -> list[str]:
 
 
 def _legend(names: Sequence[str]) -> list[str]:
-    if len(names) < 2 or len(names) > _MOST_IN_LEGEND:
+    if len(names) < 2 or len(names) > _MAX_LEGEND:
         return []
     return [
         _text(WIDTH - _RIGHT - 4, _TOP + 12 + 14 * k, name, "end", f'style="fill:{colour(k)}"')

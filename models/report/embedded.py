@@ -1,4 +1,4 @@
-"""Spectrograms and sounds that a page carries in itself."""
+"""Spectrograms and sounds embedded in an HTML page."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _FADE_SECONDS = 0.01
 _COLOURS = np.array(
     [(6, 4, 16), (49, 14, 92), (124, 32, 125), (196, 60, 92), (244, 130, 58), (252, 236, 178)], np.float64
 )
-"""From silence to the loudest, dark to light."""
+"""Colour map from dark (silence) to light (loudest)."""
 
 
 def mel_db(audio: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
-    """Give a log-mel spectrogram in dB, [bands, frames]; no number is lower than −200."""
+    """Compute a log-mel spectrogram in dB, [bands, frames], at least −200."""
     magnitudes = np.asarray(stft_magnitudes(audio, _N_FFT, _HOP), np.float64)
     power = mel_weights(rate, _N_FFT, _BANDS).astype(np.float64) @ magnitudes**2
     return np.asarray(10 * np.log10(np.maximum(power, 1e-20)))
 
 
 def spectrogram(level_db: NDArray[np.float64], loudest_db: float) -> NDArray[np.uint8]:
-    """Colour levels [bands, frames], `RANGE_DB` below the loudest and up, [bands, frames, 3]; low bands lie below."""
+    """Map levels [bands, frames] to colours [bands, frames, 3] over `RANGE_DB`; low bands are at the bottom."""
     share = np.clip(1 + (level_db - loudest_db) / RANGE_DB, 0, 1)[::-1]
     place = share * (len(_COLOURS) - 1)
     below = np.minimum(place.astype(int), len(_COLOURS) - 2)
@@ -40,7 +40,15 @@ def spectrogram(level_db: NDArray[np.float64], loudest_db: float) -> NDArray[np.
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
-    """Write pixels [height, width, 3] as PNG.
+    """Encode pixels as PNG.
+
+    Parameters
+    ----------
+    pixels : np.ndarray [shape=(height, width, 3), uint8]
+
+    Returns
+    -------
+    file : bytes
 
     Source: Portable Network Graphics, third edition (W3C): true colour, eight bits, no filter.
     """
@@ -55,13 +63,13 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def image(pixels: NDArray[np.uint8], width: int, height: int, text: str = "") -> str:
-    """Give pixels [height, width, 3] as an HTML image of that size on the page."""
+    """Return pixels [height, width, 3] as an HTML image of the given size."""
     data = base64.b64encode(png(pixels)).decode()
     return f'<img width="{width}" height="{height}" alt="{text}" src="data:image/png;base64,{data}">'
 
 
 def player(audio: NDArray[np.float32], rate: int) -> str:
-    """Give a mono sound as an HTML player; its ends are faded."""
+    """Return a mono sound as an HTML player, faded in and out over 10 ms."""
     faded = np.array(audio, np.float32)
     length = min(len(faded) // 2, round(_FADE_SECONDS * rate))
     ramp = np.linspace(0, 1, length, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""A page that shows figures, pictures and sounds: one HTML file that needs no network, beside the files it names."""
+"""HTML page of figures, pictures and sounds that are separate files in its folder."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ audio { height: 32px; width: 240px; vertical-align: middle; }
 
 
 class Page:
-    """Gathers what a page shows, from top to bottom, and writes it.
+    """Collects the parts of a page from top to bottom, and writes it.
 
     Parameters
     ----------
     title
-        Of the page.
+        Title of the page.
     """
 
     def __init__(self, title: str) -> None:
@@ -35,15 +35,15 @@ class Page:
         self._parts: list[str] = [f"<h1>{html.escape(title)}</h1>"]
 
     def heading(self, text: str) -> None:
-        """Begin a part."""
+        """Add a heading."""
         self._parts.append(f"<h2>{html.escape(text)}</h2>")
 
     def text(self, text: str) -> None:
-        """Say something."""
+        """Add a paragraph."""
         self._parts.append(f'<p class="note">{html.escape(text)}</p>')
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], strong: Sequence[bool] = ()) -> None:
-        """Show a table; rows may be marked as strong."""
+        """Add a table; `strong` marks rows to highlight."""
         marks = [*strong, *[False] * (len(rows) - len(strong))]
         lines = ["<table><thead><tr>", *(f"<th>{html.escape(cell)}</th>" for cell in head), "</tr></thead><tbody>"]
         for row, mark in zip(rows, marks, strict=True):
@@ -52,12 +52,12 @@ class Page:
         self._parts.append("".join([*lines, "</tbody></table>"]))
 
     def picture(self, name: str, caption: str) -> None:
-        """Show a picture that lies beside the page."""
-        source, told = html.escape(name, quote=True), html.escape(caption)
-        self._parts.append(f'<figure><img src="{source}" alt="{told}"><figcaption>{told}</figcaption></figure>')
+        """Add a picture from the folder of the page."""
+        source, label = html.escape(name, quote=True), html.escape(caption)
+        self._parts.append(f'<figure><img src="{source}" alt="{label}"><figcaption>{label}</figcaption></figure>')
 
     def sounds(self, rows: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> None:
-        """Show sounds to listen to: a title for each row, and captions and files that lie beside the page."""
+        """Add players for sounds: for each row a title, and captions with files in the folder of the page."""
         lines = []
         for title, sounds in rows:
             players = "".join(

@@ -1,4 +1,4 @@
-"""A sound of any length, drawn in so many columns: what a picture needs of it, gathered while it passes."""
+"""Spectrogram of a sound of any length with a limited number of columns, computed while the sound streams."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ COLUMNS = 1200
 RANGE_DB = 75.0
 
 
-class Strip:
-    """A mel spectrogram whose columns are means of power over the time that they stand for.
+class LongSpectrogram:
+    """Mel spectrogram with at most `COLUMNS` columns, each the mean power of a section of the sound.
 
     Parameters
     ----------
     rate
-        Of the sound, Hz.
+        Sample rate, Hz.
     samples
-        How many will come. A column stands for so much time that they fill `COLUMNS`, or fewer if short.
+        Length of the whole sound in samples, which sets the duration of a column.
     """
 
     def __init__(self, rate: int, samples: int) -> None:
@@ -38,7 +38,7 @@ class Strip:
         self._frame = 0
 
     def push(self, audio: NDArray[np.floating]) -> None:
-        """Take what comes next [shape=(samples,)]."""
+        """Add the next chunk of audio [shape=(samples,)]."""
         self._held = np.concatenate([self._held, audio])
         at = 0
         while at + self._n_fft <= len(self._held):
@@ -47,7 +47,7 @@ class Strip:
         self._held = self._held[at:]
 
     def decibels(self) -> NDArray[np.float64]:
-        """Give the picture [shape=(bands, columns)]: dB under its loudest point, which is 0."""
+        """Return the spectrogram [shape=(bands, columns)]: dB relative to its maximum, at least −`RANGE_DB`."""
         tail = np.zeros(max(self._n_fft - len(self._held), 0) + self._n_fft // 2)
         self.push(tail)
         power = self._weights @ self._power / np.maximum(self._counts, 1)  # [bands, columns]
@@ -55,7 +55,7 @@ class Strip:
         return np.asarray(np.maximum(decibels - decibels.max(), -RANGE_DB))
 
     def place_of(self, hz: float) -> float:
-        """Say in which row a frequency lies, in parts of one."""
+        """Return the fractional row of a frequency."""
         frequency = np.arange(self._n_fft // 2 + 1) * self.rate / self._n_fft
         middles = (self._weights @ frequency) / np.maximum(self._weights.sum(axis=1), 1e-12)
         return float(np.interp(hz, middles, np.arange(BANDS)))
@@ -69,13 +69,13 @@ class Strip:
         self._frame += 1
 
 
-class Trail:
-    """The way through the latent space: every so many frames of it, so that it stays drawable.
+class LatentPath:
+    """Path through the latent space, decimated to at most `2 * COLUMNS` points for drawing.
 
     Parameters
     ----------
     frames
-        How many will come.
+        Length of the whole path in frames.
     """
 
     def __init__(self, frames: int) -> None:
@@ -84,19 +84,19 @@ class Trail:
         self._kept: list[NDArray[np.float64]] = []
 
     def push(self, scores: NDArray[np.float64]) -> None:
-        """Take the next frame's standard scores [shape=(latents,)]."""
+        """Add the standard scores of the next frame [shape=(latents,)]."""
         if self._frame % self._every == 0:
             self._kept.append(scores.copy())
         self._frame += 1
 
     @property
     def scores(self) -> NDArray[np.float64]:
-        """What was kept [shape=(points, latents)]."""
+        """The decimated path [shape=(points, latents)]."""
         return np.array(self._kept)
 
 
-def drawn(audio: NDArray[np.floating], rate: int) -> Strip:
-    """Draw a whole sound [shape=(samples,)]."""
-    strip = Strip(rate, len(audio))
-    strip.push(audio)
-    return strip
+def spectrogram_of(audio: NDArray[np.floating], rate: int) -> LongSpectrogram:
+    """Compute the spectrogram of a whole sound [shape=(samples,)]."""
+    spectrogram = LongSpectrogram(rate, len(audio))
+    spectrogram.push(audio)
+    return spectrogram

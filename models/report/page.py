@@ -1,4 +1,4 @@
-"""The page around a report: headings, tables and figures, in one file that needs nothing else."""
+"""Self-contained HTML page of a report: headings, tables and figures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Cell = str | float | int | None
 
 
 def page(title: str, parts: Sequence[str]) -> str:
-    """Put parts, each HTML, under a title."""
+    """Return a page with a title and parts, each HTML."""
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
     body = "\n".join(parts)
     return (
@@ -31,22 +31,22 @@ def page(title: str, parts: Sequence[str]) -> str:
 
 
 def section(heading: str, *parts: str) -> str:
-    """Put parts, each HTML, under a heading."""
+    """Return a section with a heading and parts, each HTML."""
     return f"<h2>{escape(heading)}</h2>\n" + "\n".join(parts)
 
 
 def paragraph(text: str) -> str:
-    """Say something."""
+    """Return a paragraph."""
     return f"<p>{escape(text)}</p>"
 
 
 def figure(content: str, caption: str) -> str:
-    """Put a caption under a picture, a chart or a sound, given as HTML."""
+    """Return a picture, chart or sound, given as HTML, with a caption."""
     return f"<figure>{content}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def table(rows: Sequence[Sequence[Cell]], heading: Sequence[str] = ()) -> str:
-    """Lay cells out in rows; numbers stand on the right, None is a dash."""
+    """Return a table; numbers are right-aligned, None is a dash."""
     head = "".join(f"<th>{escape(text)}</th>" for text in heading)
     body = "\n".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
     return f"<table>{f'<tr>{head}</tr>' if head else ''}\n{body}</table>"

@@ -1,4 +1,4 @@
-"""Pictures and spectra side by side in one picture, with grey lines between them."""
+"""Grids of pictures or spectra, separated by grey lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAGNIFIED = 4
 
 
 def picture_grid(rows: list[Tensor]) -> Tensor:
-    """Lay rows of pictures into one picture, magnified four times.
+    """Combine rows of pictures into one picture, magnified four times.
 
     Parameters
     ----------
@@ -33,14 +33,14 @@ def picture_grid(rows: list[Tensor]) -> Tensor:
 
 
 def spectrum_grid(spectra: Tensor, columns: int = 4) -> Tensor:
-    """Lay spectra into one picture, low bands at the bottom, magnified twice.
+    """Combine spectra into one picture, low bands at the bottom, magnified twice.
 
     Parameters
     ----------
     spectra : Tensor [shape=(count, bands, frames)]
         Values from 0 to 1.
     columns
-        Spectra side by side.
+        Spectra per row.
 
     Returns
     -------

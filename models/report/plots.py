@@ -1,4 +1,4 @@
-"""Pictures of sounds and of the ways that made them, as PNG files."""
+"""Plots as PNG files: spectrograms, latent paths, bar charts and picture tiles."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from export.errors import GlitchError
 from export.format.card import Latent
-from models.report.long_spectrogram import RANGE_DB, Strip, Trail
+from models.report.long_spectrogram import RANGE_DB, LatentPath, LongSpectrogram
 from realtime.latent.latent_map import places
 
 GROUND, INK, LINE = "#111111", "#d8d8d8", "#555555"
 TICKS_HZ = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
-DOTS = 100  # an inch
-MOST_LINES = 8
-MOST_LABELS = 24
+DPI = 100
+MAX_LINES = 8
+MAX_LABELS = 24
 
 
 class PictureError(GlitchError):
@@ -28,46 +28,50 @@ class PictureError(GlitchError):
 
 
 def check_place(path: str | os.PathLike[str]) -> None:
-    """Refuse a place where no picture can be written.
+    """Check that a picture can be written to a path.
 
     Raises
     ------
     PictureError
-        It doesn't end in `.png`, or there is no folder for it.
+        It doesn't end in `.png`, its folder doesn't exist, or it is a folder.
     """
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise PictureError(f"A picture is a .png file, and {path} is none; call it {path.with_suffix('.png')}.")
     if not path.absolute().parent.is_dir() or path.is_dir():
-        raise PictureError(f"Cannot write the picture {path}: there is no folder for it, or it is a folder itself.")
+        raise PictureError(f"Cannot write the picture {path}: its folder doesn't exist, or it is a folder itself.")
 
 
-def route(path: str | os.PathLike[str], strip: Strip, trail: Trail, latent: Latent, title: str) -> None:
-    """Draw a sound and the way through the latent space that made it: spectrogram, latents, and place on the map."""
+def route(
+    path: str | os.PathLike[str], spectrogram: LongSpectrogram, latent_path: LatentPath, latent: Latent, title: str
+) -> None:
+    """Plot a sound and its path through the latent space: spectrogram, latents over time, and path on the map."""
     figure = _figure(13.0, 6.0)
     grid = figure.add_gridspec(2, 2, width_ratios=(2.4, 1.0), height_ratios=(2.0, 1.0))
-    seconds = strip.samples / strip.rate
+    seconds = spectrogram.samples / spectrogram.rate
     spectrum = figure.add_subplot(grid[0, 0])
-    _spectrogram(spectrum, strip, title)
+    _spectrogram(spectrum, spectrogram, title)
     lines = figure.add_subplot(grid[1, 0])
-    scores = trail.scores
+    scores = latent_path.scores
     time = np.linspace(0.0, seconds, len(scores))
-    for k in range(min(scores.shape[1], MOST_LINES)):
+    for k in range(min(scores.shape[1], MAX_LINES)):
         lines.plot(time, scores[:, k], linewidth=1.0, label=latent.names[latent.order[k]])
     lines.set_xlim(0.0, seconds)
     _inscribe(lines, "", "s", "standard deviations")
-    lines.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=MOST_LINES, fontsize=7, frameon=False, labelcolor=INK)
+    lines.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=MAX_LINES, fontsize=7, frameon=False, labelcolor=INK)
     _map(figure.add_subplot(grid[:, 1]), scores, latent)
     _save(figure, path)
 
 
-def sounds(path: str | os.PathLike[str], columns: Sequence[tuple[str, Sequence[tuple[str, Strip]]]]) -> None:
-    """Draw sounds side by side, and what belongs together one above the other.
+def sounds(path: str | os.PathLike[str], columns: Sequence[tuple[str, Sequence[tuple[str, LongSpectrogram]]]]) -> None:
+    """Plot spectrograms in columns.
 
     Parameters
     ----------
+    path
+        PNG file to write.
     columns
-        A title for each column, and what stands in it: a caption and a sound each.
+        A title and the sounds of each column, each with a caption.
     """
     rows = max(len(column) for _, column in columns)
     figure = _figure(3.2 * len(columns) + 0.6, 2.5 * rows)
@@ -75,15 +79,15 @@ def sounds(path: str | os.PathLike[str], columns: Sequence[tuple[str, Sequence[t
     for x, (title, column) in enumerate(columns):
         for y in range(rows):
             if y < len(column):
-                caption, strip = column[y]
-                _spectrogram(axes[y, x], strip, f"{title}, {caption}" if title else caption)
+                caption, spectrogram = column[y]
+                _spectrogram(axes[y, x], spectrogram, f"{title}, {caption}" if title else caption)
             else:
                 axes[y, x].set_axis_off()
     _save(figure, path)
 
 
 def latent_bars(path: str | os.PathLike[str], bars: Sequence[tuple[str, Sequence[float]]]) -> None:
-    """Draw bar charts with a bar per latent, one below the other.
+    """Plot bar charts with a bar per latent, one below the other.
 
     Parameters
     ----------
@@ -102,12 +106,14 @@ def latent_bars(path: str | os.PathLike[str], bars: Sequence[tuple[str, Sequence
 
 
 def tiles(path: str | os.PathLike[str], rows: Sequence[tuple[str, NDArray[np.floating]]]) -> None:
-    """Draw rows of small grey pictures, 0 black and 1 white.
+    """Plot rows of small grey pictures.
 
     Parameters
     ----------
+    path
+        PNG file to write.
     rows
-        A caption and its pictures [shape=(count, height, width)] each.
+        For each row its caption and its pictures [shape=(count, height, width)], 0 black and 1 white.
     """
     columns = max(len(row) for _, row in rows)
     figure = _figure(0.6 * columns + 1.2, 0.62 * len(rows))
@@ -124,16 +130,16 @@ def tiles(path: str | os.PathLike[str], rows: Sequence[tuple[str, NDArray[np.flo
 
 
 def _map(axis: Any, scores: NDArray[np.float64], latent: Latent) -> None:
-    """Draw the way over the map of the training sounds; without a map, over the two strongest latents."""
+    """Plot the path on the map of the training sounds or, without a map, on the two strongest latents."""
     if latent.map:
         ground = places(latent.map)  # [points, 2]
         own = np.array([point.latent for point in latent.map])
         standard = ((own - np.array(latent.mean)) / np.array(latent.std))[:, list(latent.order)]  # [points, latents]
         known = np.concatenate([standard, np.ones((len(standard), 1))], axis=1)
-        onto = np.linalg.lstsq(known, ground, rcond=None)[0]  # the map is a projection; this is the one
+        onto = np.linalg.lstsq(known, ground, rcond=None)[0]  # the projection of the map
         way = np.concatenate([scores, np.ones((len(scores), 1))], axis=1) @ onto
         axis.scatter(ground[:, 0], ground[:, 1], s=5, color=LINE)
-        for k in range(0, len(ground), -(-len(ground) // MOST_LABELS)):
+        for k in range(0, len(ground), -(-len(ground) // MAX_LABELS)):
             axis.annotate(latent.map[k].label, ground[k], fontsize=5, color="#999999")
         title = "on the map of the training sounds"
     else:
@@ -144,18 +150,18 @@ def _map(axis: Any, scores: NDArray[np.float64], latent: Latent) -> None:
     axis.set_xticks([])
     axis.set_yticks([])
     axis.scatter(*way[0], marker="o", s=40, facecolors="none", edgecolors=INK, zorder=4)
-    _inscribe(axis, f"{title}; the ring is where it begins", "", "")
+    _inscribe(axis, f"{title}; the ring marks its beginning", "", "")
 
 
-def _spectrogram(axis: Any, strip: Strip, title: str) -> None:
-    decibels = strip.decibels()
-    seconds = strip.samples / strip.rate
+def _spectrogram(axis: Any, spectrogram: LongSpectrogram, title: str) -> None:
+    decibels = spectrogram.decibels()
+    seconds = spectrogram.samples / spectrogram.rate
     extent = (0.0, seconds, -0.5, decibels.shape[0] - 0.5)
     axis.imshow(
         decibels, origin="lower", aspect="auto", cmap="magma", extent=extent, vmin=-RANGE_DB, vmax=0, rasterized=True
     )
-    ticks = [hz for hz in TICKS_HZ if hz < strip.rate / 2]
-    axis.set_yticks([strip.place_of(hz) for hz in ticks], [f"{hz / 1000:g}" for hz in ticks])
+    ticks = [hz for hz in TICKS_HZ if hz < spectrogram.rate / 2]
+    axis.set_yticks([spectrogram.place_of(hz) for hz in ticks], [f"{hz / 1000:g}" for hz in ticks])
     _inscribe(axis, title, "s", "kHz")
 
 
@@ -170,8 +176,8 @@ def _inscribe(axis: Any, title: str, along: str, up: str) -> None:
 
 
 def _figure(wide: float, high: float) -> Figure:
-    """Make a figure so many inches large, without any global state."""
-    return Figure(figsize=(wide, high), dpi=DOTS, facecolor=GROUND, layout="constrained")
+    """Create a figure of a size in inches, without global state."""
+    return Figure(figsize=(wide, high), dpi=DPI, facecolor=GROUND, layout="constrained")
 
 
 def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
@@ -179,5 +185,5 @@ def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
         figure.savefig(Path(path), format="png", facecolor=GROUND)
     except OSError as error:
         raise PictureError(
-            f"Cannot write the picture {path}: {error.strerror or error}; choose another place."
+            f"Cannot write the picture {path}: {error.strerror or error}; choose another path."
         ) from None

@@ -1,4 +1,4 @@
-"""A picture of where things lie in a latent space: a dot for each, on the two directions in which they are widest."""
+"""Scatter plot of latents on their first two principal components."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def scatter(latents: Tensor, labels: Tensor, classes: int, *, size: int = SIZE) 
     ----------
     latents : Tensor [shape=(count, latent)]
     labels : Tensor [shape=(count,), int64]
-        Which class each belongs to, from 0.
+        Class of each latent, from 0.
     classes
-        How many there are; the colours go once around the circle.
+        Number of classes; their colours are evenly spaced in hue.
     size
         Height and width of the picture, pixels.
 
@@ -42,10 +42,10 @@ def scatter(latents: Tensor, labels: Tensor, classes: int, *, size: int = SIZE) 
 
 
 def plane(latents: Tensor) -> Tensor:
-    """Lay latents on their two principal components, within −1 to 1: [count, latent] → [count, 2]."""
+    """Project latents onto two principal components, scaled to −1 to 1: [count, latent] → [count, 2]."""
     centred = latents - latents.mean(dim=0)
     _, _, directions = torch.linalg.svd(centred, full_matrices=False)
-    directions = directions * torch.sign(directions.sum(dim=1, keepdim=True) + 1e-12)  # the same way round every time
+    directions = directions * torch.sign(directions.sum(dim=1, keepdim=True) + 1e-12)  # a defined sign
     places = centred @ directions[:2].T  # [count, up to 2]
     places = torch.nn.functional.pad(places, (0, 2 - places.shape[1]))
     return places / places.abs().max().clamp(min=1e-9)

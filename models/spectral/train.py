@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 
 from models.data import features, manifest
 from models.data.manifest import Manifest
-from models.data.opening import Wanted, open_data, open_shared, summary
+from models.data.opening import DataRequest, open_data, open_shared, summary
 from models.data.prepare import Preparation
 from models.data.split import HoldOut
 from models.spectral import checkpoint, latent_stats
@@ -165,7 +165,7 @@ def _open(
     if first:
         listed.unlink(missing_ok=True)
     hold_out = data.hold_out if started is None else None  # a resumed training keeps its split
-    wanted = Wanted(data.path, hold_out, data.share, settings.seed)
+    wanted = DataRequest(data.path, hold_out, data.share, settings.seed)
     opening = open_data if first else open_shared
     opened = opening(
         wanted, listed, command=run.command, on_file=lambda done, total: on_progress("reading", done, total)

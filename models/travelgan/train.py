@@ -8,7 +8,7 @@ from pathlib import Path
 import lightning as L
 
 from models.data.manifest import SPLITS, Manifest, Split
-from models.data.opening import Wanted, open_shared
+from models.data.opening import DataRequest, open_shared
 from models.dsp.log_mel import LogMel
 from models.files.errors import DataError
 from models.training.callbacks.last_checkpoint import LastCheckpoint
@@ -71,7 +71,7 @@ def train(
     if started is not None:
         check_unchanged(started.settings, settings, FIXED)
     domains = [
-        open_shared(Wanted(data, seed=settings.seed), run.out / f"{name}.json", command=run.command).sounds
+        open_shared(DataRequest(data, seed=settings.seed), run.out / f"{name}.json", command=run.command).sounds
         for name, data in (("source", source), ("target", target))
     ]
     found = {

@@ -88,7 +88,7 @@ def test_two_workers_finish_each_of_twelve_points_once_though_one_is_killed(tmp_
 
 
 def test_a_killed_workers_checkpoint_is_gone_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from models.data.opening import Wanted
+    from models.data.opening import DataRequest
     from models.grid import worker
     from models.grid.study import SharedStudy
     from models.spectral.module import SpectralModule
@@ -96,7 +96,7 @@ def test_a_killed_workers_checkpoint_is_gone_on_from(tmp_path: Path, monkeypatch
 
     (tmp_path / "tiny.toml").write_text(f"max_steps = 40\n{TINY}")
     base = read(tmp_path / "tiny.toml")
-    place = worker.Place(Wanted(write_tones(tmp_path / "sounds")), tmp_path / "grid", "cpu")
+    place = worker.Place(DataRequest(write_tones(tmp_path / "sounds")), tmp_path / "grid", "cpu")
     study = SharedStudy(open_storage(str(tmp_path / "journal")), "grid", GRID[:1], {}, 60.0)
     original, begun = SpectralModule.training_step, []
 

@@ -17,7 +17,7 @@ from models.inference.encoded_sound import EncodeError, encode_sound
 from models.offline.explore import ExploreError, explore
 from models.offline.explore import ExploreSettings as Settings
 from models.offline.knobs import KnobError
-from models.report.long_spectrogram import BANDS, COLUMNS, drawn
+from models.report.long_spectrogram import BANDS, COLUMNS, spectrogram_of
 from models.report.plots import PictureError
 from realtime.takes.recorder import RecordError
 from tests.realtime.decks.test_offline import RATE, SECONDS, SEED, on_stage
@@ -193,15 +193,17 @@ def test_the_picture_shows_the_whole_sound(models: dict[str, Path], tmp_path: Pa
 
 def test_a_strip_is_as_wide_as_there_is_room_and_shows_where_a_sound_is() -> None:
     time = np.arange(16 * RATE) / RATE
-    strip = drawn(np.where(time < 8, np.sin(2 * np.pi * 1000 * time), 0.01 * np.sin(2 * np.pi * 4000 * time)), RATE)
-    shown = strip.decibels()
+    spectrogram = spectrogram_of(
+        np.where(time < 8, np.sin(2 * np.pi * 1000 * time), 0.01 * np.sin(2 * np.pi * 4000 * time)), RATE
+    )
+    shown = spectrogram.decibels()
     assert shown.shape == (BANDS, COLUMNS)
     assert shown.max() == 0
-    assert np.argmax(shown[:, COLUMNS // 4]) == pytest.approx(strip.place_of(1000), abs=1)
-    assert np.argmax(shown[:, 3 * COLUMNS // 4]) == pytest.approx(strip.place_of(4000), abs=1)
+    assert np.argmax(shown[:, COLUMNS // 4]) == pytest.approx(spectrogram.place_of(1000), abs=1)
+    assert np.argmax(shown[:, 3 * COLUMNS // 4]) == pytest.approx(spectrogram.place_of(4000), abs=1)
     # 40 dB less, in a band three times as wide, by whose width it is divided
     assert shown[:, 3 * COLUMNS // 4].max() == pytest.approx(-46, abs=6)
-    assert drawn(np.zeros(100), RATE).decibels().shape[1] == 1
+    assert spectrogram_of(np.zeros(100), RATE).decibels().shape[1] == 1
 
 
 @pytest.mark.parametrize(

@@ -171,9 +171,9 @@ def test_presets_are_what_was_published() -> None:
 
 
 def test_spectra_are_made_once_and_short_ones_are_masked(domains: tuple[Path, Path], tmp_path: Path) -> None:
-    from models.data.opening import Wanted, open_data
+    from models.data.opening import DataRequest, open_data
 
-    sounds = open_data(Wanted(domains[0]), tmp_path / "low.json").sounds
+    sounds = open_data(DataRequest(domains[0]), tmp_path / "low.json").sounds
     told: list[int] = []
     first = of_split(sounds, "train", TINY.scale, tmp_path / "cache", lambda done, total: told.append(done))
     again = of_split(sounds, "train", TINY.scale, tmp_path / "cache", lambda done, total: told.append(done))
