@@ -19,7 +19,7 @@ def sines(tmp_path: Path) -> Manifest:
     return Manifest(tmp_path, Source("x"), (Sound("sine.wav", "sine", 1.0, 48_000, "train", pitch=69.0),))
 
 
-def test_a_sine_has_its_loudness_pitch_and_peak() -> None:
+def test_loudness_pitch_and_peak_of_a_sine_are_measured() -> None:
     found = features.analyse(SINE, Analysis(), note=69.0)
     middle = slice(10, -10)
     assert found.loudness[middle] == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=0.02)
@@ -27,7 +27,7 @@ def test_a_sine_has_its_loudness_pitch_and_peak() -> None:
     assert (found.log_magnitude[middle].argmax(axis=1) == round(440 * 2048 / 48_000)).all()
 
 
-def test_loudness_is_the_rms_whatever_the_sound() -> None:
+def test_loudness_is_the_rms_of_any_sound() -> None:
     noise = (0.1 * np.random.default_rng(0).standard_normal(480_000)).astype(np.float32)
     found = features.analyse(noise, Analysis(), note=60.0)
     assert 10 * np.log10(np.mean(10 ** (found.loudness[10:-10] / 10))) == pytest.approx(-20, abs=0.1)
@@ -65,7 +65,7 @@ def test_features_come_from_the_cache_until_sound_or_settings_change(sines: Mani
     assert quieter.loudness[50] == pytest.approx(first.loudness[50] - 6.02, abs=0.02)
 
 
-def test_a_cache_entry_that_is_cut_short_is_made_again(sines: Manifest, tmp_path: Path) -> None:
+def test_a_truncated_cache_entry_is_replaced(sines: Manifest, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     first = features.of_sounds(sines, sines.sounds, Analysis(), cache)[0]
     (entry,) = cache.iterdir()
@@ -74,13 +74,13 @@ def test_a_cache_entry_that_is_cut_short_is_made_again(sines: Manifest, tmp_path
     assert np.array_equal(again.log_magnitude, first.log_magnitude)
 
 
-def test_a_sound_that_is_gone_is_said(sines: Manifest, tmp_path: Path) -> None:
+def test_a_missing_sound_is_an_error(sines: Manifest, tmp_path: Path) -> None:
     (tmp_path / "sine.wav").unlink()
     with pytest.raises(DataError, match="which the manifest lists"):
         features.of_sounds(sines, sines.sounds, Analysis(), tmp_path / "cache")
 
 
-def test_what_is_no_sound_is_said(tmp_path: Path) -> None:
+def test_a_file_without_sound_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("no sound")
     with pytest.raises(DataError, match="Cannot read the sound"):
         features.load_audio(tmp_path / "a.wav", 48_000)

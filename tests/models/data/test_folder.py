@@ -71,7 +71,7 @@ def test_broken_files_are_listed_with_the_reason(sounds: Path, tmp_path: Path) -
     assert len(made.sounds) == 20
 
 
-def test_the_split_depends_on_path_and_seed_alone(sounds: Path, tmp_path: Path) -> None:
+def test_the_split_depends_only_on_path_and_seed(sounds: Path, tmp_path: Path) -> None:
     after = folder.index(sounds, tmp_path / "a.json", Settings(held_out=0.4))
     for k in range(8):
         before = after
@@ -84,7 +84,7 @@ def test_the_split_depends_on_path_and_seed_alone(sounds: Path, tmp_path: Path) 
     assert [s.split for s in other.sounds] != [s.split for s in after.sounds]
 
 
-def test_both_splits_hold_something_even_of_two_sounds(tmp_path: Path) -> None:
+def test_neither_split_of_two_sounds_is_empty(tmp_path: Path) -> None:
     for k in range(2):
         soundfile.write(tmp_path / f"{k}.wav", tone(48_000, 1), 48_000)
     made = folder.index(tmp_path, tmp_path / "m.json", Settings(held_out=0.01))
@@ -103,7 +103,7 @@ def test_of_every_label_the_same_share_is_held_out(tmp_path: Path, share: float,
     assert {label: held_out.count(label) for label in made.labels} == dict.fromkeys("abc", expected)
 
 
-def test_labels_of_three_sounds_lose_one_and_smaller_ones_share(tmp_path: Path) -> None:
+def test_labels_of_three_sounds_hold_out_one_and_smaller_labels_are_split_together(tmp_path: Path) -> None:
     for label, count in (("three", 3), ("two", 2), ("one", 1)):
         (tmp_path / label).mkdir()
         for k in range(count):
@@ -114,13 +114,13 @@ def test_labels_of_three_sounds_lose_one_and_smaller_ones_share(tmp_path: Path) 
     assert len(held_out) == 2
 
 
-def test_a_manifest_takes_no_sounds_name(sounds: Path) -> None:
+def test_a_manifest_cannot_have_the_name_of_a_sound(sounds: Path) -> None:
     with pytest.raises(DataError, match="A manifest is a .json file"):
         folder.index(sounds, sounds / "wav" / "0.wav", Settings())
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -1.0])
-def test_a_share_that_is_none_is_said(sounds: Path, tmp_path: Path, share: float) -> None:
+def test_a_share_out_of_range_is_an_error(sounds: Path, tmp_path: Path, share: float) -> None:
     with pytest.raises(DataError, match="between 0 and 1"):
         folder.index(sounds, tmp_path / "m.json", Settings(held_out=share))
 
@@ -136,7 +136,7 @@ def test_a_folder_of_broken_files_is_an_error(tmp_path: Path) -> None:
         folder.index(tmp_path, tmp_path / "m.json", Settings())
 
 
-def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
+def test_an_empty_file_is_reported_as_empty(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
     with pytest.raises(DataError, match=r"a.wav: It is empty\."):
         folder.index(tmp_path, tmp_path / "m.json", Settings())

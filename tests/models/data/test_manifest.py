@@ -20,14 +20,14 @@ def plain() -> dict[str, Any]:
     }
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+def test_a_written_manifest_is_read_back(tmp_path: Path) -> None:
     made = Manifest(tmp_path, Source("x", licence="MIT"), (SOUND,), (Skipped("c.wav", "It is broken."),))
     manifest.write(made, tmp_path / "manifest.json")
     assert manifest.read(tmp_path) == made
     assert manifest.read(tmp_path / "manifest.json") == made
 
 
-def test_paths_are_those_below_the_manifests_folder(tmp_path: Path) -> None:
+def test_paths_are_relative_to_the_manifests_folder(tmp_path: Path) -> None:
     made = Manifest(tmp_path, Source("x"), (SOUND,))
     assert made.path_of(SOUND) == tmp_path / "a" / "b.wav"
 
@@ -51,14 +51,14 @@ def test_paths_are_those_below_the_manifests_folder(tmp_path: Path) -> None:
         ({"source": []}, "the source must be an object"),
     ],
 )
-def test_an_error_names_what_is_wrong(tmp_path: Path, change: dict[str, Any], text: str) -> None:
+def test_an_error_names_the_wrong_entry(tmp_path: Path, change: dict[str, Any], text: str) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps(plain() | change))
     with pytest.raises(DataError, match=text) as caught:
         manifest.read(tmp_path)
     assert "manifest.json" in str(caught.value)
 
 
-def test_what_is_no_json_is_said(tmp_path: Path) -> None:
+def test_a_file_that_is_not_json_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(DataError, match="not a manifest, nor a folder that holds one; make one with"):
         manifest.read(tmp_path)
@@ -67,7 +67,7 @@ def test_what_is_no_json_is_said(tmp_path: Path) -> None:
         manifest.read(tmp_path)
 
 
-def test_a_missing_manifest_says_which_command_makes_one(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_manifest_names_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="glitch-lab data"):
         manifest.read(tmp_path)
 
@@ -78,7 +78,7 @@ def test_a_wrong_manifest_is_not_written(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_pieces_of_a_file_are_sounds_of_their_own_but_for_the_same_piece(tmp_path: Path) -> None:
+def test_pieces_of_a_file_are_separate_sounds_and_duplicates_are_rejected(tmp_path: Path) -> None:
     pieces = [replace(SOUND, start=start) for start in (0.0, 1.5)]
     made = Manifest(tmp_path, Source("x"), tuple(pieces))
     manifest.write(made, tmp_path / "manifest.json")

@@ -11,7 +11,7 @@ from models.files.errors import DataError
 from tests.models.tones import spoil, tone, write_tones
 
 
-def test_a_folder_that_nobody_prepared_is_listed_and_what_is_broken_named(tmp_path: Path) -> None:
+def test_an_unprepared_folder_is_listed_and_broken_files_are_named(tmp_path: Path) -> None:
     sounds = write_tones(tmp_path / "sounds")
     spoil(sounds)
     opened = open_data(DataRequest(sounds), tmp_path / "run" / "data.json")
@@ -22,7 +22,7 @@ def test_a_folder_that_nobody_prepared_is_listed_and_what_is_broken_named(tmp_pa
     assert all(opened.sounds.path_of(sound).is_file() for sound in opened.sounds.sounds)
 
 
-def test_a_manifest_keeps_its_split_unless_another_is_asked_for(tmp_path: Path) -> None:
+def test_a_manifest_keeps_its_split_unless_another_is_requested(tmp_path: Path) -> None:
     sounds = write_tones(tmp_path / "sounds")
     made = open_data(DataRequest(sounds), sounds / "manifest.json").sounds
     listed = tmp_path / "run" / "data.json"
@@ -37,19 +37,19 @@ def test_a_manifest_keeps_its_split_unless_another_is_asked_for(tmp_path: Path) 
     assert all(again.path_of(sound).is_file() for sound in again.sounds)
 
 
-def test_what_another_worker_has_listed_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_the_manifest_of_another_worker_is_used(tmp_path: Path) -> None:
     sounds, listed = write_tones(tmp_path / "sounds"), tmp_path / "data.json"
     first = open_shared(DataRequest(sounds), listed)
     soundfile.write(sounds / "low" / "late.wav", tone(48_000, 300.0), 48_000)
     assert open_shared(DataRequest(sounds), listed) == first
 
 
-def test_what_is_nowhere_is_said(tmp_path: Path) -> None:
+def test_a_missing_path_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no folder and no manifest"):
         open_data(DataRequest(tmp_path / "nowhere"), tmp_path / "data.json")
 
 
-def test_a_long_recording_is_cut_into_pieces_that_make_it_up_again(tmp_path: Path) -> None:
+def test_the_pieces_of_a_long_recording_add_up_to_it(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     random = np.random.default_rng(0)
     whole = (0.1 * random.standard_normal(16_000 * 70)).astype(np.float32)
@@ -71,7 +71,7 @@ def test_a_lone_recording_can_be_trained_on(tmp_path: Path) -> None:
     assert len(made.of_split("held-out")) == 1
 
 
-def test_held_out_by_pitch_the_pitch_of_each_note_is_found(tmp_path: Path) -> None:
+def test_holding_out_by_pitch_estimates_the_pitch_of_each_note(tmp_path: Path) -> None:
     sounds = write_tones(tmp_path / "sounds")
     soundfile.write(sounds / "low" / "noise.wav", 0.1 * np.random.default_rng(0).standard_normal(24_000), 48_000)
     made = open_data(DataRequest(sounds, "pitch"), tmp_path / "data.json").sounds
@@ -81,7 +81,7 @@ def test_held_out_by_pitch_the_pitch_of_each_note_is_found(tmp_path: Path) -> No
     assert found == {name: pytest.approx(pitch, abs=0.1) for name, pitch in expected.items()}
 
 
-def test_several_processes_find_the_same_features(tmp_path: Path) -> None:
+def test_several_processes_compute_the_same_features(tmp_path: Path) -> None:
     sounds = write_tones(tmp_path / "sounds", count=8)
     made = open_data(DataRequest(sounds), tmp_path / "data.json").sounds
     analysis, seen = Analysis(16_000, 256, 64), []

@@ -28,12 +28,12 @@ def test_pauses_do_not_make_a_sound_softer() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 5.0])
-def test_sounds_of_any_length_come_to_the_loudness_that_is_asked_for(seconds: float) -> None:
+def test_sounds_of_any_length_reach_the_target_loudness(seconds: float) -> None:
     made = prepare(sine(48_000, seconds, 0.01), 48_000, Preparation(loudness_lufs=-18.0))
     assert loudness_lufs(made, 48_000) == pytest.approx(-18.0, abs=0.3)
 
 
-def test_silence_is_cut_off_at_both_ends_and_nowhere_else() -> None:
+def test_silence_is_trimmed_only_at_both_ends() -> None:
     rate = 48_000
     tone, gap = sine(rate, 0.5, 0.3), np.zeros(rate // 2, np.float32)
     made = trim(np.concatenate([gap, tone, gap, tone, gap]), rate, 60.0)
@@ -42,7 +42,7 @@ def test_silence_is_cut_off_at_both_ends_and_nowhere_else() -> None:
     assert not middle.any()
 
 
-def test_noise_that_lies_low_enough_counts_as_silence() -> None:
+def test_noise_below_the_threshold_counts_as_silence() -> None:
     rate = 48_000
     hiss = (1e-4 * np.random.default_rng(0).standard_normal(rate)).astype(np.float32)
     audio = np.concatenate([hiss, sine(rate, 1.0, 0.5) + hiss, hiss])
@@ -51,7 +51,7 @@ def test_noise_that_lies_low_enough_counts_as_silence() -> None:
 
 
 @given(st.integers(0, 5_000), st.floats(0, 0.999))
-def test_silence_and_scraps_come_back_finite(length: int, level: float) -> None:
+def test_silence_and_very_short_sounds_stay_finite(length: int, level: float) -> None:
     made = prepare(np.full(length, level, np.float32), 48_000, Preparation())
     assert np.isfinite(made).all()
     assert len(made) <= max(length, 0)

@@ -39,28 +39,28 @@ def test_sounds_without_a_pitch_are_held_out_by_file() -> None:
     assert sum(one.label == "noise" for one in found) == 2
 
 
-def test_pieces_of_a_file_stay_together_where_there_are_other_files() -> None:
+def test_pieces_of_a_file_stay_together_if_there_are_other_files() -> None:
     pieces = [sound(f"{name}.wav", start=float(k)) for name in "abc" for k in range(5)]
     found = held(pieces)
     assert len(found) == 5
     assert len({one.path for one in found}) == 1
 
 
-def test_pieces_of_a_lone_file_are_told_apart() -> None:
+def test_pieces_of_a_lone_file_are_split() -> None:
     assert len(held([sound("a.wav", start=float(k)) for k in range(10)], share=0.3)) == 3
 
 
 @given(st.integers(2, 30), st.floats(0.01, 0.99), st.integers(0, 100), st.sampled_from(split.HOLD_OUT))
-def test_something_trains_and_something_is_held_out(count: int, share: float, seed: int, by: split.HoldOut) -> None:
+def test_neither_split_is_empty(count: int, share: float, seed: int, by: split.HoldOut) -> None:
     sounds = [sound(f"{k}.wav", f"label {k % 2}", 40.0 + k) for k in range(count)]
     kinds = {one.split for one in hold_out(sounds, by=by, share=share, seed=seed)}
     assert kinds == {"train", "held-out"}
 
 
-def test_what_cannot_be_told_apart_is_said() -> None:
+def test_too_few_labels_or_pitches_are_an_error() -> None:
     with pytest.raises(DataError, match="none can be held out by label"):
         hold_out([sound("a"), sound("b")], by="label")
-    with pytest.raises(DataError, match="no two pitches"):
+    with pytest.raises(DataError, match="fewer than two known pitches"):
         hold_out([sound("a"), sound("b", pitch=60.0)], by="pitch")
     with pytest.raises(DataError, match="file, label, pitch, not 'colour'"):
         split.known("colour")

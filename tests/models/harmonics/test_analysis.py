@@ -30,7 +30,7 @@ def middle(found: Partials) -> slice:
 
 
 @pytest.mark.parametrize("note", [45.0, 57.3, 76.0])
-def test_harmonics_come_back_at_their_levels(note: float) -> None:
+def test_levels_of_harmonics_are_measured(note: float) -> None:
     levels = [-20.0, -26.0, -40.0, -32.0, -50.0]
     found = analyse(tone(note, levels), Analysis(), note + 0.2)
     heard = 20 / np.log(10) * found.harmonics.astype(float)[middle(found), :5].mean(axis=0) - 10 * np.log10(2)
@@ -41,13 +41,13 @@ def test_harmonics_come_back_at_their_levels(note: float) -> None:
     )
 
 
-def test_a_stiff_string_is_told_from_a_soft_one() -> None:
+def test_inharmonicity_is_measured() -> None:
     levels = list(-20.0 - 2 * np.arange(16))
     assert float(analyse(tone(57.0, levels, stretch=4e-4), Analysis(), 57.0).stretch) == pytest.approx(4e-4, rel=0.1)
     assert float(analyse(tone(57.0, levels), Analysis(), 57.0).stretch) < 2e-5
 
 
-def test_noise_is_found_between_harmonics_at_its_level() -> None:
+def test_level_of_noise_between_harmonics_is_measured() -> None:
     noise = 10 ** (-50 / 20) * np.random.default_rng(0).standard_normal(round(1.2 * RATE)).astype(np.float32)
     found = analyse(tone(60.0, [-20, -30, -30, -40], seconds=1.2) + noise, Analysis(), 60.0)
     levels = 20 / np.log(10) * found.noise.astype(float)[middle(found)].mean(axis=0)
@@ -56,7 +56,7 @@ def test_noise_is_found_between_harmonics_at_its_level() -> None:
 
 
 @pytest.mark.parametrize("note", [40.0, 69.0])  # the window of low notes is long
-def test_what_comes_before_an_onset_is_silence(note: float) -> None:
+def test_silence_before_an_onset_stays_silent(note: float) -> None:
     sound = np.concatenate([np.zeros(RATE // 4, np.float32), tone(note, [-20, -30])])
     found = analyse(sound, Analysis(), note)
     begins = RATE // 4 // 256
@@ -64,7 +64,7 @@ def test_what_comes_before_an_onset_is_silence(note: float) -> None:
     assert found.loudness[: begins - 2].max() < found.loudness[begins + 8] - 60
 
 
-def test_what_was_found_is_kept_and_read_again(small_orchestra: Manifest, tmp_path: Path) -> None:
+def test_analyses_are_cached(small_orchestra: Manifest, tmp_path: Path) -> None:
     sounds = small_orchestra.sounds[:2]
     counted: list[tuple[int, int]] = []
     first = analysis.of_sounds(small_orchestra, sounds, Analysis(), tmp_path, on_sound=lambda *n: counted.append(n))
@@ -79,7 +79,7 @@ def test_what_was_found_is_kept_and_read_again(small_orchestra: Manifest, tmp_pa
     analysis.of_sounds(small_orchestra, sounds, Analysis(), tmp_path)
 
 
-def test_bands_together_are_white_noise() -> None:
+def test_the_bands_add_up_to_white_noise() -> None:
     assert shares(RATE).sum() == pytest.approx(1)
     assert len(edges(RATE)) == BANDS + 1
     table = noise_table(RATE, 8192, 0).astype(float)

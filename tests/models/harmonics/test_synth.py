@@ -27,7 +27,7 @@ def wandering(frames: int, voices: int, seed: int) -> tuple[Tensor, Tensor, Tens
 @given(
     cuts=st.lists(st.integers(1, 9), min_size=1, max_size=6), voices=st.sampled_from([1, 3]), seed=st.integers(0, 99)
 )
-def test_any_cut_gives_the_same_sound(cuts: list[int], voices: int, seed: int) -> None:
+def test_any_division_into_chunks_gives_the_same_sound(cuts: list[int], voices: int, seed: int) -> None:
     synth = Synth(RATE, HOP, voices)
     hz, amplitude, noise = wandering(sum(cuts), voices, seed)
     whole, end = synth(hz, amplitude, noise, synth.rest())
@@ -49,13 +49,13 @@ def steady(note_hz: float, amplitude: float, noise: float, frames: int = 400) ->
     return render(Synth(RATE, HOP), hz, levels, torch.full((frames, BANDS), noise)).numpy()[4 * HOP :]
 
 
-def test_an_oscillator_sounds_at_its_level_and_pitch() -> None:
+def test_an_oscillator_has_the_requested_level_and_pitch() -> None:
     audio = steady(440.0, 0.5, 0.0)
     assert np.sqrt(np.mean(audio**2)) == pytest.approx(0.5 / np.sqrt(2), rel=1e-3)
     assert refine(audio, RATE, 69.0, 256)[20:-20] == pytest.approx(69.0, abs=0.005)
 
 
-def test_noise_sounds_at_its_level_and_never_twice_the_same() -> None:
+def test_noise_has_the_requested_level_and_does_not_repeat() -> None:
     audio = steady(440.0, 0.0, 0.1, frames=800)
     assert np.sqrt(np.mean(audio**2)) == pytest.approx(0.1, rel=0.1)
     part, rest = audio[:2048], audio[4096:]

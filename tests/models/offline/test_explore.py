@@ -191,7 +191,7 @@ def test_the_picture_shows_the_whole_sound(models: dict[str, Path], tmp_path: Pa
         png.unlink()
 
 
-def test_a_strip_is_as_wide_as_there_is_room_and_shows_where_a_sound_is() -> None:
+def test_a_long_spectrogram_fills_its_columns_and_shows_frequencies_in_place() -> None:
     time = np.arange(16 * RATE) / RATE
     spectrogram = spectrogram_of(
         np.where(time < 8, np.sin(2 * np.pi * 1000 * time), 0.01 * np.sin(2 * np.pi * 4000 * time)), RATE

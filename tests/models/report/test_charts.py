@@ -21,7 +21,7 @@ def places(element: ET.Element) -> list[tuple[float, float]]:
 
 
 @given(st.lists(st.tuples(FINITE, FINITE), min_size=1, max_size=20))
-def test_every_point_lies_on_the_chart(values: list[tuple[float, float]]) -> None:
+def test_every_point_is_on_the_chart(values: list[tuple[float, float]]) -> None:
     svg = charts.curves([Curve("a", *zip(*values, strict=True))], title="t", x_label="x", y_label="y")
     (line,) = drawn(svg).iter(f"{SVG}polyline")
     for x, y in places(line):
@@ -29,7 +29,7 @@ def test_every_point_lies_on_the_chart(values: list[tuple[float, float]]) -> Non
         assert 0 <= y <= charts.HEIGHT
 
 
-def test_higher_values_lie_higher_and_what_is_no_number_is_left_out() -> None:
+def test_higher_values_are_higher_and_nonfinite_ones_are_left_out() -> None:
     curve = Curve("a", [1, 2, 3, 4], [0.0, 1.0, math.nan, 2.0])
     (line,) = drawn(charts.curves([curve], title="t", x_label="x", y_label="y")).iter(f"{SVG}polyline")
     heights = [y for _, y in places(line)]
@@ -37,7 +37,7 @@ def test_higher_values_lie_higher_and_what_is_no_number_is_left_out() -> None:
     assert heights == sorted(heights, reverse=True)
 
 
-def test_groups_have_colours_of_their_own_and_names_are_no_code() -> None:
+def test_groups_have_different_colours_and_names_are_escaped() -> None:
     made = charts.points(
         [Point(0, 0, "<a>", "one & only"), Point(1, 1, "b", "two")], title="t", x_label="x", y_label="y"
     )
@@ -56,11 +56,11 @@ def test_a_bar_is_as_tall_as_its_value() -> None:
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
-def test_ticks_are_round_and_lie_within(low: float, width: float) -> None:
+def test_ticks_are_round_and_within_the_range(low: float, width: float) -> None:
     found = charts.ticks(low, low + width)
     assert 2 <= len(found) <= 7
     assert all(low - 1e-6 * width <= value <= low + width * (1 + 1e-6) for value in found)
 
 
-def test_a_chart_of_nothing_is_empty_and_no_error() -> None:
+def test_a_chart_without_data_is_empty() -> None:
     assert not list(drawn(charts.points([], title="t", x_label="x", y_label="y")).iter(f"{SVG}circle"))

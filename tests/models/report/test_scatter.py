@@ -4,7 +4,7 @@ import torch
 from models.report.scatter import plane, scatter
 
 
-def test_the_plane_holds_the_two_widest_directions() -> None:
+def test_the_plane_has_the_two_principal_components() -> None:
     torch.manual_seed(0)
     latents = torch.randn(300, 5) * torch.tensor([0.1, 4.0, 0.1, 1.0, 0.1])
     places = plane(latents)
@@ -15,13 +15,13 @@ def test_the_plane_holds_the_two_widest_directions() -> None:
     assert torch.allclose(plane(latents), places)
 
 
-def test_a_single_latent_lies_on_a_line() -> None:
+def test_a_single_latent_is_on_a_line() -> None:
     places = plane(torch.linspace(0, 1, 5)[:, None])
     assert places[:, 1].abs().max() == 0
     assert places[:, 0].tolist() == pytest.approx([-1, -0.5, 0, 0.5, 1])
 
 
-def test_dots_are_drawn_where_they_lie_in_the_colour_of_their_class() -> None:
+def test_dots_are_drawn_in_place_in_the_colour_of_their_class() -> None:
     latents = torch.tensor([[-1.0, 0.0], [1.0, 0.0], [0.0, 0.1], [0.0, -0.1]])
     picture = scatter(latents, torch.tensor([0, 1, 2, 2]), 3, size=101)
     assert picture.shape == (3, 101, 101)
