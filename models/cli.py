@@ -1,4 +1,4 @@
-"""`glitch-lab`, the studio's command line. Torch is imported when a command needs it, so that help comes at once."""
+"""`glitch-lab`, the command line of the studio; commands import Torch when they need it, so that help is fast."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def _options(
 def data_orchestra(
     out: Annotated[Path, typer.Argument(help="Folder to write the sounds and manifest.json to.")],
     soundfont: Annotated[
-        Path | None, typer.Option(help="A General MIDI soundfont; else FluidR3 of the system.")
+        Path | None, typer.Option(help="A General MIDI soundfont. Default: the system's FluidR3.")
     ] = None,
     rate: Annotated[int, typer.Option(help="Sample rate, Hz.")] = 48_000,
     step: Annotated[int, typer.Option(help="Semitones between notes.")] = 1,
     velocities: Annotated[str, typer.Option(help="MIDI velocities, with commas.")] = "45,80,115",
-    instruments: Annotated[str | None, typer.Option(help="Names with commas; else all eleven.")] = None,
+    instruments: Annotated[str | None, typer.Option(help="Names with commas. Default: all eleven.")] = None,
 ) -> None:
-    """Render eleven orchestral instruments, note by note, with FluidSynth."""
+    """Render single notes of eleven orchestral instruments with FluidSynth."""
     from models.data.rendered import orchestra
 
     levels = _velocities(velocities)
@@ -100,10 +100,10 @@ def data_voices(
     rate: Annotated[int, typer.Option(help="Sample rate, Hz.")] = 48_000,
     step: Annotated[int, typer.Option(help="Semitones between notes.")] = 1,
     velocities: Annotated[str, typer.Option(help="MIDI velocities, with commas.")] = "45,80,115",
-    voices: Annotated[str | None, typer.Option(help="Names with commas; else all four.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of breath, and of how notes differ.")] = 0,
+    voices: Annotated[str | None, typer.Option(help="Names with commas. Default: all four.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of breath noise and of the variation between notes.")] = 0,
 ) -> None:
-    """Synthesise four voices that sing five vowels, note by note."""
+    """Synthesise single notes of four voices singing five vowels."""
     from models.data.rendered import voices as singers
 
     names = tuple(part.strip() for part in voices.split(",")) if voices else tuple(singers.VOICES)
@@ -116,7 +116,7 @@ def data_voices(
 
 @data_app.command("folder")
 def data_folder(
-    folder: Annotated[Path, typer.Argument(metavar="IN", help="A folder of sounds, or of one folder a label.")],
+    folder: Annotated[Path, typer.Argument(metavar="IN", help="Folder of sounds, or with a subfolder per label.")],
     out: Annotated[Path, typer.Argument(metavar="OUT_MANIFEST", help="The manifest to write.")],
     held_out: Annotated[float, typer.Option(help="Share of the sounds to hold out.")] = 0.2,
     hold_out: Annotated[str, typer.Option(help="What is held out: file, label or pitch.")] = "file",
@@ -129,7 +129,7 @@ def data_folder(
 
     settings = folders.Settings(held_out=held_out, seed=seed, hold_out=split.known(hold_out))
     if folders.target(out).suffix == ".json" and folders.target(out).exists():
-        raise GlitchError(f"{folders.target(out)} is there already, and may have been edited; give another name.")
+        raise GlitchError(f"{folders.target(out)} already exists and may have been edited; give another name.")
     with progress("reading") as on_file:
         made = folders.index(folder, out, settings, command=command_line(), licence=licence, on_file=on_file)
     for entry in made.skipped:
@@ -149,22 +149,22 @@ app.command("grid")(grid)
 
 BendOption = Annotated[
     str | None,
-    typer.Option(metavar="LAYERS", help="Live controls for layers: names and patterns with commas, auto, or all."),
+    typer.Option(metavar="LAYERS", help="Live controls for layers: names and patterns with commas, auto or all."),
 ]
-ListLayers = Annotated[bool, typer.Option("--list-layers", help="List the layers that can be bent, and end.")]
+ListLayers = Annotated[bool, typer.Option("--list-layers", help="List the layers that can be bent, and exit.")]
 
 
 @app.command("export")
 def export_command(
     checkpoint: Annotated[Path, typer.Argument(help="model.ckpt of a training, or its folder.")],
     out: Annotated[Path | None, typer.Argument(metavar="OUT.onnx", help="The model file to write.")] = None,
-    name: Annotated[str | None, typer.Option(help="What the model is called; else as its file.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model. Default: its file name.")] = None,
     bend: BendOption = None,
     list_layers: ListLayers = False,
-    weights: Annotated[str, typer.Option(help="fp32; fp16 halves the file, int8 quarters it, at a cost.")] = "fp32",
-    voices: Annotated[int, typer.Option(min=1, help="Of a playable model: how many sound together.")] = 1,
+    weights: Annotated[str, typer.Option(help="fp32; fp16 halves the file, int8 quarters it, with loss.")] = "fp32",
+    voices: Annotated[int, typer.Option(min=1, help="Number of voices of a playable model.")] = 1,
 ) -> None:
-    """Make a checkpoint a streaming model file, once it has proved that chunked equals whole."""
+    """Export a checkpoint as a streaming model file, after proving that chunked equals whole."""
     from export.quantization import known
 
     kind = known(weights)
@@ -183,12 +183,12 @@ def export_command(
 
 @app.command("bend")
 def bend_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file, from wherever it comes.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="Any model file.")],
     out: Annotated[Path | None, typer.Argument(metavar="OUT.onnx", help="The model file to write.")] = None,
     layers: BendOption = "auto",
     list_layers: ListLayers = False,
 ) -> None:
-    """Give layers of a model live controls, in the place of those that it has: a scale and a shift for each channel."""
+    """Add live controls to layers of a model, replacing existing ones: a scale and a shift for each channel."""
     from export.bending.bend import bend_file
 
     if list_layers:
@@ -203,16 +203,16 @@ def card_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Say what a model is: methods, controls, latents, where it comes from, and what was measured."""
+    """Print the card of a model: methods, controls, latents, provenance and measurements."""
     from export.format.summary import summary
 
-    said = summary(*load(model), model.stat().st_size)
+    described = summary(*load(model), model.stat().st_size)
     if json:
-        print(dumps(said, ensure_ascii=False))
+        print(dumps(described, ensure_ascii=False))
     else:
         from models.commands import show
 
-        show.card(said)
+        show.card(described)
 
 
 @app.command("verify")
@@ -220,7 +220,7 @@ def verify_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Prove again that a model keeps what it promises; the exit status is 1 where it doesn't."""
+    """Verify the promises of a model again; the exit status is 1 if one is broken."""
     from export.format.dataclass_json import to_plain
     from export.proof.verification import verify
 
@@ -237,19 +237,19 @@ def verify_command(
 
 @app.command("convert")
 def convert_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.ts", help="A TorchScript file of the nn~ kind: a RAVE, say.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL.ts", help="A TorchScript file for nn~, such as RAVE.")],
     out: Annotated[
-        Path | None, typer.Argument(metavar="[OUT.onnx]", help="The model file to write; else beside MODEL.")
+        Path | None, typer.Argument(metavar="[OUT.onnx]", help="The model file to write. Default: beside MODEL.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What the model is called; else as its file.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the input that it is proved with.")] = 0,
+    name: Annotated[str | None, typer.Option(help="Name of the model. Default: its file name.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the input for the proof.")] = 0,
     bend: Annotated[
         str | None,
         typer.Option(metavar="LAYERS", help="Layers to bend live: names with * and commas, or 'all'."),
     ] = None,
-    weights: Annotated[str, typer.Option(help="How weights are kept: fp32, fp16 or int8.")] = "fp32",
+    weights: Annotated[str, typer.Option(help="Precision of the weights: fp32, fp16 or int8.")] = "fp32",
 ) -> None:
-    """Make a TorchScript model a streaming model file, once it has proved that it sounds the same."""
+    """Convert a TorchScript model to a streaming model file, after proving that it sounds the same."""
     from realtime.library.conversion import WEIGHTS, ConversionOptions, convert
 
     if weights not in WEIGHTS:
@@ -257,12 +257,12 @@ def convert_command(
     if out is None:
         out = model.with_suffix(".onnx")
         if out.exists():
-            raise GlitchError(f"{out} is there already; name the file to write: glitch-lab convert {model} OUT.onnx.")
+            raise GlitchError(f"{out} already exists; name the file to write: glitch-lab convert {model} OUT.onnx.")
     layers = tuple(part.strip() for part in bend.split(",") if part.strip()) if bend else ()
-    wishes = ConversionOptions(name or out.stem, seed, layers, weights)
+    options = ConversionOptions(name or out.stem, seed, layers, weights)
     began = time.monotonic()
     with console.status(f"converting {model.name}") as status:
-        made = convert(model, out, wishes, notify=status.update, debug="--debug" in sys.argv[1:])
+        made = convert(model, out, options, notify=status.update, debug="--debug" in sys.argv[1:])
     _print_model(made.card)
     for warning in made.warnings:
         print(f"warning: {warning}")
@@ -276,14 +276,12 @@ def convert_command(
 
 @app.command("render")
 def render_command(
-    take: Annotated[
-        Path, typer.Argument(metavar="TAKE", help="A .take file, or the journal of a session that was killed.")
-    ],
+    take: Annotated[Path, typer.Argument(metavar="TAKE", help="A .take file, or the journal of a killed session.")],
     out: Annotated[Path, typer.Argument(metavar="OUT.wav", help="The .wav or .flac file to write.")],
-    library: Annotated[Path | None, typer.Option(help="Folder of models that are not where they were.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+    library: Annotated[Path | None, typer.Option(help="Folder of models that have been moved.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Make the sound of a take again, sample for sample, faster than it was played."""
+    """Render the sound of a take again, sample for sample, faster than real time."""
     from models.files.sound_writer import check_new
     from realtime.library.library import Library
     from realtime.takes.renderer import render
@@ -293,9 +291,9 @@ def render_command(
     with progress("rendering") as on_share:
         made = render(take, out, Library(library), lambda share: on_share(round(1000 * share), 1000))
     speed = made.seconds / (time.monotonic() - began)
-    print(f"{out}: {made.seconds:.1f} s of sound, {speed:.1f} times as fast as it was played.")
+    print(f"{out}: {made.seconds:.1f} s of sound, {speed:.1f} times real time.")
     if made.lost:
-        print(f"{made.lost} events found no room when it was taken, so it is not exactly what was heard.")
+        print(f"{made.lost} events were not recorded in the take, so this is not exactly the sound that was played.")
 
 
 def main() -> None:
@@ -332,7 +330,7 @@ def _velocities(text: str) -> tuple[int, ...]:
 
 def _given(out: Path | None) -> Path:
     if out is None:
-        raise ContractError("There is no file to write to; name it, as OUT.onnx, or ask for --list-layers.")
+        raise ContractError("OUT.onnx, the file to write, is missing; give it, or use --list-layers.")
     return out
 
 
@@ -362,12 +360,12 @@ def _print_layers(model: ModelProto, card: Card) -> None:
 
 
 def _print_model(card: Card) -> None:
-    """Show what a model does, method by method, with what was measured of it."""
+    """Print the methods of a model with their measurements."""
     from rich.table import Table
 
     table = Table(title=f"{card.name}: {card.sample_rate} Hz, {card.latent.size} latents")
     table.add_column("method")
-    for heading in ("hop", "channels", "delay", "differs from its source", "cuts differ", "times real time"):
+    for heading in ("hop", "channels", "delay", "difference from source", "difference of chunks", "times real time"):
         table.add_column(heading, justify="right")
     for name, method in card.methods.items():
         found = method.measured or Measured()

@@ -1,12 +1,11 @@
-"""The child that converts: reads somebody else's TorchScript, writes a model file of ours, and answers with a line.
+"""Child process that converts a foreign TorchScript file to a model file, within limits of time and memory.
 
     python -m models.convert ORDER
 
-The order is the JSON that `realtime.library.conversion` writes. It is carried out within limits that the process sets
-itself
-before it opens the file, and beside everything that plays. Where the system can fork, a guard stays behind that nothing
-in the file holds up: when its standard input ends, however its parent ended, it ends the worker and takes the scratch
-folder along.
+The order is the JSON that `realtime.library.conversion` writes; the answer is a line of JSON in a file. The process
+lowers its priority and sets its limits before it opens the file. If the system can fork, a guard process remains that
+the file cannot block: when its standard input ends, because its parent has ended, it kills the worker and removes the
+scratch folder.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ from realtime.ipc.lifeline import on_parent_exit
 from realtime.library.conversion import ANSWER
 
 NICENESS = 10
-BIGGEST_FILE = 4 << 30  # bytes that it may write
+MAX_FILE_BYTES = 4 << 30
 STUDIO = ("torch", "onnxscript")
-LONGEST = 300  # characters of what others say that are passed on
+MAX_MESSAGE = 300  # characters of another library's message
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to convert, and how: see `realtime.library.conversion.ConversionOptions`."""
+    """Order of a conversion: see `realtime.library.conversion.ConversionOptions`."""
 
     source: str
     out: str
@@ -49,7 +48,7 @@ class Order:
 
 
 def main() -> None:
-    """Carry out the order on the command line, and leave the answer beside the file that was made."""
+    """Carry out the order on the command line, and write the answer beside the model file."""
     order = Order(**json.loads(sys.argv[1]))
     scratch = Path(order.out).parent
     worker = os.fork() if hasattr(os, "fork") else 0  # before there is a thread, and before torch
@@ -61,11 +60,11 @@ def main() -> None:
     limit(order.seconds, order.memory)
     (scratch / ANSWER).write_text(json.dumps(carry_out(order)), encoding="utf-8")
     sys.stderr.flush()
-    os._exit(0)  # at once: nothing is left to be done, and torch takes its time to unload
+    os._exit(0)  # at once, since torch unloads slowly
 
 
 def carry_out(order: Order) -> dict[str, Any]:
-    """Convert, and say how it went: `warnings`, or the `error` in a sentence, or what the studio `lacks`."""
+    """Convert; return `warnings`, or a one-sentence `error`, or the missing package as `lacks`."""
     try:
         return {"warnings": list(_convert(order))}
     except GlitchError as error:
@@ -75,28 +74,33 @@ def carry_out(order: Order) -> dict[str, Any]:
         _show(order)
         if (error.name or "").partition(".")[0] in STUDIO:
             return {"lacks": error.name}
-        return {"error": _unforeseen(order, error)}
+        return {"error": _unexpected(order, error)}
     except MemoryError:
         _show(order)
         return {"error": _too_large(order)}
-    except Exception as error:  # a stranger's model can fail in ways that nobody foresees
+    except Exception as error:  # a foreign model can fail in any way
         _show(order)
         out_of_memory = "allocate memory" in str(error) or "not enough memory" in str(error)
-        return {"error": _too_large(order) if out_of_memory else _unforeseen(order, error)}
+        return {"error": _too_large(order) if out_of_memory else _unexpected(order, error)}
 
 
 def limit(seconds: float, memory: int) -> None:
-    """Bound what this process may take of the machine, as far as the system lets it."""
+    """Limit time, memory and file size of this process, as far as the system supports it."""
     with suppress(ImportError, AttributeError, OSError):
         os.nice(NICENESS)
-    with suppress(OSError):  # where memory does run out, nothing that plays is to go for it
+    with suppress(OSError):  # if memory runs out, kill this process first
         Path("/proc/self/oom_score_adj").write_text("1000")
     try:
         import resource
-    except ImportError:  # Windows: the parent's clock is what bounds it there
+    except ImportError:  # Windows: only the parent's timeout applies
         return
-    wanted = {"RLIMIT_CPU": int(4 * seconds) + 1, "RLIMIT_FSIZE": BIGGEST_FILE, "RLIMIT_CORE": 0, "RLIMIT_DATA": memory}
-    for name, value in wanted.items():
+    limits = {
+        "RLIMIT_CPU": int(4 * seconds) + 1,
+        "RLIMIT_FSIZE": MAX_FILE_BYTES,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_DATA": memory,
+    }
+    for name, value in limits.items():
         with suppress(AttributeError, ValueError, OSError):
             kind = getattr(resource, name)
             _, most = resource.getrlimit(kind)
@@ -108,7 +112,7 @@ def _convert(order: Order) -> tuple[str, ...]:
     from export.torchscript.script.archive import check_script
 
     check_script(order.source)
-    torch, _ = (import_module(part) for part in STUDIO)  # before ours: what is lacking is no fault of the file
+    torch, _ = (import_module(part) for part in STUDIO)  # first, so that a missing package isn't blamed on the file
     from export.torchscript.converter import convert
 
     torch.set_num_threads(1)
@@ -119,7 +123,7 @@ def _convert(order: Order) -> tuple[str, ...]:
 
 
 def _ended(worker: int) -> int:
-    """Wait for the worker, and give its exit code: 128 and the signal's number where a signal ended it."""
+    """Wait for the worker and return its exit code: 128 plus the signal number if a signal ended it."""
     _, status = os.waitpid(worker, 0)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
@@ -140,17 +144,17 @@ def _show(order: Order) -> None:
 
 def _too_large(order: Order) -> str:
     return (
-        f"{order.source} cannot be converted: it asks for more than the {order.memory / 2**30:.1f} GB that a "
-        "conversion may take; use a smaller model."
+        f"{order.source} cannot be converted: it needs more than the {order.memory / 2**30:.1f} GB that a "
+        "conversion may use; use a smaller model."
     )
 
 
-def _unforeseen(order: Order, error: Exception) -> str:
+def _unexpected(order: Order, error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip(" :.\t")]
     what = (
-        lines[-1] if lines and lines[0].startswith("The following operation failed") else (lines or ["nothing said"])[0]
+        lines[-1] if lines and lines[0].startswith("The following operation failed") else (lines or ["no message"])[0]
     )
-    what = "".join(letter if letter.isprintable() else " " for letter in what)[:LONGEST].rstrip(" .")
+    what = "".join(letter if letter.isprintable() else " " for letter in what)[:MAX_MESSAGE].rstrip(" .")
     return (
         f"{order.source} cannot be converted: {type(error).__name__}: {what}; 'glitch-lab --debug convert' shows where."
     )

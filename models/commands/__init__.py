@@ -1,1 +1,1 @@
-"""Commands of `glitch-lab`, one module each."""
+"""Commands of `glitch-lab`, one module each; `terminal` and `show` are what they share."""

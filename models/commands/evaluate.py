@@ -1,4 +1,4 @@
-"""`glitch-lab evaluate`: what a model makes of sounds."""
+"""`glitch-lab evaluate`: reconstruction metrics of a model."""
 
 from __future__ import annotations
 
@@ -23,24 +23,22 @@ def command(
         typer.Argument(metavar="MODEL.onnx", help="A model that encodes and decodes; or a VAE of digits, model.ckpt."),
     ],
     data: Annotated[
-        Path | None, typer.Argument(help="A manifest, or the folder that holds it; for digits, MNIST's files.")
+        Path | None, typer.Argument(help="A manifest or its folder; for digits, the folder of MNIST's files.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many sounds a split, evenly chosen.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Largest number of sounds per split, evenly chosen.")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write a page with sounds and pictures to a folder.")
     ] = None,
 ) -> None:
-    """Measure what a model file makes of held-out and trained sounds: encode, decode, invert, compare."""
+    """Measure how well a model reconstructs held-out and training sounds: encode, decode, invert, compare."""
     if _digits(model):
         _evaluate_digits(model, data, json, out)
         return
     from models.evaluation import evaluate
 
     if data is None:
-        raise evaluate.EvaluateError(
-            f"There are no sounds to evaluate {model} on; name their manifest, or the folder that holds it."
-        )
+        raise evaluate.EvaluateError(f"There are no sounds to evaluate {model} on; give their manifest, or its folder.")
     with progress("evaluating") as on_sound:
         report = evaluate.evaluate(model, data, limit=limit, on_sound=on_sound)
     page = None
@@ -54,11 +52,11 @@ def command(
     else:
         _print(report)
         if page is not None:
-            print(f"To look at and to listen to: {page}")
+            print(f"page with pictures and sounds: {page}")
 
 
 def _digits(model: Path) -> bool:
-    """Whether this is the checkpoint of a VAE of digits."""
+    """Return whether this is the checkpoint of a VAE of digits."""
     if model.suffix.lower() != ".ckpt" or not model.is_file():
         return False
     from models.digits.checkpoint import SPEC
@@ -79,7 +77,7 @@ def _evaluate_digits(model: Path, mnist: Path | None, json: bool, out: Path | No
     else:
         _print_digits(report)
         if out is not None:
-            print(f"To look at: {out / 'digits.png'}")
+            print(f"picture: {out / 'digits.png'}")
 
 
 def _print_digits(report: DigitsReport) -> None:

@@ -1,4 +1,4 @@
-"""`glitch-lab explore`: ways through a model's latent space, to a sound file and a picture."""
+"""`glitch-lab explore`: paths through a model's latent space, as a sound file and a picture."""
 
 from __future__ import annotations
 
@@ -17,37 +17,39 @@ def command(
     out: Annotated[Path, typer.Argument(metavar="OUT.wav", help="The sound file to write: .wav, .flac, .aiff, .caf.")],
     way: Annotated[
         str,
-        typer.Option(help="A walk: linear, spherical, brownian; sweep: each latent; grid: the map; through: a sound."),
+        typer.Option(help="linear, spherical, brownian: a walk; sweep: each latent; grid: the map; through: a sound."),
     ] = "linear",
     sound: Annotated[
         list[Path] | None,
-        typer.Option(help="A sound to go 'through'; or, given twice or more, to go from each to the next."),
+        typer.Option(help="The sound for 'through'; given twice or more, the sounds to interpolate between."),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="How long; else 20 s, or what the way asks for.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="The same in minutes.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Duration in seconds. Default: 20 or as needed.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Duration in minutes.")] = None,
     speed: Annotated[float, typer.Option(min=0, max=20, help="Steps of a walk a second.")] = 0.25,
-    radius: Annotated[float, typer.Option(min=0, max=4, help="How far it goes, in standard deviations.")] = 1.0,
+    radius: Annotated[float, typer.Option(min=0, max=4, help="Extent in standard deviations.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random.")] = 0,
     controls: Annotated[
         str, typer.Option(help="The model's controls and other knobs, as pitch=60,loudness=-20,latent/1/bias=1.")
     ] = "",
-    rate: Annotated[int | None, typer.Option(min=8000, max=384_000, help="Sample rate, Hz; else the model's.")] = None,
-    picture: Annotated[
-        Path | None, typer.Option(metavar="OUT.png", help="Where the picture goes; else beside the sound.")
+    rate: Annotated[
+        int | None, typer.Option(min=8000, max=384_000, help="Sample rate, Hz; by default the model's.")
     ] = None,
-    no_picture: Annotated[bool, typer.Option("--no-picture", help="Draw none.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="OUT.png", help="The picture to write. Default: beside the sound.")
+    ] = None,
+    no_picture: Annotated[bool, typer.Option("--no-picture", help="Write no picture.")] = False,
 ) -> None:
-    """Lead a model through its latent space: what the stage would play, to a sound file and a picture."""
+    """Render a path through a model's latent space, as the stage plays it, to a sound file and a picture."""
     if seconds is not None and minutes is not None:
-        raise GlitchError("Both --seconds and --minutes say how long; give one of them.")
+        raise GlitchError("Both --seconds and --minutes set the duration; give one of them.")
     if picture is not None and no_picture:
-        raise GlitchError("--picture says where a picture goes, and --no-picture that there is none; give one of them.")
+        raise GlitchError("--picture and --no-picture contradict each other; give one of them.")
     from models.offline.explore import ExploreSettings, explore
     from models.offline.knobs import named
 
-    drawn = None if no_picture else picture or out.with_suffix(".png")
+    plot = None if no_picture else picture or out.with_suffix(".png")
     settings = ExploreSettings(
-        way=way,  # type: ignore[arg-type]  # checked where it is gone
+        way=way,  # type: ignore[arg-type]  # checked by explore
         sounds=tuple(sound or ()),
         seconds=60.0 * minutes if minutes is not None else seconds,
         speed=speed,
@@ -58,9 +60,9 @@ def command(
     )
     began = time.monotonic()
     with progress("exploring") as on_share:
-        made = explore(model, out, settings, picture=drawn, on_share=lambda share: on_share(round(1000 * share), 1000))
+        made = explore(model, out, settings, picture=plot, on_share=lambda share: on_share(round(1000 * share), 1000))
     speedup = made.seconds / (time.monotonic() - began)
-    shown = "" if drawn is None else f", {drawn}"
+    shown = "" if plot is None else f", {plot}"
     print(f"{out}{shown}: {made.seconds:.1f} s of sound at {made.rate} Hz, {speedup:.1f} times as fast as it plays.")
     if made.nonfinite:
-        print(f"The model gave no numbers in {made.nonfinite} frames; they are silence, faded.")
+        print(f"The model gave values that are not finite in {made.nonfinite} frames; they are faded to silence.")

@@ -1,4 +1,4 @@
-"""`glitch-lab generate`: sound without end from a model, to a file."""
+"""`glitch-lab generate`: sound of any length from a model, to a file."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from models.commands.terminal import progress
 def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file that decodes.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The sound file to write: .wav, .flac, .aiff, .caf.")],
-    minutes: Annotated[float, typer.Option(help="How long.")] = 1.0,
+    minutes: Annotated[float, typer.Option(help="Duration in minutes.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random.")] = 0,
-    walk: Annotated[str, typer.Option(help="How it wanders: linear, spherical or brownian.")] = "linear",
+    walk: Annotated[str, typer.Option(help="Kind of walk: linear, spherical or brownian.")] = "linear",
     speed: Annotated[float, typer.Option(min=0, max=20, help="Steps of the walk a second.")] = 0.25,
-    radius: Annotated[float, typer.Option(min=0, max=4, help="How far it goes, in standard deviations.")] = 1.0,
+    radius: Annotated[float, typer.Option(min=0, max=4, help="Extent of the walk in standard deviations.")] = 1.0,
     controls: Annotated[
         str, typer.Option(help="The model's controls and other knobs, as pitch=60,latent/1/bias=1.")
     ] = "",
-    rate: Annotated[int | None, typer.Option(min=8000, max=384_000, help="Sample rate, Hz; else the model's.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+    rate: Annotated[
+        int | None, typer.Option(min=8000, max=384_000, help="Sample rate, Hz; by default the model's.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Let a model wander by itself for any time: the sound that the stage plays with the same seed and knobs."""
+    """Render a random walk of any duration: the same sound as on stage with the same seed and controls."""
     from models.offline.generate import GenerateSettings, generate
     from models.offline.knobs import named
 
@@ -45,4 +47,4 @@ def command(
     times = made.seconds / (time.monotonic() - began)
     print(f"{out}: {made.seconds:.1f} s of sound at {made.rate} Hz, {times:.1f} times as fast as it plays.")
     if made.nonfinite:
-        print(f"The model gave no numbers in {made.nonfinite} frames; they are silence, faded.")
+        print(f"The model gave values that are not finite in {made.nonfinite} frames; they are faded to silence.")

@@ -1,4 +1,4 @@
-"""`glitch-lab data pair`: two domains of sounds, to turn one into the other."""
+"""`glitch-lab data pair`: two domains of sounds for style transfer."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from models.commands.terminal import command_line, progress
 
 def data_pair(
     out: Annotated[Path, typer.Argument(help="Folder to write the two domains to.")],
-    kind: Annotated[str, typer.Option(help="plucked-brass, or barks-horns.")] = "plucked-brass",
+    kind: Annotated[str, typer.Option(help="plucked-brass or barks-horns.")] = "plucked-brass",
     minutes: Annotated[float, typer.Option(help="Minutes of each domain.")] = 8.0,
     rate: Annotated[int, typer.Option(help="Sample rate, Hz.")] = 48_000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of melodies, and of how clips differ.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random choices.")] = 0,
     soundfont: Annotated[
-        Path | None, typer.Option(help="A General MIDI soundfont; else FluidR3 of the system.")
+        Path | None, typer.Option(help="A General MIDI soundfont. Default: the system's FluidR3.")
     ] = None,
 ) -> None:
-    """Make two domains of sounds that differ in what makes them: plucked strings and brass, or dogs and cars."""
+    """Render two domains of sounds for style transfer: plucked strings and brass, or barks and car horns."""
     from typing import cast
 
     from models.data.rendered import pairs

@@ -1,4 +1,4 @@
-"""What a model is and what its proof says, in the terminal; clean where it is piped into something else."""
+"""Tables of a model's card and of its verification, for the terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from export.format.card import AUDIO_IN
 from export.proof.verification import Verdict
 
 PIPED_WIDTH = 120
-MOST_LABELS = 6
+MAX_LABELS = 6
 
 
-def card(said: dict[str, Any]) -> None:
-    """Print what `export.format.summary.summary` says of a model."""
-    out, latent, file = _console(), said["latent"], said["file"]
-    rate, parameters = said["sample_rate"], _amount(file["parameters"])
+def card(summary: dict[str, Any]) -> None:
+    """Print the summary of a model from `export.format.summary.summary`."""
+    out, latent, file = _console(), summary["latent"], summary["file"]
+    rate, parameters = summary["sample_rate"], _amount(file["parameters"])
     out.print(
         Text(
-            f"{said['name']}: {rate} Hz, {latent['size']} latents, {parameters} parameters as {file['weights']}, "
+            f"{summary['name']}: {rate} Hz, {latent['size']} latents, {parameters} parameters as {file['weights']}, "
             f"{file['bytes'] / 1e6:.1f} MB, opset {file['opset']}"
         ),
         style="bold",
     )
-    out.print(_methods(said["methods"], latent["size"]))
-    if any(method["controls"] for method in said["methods"].values()):
-        out.print(_controls(said["methods"]))
+    out.print(_methods(summary["methods"], latent["size"]))
+    if any(method["controls"] for method in summary["methods"].values()):
+        out.print(_controls(summary["methods"]))
     if latent["size"]:
         out.print(_latents(latent))
     if latent["map"]:
         labels = [point["label"] for point in latent["map"]]
-        shown = ", ".join(labels[:: -(-len(labels) // MOST_LABELS)])
+        shown = ", ".join(labels[:: -(-len(labels) // MAX_LABELS)])
         out.print(Text(f"map: {len(labels)} sounds, among them {shown}"))
-    for key, value in said["provenance"].items():
+    for key, value in summary["provenance"].items():
         if value:
             out.print(Text(f"{key}: {value}"))
-    if not any(method["measured"] for method in said["methods"].values()):
-        out.print(Text("Nothing was measured when it was made; 'glitch-lab verify' measures it now."))
+    if not any(method["measured"] for method in summary["methods"].values()):
+        out.print(Text("No measurements are stored; 'glitch-lab verify' makes them."))
 
 
 def verdict(found: Verdict) -> None:
-    """Print every promise of a file, and whether it is kept."""
+    """Print every promise of a file, and whether it holds."""
     table = Table(title=_title(found.name))
     for heading in ("method", "promise", "", "found"):
         table.add_column(heading)

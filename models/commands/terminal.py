@@ -1,4 +1,4 @@
-"""Progress bars, command line and signals of `glitch-lab`."""
+"""Progress bars, command line and signal handling of `glitch-lab`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ console = Console(stderr=True)
 
 @contextmanager
 def progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar with the time to go, driven by calls of (done, total); it closes when all is done."""
+    """Show a progress bar with the remaining time, updated by calls of (done, total)."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=max(1, min(40, console.width - 40))),  # the other columns keep their width
@@ -44,7 +44,7 @@ def progress(text: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def stages() -> Iterator[Callable[[str, int, int], None]]:
-    """Draw a bar for each stage of some work, driven by calls of (stage, done, total)."""
+    """Show a progress bar for each stage of some work, updated by calls of (stage, done, total)."""
     with ExitStack() as stack:
         bars: dict[str, Callable[[int, int], None]] = {}
 
@@ -57,7 +57,7 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def command_line() -> str:
-    """Give the command line, for provenance."""
+    """Return the command line, for provenance."""
     return shlex.join(["glitch-lab", *sys.argv[1:]])
 
 

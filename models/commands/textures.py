@@ -1,4 +1,4 @@
-"""`glitch-lab data textures`: music without beginning and end to train generators on."""
+"""`glitch-lab data textures`: endless music to train generators on."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from models.commands.terminal import command_line, progress
 
 def data_textures(
     out: Annotated[Path, typer.Argument(help="Folder to write the sounds and manifest.json to.")],
-    minutes: Annotated[float, typer.Option(help="Of each texture.")] = 2.5,
-    textures: Annotated[str | None, typer.Option(help="Names with commas; else choir, glass, bells and drops.")] = None,
+    minutes: Annotated[float, typer.Option(help="Minutes of each texture.")] = 2.5,
+    textures: Annotated[
+        str | None, typer.Option(help="Names with commas. Default: choir, glass, bells, drops.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the notes.")] = 0,
     rate: Annotated[int, typer.Option(help="Sample rate, Hz.")] = 48_000,
     soundfont: Annotated[
-        Path | None, typer.Option(help="A General MIDI soundfont; else FluidR3 of the system.")
+        Path | None, typer.Option(help="A General MIDI soundfont. Default: the system's FluidR3.")
     ] = None,
 ) -> None:
-    """Render textures with FluidSynth: notes of one scale that come at random, for as long as you like."""
+    """Render textures with FluidSynth: random notes of one scale, of any duration."""
     from models.data.rendered import textures as played
 
     names = tuple(part.strip() for part in textures.split(",")) if textures else tuple(played.TEXTURES)

@@ -1,4 +1,4 @@
-"""`glitch-lab transform`: a sound file through a model."""
+"""`glitch-lab transform`: process a sound file with a model."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def command(
         Path, typer.Argument(metavar="IN", help="A sound file: WAV, FLAC, AIFF, OGG, MP3; of any length.")
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The sound file to write: .wav, .flac, .aiff, .caf.")],
-    mix: Annotated[float, typer.Option(help="From the sound itself (0) to the model (1), at equal power.")] = 1.0,
+    mix: Annotated[float, typer.Option(help="Dry/wet mix: the input (0) to the model (1), at equal power.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random.")] = 0,
     controls: Annotated[str, typer.Option(help="The model's controls and other knobs, as pitch=60,feedback=0.3.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Let a sound go through a model: the same length, rate and channels, every sample where it was."""
+    """Process a sound with a model: same length, rate and channels, with delay compensated."""
     from models.offline.knobs import named
     from models.offline.transform import TransformSettings, transform
 
@@ -40,4 +40,4 @@ def command(
             f"It is up to {made.over_db:.1f} dB above full scale, and clipped there; softer: --controls input/gain=-6."
         )
     if made.nonfinite:
-        print(f"The model gave no numbers in {made.nonfinite} frames; they are silence, faded.")
+        print(f"The model gave values that are not finite in {made.nonfinite} frames; they are faded to silence.")

@@ -1,4 +1,4 @@
-"""Pictures that are drawn a little differently each time: turned, slanted, resized and moved by parts of a pixel."""
+"""Augmentation of pictures by random rotation, shear, scaling and translation."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Jiggle:
-    """How far pictures are moved at most; how far each is, is drawn.
+    """Largest amount of each random change.
 
     Attributes
     ----------
     degrees
-        Turned, either way.
+        Rotation in either direction, degrees.
     slant
-        Leaned over: pixels to the side for each upwards.
+        Shear: horizontal shift per vertical pixel.
     resize
-        Made larger or smaller, in each direction, as a share.
+        Scaling in each direction, as a share.
     pixels
-        Moved, in each direction.
+        Translation in each direction, pixels.
     """
 
     degrees: float = 0.0
@@ -32,24 +32,28 @@ class Jiggle:
     pixels: float = 0.0
 
     def times(self, amount: float) -> Jiggle:
-        """Make all of it stronger or weaker."""
+        """Scale all amounts."""
         return Jiggle(*(amount * most for most in (self.degrees, self.slant, self.resize, self.pixels)))
 
 
 def jiggle(pictures: Tensor, most: Jiggle, random: torch.Generator) -> Tensor:
-    """Draw pictures a little differently.
+    """Apply random changes to pictures.
 
-    What comes from beyond the edge is 0. Between pixels it is interpolated by cubics, which blur less than lines; what
-    they give beyond 0 to 1 is cut off.
+    Pixels from beyond the edge are 0. Interpolation is bicubic, which blurs less than bilinear; the result is clipped
+    to 0 to 1.
 
     Parameters
     ----------
     pictures : Tensor [shape=(batch, channels, height, width)]
         Grey, 0 to 1.
     most
-        How differently.
+        Largest amount of each change.
     random
-        Where each picture's changes are drawn from.
+        Source of randomness.
+
+    Returns
+    -------
+    changed : Tensor [shape=(batch, channels, height, width)]
     """
     count, _, height, width = pictures.shape
 

@@ -1,6 +1,6 @@
-"""CIFAR-10 from its own files: the batches for Python and the binary ones, a folder of them or a single file.
+"""Reader of CIFAR-10: Python or binary batches, in a folder or as a single file.
 
-Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images" (2009), and the page it is offered on.
+Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images" (2009), and its web page.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 SHAPE = (3, 32, 32)
 _VALUES = 3 * 32 * 32
 _BATCHES = tuple(f"data_batch_{k}" for k in range(1, 6))
-_MOST_BYTES = 1 << 28
+_MAX_BYTES = 1 << 28
 _PLAIN = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
@@ -33,7 +33,7 @@ _PLAIN = {
 
 
 def is_cifar(path: str | os.PathLike[str]) -> bool:
-    """Whether a path looks like CIFAR-10: a folder with a first batch, or a file that is called as one."""
+    """Return whether a path looks like CIFAR-10: a folder with the first batch, or a file named like a batch."""
     path = Path(path)
     if path.is_dir():
         return any((path / f"{_BATCHES[0]}{end}").is_file() for end in ("", ".bin"))
@@ -41,19 +41,19 @@ def is_cifar(path: str | os.PathLike[str]) -> bool:
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Tensor, Tensor]:
-    """Read CIFAR-10's pictures to train on, or those in one of its files.
+    """Read the training pictures of CIFAR-10, or those of a single file.
 
     Returns
     -------
     pictures : Tensor [shape=(count, 3, 32, 32)]
         0 to 1.
     labels : Tensor [shape=(count,), int64]
-        Which of `CLASSES`.
+        Indices in `CLASSES`.
 
     Raises
     ------
     DataError
-        A file is missing, cut short or something else.
+        A file is missing, truncated or in another format.
     """
     path = Path(path)
     files = [path] if path.is_file() else [file for name in _BATCHES if (file := _find(path, name))]
@@ -79,13 +79,13 @@ def _binary(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def _python(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Unpickle a dictionary of arrays, and nothing else: a pickle could run anything."""
+    """Unpickle a dictionary of arrays and nothing else, since a pickle can run arbitrary code."""
     try:
         found = _Careful(io.BytesIO(_bytes(path)), encoding="bytes").load()
         values, labels = np.asarray(found[b"data"]), np.asarray(found[b"labels"])
     except DataError:
         raise
-    except Exception:  # whatever a file that is broken on purpose leads it to
+    except Exception:  # a malicious file can raise anything
         raise DataError(f"{path} is no batch of CIFAR-10 for Python; give its own file.") from None
     return _checked(path, values, labels)
 
@@ -99,7 +99,7 @@ def _checked(path: Path, values: NDArray[Any], labels: NDArray[Any]) -> tuple[ND
 
 def _bytes(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        if path.stat().st_size > _MAX_BYTES:
             raise DataError(f"{path} is larger than any file of CIFAR-10; give its own files.")
         return path.read_bytes()
     except OSError as error:
@@ -107,7 +107,7 @@ def _bytes(path: Path) -> bytes:
 
 
 class _Careful(pickle.Unpickler):
-    """Makes arrays of numpy and plain values, and refuses whatever else a pickle asks for."""
+    """Unpickler that allows only NumPy arrays and plain values."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _PLAIN:

@@ -1,4 +1,4 @@
-"""Handwritten digits: the small ones that scikit-learn brings along, and MNIST's from its own files.
+"""Handwritten digits: the small ones of scikit-learn, and MNIST from its files.
 
 Shapes: pictures `[count, 1, height, width]`, grey from 0 to 1; binary ones hold 0 and 1.
 """
@@ -20,7 +20,7 @@ from torch import Tensor
 from models.files.errors import DataError
 
 HALF = 0.5
-"""Grey from which on a pixel is 1: 8 of scikit-learn's 16, 128 of MNIST's 255."""
+"""Threshold of binarisation: 8 of scikit-learn's 16, 128 of MNIST's 255."""
 
 _BYTES = 0x08  # the kind of number in MNIST's files
 _MNIST = {
@@ -31,7 +31,7 @@ _MNIST = {
 
 @dataclass(frozen=True)
 class Digits:
-    """Pictures of digits and what they show.
+    """Pictures of digits with labels.
 
     Attributes
     ----------
@@ -55,25 +55,25 @@ class Digits:
 
     @property
     def binary(self) -> Tensor:
-        """The pictures in black and white, [count, 1, height, width]."""
+        """The binarised pictures, [count, 1, height, width]."""
         return binarise(self.grey)
 
     def take(self, index: Tensor) -> Digits:
-        """Choose some by number."""
+        """Select pictures by index."""
         return Digits(self.grey[index], self.labels[index])
 
     def part(self, share: float, seed: int) -> tuple[Digits, Digits]:
-        """Set a share of each class aside.
+        """Split off a share of each class.
 
         Returns
         -------
         rest, aside : Digits
-            In an order that depends on the seed alone.
+            In an order that depends only on the seed.
 
         Raises
         ------
         DataError
-            Either part would be without a single picture of some class.
+            A part would have no picture of some class.
         """
         from sklearn.model_selection import train_test_split
 
@@ -89,7 +89,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Splits:
-    """Digits to train on, and those that only judge; `name` is what the set is called."""
+    """Training digits, test digits, and the name of the set."""
 
     name: str
     train: Digits
@@ -97,12 +97,16 @@ class Splits:
 
 
 def binarise(grey: Tensor) -> Tensor:
-    """Make grey black or white."""
+    """Threshold grey values to 0 or 1."""
     return (grey >= HALF).float()
 
 
 def small(seed: int = 0) -> Splits:
-    """Give scikit-learn's 1797 digits of 8 by 8 pixels; a fifth of each class is the test set.
+    """Load scikit-learn's 1797 digits of 8 by 8 pixels; a fifth of each class is the test set.
+
+    Returns
+    -------
+    splits : Splits
 
     Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository.
     """
@@ -115,21 +119,25 @@ def small(seed: int = 0) -> Splits:
 
 
 def mnist(folder: str | os.PathLike[str]) -> Splits:
-    """Read MNIST from its four files, as they are or packed with gzip.
+    """Read MNIST from its four files, plain or compressed with gzip.
 
     Parameters
     ----------
     folder
-        Holds `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same of `t10k`, with `.gz` or without.
+        Folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same of `t10k`, with `.gz` or without.
+
+    Returns
+    -------
+    splits : Splits
 
     Raises
     ------
     DataError
-        A file is missing, cut short or something else.
+        A file is missing, truncated or in another format.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}; give the one that MNIST's files lie in.")
+        raise DataError(f"There is no folder {folder}; give the one with MNIST's files.")
     parts = {}
     for split, (images, labels) in _MNIST.items():
         pictures, shown = read_idx(_find(folder, images), 3), read_idx(_find(folder, labels), 1)
@@ -147,21 +155,23 @@ def mnist(folder: str | os.PathLike[str]) -> Splits:
 
 
 def read_idx(path: str | os.PathLike[str], axes: int) -> NDArray[np.uint8]:
-    """Read a file of bytes in the IDX format.
-
-    Two zeros, the type of number, the number of axes, their lengths, and the numbers.
+    """Read a file of bytes in the IDX format: two zeros, number type, number of axes, their lengths, and the data.
 
     Parameters
     ----------
     path
-        The file; one that ends in `.gz` is unpacked.
+        The file; one that ends in `.gz` is decompressed.
     axes
-        How many there must be: 3 for pictures, 1 for labels.
+        Expected number of axes: 3 for pictures, 1 for labels.
+
+    Returns
+    -------
+    data : np.ndarray [uint8]
 
     Raises
     ------
     DataError
-        It cannot be read, or is no such file.
+        The file cannot be read, or has another format.
     """
     path = Path(path)
     try:

@@ -1,8 +1,8 @@
-"""Dog barks and car horns out of nothing but numbers, so that what is made of them belongs to nobody else.
+"""Synthesised dog barks and car horns, free of the rights of recordings.
 
-A bark is a glottis in pulses, its pitch thrown up and down again within a fifth of a second, rough with jitter and
-breath, through the resonances of a short tract. A horn is two reeds, a third or so apart, each a stack of harmonics
-with the resonances of a trumpet-like shell; both begin and end within hundredths of a second.
+A bark is a pulse train with a pitch that rises and falls within a fifth of a second, with jitter and breath noise,
+filtered by the resonances of a short vocal tract. A horn is two reeds about a third apart, each a harmonic series
+shaped by the resonances of a trumpet-like body, with attack and release of a few hundredths of a second.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ LICENCE = "CC0 (synthesised by glitch-lab data pair)"
 CLIP_SECONDS = 2.0
 _RMS_DB = -20.0
 _HISS = 1e-4
-_ROUGH_S = 0.004  # between two changes of a bark's pitch
+_ROUGH_S = 0.004  # interval of the pitch jitter of a bark
 
 
 def bark(rate: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """Bark one to four times within `CLIP_SECONDS`; all barks of a clip are one dog's, shape [samples]."""
+    """Synthesise one to four barks of one dog in a clip of `CLIP_SECONDS`, shape [samples]."""
     audio = _HISS * random.standard_normal(round(CLIP_SECONDS * rate))
-    size = random.uniform(0.75, 1.35)  # of the dog: a large one is low
+    size = random.uniform(0.75, 1.35)  # of the dog: larger is lower
     hz, spacing = random.uniform(260, 520) / size, random.uniform(0.3, 0.55)
     start = random.uniform(0.02, 0.2)
     for _ in range(int(random.integers(1, 5))):
@@ -38,7 +38,7 @@ def bark(rate: int, random: np.random.Generator) -> NDArray[np.float32]:
 
 
 def horn(rate: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """Sound a horn one to three times within `CLIP_SECONDS`; all of a clip are one car's, shape [samples]."""
+    """Synthesise one to three blasts of one car horn in a clip of `CLIP_SECONDS`, shape [samples]."""
     audio = _HISS * random.standard_normal(round(CLIP_SECONDS * rate))
     low = random.uniform(300, 480)
     reeds = (low, low * random.choice([1.19, 1.25, 1.26, 1.34]))
@@ -72,7 +72,7 @@ def _one_horn(
     reeds: tuple[float, float], body: Floats, length: float, rate: int, random: np.random.Generator
 ) -> Floats:
     time = np.arange(round(length * rate)) / rate
-    rise = 1 - 0.06 * np.exp(-time / 0.02)  # the reeds come up to pitch
+    rise = 1 - 0.06 * np.exp(-time / 0.02)  # the reeds rise to their pitch
     total = np.zeros(len(time))
     for hz in reeds:
         phase = 2 * np.pi * np.cumsum(hz * rise * (1 + 0.002 * random.standard_normal())) / rate
@@ -86,7 +86,7 @@ def _one_horn(
 
 
 def _resonances(x: Floats, hz: Floats, rate: int) -> Floats:
-    """Send sound through resonances side by side, the higher the weaker."""
+    """Filter a sound by parallel resonances, higher ones weaker."""
     total = 0.2 * x
     for k, centre in enumerate(hz):
         radius = np.exp(-np.pi * (80 + 0.08 * centre) / rate)

@@ -1,4 +1,4 @@
-"""FluidSynth: a score in, a sound out, with a General MIDI soundfont of the system."""
+"""Rendering of MIDI files with FluidSynth and a General MIDI soundfont."""
 
 from __future__ import annotations
 
@@ -19,18 +19,22 @@ SOUNDFONTS = (
     Path("/usr/share/soundfonts/FluidR3_GM.sf2"),
     Path("/usr/share/sounds/sf2/default-GM.sf2"),
 )
-"""Where systems keep a General MIDI soundfont; the first that is there is used."""
+"""Usual paths of a General MIDI soundfont; the first that exists is used."""
 
 LICENCES = {
     "74594e8f4250680adf590507a306655a299935343583256f3b722c48a1bc1cb0": "MIT (FluidR3 GM, 2000-2002, 2008 Frank Wen)"
 }
-"""Licences of soundfonts that are known by their SHA-256."""
+"""Licences of known soundfonts, by SHA-256."""
 
-LOWEST_RATE, HIGHEST_RATE = 8_000, 96_000
+MIN_RATE, MAX_RATE = 8_000, 96_000
 
 
 def find_soundfont(wanted: Path | None) -> Path:
-    """Give the soundfont that is asked for, or the system's.
+    """Find the requested soundfont, or the system's.
+
+    Returns
+    -------
+    soundfont : Path
 
     Raises
     ------
@@ -46,13 +50,17 @@ def find_soundfont(wanted: Path | None) -> Path:
 
 
 def licence(soundfont: Path) -> tuple[str, str]:
-    """Give the licence of a soundfont, and the SHA-256 that it is known by."""
+    """Return the licence of a soundfont and its SHA-256."""
     digest = hashlib.sha256(soundfont.read_bytes()).hexdigest()
     return LICENCES.get(digest, "that of the soundfont"), digest
 
 
 def version() -> str:
-    """Say which FluidSynth is there.
+    """Return the version line of FluidSynth.
+
+    Returns
+    -------
+    version : str
 
     Raises
     ------
@@ -66,36 +74,34 @@ def version() -> str:
 
 
 def check_rate(rate: int) -> None:
-    """Refuse a rate that FluidSynth doesn't render at."""
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise DataError(f"FluidSynth renders at {LOWEST_RATE} to {HIGHEST_RATE} Hz, not {rate}.")
+    """Raise `DataError` for a sample rate that FluidSynth doesn't support."""
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise DataError(f"FluidSynth renders at {MIN_RATE} to {MAX_RATE} Hz, not {rate}.")
 
 
 def play(score: bytes, soundfont: Path, rate: int, *, gain: float, reverb: bool = False) -> NDArray[np.float32]:
-    """Play a MIDI file, to the end of its last sound.
-
-    It is rendered to a file, so nothing depends on the machine's speed.
+    """Render a MIDI file to the end of its last sound, faster than real time.
 
     Parameters
     ----------
     score
         The MIDI file.
     soundfont, rate
-        What plays it, and at how many Hz.
+        General MIDI soundfont, and sample rate in Hz.
     gain
-        FluidSynth's own.
+        FluidSynth's gain.
     reverb
-        Whether it sounds in a room; there is no chorus.
+        Whether to add reverb; there is no chorus.
 
     Returns
     -------
     audio : np.ndarray [shape=(samples,)]
-        Both channels' mean.
+        Mean of both channels.
 
     Raises
     ------
     DataError
-        It fails, or the soundfont is none.
+        FluidSynth fails, or the file is no soundfont.
     """
     with tempfile.TemporaryDirectory() as scratch:
         notes, sound = Path(scratch, "notes.mid"), Path(scratch, "notes.wav")
@@ -103,7 +109,7 @@ def play(score: bytes, soundfont: Path, rate: int, *, gain: float, reverb: bool 
         options = ["-n", "-i", "-q", "-R", str(int(reverb)), "-C", "0", "-g", str(gain), "-r", str(rate)]
         command = ["fluidsynth", *options, "-O", "float", "-F", str(sound), str(soundfont), str(notes)]
         run = subprocess.run(command, check=False, capture_output=True, text=True)
-        # It exits with 0 after playing another soundfont than the one it could not load.
+        # If it cannot load the soundfont, it plays another one and exits with 0.
         if "Failed to load" in run.stderr or "not a SoundFont" in run.stderr:
             raise DataError(f"{soundfont} is no soundfont, or is cut short; give a General MIDI soundfont (.sf2).")
         if run.returncode or not sound.is_file():

@@ -1,4 +1,4 @@
-"""Single notes as files: what every rendered data set writes, one note at a time."""
+"""Single notes as files, for the rendered data sets."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ HELD_SECONDS = 1.0
 
 
 def write(out: Path, label: str, pitch: int, velocity: int, samples: NDArray[np.float32], rate: int) -> Sound:
-    """Write a note as `<label>/<label>_<pitch>_<velocity>.flac` (mono, 24 bit), and say what it is.
+    """Write a note as `<label>/<label>_<pitch>_<velocity>.flac` (mono, 24 bit), and return its entry.
 
-    Held out are the pitches with `pitch % 5 == 2`.
+    Pitches with `pitch % 5 == 2` are held out.
+
+    Returns
+    -------
+    sound : Sound
     """
     path = f"{label}/{label}_{pitch}_{velocity}.flac"
     (out / label).mkdir(parents=True, exist_ok=True)
@@ -35,12 +39,12 @@ def write(out: Path, label: str, pitch: int, velocity: int, samples: NDArray[np.
 
 
 def check(out: Path, step: int, velocities: tuple[int, ...]) -> None:
-    """Refuse what no notes can be rendered with.
+    """Check the folder and the settings of a rendering.
 
     Raises
     ------
     DataError
-        `out` is a file or holds something already, or a setting is out of range.
+        `out` is a file or isn't empty, or a setting is out of range.
     """
     if step < 1:
         raise DataError(f"The step between notes must be at least 1 semitone, not {step}.")
@@ -49,4 +53,4 @@ def check(out: Path, step: int, velocities: tuple[int, ...]) -> None:
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file, and a folder to write to was expected; give another name.")
     if out.is_dir() and any(out.iterdir()):
-        raise DataError(f"{out} isn't empty, and notes would be mixed with what lies there; give another name.")
+        raise DataError(f"{out} isn't empty; give another name, so that the notes are not mixed with other files.")

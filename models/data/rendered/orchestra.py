@@ -1,4 +1,4 @@
-"""Eleven orchestral instruments, note by note, from a General MIDI soundfont rendered by FluidSynth."""
+"""Single notes of eleven orchestral instruments, rendered with FluidSynth from a General MIDI soundfont."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SILENCE_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Instrument:
-    """A General MIDI program (counted from 0) and the range in which it is played, as MIDI note numbers."""
+    """A General MIDI program (counted from 0) and its range as MIDI note numbers."""
 
     program: int
     lowest: int
@@ -43,10 +43,10 @@ INSTRUMENTS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What to render.
+    """Settings of the rendering.
 
-    `step` is the distance of neighbouring notes in semitones, `gain` FluidSynth's own: at 2.0 the loudest note of
-    FluidR3 peaks below full scale.
+    `step` is the interval between notes in semitones, `gain` FluidSynth's gain: at 2.0 the loudest note of FluidR3
+    peaks below full scale.
     """
 
     rate: int = 48_000
@@ -67,11 +67,15 @@ def render(
     out
         Receives `<instrument>/<instrument>_<pitch>_<velocity>.flac` (mono, 24 bit) and `manifest.json`.
     settings
-        What to render.
+        Settings of the rendering.
     command
-        The command line that asked for it, for the manifest.
+        Command line to record in the manifest.
     on_note
-        Called after each note with how many are written and how many there are.
+        Called after each note with the number done and the total.
+
+    Returns
+    -------
+    manifest : Manifest
 
     Raises
     ------
@@ -120,7 +124,7 @@ def _notes(instrument: Instrument, settings: Settings) -> list[tuple[int, int]]:
 def _synthesise(
     program: int, wanted: Sequence[tuple[int, int]], soundfont: Path, settings: Settings
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """Render notes one after the other in one run and cut them apart, shape [wanted, samples]."""
+    """Render all notes in one run and split them, shape [notes, samples]."""
     slot = round(NOTE_SECONDS * midi.TICKS_PER_SECOND)
     held = round(HELD_SECONDS * midi.TICKS_PER_SECOND)
     silence = round(_SILENCE_SECONDS * midi.TICKS_PER_SECOND)
@@ -132,9 +136,9 @@ def _synthesise(
     mono = fluidsynth.play(score, soundfont, settings.rate, gain=settings.gain)
     samples = round(NOTE_SECONDS * settings.rate)
     if len(mono) < len(wanted) * samples:
-        raise DataError(f"fluidsynth rendered {len(mono)} samples of {len(wanted) * samples}; is {soundfont} whole?")
+        raise DataError(f"fluidsynth rendered {len(mono)} samples of {len(wanted) * samples}; is {soundfont} complete?")
     apart = mono[: len(wanted) * samples].reshape(len(wanted), samples)
     silent = int((np.abs(apart).max(axis=1) == 0).sum())
     if silent:
-        raise DataError(f"{silent} of {len(wanted)} notes came out silent; is {soundfont} a General MIDI soundfont?")
+        raise DataError(f"{silent} of {len(wanted)} notes are silent; is {soundfont} a General MIDI soundfont?")
     return apart

@@ -1,6 +1,6 @@
-"""Pairs of domains to turn one into the other: two folders of sounds that are alike in all but what makes them.
+"""Pairs of domains for style transfer: two folders of sounds that differ only in their instruments.
 
-Nothing in them is paired note by note: each domain plays phrases of its own, of the same lengths, densities and levels.
+Sounds are not paired: each domain has phrases of its own, with the same durations, densities and levels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from models.files.errors import DataError
 
 Kind = Literal["plucked-brass", "barks-horns"]
 Take = tuple[str, NDArray[np.float32]]
-"""A label, and a sound of it [samples]."""
+"""A label and a sound [samples]."""
 
 PLUCKED = {
     "nylon guitar": Instrument(24, 48, 74),
@@ -49,7 +49,7 @@ _GAIN = 1.0
 
 @dataclass(frozen=True)
 class Settings:
-    """What to make: `minutes` of each domain, at `rate` Hz; `seed` is that of all that is drawn."""
+    """Settings: kind of pair, `minutes` of each domain, sample `rate` in Hz, and `seed` of all random choices."""
 
     kind: Kind = "plucked-brass"
     minutes: float = 8.0
@@ -61,18 +61,22 @@ class Settings:
 def render(
     out: Path, settings: Settings, *, command: str = "", on_sound: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[Manifest, Manifest]:
-    """Write both domains, a folder and a manifest each, and give the manifests: source and target.
+    """Render both domains, each to a folder with a manifest.
 
     Parameters
     ----------
     out
         Receives `<domain>/<label>_<number>.flac` (mono, 16 bit) and `<domain>/manifest.json`.
     settings
-        What to make.
+        Settings of the pair.
     command
-        The command line that asked for it, for the manifests.
+        Command line to record in the manifests.
     on_sound
-        Called after each sound with how many are written and how many there are.
+        Called after each sound with the number done and the total.
+
+    Returns
+    -------
+    source, target : Manifest
 
     Raises
     ------
@@ -84,7 +88,7 @@ def render(
     if settings.minutes <= 0:
         raise DataError(f"A domain lasts longer than 0 minutes, not {settings.minutes:g}.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out} isn't an empty folder, and sounds would be mixed with what lies there.")
+        raise DataError(f"{out} isn't an empty folder; give another name, so that files are not mixed.")
     made: list[Manifest] = []
     names = settings.kind.split("-")
     domains = [_domain(settings, place) for place in range(len(names))]
@@ -97,14 +101,14 @@ def render(
             sounds.append(_write(out / name, label, number, audio, settings.rate))
             done += 1
             on_sound(done, total)
-        told = Source(f"{settings.kind}, {name}", source.licence, command, *_rest(source))
-        made.append(Manifest(out / name, told, tuple(sounds)))
+        origin = Source(f"{settings.kind}, {name}", source.licence, command, *_rest(source))
+        made.append(Manifest(out / name, origin, tuple(sounds)))
         manifest.write(made[-1], out / name / manifest.FILE_NAME)
     return made[0], made[1]
 
 
 def _domain(settings: Settings, place: int) -> tuple[Iterator[Take], int, Source]:
-    """Make the sounds of a domain, one after the other; say how many there will be, and where they come from."""
+    """Return an iterator over the sounds of a domain, their number and their origin."""
     if settings.kind == "barks-horns":
         count = max(2, round(60 * settings.minutes / barks.CLIP_SECONDS))
         return _clips(place, count, settings), count, Source("", barks.LICENCE)
@@ -127,7 +131,7 @@ def _clips(place: int, count: int, settings: Settings) -> Iterator[Take]:
 
 
 def _played(place: int, count: int, font: Path, settings: Settings) -> Iterator[Take]:
-    """Play the phrases of each instrument in one run, and cut them apart."""
+    """Render the phrases of each instrument in one run, and split them."""
     slot = round((PHRASE_SECONDS + TAIL_SECONDS) * TICKS_PER_SECOND)
     samples = round((PHRASE_SECONDS + TAIL_SECONDS) * settings.rate)
     for voice, (label, instrument) in enumerate((PLUCKED, BRASS)[place].items()):
@@ -140,13 +144,13 @@ def _played(place: int, count: int, font: Path, settings: Settings) -> Iterator[
             events.append(midi.all_sound_off((number + 1) * slot - 2))
         audio = fluidsynth.play(midi.encode(events, end=(count + 1) * slot), font, settings.rate, gain=_GAIN)
         if len(audio) < count * samples:
-            raise DataError(f"fluidsynth rendered {len(audio)} samples of {count * samples}; is {font} whole?")
+            raise DataError(f"fluidsynth rendered {len(audio)} samples of {count * samples}; is {font} complete?")
         for part in audio[: count * samples].reshape(count, samples):
             yield label, _levelled(part)
 
 
 def _levelled(audio: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bring a sound to one loudness, so that no domain is known by its level."""
+    """Normalise the RMS, so that the domains do not differ in level."""
     rms = float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))) + 1e-12
     gain = min(10 ** (LEVEL_DB / 20) / rms, PEAK / (float(np.abs(audio).max()) + 1e-12))
     return np.asarray(gain * audio, np.float32)

@@ -1,4 +1,4 @@
-"""Melodies that nobody wrote: short phrases of notes, drawn alike for every instrument that plays them."""
+"""Random melodies: short phrases of notes, with the same statistics for every instrument."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9))
 _BEATS = (0.25, 0.5, 0.75, 1.0, 2.0)
 _CHANCES = (0.2, 0.4, 0.1, 0.2, 0.1)
-_LEGATO = 0.9  # of its time that a note is held
+_LEGATO = 0.9  # share of its duration that a note is held
 
 
 @dataclass(frozen=True)
 class Note:
-    """A note of a phrase: when it begins and how long it is held, seconds; its MIDI pitch and velocity."""
+    """A note of a phrase: start and held duration in seconds, MIDI pitch and velocity."""
 
     start: float
     held: float
@@ -24,16 +24,20 @@ class Note:
 
 
 def draw(seconds: float, lowest: int, highest: int, random: np.random.Generator) -> tuple[Note, ...]:
-    """Draw a phrase: steps and small leaps in a scale, at one tempo, with a rest now and then.
+    """Generate a phrase: steps and small leaps in a scale, at one tempo, with occasional rests.
 
     Parameters
     ----------
     seconds
-        When its last note has ended.
+        Longest duration of the phrase.
     lowest, highest
-        MIDI pitches that it stays within.
+        Range of MIDI pitches.
     random
-        What it is drawn with.
+        Source of randomness.
+
+    Returns
+    -------
+    notes : tuple of Note
     """
     beat = 60 / random.uniform(84, 140)
     pitches = _scale(lowest, highest, random)

@@ -1,8 +1,7 @@
-"""Four textures without beginning and end, played by FluidSynth: choir, glass, bells and drops.
+"""Four endless textures rendered with FluidSynth: choir, glass, bells and drops.
 
-Notes of one scale come at random, in a register that wanders, and sound into each other in a room. Nothing repeats, so
-a generator that learns from them can go on for ever; and all four share the scale, so what lies between two of them is
-in tune.
+Notes of one scale begin at random times in a drifting register, and overlap in reverb. Nothing repeats, so generators
+trained on them can go on forever. All textures share the scale, so that mixtures of two are in tune.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ SCALE = (2, 3, 7, 9, 10)
 """Pitch classes: D, E flat, G, A, B flat."""
 
 PIECE_SECONDS = 30.0
-_LEAD_S = 4.0  # left out: a room and a choir need some time to fill
-_WANDERS_S = 6.0  # in which the register goes from one place to the next
-_REGISTER = 7.0  # semitones around it, one standard deviation
+_LEAD_S = 4.0  # left out, until reverb and choir have built up
+_WANDERS_S = 6.0  # interval between two random registers
+_REGISTER = 7.0  # standard deviation of pitches around the register, semitones
 
 
 @dataclass(frozen=True)
@@ -36,15 +35,15 @@ class Part:
     Attributes
     ----------
     program
-        General MIDI's, counted from 0.
+        General MIDI program, counted from 0.
     lowest, highest
-        MIDI note numbers.
+        Range as MIDI note numbers.
     notes_a_second
-        On average.
+        Average number of notes a second.
     seconds
-        A note is held for, at least and at most.
+        Shortest and longest duration of a note.
     velocities
-        At least and at most.
+        Lowest and highest velocity.
     """
 
     program: int
@@ -65,7 +64,7 @@ TEXTURES: dict[str, tuple[Part, ...]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What to render: so many `minutes` of each texture; `gain` is FluidSynth's own."""
+    """Settings: `minutes` of each texture; `gain` is FluidSynth's gain."""
 
     rate: int = 48_000
     minutes: float = 2.5
@@ -85,11 +84,15 @@ def render(
     out
         Receives `<texture>/<texture>_<number>.flac` (mono, 24 bit) and `manifest.json`.
     settings
-        What to render.
+        Settings of the rendering.
     command
-        The command line that asked for it, for the manifest.
+        Command line to record in the manifest.
     on_piece
-        Called after each piece with how many are written and how many there are.
+        Called after each piece with the number done and the total.
+
+    Returns
+    -------
+    manifest : Manifest
 
     Raises
     ------
@@ -120,7 +123,30 @@ def render(
 def play(
     name: str, seconds: float, soundfont: Path, settings: Settings, random: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Play a texture for so many seconds, in full sound from the first sample to the last [shape=(samples,)]."""
+    """Render a texture.
+
+    Parameters
+    ----------
+    name
+        Name in `TEXTURES`.
+    seconds
+        Duration; the texture is at full density throughout.
+    soundfont
+        General MIDI soundfont.
+    settings
+        Sample rate and gain.
+    random
+        Source of randomness.
+
+    Returns
+    -------
+    audio : np.ndarray [shape=(samples,)]
+
+    Raises
+    ------
+    DataError
+        FluidSynth fails, or the result is silent or too short.
+    """
     length = _LEAD_S + seconds
     events = []
     for channel, part in enumerate(TEXTURES[name]):
@@ -130,12 +156,12 @@ def play(
     audio = fluidsynth.play(score, soundfont, settings.rate, gain=settings.gain, reverb=True)
     first, samples = round(_LEAD_S * settings.rate), round(seconds * settings.rate)
     if len(audio) < first + samples or not np.abs(audio).max():
-        raise DataError(f"{name} came out silent or too short; is {soundfont} a General MIDI soundfont?")
+        raise DataError(f"{name} is silent or too short; is {soundfont} a General MIDI soundfont?")
     return audio[first : first + samples]
 
 
 def _notes(part: Part, channel: int, length: float, random: np.random.Generator) -> list[midi.Event]:
-    """Draw the notes of an instrument: a Poisson process in time, around a register that wanders."""
+    """Generate the notes of an instrument: a Poisson process in time, around a drifting register."""
     pitches = np.array([pitch for pitch in range(part.lowest, part.highest + 1) if pitch % 12 in SCALE])
     places = random.uniform(part.lowest, part.highest, int(length / _WANDERS_S) + 2)
     events: list[midi.Event] = []
@@ -157,7 +183,7 @@ def _check(out: Path, settings: Settings) -> None:
     if unknown or not settings.textures:
         raise DataError(f"There is no texture {', '.join(unknown) or 'none'}; there are {', '.join(TEXTURES)}.")
     if settings.minutes <= 0:
-        raise DataError(f"Textures last for more than 0 minutes, not {settings.minutes:g}.")
+        raise DataError(f"--minutes must be above 0, not {settings.minutes:g}.")
     fluidsynth.check_rate(settings.rate)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out} already exists and isn't an empty folder; give another name.")

@@ -1,9 +1,9 @@
-"""Four voices that sing vowels, note by note, out of nothing but numbers: a source, a vocal tract, some breath.
+"""Synthesised single notes of four voices singing vowels: glottal source, vocal tract and breath.
 
-The source is a glottis: harmonics that fall off the faster, the softer it is sung. The tract is a tube with the
-resonances of the vowel, shorter for higher voices; its higher resonances are those of an even tube. Breath is noise
-through the same tract. Where a note is higher than the first resonance, singers open their mouths until that is as high
-as the note; so do these. Nothing is recorded, so what is made of it belongs to nobody else.
+The source has harmonics with a spectral slope that is steeper for soft notes. The tract has the resonances of the
+vowel, higher for higher voices; its upper resonances are those of a uniform tube. Breath is noise filtered by the same
+tract. For notes above the first resonance, that resonance is raised to the note, as singers do by opening the mouth.
+As nothing is recorded, the sounds are free of third-party rights.
 
 Source: Fant, "Acoustic Theory of Speech Production" (1960), for source and tract; Sundberg, "The Science of the Singing
 Voice" (1987), for the singer's formant and for how sopranos tune the first one.
@@ -32,7 +32,7 @@ LICENCE = "CC0 (synthesised by glitch-lab data voices)"
 
 @dataclass(frozen=True)
 class Voice:
-    """The range of a voice, as MIDI note numbers, and how short its tract is against a tenor's."""
+    """The range of a voice as MIDI note numbers, and the scale of its resonances relative to a tenor's."""
 
     lowest: int
     highest: int
@@ -53,18 +53,18 @@ VOWELS = {
     "e": (420.0, 1950.0, 2600.0),
     "i": (280.0, 2200.0, 2900.0),
 }
-"""The first three resonances, Hz, in a tenor; in the order in which a mouth goes from one to the next."""
+"""First three resonances of a tenor, Hz; neighbouring vowels have similar mouth positions."""
 
-_CLUSTER = (2950.0, 3350.0)  # the fourth and fifth, which trained singers bring together
+_CLUSTER = (2950.0, 3350.0)  # fourth and fifth resonance, the singer's formant
 _TUBE_SPACING, _TUBE_TOP = 1000.0, 16_000.0
 _LOUDNESS_DB = {"softest": -36.0, "loudest": -14.0}  # RMS of velocity 1 and 127
 _FRAME_S = 0.005
-_DRIFT = 0.02  # by which each resonance differs from note to note, one standard deviation
+_DRIFT = 0.02  # standard deviation of the resonances from note to note, relative
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to sing; `step` is the distance of neighbouring notes in semitones."""
+    """Settings of the rendering; `step` is the interval between notes in semitones."""
 
     rate: int = 48_000
     step: int = 1
@@ -76,18 +76,22 @@ class Settings:
 def render(
     out: Path, settings: Settings, *, command: str = "", on_note: Callable[[int, int], None] = lambda done, total: None
 ) -> Manifest:
-    """Sing every vowel on every note, into a folder, and write its manifest.
+    """Synthesise every vowel on every note into a folder, and write its manifest.
 
     Parameters
     ----------
     out
         Receives `<voice>-<vowel>/<voice>-<vowel>_<pitch>_<velocity>.flac` (mono, 24 bit) and `manifest.json`.
     settings
-        What to sing.
+        Settings of the rendering.
     command
-        The command line that asked for it, for the manifest.
+        Command line to record in the manifest.
     on_note
-        Called after each note with how many are written and how many there are.
+        Called after each note with the number done and the total.
+
+    Returns
+    -------
+    manifest : Manifest
 
     Raises
     ------
@@ -121,25 +125,25 @@ def render(
 def sing(
     voice: str, vowel: str, pitch: float, velocity: int, *, rate: int, random: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Sing one note.
+    """Synthesise one note.
 
     Parameters
     ----------
     voice, vowel
-        Of `VOICES` and `VOWELS`.
+        Names in `VOICES` and `VOWELS`.
     pitch
         MIDI note number.
     velocity
-        1 to 127: level, and with it brilliance.
+        1 to 127; sets level and brightness.
     rate
-        Hz.
+        Sample rate, Hz.
     random
-        Breath, and by how much this note differs from the next.
+        Source of breath noise and of the variation between notes.
 
     Returns
     -------
     audio : np.ndarray [shape=(samples,)]
-        `NOTE_SECONDS` long; let go after `HELD_SECONDS`.
+        `NOTE_SECONDS` long, released after `HELD_SECONDS`.
     """
     effort = (velocity - 1) / 126
     samples = round(NOTE_SECONDS * rate)
@@ -165,14 +169,14 @@ def sing(
 
 @dataclass(frozen=True)
 class Tract:
-    """A vocal tract: resonances [resonances] in Hz, and how broad each is."""
+    """A vocal tract: frequencies and bandwidths of its resonances in Hz, [resonances] each."""
 
     hz: Floats
     width: Floats
 
     @classmethod
     def of(cls, voice: str, vowel: str, note_hz: float, random: np.random.Generator) -> Tract:
-        """Shape a voice's tract for a vowel on a note."""
+        """Create the tract of a voice for a vowel on a note."""
         first = np.array([*VOWELS[vowel], *_CLUSTER]) * VOICES[voice].shortness
         first *= np.exp(_DRIFT * random.standard_normal(len(first)))
         first[0] = max(first[0], 1.02 * note_hz)
@@ -182,12 +186,12 @@ class Tract:
         return cls(hz, 45.0 + 0.035 * hz + 1.2e-6 * hz**2)
 
     def __call__(self, hz: Floats) -> NDArray[np.complex128]:
-        """Give its response at some frequencies, 1 at 0 Hz."""
+        """Compute the complex response at some frequencies; 1 at 0 Hz."""
         at = hz[:, None]
         return np.asarray(np.prod(self.hz**2 / (self.hz**2 - at**2 + 1j * at * self.width), axis=1))
 
     def filtered(self, x: Floats, rate: int) -> Floats:
-        """Send sound through it, resonance after resonance."""
+        """Filter a sound by the resonances in series."""
         for hz, width in zip(self.hz, self.width, strict=True):
             if hz > 0.45 * rate:
                 continue
@@ -198,7 +202,7 @@ class Tract:
 
 
 def _swell(samples: int, rate: int, effort: float) -> Floats:
-    """How loud each sample is, 0 to 1: in slowly when soft, out in a breath."""
+    """Compute the envelope, 0 to 1, with a slower attack for soft notes."""
     t = np.arange(samples) / rate
     rise = 0.5 - 0.5 * np.cos(np.pi * np.clip(t / (0.12 - 0.08 * effort), 0, 1))
     fall = 0.5 + 0.5 * np.cos(np.pi * np.clip((t - HELD_SECONDS) / 0.2, 0, 1))

@@ -54,7 +54,7 @@ def test_an_orchestra_is_rendered(tmp_path: Path) -> None:
     assert manifest["source"]["command"].startswith("glitch-lab data orchestra")
 
 
-def test_a_folder_is_indexed_and_what_is_skipped_is_printed(tmp_path: Path) -> None:
+def test_a_folder_is_indexed_and_skipped_files_are_printed(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     soundfile.write(tmp_path / "in" / "good.wav", 0.1 * np.ones((4_800, 2)), 48_000)
     soundfile.write(tmp_path / "in" / "good.flac", 0.1 * np.ones(4_800), 44_100)
@@ -66,7 +66,7 @@ def test_a_folder_is_indexed_and_what_is_skipped_is_printed(tmp_path: Path) -> N
     assert "1 files skipped" in run.stdout
 
 
-def test_every_wrong_input_gets_one_sentence(
+def test_every_wrong_input_gives_a_one_sentence_error(
     tmp_path: Path, small_orchestra: Manifest, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     png = tmp_path / "a.png"
@@ -80,12 +80,12 @@ def test_every_wrong_input_gets_one_sentence(
     listed = data / "manifest.json"
     for arguments, text in (
         (("data", "orchestra", tmp_path, "--instruments", "kazoo"), "no instrument kazoo"),
-        (("convert", tmp_path / "mine.ts"), f"{tmp_path / 'mine.onnx'} is there already; name the file to write"),
+        (("convert", tmp_path / "mine.ts"), f"{tmp_path / 'mine.onnx'} already exists; name the file to write"),
         (("data", "orchestra", tmp_path, "--velocities", "loud"), "whole numbers with commas"),
         (("data", "folder", tmp_path / "nowhere", tmp_path / "m.json"), "no folder"),
         (("train", "vae", tmp_path / "nowhere", tmp_path / "run"), "no folder and no manifest"),
         (("train", "vae", empty, tmp_path / "run"), "There are no sounds"),
-        (("data", "folder", data, data), "manifest.json is there already"),
+        (("data", "folder", data, data), "manifest.json already exists"),
         (("data", "voices", data), "isn't empty"),
         (("train", "vae", data, tmp_path / "run", "--preset", "slow"), "no preset 'slow'"),
         (("train", "vae", data, tmp_path / "run", "--hold-out", "colour"), "file, label, pitch, not 'colour'"),
@@ -180,7 +180,7 @@ def test_export_lists_layers_and_bends_them(
     ]
 
 
-def test_train_says_which_step_was_best(
+def test_train_prints_the_best_step(
     small_orchestra: Manifest,
     cache: Path,
     tmp_path: Path,
@@ -198,13 +198,13 @@ def test_train_says_which_step_was_best(
     with pytest.raises(SystemExit) as caught:
         main()
     assert not caught.value.code
-    said = capsys.readouterr().out
-    assert "best of 5 steps: step 2 (held-out 0.500)" in said
-    assert f"play it: glitch-live {tmp_path / 'run' / 'run.onnx'}" in said
+    printed = capsys.readouterr().out
+    assert "best of 5 steps: step 2 (held-out 0.500)" in printed
+    assert f"play it: glitch-live {tmp_path / 'run' / 'run.onnx'}" in printed
     assert load(tmp_path / "run" / "run.onnx")[1].provenance.steps == 2
 
 
-def test_evaluate_says_why_a_pitch_error_is_missing(
+def test_evaluate_explains_a_missing_pitch_error(
     model_file: Path,
     small_orchestra: Manifest,
     tmp_path: Path,
@@ -220,7 +220,9 @@ def test_evaluate_says_why_a_pitch_error_is_missing(
         assert ("no pitch for 2 of these sounds" in capsys.readouterr().out) == unknown
 
 
-def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_written_gives_a_one_sentence_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setattr(sys, "argv", ["glitch-lab", "data", "orchestra", str(tmp_path / "file" / "o"), "--step=12"])
     with pytest.raises(SystemExit) as caught:
@@ -236,7 +238,7 @@ def test_evaluate_prints_json(model_file: Path, small_orchestra: Manifest) -> No
     assert report["load"] > 0
 
 
-def test_digits_are_trained_and_judged_in_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digits_are_trained_and_evaluated_in_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "digits"
     run = glitch_lab("train", "digits", out, "--epochs", "2", "--hidden", "32", "--latent", "3", "--prior", "mixture")
     assert run.returncode == 0, run.stderr
@@ -259,7 +261,7 @@ def test_digits_are_trained_and_judged_in_one_command(tmp_path: Path, monkeypatc
     assert not (tmp_path / "a").exists()
 
 
-def test_mnist_is_trained_on_from_its_own_files(tmp_path: Path) -> None:
+def test_mnist_is_read_from_its_own_files_for_training(tmp_path: Path) -> None:
     from models.data.pictures import digits
     from tests.models.data.pictures.idx import write_mnist
 

@@ -93,7 +93,7 @@ def test_several_processes_compute_the_same_features(tmp_path: Path) -> None:
     for one, other in zip(alone, together, strict=True):
         assert np.array_equal(one.log_magnitude, other.log_magnitude)
         assert np.array_equal(one.pitch, other.pitch)
-    # All come from the cache now, and are told at once.
+    # All come from the cache now, and are reported at once.
     seen.clear()
-    features.of_sounds(made, made.sounds, analysis, tmp_path / "b", on_sound=lambda *told: seen.append(told))
+    features.of_sounds(made, made.sounds, analysis, tmp_path / "b", on_sound=lambda *counts: seen.append(counts))
     assert seen == [(16, 16)]

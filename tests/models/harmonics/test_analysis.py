@@ -1,4 +1,4 @@
-"""What is known to be in a sound is found in it."""
+"""Analysis finds the known components of synthetic sounds."""
 
 from pathlib import Path
 
@@ -33,8 +33,8 @@ def middle(found: Partials) -> slice:
 def test_levels_of_harmonics_are_measured(note: float) -> None:
     levels = [-20.0, -26.0, -40.0, -32.0, -50.0]
     found = analyse(tone(note, levels), Analysis(), note + 0.2)
-    heard = 20 / np.log(10) * found.harmonics.astype(float)[middle(found), :5].mean(axis=0) - 10 * np.log10(2)
-    assert heard == pytest.approx(levels, abs=0.5)
+    measured = 20 / np.log(10) * found.harmonics.astype(float)[middle(found), :5].mean(axis=0) - 10 * np.log10(2)
+    assert measured == pytest.approx(levels, abs=0.5)
     assert found.pitch[middle(found)] == pytest.approx(note, abs=0.01)
     assert found.loudness[middle(found)].mean() == pytest.approx(
         10 * np.log10(np.sum(10 ** (np.array(levels) / 10))), abs=0.3

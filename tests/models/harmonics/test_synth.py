@@ -1,4 +1,4 @@
-"""Oscillators and noise stream, and give what they are told."""
+"""Streaming synthesis has the requested levels and pitches, in any chunks."""
 
 import numpy as np
 import pytest

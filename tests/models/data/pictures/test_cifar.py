@@ -53,13 +53,13 @@ def test_a_pickle_that_runs_something_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 3074])
-def test_a_file_that_is_cut_short_is_said(tmp_path: Path, content: bytes) -> None:
+def test_a_truncated_file_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "data_batch_1.bin").write_bytes(content)
     with pytest.raises(DataError, match="no whole number"):
         cifar.read(tmp_path)
 
 
-def test_pictures_of_another_size_are_said(tmp_path: Path) -> None:
+def test_pictures_of_another_size_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "data_batch_1").write_bytes(pickle.dumps({b"data": VALUES[:, :300], b"labels": LABELS}))
     with pytest.raises(DataError, match="32 by 32"):
         cifar.read(tmp_path)

@@ -53,7 +53,7 @@ def test_a_pixel_of_128_is_white_and_one_of_127_is_black() -> None:
     assert digits.binarise(grey).tolist() == [0, 1]
 
 
-def test_files_that_are_missing_cut_or_something_else_are_said(small: Splits, tmp_path: Path) -> None:
+def test_missing_truncated_or_wrong_files_are_an_error(small: Splits, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no folder"):
         digits.mnist(tmp_path / "nowhere")
     with pytest.raises(DataError, match="no train-images-idx3-ubyte"):
@@ -88,7 +88,7 @@ def blob() -> torch.Tensor:
 
 
 def centre(picture: torch.Tensor) -> tuple[float, float]:
-    """Where the weight of a picture lies, in pixels: right, down."""
+    """Return the centroid of a picture in pixels: right, down."""
     weight = picture[0, 0] / picture.sum()
     places = torch.arange(17.0)
     return float((weight.sum(dim=0) * places).sum()), float((weight.sum(dim=1) * places).sum())

@@ -39,8 +39,8 @@ def test_a_note_has_the_pitch_it_is_named_for(small_orchestra: Manifest, k: int)
     sound = small_orchestra.sounds[k]
     audio = features.load_audio(small_orchestra.path_of(sound), 48_000)
     assert sound.pitch is not None
-    heard = np.median(pitch.estimate(audio, 48_000, 256)[20:150])
-    assert abs(heard - sound.pitch) < 0.3
+    measured = np.median(pitch.estimate(audio, 48_000, 256)[20:150])
+    assert abs(measured - sound.pitch) < 0.3
 
 
 def test_a_note_begins_in_its_own_file_and_ends_there(small_orchestra: Manifest) -> None:
@@ -69,7 +69,7 @@ def test_the_same_settings_give_the_same_bytes(small_orchestra: Manifest, tmp_pa
         (orchestra.Settings(soundfont=Path("/no/such.sf2")), "no soundfont /no/such.sf2"),
     ],
 )
-def test_what_cannot_be_rendered_is_said(tmp_path: Path, settings: orchestra.Settings, text: str) -> None:
+def test_wrong_settings_are_an_error(tmp_path: Path, settings: orchestra.Settings, text: str) -> None:
     with pytest.raises(DataError, match=text):
         orchestra.render(tmp_path, settings)
 
@@ -81,7 +81,7 @@ def test_a_missing_fluidsynth_names_its_package(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("content", [b"RIFF nonsense", b"RIFF\x00\x10\x00\x00sfbkLIST"])
-def test_a_soundfont_that_is_none_is_said(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_soundfont_is_an_error(tmp_path: Path, content: bytes) -> None:
     fake = tmp_path / "fake.sf2"
     fake.write_bytes(content)
     settings = orchestra.Settings(soundfont=fake, instruments=("flute",), velocities=(80,), step=12)

@@ -15,9 +15,9 @@ from models.files.errors import DataError
 @pytest.mark.parametrize("kind", ["plucked-brass", "barks-horns"])
 def test_domains_differ_in_nothing_but_what_makes_them(kind: pairs.Kind, tmp_path: Path) -> None:
     settings = pairs.Settings(kind, minutes=0.7)
-    told: list[int] = []
-    made = pairs.render(tmp_path / "a", settings, command="a test", on_sound=lambda done, total: told.append(done))
-    assert told[-1] == sum(len(domain.sounds) for domain in made)
+    reported: list[int] = []
+    made = pairs.render(tmp_path / "a", settings, command="a test", on_sound=lambda done, total: reported.append(done))
+    assert reported[-1] == sum(len(domain.sounds) for domain in made)
     for domain, name in zip(made, kind.split("-"), strict=True):
         read = manifest.read(tmp_path / "a" / name)
         assert read.sounds == domain.sounds
@@ -44,7 +44,7 @@ def test_every_fifth_of_a_kind_is_held_out(tmp_path: Path) -> None:
     ]
 
 
-def test_what_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_wrong_settings_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no pair 'cats'"):
         pairs.render(tmp_path, pairs.Settings("cats"))  # type: ignore[arg-type]
     (tmp_path / "something").touch()

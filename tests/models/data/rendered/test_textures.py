@@ -54,6 +54,6 @@ def test_the_manifest_says_where_they_come_from(tmp_path: Path, monkeypatch: pyt
         (textures.Settings(rate=1), "8000 to 96000"),
     ],
 )
-def test_what_cannot_be_rendered_is_said(tmp_path: Path, settings: textures.Settings, text: str) -> None:
+def test_wrong_settings_are_an_error(tmp_path: Path, settings: textures.Settings, text: str) -> None:
     with pytest.raises(DataError, match=text):
         textures.render(tmp_path / "out", settings)
