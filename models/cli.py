@@ -19,7 +19,7 @@ from export.format.card import Card, Measured, is_bend_control
 from export.format.io import load
 from models.commands import evaluate, explore, generate, pair, textures, transform
 from models.commands.grid import grid
-from models.commands.terminal import command_line, console, ended_tidily, progress
+from models.commands.terminal import command_line, console, progress, sigterm_as_exit
 from models.commands.train.dcgan import train_dcgan
 from models.commands.train.digits import train_digits
 from models.commands.train.playable import train_playable
@@ -119,7 +119,7 @@ def data_folder(
     folder: Annotated[Path, typer.Argument(metavar="IN", help="Folder of sounds, or with a subfolder per label.")],
     out: Annotated[Path, typer.Argument(metavar="OUT_MANIFEST", help="The manifest to write.")],
     held_out: Annotated[float, typer.Option(help="Share of the sounds to hold out.")] = 0.2,
-    hold_out: Annotated[str, typer.Option(help="What is held out: file, label or pitch.")] = "file",
+    hold_out: Annotated[str, typer.Option(help="Unit to hold out: file, label or pitch.")] = "file",
     seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
     licence: Annotated[str, typer.Option(help="Licence of the sounds, for the model's card.")] = "",
 ) -> None:
@@ -175,10 +175,10 @@ def export_command(
             export(checkpoint, Path(folder) / "listed.onnx")
             _print_layers(*load(Path(folder) / "listed.onnx"))
         return
-    proof = export(checkpoint, _given(out), name=name, bend=_patterns(bend), weights=kind, voices=voices)
-    _print_proof(_given(out), proof)
+    proof = export(checkpoint, _required(out), name=name, bend=_patterns(bend), weights=kind, voices=voices)
+    _print_proof(_required(out), proof)
     if weights != "fp32":
-        print(f"{load(_given(out))[1].provenance.notes}.")
+        print(f"{load(_required(out))[1].provenance.notes}.")
 
 
 @app.command("bend")
@@ -194,8 +194,8 @@ def bend_command(
     if list_layers:
         _print_layers(*load(model))
         return
-    proof = bend_file(model, _given(out), _patterns(layers))
-    _print_proof(_given(out), proof)
+    proof = bend_file(model, _required(out), _patterns(layers))
+    _print_proof(_required(out), proof)
 
 
 @app.command("card")
@@ -301,7 +301,7 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        with ended_tidily():
+        with sigterm_as_exit():
             app(arguments)
     except GlitchError as error:
         if debug:
@@ -328,7 +328,7 @@ def _velocities(text: str) -> tuple[int, ...]:
         raise DataError(f"--velocities takes whole numbers with commas, not '{text}'.") from None
 
 
-def _given(out: Path | None) -> Path:
+def _required(out: Path | None) -> Path:
     if out is None:
         raise ContractError("OUT.onnx, the file to write, is missing; give it, or use --list-layers.")
     return out

@@ -28,12 +28,12 @@ def export(
     weights: Weights = "fp32",
     voices: int = 1,
 ) -> Proof:
-    """Write a checkpoint as a streaming model file, once it has proved that chunked equals whole.
+    """Write a checkpoint as a streaming model file, after proving that chunked equals whole.
 
     Parameters
     ----------
     source
-        The `model.ckpt` of a training, or the folder that holds it.
+        The `model.ckpt` of a training, or its folder.
     out
         The `.onnx` file to write.
     name
@@ -41,14 +41,19 @@ def export(
     bend
         Layers that get live controls, by name or pattern (see `export.bending.bend.bend`); None for none.
     weights
-        How they are stored: `fp32`, or smaller as `fp16` or `int8` (see `export.quantization.quantize`).
+        Storage of the weights: `fp32`, or smaller as `fp16` or `int8` (see `export.quantization.quantize`).
     voices
         Number of voices of a playable model, each with a pitch and a loudness of its own.
+
+    Returns
+    -------
+    proof : Proof
+        The measured equality of chunked and whole output.
 
     Raises
     ------
     CheckpointError
-        `source` is no such checkpoint.
+        `source` is no checkpoint of these trainers.
     ContractError
         `out` doesn't end in `.onnx`, there is no layer of a name in `bend`, or the model doesn't fulfil the format;
         nothing is written.

@@ -62,7 +62,7 @@ def command_line() -> str:
 
 
 @contextmanager
-def ended_tidily() -> Iterator[None]:
+def sigterm_as_exit() -> Iterator[None]:
     """Turn SIGTERM into an exception, so that unfinished files are removed."""
 
     def end(number: int, _frame: FrameType | None) -> None:

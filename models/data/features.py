@@ -213,14 +213,14 @@ def of_sounds(
         entry = cache / f"{_name(content[path], sound, analysis, preparation)}.npz"
         places.setdefault(entry, []).append(len(jobs))
         jobs.append(_Job(path, sound, analysis, preparation, entry))
-    found = [_kept(job.entry) for job in jobs]
+    found = [_read_cached(job.entry) for job in jobs]
     missing = {job.entry: job for job, features in zip(jobs, found, strict=True) if features is None}
     done = sum(features is not None for features in found)
     if done:
         on_sound(done, len(jobs))
-    for entry in _made(list(missing.values()), workers):
+    for entry in _run_jobs(list(missing.values()), workers):
         for k in places[entry]:
-            found[k] = _kept(entry)
+            found[k] = _read_cached(entry)
         done += len(places[entry])
         on_sound(done, len(jobs))
     gone = next((job for job, features in zip(jobs, found, strict=True) if features is None), None)
@@ -261,7 +261,7 @@ def _name(content: str, sound: Sound, analysis: Analysis, preparation: Preparati
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _kept(entry: Path) -> Features | None:
+def _read_cached(entry: Path) -> Features | None:
     """Read features from the cache; None if they are missing or truncated."""
     try:
         with np.load(entry) as kept:
@@ -270,15 +270,15 @@ def _kept(entry: Path) -> Features | None:
         return None
 
 
-def _made(jobs: list[_Job], workers: int) -> Iterator[Path]:
+def _run_jobs(jobs: list[_Job], workers: int) -> Iterator[Path]:
     """Run jobs, in several processes if there are enough of them, and yield their entries as they are written."""
     workers = min(workers, len(jobs) // _MIN_JOBS_PER_WORKER)
     if workers < 2:
-        yield from map(_make, jobs)
+        yield from map(_run_job, jobs)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
         try:
-            for made in as_completed([pool.submit(_make, job) for job in jobs]):
+            for made in as_completed([pool.submit(_run_job, job) for job in jobs]):
                 yield made.result()
         except BrokenProcessPool:
             raise DataError(
@@ -289,7 +289,7 @@ def _made(jobs: list[_Job], workers: int) -> Iterator[Path]:
             raise
 
 
-def _make(job: _Job) -> Path:
+def _run_job(job: _Job) -> Path:
     audio = _load(job.path, job.sound, job.analysis.sample_rate, job.preparation)
     found = analyse(audio, job.analysis, job.sound.pitch)
     scratch = job.entry.with_suffix(f".{os.getpid()}.part")

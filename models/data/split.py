@@ -24,7 +24,7 @@ SMALL_LABEL = 3
 
 
 def known(text: str) -> HoldOut:
-    """Check a value of `--hold-out`.
+    """Check the name of a unit to hold out.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def known(text: str) -> HoldOut:
         It is not in `HOLD_OUT`.
     """
     if text not in HOLD_OUT:
-        raise DataError(f"--hold-out is one of {', '.join(HOLD_OUT)}, not '{text}'.")
+        raise DataError(f"The unit to hold out is one of {', '.join(HOLD_OUT)}, not '{text}'.")
     return text
 
 

@@ -36,7 +36,7 @@ class TransferError(GlitchError):
 
 
 @dataclass(frozen=True)
-class Judge:
+class StyleClassifier:
     """A classifier of two domains, with its accuracy.
 
     Attributes
@@ -73,16 +73,16 @@ class Judge:
         """
         if not clips:
             raise TransferError("There are no clips to classify; give at least one.")
-        return float(np.mean(self.classifier.predict(_described(clips, self.rate))))
+        return float(np.mean(self.classifier.predict(_features(clips, self.rate))))
 
 
-def judge(
+def train_classifier(
     source: tuple[Sequence[Audio], Sequence[Audio]],
     target: tuple[Sequence[Audio], Sequence[Audio]],
     rate: int,
     *,
     seed: int = 0,
-) -> Judge:
+) -> StyleClassifier:
     """Train a classifier of two domains.
 
     Parameters
@@ -96,7 +96,7 @@ def judge(
 
     Returns
     -------
-    judge : Judge
+    classifier : StyleClassifier
 
     Raises
     ------
@@ -116,11 +116,11 @@ def judge(
     classifier = make_pipeline(
         StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000, random_state=seed)
     )
-    features = np.concatenate([_described(source[0], rate), _described(target[0], rate)])
+    features = np.concatenate([_features(source[0], rate), _features(target[0], rate)])
     classifier.fit(features, np.arange(len(features)) >= len(source[0]))
-    rights = [float(np.mean(classifier.predict(_described(source[1], rate)) == 0))]
-    rights.append(float(np.mean(classifier.predict(_described(target[1], rate)) == 1)))
-    return Judge(float(np.mean(rights)), len(source[1]) + len(target[1]), rate, classifier)
+    rights = [float(np.mean(classifier.predict(_features(source[1], rate)) == 0))]
+    rights.append(float(np.mean(classifier.predict(_features(target[1], rate)) == 1)))
+    return StyleClassifier(float(np.mean(rights)), len(source[1]) + len(target[1]), rate, classifier)
 
 
 def onset_f(source: Audio, made: Audio, rate: int, *, delay: int = 0, tolerance_s: float = TOLERANCE_S) -> float | None:
@@ -146,10 +146,10 @@ def onset_f(source: Audio, made: Audio, rate: int, *, delay: int = 0, tolerance_
     found = found[(found > -tolerance_s) & (found < len(source) / rate)]
     if not len(wanted) and not len(found):
         return None
-    return 2 * matched(wanted, found, tolerance_s) / (len(wanted) + len(found))
+    return 2 * count_matches(wanted, found, tolerance_s) / (len(wanted) + len(found))
 
 
-def matched(wanted: Floats, found: Floats, tolerance_s: float) -> int:
+def count_matches(wanted: Floats, found: Floats, tolerance_s: float) -> int:
     """Count the largest possible number of pairs of times within the tolerance; both sequences ascend."""
     count = k = 0
     for time in wanted:
@@ -160,7 +160,7 @@ def matched(wanted: Floats, found: Floats, tolerance_s: float) -> int:
     return count
 
 
-def clips_of(data: str | os.PathLike[str], rate: int, listed: Path) -> tuple[list[Audio], list[Audio]]:
+def load_clips(data: str | os.PathLike[str], rate: int, listed: Path) -> tuple[list[Audio], list[Audio]]:
     """Read the sounds of a manifest or of a folder.
 
     Parameters
@@ -187,7 +187,7 @@ def clips_of(data: str | os.PathLike[str], rate: int, listed: Path) -> tuple[lis
     return known, [audio for sound, audio in read.items() if sound.split == "held-out"]
 
 
-def _described(clips: Sequence[Audio], rate: int) -> NDArray[np.float64]:
+def _features(clips: Sequence[Audio], rate: int) -> NDArray[np.float64]:
     """Compute statistics of the log-mel bands of clips over their audible frames.
 
     Mean and deviation of each band (timbre), and mean of its rise and fall (envelope); the level is removed.

@@ -57,7 +57,7 @@ def route(
     for k in range(min(scores.shape[1], MAX_LINES)):
         lines.plot(time, scores[:, k], linewidth=1.0, label=latent.names[latent.order[k]])
     lines.set_xlim(0.0, seconds)
-    _inscribe(lines, "", "s", "standard deviations")
+    _style_axes(lines, "", "s", "standard deviations")
     lines.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=MAX_LINES, fontsize=7, frameon=False, labelcolor=INK)
     _map(figure.add_subplot(grid[:, 1]), scores, latent)
     _save(figure, path)
@@ -100,8 +100,8 @@ def latent_bars(path: str | os.PathLike[str], bars: Sequence[tuple[str, Sequence
     axes = figure.subplots(len(bars), 1, sharex=True)
     for axis, (title, values) in zip(axes, bars, strict=True):
         axis.bar(np.arange(1, len(values) + 1), values, color="#d8576b")
-        _inscribe(axis, title, "", "")
-    _inscribe(axes[-1], bars[-1][0], "latent, the strongest first", "")
+        _style_axes(axis, title, "", "")
+    _style_axes(axes[-1], bars[-1][0], "latent, the strongest first", "")
     _save(figure, path)
 
 
@@ -150,7 +150,7 @@ def _map(axis: Any, scores: NDArray[np.float64], latent: Latent) -> None:
     axis.set_xticks([])
     axis.set_yticks([])
     axis.scatter(*way[0], marker="o", s=40, facecolors="none", edgecolors=INK, zorder=4)
-    _inscribe(axis, f"{title}; the ring marks its beginning", "", "")
+    _style_axes(axis, f"{title}; the ring marks its beginning", "", "")
 
 
 def _spectrogram(axis: Any, spectrogram: LongSpectrogram, title: str) -> None:
@@ -162,10 +162,10 @@ def _spectrogram(axis: Any, spectrogram: LongSpectrogram, title: str) -> None:
     )
     ticks = [hz for hz in TICKS_HZ if hz < spectrogram.rate / 2]
     axis.set_yticks([spectrogram.place_of(hz) for hz in ticks], [f"{hz / 1000:g}" for hz in ticks])
-    _inscribe(axis, title, "s", "kHz")
+    _style_axes(axis, title, "s", "kHz")
 
 
-def _inscribe(axis: Any, title: str, along: str, up: str) -> None:
+def _style_axes(axis: Any, title: str, along: str, up: str) -> None:
     axis.set_facecolor("#000000")
     axis.set_title(title, fontsize=8, color=INK)
     axis.set_xlabel(along, fontsize=7, color=INK)

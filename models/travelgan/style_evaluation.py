@@ -12,7 +12,7 @@ from scipy.signal import find_peaks
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.evaluation.style_metrics import matched
+from models.evaluation.style_metrics import count_matches
 from models.travelgan.settings import TravelSettings
 from models.travelgan.spectra import Draws, Spectra
 
@@ -74,7 +74,7 @@ def evaluate_style(
     of_source, of_target, of_made = (shares(classifier, clips(values, settings.frames)) for values in spectra)
     rate = settings.scale.sample_rate / settings.scale.hop
     found = [(onsets(before, rate), onsets(after, rate)) for before, after in pairs]
-    hits = sum(matched(before, after, TOLERANCE_S) for before, after in found)
+    hits = sum(count_matches(before, after, TOLERANCE_S) for before, after in found)
     count = sum(len(before) + len(after) for before, after in found)
     right = float(torch.cat([1 - of_source, of_target]).mean())
     return StyleEvaluation(right, float(of_made.mean()), float(of_source.mean()), 2 * hits / max(1, count))

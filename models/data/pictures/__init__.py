@@ -1,1 +1,3 @@
-"""Pictures: handwritten digits, CIFAR-10, augmentation."""
+"""Pictures: handwritten digits, CIFAR-10 and augmentation."""
+
+__all__ = ["augmentation", "cifar", "digits"]

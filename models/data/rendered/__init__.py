@@ -1,1 +1,9 @@
-"""Data sets that are rendered: instruments, voices, textures, pairs of domains."""
+"""Synthesised data sets: single notes, voices, textures and pairs of domains.
+
+- `orchestra`, `voices`: single notes of instruments and of singing voices
+- `textures`: endless textures
+- `pairs`: two domains for style transfer, from `phrases` or `barks`
+- `fluidsynth`, `midi`, `notes`: rendering and files
+"""
+
+__all__ = ["barks", "fluidsynth", "midi", "notes", "orchestra", "pairs", "phrases", "textures", "voices"]

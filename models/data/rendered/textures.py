@@ -183,7 +183,7 @@ def _check(out: Path, settings: Settings) -> None:
     if unknown or not settings.textures:
         raise DataError(f"There is no texture {', '.join(unknown) or 'none'}; there are {', '.join(TEXTURES)}.")
     if settings.minutes <= 0:
-        raise DataError(f"--minutes must be above 0, not {settings.minutes:g}.")
+        raise DataError(f"Textures must be longer than 0 minutes, not {settings.minutes:g}.")
     fluidsynth.check_rate(settings.rate)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out} already exists and isn't an empty folder; give another name.")

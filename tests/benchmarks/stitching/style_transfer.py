@@ -40,13 +40,13 @@ class Domains:
     """
 
     def __init__(self, job: Job, folder: Path, rate: int) -> None:
-        from models.evaluation.style_metrics import clips_of
+        from models.evaluation.style_metrics import load_clips
 
         named = os.environ.get("STITCH_DATA")
         places = [Path(named, name) for name in PAIR.split("-")] if named else _rendered(job, folder / "data", rate)
         listed = [folder / f"{place.name}.json" for place in places]
         self.rate, self._quick = rate, job.quick
-        read = [clips_of(place, rate, where) for place, where in zip(places, listed, strict=True)]
+        read = [load_clips(place, rate, where) for place, where in zip(places, listed, strict=True)]
         longest = round(QUICK_CLIP_S * rate) if job.quick else None
         clips = [[clip[:longest] for clip in (*known, *held_out)] for known, held_out in read]
         self.clips = [_halved(each) for each in clips]  # no model was trained on any of them
@@ -65,14 +65,14 @@ class Domains:
 
 def style(model: ChunkModel, domains: Domains) -> Figures:
     """Measure how many transformed phrases a classifier of both domains takes for the target's."""
-    from models.evaluation.style_metrics import judge, onset_f
+    from models.evaluation.style_metrics import onset_f, train_classifier
 
     def returned(clips: list[np.ndarray]) -> list[np.ndarray]:
         return [through_bands(model, clip) for clip in clips[:MOST_CLIPS]]
 
     (known, held_out), (other, other_held_out) = domains.clips
     asked, before = held_out[:MOST_CLIPS], returned(held_out)
-    knows = judge((returned(known), before), (returned(other), returned(other_held_out)), model.rate)
+    knows = train_classifier((returned(known), before), (returned(other), returned(other_held_out)), model.rate)
     after = [model.streamed(clip[None]).audio for clip in asked]
 
     def figures(made: list[np.ndarray], lag: int) -> dict[str, float]:

@@ -11,7 +11,14 @@ import pytest
 import soundfile
 
 from models.dsp.onsets import onsets_s
-from models.evaluation.style_metrics import Judge, TransferError, clips_of, judge, matched, onset_f
+from models.evaluation.style_metrics import (
+    StyleClassifier,
+    TransferError,
+    count_matches,
+    load_clips,
+    onset_f,
+    train_classifier,
+)
 
 RATE = 48_000
 SECONDS, WITHIN_S = 3.0, 0.03
@@ -50,10 +57,10 @@ def clips(kind: str, first: int, count: int) -> list[np.ndarray]:
 
 
 @cache
-def of_plucked_and_blown() -> Judge:
+def of_plucked_and_blown() -> StyleClassifier:
     source = clips("plucked", 0, 16), clips("plucked", 50, 8)
     target = clips("blown", 100, 16), clips("blown", 150, 8)
-    return judge(source, target, RATE)
+    return train_classifier(source, target, RATE)
 
 
 def test_two_domains_are_distinguished_on_held_out_clips() -> None:
@@ -71,7 +78,7 @@ def test_loudness_does_not_change_the_classification() -> None:
 
 
 def test_a_domain_compared_with_itself_is_guessed() -> None:
-    known = judge(
+    known = train_classifier(
         (clips("plucked", 0, 24), clips("plucked", 50, 12)),
         (clips("plucked", 200, 24), clips("plucked", 250, 12)),
         RATE,
@@ -82,9 +89,9 @@ def test_a_domain_compared_with_itself_is_guessed() -> None:
 def test_too_few_or_silent_clips_are_rejected_in_one_sentence() -> None:
     some, few = clips("plucked", 0, 16), clips("plucked", 0, 3)
     with pytest.raises(TransferError, match=r"^The target has 3 training clips and 16 held-out clips; 8 and 4 are"):
-        judge((some, some), (few, some), RATE)
+        train_classifier((some, some), (few, some), RATE)
     with pytest.raises(TransferError, match="silent"):
-        judge((some, some), ([np.zeros(RATE)] * 8, some), RATE)
+        train_classifier((some, some), ([np.zeros(RATE)] * 8, some), RATE)
 
 
 @pytest.mark.parametrize("kind", [plucked, blown])
@@ -92,7 +99,7 @@ def test_onsets_are_found_where_notes_begin(kind: Callable[[int], np.ndarray]) -
     scores = []
     for seed in range(6):
         wanted, found = times(seed), onsets_s(kind(seed), RATE)
-        scores.append(2 * matched(wanted, found, WITHIN_S) / (len(wanted) + len(found)))
+        scores.append(2 * count_matches(wanted, found, WITHIN_S) / (len(wanted) + len(found)))
     assert np.mean(scores) > 0.88
 
 
@@ -121,9 +128,9 @@ def test_sounds_without_onsets_have_no_f_measure() -> None:
 
 
 def test_each_onset_is_matched_once() -> None:
-    assert matched(np.array([1.0, 1.03]), np.array([1.01]), 0.05) == 1
-    assert matched(np.array([1.0, 1.08]), np.array([1.04, 1.05]), 0.05) == 2
-    assert matched(np.array([0.5, 2.0]), np.array([1.0, 3.0]), 0.05) == 0
+    assert count_matches(np.array([1.0, 1.03]), np.array([1.01]), 0.05) == 1
+    assert count_matches(np.array([1.0, 1.08]), np.array([1.04, 1.05]), 0.05) == 2
+    assert count_matches(np.array([0.5, 2.0]), np.array([1.0, 3.0]), 0.05) == 0
 
 
 def test_a_folder_of_sounds_is_read_with_some_held_out(tmp_path: Path) -> None:
@@ -131,7 +138,7 @@ def test_a_folder_of_sounds_is_read_with_some_held_out(tmp_path: Path) -> None:
     folder.mkdir()
     for k, clip in enumerate(clips("plucked", 0, 10)):
         soundfile.write(folder / f"{k}.wav", np.asarray(clip, np.float32), RATE)
-    known, held_out = clips_of(folder, RATE, tmp_path / "listed.json")
+    known, held_out = load_clips(folder, RATE, tmp_path / "listed.json")
     assert len(known) + len(held_out) == 10
     assert 1 <= len(held_out) <= 4
     assert known[0].ndim == 1

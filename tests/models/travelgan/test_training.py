@@ -16,7 +16,7 @@ import torch
 from export.format.io import load
 from models.commands.export import export
 from models.dsp.log_mel import LogMelAnalysis
-from models.evaluation.style_metrics import matched
+from models.evaluation.style_metrics import count_matches
 from models.files.errors import DataError
 from models.training.checkpoint import load_plain
 from models.training.errors import ConfigError
@@ -197,5 +197,5 @@ def test_onsets_are_found_and_matched() -> None:
         spectrum[4:12, start : start + 30] = 0.5
     found = onsets(spectrum, 100.0)
     np.testing.assert_allclose(found, [0.2, 0.6, 1.3], atol=0.02)
-    assert matched(found, found + 0.03, 0.05) == 3
-    assert matched(found, found + 0.2, 0.05) == 0
+    assert count_matches(found, found + 0.03, 0.05) == 3
+    assert count_matches(found, found + 0.2, 0.05) == 0

@@ -50,7 +50,7 @@ def test_the_manifest_says_where_they_come_from(tmp_path: Path, monkeypatch: pyt
     ("settings", "text"),
     [
         (textures.Settings(textures=("rain",)), "no texture rain; there are choir"),
-        (textures.Settings(minutes=0), "more than 0 minutes"),
+        (textures.Settings(minutes=0), "longer than 0 minutes"),
         (textures.Settings(rate=1), "8000 to 96000"),
     ],
 )

@@ -115,6 +115,6 @@ def test_every_voice_sings_its_whole_range_at_any_rate(voice: str) -> None:
         (Settings(velocities=(0,)), "whole numbers from 1 to 127"),
     ],
 )
-def test_what_cannot_be_sung_is_one_sentence(tmp_path: Path, settings: Settings, says: str) -> None:
+def test_wrong_settings_give_a_one_sentence_error(tmp_path: Path, settings: Settings, says: str) -> None:
     with pytest.raises(DataError, match=says):
         voices.render(tmp_path, settings)
