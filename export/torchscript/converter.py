@@ -120,7 +120,8 @@ def _convert(
     if weights != "fp32":
         model, card, _cost = quantize(model, card, weights)
         card = _measure_parity(script, converted, model, card, seed)[0]  # parity of the smaller weights
-    save(out, model, measure(model, card))
+    card = measure(model, card)
+    save(out, model, card)
     return Conversion(card, tuple(warnings))
 
 

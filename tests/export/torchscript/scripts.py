@@ -20,8 +20,6 @@ LATENTS = 4
 class CachedConv1d(nn.Module):
     """A convolution with a cache for up to 64 voices."""
 
-    pad: Tensor
-
     def __init__(self, inside: int, outside: int, kernel: int, dilation: int = 1, voices: int = 64) -> None:
         super().__init__()
         self.size = (kernel - 1) * dilation
@@ -38,8 +36,6 @@ class CachedConv1d(nn.Module):
 class OwnMemoryConv1d(nn.Module):
     """The same for one voice, with a cache of another name that is replaced instead of written in place."""
 
-    yesterday: Tensor
-
     def __init__(self, inside: int, outside: int, kernel: int) -> None:
         super().__init__()
         self.size = kernel - 1
@@ -54,8 +50,6 @@ class OwnMemoryConv1d(nn.Module):
 
 class CachedUp(nn.Module):
     """A transposed convolution with a cached overlap."""
-
-    cache: Tensor
 
     def __init__(self, inside: int, outside: int, ratio: int) -> None:
         super().__init__()
@@ -73,8 +67,6 @@ class CachedUp(nn.Module):
 
 class CachedDelay(nn.Module):
     """A delay, to align a branch with a later one."""
-
-    pad: Tensor
 
     def __init__(self, channels: int, size: int) -> None:
         super().__init__()
@@ -111,9 +103,6 @@ class CentredUnit(nn.Module):
 
 class Filterbank(nn.Module):
     """Synthesis with a cosine-modulated filterbank: bands to samples; every second band is inverted first."""
-
-    kernel: Tensor
-    pad: Tensor
 
     def __init__(self, bands: int, taps: int = 8) -> None:
         super().__init__()
@@ -233,8 +222,6 @@ class Noisy(Decodes):
 
 class Knobs(Decodes):
     """Attributes: a number, an exponential, a switch that only scales, one that doesn't, an integer, a tensor."""
-
-    tilt: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -358,10 +345,6 @@ class TwoVoices(Decodes):
 class Variational(nn.Module):
     """Like exports of large models: all four methods, principal components, other latents drawn at random."""
 
-    latent_pca: Tensor
-    latent_mean: Tensor
-    before: Tensor
-
     def __init__(self) -> None:
         super().__init__()
         full = 6
@@ -471,8 +454,6 @@ class Keeping(Decodes):
 class Gated(Decodes):
     """An LSTM, and writing in place by a mask and at every fourth sample; an attribute of four numbers."""
 
-    curve: Tensor
-
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("curve_params", torch.tensor([5]))
@@ -502,9 +483,6 @@ class Gated(Decodes):
 
 class Spectral(Decodes):
     """Frames of a spectrum in polar form, turned, transformed back, and overlapped with the next call's."""
-
-    tail: Tensor
-    window: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -543,9 +521,6 @@ class Drawing(Decodes):
 
 class Hearing(nn.Module):
     """A stereo encoder of spectra, and an effect from stereo to mono; without a sample rate."""
-
-    before: Tensor
-    window: Tensor
 
     def __init__(self) -> None:
         super().__init__()
