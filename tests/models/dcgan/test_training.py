@@ -71,10 +71,10 @@ def test_what_is_made_comes_to_look_like_what_is_real() -> None:
     networks = AdversarialNetworks(domain, settings)
     before = alike(networks, domain)
     optimizers = networks.optimizers()
-    turns = [networks.step(optimizers, k) for k in range(60)]
+    turns = [networks.step(optimizers, k) for k in range(200)]
     assert float(turns[10]["discriminator"]) < float(turns[0]["discriminator"])
     assert abs(before) < 0.4
-    assert alike(networks, domain) > 0.7
+    assert alike(networks, domain) > 0.85
 
 
 def alike(networks: AdversarialNetworks, domain: PictureDomain) -> float:
