@@ -21,7 +21,7 @@ with Session(sys.argv[1], blocksize=int(sys.argv[2])) as session:
     session.set("/walk/radius", 0)
     first = int(stream["callbacks"]), int(stream["clock"])
     assert wait_for(lambda: session.status().level_db > -20, 10), "no sound"
-    eventually(lambda: stream["clock"] > first[1] + 48_000)
+    assert wait_for(lambda: stream["clock"] > first[1] + 48_000, 10), "the clock stopped"
     status = session.status()
     blocks = (int(stream["clock"]) - first[1]) / (int(stream["callbacks"]) - first[0])
     print(json.dumps({
