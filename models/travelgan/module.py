@@ -66,6 +66,13 @@ class TravelNetworks(nn.Module):
 
         The caller may free the graph of the first before it asks for the second.
 
+        Yields
+        ------
+        name, loss, parts : str, Tensor, dict of Tensor
+            Name of the optimizer, its loss, and the terms of the loss by name.
+
+        Notes
+        -----
         Source: Amodio and Krishnaswamy, "TraVeLGAN" (2019), section 3.1.
         """
         settings = self.settings

@@ -124,7 +124,8 @@ def convert(
     if not out.parent.is_dir():
         raise ContractError(f"Cannot write {out}: there is no folder {out.parent}; make it first.")
     if importlib.util.find_spec("torch") is None:
-        raise studio_missing(source)
+        error = studio_missing(source)
+        raise error
     with _scratch(out.parent) as folder:
         order = {"source": str(source), "out": str(folder / out.name), **asdict(options or ConversionOptions())}
         order |= {"name": order["name"] or source.stem, "debug": debug}
