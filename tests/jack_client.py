@@ -38,16 +38,23 @@ _copy.restype, _copy.argtypes = c_uint64, [c_uint64, c_uint64, c_uint64]
 
 @cfunc(types.intc(types.uint32, types.CPointer(types.int64)))
 def _process(frames, argument):  # type: ignore[no-untyped-def]
-    told = carray(argument, (HEAD,))
-    client, outputs, inputs, length, room, samples = told[0], told[1], told[2], told[3], told[4], told[8]
+    head = carray(argument, (HEAD,))
+    client, outputs, inputs, length, room, samples = (
+        head[0],
+        head[1],
+        head[2],
+        head[3],
+        head[4],
+        head[8],
+    )
     now = np.int64(_time(client))
-    if told[5] < 0:
-        told[5] = now
-    at = now - told[5]
-    if at != told[6]:
-        told[7] += 1
+    if head[5] < 0:
+        head[5] = now
+    at = now - head[5]
+    if at != head[6]:
+        head[7] += 1
     for c in range(outputs):
-        to, done = _buffer(told[PORTS + c], frames), 0
+        to, done = _buffer(head[PORTS + c], frames), 0
         while done < frames:
             begin = (at + done) % length
             count = min(frames - done, length - begin)
@@ -55,8 +62,8 @@ def _process(frames, argument):  # type: ignore[no-untyped-def]
             done += count
     for c in range(inputs):
         kept = outputs * length + c * room + at
-        _copy(samples + 4 * kept, _buffer(told[PORTS + outputs + c], frames), 4 * max(min(frames, room - at), 0))
-    told[6] = at + frames
+        _copy(samples + 4 * kept, _buffer(head[PORTS + outputs + c], frames), 4 * max(min(frames, room - at), 0))
+    head[6] = at + frames
     return 0
 
 
@@ -68,20 +75,20 @@ def main(name: str, path: str, inputs: int, kept: str) -> None:
         sys.exit("no JACK server")
     room = KEPT_S * _jack.jack_get_sample_rate(client)
     outputs, length = sound.shape
-    told = np.zeros(HEAD, np.int64)
+    head = np.zeros(HEAD, np.int64)
     samples = np.zeros(sound.size + inputs * room, np.float32)
     samples[: sound.size] = sound.ravel()
     ports = [_jack.jack_port_register(client, b"out_%d" % (c + 1), AUDIO, OUTPUT, 0) for c in range(outputs)]
     ports += [_jack.jack_port_register(client, b"in_%d" % (c + 1), AUDIO, INPUT, 0) for c in range(inputs)]
-    told[:PORTS] = client, outputs, inputs, length, room, -1, 0, 0, samples.ctypes.data
-    told[PORTS : PORTS + len(ports)] = ports
-    _jack.jack_set_process_callback(client, _process.address, told.ctypes.data)
+    head[:PORTS] = client, outputs, inputs, length, room, -1, 0, 0, samples.ctypes.data
+    head[PORTS : PORTS + len(ports)] = ports
+    _jack.jack_set_process_callback(client, _process.address, head.ctypes.data)
     _jack.jack_activate(client)
     print("ready", flush=True)
     sys.stdin.read()
-    frames = min(int(told[6]), room)
+    frames = min(int(head[6]), room)
     heard = samples[sound.size :].reshape(inputs, room)[:, :frames]
-    np.savez(kept, heard=heard, began=told[5], late=told[7])
+    np.savez(kept, heard=heard, began=head[5], late=head[7])
     _jack.jack_client_close(client)
 
 

@@ -160,18 +160,18 @@ def test_the_stage_tells_the_pure_data_patch_what_has_changed(models: dict[str, 
 
 def test_the_sliders_of_the_pure_data_patch_follow_without_sending(tmp_path: Path, listener: Listener) -> None:
     """A slider that was told a value has it: it sends that one when it is asked, and nothing before."""
-    told = {"/latent/2": 1.25, "/xy/x": 0.75, "/walk/radius": 3.0, "/tempo": 90.0, "/gain": -6.0}
-    ask = "".join(f"\\; glitch-{address.strip('/').replace('/', '-')} bang " for address in told)
+    reported = {"/latent/2": 1.25, "/xy/x": 0.75, "/walk/radius": 3.0, "/tempo": 90.0, "/gain": -6.0}
+    ask = "".join(f"\\; glitch-{address.strip('/').replace('/', '-')} bang " for address in reported)
     seen = "#X obj 10 10 r glitch-feedback;\n#X obj 10 40 route gain crossfade;\n#X obj 10 70 print gain;\n"
     then = f"#X obj 90 70 t b;\n#X msg 90 100 {ask};\n"  # asks each slider when a crossfade is told
     wires = "#X connect 0 0 1 0;\n#X connect 1 0 2 0;\n#X connect 1 1 3 0;\n#X connect 3 0 4 0;\n"
     with pure_data(tmp_path, listener.port, beside=seen + then + wires) as said:
         eventually(lambda: "/subscribe" in listener.received)
-        listener.answer({**told, "/latent/1/scale": 2.0})
+        listener.answer({**reported, "/latent/1/scale": 2.0})
         eventually(lambda: "gain: -6\n" in said)
         assert listener.received.keys() == {"/subscribe"}, "what was told was sent back"
         listener.answer({"/crossfade": 0.5})
-        for address, value in told.items():
+        for address, value in reported.items():
             eventually(lambda: address in listener.received)  # noqa: B023
             assert listener.received[address] == (pytest.approx(value, abs=1e-6),)
         assert "/latent/1" not in listener.received

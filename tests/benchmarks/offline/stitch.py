@@ -89,14 +89,14 @@ def run(job: Job) -> Figures:
         domains: Domains | None = None
         for path in paths:
             model = ChunkModel(path, chunk_frames)
-            heard = None
+            source_audio = None
             if model.hears:
                 if domains is None:
                     job.progress("rendering both domains")
                     domains = Domains(job, Path(folder), RATE)
-                heard = domains.source(seconds)
+                source_audio = domains.source(seconds)
             if offline:
-                result[path.stem] = _measure(job, model, heard, seconds)
+                result[path.stem] = _measure(job, model, source_audio, seconds)
                 job.partial(result)
             if offline and model.hears and "style" not in result:
                 assert domains is not None
@@ -104,7 +104,7 @@ def run(job: Job) -> Figures:
                 result["style"] = {"model": path.stem, **style(model, domains)}
             if live_seconds and (model.hears or not job.quick):
                 sound = Path(folder, "heard.npy")
-                np.save(sound, np.zeros((1, 1), np.float32) if heard is None else heard)
+                np.save(sound, np.zeros((1, 1), np.float32) if source_audio is None else source_audio)
                 job.progress(f"{path.stem} live")
                 live[path.stem] = job.in_process(
                     live_playing.measure, str(path), chunk_frames, str(sound), live_seconds
@@ -160,16 +160,16 @@ def _models() -> list[Path]:
     return found
 
 
-def _measure(job: Job, model: ChunkModel, heard: np.ndarray | None, seconds: float) -> Figures:
+def _measure(job: Job, model: ChunkModel, source_audio: np.ndarray | None, seconds: float) -> Figures:
     """Play a model in every form; `heard` is the input of a transform [1, samples]."""
     from models.dcgan.endless import CONTEXT
 
-    given = model.led(seconds, SEED) if heard is None else heard
+    given = model.led(seconds, SEED) if source_audio is None else source_audio
     name = model.path.stem
     job.progress(f"{name} unchunked")
     whole = model.whole(given)
     job.progress(f"{name} as played")
-    played = _figures(model, model.streamed(given), whole, heard)
+    played = _figures(model, model.streamed(given), whole, source_audio)
     job.progress(f"{name}, equivariance")
     short_s = job.choose(QUICK_SHORT_S, SHORT_S)
     short = given[:, : round(short_s * (model.rate if model.hears else model.rate / model.method.hop))]
@@ -177,13 +177,13 @@ def _measure(job: Job, model: ChunkModel, heard: np.ndarray | None, seconds: flo
     context = 0 if model.hears else CONTEXT  # latents before a chunk in training with the constraint
     forms: Figures = {"chunk_s": round(model.chunk / model.rate, 3)}
     job.progress(f"{name} apart")
-    forms["apart"] = _figures(model, model.apart(given, context), whole, heard)
+    forms["apart"] = _figures(model, model.apart(given, context), whole, source_audio)
     job.progress(f"{name} bare")
-    forms["bare"] = _figures(model, model.apart(given), whole, heard) if context else None
+    forms["bare"] = _figures(model, model.apart(given), whole, source_audio) if context else None
     job.progress(f"{name} unconstrained")
-    forms["unconstrained"] = _unconstrained(model, given, heard)
+    forms["unconstrained"] = _unconstrained(model, given, source_audio)
     job.progress(f"{name} naive")
-    forms["naive"] = _figures(model, model.naive(given), whole, heard)
+    forms["naive"] = _figures(model, model.naive(given), whole, source_audio)
     return {**played, **forms}
 
 
@@ -206,24 +206,24 @@ def _equivariance(model: ChunkModel, given: np.ndarray) -> dict[str, float]:
     }
 
 
-def _unconstrained(constrained: ChunkModel, given: np.ndarray, heard: np.ndarray | None) -> Figures | None:
+def _unconstrained(constrained: ChunkModel, given: np.ndarray, source_audio: np.ndarray | None) -> Figures | None:
     path = constrained.path
     name = f"{path.stem}-unconstrained.onnx"
     other = next((folder / name for folder in (path.parent, COUNTERPARTS) if (folder / name).exists()), None)
     if other is None:
         return None
     model = ChunkModel(other, constrained.chunk_frames)
-    return _figures(model, model.apart(given), model.whole(given), heard)
+    return _figures(model, model.apart(given), model.whole(given), source_audio)
 
 
-def _figures(model: ChunkModel, played: Played, whole: Played, heard: np.ndarray | None) -> Figures:
+def _figures(model: ChunkModel, played: Played, whole: Played, source_audio: np.ndarray | None) -> Figures:
     from models.evaluation.boundary_classifier import boundary_auc
     from models.evaluation.boundary_metrics import convergence_db, flux_ratio, jump_db
 
     def convergence(audio: np.ndarray, wanted: np.ndarray) -> float:
         return round(convergence_db(audio, wanted, model.spectrum, model.rate, played.borders), 2)
 
-    source = whole.audio if heard is None else np.concatenate([np.zeros(model.lag, np.float32), heard[0]])
+    source = whole.audio if source_audio is None else np.concatenate([np.zeros(model.lag, np.float32), source_audio[0]])
     jump = jump_db(played.audio, played.borders)
     sounds = [(played.audio, played.borders)]
     area = boundary_auc(sounds, model.rate)

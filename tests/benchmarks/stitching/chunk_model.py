@@ -227,8 +227,8 @@ class ChunkModel:
                 always[left:right] += power[left - begin : right - begin]
                 if 0 <= begin < length:
                     there[left:right] += power[left - begin : right - begin]
-        heard = slice(n_fft // 2, n_fft // 2 + length)
-        gain = always[heard] / np.maximum(there[heard], 0.01)
+        kept = slice(n_fft // 2, n_fft // 2 + length)
+        gain = always[kept] / np.maximum(there[kept], 0.01)
         return np.asarray(self.inverted(wanted) * gain, np.float32)
 
     def _borders(self, frames: int, frame: float) -> list[int]:

@@ -57,8 +57,10 @@ def test_a_latent_that_says_nothing_is_idle(trained: Path) -> None:
     *_, weakest = evaluate.usage(made, digits.small().test)
     assert (weakest.number, weakest.active) == (2, False)
     assert weakest.kl == pytest.approx(0, abs=1e-6)
-    told = evaluate.usage(replace(made, vae=build(replace(CONFIG, prior="mixture", components=3))), digits.small().test)
-    assert {one.kl for one in told} == {None}  # there is no formula
+    usage = evaluate.usage(
+        replace(made, vae=build(replace(CONFIG, prior="mixture", components=3))), digits.small().test
+    )
+    assert {one.kl for one in usage} == {None}  # there is no formula
 
 
 def test_the_command_evaluates_a_checkpoint_of_digits_and_draws_it(

@@ -175,11 +175,11 @@ def test_a_sound_is_heard_at_its_own_time(models: dict[str, Path], tmp_path: Pat
     rate = 44_100
     steps = np.repeat([0.0, 0.5, -0.5, 0.25], rate // 4)
     sf.write(tmp_path / "steps.wav", steps, rate)
-    heard = encode_sound(models["echo"], tmp_path / "steps.wav")
-    frames = len(heard)
+    output = encode_sound(models["echo"], tmp_path / "steps.wav")
+    frames = len(output)
     assert frames == pytest.approx(48_000 / 128, abs=1)
     for k, level in enumerate((0.0, 0.5, -0.5, 0.25)):
-        inside = heard.scores[round((k + 0.1) * frames / 4) : round((k + 0.9) * frames / 4), 0]
+        inside = output.scores[round((k + 0.1) * frames / 4) : round((k + 0.9) * frames / 4), 0]
         assert inside == pytest.approx(level, abs=0.01)
 
 

@@ -40,8 +40,8 @@ def through(model: Path, sound: np.ndarray, folder: Path, rate: int = RATE, **se
     given, out = folder / "in.wav", folder / "out.wav"
     sf.write(given, sound, rate, subtype="FLOAT")
     made = transform(model, given, out, Settings(force=True, **settings))  # type: ignore[arg-type]
-    audio, told = sf.read(out, dtype="float32", always_2d=True)
-    assert (told, audio.shape) == (rate, sound.shape)
+    audio, reported = sf.read(out, dtype="float32", always_2d=True)
+    assert (reported, audio.shape) == (rate, sound.shape)
     assert (made.rate, made.channels) == (rate, sound.shape[1])
     assert [path.name for path in sorted(folder.iterdir())] == ["in.wav", "out.wav"]
     return np.asarray(audio)

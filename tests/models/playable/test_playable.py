@@ -46,8 +46,10 @@ def test_what_is_decoded_has_exactly_the_loudness_asked_for() -> None:
     vae = PlayableVae(PlayableConfig(hidden=32))
     pitch = torch.tensor([30.0, 60.0, 100.0])
     drawn = vae.decode(3 * torch.randn(3, 8), pitch, torch.full((3,), -20.0))
-    heard = audible(frequencies(pitch, drawn.stretch), 48_000)
-    power = 0.5 * ((torch.exp(drawn.harmonics) * heard) ** 2).sum(-1) + (torch.exp(2 * drawn.noise) * vae.share).sum(-1)
+    in_range = audible(frequencies(pitch, drawn.stretch), 48_000)
+    power = 0.5 * ((torch.exp(drawn.harmonics) * in_range) ** 2).sum(-1) + (torch.exp(2 * drawn.noise) * vae.share).sum(
+        -1
+    )
     assert power.detach().numpy() == pytest.approx(1.0, rel=1e-4)
 
 
@@ -193,8 +195,8 @@ def test_several_voices_sound_each_at_its_pitch(playable: tuple[Path, Playable],
     replay = Replay(*load(path))
     names = [control.name for control in replay.decode.controls]
     assert names == ["pitch", "loudness", "pitch.2", "loudness.2", "pitch.3", "loudness.3", "instrument"]
-    told = {"pitch": 60.0, "loudness": -20.0, "pitch.2": 64.0, "loudness.2": -20.0, "pitch.3": 67.0}
-    audio = replay.play_controls(np.repeat(np.array(replay.card.latent.mean)[:, None], 400, axis=1), told)
+    reported = {"pitch": 60.0, "loudness": -20.0, "pitch.2": 64.0, "loudness.2": -20.0, "pitch.3": 67.0}
+    audio = replay.play_controls(np.repeat(np.array(replay.card.latent.mean)[:, None], 400, axis=1), reported)
     spectrum = np.abs(np.fft.rfft(audio[-32_768:] * np.hanning(32_768)))
 
     def peak(note: float) -> float:

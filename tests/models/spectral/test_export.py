@@ -73,8 +73,8 @@ def test_the_graph_encodes_as_the_training_did(
 @pytest.mark.parametrize("pitch", [40.0, 64.5, 90.0])
 def test_the_sound_is_as_loud_as_it_is_told(roundtrip: RoundTrip, pitch: float, loudness: float) -> None:
     latent = np.zeros((4, 100), np.float32)
-    told = np.full(100, pitch, np.float32), np.full(100, loudness, np.float32)
-    magnitudes = roundtrip.magnitudes(latent, *told)
+    reported = np.full(100, pitch, np.float32), np.full(100, loudness, np.float32)
+    magnitudes = roundtrip.magnitudes(latent, *reported)
     assert features.loudness_db(magnitudes.T) == pytest.approx(loudness, abs=0.5)
     audio = roundtrip.audio(magnitudes, 100 * 256)[5_000:-5_000]
     assert 20 * np.log10(np.sqrt(np.mean(audio**2))) == pytest.approx(loudness, abs=2)
@@ -88,11 +88,11 @@ def test_the_quietest_is_silence_and_silence_encodes_to_something_finite(roundtr
 
 
 def test_a_latent_that_is_not_a_number_is_answered_and_forgotten(roundtrip: RoundTrip) -> None:
-    told = np.full(3, 60, np.float32), np.full(3, -20, np.float32)
+    reported = np.full(3, 60, np.float32), np.full(3, -20, np.float32)
     latent = np.zeros((4, 3), np.float32)
-    clean = roundtrip.magnitudes(latent, *told)
+    clean = roundtrip.magnitudes(latent, *reported)
     latent[:, 1] = np.nan
-    spoilt = roundtrip.magnitudes(latent, *told)
+    spoilt = roundtrip.magnitudes(latent, *reported)
     assert not np.isfinite(spoilt[:, 1]).all()
     assert np.allclose(spoilt[:, [0, 2]], clean[:, [0, 2]], rtol=1e-4)
 
@@ -100,11 +100,11 @@ def test_a_latent_that_is_not_a_number_is_answered_and_forgotten(roundtrip: Roun
 def test_the_pitch_is_the_one_it_is_told(roundtrip: RoundTrip) -> None:
     from models.dsp.pitch import refine
 
-    for told in (50.0, 60.5, 81.0):
+    for reported in (50.0, 60.5, 81.0):
         latent = np.zeros((4, 150), np.float32)
-        magnitudes = roundtrip.magnitudes(latent, np.full(150, told, np.float32), np.full(150, -20, np.float32))
+        magnitudes = roundtrip.magnitudes(latent, np.full(150, reported, np.float32), np.full(150, -20, np.float32))
         audio = roundtrip.audio(magnitudes, 150 * 256)[8_000:-8_000]
-        assert np.median(np.abs(refine(audio, 48_000, told + 0.2, 256) - told)) < 0.1
+        assert np.median(np.abs(refine(audio, 48_000, reported + 0.2, 256) - reported)) < 0.1
 
 
 def test_evaluation_covers_both_splits_and_every_label(model_file: Path, small_orchestra: Manifest) -> None:

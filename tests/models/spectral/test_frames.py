@@ -150,8 +150,8 @@ def test_the_encoder_hears_sound_and_noise_add_up(store: FrameStore) -> None:
     faint = add_hiss(shape, torch.zeros(10, 1025, 2))
     assert torch.allclose(faint, shape, atol=0.8)
     hiss = torch.randn(10, 1025, 2) / math.sqrt(2 * 1024)  # as loud as the sound
-    heard = add_hiss(shape, hiss)
-    assert torch.allclose(half_energy(heard), torch.ones(10, 1), atol=1e-3)
+    output = add_hiss(shape, hiss)
+    assert torch.allclose(half_energy(output), torch.ones(10, 1), atol=1e-3)
     # The sine keeps half of the energy.
-    peak = (2 * heard[:, 17:22]).exp().sum(dim=1)
+    peak = (2 * output[:, 17:22]).exp().sum(dim=1)
     assert float(peak.mean()) == pytest.approx(0.5, abs=0.1)

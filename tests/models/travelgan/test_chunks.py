@@ -161,5 +161,5 @@ def test_what_is_not_transformed_comes_as_what_is(folder: Path) -> None:
         log_mel(audio[: len(tone) - 4096], 48_000)[:, 40:-8]
         for audio in (model.streamed(tone[None]).audio[model.lag :], through_bands(model, tone), model.inverted(power))
     )
-    off, otherwise = (float(np.abs(turned - heard).mean()) for heard in (other, beyond))
+    off, otherwise = (float(np.abs(turned - output).mean()) for output in (other, beyond))
     assert off < 0.1 * otherwise

@@ -49,8 +49,8 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(arguments, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        told = (line for line in process.stdout if " to go " in line)
-        next(told), next(told)  # the first evaluation is kept by then
+        reported = (line for line in process.stdout if " to go " in line)
+        next(reported), next(reported)  # the first evaluation is kept by then
         process.kill()
     assert not (out / "model.ckpt").exists()
     stood = int(load_plain(out / "checkpoints" / "last.ckpt")["global_step"])
@@ -80,18 +80,18 @@ def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tm
     assert "parts of 16 and 16 frames" in card.provenance.notes
     sound = 0.1 * np.random.default_rng(0).standard_normal(40 * method.hop).astype(np.float32)
     steps = FrameStepper(session(model.SerializeToString()), card, "transform")
-    heard = []
+    played = []
     for block in sound.reshape(-1, input_samples(card, "transform")):
         steps.input[:] = block
         steps.run()
-        heard.append(steps.output[0].copy())
+        played.append(steps.output[0].copy())
     frames = spectrogram(sound, LogMelAnalysis(TINY.scale))
     with torch.no_grad():
         made.model.generator.train()
         wanted = TINY.scale.to_log_power(made.model.generator(frames[None]))[0].numpy()
         made.model.generator.eval()
     settled = 80  # frames; the stream begins at rest, and not at nothing
-    assert np.abs(np.concatenate(heard, axis=1) - wanted)[:, settled:].max() < 1e-3
+    assert np.abs(np.concatenate(played, axis=1) - wanted)[:, settled:].max() < 1e-3
 
 
 def test_a_page_tells_what_came_of_it(trained: Made) -> None:
@@ -174,10 +174,10 @@ def test_spectra_are_made_once_and_short_ones_are_masked(domains: tuple[Path, Pa
     from models.data.opening import DataRequest, open_data
 
     sounds = open_data(DataRequest(domains[0]), tmp_path / "low.json").sounds
-    told: list[int] = []
-    first = of_split(sounds, "train", TINY.scale, tmp_path / "cache", lambda done, total: told.append(done))
-    again = of_split(sounds, "train", TINY.scale, tmp_path / "cache", lambda done, total: told.append(done))
-    assert told == list(range(1, len(sounds.of_split("train")) + 1))
+    reported: list[int] = []
+    first = of_split(sounds, "train", TINY.scale, tmp_path / "cache", lambda done, total: reported.append(done))
+    again = of_split(sounds, "train", TINY.scale, tmp_path / "cache", lambda done, total: reported.append(done))
+    assert reported == list(range(1, len(sounds.of_split("train")) + 1))
     assert all(torch.equal(a, b) for a, b in zip(first.values, again.values, strict=True))
     with pytest.raises(DataError, match="no sounds of the split"):
         of_split(replace(sounds, sounds=sounds.of_split("train")), "held-out", TINY.scale, tmp_path)

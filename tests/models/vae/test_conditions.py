@@ -9,8 +9,8 @@ from models.vae.conditions import ConditionError
 
 def test_a_class_is_told_by_a_weight_for_each_and_lies_between_two_in_between() -> None:
     kind = conditions.one_of("instrument", ("flute", "oboe", "horn"))
-    told = kind.features(torch.tensor([0.0, 1.0, 1.25, 2.0, 7.0, -3.0]))
-    assert told.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0.75, 0.25], [0, 0, 1], [0, 0, 1], [1, 0, 0]]
+    encoded = kind.features(torch.tensor([0.0, 1.0, 1.25, 2.0, 7.0, -3.0]))
+    assert encoded.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0.75, 0.25], [0, 0, 1], [0, 0, 1], [1, 0, 0]]
 
 
 def test_a_level_is_told_by_its_place_in_its_range() -> None:
@@ -39,11 +39,11 @@ def test_a_stream_is_told_frame_by_frame_what_a_picture_is_told_at_once(conditio
 
 
 def test_conditions_lie_behind_the_latent_in_their_order() -> None:
-    told = (conditions.loudness(), conditions.one_of("label", ("a", "b")))
+    encoded = (conditions.loudness(), conditions.one_of("label", ("a", "b")))
     z = torch.randn(3, 4, 5)
     values = {"label": torch.ones(3, 5), "loudness": torch.full((3, 5), -48.0)}
-    joined = conditions.append_conditions(told, values, z)
-    assert joined.shape == (3, 4 + conditions.total_size(told), 5)
+    joined = conditions.append_conditions(encoded, values, z)
+    assert joined.shape == (3, 4 + conditions.total_size(encoded), 5)
     assert torch.equal(joined[:, :4], z)
     assert joined[0, 4:, 0].tolist() == [0, 0, 1]
 

@@ -51,14 +51,14 @@ class Tones:
 
 def sound_vae(likelihood: Likelihood, scales: Scales = SCALES, *, channels: int = 1) -> Vae:
     torch.manual_seed(0)
-    told = (conditions.pitch(),)
-    inputs = LATENT + conditions.total_size(told)
+    reported = (conditions.pitch(),)
+    inputs = LATENT + conditions.total_size(reported)
     return Vae(
         audio_encoder(channels, 2 * LATENT, scales),
         audio_decoder(inputs, channels, scales, values=likelihood.values),
         likelihood,
         StandardNormal(LATENT),
-        told,
+        reported,
     )
 
 

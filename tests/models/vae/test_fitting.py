@@ -61,10 +61,10 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not() -> None:
 def test_what_is_kept_is_what_did_best() -> None:
     # Steps so long that it gets worse again.
     fitted = fit(line_vae(), Line(), FitSettings(epochs=12, learning_rate=0.3, average=0.0))
-    vae, (x, told) = fitted.vae, next(Line().held_out())
+    vae, (x, reported) = fitted.vae, next(Line().held_out())
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        again = torch.stack([vae.bound(x, told, random=random).negative_elbo.mean() for _ in range(100)]).mean()
+        again = torch.stack([vae.bound(x, reported, random=random).negative_elbo.mean() for _ in range(100)]).mean()
     assert float(again) == pytest.approx(fitted.loss, rel=0.1)
 
 

@@ -107,9 +107,9 @@ PRIORS = [StandardNormal(3), Mixture(3, 4), VampPrior(3, torch.rand(4, 1, 4, 4))
 @pytest.mark.parametrize("prior", PRIORS, ids=lambda part: type(part).__name__)
 def test_any_likelihood_goes_with_any_prior_and_all_of_it_learns(likelihood: Likelihood, prior: Prior) -> None:
     torch.manual_seed(0)
-    told = (conditions.one_of("digit", "abc"),)
+    decoder_conditions = (conditions.one_of("digit", "abc"),)
     decoder = Dense(3 + 3, (likelihood.values, 4, 4), (24,))
-    vae = Vae(Dense((1, 4, 4), 6, (24,)), decoder, likelihood, prior, told)
+    vae = Vae(Dense((1, 4, 4), 6, (24,)), decoder, likelihood, prior, decoder_conditions)
     x = (torch.rand(10, 1, 4, 4) > 0.5).float()
     given = {"digit": torch.arange(10.0) % 3}
     bound = vae.bound(x, given)
@@ -143,9 +143,9 @@ def test_training_finds_the_likelihood_of_data_that_a_linear_model_made() -> Non
 
 def test_a_decoder_hears_its_conditions_and_misses_none() -> None:
     torch.manual_seed(0)
-    told = (conditions.pitch(), conditions.loudness())
-    size = conditions.total_size(told)
-    vae = Vae(Dense(6, 4, (8,)), Dense(2 + size, 6, (8,)), Gaussian(1.0), StandardNormal(2), told)
+    decoder_conditions = (conditions.pitch(), conditions.loudness())
+    size = conditions.total_size(decoder_conditions)
+    vae = Vae(Dense(6, 4, (8,)), Dense(2 + size, 6, (8,)), Gaussian(1.0), StandardNormal(2), decoder_conditions)
     z, note, level = torch.zeros(2, 2), torch.tensor([60.0, 67.0]), torch.tensor([-20.0, -20.0])
     low, high = vae.decode(z, {"pitch": note, "loudness": level})
     assert float((low - high).abs().max()) > 1e-3

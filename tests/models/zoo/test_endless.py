@@ -49,7 +49,7 @@ def test_it_sounds_wherever_it_is_led(speed: float, radius: float) -> None:
 
 def test_different_places_sound_different() -> None:
     decoder = Decoder(MODEL)
-    heard = []
+    played = []
     for point in decoder.card.latent.map[:24]:
         decoder.reset()
         frames = []
@@ -57,7 +57,7 @@ def test_different_places_sound_different() -> None:
             decoder.graph.input[0, :, 0] = point.latent
             decoder.graph.run()
             frames.append(decoder.graph.output[0, :, 0].copy())
-        heard.append(np.mean(frames[-HELD:], axis=0) * 10 / np.log(10))  # dB, [bands]
-    between = np.array(heard)[:, None] - np.array(heard)[None]
-    apart = np.abs(between).mean(axis=2)[np.triu_indices(len(heard), 1)]
+        played.append(np.mean(frames[-HELD:], axis=0) * 10 / np.log(10))  # dB, [bands]
+    between = np.array(played)[:, None] - np.array(played)[None]
+    apart = np.abs(between).mean(axis=2)[np.triu_indices(len(played), 1)]
     assert np.median(apart) > 3

@@ -50,11 +50,11 @@ def test_moving_a_latent_changes_the_timbre_and_neither_level_nor_pitch() -> Non
 
     roundtrip = RoundTrip(*load(ORCHESTRA))
     latent = roundtrip.card.latent
-    told = np.full(300, 57, np.float32), np.full(300, -20, np.float32)
+    reported = np.full(300, 57, np.float32), np.full(300, -20, np.float32)
     sweep = np.tile(np.array(latent.mean, np.float32)[:, None], (1, 300))
     strongest = latent.order[0]
     sweep[strongest] += latent.std[strongest] * np.linspace(-2, 2, 300, dtype=np.float32)
-    magnitudes = roundtrip.magnitudes(sweep, *told)
+    magnitudes = roundtrip.magnitudes(sweep, *reported)
     audio = roundtrip.audio(magnitudes, 300 * 256)[10_000:-10_000]
     level = 20 * np.log10([np.sqrt(np.mean(part**2)) for part in np.array_split(audio, 8)])
     assert np.ptp(level) < 1

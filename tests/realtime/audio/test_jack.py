@@ -46,13 +46,13 @@ def test_jack_is_played_without_underruns_at_any_block_size(
             timeout=60,
         )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert "JACK" in told["device"]
-    assert told["rate"] == rate
-    assert told["largest_block"] == (asked or block)
-    assert told["mean_block"] == pytest.approx(asked or block)
-    assert told["latency_ms"]["device"] > 0
-    assert -14 < told["level_db"] < -10
+    reported = json.loads(done.stdout)
+    assert "JACK" in reported["device"]
+    assert reported["rate"] == rate
+    assert reported["largest_block"] == (asked or block)
+    assert reported["mean_block"] == pytest.approx(asked or block)
+    assert reported["latency_ms"]["device"] > 0
+    assert -14 < reported["level_db"] < -10
 
 
 def test_a_missing_server_prints_nothing(models: dict[str, Path]) -> None:

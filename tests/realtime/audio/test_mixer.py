@@ -50,12 +50,12 @@ class Bench:
 
     def play(self, *blocks: int) -> np.ndarray:
         """Play blocks and return the output [shape=(frames, channels)]."""
-        heard = []
+        played = []
         for frames in blocks:
             out = np.full(frames * self.channels, np.nan, np.float32)
             self.mixer.process(out, frames)
-            heard.append(out.reshape(frames, self.channels))
-        return np.concatenate(heard)
+            played.append(out.reshape(frames, self.channels))
+        return np.concatenate(played)
 
     def close(self) -> None:
         self.stream.close()
@@ -89,8 +89,8 @@ def test_silence_without_decks(registry: Registry) -> None:
 def test_a_tone_passes_unchanged_but_for_the_dc_filter(bench: Bench) -> None:
     x = tone(9600)
     bench.push(x)
-    heard = bench.play(*[64] * 150)[:, 0]
-    np.testing.assert_allclose(heard[2400:9000], x[2400:9000], atol=0.5 * DC_HZ / 1000 * 1.5)
+    played = bench.play(*[64] * 150)[:, 0]
+    np.testing.assert_allclose(played[2400:9000], x[2400:9000], atol=0.5 * DC_HZ / 1000 * 1.5)
     assert bench.deck["deck"][0]["underruns"] == 0
 
 
@@ -98,15 +98,15 @@ def test_a_tone_passes_unchanged_but_for_the_dc_filter(bench: Bench) -> None:
 @given(blocks=st.lists(st.integers(1, 400), min_size=1, max_size=30))
 def test_the_output_does_not_depend_on_the_blocks(tmp_path_factory: pytest.TempPathFactory, blocks: list[int]) -> None:
     registry = Registry(tmp_path_factory.mktemp("blocks"))
-    x, heard = tone(sum(blocks) + AHEAD), []
+    x, played = tone(sum(blocks) + AHEAD), []
     for cut in (blocks, [1] * sum(blocks)):
         bench = Bench(registry)
         bench.push(x)
         bench.mixer.plug(0, bench.deck)
-        heard.append(bench.play(*cut))
+        played.append(bench.play(*cut))
         bench.close()
     registry.close()
-    np.testing.assert_array_equal(heard[0], heard[1])
+    np.testing.assert_array_equal(played[0], played[1])
 
 
 @pytest.mark.parametrize("frames", [64, 100, 441])
@@ -116,10 +116,10 @@ def test_an_underrun_is_counted_and_makes_no_step(bench: Bench, frames: int) -> 
     before = bench.play(*[frames] * (5003 // frames + 12))[:, 0]
     bench.push(tone(5000, start=977))
     after = bench.play(*[frames] * (4000 // frames))[:, 0]
-    heard = np.concatenate([before, after])
+    played = np.concatenate([before, after])
     assert bench.deck["deck"][0]["underruns"] == 1
     assert bench.deck["deck"][0]["missing"] > 0
-    assert np.abs(np.diff(heard)).max() <= 1.05 * steepest(0.5)
+    assert np.abs(np.diff(played)).max() <= 1.05 * steepest(0.5)
     assert np.abs(after).max() > 0.4, "the deck is not heard again"
     silence = before[-frames * 3 :]
     assert np.abs(silence).max() < 0.01, "the missing deck is not silent"
@@ -129,9 +129,9 @@ def test_a_deck_is_faded_in_once_its_ring_holds_the_look_ahead(bench: Bench) -> 
     bench.push(tone(AHEAD - 1) + 0.3)
     assert not bench.play(64).any()
     bench.push(tone(AHEAD, start=AHEAD - 1) + 0.3)
-    heard = bench.play(64, 64)[:, 0]
-    assert abs(heard[0]) < 0.01
-    assert np.abs(heard).max() > 0.05
+    played = bench.play(64, 64)[:, 0]
+    assert abs(played[0]) < 0.01
+    assert np.abs(played).max() > 0.05
 
 
 def test_nan_and_infinity_never_reach_the_device(bench: Bench) -> None:
@@ -139,18 +139,18 @@ def test_nan_and_infinity_never_reach_the_device(bench: Bench) -> None:
     x[1000:1010] = np.nan
     x[2000] = np.inf
     bench.push(x)
-    heard = bench.play(*[64] * 60)
-    assert np.isfinite(heard).all()
+    played = bench.play(*[64] * 60)
+    assert np.isfinite(played).all()
     assert bench.stream["stream"][0]["nonfinite"] == 2 * 11
-    assert np.abs(heard[3000:3800]).max() > 0.4, "the sound did not come back"
+    assert np.abs(played[3000:3800]).max() > 0.4, "the sound did not come back"
 
 
 def test_the_limiter_holds_the_ceiling_and_releases(bench: Bench) -> None:
     bench.push(np.concatenate([tone(9600, level=4.0), tone(20_000, level=0.25)]))
-    heard = bench.play(*[64] * 450)[:, 0]
-    assert np.abs(heard).max() <= CEILING + 1e-6
-    assert np.abs(heard[:9000]).max() > 0.95
-    assert np.abs(heard[-1000:]).max() == pytest.approx(0.25, rel=0.02)
+    played = bench.play(*[64] * 450)[:, 0]
+    assert np.abs(played).max() <= CEILING + 1e-6
+    assert np.abs(played[:9000]).max() > 0.95
+    assert np.abs(played[-1000:]).max() == pytest.approx(0.25, rel=0.02)
     assert bench.stream["stream"][0]["limited"] > 0
 
 
@@ -161,17 +161,17 @@ def test_a_constant_offset_is_removed(bench: Bench) -> None:
 
 def test_mute_and_gain_make_no_step(bench: Bench) -> None:
     bench.push(tone(32_000))
-    heard = [bench.play(*[64] * 50)]
+    played = [bench.play(*[64] * 50)]
     bench.mixer.command(MUTE, 1)
-    heard.append(bench.play(*[64] * 50))
+    played.append(bench.play(*[64] * 50))
     bench.mixer.command(MUTE, 0)
-    heard.append(bench.play(*[64] * 50))
+    played.append(bench.play(*[64] * 50))
     bench.mixer.command(GAIN, 0.1)
-    heard.append(bench.play(*[64] * 100))
-    assert np.abs(heard[1][-640:]).max() == 0.0
-    assert np.abs(heard[2][-640:]).max() > 0.4
-    assert np.abs(heard[3][-640:]).max() == pytest.approx(0.05, rel=0.05)
-    steps = np.abs(np.diff(np.concatenate(heard)[:, 0]))
+    played.append(bench.play(*[64] * 100))
+    assert np.abs(played[1][-640:]).max() == 0.0
+    assert np.abs(played[2][-640:]).max() > 0.4
+    assert np.abs(played[3][-640:]).max() == pytest.approx(0.05, rel=0.05)
+    steps = np.abs(np.diff(np.concatenate(played)[:, 0]))
     assert steps.max() <= 1.1 * steepest(0.5)
 
 
@@ -187,8 +187,8 @@ def test_two_decks_crossfade_at_constant_power(registry: Registry) -> None:
     bench.play(*[64] * 100)
     bench.mixer.plug(1, other, gain=1.0, ramp_ms=100)
     bench.mixer.slots[0]["target"], bench.mixer.slots[0]["step"] = 0.0, 1000 / (100 * RATE)
-    heard = bench.play(*[64] * 200)[:, 0]
-    power = np.sqrt(np.mean(heard[: 4800 + 4800].reshape(-1, 480) ** 2, axis=1))
+    played = bench.play(*[64] * 200)[:, 0]
+    power = np.sqrt(np.mean(played[: 4800 + 4800].reshape(-1, 480) ** 2, axis=1))
     assert power.min() > 0.08
     assert power.max() < 0.12
     bench.close()
@@ -197,16 +197,16 @@ def test_two_decks_crossfade_at_constant_power(registry: Registry) -> None:
 
 def test_stereo_stays_stereo_and_is_mixed_down_for_one_channel(registry: Registry) -> None:
     both = np.stack([tone(4800, 500), tone(4800, 2000)])
-    heard = {}
+    played = {}
     for channels in (1, 2):
         bench = Bench(registry, channels=channels, inside=2)
         bench.mixer.plug(0, bench.deck)
         bench.push(both)
-        heard[channels] = bench.play(*[64] * 70)[2400:]
+        played[channels] = bench.play(*[64] * 70)[2400:]
         bench.close()
-    spectrum = np.abs(np.fft.rfft(heard[2][:1920] * np.hanning(1920)[:, None], axis=0))
+    spectrum = np.abs(np.fft.rfft(played[2][:1920] * np.hanning(1920)[:, None], axis=0))
     assert list(spectrum.argmax(axis=0) * RATE / 1920) == [500, 2000]
-    np.testing.assert_allclose(heard[1][:, 0], heard[2].mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(played[1][:, 0], played[2].mean(axis=1), atol=1e-6)
 
 
 def log(bench: Bench) -> list[tuple[int, int, float]]:
@@ -230,18 +230,18 @@ def test_commands_act_at_their_sample_position_whatever_the_blocks(
 ) -> None:
     registry = Registry(tmp_path_factory.mktemp("commands"))
     frames = sum(blocks)
-    x, heard, noted = tone(frames + AHEAD), [], []
+    x, played, noted = tone(frames + AHEAD), [], []
     for cut in (blocks, [1] * frames):
         bench = Bench(registry)
         bench.push(x)
         bench.mixer.plug(0, bench.deck)
         for sample, (kind, value) in asked:
             assert bench.mixer.command(kind, value, over=100.0, sample=sample)
-        heard.append(bench.play(*cut))
+        played.append(bench.play(*cut))
         noted.append([entry for entry in log(bench) if entry[1] in (GAIN, MUTE, FADE)])
         bench.close()
     registry.close()
-    np.testing.assert_array_equal(heard[0], heard[1])
+    np.testing.assert_array_equal(played[0], played[1])
     due = sorted((one for one in asked if one[0] < frames), key=lambda one: one[0])  # equal ones keep their order
     assert noted[0] == noted[1] == [(sample, kind, value) for sample, (kind, value) in due]
 
@@ -318,7 +318,7 @@ def test_a_deck_that_is_plugged_in_and_faded_at_once_is_logged_before_the_fade(r
 
 
 def test_a_full_log_does_not_change_the_output(registry: Registry) -> None:
-    x, heard = tone(LOG + 2000), []
+    x, played = tone(LOG + 2000), []
     for read in (True, False):
         bench = Bench(registry)
         bench.mixer.plug(0, bench.deck)
@@ -329,16 +329,16 @@ def test_a_full_log_does_not_change_the_output(registry: Registry) -> None:
             parts.append(bench.play(1))
             if read:
                 log(bench)
-        heard.append(np.concatenate(parts))
+        played.append(np.concatenate(parts))
         assert (bench.stream["stream"][0]["lost_log"] > 0) == (not read)
         bench.close()
-    np.testing.assert_array_equal(heard[0], heard[1])
+    np.testing.assert_array_equal(played[0], played[1])
 
 
 def test_history_and_meters_agree_with_the_output(bench: Bench) -> None:
     bench.push(tone(48_000, level=0.5)[: RING - 1])
-    heard = bench.play(*[64] * 500)
-    np.testing.assert_array_equal(bench.stream["history"][: len(heard)], heard)
+    played = bench.play(*[64] * 500)
+    np.testing.assert_array_equal(bench.stream["history"][: len(played)], played)
     peak, power = bench.stream["meters"][0]
     assert peak == pytest.approx(0.5, rel=0.05)
     assert 10 * np.log10(power) == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=1.0)

@@ -76,13 +76,13 @@ def test_mono_is_equal_on_both_channels(models: dict[str, Path]) -> None:
 
 
 def test_frames_longer_than_a_part_of_the_ring_are_played_whole(tmp_path: Path) -> None:
-    heard = []
+    output = []
     for hop in (20_000, 200):
         engine = Engine(reference.level_model(tmp_path / f"{hop}.onnx", hop=hop), RATE)
         for address, value in (("/walk/radius", 0.0), ("/latent/1", 2.0)):
             engine.apply(engine.table[address].index, value)
         engine.settle()
         stage = Offline(engine)
-        heard.append(np.concatenate([stage.next() for _ in range(40_000 // hop)]))
-    assert np.abs(heard[0]).max() > 0.1
-    assert (heard[0] == heard[1]).all()
+        output.append(np.concatenate([stage.next() for _ in range(40_000 // hop)]))
+    assert np.abs(output[0]).max() > 0.1
+    assert (output[0] == output[1]).all()

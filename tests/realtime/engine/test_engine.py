@@ -49,20 +49,20 @@ def test_scale_and_bias_of_a_latent_act_before_its_smoothing(models: dict[str, P
     np.testing.assert_allclose(play(engine, 2), 0.2, atol=1e-6)
     engine.apply(engine.table["/smoothing"].index, 50.0)
     engine.apply(engine.table["/latent/1/bias"].index, 1.0)
-    heard = play(engine, 4)[0, ::128]
-    assert 0.1 < heard[-1] < heard[0] < 0.2
+    played = play(engine, 4)[0, ::128]
+    assert 0.1 < played[-1] < played[0] < 0.2
 
 
 def test_the_same_seed_and_events_give_the_same_samples(models: dict[str, Path]) -> None:
-    heard = []
+    played = []
     for _ in range(2):
         engine = Engine(models["bundled"], 48_000, seed=7)
         engine.apply(engine.table["/latent/1"].index, 1.0)
         first = play(engine, 30)
         engine.apply(engine.table["/latent/2"].index, -1.0)
-        heard.append(np.concatenate([first, play(engine, 30)], axis=1))
-    np.testing.assert_array_equal(heard[0], heard[1])
-    assert np.abs(heard[0]).max() > 1e-3
+        played.append(np.concatenate([first, play(engine, 30)], axis=1))
+    np.testing.assert_array_equal(played[0], played[1])
+    assert np.abs(played[0]).max() > 1e-3
 
 
 def test_the_bundled_model_plays_by_itself_at_a_useful_level(models: dict[str, Path]) -> None:
@@ -82,12 +82,12 @@ def test_a_model_that_gives_nan_is_silent_and_recovers(models: dict[str, Path]) 
     broken = play(engine, 4)
     engine.decoder.step = step  # type: ignore[method-assign]
     after = play(engine, 4)
-    heard = np.concatenate([before, broken, after], axis=1)[0]
+    played = np.concatenate([before, broken, after], axis=1)[0]
     assert engine.nonfinite == 4
-    assert np.isfinite(heard).all()
+    assert np.isfinite(played).all()
     np.testing.assert_allclose(before, 0.4, atol=1e-6)
     np.testing.assert_array_equal(broken[0, 128:], 0.0)
-    assert np.abs(np.diff(heard)).max() < 0.4 / 40, "the break is heard as a step"
+    assert np.abs(np.diff(played)).max() < 0.4 / 40, "the break is heard as a step"
     np.testing.assert_allclose(after[0, 256:], 0.4, atol=1e-6)
 
 
@@ -95,10 +95,10 @@ def test_a_reset_makes_no_step(models: dict[str, Path]) -> None:
     engine = still(Engine(models["tone"], 48_000))
     before = play(engine, 100)[0, 9600:]
     engine.apply(engine.table["/reset"].index, 1.0)
-    heard = np.concatenate([before, play(engine, 40)[0]])
+    played = np.concatenate([before, play(engine, 40)[0]])
     own = np.abs(np.diff(before)).max()
-    assert np.abs(np.diff(heard)).max() < 1.5 * own
-    np.testing.assert_allclose(np.abs(heard[-2400:]).max(), np.abs(before).max(), rtol=0.05)
+    assert np.abs(np.diff(played)).max() < 1.5 * own
+    np.testing.assert_allclose(np.abs(played[-2400:]).max(), np.abs(before).max(), rtol=0.05)
 
 
 def test_a_parameter_is_ramped_in_its_time_unless_it_is_set_meanwhile(models: dict[str, Path]) -> None:
@@ -167,10 +167,10 @@ def test_the_dry_path_is_delayed_to_match_the_model(models: dict[str, Path]) -> 
     assert engine.input_delay == 64
     np.testing.assert_allclose(out[0.0][764:964], 0.5, atol=1e-6)
     assert out[0.0].sum() == pytest.approx(100, abs=1e-3)
-    heard = np.flatnonzero(out[1.0] > 0)
+    played = np.flatnonzero(out[1.0] > 0)
     centre = (out[1.0] * np.arange(len(out[1.0]))).sum() / out[1.0].sum()
     assert abs(centre - (800 + 64)) < 128, "the model's answer is not where the dry way is"
-    assert heard.size
+    assert played.size
 
 
 @pytest.mark.parametrize("rate", [44_100, 96_000])
@@ -185,9 +185,9 @@ def test_live_input_at_another_rate_keeps_its_timing(models: dict[str, Path], ra
         wanted = engine.input_wanted
         out.append(engine.next(given[:, taken : taken + wanted]))
         taken += wanted
-    heard = np.concatenate(out, axis=1)[0]
-    assert abs(taken - heard.size) < rate * 0.05, "input and output run at different rates"
-    centre = (heard * np.arange(heard.size)).sum() / heard.sum()
+    played = np.concatenate(out, axis=1)[0]
+    assert abs(taken - played.size) < rate * 0.05, "input and output run at different rates"
+    centre = (played * np.arange(played.size)).sum() / played.sum()
     assert abs(centre - (rate + 1000 + engine.input_delay)) < 300
 
 

@@ -122,11 +122,11 @@ def test_it_plays_on_jack(odd: tuple[Path, Chain, int]) -> None:
             timeout=60,
         )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert "JACK" in told["device"]
-    assert told["nonfinite"] == 0
-    assert told["peak"] > 0.05
-    assert told["apart"] > 0.05
+    reported = json.loads(done.stdout)
+    assert "JACK" in reported["device"]
+    assert reported["nonfinite"] == 0
+    assert reported["peak"] > 0.05
+    assert reported["apart"] > 0.05
     largest = np.abs(np.diff(rendered(*odd)[STAGE_RATE // 4 :], axis=0)).max()
-    faded = 2 * told["peak"] * 1.5 / (FADE_MS * STAGE_RATE / 1000)  # the largest step that an underrun's fades add
-    assert told["jump"] <= 1.05 * largest + faded, "something steps"
+    faded = 2 * reported["peak"] * 1.5 / (FADE_MS * STAGE_RATE / 1000)  # the largest step that an underrun's fades add
+    assert reported["jump"] <= 1.05 * largest + faded, "something steps"

@@ -106,9 +106,9 @@ def test_changing_every_parameter_makes_no_click(models: dict[str, Path]) -> Non
     for _ in range(40):
         parts.append(through(engine, SINE, 20))
         turn(engine, freeze=float(rng.integers(2)), freeze_length=rng.uniform(20, 500), feedback=rng.uniform(0, 0.5))
-    heard = np.concatenate(parts, axis=1)[0]
-    assert np.abs(np.diff(heard)).max() < 5 * np.abs(np.diff(SINE[0])).max()
-    assert len(heard) > RATE
+    output = np.concatenate(parts, axis=1)[0]
+    assert np.abs(np.diff(output)).max() < 5 * np.abs(np.diff(SINE[0])).max()
+    assert len(output) > RATE
 
 
 def test_feedback_of_a_gain_of_four_is_bounded_and_ends_when_released(models: dict[str, Path]) -> None:

@@ -139,8 +139,8 @@ def test_open_stage_control_sends_nothing_but_parameters(played: Table) -> None:
 
 
 def test_open_stage_control_hears_what_the_stage_tells_and_nothing_else(played: Table) -> None:
-    heard = {widget["address"] for widget in widgets(open_stage_control(played)) if "address" in widget}
-    assert heard - READINGS - {"/subscribe"} == wanted(played).keys()
+    output = {widget["address"] for widget in widgets(open_stage_control(played)) if "address" in widget}
+    assert output - READINGS - {"/subscribe"} == wanted(played).keys()
 
 
 def test_open_stage_control_ids_are_unique_and_its_scripts_name_widgets_that_there_are(played: Table) -> None:

@@ -140,9 +140,9 @@ def test_a_model_without_caches_plays_as_it_is_rendered_in_one_piece(tmp_path: P
     model = scripts.scripted(scripts.Uncached())
     path = tmp_path / "uncached.ts"
     model.save(str(path))
-    told: list[str] = []
-    decoder = Decoder(opening.open_model(path, notify=told.append).model)
-    assert any("exported without caches and would click" in sentence for sentence in told)
+    reported: list[str] = []
+    decoder = Decoder(opening.open_model(path, notify=reported.append).model)
+    assert any("exported without caches and would click" in sentence for sentence in reported)
     latents = np.random.default_rng(1).standard_normal((decoder.card.latent.size, 200)).astype(np.float32)
     given = torch.from_numpy(latents)[None]
     with torch.no_grad():

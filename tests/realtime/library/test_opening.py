@@ -92,17 +92,17 @@ def test_an_onnx_file_plays_as_it_is(models: dict[str, Path], studio: Studio) ->
 
 
 def test_a_foreign_model_is_converted_once_and_kept(source: Path, studio: Studio) -> None:
-    told: list[str] = []
-    first = open_model(source, notify=told.append)
-    assert told[0].startswith("clay.ts is being converted, once")
-    assert "clay.ts: it was made of clay" in told
+    reported: list[str] = []
+    first = open_model(source, notify=reported.append)
+    assert reported[0].startswith("clay.ts is being converted, once")
+    assert "clay.ts: it was made of clay" in reported
     assert first.source == source
     assert first.source_digest == digest(source)
     assert first.digest == digest(first.model)
     assert first.model.parent == opening.converted_folder()
-    told.clear()
-    assert open_model(source, notify=told.append) == first
-    assert not told
+    reported.clear()
+    assert open_model(source, notify=reported.append) == first
+    assert not reported
     assert len(studio.made) == 1
 
 
@@ -141,10 +141,10 @@ def test_a_damaged_conversion_is_repeated(source: Path, studio: Studio) -> None:
 
 def test_two_sessions_at_once_convert_a_model_once(source: Path, studio: Studio) -> None:
     studio.free.clear()
-    told: list[str] = []
+    reported: list[str] = []
     with ThreadPoolExecutor(3) as pool:
-        wanted = [pool.submit(open_model, source, notify=told.append) for _ in range(3)]
-        eventually(lambda: told.count("clay.ts waits for another conversion to end.") == 2)
+        wanted = [pool.submit(open_model, source, notify=reported.append) for _ in range(3)]
+        eventually(lambda: reported.count("clay.ts waits for another conversion to end.") == 2)
         studio.free.set()
         assert len({one.result(60) for one in wanted}) == 1
     assert (len(studio.made), studio.most_at_once) == (1, 1)

@@ -109,21 +109,21 @@ def test_a_line_is_a_snapshot() -> None:
 # Files that are wrong
 
 
-def mutated(told: Any, data: st.DataObject) -> Any:
+def mutated(reported: Any, data: st.DataObject) -> Any:
     """Put something else in some place of JSON."""
-    keys = list(told) if isinstance(told, dict) else range(len(told)) if isinstance(told, list) else []
+    keys = list(reported) if isinstance(reported, dict) else range(len(reported)) if isinstance(reported, list) else []
     if not keys or data.draw(st.integers(0, 3)) == 0:
         return data.draw(JSON)
     key = data.draw(st.sampled_from(keys))
-    told[key] = mutated(told[key], data)
-    return told
+    reported[key] = mutated(reported[key], data)
+    return reported
 
 
 @given(sessions(), st.data())
 def test_any_file_is_read_or_refused_in_one_sentence(file: SessionFile, data: st.DataObject) -> None:
-    told = mutated(json.loads(to_json(file)), data)
+    reported = mutated(json.loads(to_json(file)), data)
     try:
-        found = from_json(json.dumps(told))
+        found = from_json(json.dumps(reported))
     except SessionFileError as error:
         assert "\n" not in str(error)
         assert str(error).endswith(".")
@@ -168,10 +168,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize("told", WRONG)
-def test_an_invalid_file_gives_one_sentence_that_names_the_key(tmp_path: Path, told: str) -> None:
+def test_an_invalid_file_gives_one_sentence_that_names_the_key(tmp_path: Path, reported: str) -> None:
     path = tmp_path / "show.json"
-    path.write_bytes(told.encode("utf-8", "surrogateescape"))
-    with pytest.raises(SessionFileError, match=WRONG[told]) as error:
+    path.write_bytes(reported.encode("utf-8", "surrogateescape"))
+    with pytest.raises(SessionFileError, match=WRONG[reported]) as error:
         read(path)
     assert "show.json" in str(error.value)
     assert "\n" not in str(error.value)
@@ -187,13 +187,13 @@ def test_a_file_that_is_missing_or_a_folder_is_named(tmp_path: Path) -> None:
 
 def test_unknown_entries_are_left_out_and_reported() -> None:
     deck = {"model": "x", "sha256": "", "colour": "red"}
-    told = {
+    reported = {
         "format": 1,
         "theme": {"dark": True},
         "decks": {"a": {"values": {"/x": 1}, "colour": "red"}, "c": {"new": "deck"}},
         "snapshots": [{"name": "verse", "number": 1, "tags": [], "decks": {"a": deck, "c": 3}}],
     }
-    file = from_json(json.dumps(told))
+    file = from_json(json.dumps(reported))
     assert file == SessionFile(
         decks={"a": DeckEntry(values={"/x": 1.0})},
         snapshots=(Snapshot("verse", 1, {}, {"a": DeckSnapshot("x", "", {})}),),
@@ -408,8 +408,8 @@ def test_the_contents_at_the_start_are_kept_beside_it(tmp_path: Path) -> None:
         path.write_text("somebody else's")  # is written over
         saver.close()
         assert read(path) == large(number, count=1)
-        told = backup.read_text()
-        assert "my own work" in told if number == 1 else from_json(told) == large(1, count=1)
+        reported = backup.read_text()
+        assert "my own work" in reported if number == 1 else from_json(reported) == large(1, count=1)
     path.write_text("{")
     with pytest.raises(SessionFileError, match="before is in show.json~"):
         read(path)
@@ -493,8 +493,8 @@ def test_the_example_of_the_document_is_read_whole() -> None:
     file = from_json(found[1])
     assert not file.unknown
     assert len(file.snapshots) == len(file.corners) == 2
-    told = json.loads(found[1])
-    assert told == json.loads(to_json(file))
+    reported = json.loads(found[1])
+    assert reported == json.loads(to_json(file))
 
 
 def test_every_key_is_explained() -> None:

@@ -128,8 +128,8 @@ def test_freeze_and_feedback_are_rendered_exactly(
         with Session(shelf / "tone.onnx", library=shelf, input_device="", record=recording, take=take) as session:
             perform(session)
     render(take, again, Library(shelf))
-    heard, rendered = (sf.read(path, dtype="float32", always_2d=True)[0] for path in (recording, again))
-    np.testing.assert_array_equal(heard[: len(rendered)], rendered)
+    received, rendered = (sf.read(path, dtype="float32", always_2d=True)[0] for path in (recording, again))
+    np.testing.assert_array_equal(received[: len(rendered)], rendered)
     assert np.abs(rendered).max() > 0.05
 
 

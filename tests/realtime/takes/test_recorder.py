@@ -359,9 +359,9 @@ def child(code: str, *arguments: object) -> subprocess.Popen[str]:
 def the_rest(process: subprocess.Popen[str]) -> str:
     """Read the output of the process until it ends."""
     assert process.stdout is not None
-    told = process.stdout.read()
+    reported = process.stdout.read()
     assert process.wait() == 0
-    return told
+    return reported
 
 
 CHILD = """
@@ -435,8 +435,8 @@ def assert_it_filled(segment: Segment, folder: Path, ending: str, limit: int, re
     while process.poll() is None:
         clock = play(segment, 50_000)
         eventually(lambda: segment["values"][0] == clock - HOLD or process.poll() is not None)  # noqa: B023
-    told = the_rest(process)
-    error, written, lost = told.strip().split("|")
+    reported = the_rest(process)
+    error, written, lost = reported.strip().split("|")
     assert lost == "0"
     assert error.startswith(f"Recording to '{folder / 'take'}")
     assert f" s, which are kept: {reason}; " in error
@@ -480,8 +480,8 @@ except RecordError as error:
 segment.close()
 """
     process = child(code, segment.name, tmp_path / "take.wav")
-    told = the_rest(process)
-    assert told == f"Cannot record to '{tmp_path / 'take.wav'}': File too large.\n"
+    reported = the_rest(process)
+    assert reported == f"Cannot record to '{tmp_path / 'take.wav'}': File too large.\n"
     assert list(tmp_path.glob("*.wav")) == []
 
 

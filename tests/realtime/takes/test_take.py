@@ -62,10 +62,10 @@ def play(shelf: Path, folder: Path, perform: Callable[[Session], None], model: s
 
 
 def difference(recording: Path, again: Path) -> float:
-    heard, rendered = (sf.read(path, dtype="float32", always_2d=True)[0] for path in (recording, again))
-    assert len(heard) == len(rendered) > RATE // 10
-    assert np.abs(heard).max() > 0.05, "there was nothing to hear"
-    return float(np.abs(heard - rendered).max())
+    received, rendered = (sf.read(path, dtype="float32", always_2d=True)[0] for path in (recording, again))
+    assert len(received) == len(rendered) > RATE // 10
+    assert np.abs(received).max() > 0.05, "there was nothing to hear"
+    return float(np.abs(received - rendered).max())
 
 
 def test_walks_faders_loops_morphs_and_resets_are_rendered_to_the_same_samples(shelf: Path, tmp_path: Path) -> None:
@@ -201,8 +201,8 @@ def test_live_input_is_rendered_to_the_same_samples(
         with Session(shelf / "tone.onnx", library=shelf, input_device="", record=recording, take=take) as session:
             perform(session)
     render(take, again, Library(shelf))
-    heard, rendered = (sf.read(path, dtype="float32", always_2d=True)[0] for path in (recording, again))
-    np.testing.assert_array_equal(heard[: len(rendered)], rendered)
+    received, rendered = (sf.read(path, dtype="float32", always_2d=True)[0] for path in (recording, again))
+    np.testing.assert_array_equal(received[: len(rendered)], rendered)
 
 
 def test_a_take_from_the_middle_is_rendered_to_the_same_samples(shelf: Path, tmp_path: Path) -> None:
@@ -229,10 +229,12 @@ def test_a_take_from_the_middle_is_rendered_to_the_same_samples(shelf: Path, tmp
     with open_take(takes[0]) as read:
         assert read.begin >= begin
         rendered = np.concatenate(list(render_blocks(read, Library(shelf))))
-    heard, _ = sf.read(recording, dtype="float32")
-    where = [k for k in range(len(heard) - len(rendered) + 1) if np.array_equal(heard[k : k + 512], rendered[:512])]
+    received, _ = sf.read(recording, dtype="float32")
+    where = [
+        k for k in range(len(received) - len(rendered) + 1) if np.array_equal(received[k : k + 512], rendered[:512])
+    ]
     assert where, "the take is nowhere in the recording"
-    np.testing.assert_array_equal(heard[where[0] : where[0] + len(rendered)], rendered)
+    np.testing.assert_array_equal(received[where[0] : where[0] + len(rendered)], rendered)
 
 
 KILLED = """
@@ -274,15 +276,15 @@ def test_the_journal_of_a_killed_session_is_reported_once_rendered_and_then_remo
     with Session(shelf / "level.onnx", device="null") as session:
         own = session.parts.journal.folder
         assert left_behind(journal.parent) == [journal], "the living are not left behind"
-        (told,) = (note for note in session.notes if str(journal) in note)
-    assert f"glitch-lab render {journal} OUT.wav" in told
+        (reported,) = (note for note in session.notes if str(journal) in note)
+    assert f"glitch-lab render {journal} OUT.wav" in reported
     assert not own.exists(), "a session that ended well left its journal"
     render(journal, tmp_path / "again.wav", Library(shelf))
     assert sweep(journal.parent) == ""
     assert not journal.exists()
-    heard, rendered = (sf.read(tmp_path / name, dtype="float32")[0] for name in ("played.wav", "again.wav"))
-    assert len(rendered) >= len(heard) - RATE // 20 > 20_000
-    np.testing.assert_array_equal(rendered[: len(heard)], heard[: len(rendered)])
+    received, rendered = (sf.read(tmp_path / name, dtype="float32")[0] for name in ("played.wav", "again.wav"))
+    assert len(rendered) >= len(received) - RATE // 20 > 20_000
+    np.testing.assert_array_equal(rendered[: len(received)], received[: len(rendered)])
 
 
 def test_only_the_last_journal_left_behind_is_kept(tmp_path: Path) -> None:
@@ -389,8 +391,8 @@ def test_a_take_of_another_table_is_rendered_by_its_addresses(good: Path, shelf:
     turned = (entries["source"] == deck["number"]) & (entries["kind"] >= 0)
     assert turned.any()
     entries["kind"][turned] = [number[knobs[k]] for k in entries["kind"][turned]]
-    told = {"decks.jsonl": json.dumps(deck | {"knobs": list(number), "values": values}).encode() + b"\n"}
-    other = packed(tmp_path / "other.take", whole | told | {"events.bin": entries.tobytes()})
+    reported = {"decks.jsonl": json.dumps(deck | {"knobs": list(number), "values": values}).encode() + b"\n"}
+    other = packed(tmp_path / "other.take", whole | reported | {"events.bin": entries.tobytes()})
     made = []
     for take in (good, other):
         with open_take(take) as read:
@@ -526,8 +528,8 @@ def test_a_full_disk_stops_the_journal_and_nothing_else(shelf: Path, tmp_path: P
     )
     assert done.returncode == 0, done.stderr
     *notes, remains = done.stdout.splitlines()
-    told = "The journal stopped (File too large), so no take can be made from now on."
-    assert notes == [told] * 3  # when it happens, when the take ends, and when another is begun
+    reported = "The journal stopped (File too large), so no take can be made from now on."
+    assert notes == [reported] * 3  # when it happens, when the take ends, and when another is begun
     assert remains == "False"
     assert list(tmp_path.iterdir()) == []
 

@@ -47,8 +47,8 @@ def test_a_models_logarithms_are_magnitudes() -> None:
 def test_mel_bands_are_inverted_at_every_quality(quality: Quality) -> None:
     bands = MEL(AUDIO)
     made = invert(bands, MEL, quality=quality, length=len(AUDIO))
-    heard = bands > 1e-5 * bands.max()
-    off_db = 10 * (torch.log10(MEL(made)[heard].clamp(min=1e-20)) - torch.log10(bands[heard])).abs().mean()
+    audible = bands > 1e-5 * bands.max()
+    off_db = 10 * (torch.log10(MEL(made)[audible].clamp(min=1e-20)) - torch.log10(bands[audible])).abs().mean()
     assert made.shape == AUDIO.shape
     assert off_db < 4
 

@@ -40,8 +40,8 @@ def test_the_inverse_has_nearly_the_same_bands() -> None:
     bands = mel(audio)
     made = mel.inverse(bands, len(audio))
     assert made.shape == audio.shape
-    heard = bands > 1e-6 * bands.max()
-    off_db = 10 * (torch.log10(mel(made)[heard]) - torch.log10(bands[heard])).abs()
+    audible = bands > 1e-6 * bands.max()
+    off_db = 10 * (torch.log10(mel(made)[audible]) - torch.log10(bands[audible])).abs()
     assert off_db.mean() < 2
 
 

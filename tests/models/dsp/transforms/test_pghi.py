@@ -23,8 +23,8 @@ def test_a_chirp_has_the_frequency_and_the_delay_that_the_gradients_say() -> Non
         assert hz == pytest.approx(frequency[n * SPECTRUM.hop], abs=12)  # half a bin
         for k in (m - 3, m + 3):  # the chirp crosses a bin when its frequency is that bin's
             late = (k * RATE / SPECTRUM.n_fft - frequency[n * SPECTRUM.hop]) / 12_000 * RATE  # samples after the frame
-            told = -(over_frequency[k, n] + np.pi) * SPECTRUM.n_fft / (2 * np.pi)
-            assert told == pytest.approx(late, abs=60)
+            delay = -(over_frequency[k, n] + np.pi) * SPECTRUM.n_fft / (2 * np.pi)
+            assert delay == pytest.approx(late, abs=60)
 
 
 @pytest.mark.parametrize("window", WINDOWS)

@@ -91,16 +91,16 @@ def test_any_cut_of_a_sound_into_blocks_gives_the_same_slices_and_the_same_sound
 
 
 def test_a_sound_without_end_is_transformed_as_it_comes(sliced: SlicedNSGT) -> None:
-    heard = 0
+    consumed = 0
 
     def endless() -> Iterator[torch.Tensor]:
-        nonlocal heard
+        nonlocal consumed
         while True:
-            heard += 1000
+            consumed += 1000
             yield noise(1000)
 
     made = list(itertools.islice(sliced.synthesise(sliced.analyse(endless())), 10))
-    assert heard <= 11 * sliced.step + 1000
+    assert consumed <= 11 * sliced.step + 1000
     torch.testing.assert_close(torch.cat(made)[:10_000], noise(1000).repeat(10), atol=1e-12, rtol=0)
 
 

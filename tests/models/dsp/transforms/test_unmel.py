@@ -13,8 +13,8 @@ MEL = Mel(RATE, SPECTRUM)
 
 def off_db(bands: torch.Tensor, wanted: torch.Tensor) -> float:
     """Mean |Δ| in dB of what is within 60 dB of the loudest band."""
-    heard = wanted > 1e-6 * wanted.max()
-    return float(10 * (torch.log10(bands[heard].clamp(min=1e-20)) - torch.log10(wanted[heard])).abs().mean())
+    audible = wanted > 1e-6 * wanted.max()
+    return float(10 * (torch.log10(bands[audible].clamp(min=1e-20)) - torch.log10(wanted[audible])).abs().mean())
 
 
 @pytest.mark.parametrize("seed", range(4))
