@@ -27,9 +27,6 @@ LATENTS, HOP, RATE, CHANNELS, STREAM = 128, 300, 44_100, 2, 48_000
 class Player(nn.Module):
     """A decoder of the nn~ kind and an odd one: 128 latents, a hop of 300, two channels, cached at two rates."""
 
-    slow_pad: Tensor
-    fast_pad: Tensor
-
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(1)
