@@ -1,7 +1,7 @@
 """The plan of a layout as a session of Open Stage Control (1.24 and later).
 
-The session is JSON: widgets within panels within tabs, each with the properties that its type has; what is left out has
-its default. Source: the widgets' declarations in Open Stage Control's own code.
+The session is JSON: widgets within panels within tabs, each with the properties of its type; omitted ones have their
+defaults. Source: the widgets' declarations in Open Stage Control's own code.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def open_stage_control(table: Table, host: str = DEFAULT_HOST, port: int = DEFAU
     Parameters
     ----------
     table
-        The parameters of the model that will be played.
+        Parameters of the model to play.
     host, port
-        Where glitch-live listens, as seen from the computer that runs Open Stage Control.
+        Address of glitch-live, as seen from the computer that runs Open Stage Control.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def _following(target: str) -> str:
 
 
 def _strip(table: Table, target: str) -> Widget:
-    """Give the strip: what is at hand on every page, and what the stage tells."""
+    """Return the strip: parameters for every page, and readings."""
     shown = [_widget(row, target, horizontal=shape_of(row) == "fader", expand=weight_of(row)) for row in strip(table)]
     for widget in shown:
         if widget["address"] == "/panic":
@@ -110,7 +110,7 @@ def _strip(table: Table, target: str) -> Widget:
 
 
 def _meters() -> list[Widget]:
-    """Give two meters in dB, and what takes the levels in."""
+    """Return two meters in dB, and the script that receives the levels."""
     names = ("meter/1", "meter/2")
     levels = "var levels = [].concat(value)\n" + "".join(
         f"set('{name}', 20 * Math.log10(Math.max(levels[Math.min({k}, levels.length - 1)] || 0, 0.001)))\n"
@@ -165,7 +165,7 @@ def _group(group: Group, target: str, name: str) -> Widget:
 
 
 def _pad(pad: Sequence[Parameter]) -> Widget:
-    """Give a pad that moves the two faders beside it; they send."""
+    """Return a pad that moves the two faders beside it, which send."""
     x, y = pad
     moves = "\n".join(f"set('{row.address.strip('/')}', value[{k}])" for k, row in enumerate(pad))
     return {
@@ -186,7 +186,7 @@ def _pad(pad: Sequence[Parameter]) -> Widget:
 
 
 def _widget(row: Parameter, target: str, title: str = "", **more: Any) -> Widget:
-    """Give the one widget that plays a parameter."""
+    """Return the widget of a parameter."""
     label, shape = label_of(row, title), shape_of(row)
     unit = f" {row.unit}" if row.unit else ""
     tip = f'<div title="{escape(row.text)}">{escape(label)}'
@@ -230,7 +230,7 @@ def _panel(name: str, layout: str, **more: Any) -> Widget:
 
 
 def _decimals(row: Parameter) -> int:
-    """Give as many decimals as a finger can tell apart, some four thousand steps."""
+    """Return the number of decimals for about four thousand steps, the resolution of a finger."""
     if row.kind != "float":
         return 0
     return max(0, math.ceil(math.log10(4000 / (row.maximum - row.minimum))))

@@ -1,7 +1,7 @@
-"""What a controller's layout shows, and in what order: a plan that is made from the table.
+"""The plan of a controller layout: contents and order, made from the parameter table.
 
-A strip that is always there (level, crossfade, panic), a page for each deck with its latents first, one for each deck's
-fine tuning, and one for the stage. A new row of the table finds its place by itself.
+A strip on every page (level, crossfade, panic), a page for each deck with its latents first, one for each deck's fine
+tuning, and one for the stage. New rows of the table are placed automatically.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import Literal
 from realtime.ipc.layout import LETTERS
 from realtime.params.table import Parameter, Table
 
-COLUMNS = 16  # of a line
-RATE_HZ, RENEW_MS = 20, 20_000  # of the subscription that a layout keeps up
+COLUMNS = 16  # per line
+RATE_HZ, RENEW_MS = 20, 20_000  # rate and renewal of the layout's subscription
 
 Shape = Literal["fader", "number", "choice", "switch", "button"]
 
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters that are shown side by side.
+    """Parameters shown side by side.
 
     Attributes
     ----------
     title
-        What stands above them.
+        Title above them.
     rows
-        The parameters, with the addresses that the controller sends.
+        Parameters, with the addresses that the controller sends.
     pad
-        Of these, the two that a finger plays at once: from left to right, and from bottom to top.
+        The two of them that form an XY pad: from left to right, and from bottom to top.
     """
 
     title: str
@@ -40,24 +40,24 @@ class Group:
 
     @property
     def buttons(self) -> tuple[Parameter, ...]:
-        """Triggers, where there are so many that they need lines of their own."""
+        """Triggers, if there are so many that they need lines of their own."""
         triggers = tuple(row for row in self.rows if row.kind == "trigger")
         return triggers if len(triggers) > 4 else ()
 
     @property
     def singles(self) -> tuple[Parameter, ...]:
-        """What has a column of its own."""
+        """Parameters with a column of their own."""
         return tuple(row for row in self.rows if row not in self.buttons)
 
     @property
     def columns(self) -> int:
-        """How wide it is."""
+        """Width in columns."""
         return len(self.singles) + (8 if self.buttons else 0) + (4 if self.pad else 0)
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page: lines of groups, from top to bottom; `letter` is the deck's, or empty."""
+    """A page of lines of groups, from top to bottom; `letter` is that of the deck, or empty."""
 
     title: str
     letter: str
@@ -70,12 +70,12 @@ DECK_PAGE = ("sound", "xy", "walk", "loop", "input")
 
 
 def strip(table: Table) -> tuple[Parameter, ...]:
-    """Give what is at hand on every page."""
+    """Return the parameters of the strip."""
     return tuple(table[address] for address in STRIP)
 
 
 def pages(table: Table) -> tuple[Page, ...]:
-    """Give the pages; every parameter but the strip's, and but lists, is on exactly one."""
+    """Return the pages; every parameter outside the strip, lists excepted, is on exactly one."""
     rows = [row for row in table.by_index if row.kind != "list" and row.address not in STRIP]
     parts: dict[str, list[Parameter]] = {"stage": [], "": [], "fine": [], "bend": [], "fx": []}
     for row in rows:
@@ -101,7 +101,7 @@ def pages(table: Table) -> tuple[Page, ...]:
 
 
 def _part(row: Parameter) -> str:
-    """Tell on which page a parameter is: what is tuned once is not where one plays."""
+    """Return the page of a parameter; fine tuning is kept apart from playing."""
     words = _words(row.address)
     if row.where != "deck":
         return "stage"
@@ -115,7 +115,7 @@ def _words(address: str) -> list[str]:
 
 
 def _first_word(words: Sequence[str]) -> str:
-    """Name the group of a deck's parameter; single words are about the sound as a whole."""
+    """Return the group of a deck's parameter; single words belong to the sound as a whole."""
     return words[0] if len(words) > 1 else "sound"
 
 
@@ -141,7 +141,7 @@ def _on_deck(group: Group, letter: str) -> Group:
 
 
 def _lines(groups: Iterable[Group]) -> tuple[tuple[Group, ...], ...]:
-    """Put groups into lines, in their order; one that is wider than a line is cut."""
+    """Arrange groups in lines, in order; a group wider than a line is split."""
     lines: list[list[Group]] = []
     for group in groups:
         for part in _cut(group):
@@ -159,7 +159,7 @@ def _cut(group: Group) -> list[Group]:
 
 
 def shape_of(row: Parameter) -> Shape:
-    """Tell what plays a parameter."""
+    """Return the kind of widget for a parameter."""
     span = row.maximum - row.minimum
     if row.kind == "trigger":
         return "button"
@@ -171,7 +171,7 @@ def shape_of(row: Parameter) -> Shape:
 
 
 def label_of(row: Parameter, title: str = "") -> str:
-    """Name a parameter in a few letters, without what the group says already."""
+    """Return a short label for a parameter, without the title of its group."""
     words = _words(row.address)
     if words[0] in LETTERS:
         words = words[1:]
@@ -185,17 +185,17 @@ def label_of(row: Parameter, title: str = "") -> str:
 
 
 def choices(row: Parameter) -> dict[str, int]:
-    """Give the values of a choice by the names that its text has for them: "0 linear, 1 spherical"."""
+    """Return the values of a choice by the names in its text: "0 linear, 1 spherical"."""
     values = range(round(row.minimum), round(row.maximum) + 1)
     named = {int(number): name for number, name in re.findall(r"(\d+) (?:is )?(\w+)", row.text)}
     return {named.get(value, f"{value} "): value for value in values}
 
 
 def weight_of(row: Parameter) -> int:
-    """Tell how wide a parameter is in the strip, in parts."""
+    """Return the relative width of a parameter in the strip."""
     return {"fader": 3, "button": 2}.get(shape_of(row), 1)
 
 
 def pad_name(pad: Sequence[Parameter]) -> str:
-    """Name a pad by what its two parameters have in common."""
+    """Return a name for a pad from the common part of its addresses."""
     return pad[0].address.strip("/").removesuffix("x") + "pad"

@@ -1,8 +1,7 @@
-"""The plan of a layout as a file of TouchOSC, the one of 2021 and later (`.tosc`).
+"""The plan of a layout as a TouchOSC file (`.tosc`, TouchOSC of 2021 and later).
 
-A `.tosc` file is XML, compressed by zlib: nodes with properties, values, messages and children. Every value of a
-control goes from 0 to 1, and a message scales it to the parameter's range.
-Source: TouchOSC's manual, and files that it wrote.
+A `.tosc` file is XML compressed by zlib: nodes with properties, values, messages and children. Values of controls are 0
+to 1; messages scale them to the parameter's range. Source: TouchOSC's manual, and files written by it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from realtime.layouts.plan import (
 )
 from realtime.params.table import Parameter, Table
 
-REPLY_PORT = 9001  # where TouchOSC listens: what its sender's own port is, nobody can tell
+REPLY_PORT = 9001  # port that TouchOSC listens on; its sending port is unknown
 
 Color = tuple[float, float, float, float]
 Frame = tuple[int, int, int, int]  # x, y, width, height
@@ -115,7 +114,7 @@ end
 
 
 def touchosc(table: Table) -> bytes:
-    """Make a layout of TouchOSC, the one of 2021 and later (`.tosc`).
+    """Make a TouchOSC layout (`.tosc`, TouchOSC of 2021 and later).
 
     Where glitch-live listens is set in TouchOSC's connections, with its own port for answers, 9001.
 
@@ -195,7 +194,7 @@ def _group(group: Group, frame: Frame, color: Color) -> list[ElementTree.Element
 def _cell(
     row: Parameter, frame: Frame, color: Color, title: str = "", *, lying: bool = False
 ) -> list[ElementTree.Element]:
-    """Give a control with its label below it; a button's is on it."""
+    """Return a control with its label below it, or on it for a button."""
     x, y, width, height = frame
     label, shape = label_of(row, title), shape_of(row)
     if shape in ("button", "switch"):
@@ -226,12 +225,12 @@ def _label(name: str, text: str, frame: Frame, size: int, color: Color) -> Eleme
 
 
 def _share(row: Parameter) -> float:
-    """Give where in its range a parameter starts, 0 to 1."""
+    """Return the position of a parameter's default in its range, 0 to 1."""
     return (row.default - row.minimum) / (row.maximum - row.minimum)
 
 
 def _spread(weights: Sequence[int], start: int, end: int) -> list[tuple[int, int]]:
-    """Share a length out by weights: where each part begins, and how long it is, with gaps between."""
+    """Divide a length by weights, with gaps between; return start and length of each part."""
     total, passed, parts = sum(weights), 0, []
     for weight in weights:
         first, passed = passed, passed + weight
@@ -264,7 +263,7 @@ def _node(
 
 
 def _property(key: str, value: Any) -> ElementTree.Element:
-    """Write a property in the type of its value; four numbers are a frame or a colour."""
+    """Write a property with the type of its value; four numbers are a frame or a colour."""
     if isinstance(value, tuple):
         kind, fields = ("r", "xywh") if key == "frame" else ("c", "rgba")
     else:
@@ -281,7 +280,7 @@ def _property(key: str, value: Any) -> ElementTree.Element:
 
 
 def _message(row: Parameter, axis: str, condition: str = "ANY") -> ElementTree.Element:
-    """Write what a control sends when an axis of it moves, and follows when it is told."""
+    """Write the message that a control sends when an axis moves, and that it follows when received."""
     receives = int(row.kind != "trigger")
     message = _fields("osc", enabled=1, send=1, receive=receives, feedback=0, connections="11111")
     ElementTree.SubElement(message, "triggers").append(_fields("trigger", var=axis, condition=condition))
