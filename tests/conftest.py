@@ -75,6 +75,22 @@ def _denormals() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def compiled(models: dict[str, Path]) -> None:
+    """Compile the stage's functions once, so that its processes start from the cache, within their deadlines."""
+    from realtime.decks.offline import Offline
+    from realtime.engine.engine import Engine
+
+    for name in ("tone", "slow", "mel"):  # magnitudes, another sample rate, mel bands
+        Offline(Engine(models[name], 48_000)).next()
+
+
+@pytest.fixture(autouse=True)
+def _compiled_for_the_stage(request: pytest.FixtureRequest) -> None:
+    if _on_stage(request.node.nodeid):
+        request.getfixturevalue("compiled")
+
+
+@pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Small models that need no torch: `level` shows its latent, `tone` gives magnitudes, `bundled` is the
     real one, `spectral` the bundled one that gives magnitudes, and `mel` one that gives mel bands."""

@@ -197,7 +197,7 @@ def test_an_empty_manifest_gives_a_one_sentence_error(models: dict[str, Path], m
     monkeypatch.setattr(sys, "argv", ["glitch-lab", "evaluate", str(models["singing"])])
     with pytest.raises(SystemExit) as caught:
         main()
-    assert "name their manifest" in str(caught.value.code)
+    assert "give their manifest" in str(caught.value.code)
 
 
 def test_a_folder_that_cannot_be_created_gives_a_one_sentence_error(
