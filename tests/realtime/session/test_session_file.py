@@ -167,11 +167,11 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("told", WRONG)
-def test_an_invalid_file_gives_one_sentence_that_names_the_key(tmp_path: Path, reported: str) -> None:
+@pytest.mark.parametrize("text", WRONG)
+def test_an_invalid_file_gives_one_sentence_that_names_the_key(tmp_path: Path, text: str) -> None:
     path = tmp_path / "show.json"
-    path.write_bytes(reported.encode("utf-8", "surrogateescape"))
-    with pytest.raises(SessionFileError, match=WRONG[reported]) as error:
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(SessionFileError, match=WRONG[text]) as error:
         read(path)
     assert "show.json" in str(error.value)
     assert "\n" not in str(error.value)
@@ -411,7 +411,7 @@ def test_the_contents_at_the_start_are_kept_beside_it(tmp_path: Path) -> None:
         reported = backup.read_text()
         assert "my own work" in reported if number == 1 else from_json(reported) == large(1, count=1)
     path.write_text("{")
-    with pytest.raises(SessionFileError, match="before is in show.json~"):
+    with pytest.raises(SessionFileError, match="before are in show.json~"):
         read(path)
 
 
