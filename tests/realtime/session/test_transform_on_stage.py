@@ -136,10 +136,10 @@ def test_freeze_and_feedback_are_rendered_exactly(
 def test_without_an_input_it_plays_and_says_so_in_one_sentence(models: dict[str, Path], shelf: Path) -> None:
     with Session(models["bundled"], device="null", library=shelf) as session:
         session.load("louder", letter="b").result(60)
-        (said,) = [note for note in session.notes if "silence" in note]
-        assert said.count(". ") == 0
+        (note,) = [note for note in session.notes if "input is silent" in note]
+        assert note.count(". ") == 0
         for part in ("passing", "live input", "--input default", "--list-devices"):
-            assert part in said
+            assert part in note
         assert session.parts.rack.players["b"].process.alive  # type: ignore[union-attr]
         assert session.latents.size
 
