@@ -65,7 +65,7 @@ def measure(job: Job, model: str) -> Figures:
             builder = OscMessageBuilder("/snapshot/recall")
             builder.add_arg(name)
             packets.append(builder.build().dgram)
-        session.recall.settle()
+        session.parts.states.settle()
         time.sleep(0.5)
         pid, to = session.deck.pid, ("127.0.0.1", session.osc.port)
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

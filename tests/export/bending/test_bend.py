@@ -336,7 +336,7 @@ def test_the_command_lists_layers_and_bends_a_file(layered: Path, tmp_path: Path
     made = glitch_lab("bend", layered, tmp_path / "bent.onnx", "--layers", "front, o*")
     assert made.returncode == 0, made.stderr
     assert [b.layer for b in load(tmp_path / "bent.onnx")[1].method("decode").bends] == ["front", "out"]
-    for wrong, says in (((layered,), "OUT.onnx, the file to write, is missing"), ((layered, tmp_path / "x.onnx", "--layers", "x"), "'x'")):
+    for wrong, says in (((layered,), "to write, is missing"), ((layered, tmp_path / "x.onnx", "--layers", "x"), "'x'")):
         refused = glitch_lab("bend", *wrong)
         assert refused.returncode == 1
         assert says in refused.stderr
