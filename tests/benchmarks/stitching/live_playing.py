@@ -89,7 +89,7 @@ def measure(job: Job, path: str, chunk_frames: int, sound_path: str, seconds: fl
         "silent_device_underruns": silent,
         "load": round(after.load, 3),
         "latency_ms": round(unhurried.total_ms, 1),
-        "input_latency_ms": values.get("/latency/input"),
+        "input_latency_ms": next(iter(values.get("/latency/input", ())), None),
         "capture_holes": sound.holes,
         "captured": _figures(_found(sound.audio[0], played, LEAST_CHUNKS * model.chunk), played, borders, model),
         "played": _figures([(0, len(played))], played, borders, model),
