@@ -13,7 +13,7 @@ SHARED := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 PLAY_PACKAGES := python3 python3-venv libportaudio2 libegl1 libgl1 libdbus-1-3 libfontconfig1 libglib2.0-0 \
 	libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 \
 	libxcb-shape0 libxcb-xinerama0 libxcb-xkb1 fonts-dejavu-core
-TEST_PACKAGES := jackd2 xvfb xauth xdotool fluidsynth fluid-soundfont-gm puredata-core zam-plugins gcc libc6-dev git
+TEST_PACKAGES := jackd2 xvfb xauth xdotool fluidsynth fluid-soundfont-gm puredata-core zam-plugins gcc libc6-dev git nodejs
 
 play: $(VENV)/play.done
 	$(BIN)/glitch-live $(if $(MODEL),--model $(MODEL)) $(if $(SECONDS),--seconds $(SECONDS)) \
@@ -45,6 +45,7 @@ $(VENV)/play.done: pyproject.toml tools/system-packages
 
 $(VENV)/test.done: $(VENV)/play.done
 	tools/system-packages $(TEST_PACKAGES)
+	command -v npm >/dev/null || tools/system-packages npm  # some packages of nodejs bring it
 	$(BIN)/pip install -q -e ".[dev]"
 	touch $@
 

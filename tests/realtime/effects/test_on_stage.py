@@ -15,6 +15,7 @@ from realtime.effects.chain import Effect, find
 from realtime.library.library import Library
 from realtime.takes.renderer import render
 from tests.eventually import eventually
+from tests.realtime.virtual_stage import virtual
 
 pytestmark = pytest.mark.usefixtures("_denormals")
 
@@ -25,15 +26,20 @@ def level(session: Session) -> float:
 
 
 def test_an_effect_is_in_the_table_and_in_the_sound(models: dict[str, Path]) -> None:
-    with Session(models["tone"], device="null", fx=["gain"]) as session:
-        assert "/a/fx/1/gain" in session.addresses
-        session.set("/fx/1/gain", 0)
-        eventually(lambda: level(session) > 0.33)
-        before = level(session)
-        session.set("/a/fx/1/gain", -20)
-        eventually(lambda: level(session) == pytest.approx(before / 10, rel=0.1))
-        session.set("/fx/1/bypass", 1)
-        eventually(lambda: level(session) == pytest.approx(before, rel=0.1))
+    with virtual(models["tone"], fx=["gain"]) as stage:
+
+        def rest_level() -> float:
+            stage.play(0.3)
+            return float(np.abs(stage.play(0.05)).max())
+
+        assert "/a/fx/1/gain" in stage.session.addresses
+        stage.session.set("/fx/1/gain", 0)
+        before = rest_level()
+        assert before > 0.33
+        stage.session.set("/a/fx/1/gain", -20)
+        assert rest_level() == pytest.approx(before / 10, rel=0.01)
+        stage.session.set("/fx/1/bypass", 1)
+        assert rest_level() == pytest.approx(before, rel=0.01)
 
 
 def test_a_chain_changes_while_it_plays_without_a_gap_and_keeps_its_knobs(models: dict[str, Path]) -> None:
