@@ -432,15 +432,19 @@ def test_a_client_from_pypi_reads_values_and_sets_them(described: Described) -> 
     client = OSCQueryClient(service)
     info = client.get_host_info()
     listed = client.query_node("/a/walk")
+    assert info is not None
+    assert listed is not None
     assert {node.full_path: node.value for node in listed.contents} == {
         "/a/walk/speed": [0.25],
         "/a/walk/radius": [0.25],
     }
-    with SimpleUDPClient(info.osc_ip, info.osc_port) as sender:
+    with SimpleUDPClient(str(info.osc_ip), int(info.osc_port or 0)) as sender:
         assert isinstance(sender, SimpleUDPClient)
         sender.send_message("/a/walk/speed", 5.0)
     described.stage.wait(1)
-    assert client.query_node("/a/walk/speed").value == [5.0]
+    changed = client.query_node("/a/walk/speed")
+    assert changed is not None
+    assert changed.value == [5.0]
     assert client.query_node("/nothing") is None
 
 
