@@ -9,12 +9,15 @@ import threading
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
 import typer
 
 from export.errors import GlitchError
 from realtime.library.library import bundled_model
+
+if TYPE_CHECKING:
+    from realtime.session.config import SessionOptions
 
 DEFAULT_OSC_PORT = 9000
 
@@ -152,16 +155,18 @@ def main() -> None:
         sys.exit(1)
 
 
-def _play(model: Path | None, *, window: bool, record: Path | None, takes: Path | None, **options: object) -> None:
+def _play(model: Path | None, **options: Unpack[SessionOptions]) -> None:
     from realtime.session.recordings import make_folder
     from realtime.session.session import Session
     from realtime.session.status.greeting import greeting
     from realtime.session.status.status_line import StatusLine
 
+    takes, record, window = options.get("takes"), options.get("record"), options.get("window", False)
     if takes is not None:
-        make_folder(takes)  # so that a folder that cannot be made is reported before the show
+        make_folder(Path(takes))  # so that a folder that cannot be made is reported before the show
     screen = _has_screen()
-    session = Session(model, window=window and screen, record=record, takes=takes, notify=_notify, **options)
+    options |= {"window": window and screen, "notify": _notify}
+    session = Session(model, **options)
     stop = threading.Event()
 
     def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
@@ -266,9 +271,11 @@ def _check(model: Path, samplerate: float | None, seconds: float | None) -> None
         sys.exit(1)
 
 
-def _latency(text: str) -> float | str:
-    if text in ("low", "high"):
-        return text
+def _latency(text: str) -> float | Literal["low", "high"]:
+    if text == "low":
+        return "low"
+    if text == "high":
+        return "high"
     try:
         seconds = float(text)
     except ValueError:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
 class SessionConfig:
-    """The options of a session; those of `realtime.Session`.
+    """The options of a session; `realtime.Session` takes them as arguments.
 
     Attributes
     ----------
@@ -29,17 +29,18 @@ class SessionConfig:
     inputs
         Input channels, counted from 1. Default: the first.
     samplerate
-        Sample rate of the stream in Hz. Default: the model's, if the device supports it.
+        Sample rate of the stream, in Hz. Default: the model's, if the device supports it.
     blocksize
-        Audio frames per block; 0 leaves the choice to the device.
+        Audio frames per block, 0 or more; 0 leaves the choice to the device.
     latency
         The latency to request from the device: `"low"`, `"high"`, or seconds.
     library
         The folder from which models are loaded by name, beside the bundled ones. Default: the user's own.
     osc
-        Host and port on which to listen for OSC over UDP and TCP; port 0 takes a free one. Default: no OSC.
+        Host and port (0 to 65535) on which to listen for OSC over UDP and TCP; port 0 takes a free one. Default: no
+        OSC.
     query_port
-        Port of OSCQuery; 0 takes a free one. Default: no OSCQuery.
+        Port of OSCQuery, 0 to 65535; 0 takes a free one. Default: no OSCQuery.
     midi
         Parts of the names of the MIDI inputs to play from; `["*"]` is all of them. Default: no MIDI.
     midi_outputs
@@ -51,13 +52,13 @@ class SessionConfig:
     takes
         The folder for recordings and takes. Default: the user's own.
     seed
-        The seed of everything random.
+        The seed of everything random, 0 to 2³¹ − 1.
     record
         A file to record to from the first sound on, for `seconds`. Default: no recording.
     take
         A file to write the take to, from the first sound to the end. Default: none.
     seconds
-        Stop after this many seconds. Default: play until the session is closed.
+        Stop after this many seconds, more than 0. Default: play until the session is closed.
     window
         Whether to open the window.
     notify
@@ -86,3 +87,29 @@ class SessionConfig:
     seconds: float | None = None
     window: bool = False
     notify: Callable[[str], None] | None = None
+
+
+class SessionOptions(TypedDict, total=False):
+    """The options of `realtime.Session` besides the model, for type checkers; `SessionConfig` describes them."""
+
+    device: str | int | None
+    outputs: Sequence[int] | None
+    input_device: str | int | None
+    inputs: Sequence[int] | None
+    samplerate: float | None
+    blocksize: int
+    latency: float | Literal["low", "high"]
+    library: StrPath | None
+    osc: tuple[str, int] | None
+    query_port: int | None
+    midi: Sequence[str] | None
+    midi_outputs: Sequence[str] | None
+    fx: Sequence[str]
+    session: StrPath | None
+    takes: StrPath | None
+    seed: int
+    record: StrPath | None
+    take: StrPath | None
+    seconds: float | None
+    window: bool
+    notify: Callable[[str], None] | None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from realtime.osc.servers import OscSurface
 from realtime.osc.udp import IMMEDIATELY
 from realtime.params.table import Parameter
 from realtime.session.build import Parts, build
-from realtime.session.config import SessionConfig, StrPath
+from realtime.session.config import SessionConfig, SessionOptions, StrPath
 from realtime.session.lifecycle import Lifecycle
 from realtime.session.notes import Notes
 from realtime.session.recall.recall import Recall
@@ -46,7 +46,7 @@ class Session:
         The model file: `.onnx`, or TorchScript of the nn~ kind. Default: the model of the session file, or the bundled
         one.
     **options
-        The other fields of `realtime.session.config.SessionConfig`, such as `device`, `osc`, `record` and `window`.
+        `device`, `osc`, `record`, `window` and the others, described in `realtime.session.config.SessionConfig`.
 
     Attributes
     ----------
@@ -57,9 +57,11 @@ class Session:
     ------
     GlitchError
         With one sentence, where something doesn't work; nothing is left behind.
+    TypeError
+        There is no such option.
     """
 
-    def __init__(self, model: StrPath | None = None, **options: Any) -> None:
+    def __init__(self, model: StrPath | None = None, **options: Unpack[SessionOptions]) -> None:
         self.config = SessionConfig(model, **options)
         self._notes = Notes()
         self._sources = read_sources(self.config, self._notes.notify)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
 from realtime import Session
+from realtime.session.config import SessionOptions
 from tests.eventually import eventually
 
 
-def quiet(model: Path, **settings: Any) -> Session:
+def quiet(model: Path, **settings: Unpack[SessionOptions]) -> Session:
     """Start a session on the null device without walk and smoothing, so that only the test makes sound."""
-    session = Session(model, device="null", **settings).start()
+    settings.setdefault("device", "null")
+    session = Session(model, **settings).start()
     session.set("/walk/radius", 0)
     session.set("/smoothing", 0)
     return session

@@ -16,7 +16,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pytest
@@ -31,6 +31,7 @@ from realtime.ipc import rings, sample_clock
 from realtime.ipc.child import ChildError
 from realtime.ipc.segments import Segment
 from realtime.session import startup
+from realtime.session.config import SessionOptions
 from realtime.session.controls import panic
 from realtime.session.supervision.supervisor import Supervisor
 from tests.eventually import PATIENCE_S, became
@@ -295,12 +296,13 @@ class VirtualStage:
 
 @contextlib.contextmanager
 def virtual(
-    model: Path, *, given: np.ndarray | None = None, cost_ms: float = 0.0, **settings: Any
+    model: Path, *, given: np.ndarray | None = None, cost_ms: float = 0.0, **settings: Unpack[SessionOptions]
 ) -> Iterator[VirtualStage]:
     """Play a session on a virtual clock; `settings` are those of `Session`, `given` and `cost_ms` the stage's."""
     stage = VirtualStage(given, cost_ms=cost_ms)
     if given is not None:
-        settings = {"input_device": "", "inputs": list(range(1, len(given) + 1))} | settings
+        settings.setdefault("input_device", "")
+        settings.setdefault("inputs", list(range(1, len(given) + 1)))
     with pytest.MonkeyPatch.context() as patch:
         for module in (lookahead, panic, deck, loader, supervisor, sample_clock, watchdog):
             patch.setattr(module, "time", stage.time)
@@ -315,9 +317,9 @@ def virtual(
 
 
 @contextlib.contextmanager
-def still(model: Path, **settings: Any) -> Iterator[VirtualStage]:
+def still(model: Path, *, cost_ms: float = 0.0, **settings: Unpack[SessionOptions]) -> Iterator[VirtualStage]:
     """Play a session on a virtual clock without walk and smoothing, so that only the test makes sound."""
-    with virtual(model, **settings) as stage:
+    with virtual(model, cost_ms=cost_ms, **settings) as stage:
         for address, value in STILL.items():
             stage.session.set(address, value)
         yield stage
@@ -325,7 +327,7 @@ def still(model: Path, **settings: Any) -> Iterator[VirtualStage]:
 
 @contextlib.contextmanager
 def listening(
-    model: Path, given: np.ndarray, *, ahead: int = 2048, settings: dict[str, Any] | None = None, **knobs: float
+    model: Path, given: np.ndarray, *, ahead: int = 2048, settings: SessionOptions | None = None, **knobs: float
 ) -> Iterator[VirtualStage]:
     """Play a session on a virtual clock that hears a sound; `knobs` are those of `/input`."""
     with virtual(model, given=given, **(settings or {})) as stage:

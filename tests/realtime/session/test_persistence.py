@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 import pytest
 
 from realtime import Session
 from realtime.ipc.layout import RESTORE
+from realtime.session.config import SessionOptions
 from realtime.session.session_file.document import DeckEntry, SessionFile
 from realtime.session.session_file.files import read, write
 from realtime.session.session_file.model_search import sha256
@@ -57,8 +58,9 @@ def show(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def opened(shelf: Path, show: Path) -> Open:
-    def make(model: Path | None = None, **settings: Any) -> Session:
-        return Session(model, device="null", library=shelf, session=show, **settings)
+    def make(model: Path | None = None, **settings: Unpack[SessionOptions]) -> Session:
+        settings |= {"device": "null", "library": shelf, "session": show}
+        return Session(model, **settings)
 
     return make
 

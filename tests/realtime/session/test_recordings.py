@@ -14,6 +14,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from realtime import Session
 from realtime.library.library import Library
+from realtime.session.config import SessionOptions
 from realtime.session.recordings import make_folder
 from realtime.takes.recorder import RecordError
 from realtime.takes.renderer import render
@@ -236,8 +237,12 @@ def test_folders_that_take_no_files_are_refused_before_anything_plays(models: di
     (tmp_path / "file").touch()
     with pytest.raises(RecordError, match="see --takes"):
         make_folder(tmp_path / "file")
-    for option in ({"take": "/proc/show.take"}, {"record": "/proc/show.wav"}):
+    refused: tuple[SessionOptions, ...] = (
+        {"device": "null", "take": "/proc/show.take"},
+        {"device": "null", "record": "/proc/show.wav"},
+    )
+    for option in refused:
         with pytest.raises(RecordError, match="Cannot write into the folder /proc: .*; choose another"):
-            Session(models["tone"], device="null", **option).start()
+            Session(models["tone"], **option).start()
     with pytest.raises(RecordError, match="ends in .take"):
         Session(models["tone"], device="null", take=tmp_path / "show.txt").start()

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import psutil
@@ -26,6 +26,7 @@ from realtime.ipc.layout import COMMANDS, PENDING
 from realtime.ipc.registry import Registry, registry_folder, sweep
 from realtime.ipc.segments import Segment
 from realtime.params.table import ParameterError
+from realtime.session.config import SessionConfig, SessionOptions
 from realtime.session.lifecycle import SessionError
 from realtime.session.supervision.supervisor import INTERVAL_S
 from realtime.takes.recorder import RecordError
@@ -35,6 +36,18 @@ from tests.realtime.virtual_stage import BLOCK, still, virtual
 
 RATE = 48_000
 HOP = 128  # of the level model
+
+
+def test_the_types_of_the_options_are_those_of_the_config() -> None:
+    described = get_type_hints(SessionConfig)
+    described.pop("model")
+    assert get_type_hints(SessionOptions) == described
+    assert not SessionOptions.__required_keys__
+
+
+def test_an_unknown_option_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'devise'"):
+        Session(devise="null")  # type: ignore[call-arg]
 
 
 def test_a_latent_set_from_python_sounds(models: dict[str, Path]) -> None:

@@ -13,7 +13,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 import pytest
@@ -28,6 +28,7 @@ from realtime.ipc.layout import EVENTS, HISTORY, PLUGGED, RING, Geometry
 from realtime.ipc.registry import Registry
 from realtime.ipc.segments import Segment
 from realtime.library.library import Library, digest
+from realtime.session.config import SessionOptions
 from realtime.takes.deck_renderer import DeckRenderer
 from realtime.takes.journal import CALLBACK, ENTRY, PARTS, POLL_S, Journal, left_behind, locked, sweep
 from realtime.takes.renderer import render, render_blocks
@@ -49,12 +50,17 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, models: dict[str, Path]) -> 
     return folder
 
 
-def play(shelf: Path, folder: Path, perform: Callable[[Session], None], model: str = "level", **settings: Any) -> float:
+def play(
+    shelf: Path,
+    folder: Path,
+    perform: Callable[[Session], None],
+    model: str = "level",
+    **settings: Unpack[SessionOptions],
+) -> float:
     """Perform with a recording and a take, render the take, and return the largest difference."""
     recording, take, again = (folder / name for name in ("played.wav", "played.take", "again.wav"))
-    with Session(
-        shelf / f"{model}.onnx", device="null", library=shelf, record=recording, take=take, seed=5, **settings
-    ) as session:
+    settings |= {"device": "null", "library": shelf, "record": recording, "take": take, "seed": 5}
+    with Session(shelf / f"{model}.onnx", **settings) as session:
         perform(session)
     made = render(take, again, Library(shelf))
     assert made.lost == 0
