@@ -18,7 +18,7 @@ from realtime.session.session_file.stored_session import StoredSession, collect
 from realtime.session.sources import Sources
 from realtime.session.supervision.supervisor import INTERVAL_S
 from realtime.session.surfaces.window import open_window
-from realtime.takes import journal
+from realtime.takes import leftover_journals
 from realtime.takes.recorder import Recorder
 
 FIRST_BLOCK_S = 2.0
@@ -61,7 +61,7 @@ def start(
     _open_surfaces(config, parts, stack)
     parts.supervisor.start()
     stack.callback(parts.supervisor.join)
-    if report := journal.sweep(parts.journal.folder.parent):
+    if report := leftover_journals.sweep(parts.journal.folder.parent):
         notify(report)
     return recorder
 

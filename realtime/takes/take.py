@@ -23,7 +23,8 @@ import numpy as np
 
 from export.errors import GlitchError
 from realtime.ipc.layout import GAIN, MAX_CHANNELS, PLUGGED, SLOTS, UNPLUGGED
-from realtime.takes.journal import CALLBACK, ENTRY, FORMAT, PARTS, locked
+from realtime.takes.journal import CALLBACK, ENTRY, FORMAT, PARTS
+from realtime.takes.leftover_journals import locked
 
 MAX_S = 7 * 24 * 3600.0  # the longest take that is accepted
 MIN_RING, MAX_RING = 4096, 1 << 24  # rendering fills a ring by up to the smaller of these

@@ -30,7 +30,8 @@ from realtime.ipc.segments import Segment
 from realtime.library.library import Library, digest
 from realtime.session.config import SessionOptions
 from realtime.takes.deck_renderer import DeckRenderer
-from realtime.takes.journal import CALLBACK, ENTRY, PARTS, POLL_S, Journal, left_behind, locked, sweep
+from realtime.takes.journal import CALLBACK, ENTRY, PARTS, POLL_S, Journal
+from realtime.takes.leftover_journals import left_behind, locked, sweep
 from realtime.takes.renderer import render, render_blocks
 from realtime.takes.take import TakeError, open_take
 from tests.eventually import eventually
