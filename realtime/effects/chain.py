@@ -12,6 +12,7 @@ See Also
 --------
 realtime.effects.table : The built-in effects and their knobs.
 realtime.effects.catalog : Effects by name, plug-ins included.
+realtime.effects.smooth_effect : An effect that follows its knobs without clicks.
 realtime.effects.voice : One instance of an effect as an exact stream.
 """
 
@@ -24,19 +25,15 @@ import numpy as np
 
 from export.errors import GlitchError
 from realtime.effects.catalog import find, names
+from realtime.effects.ramp import Ramp
+from realtime.effects.smooth_effect import KNOB_MS, SmoothEffect
 from realtime.effects.table import Effect, Knob
-from realtime.effects.voice import BLOCK, Voice, import_pedalboard
+from realtime.effects.voice import import_pedalboard
 from realtime.params.table import Parameter, row
 
 __all__ = ["Chain", "Effect", "Knob", "find", "names", "rows"]
 
-SLICE = 16  # samples between updates of a moving knob
-KNOB_MS = 30.0
 BYPASS_MS = 10.0
-HANDOVER_MS = 30.0
-CHOKE_MS = 10.0
-QUIET = 1e-5  # a tail below this level can be dropped ...
-QUIET_S = 2.1  # ... after longer than the longest echo
 
 
 def rows(effects: Sequence[Effect]) -> list[Parameter]:
@@ -160,44 +157,6 @@ class Chain:
             slot.reset()
 
 
-class _Line:
-    """A value that ramps linearly to its target in a fixed number of steps."""
-
-    def __init__(self, value: float, steps: int) -> None:
-        self._steps = max(steps, 1)
-        self.jump(value)
-
-    @property
-    def moving(self) -> bool:
-        return self._done < self._steps
-
-    @property
-    def now(self) -> float:
-        return self._at(self._done)
-
-    def jump(self, value: float) -> None:
-        self._from = self.target = value
-        self._done = self._steps
-
-    def go(self, target: float) -> None:
-        self._from, self.target, self._done = self.now, target, 0
-
-    def advance(self) -> float:
-        """Advance one step and return the value."""
-        self._done = min(self._done + 1, self._steps)
-        return self.now
-
-    def take(self, count: int) -> np.ndarray:
-        """Advance `count` steps and return the value at each."""
-        steps = np.minimum(np.arange(self._done + 1, self._done + count + 1), self._steps)
-        self._done = int(steps[-1])
-        values: np.ndarray = (self._from + (self.target - self._from) * (steps / self._steps)).astype(np.float32)
-        return values
-
-    def _at(self, step: int) -> float:
-        return self.target if step >= self._steps else self._from + (self.target - self._from) * step / self._steps
-
-
 class _Delay:
     """A delay by whole samples."""
 
@@ -220,16 +179,16 @@ class _Slot:
 
     def __init__(self, place: int, effect: Effect, sample_rate: float, channels: int, problems: list[str]) -> None:
         self._place, self._effect, self._problems = place, effect, problems
-        self._sound: _Sound | None = None
+        self._sound: SmoothEffect | None = None
         self.lag = 0
         fade = round(1e-3 * BYPASS_MS * sample_rate)
-        self._mix = _Line(1.0, round(1e-3 * KNOB_MS * sample_rate))
-        self._open = _Line(1.0, fade)
-        self._break = _Line(0.0, fade)  # from the last good sample to the dry path when the effect fails
+        self._mix = Ramp(1.0, round(1e-3 * KNOB_MS * sample_rate))
+        self._open = Ramp(1.0, fade)
+        self._break = Ramp(0.0, fade)  # from the last good sample to the dry path when the effect fails
         self._gap = self._last = np.zeros((channels, 1), np.float32)
         self._fresh = True
         try:
-            self._sound = _Sound(effect, sample_rate, channels)
+            self._sound = SmoothEffect(effect, sample_rate, channels)
             self.lag = self._sound.lag
         except Exception as error:
             self._fail(error)
@@ -302,137 +261,3 @@ class _Slot:
         self._sound = None
         self._break.jump(1.0)
         self._problems.append(f"Effect {self._place}, {self._effect.name}, is bypassed: {error}")
-
-
-class _Sound:
-    """An effect that follows its knobs without clicks.
-
-    A ramping knob is updated every `SLICE` samples. For a knob that would click at any step (the time of a delay), a
-    second voice takes over the input with the new value while the first rings out.
-    """
-
-    def __init__(self, effect: Effect, sample_rate: float, channels: int) -> None:
-        self._knobs = {knob.name: knob for knob in effect.knobs}
-        self._voice = Voice(effect, sample_rate, channels)
-        self._next = Voice(effect, sample_rate, channels) if self._hands_over else None
-        if self._next is not None:
-            self._next.reset()  # the first reset touches all its memory and takes ten times as long as later ones
-        self._ringing: Voice | None = None
-        self.lag = self._voice.lag
-        self._quiet_samples = round(QUIET_S * sample_rate)
-        ticks = sample_rate / SLICE / 1e3
-        self._lines = {k.name: _Line(self._scaled(k.name, k.default), round(KNOB_MS * ticks)) for k in effect.knobs}
-        self._rise = _Line(1.0, round(HANDOVER_MS * ticks) * SLICE)
-        self._choke = _Line(1.0, round(CHOKE_MS * ticks) * SLICE)
-        self._wanted: dict[str, float] = {}
-        self._start()
-        if not effect.source:  # a plug-in starts with its own values
-            self._give_all(self._voice)
-            self._voice.reset()
-
-    @property
-    def stretch(self) -> int:
-        """Samples that can be processed before the knobs must be updated."""
-        busy = self._wanted or self._rise.moving or any(line.moving for line in self._lines.values())
-        return SLICE - self._position % SLICE if busy else BLOCK
-
-    def set(self, name: str, value: float, *, glide: bool) -> None:
-        knob, line = self._knobs[name], self._lines[name]
-        value = self._scaled(name, value)
-        if self._wanted.get(name, line.target) == value:
-            return
-        if not glide or knob.step == "set":
-            line.jump(value)
-            for voice in self._voices:
-                voice.set(knob, self._value(name))
-            if knob.step == "handover":
-                self._voice.reset()
-        elif knob.step == "handover":
-            self._wanted[name] = value
-        else:
-            line.go(value)
-
-    def process(self, audio: np.ndarray) -> np.ndarray:
-        """Process the next samples, at most `stretch`."""
-        if self._position % SLICE == 0:
-            self._tick()
-        count = audio.shape[1]
-        self._position += count
-        if self._ringing is None:
-            return self._voice.process(audio)
-        rise = self._rise.take(count)
-        made = self._voice.process(audio * rise)
-        old = self._ringing.process(audio * (1 - rise)) * self._choke.take(count)
-        loud = np.flatnonzero(np.abs(old).max(axis=0) > QUIET)
-        if loud.size or self._rise.moving:
-            self._loud = self._position - count + (int(loud[-1]) if loud.size else count)
-        out: np.ndarray = made + old
-        return out
-
-    def reset(self) -> None:
-        for name, line in self._lines.items():
-            if name in self._wanted or line.moving:
-                line.jump(self._wanted.get(name, line.target))
-                self._voice.set(self._knobs[name], self._value(name))
-        if self._ringing is not None:
-            self._release()
-        self._wanted.clear()
-        self._start()
-        self._voice.reset()
-
-    @property
-    def _hands_over(self) -> bool:
-        return any(knob.step == "handover" for knob in self._knobs.values())
-
-    @property
-    def _voices(self) -> list[Voice]:
-        return [voice for voice in (self._voice, self._ringing) if voice is not None]
-
-    def _start(self) -> None:
-        self._position = 0
-        self._loud = 0
-        self._rise.jump(1.0)
-        self._choke.jump(1.0)
-
-    def _tick(self) -> None:
-        for name, line in self._lines.items():
-            if line.moving:
-                line.advance()
-                for voice in self._voices:
-                    voice.set(self._knobs[name], self._value(name))
-        if self._ringing is not None and not self._rise.moving:
-            quiet = self._position - self._loud > self._quiet_samples or not self._choke.now
-            if quiet:
-                self._release()
-            elif self._wanted and self._choke.target:
-                self._choke.go(0.0)
-        if self._wanted and self._ringing is None:
-            self._hand_over()
-
-    def _hand_over(self) -> None:
-        assert self._next is not None
-        for name, value in self._wanted.items():
-            self._lines[name].jump(value)
-        self._wanted.clear()
-        self._give_all(self._next)
-        self._next.reset()
-        self._ringing, self._voice, self._next = self._voice, self._next, None
-        self._rise.jump(0.0)
-        self._rise.go(1.0)
-        self._choke.jump(1.0)
-        self._loud = self._position
-
-    def _release(self) -> None:
-        self._next, self._ringing = self._ringing, None
-
-    def _give_all(self, voice: Voice) -> None:
-        for name, knob in self._knobs.items():
-            voice.set(knob, self._value(name))
-
-    def _scaled(self, name: str, value: float) -> float:
-        return math.log(value) if self._knobs[name].curve == "log" else value
-
-    def _value(self, name: str) -> float:
-        now, knob = self._lines[name].now, self._knobs[name]
-        value = math.exp(now) if knob.curve == "log" else now
-        return min(max(value, knob.minimum), knob.maximum)
