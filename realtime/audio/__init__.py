@@ -2,6 +2,7 @@
 
 ==================  ================================================================================
 `callback`          mixes the decks' rings into a block, compiled
+`mix_arrays`        the arrays that the callback works on, from their addresses
 `mixer`             the host side of the callback: slots, commands, calls from Python
 `devices`           listing and choosing devices, channels and sample rate
 `stream`            a PortAudio stream, or the null device
@@ -15,6 +16,7 @@ __all__ = [
     "callback",
     "device_process",
     "devices",
+    "mix_arrays",
     "mixer",
     "output",
     "stream",

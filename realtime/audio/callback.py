@@ -12,27 +12,35 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
 from numba import from_dtype
 from numba import types as numba_types
-from numba.extending import intrinsic
 
+from realtime.audio.mix_arrays import (
+    ADDRESSES,
+    MixArrays,
+    command_at,
+    deck_at,
+    filter_at,
+    float32_at,
+    int64_at,
+    meters_at,
+    release_fence,
+    slot_at,
+    stream_at,
+)
 from realtime.ipc.compiled import callback, compiled
 from realtime.ipc.layout import (
-    COMMAND,
     COMMANDS,
-    DECK,
     FADE,
-    FILTER,
     GAIN,
     INDEX_WORDS,
     LETTERS,
     LOG,
     MAX_CHANNELS,
-    METERS,
     MIX_FRAMES,
     MUTE,
     MUTE_MS,
@@ -40,9 +48,7 @@ from realtime.ipc.layout import (
     PENDING,
     PLUGGED,
     READ,
-    SLOT,
     SLOTS,
-    STREAM,
     UNDERRUN,
     UNPLUGGED,
     WRITE,
@@ -60,64 +66,6 @@ DC_HZ = 5.0  # corner frequency of the DC filter
 PEAK_FALL_DB_PER_S = 20.0  # of the peak meter
 RMS_MS = 300.0  # time constant of the RMS meter
 OUTPUT_UNDERFLOW = 4  # PortAudio's flag
-
-
-def _pointer(kind: Any) -> Any:
-    """Make a compiled function that converts an integer address into a pointer to `kind`."""
-
-    def at(_typing: Any, _address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
-
-        return types.CPointer(kind)(types.int64), generate
-
-    return intrinsic(at)
-
-
-_float32_at: Any = _pointer(types.float32)
-_int64_at: Any = _pointer(types.int64)
-_deck_at: Any = _pointer(from_dtype(DECK))
-_stream_at: Any = _pointer(from_dtype(STREAM))
-_slot_at: Any = _pointer(from_dtype(SLOT))
-_meters_at: Any = _pointer(from_dtype(METERS))
-_filter_at: Any = _pointer(from_dtype(FILTER))
-_command_at: Any = _pointer(from_dtype(COMMAND))
-
-
-def _fence(_typing: Any) -> Any:
-    def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
-        builder.fence("release")
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
-_release_fence: Any = intrinsic(_fence)
-
-
-class MixArrays(NamedTuple):
-    """The arrays of a stream segment that the callback uses; `realtime.ipc.layout` describes each."""
-
-    stream: np.ndarray
-    slots: np.ndarray
-    filters: np.ndarray
-    meters: np.ndarray
-    input_meters: np.ndarray
-    command_index: np.ndarray
-    commands: np.ndarray
-    pending: np.ndarray
-    log_index: np.ndarray
-    log: np.ndarray
-    bus: np.ndarray
-    outputs: np.ndarray
-    input_map: np.ndarray
-    history: np.ndarray
-    stems: np.ndarray
-    input: np.ndarray
-
-
-# The data that PortAudio passes to the callback: the address of each of these arrays, and their variable lengths.
-ADDRESSES = np.dtype([(name, "i8") for name in (*MixArrays._fields, "capacity", "audio_channels", "input_channels")])
 
 
 @compiled
@@ -160,7 +108,7 @@ def sync_slots(arrays: MixArrays, clock: int) -> None:
         slot = arrays.slots[k]
         if slot.active == 1 and slot.seen == 0:
             slot.seen = 1
-            decks = carray(_deck_at(slot.deck_address), (1,))
+            decks = carray(deck_at(slot.deck_address), (1,))
             _log(arrays, clock, PLUGGED, k, slot.target, slot.step, decks[0].number)
         elif slot.active == 0 and slot.seen == 1:
             slot.seen = 0
@@ -223,9 +171,9 @@ def _mix_slot(arrays: MixArrays, number: int, frames: int, block: int, clock: in
     bus = arrays.bus[slot.letter]
     channels = arrays.history.shape[1]
     deck_channels = slot.channels
-    index = carray(_int64_at(slot.index_address), (INDEX_WORDS,))
-    ring = carray(_float32_at(slot.ring_address), (slot.capacity * deck_channels,))
-    decks = carray(_deck_at(slot.deck_address), (1,))
+    index = carray(int64_at(slot.index_address), (INDEX_WORDS,))
+    ring = carray(float32_at(slot.ring_address), (slot.capacity * deck_channels,))
+    decks = carray(deck_at(slot.deck_address), (1,))
     deck = decks[0]
     read = index[READ]
     ready = load_acquire(index, WRITE) - read
@@ -278,7 +226,7 @@ def _capture_input(live: np.ndarray, frames: int, arrays: MixArrays, clock: int)
             peak = max(peak, float(abs(x)))
             power += float(x * x)
         _update_meter(arrays.input_meters[c], peak, power / frames, seconds)
-    _release_fence()
+    release_fence()
     arrays.stream[0].input_clock = clock + frames
 
 
@@ -384,7 +332,7 @@ def mix(out: np.ndarray, live: np.ndarray, frames: int, arrays: MixArrays) -> No
     stream.limited += 1 if limited else 0
     stream.callbacks += 1
     stream.largest_block = max(stream.largest_block, frames)
-    _release_fence()
+    release_fence()
     stream.clock = clock + frames
 
 
@@ -404,22 +352,22 @@ def portaudio_callback(live: Any, output: Any, frames: int, _time: Any, flags: i
     """Play a block for PortAudio; `user_data` points to `Mixer.addresses`."""
     at = carray(user_data, (1,))[0]
     arrays = MixArrays(
-        stream=carray(_stream_at(at.stream), (1,)),
-        slots=carray(_slot_at(at.slots), (SLOTS,)),
-        filters=carray(_filter_at(at.filters), (MAX_CHANNELS,)),
-        meters=carray(_meters_at(at.meters), (MAX_CHANNELS,)),
-        input_meters=carray(_meters_at(at.input_meters), (MAX_CHANNELS,)),
-        command_index=carray(_int64_at(at.command_index), (INDEX_WORDS,)),
-        commands=carray(_command_at(at.commands), (COMMANDS,)),
-        pending=carray(_command_at(at.pending), (PENDING,)),
-        log_index=carray(_int64_at(at.log_index), (INDEX_WORDS,)),
-        log=carray(_command_at(at.log), (LOG,)),
-        bus=carray(_float32_at(at.bus), (len(LETTERS), MIX_FRAMES, MAX_CHANNELS)),
-        outputs=carray(_int64_at(at.outputs), (MAX_CHANNELS,)),
-        input_map=carray(_int64_at(at.input_map), (MAX_CHANNELS,)),
-        history=carray(_float32_at(at.history), (at.capacity, at.audio_channels)),
-        stems=carray(_float32_at(at.stems), (at.capacity, len(LETTERS), at.audio_channels)),
-        input=carray(_float32_at(at.input), (at.capacity, at.input_channels)),
+        stream=carray(stream_at(at.stream), (1,)),
+        slots=carray(slot_at(at.slots), (SLOTS,)),
+        filters=carray(filter_at(at.filters), (MAX_CHANNELS,)),
+        meters=carray(meters_at(at.meters), (MAX_CHANNELS,)),
+        input_meters=carray(meters_at(at.input_meters), (MAX_CHANNELS,)),
+        command_index=carray(int64_at(at.command_index), (INDEX_WORDS,)),
+        commands=carray(command_at(at.commands), (COMMANDS,)),
+        pending=carray(command_at(at.pending), (PENDING,)),
+        log_index=carray(int64_at(at.log_index), (INDEX_WORDS,)),
+        log=carray(command_at(at.log), (LOG,)),
+        bus=carray(float32_at(at.bus), (len(LETTERS), MIX_FRAMES, MAX_CHANNELS)),
+        outputs=carray(int64_at(at.outputs), (MAX_CHANNELS,)),
+        input_map=carray(int64_at(at.input_map), (MAX_CHANNELS,)),
+        history=carray(float32_at(at.history), (at.capacity, at.audio_channels)),
+        stems=carray(float32_at(at.stems), (at.capacity, len(LETTERS), at.audio_channels)),
+        input=carray(float32_at(at.input), (at.capacity, at.input_channels)),
     )
     count: Any = np.int64(frames)
     if flags & OUTPUT_UNDERFLOW:
@@ -432,5 +380,5 @@ def portaudio_callback(live: Any, output: Any, frames: int, _time: Any, flags: i
 @compiled
 def activate(slots: np.ndarray, number: int) -> None:
     """Publish a slot to the callback after all of its fields are written."""
-    _release_fence()
+    release_fence()
     slots[number].active = 1
