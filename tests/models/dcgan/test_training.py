@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,6 +30,7 @@ from models.training.checkpoint import load_plain
 from models.training.errors import CheckpointError, ConfigError
 from models.training.run import RunConfig
 from realtime.engine.decoder import Decoder
+from tests.models.old_names import renamed
 from tests.models.tones import tone
 
 ROOT = Path(__file__).parents[3]
@@ -129,6 +131,24 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(digits: Pat
     for name, value in once.generator.state_dict().items():
         assert torch.equal(value, again.generator.state_dict()[name]), name
     assert len(list((out / "epochs").glob("*.png"))) == 3
+
+
+def test_a_checkpoint_with_the_names_of_older_versions_is_resumed(digits: Path, tmp_path: Path) -> None:
+    today, older = tmp_path / "today", tmp_path / "older"
+    for out in (today, older):
+        shutil.copytree(digits / "checkpoints", out / "checkpoints")
+    last = older / "checkpoints" / "last.ckpt"
+    data = load_plain(last)
+    names = {"networks.discriminator.": "game.judge.", "networks.generator.": "game.generator."}
+    names["networks.averaged."] = "game.averaged."
+    data["state_dict"] = renamed(data["state_dict"], names)
+    torch.save(data, last)
+    settings = replace(SMALL, max_steps=SMALL.max_steps + 2)
+    for out in (today, older):
+        train("digits", RunConfig(out, resume=True, accelerator="cpu"), settings, show_progress=False)
+    weights = [load_plain(out / "checkpoints" / "last.ckpt")["state_dict"] for out in (today, older)]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 
 
 def test_a_checkpoint_that_contradicts_itself_is_said(digits: Path, tmp_path: Path) -> None:

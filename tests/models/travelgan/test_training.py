@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,6 +30,7 @@ from models.travelgan.settings import from_plain, preset
 from models.travelgan.spectra import Draws, Spectra, of_split, spectrogram
 from models.travelgan.style_evaluation import onsets
 from models.travelgan.train import Trained, train
+from tests.models.old_names import renamed
 from tests.models.travelgan.conftest import TINY
 
 ROOT = Path(__file__).parents[3]
@@ -63,6 +65,24 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
         train(*domains, RunConfig(out), TINY, show_progress=False)
     with pytest.raises(ConfigError, match="began with seed = 0, not 1"):
         train(*domains, RunConfig(out, resume=True), replace(TINY, seed=1), show_progress=False)
+
+
+def test_a_checkpoint_with_the_names_of_older_versions_is_resumed(
+    trained: Made, domains: tuple[Path, Path], tmp_path: Path
+) -> None:
+    today, older = tmp_path / "today", tmp_path / "older"
+    for out in (today, older):
+        shutil.copytree(trained[0] / "checkpoints", out / "checkpoints")
+    last = older / "checkpoints" / "last.ckpt"
+    data = load_plain(last)
+    data["state_dict"] = renamed(data["state_dict"], {"networks.siamese.embedding.": "networks.siamese.told."})
+    torch.save(data, last)
+    settings = replace(TINY, max_steps=TINY.max_steps + 2)
+    for out in (today, older):
+        train(*domains, RunConfig(out, resume=True, accelerator="cpu"), settings, show_progress=False)
+    weights = [load_plain(out / "checkpoints" / "last.ckpt")["state_dict"] for out in (today, older)]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 
 
 def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tmp_path: Path) -> None:
