@@ -173,9 +173,12 @@ def _play(model: Path | None, **options: Unpack[SessionOptions]) -> None:
         stop.set()
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish is respected
-            signal.signal(number, ask_to_stop)
+        if not hasattr(signal, name):
+            continue
+        number = getattr(signal, name)
+        if name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
+            continue  # nohup ignores it; a script ignores SIGINT for commands that it starts with &, which must stop
+        signal.signal(number, ask_to_stop)
     with session:
         priority = int(session.deck.state["priority"])
         print(greeting(session.device, session.card, session.osc, priority), flush=True)

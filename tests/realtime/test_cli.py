@@ -184,6 +184,15 @@ def test_under_nohup_it_plays_on_when_the_terminal_closes() -> None:
     assert playing.process.wait(30) == 0
 
 
+def test_started_in_the_background_by_a_script_it_ends_on_sigint() -> None:
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    playing = Playing("--headless", before=[sys.executable, "-c", ignoring])
+    playing.process.send_signal(signal.SIGINT)
+    assert playing.process.wait(30) == 0
+
+
 def test_a_kill_leaves_no_orphan_and_the_next_start_removes_its_shared_memory(models: dict[str, Path]) -> None:
     playing = Playing("--headless")
     segments = playing.segments()
