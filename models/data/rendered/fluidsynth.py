@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from models.data.manifest import Source
 from models.files.errors import DataError
 
 SOUNDFONTS = (
@@ -49,10 +50,16 @@ def find_soundfont(wanted: Path | None) -> Path:
     raise DataError("No General MIDI soundfont was found; install the package fluid-soundfont-gm or give --soundfont.")
 
 
-def licence(soundfont: Path) -> tuple[str, str]:
-    """Return the licence of a soundfont and its SHA-256."""
+def source_of(soundfont: Path, name: str = "", command: str = "") -> Source:
+    """Describe the origin of sounds that are rendered from a soundfont, with its licence and SHA-256.
+
+    Raises
+    ------
+    DataError
+        FluidSynth is missing.
+    """
     digest = hashlib.sha256(soundfont.read_bytes()).hexdigest()
-    return LICENCES.get(digest, "that of the soundfont"), digest
+    return Source(name, LICENCES.get(digest, "that of the soundfont"), command, version(), soundfont.name, digest)
 
 
 def version() -> str:

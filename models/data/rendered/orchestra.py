@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from models.data import manifest
-from models.data.manifest import Manifest, Sound, Source
+from models.data.manifest import Manifest, Sound
 from models.data.rendered import fluidsynth, midi, notes
 from models.data.rendered.notes import HELD_SECONDS, NOTE_SECONDS
 from models.files.errors import DataError
@@ -85,7 +85,7 @@ def render(
     _check(settings)
     notes.check(out, settings.step, settings.velocities)
     soundfont = fluidsynth.find_soundfont(settings.soundfont)
-    version = fluidsynth.version()
+    source = fluidsynth.source_of(soundfont, "orchestra", command)
     total = sum(len(_notes(INSTRUMENTS[name], settings)) for name in settings.instruments)
     sounds: list[Sound] = []
     for name in settings.instruments:
@@ -94,15 +94,6 @@ def render(
         for (pitch, velocity), samples in zip(wanted, audio, strict=True):
             sounds.append(notes.write(out, name, pitch, velocity, samples, settings.rate))
             on_note(len(sounds), total)
-    licence, digest = fluidsynth.licence(soundfont)
-    source = Source(
-        name="orchestra",
-        licence=licence,
-        command=command,
-        tool=version,
-        soundfont=soundfont.name,
-        soundfont_sha256=digest,
-    )
     made = Manifest(folder=out, source=source, sounds=tuple(sounds))
     manifest.write(made, out / manifest.FILE_NAME)
     return made

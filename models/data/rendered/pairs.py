@@ -115,8 +115,7 @@ def _domain(settings: Settings, place: int) -> tuple[Iterator[Take], int, Source
     instruments = (PLUCKED, BRASS)[place]
     count = max(2, round(60 * settings.minutes / (PHRASE_SECONDS + TAIL_SECONDS) / len(instruments)))
     font = fluidsynth.find_soundfont(settings.soundfont)
-    licence, digest = fluidsynth.licence(font)
-    source = Source("", licence, "", fluidsynth.version(), font.name, digest)
+    source = fluidsynth.source_of(font)
     return _played(place, count, font, settings), count * len(instruments), source
 
 

@@ -15,7 +15,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from models.data import manifest
-from models.data.manifest import Manifest, Sound, Source, Split
+from models.data.manifest import Manifest, Sound, Split
 from models.data.rendered import fluidsynth, midi
 from models.files.errors import DataError
 
@@ -100,7 +100,8 @@ def render(
         FluidSynth or the soundfont is missing, or a setting is out of range.
     """
     _check(out, settings)
-    soundfont, tool = fluidsynth.find_soundfont(settings.soundfont), fluidsynth.version()
+    soundfont = fluidsynth.find_soundfont(settings.soundfont)
+    source = fluidsynth.source_of(soundfont, "textures", command)
     count = max(2, round(60 * settings.minutes / PIECE_SECONDS))
     sounds: list[Sound] = []
     for name in settings.textures:
@@ -113,8 +114,6 @@ def render(
             split: Split = "held-out" if k == count - 1 else "train"
             sounds.append(Sound(path, name, len(audio) / settings.rate, settings.rate, split))
             on_piece(len(sounds), count * len(settings.textures))
-    licence, digest = fluidsynth.licence(soundfont)
-    source = Source("textures", licence, command, tool, soundfont.name, digest)
     made = Manifest(out, source, tuple(sounds))
     manifest.write(made, out / manifest.FILE_NAME)
     return made
