@@ -135,11 +135,7 @@ class MelInverter(PhaseInverter):
                 f"mel bands are {bands.dtype} of shape {bands.shape}; expected real numbers of shape "
                 f"({self.bands}, frames)"
             )
-        audio = np.empty(bands.shape[1] * self.hop, np.float32)
-        for index in range(bands.shape[1]):
-            self._given[:] = bands[:, index]
-            self._invert_frame(audio[index * self.hop : (index + 1) * self.hop])
-        return audio
+        return self._invert_frames(bands, self._given)
 
     def _settings(self) -> tuple[int | str, ...]:
         return (*super()._settings(), self.bands)

@@ -168,11 +168,7 @@ class PhaseInverter:
                 f"magnitudes are {magnitudes.dtype} of shape {magnitudes.shape}; expected real numbers of shape "
                 f"({self.bins}, frames), n_fft being {self.n_fft}"
             )
-        audio = np.empty(magnitudes.shape[1] * self.hop, np.float32)
-        for index in range(magnitudes.shape[1]):
-            self._frame[:] = magnitudes[:, index]
-            self._invert_frame(audio[index * self.hop : (index + 1) * self.hop])
-        return audio
+        return self._invert_frames(magnitudes, self._frame)
 
     def reset(self) -> None:
         """Return to silence and the seed: bit for bit the same as a new inverter."""
@@ -202,6 +198,14 @@ class PhaseInverter:
 
     def _settings(self) -> tuple[int | str, ...]:
         return self.n_fft, self.hop, self.window, self.lookahead
+
+    def _invert_frames(self, frames: np.ndarray, given: np.ndarray) -> np.ndarray:
+        """Invert frames [shape=(rows, frames)] one by one, each copied into `given`."""
+        audio = np.empty(frames.shape[1] * self.hop, np.float32)
+        for index in range(frames.shape[1]):
+            given[:] = frames[:, index]
+            self._invert_frame(audio[index * self.hop : (index + 1) * self.hop])
+        return audio
 
     def _invert_frame(self, block: Array) -> None:
         """Find the phases of the frame that is due, overlap-add it, and write the block that is complete."""
