@@ -25,6 +25,11 @@ WRAPPER = "module."  # prefix of the weights in an exported wrapper
 def check_names(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
     """Check that every input is used and every output present, under its name.
 
+    Returns
+    -------
+    onnx.ModelProto
+        The same object, unchanged.
+
     Raises
     ------
     ContractError
@@ -41,9 +46,14 @@ def check_names(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -
 
 
 def add_prefix(model: onnx.ModelProto, key: str) -> onnx.ModelProto:
-    """Prefix the names of inner tensors and nodes with the method's name, in place.
+    """Prefix the names of inner tensors and nodes with the method's name.
 
     Weights keep their names in the module, and nodes that of the submodule that they come from: bends use these names.
+
+    Returns
+    -------
+    onnx.ModelProto
+        The same object, changed in place.
     """
     keep = {value.name for value in (*model.graph.input, *model.graph.output)}
     names: dict[str, str] = {"": ""}

@@ -43,6 +43,11 @@ MAX_DB = 200.0
 def known(kind: str) -> Weights:
     """Check the name of a weight type.
 
+    Returns
+    -------
+    Weights
+        The same name, typed.
+
     Raises
     ------
     ContractError

@@ -252,12 +252,17 @@ class Card:
     format: int = FORMAT
 
     def method(self, name: str) -> Method:
-        """Return a method.
+        """Look up a method by name.
+
+        Returns
+        -------
+        Method
+            Its description: hop, output, delay, controls and measurements.
 
         Raises
         ------
         ContractError
-            There is none of that name.
+            The model has no method of that name; the message lists those it has.
         """
         try:
             return self.methods[name]
@@ -322,6 +327,11 @@ def to_json(card: Card) -> str:
 
 def from_json(text: str) -> Card:
     """Read a card from JSON.
+
+    Returns
+    -------
+    Card
+        With all entries of the declared types; nothing is compared with the graph.
 
     Raises
     ------

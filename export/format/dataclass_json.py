@@ -61,6 +61,11 @@ def from_plain(kind: Any, value: Any, where: str, *, on_unknown: Callable[[str],
         Called with the place of each entry that the dataclass doesn't have, which is then left out. Default: an
         unknown entry is an error.
 
+    Returns
+    -------
+    object
+        An instance of `kind`. Lists become tuples, and arrays are decoded to float32.
+
     Raises
     ------
     JsonError

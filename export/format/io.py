@@ -18,7 +18,14 @@ MAX_ERROR_LENGTH = 500  # characters
 
 
 def load(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Card]:
-    """Read and check a model file.
+    """Read a model file, and check that its card and its graph agree.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+        The graph with all methods.
+    card : Card
+        The description from its metadata.
 
     Raises
     ------

@@ -58,6 +58,12 @@ class Verdict:
 def verify(path: str | os.PathLike[str]) -> Verdict:
     """Check values, chunks, rest state, delay and speed of every method of a model file.
 
+    Returns
+    -------
+    Verdict
+        Several checks a method, in the order of the card; only one for a method whose values fail, since NaN cannot be
+        compared.
+
     Raises
     ------
     ContractError

@@ -33,6 +33,11 @@ def session_options() -> ort.SessionOptions:
 def session(model: bytes) -> ort.InferenceSession:
     """Load a graph for one thread and one frame a step, with wide 1-D convolutions rewritten for speed.
 
+    Returns
+    -------
+    ort.InferenceSession
+        On the CPU, with `session_options`.
+
     Raises
     ------
     ContractError
@@ -43,6 +48,11 @@ def session(model: bytes) -> ort.InferenceSession:
 
 def load_session(model: bytes, settings: ort.SessionOptions) -> ort.InferenceSession:
     """Load a graph without rewriting it.
+
+    Returns
+    -------
+    ort.InferenceSession
+        On the CPU.
 
     Raises
     ------

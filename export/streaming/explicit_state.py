@@ -134,12 +134,9 @@ def _expect_carried(module: nn.Module, name: str, before: Tensor, after: Tensor)
 
 
 def _is_read(module: nn.Module, name: str, inputs: Sequence[Tensor]) -> bool:
-    """Whether the value of a buffer affects the output or other buffers; one that is only written is not a cache.
-
-    Integers may be positions in a cache, so no other values are tried.
-    """
+    """Whether the value of a buffer affects the output or other buffers; one that is only written is not a cache."""
     held = {key: buffer.detach() for key, buffer in module.named_buffers()}
-    if not held[name].is_floating_point():
+    if not held[name].is_floating_point():  # may be a position in a cache, so no other value is tried
         return True
     outcomes = []
     for shift in (0.0, 1.0, -1.0):

@@ -187,7 +187,12 @@ class Residual(Branches):
 
 
 def as_layer(module: nn.Module, channels: int | None = None) -> Layer:
-    """Wrap a module: a layer stays as it is, a sequence becomes a `Chain`, any other torch module a `Pointwise`.
+    """Wrap a torch module as a layer.
+
+    Returns
+    -------
+    Layer
+        The module itself if it is a layer, a `Chain` for an `nn.Sequential`, a `Pointwise` for any other module.
 
     Raises
     ------

@@ -146,7 +146,12 @@ def plain_execution() -> Iterator[None]:
 
 
 def read_script(source: str | os.PathLike[str]) -> Script:
-    """Load a TorchScript file with its description.
+    """Load a TorchScript file and read its description.
+
+    Returns
+    -------
+    Script
+        With its methods, attributes and latent space; named after the file.
 
     Raises
     ------

@@ -62,7 +62,19 @@ class Role:
         return scale * torch.randn(shape, generator=generator)
 
     def play(self, script: Script, given: Tensor) -> Tensor:
-        """Run the method of the script on input in the layout of the model file; channels are mixed or repeated.
+        """Run the method of the script on input in the layout of the model file.
+
+        Parameters
+        ----------
+        script
+            The script that has the method.
+        given : Tensor [shape=(1, in_channels, frames * input_length)]
+            Audio or latents; channels are mixed or repeated to the number that the script takes.
+
+        Returns
+        -------
+        Tensor [shape=(1, channels, frames * output_length)], float32
+            Audio, mixed or repeated to the role's channels; or latents, with as many channels as dimensions.
 
         Raises
         ------

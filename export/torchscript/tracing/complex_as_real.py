@@ -23,6 +23,11 @@ MAX_MATRIX_SIZE = 1024
 def lower_complex(writer: Writer, func: Any, args: Any, kwargs: Any, made: Any) -> Any:
     """Rewrite an operator with complex inputs or outputs.
 
+    Returns
+    -------
+    fx.Node or ComplexNodes
+        The output in the graph; a complex one is a pair of real nodes.
+
     Raises
     ------
     ContractError

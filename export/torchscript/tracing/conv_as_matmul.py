@@ -21,7 +21,10 @@ MIN_WEIGHTS = 4096
 def convs_as_matmul(model: onnx.ModelProto) -> onnx.ModelProto:
     """Rewrite convolutions as matrix products where that is faster.
 
-    Convolutions over a free axis are not changed. The output differs by rounding only.
+    Returns
+    -------
+    onnx.ModelProto
+        A copy whose output differs by rounding only. Convolutions over a free axis are unchanged.
     """
     shapes = _shapes(model)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}

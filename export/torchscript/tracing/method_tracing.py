@@ -74,6 +74,11 @@ def trace_method(script: Script, role: Role, seed: int, warnings: list[str]) -> 
     warnings : list of str
         Warnings are appended.
 
+    Returns
+    -------
+    TracedMethod
+        With the caches that its graph carries, or a window; a method without memory has neither.
+
     Raises
     ------
     ContractError
@@ -97,7 +102,14 @@ def trace_method(script: Script, role: Role, seed: int, warnings: list[str]) -> 
 
 
 def _find_memory(script: Script, role: Role) -> tuple[list[Cache], Window | None]:
-    """Find the caches of a method, or its window if it has none.
+    """Find the caches of a method, or measure a window for it.
+
+    Returns
+    -------
+    caches : list of Cache
+        Empty if the method has no memory, or gets a window.
+    window : Window or None
+        None if the caches are all of its memory.
 
     Raises
     ------

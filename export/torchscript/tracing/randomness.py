@@ -80,6 +80,12 @@ def from_standard(func: Any, args: Sequence[Any], kwargs: dict[str, Any], standa
     ----------
     standard : Tensor
         Standard normals, or uniforms in [0, 1), of the shape from `draw_of`.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `standard` and the dtype that the operator returns. For an operator that works in place, its
+        first argument, overwritten.
     """
     given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | kwargs
     made = _made(func, given, standard)
@@ -113,15 +119,20 @@ def _made(func: Any, given: dict[str, Any], standard: Tensor) -> Tensor:
 
 
 def join_frames(standard: Tensor, one: tuple[int, ...], axis: int | None) -> Tensor:
-    """Concatenate the numbers of single frames.
+    """Concatenate the random numbers of single frames.
 
     Parameters
     ----------
     standard : Tensor [shape=(frames, numbers a frame)]
     one
-        Their shape for one frame.
+        Shape of one frame's numbers.
     axis
         The axis of the frames; None for a single frame.
+
+    Returns
+    -------
+    Tensor
+        Of the shape `one`, `frames` times as long on `axis`.
     """
     frames = standard.shape[0]
     if frames == 1 or axis is None:

@@ -82,7 +82,13 @@ def chunk_difference(script: Script, role: Role, frames: int = 8) -> float:
 
 
 def measure_window(script: Script, role: Role) -> Window:
-    """Measure the reach of a method: perturb one frame, and see how far before and after it the output changes.
+    """Measure the reach of a method by perturbing one frame, and choose a window for it.
+
+    Returns
+    -------
+    Window
+        The whole reach if that is known and at most `MAX_EXACT_FRAMES` long. Otherwise at most `MAX_BEHIND` frames
+        before and 1 to `MAX_AHEAD` after; audio is then crossfaded from window to window.
 
     Raises
     ------
