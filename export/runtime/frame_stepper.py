@@ -68,7 +68,8 @@ def load_session(model: bytes, settings: ort.SessionOptions) -> ort.InferenceSes
 class FrameStepper:
     """One method with fixed buffers: fill `input` and `controls`, call `run`, read `output`.
 
-    It is made for measuring; `realtime.engine.graph.Graph` of the stage can also restore caches and switch bends.
+    It is made for measuring; `realtime.engine.loaded_method.LoadedMethod` of the stage can also restore caches and
+    switch bends.
 
     Parameters
     ----------

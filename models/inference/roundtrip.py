@@ -14,7 +14,7 @@ from export.format.card import Card, Method
 from models.data.features import Analysis
 from models.inference import control_tracks
 from realtime.dsp.rtpghi import PhaseInverter
-from realtime.engine.graph import Graph
+from realtime.engine.loaded_method import LoadedMethod
 
 PLAIN_N_FFT, PLAIN_HOP, PLAIN_RATE = 2048, 256, 48_000  # of the spectrum that a model of audio is compared with
 _TIMED_FRAMES = 400
@@ -63,8 +63,8 @@ class RoundTrip:
         plain = Analysis(rate, n_fft, n_fft * PLAIN_HOP // PLAIN_N_FFT)
         self.analysis = plain if spectrum is None else Analysis(rate, spectrum.n_fft, spectrum.hop)
         self.window = "hann" if spectrum is None else spectrum.window
-        self._decoder = Graph(model, card, "decode", card.name)
-        self._encoder = Graph(model, card, "encode", card.name)
+        self._decoder = LoadedMethod(model, card, "decode", card.name)
+        self._encoder = LoadedMethod(model, card, "encode", card.name)
 
     @property
     def hop(self) -> int:

@@ -16,7 +16,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from realtime.dsp.propagation import (
+from realtime.dsp.rtpghi import PhaseInverter
+from realtime.dsp.rtpghi_propagation import (
     CEILING,
     SILENCE,
     TOLERANCE,
@@ -29,7 +30,6 @@ from realtime.dsp.propagation import (
     integrate,
     scatter,
 )
-from realtime.dsp.rtpghi import PhaseInverter
 from realtime.ipc.compiled import compiled
 
 __all__ = ["MelInverter", "warm"]

@@ -27,7 +27,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from realtime.dsp.propagation import Array, add_windowed, causal_delays, centred_delays, compose, enter, integrate, lean
+from realtime.dsp.rtpghi_propagation import (
+    Array,
+    add_windowed,
+    causal_delays,
+    centred_delays,
+    compose,
+    enter,
+    integrate,
+    lean,
+)
 
 __all__ = ["WINDOWS", "PhaseInverter", "PhaseSnapshot", "analysis_window", "invert", "stft_magnitudes", "warm"]
 

@@ -20,7 +20,7 @@ from export.format.io import load
 from export.format.mel_scale import bands_of
 from realtime.dsp.mel_inversion import MelInverter
 from realtime.dsp.rtpghi import PhaseInverter, PhaseSnapshot
-from realtime.engine.graph import Graph
+from realtime.engine.loaded_method import LoadedMethod
 
 WARM_BEND = 1e-3  # added to bends to run the graph that has them
 
@@ -52,12 +52,12 @@ class AudioMethod:
 
     See Also
     --------
-    realtime.engine.graph.Graph : Explains why a step is always one frame.
+    realtime.engine.loaded_method.LoadedMethod : Explains why a step is always one frame.
     """
 
     def __init__(self, path: str | os.PathLike[str], name: str, *, seed: int = 0) -> None:
         model, self.card = load(path)
-        self.graph = Graph(model, self.card, name, path)
+        self.graph = LoadedMethod(model, self.card, name, path)
         self._inverter = inverter_of(self.method.spectrum, self.card.sample_rate, seed)
         self._log = self.method.spectrum is not None and self.method.spectrum.scale == "log"
 

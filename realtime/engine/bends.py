@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from export.format.card import Method
-from realtime.engine.graph import run_of
+from realtime.engine.loaded_method import run_of
 from realtime.params.table import BEND_KNOBS, SMOOTHING_MS, bend_address
 
 TOLERANCE = 1e-5  # of a control's range: a value this near to its target is set to it

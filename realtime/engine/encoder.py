@@ -8,7 +8,7 @@ import numpy as np
 
 from export.format.io import load
 from realtime.dsp.framer import Framer
-from realtime.engine.graph import Graph
+from realtime.engine.loaded_method import LoadedMethod
 
 
 class Encoder:
@@ -37,7 +37,7 @@ class Encoder:
         self, path: str | os.PathLike[str], sample_rate: float, channels: int, *, model_delay: int = 0
     ) -> None:
         model, self.card = load(path)
-        self.graph = Graph(model, self.card, "encode", path)
+        self.graph = LoadedMethod(model, self.card, "encode", path)
         method = self.graph.method
         self.hop = method.hop
         self._framer = Framer(

@@ -25,7 +25,7 @@ from realtime.engine.audio_method import AudioMethod
 from realtime.engine.bends import Bends
 from realtime.engine.decoder import Decoder
 from realtime.engine.encoder import Encoder
-from realtime.engine.graph import run_of
+from realtime.engine.loaded_method import run_of
 from realtime.engine.state import EngineState
 from realtime.engine.transform_input import TransformInput
 from realtime.engine.transformer import Transformer

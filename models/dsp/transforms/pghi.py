@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.format.card import Spectrum
-from realtime.dsp.propagation import SILENCE, TOLERANCE
 from realtime.dsp.rtpghi import WINDOWS
+from realtime.dsp.rtpghi_propagation import SILENCE, TOLERANCE
 
 Array = NDArray[np.float64]
 

@@ -19,8 +19,8 @@ from torch import Tensor
 from export.format.card import Spectrum
 from models.dsp.transforms.griffin_lim import MOMENTUM
 from models.dsp.transforms.stft import STFT
-from realtime.dsp.propagation import SILENCE
 from realtime.dsp.rtpghi import analysis_window
+from realtime.dsp.rtpghi_propagation import SILENCE
 
 ROUNDS = 10
 """Iterations per frame."""

@@ -15,7 +15,7 @@ from export.format.io import load
 from export.format.mel_scale import bands_of
 from realtime.dsp.mel_inversion import MelInverter
 from realtime.dsp.rtpghi import analysis_window
-from realtime.engine.graph import Graph
+from realtime.engine.loaded_method import LoadedMethod
 from realtime.latent.walk import Walk
 from realtime.params.table import table
 
@@ -62,7 +62,7 @@ class ChunkModel:
         if found is None:
             raise RuntimeError(f"{path} gives no mel bands; name models that do in STITCH_MODELS")
         self.name: str = found
-        self._graph = Graph(self._model, self.card, self.name, path)
+        self._graph = LoadedMethod(self._model, self.card, self.name, path)
         self._graph.values[:] = self._graph.rest
         assert self.method.spectrum is not None
         self.spectrum: Spectrum = self.method.spectrum

@@ -7,8 +7,8 @@ import librosa
 import numpy as np
 import pytest
 
-from realtime.dsp import propagation
 from realtime.dsp import rtpghi as phase
+from realtime.dsp import rtpghi_propagation
 from realtime.dsp.rtpghi import PhaseInverter, invert, stft_magnitudes
 from tests.music import PIECES, render
 
@@ -260,7 +260,7 @@ def phases_by_the_heap(
     here: np.ndarray, before: np.ndarray, delays: np.ndarray, turns: np.ndarray, phasors_before: np.ndarray
 ) -> np.ndarray:
     """RTPGHI's integration with a heap, as the paper has it: the loudest bin reached so far goes first."""
-    quiet = max(propagation.TOLERANCE * max(here.max(), before.max()), np.float32(propagation.SILENCE))
+    quiet = max(rtpghi_propagation.TOLERANCE * max(here.max(), before.max()), np.float32(rtpghi_propagation.SILENCE))
     phasors = np.zeros(len(here), complex)
     todo = set(np.flatnonzero(here > quiet))
     heap = [(-before[m], 0, m) for m in np.flatnonzero(before > quiet)]
@@ -295,7 +295,7 @@ def test_two_sweeps_reach_every_bin_the_way_the_heap_does(seed: int, bins: int) 
     phasors_before = np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
     phasors, drift, levels = np.zeros_like(phasors_before), np.zeros_like(here), np.zeros((2, bins), np.float32)
     scale, state = np.float32(0.3), np.ones(1, np.uint32)
-    propagation.integrate(
+    rtpghi_propagation.integrate(
         here, before, logs, delays, advance, scale, phasors_before, drift_before, phasors, drift, levels, state
     )
     turns = advance + (np.pad(scale * (logs[2:] - logs[:-2]), 1) + drift_before) / 2
@@ -349,7 +349,7 @@ def test_errors_name_the_allowed_values(wrong: Callable[[], object], remedy: str
 @pytest.mark.parametrize("kind", ["float32", "float64", "float16", "int32"])
 def test_warm_compiles_everything(kind: str) -> None:
     phase.warm()
-    kernels = [value for value in vars(propagation).values() if hasattr(value, "signatures")]
+    kernels = [value for value in vars(rtpghi_propagation).values() if hasattr(value, "signatures")]
     compiled = [len(kernel.signatures) for kernel in kernels]
     for lookahead in (0, 1):
         PhaseInverter(512, 100, window="hamming", lookahead=lookahead).push(np.ones((257, 3), kind)[:, ::2])

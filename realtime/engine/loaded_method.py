@@ -18,7 +18,7 @@ from export.format.graph import split, unbent
 from export.runtime.frame_stepper import first_line, session
 
 
-class Graph:
+class LoadedMethod:
     """Runs a method on fixed buffers: fill `input` and `values`, `run`, read `output`.
 
     A step is always one frame. A matrix product over many frames is rounded otherwise than one over few, so this is
