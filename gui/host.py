@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.ipc.layout import LETTERS, MAX_PARAMETERS
+from realtime.ipc.memory_layout import LETTERS, MAX_PARAMETERS
 from realtime.ipc.segments import Segment
 
 REFRESH_S = 1.0
@@ -51,7 +51,7 @@ class Host:
     Attributes
     ----------
     stream, meters, history : np.ndarray
-        Described in `realtime.ipc.layout`.
+        Described in `realtime.ipc.memory_layout`.
     info : dict
         Description of the session, read once a second.
     decks : dict of str to ReadOnlySegment

@@ -12,7 +12,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from realtime.ipc.registry import Registry
+from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.library.library import Library, bundled_model
 from tests import reference
 
@@ -119,8 +119,8 @@ def reference_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
+def registry(tmp_path: Path) -> Iterator[SegmentRegistry]:
     """A registry of segments in a folder of its own."""
-    made = Registry(tmp_path / "registry")
+    made = SegmentRegistry(tmp_path / "registry")
     yield made
     made.close()

@@ -33,7 +33,7 @@ from realtime.audio.mix_arrays import (
     stream_at,
 )
 from realtime.ipc.compiled import callback, compiled
-from realtime.ipc.layout import (
+from realtime.ipc.memory_layout import (
     COMMANDS,
     FADE,
     GAIN,

@@ -30,7 +30,7 @@ from realtime.audio.devices import (
     find_named,
 )
 from realtime.audio.stream import open_stream
-from realtime.ipc.child import Requests, reply
+from realtime.ipc.child_process import Requests, reply
 from realtime.ipc.priority import lock_memory
 from realtime.ipc.segments import Segment
 

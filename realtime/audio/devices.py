@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from export.errors import GlitchError
-from realtime.ipc.layout import MAX_CHANNELS
+from realtime.ipc.memory_layout import MAX_CHANNELS
 
 Kind = Literal["input", "output"]
 

@@ -12,13 +12,13 @@ from numba import from_dtype
 from numba import types as numba_types
 from numba.extending import intrinsic
 
-from realtime.ipc.layout import COMMAND, DECK, FILTER, METERS, SLOT, STREAM
+from realtime.ipc.memory_layout import COMMAND, DECK, FILTER, METERS, SLOT, STREAM
 
 types: Any = numba_types  # numba is only partly typed
 
 
 class MixArrays(NamedTuple):
-    """The arrays of a stream segment that the callback uses; `realtime.ipc.layout` describes each."""
+    """The arrays of a stream segment that the callback uses; `realtime.ipc.memory_layout` describes each."""
 
     stream: np.ndarray
     slots: np.ndarray

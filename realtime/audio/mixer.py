@@ -8,7 +8,7 @@ import numpy as np
 
 from realtime.audio.callback import activate, mix, sync_slots
 from realtime.audio.mix_arrays import ADDRESSES, MixArrays
-from realtime.ipc.layout import MAX_CHANNELS, SLOT
+from realtime.ipc.memory_layout import MAX_CHANNELS, SLOT
 from realtime.ipc.rings import push_command
 from realtime.ipc.segments import Segment
 

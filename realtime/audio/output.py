@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from realtime.ipc import rings
-from realtime.ipc.child import Child, ChildError
-from realtime.ipc.layout import FADE, GAIN, MUTE
+from realtime.ipc.child_process import ChildError, ChildProcess
+from realtime.ipc.memory_layout import FADE, GAIN, MUTE
 from realtime.ipc.segments import Segment
 
 REPLY_TIMEOUT_S = 20.0
@@ -65,7 +65,7 @@ class Output:
     """
 
     def __init__(self) -> None:
-        self._child = Child("realtime.audio.device_process", "The audio device")
+        self._child = ChildProcess("realtime.audio.device_process", "The audio device")
         self._plugged: dict[int, tuple[str, float]] = {}  # by slot: name of the deck's segment, gain
         self._lock = threading.Lock()
         self._unsent: dict[tuple[int, int], tuple[float, float]] = {}  # by kind and slot: value, fade in samples
@@ -223,7 +223,7 @@ class Output:
         self._child.kill()
         self.stopped_at = int(self._segment["stream"][0]["clock"])
         self._slots["active"] = 0
-        self._child = Child("realtime.audio.device_process", "The audio device")
+        self._child = ChildProcess("realtime.audio.device_process", "The audio device")
         before = self.device
         reopen = {"reopen": before.name, "input_name": self._input_name, "rate": before.sample_rate}
         device = self._choose(self._choice | reopen)

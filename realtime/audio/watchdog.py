@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from realtime.audio.output import Output
-from realtime.ipc.child import ChildError
+from realtime.ipc.child_process import ChildError
 from realtime.ipc.segments import Segment
 
 GONE_S = 1.0  # without a callback for this long, the device is gone

@@ -15,9 +15,9 @@ import numpy as np
 from export.errors import GlitchError
 from export.format.card import Card
 from realtime.ipc import rings
-from realtime.ipc.child import Child, ChildError
-from realtime.ipc.layout import CAPTURE, DONE, EVENT, RING, Geometry
-from realtime.ipc.registry import Registry
+from realtime.ipc.child_process import ChildError, ChildProcess
+from realtime.ipc.memory_layout import CAPTURE, DONE, EVENT, RING, Geometry
+from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.ipc.segments import Segment
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class DeckProcess:
         self,
         model: str | os.PathLike[str],
         card: Card,
-        registry: Registry,
+        registry: SegmentRegistry,
         *,
         sample_rate: float,
         stream: str,
@@ -84,7 +84,7 @@ class DeckProcess:
         seed: int = 0,
         effects: Sequence[Effect] = (),
         number: int = 0,
-        child: Child | None = None,
+        child: ChildProcess | None = None,
     ) -> None:
         method = card.method(card.played)
         hop = math.ceil(method.hop * sample_rate / card.sample_rate)
@@ -228,9 +228,9 @@ class DeckProcess:
         self.close()
 
 
-def start_deck_process() -> Child:
+def start_deck_process() -> ChildProcess:
     """Start a deck's process, which waits for its first request."""
-    return Child("realtime.decks.deck_process", "The deck")
+    return ChildProcess("realtime.decks.deck_process", "The deck")
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float, interval_s: float = 0.002) -> bool:

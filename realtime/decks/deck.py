@@ -12,7 +12,7 @@ import numpy as np
 from realtime.dsp.input_reader import InputReader
 from realtime.engine.engine import Engine
 from realtime.ipc import rings
-from realtime.ipc.layout import EVENT, EVENTS, READ, RESTORE, SEEK_INPUT, WRITE
+from realtime.ipc.memory_layout import EVENT, EVENTS, READ, RESTORE, SEEK_INPUT, WRITE
 from realtime.ipc.segments import Segment
 
 INPUT_LATE_MS = 5.0  # live input that lags by more than this is skipped

@@ -32,7 +32,7 @@ from realtime.effects.chain import Effect
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
 from realtime.ipc import rings
-from realtime.ipc.child import Requests, reply
+from realtime.ipc.child_process import Requests, reply
 from realtime.ipc.priority import drop_priority, lock_memory, request_realtime
 from realtime.ipc.segments import Segment
 

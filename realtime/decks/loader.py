@@ -25,9 +25,9 @@ from realtime.decks.client import DeckError, DeckProcess, wait_for
 from realtime.decks.lookahead import Lookahead
 from realtime.decks.player import Loaded, Player
 from realtime.effects.chain import Effect, rows
-from realtime.ipc.child import Child
-from realtime.ipc.layout import LETTERS
-from realtime.ipc.registry import Registry
+from realtime.ipc.child_process import ChildProcess
+from realtime.ipc.memory_layout import LETTERS
+from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.library import conversion
 from realtime.library.opening import open_model
 
@@ -111,7 +111,7 @@ class Loader:
         self,
         players: Mapping[str, Player],
         output: Output,
-        registry: Registry,
+        registry: SegmentRegistry,
         lookahead: Lookahead,
         *,
         stream: str,
@@ -122,7 +122,7 @@ class Loader:
         known_states: Callable[[str], list[tuple[int, Path]]],
         changed: Callable[[], None],
         notify: Callable[[str], None],
-        child: Child | None = None,
+        child: ChildProcess | None = None,
     ) -> None:
         self._players, self._output, self._registry, self._lookahead = players, output, registry, lookahead
         self._stream, self.sample_rate, self._seed, self._inputs = stream, sample_rate, seed, inputs

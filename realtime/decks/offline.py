@@ -11,7 +11,7 @@ import numpy as np
 from realtime.audio.mixer import Mixer
 from realtime.engine.engine import Engine
 from realtime.ipc import rings
-from realtime.ipc.layout import HISTORY, RING, Geometry
+from realtime.ipc.memory_layout import HISTORY, RING, Geometry
 from realtime.ipc.segments import Segment
 
 MAX_FRAMES = RING // 4  # audio frames that pass through the ring at once

@@ -12,7 +12,7 @@ import numpy as np
 from export.format.card import Card
 from realtime.decks.client import DeckProcess
 from realtime.effects.chain import Effect, rows
-from realtime.ipc.layout import LETTERS
+from realtime.ipc.memory_layout import LETTERS
 from realtime.library.opening import OpenedModel
 from realtime.params.table import Parameter, Table, table
 

@@ -13,9 +13,9 @@ from realtime.decks.lookahead import Lookahead
 from realtime.decks.player import Player
 from realtime.decks.supervisor import Supervisor
 from realtime.effects.chain import Effect
-from realtime.ipc.child import Child
-from realtime.ipc.layout import LETTERS, MAX_PARAMETERS
-from realtime.ipc.registry import Registry
+from realtime.ipc.child_process import ChildProcess
+from realtime.ipc.memory_layout import LETTERS, MAX_PARAMETERS
+from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.ipc.segments import Segment
 from realtime.params.table import HOST_ROWS, Parameter
 
@@ -64,7 +64,7 @@ class Rack:
         self,
         output: Output,
         segment: Segment,
-        registry: Registry,
+        registry: SegmentRegistry,
         *,
         sample_rate: float,
         seed: int,
@@ -73,7 +73,7 @@ class Rack:
         known_states: Callable[[str], list[tuple[int, Path]]],
         changed: Callable[[], None],
         notify: Callable[[str], None],
-        child: Child | None = None,
+        child: ChildProcess | None = None,
     ) -> None:
         self._output = output
         values = segment["values"].reshape(len(LETTERS), MAX_PARAMETERS)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from export.errors import GlitchError
 from realtime.effects.table import BUILT_IN, Effect
-from realtime.ipc.child import Child, ChildError
+from realtime.ipc.child_process import ChildError, ChildProcess
 
 INSPECTION_TIMEOUT_S = 20.0
 ENDINGS = (".vst3", ".component") if sys.platform == "darwin" else (".vst3",)
@@ -66,7 +66,7 @@ def find(name: str, folder: Path | None = None) -> Effect:
 
 
 def _inspect(path: Path, inside: str) -> Effect:
-    child = Child("realtime.effects.probe", f"The plug-in {path.stem}")
+    child = ChildProcess("realtime.effects.probe", f"The plug-in {path.stem}")
     try:
         answer = child.ask(INSPECTION_TIMEOUT_S, path=str(path), inside=inside)
     except ChildError as error:

@@ -16,7 +16,7 @@ from typing import Any
 from export.errors import GlitchError
 from realtime.effects.table import Effect, Knob, KnobKind, Step
 from realtime.effects.voice import BLOCK, import_pedalboard, load
-from realtime.ipc.child import Requests, reply
+from realtime.ipc.child_process import Requests, reply
 
 MAX_KNOBS = 128
 MAX_STEPS = 64  # a parameter with more steps is ramped

@@ -29,7 +29,7 @@ from realtime.engine.loaded_method import run_of
 from realtime.engine.state import EngineState
 from realtime.engine.transform_input import TransformInput
 from realtime.engine.transformer import Transformer
-from realtime.ipc.layout import CAPTURE, RAMP, RESTORE
+from realtime.ipc.memory_layout import CAPTURE, RAMP, RESTORE
 from realtime.latent.mixer import LatentMixer, Smoother
 from realtime.params.table import Parameter, Table, table
 
@@ -194,7 +194,7 @@ class Engine:
         Parameters
         ----------
         parameter
-            Index of a parameter of the deck, or one of `CAPTURE`, `RESTORE`, `RAMP` (see `realtime.ipc.layout`).
+            Index of a parameter of the deck, or one of `CAPTURE`, `RESTORE`, `RAMP` (see `realtime.ipc.memory_layout`).
         value
             Its new value, which is clipped to its range; a number that is not finite is ignored.
         """

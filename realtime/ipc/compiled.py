@@ -20,7 +20,7 @@ from typing import Any
 import numba
 from numba import cfunc, njit
 
-from realtime.ipc.folders import data_folder
+from realtime.ipc.user_folders import data_folder
 
 PACKAGE = Path(__file__).parents[1]
 PREFIX = "glitch-live-"

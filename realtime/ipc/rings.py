@@ -19,7 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from realtime.ipc.compiled import compiled
-from realtime.ipc.layout import READ, WRITE
+from realtime.ipc.memory_layout import READ, WRITE
 
 
 def _load_acquire(_typing: Any, indices: Any, at: Any) -> Any:

@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.ipc.layout import HEAD_BYTES, VERSION, Geometry, fields, padded, size
-from realtime.ipc.registry import Registry, untracked
+from realtime.ipc.memory_layout import HEAD_BYTES, VERSION, Geometry, fields, padded, size
+from realtime.ipc.segment_registry import SegmentRegistry, untracked
 
 
 class Segment:
@@ -29,7 +29,7 @@ class Segment:
     geometry : Geometry
         Its sizes.
     arrays : dict[str, np.ndarray]
-        By the names of `realtime.ipc.layout.fields`; `segment["name"]` is short for it.
+        By the names of `realtime.ipc.memory_layout.fields`; `segment["name"]` is short for it.
     """
 
     def __init__(self, memory: SharedMemory | None, geometry: Geometry, *, owner: bool) -> None:
@@ -53,7 +53,7 @@ class Segment:
         return cls(None, geometry, owner=False)
 
     @classmethod
-    def create(cls, geometry: Geometry, registry: Registry) -> Self:
+    def create(cls, geometry: Geometry, registry: SegmentRegistry) -> Self:
         """Make a segment of zeros and list it in the registry."""
         name = registry.new_name()
         with untracked():

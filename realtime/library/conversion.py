@@ -25,7 +25,7 @@ from typing import Any
 from export.errors import ContractError, GlitchError
 from export.format.card import Card
 from export.format.io import load
-from realtime.ipc.child import detached
+from realtime.ipc.child_process import detached
 from realtime.library import library
 
 SUFFIXES = tuple(suffix for suffix in library.SUFFIXES if suffix != ".onnx")  # of TorchScript

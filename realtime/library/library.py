@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from export.errors import GlitchError
-from realtime.ipc.folders import data_folder
+from realtime.ipc.user_folders import data_folder
 
 BUNDLED = "orchestra"
 SUFFIXES = (

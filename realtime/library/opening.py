@@ -21,8 +21,8 @@ from pathlib import Path
 from export.errors import ContractError, GlitchError
 from export.format.card import FORMAT
 from export.format.io import load
-from realtime.ipc.folders import data_folder
-from realtime.ipc.registry import try_lock
+from realtime.ipc.segment_registry import try_lock
+from realtime.ipc.user_folders import data_folder
 from realtime.library import conversion
 from realtime.library.conversion import ConversionError, needs_conversion
 from realtime.library.library import digest

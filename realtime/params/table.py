@@ -13,7 +13,7 @@ from typing import Literal
 
 from export.errors import GlitchError
 from export.format.card import Bend, Card, Control, Method, is_bend_control
-from realtime.ipc.layout import MAX_LATENTS, MAX_PARAMETERS
+from realtime.ipc.memory_layout import MAX_LATENTS, MAX_PARAMETERS
 
 Kind = Literal["float", "int", "bool", "trigger", "list"]
 Curve = Literal["linear", "log"]

@@ -13,11 +13,11 @@ from realtime.audio.output import Output
 from realtime.audio.watchdog import DeviceWatchdog
 from realtime.decks.client import start_deck_process
 from realtime.decks.rack import Rack
-from realtime.ipc.child import Child
-from realtime.ipc.folders import data_folder
-from realtime.ipc.layout import HISTORY, Geometry
-from realtime.ipc.registry import Registry
+from realtime.ipc.child_process import ChildProcess
+from realtime.ipc.memory_layout import HISTORY, Geometry
+from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.ipc.segments import Segment
+from realtime.ipc.user_folders import data_folder
 from realtime.osc.servers import OscSurface
 from realtime.session.config import SessionConfig
 from realtime.session.controls.controls import Controls
@@ -53,7 +53,7 @@ Notify = Callable[[str], None]
 class Stream:
     """The device and the shared memory that it plays."""
 
-    registry: Registry
+    registry: SegmentRegistry
     output: Output
     journal: Journal
     segment: Segment
@@ -121,7 +121,7 @@ def build(
         check_path(config.record)
     if config.take is not None:
         check_take(config.take)
-    registry = stack.enter_context(contextlib.closing(Registry()))
+    registry = stack.enter_context(contextlib.closing(SegmentRegistry()))
     signals = Signals(loaded=Signal(), touched=Signal())
     snapshots = Snapshots() if sources.stored is None else sources.stored.file.store()
     with contextlib.ExitStack() as early:
@@ -137,7 +137,7 @@ def build(
 
 
 def _open_stream(
-    config: SessionConfig, sources: Sources, registry: Registry, notify: Notify, stack: contextlib.ExitStack
+    config: SessionConfig, sources: Sources, registry: SegmentRegistry, notify: Notify, stack: contextlib.ExitStack
 ) -> Stream:
     """Choose the device, and create the shared memory that it will play."""
     output = Output()
@@ -162,7 +162,7 @@ def _open_stream(
 
 
 def _build_rack(
-    config: SessionConfig, stream: Stream, states: DeckStates, signals: Signals, waiting: Child, notify: Notify
+    config: SessionConfig, stream: Stream, states: DeckStates, signals: Signals, waiting: ChildProcess, notify: Notify
 ) -> Rack:
     return Rack(
         stream.output,

@@ -10,7 +10,7 @@ from realtime.decks.loader import OvertakenError
 from realtime.decks.rack import Rack
 from realtime.effects import chain
 from realtime.effects.chain import Effect
-from realtime.ipc.layout import LETTERS
+from realtime.ipc.memory_layout import LETTERS
 from realtime.library.library import Library
 from realtime.params.table import ParameterError
 from realtime.session.controls.parameters import Parameters

@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from export.errors import GlitchError
-from realtime.ipc.folders import data_folder
-from realtime.ipc.layout import LETTERS
+from realtime.ipc.memory_layout import LETTERS
 from realtime.ipc.segments import Segment
+from realtime.ipc.user_folders import data_folder
 from realtime.session.controls.parameters import Parameters
 from realtime.session.stage_clock import StageClock
 from realtime.takes.journal import Journal

@@ -18,7 +18,7 @@ from realtime.audio.output import ChosenDevice
 from realtime.decks.client import DeckError, DeckProcess
 from realtime.decks.player import Player
 from realtime.effects.chain import Effect
-from realtime.ipc.registry import sweep
+from realtime.ipc.segment_registry import sweep
 from realtime.ipc.segments import Segment
 from realtime.osc.servers import OscSurface
 from realtime.osc.udp import IMMEDIATELY

@@ -10,7 +10,7 @@ from export.format.card import Card
 from export.format.io import load
 from realtime.effects import chain
 from realtime.effects.chain import Effect
-from realtime.ipc.layout import LETTERS
+from realtime.ipc.memory_layout import LETTERS
 from realtime.library.library import Library, bundled_model
 from realtime.library.opening import open_model
 from realtime.session.config import SessionConfig

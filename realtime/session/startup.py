@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from realtime.decks.client import wait_for
-from realtime.ipc.child import ChildError
-from realtime.ipc.layout import LETTERS, MUTE_MS, READ
+from realtime.ipc.child_process import ChildError
+from realtime.ipc.memory_layout import LETTERS, MUTE_MS, READ
 from realtime.ipc.priority import reduce_pauses
 from realtime.session.build import Parts
 from realtime.session.config import SessionConfig

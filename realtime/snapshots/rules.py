@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from realtime.ipc.layout import LETTERS
+from realtime.ipc.memory_layout import LETTERS
 from realtime.osc.codec import BadPacketError
 from realtime.osc.patterns import select, tree
 from realtime.snapshots.snapshot import SnapshotError

@@ -13,7 +13,7 @@ import numpy as np
 
 from export.errors import GlitchError
 from export.format.dataclass_json import OneOf
-from realtime.ipc.layout import LETTERS
+from realtime.ipc.memory_layout import LETTERS
 from realtime.params.table import Parameter, Table
 
 MAX_NUMBER = 127  # the largest number of a MIDI program

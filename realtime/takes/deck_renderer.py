@@ -26,8 +26,8 @@ from realtime.dsp.input_reader import InputReader
 from realtime.effects.chain import Effect
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
-from realtime.ipc.child import detached
-from realtime.ipc.layout import RESTORE, SEEK_INPUT
+from realtime.ipc.child_process import detached
+from realtime.ipc.memory_layout import RESTORE, SEEK_INPUT
 from realtime.takes.journal import INPUT
 from realtime.takes.take import ILL_FORMED, Take, TakeError, brief, read_take
 

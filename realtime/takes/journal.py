@@ -32,8 +32,8 @@ import numpy as np
 
 from export.errors import GlitchError
 from realtime.ipc import rings
-from realtime.ipc.layout import COMMAND
-from realtime.ipc.registry import try_lock
+from realtime.ipc.memory_layout import COMMAND
+from realtime.ipc.segment_registry import try_lock
 from realtime.ipc.segments import Segment
 from realtime.takes.recorder import Recorder
 

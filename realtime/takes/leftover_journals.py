@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from realtime.ipc.registry import try_lock
+from realtime.ipc.segment_registry import try_lock
 from realtime.takes.journal import FOLDER
 
 ANNOUNCED = "told"  # file in a journal that the performer has been notified of

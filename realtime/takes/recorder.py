@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.ipc.layout import LETTERS
+from realtime.ipc.memory_layout import LETTERS
 from realtime.ipc.segments import Segment
 from realtime.takes.soundfile_writer import FORMATS, SoundFileWriter
 

@@ -18,7 +18,7 @@ import soundfile as sf
 
 from realtime.audio.mixer import Mixer
 from realtime.ipc import rings
-from realtime.ipc.layout import HISTORY, OPENED, PLUGGED, UNDERRUN, UNPLUGGED, Geometry
+from realtime.ipc.memory_layout import HISTORY, OPENED, PLUGGED, UNDERRUN, UNPLUGGED, Geometry
 from realtime.ipc.segments import Segment
 from realtime.library.library import Library, digest
 from realtime.takes.deck_renderer import DeckRenderer

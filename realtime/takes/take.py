@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.ipc.layout import GAIN, MAX_CHANNELS, PLUGGED, SLOTS, UNPLUGGED
+from realtime.ipc.memory_layout import GAIN, MAX_CHANNELS, PLUGGED, SLOTS, UNPLUGGED
 from realtime.takes.journal import CALLBACK, ENTRY, FORMAT, PARTS
 from realtime.takes.leftover_journals import locked
 

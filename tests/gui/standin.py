@@ -17,8 +17,8 @@ import numpy as np
 from pythonosc.osc_packet import OscPacket
 
 from export.format.io import load
-from realtime.ipc.layout import HISTORY, RING, Geometry
-from realtime.ipc.registry import Registry
+from realtime.ipc.memory_layout import HISTORY, RING, Geometry
+from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.ipc.segments import Segment
 from realtime.params import table as params
 
@@ -42,7 +42,7 @@ class StandIn:
     """
 
     def __init__(self, model: Path, folder: Path, *, sound: np.ndarray | None = None, channels: int = 2) -> None:
-        self._registry = Registry(folder)
+        self._registry = SegmentRegistry(folder)
         self.table = params.table(load(model)[1])
         self.segment = Segment.create(Geometry("stream", channels, HISTORY), self._registry)
         self.deck = Segment.create(Geometry("deck", 1, RING), self._registry)

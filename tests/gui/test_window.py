@@ -21,7 +21,7 @@ from gui.host import Host
 from gui.panels.health import Figure
 from gui.viewmodels.readings import DASH
 from gui.window import Window
-from realtime.ipc.layout import RING, Geometry
+from realtime.ipc.memory_layout import RING, Geometry
 from realtime.ipc.segments import Segment
 from tests.gui.standin import RATE, StandIn, tone
 from tests.reference import layered_model, level_model, passing_model, tone_model

@@ -21,7 +21,7 @@ import soundfile as sf
 
 from export.format.card import KEY, to_json
 from export.format.io import load
-from realtime.ipc.registry import registry_folder
+from realtime.ipc.segment_registry import registry_folder
 from tests.eventually import eventually
 
 NO_SCREEN = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}

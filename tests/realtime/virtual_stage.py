@@ -28,7 +28,7 @@ from realtime.audio.mixer import Mixer
 from realtime.decks import client, deck, loader, lookahead, supervisor
 from realtime.decks.deck_process import load_engine, prepare_deck, read_state
 from realtime.ipc import rings, sample_clock
-from realtime.ipc.child import ChildError
+from realtime.ipc.child_process import ChildError
 from realtime.ipc.segments import Segment
 from realtime.session import startup
 from realtime.session.config import SessionOptions
@@ -240,7 +240,7 @@ class VirtualStage:
         self._tended = 0.0
 
     def child(self, module: str, _name: str) -> VirtualDeck | VirtualDevice:
-        """Take the place of `Child`."""
+        """Take the place of `ChildProcess`."""
         return VirtualDevice(self) if "device" in module else VirtualDeck(self, next(self._pids))
 
     def deck(self, letter: str = "a") -> VirtualDeck:
@@ -307,7 +307,7 @@ def virtual(
         for module in (lookahead, panic, deck, loader, supervisor, sample_clock, watchdog):
             patch.setattr(module, "time", stage.time)
         for spawner in (client, output):
-            patch.setattr(spawner, "Child", stage.child)
+            patch.setattr(spawner, "ChildProcess", stage.child)
         for waiting in (loader, startup):
             patch.setattr(waiting, "wait_for", stage.wait_for)
         patch.setattr(Supervisor, "start", lambda _supervisor: None)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from realtime.audio.output import Output
 from realtime.decks.player import Player
-from realtime.ipc.layout import MUTE_MS
+from realtime.ipc.memory_layout import MUTE_MS
 from realtime.session.controls.parameters import Parameters
 from realtime.session.stage_clock import StageClock
 

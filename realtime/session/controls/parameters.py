@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from realtime.decks.player import Player
 from realtime.decks.rack import Rack, addresses
-from realtime.ipc.layout import LETTERS
+from realtime.ipc.memory_layout import LETTERS
 from realtime.params.table import Parameter, ParameterError, table
 from realtime.session.controls.schedule import Schedule
 from realtime.session.stage_clock import StageClock

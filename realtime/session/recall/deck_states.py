@@ -17,7 +17,7 @@ from pathlib import Path
 from export.errors import GlitchError
 from realtime.decks.client import DeckProcess
 from realtime.engine.state import store_state
-from realtime.ipc.layout import RESTORE
+from realtime.ipc.memory_layout import RESTORE
 from realtime.session.signals import Signal
 from realtime.snapshots.snapshot import DeckSnapshot, Snapshot
 from realtime.snapshots.store import Snapshots

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from export.errors import GlitchError
 from realtime.decks.client import DeckProcess
 from realtime.decks.player import Player
-from realtime.ipc.layout import RAMP, RESTORE
+from realtime.ipc.memory_layout import RAMP, RESTORE
 from realtime.params.table import Parameter, ParameterError, Table
 from realtime.session.controls.parameters import Parameters
 from realtime.session.recall.deck_states import DeckState, DeckStates

@@ -11,7 +11,7 @@ from export.errors import GlitchError
 from realtime.decks.player import Player
 from realtime.decks.rack import Rack
 from realtime.effects.chain import Effect
-from realtime.ipc.layout import LETTERS
+from realtime.ipc.memory_layout import LETTERS
 from realtime.library.library import Library, bundled_model
 from realtime.library.opening import OpenedModel
 from realtime.params.table import HOST_ROWS

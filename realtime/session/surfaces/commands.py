@@ -28,7 +28,7 @@ from typing import Protocol
 
 from export.errors import GlitchError
 from realtime.effects.chain import Effect
-from realtime.ipc.layout import LETTERS
+from realtime.ipc.memory_layout import LETTERS
 from realtime.osc.codec import write_message
 from realtime.osc.router import Command
 from realtime.osc.udp import BadPacketError, Peer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from realtime.decks.player import Player
-from realtime.ipc.folders import data_folder
+from realtime.ipc.user_folders import data_folder
 from realtime.midi import Midi
 from realtime.params.surface import Stage
 

@@ -45,11 +45,11 @@ def measure(job: Job, kind: str) -> Figures:
     from realtime.audio.mixer import Mixer
     from realtime.audio.stream import open_stream
     from realtime.ipc import rings
-    from realtime.ipc.layout import HISTORY, RING, Geometry
-    from realtime.ipc.registry import Registry
+    from realtime.ipc.memory_layout import HISTORY, RING, Geometry
+    from realtime.ipc.segment_registry import SegmentRegistry
     from realtime.ipc.segments import Segment
 
-    registry = Registry()
+    registry = SegmentRegistry()
     stream_segment = Segment.create(Geometry("stream", 1, HISTORY), registry)
     deck = Segment.create(Geometry("deck", 1, RING), registry)
     deck["deck"][0]["lookahead"] = AHEAD

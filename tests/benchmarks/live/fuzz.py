@@ -447,7 +447,7 @@ def _path(call: str, text: str, opened: str | None) -> Iterator[tuple[str, bool]
 
 def _ours(folder: Path, path: str, writes: bool) -> bool:
     """Return whether the program may open a path: read its own and the system's code, change its own data."""
-    from realtime.ipc.registry import registry_folder
+    from realtime.ipc.segment_registry import registry_folder
 
     data, here = folder / "home" / "data" / "glitch-live", Path(__file__).parents[3]
     own = [str(data), str(registry_folder()), "/dev/shm", "/dev/null", "/proc/self", "/dev/cpu_dma_latency"]

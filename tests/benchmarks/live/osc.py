@@ -25,8 +25,8 @@ from pythonosc.osc_message_builder import build_msg
 from pythonosc.osc_server import BlockingOSCUDPServer
 
 from realtime.ipc import rings
-from realtime.ipc.layout import EVENT, RING, Geometry
-from realtime.ipc.registry import Registry
+from realtime.ipc.memory_layout import EVENT, RING, Geometry
+from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.ipc.segments import Segment
 from realtime.osc.router import Router
 from realtime.osc.udp import UdpServer, number
@@ -141,7 +141,7 @@ class RingStage:
 
 def ours(count: int) -> Figures:
     """Serve with our server, beside a process that takes events as a deck does."""
-    registry = Registry()
+    registry = SegmentRegistry()
     segment = Segment.create(Geometry("deck", 1, RING), registry)
     stage = RingStage(segment)
     rings.push_events(segment["event_index"], segment["events"], np.zeros(1, EVENT))  # compiled before it is measured

@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 
 from export.errors import GlitchError
-from realtime.ipc.registry import registry_folder
+from realtime.ipc.segment_registry import registry_folder
 from realtime.ipc.segments import Segment
 from tests.benchmarks.support.job import Figures, Job
 

@@ -13,7 +13,7 @@ from gui.host import Host
 from gui.viewmodels.parameter_model import SETTLE_S, ParameterModel, fraction_of, value_at, value_text
 from gui.viewmodels.readings import DASH, Latency, Load, read_latency
 from gui.viewmodels.telemetry import CLIP_S, HOLD_S, Telemetry
-from realtime.ipc.layout import DECK
+from realtime.ipc.memory_layout import DECK
 from realtime.params import table as params
 from realtime.params.table import Parameter
 from tests.gui.standin import StandIn, tone

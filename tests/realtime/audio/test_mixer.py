@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from realtime.audio.callback import CEILING, DC_HZ
 from realtime.audio.mixer import Mixer
 from realtime.ipc import rings
-from realtime.ipc.layout import (
+from realtime.ipc.memory_layout import (
     COMMANDS,
     FADE,
     GAIN,
@@ -27,7 +27,7 @@ from realtime.ipc.layout import (
     UNPLUGGED,
     Geometry,
 )
-from realtime.ipc.registry import Registry
+from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.ipc.segments import Segment
 
 RATE = 48_000
@@ -37,7 +37,7 @@ AHEAD = 256
 class Bench:
     """A mixer with one deck, whose ring is filled by the test."""
 
-    def __init__(self, registry: Registry, *, channels: int = 2, inside: int = 1) -> None:
+    def __init__(self, registry: SegmentRegistry, *, channels: int = 2, inside: int = 1) -> None:
         self.stream = Segment.create(Geometry("stream", channels, HISTORY), registry)
         self.deck = Segment.create(Geometry("deck", inside, RING), registry)
         self.deck["deck"][0]["lookahead"] = AHEAD
@@ -63,7 +63,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(registry: Registry) -> Iterator[Bench]:
+def bench(registry: SegmentRegistry) -> Iterator[Bench]:
     made = Bench(registry)
     made.mixer.plug(0, made.deck)
     yield made
@@ -79,7 +79,7 @@ def steepest(level: float, frequency: float = 1000.0) -> float:
     return level * 2 * np.pi * frequency / RATE
 
 
-def test_silence_without_decks(registry: Registry) -> None:
+def test_silence_without_decks(registry: SegmentRegistry) -> None:
     bench = Bench(registry)
     assert not bench.play(64, 100, 1).any()
     assert bench.stream["stream"][0]["clock"] == 165
@@ -97,7 +97,7 @@ def test_a_tone_passes_unchanged_but_for_the_dc_filter(bench: Bench) -> None:
 @settings(max_examples=40, deadline=None)
 @given(blocks=st.lists(st.integers(1, 400), min_size=1, max_size=30))
 def test_the_output_does_not_depend_on_the_blocks(tmp_path_factory: pytest.TempPathFactory, blocks: list[int]) -> None:
-    registry = Registry(tmp_path_factory.mktemp("blocks"))
+    registry = SegmentRegistry(tmp_path_factory.mktemp("blocks"))
     x, played = tone(sum(blocks) + AHEAD), []
     for cut in (blocks, [1] * sum(blocks)):
         bench = Bench(registry)
@@ -175,7 +175,7 @@ def test_mute_and_gain_make_no_step(bench: Bench) -> None:
     assert steps.max() <= 1.1 * steepest(0.5)
 
 
-def test_two_decks_crossfade_at_constant_power(registry: Registry) -> None:
+def test_two_decks_crossfade_at_constant_power(registry: SegmentRegistry) -> None:
     """Two noises, crossfaded at equal power."""
     bench = Bench(registry)
     other = Segment.create(Geometry("deck", 1, RING), registry)
@@ -195,7 +195,7 @@ def test_two_decks_crossfade_at_constant_power(registry: Registry) -> None:
     other.close()
 
 
-def test_stereo_stays_stereo_and_is_mixed_down_for_one_channel(registry: Registry) -> None:
+def test_stereo_stays_stereo_and_is_mixed_down_for_one_channel(registry: SegmentRegistry) -> None:
     both = np.stack([tone(4800, 500), tone(4800, 2000)])
     played = {}
     for channels in (1, 2):
@@ -228,7 +228,7 @@ command = st.tuples(
 def test_commands_act_at_their_sample_position_whatever_the_blocks(
     tmp_path_factory: pytest.TempPathFactory, asked: list[tuple[int, tuple[int, float]]], blocks: list[int]
 ) -> None:
-    registry = Registry(tmp_path_factory.mktemp("commands"))
+    registry = SegmentRegistry(tmp_path_factory.mktemp("commands"))
     frames = sum(blocks)
     x, played, noted = tone(frames + AHEAD), [], []
     for cut in (blocks, [1] * frames):
@@ -307,7 +307,7 @@ def test_after_a_device_died_its_decks_are_logged_as_unplugged_first(bench: Benc
     assert kinds == [(0, PLUGGED), (0, OPENED), (AHEAD, UNPLUGGED), (AHEAD, PLUGGED), (AHEAD, OPENED)]
 
 
-def test_a_deck_that_is_plugged_in_and_faded_at_once_is_logged_before_the_fade(registry: Registry) -> None:
+def test_a_deck_that_is_plugged_in_and_faded_at_once_is_logged_before_the_fade(registry: SegmentRegistry) -> None:
     bench = Bench(registry)
     bench.mixer.command(FADE, 0.5, over=100, sample=32)
     bench.play(16)
@@ -317,7 +317,7 @@ def test_a_deck_that_is_plugged_in_and_faded_at_once_is_logged_before_the_fade(r
     bench.close()
 
 
-def test_a_full_log_does_not_change_the_output(registry: Registry) -> None:
+def test_a_full_log_does_not_change_the_output(registry: SegmentRegistry) -> None:
     x, played = tone(LOG + 2000), []
     for read in (True, False):
         bench = Bench(registry)

@@ -13,15 +13,15 @@ from pathlib import Path
 from realtime.ipc import rings
 from realtime.decks.deck import Deck
 from realtime.engine.engine import Engine
-from realtime.ipc.layout import HISTORY, RING, Geometry
-from realtime.ipc.registry import Registry
+from realtime.ipc.memory_layout import HISTORY, RING, Geometry
+from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.ipc.segments import Segment
 
 def compiled():
     functions = {name: getattr(rings, name) for name in dir(rings) if hasattr(getattr(rings, name), "signatures")}
     return {name: len(function.signatures) for name, function in functions.items()}
 
-registry = Registry(Path(sys.argv[2]))
+registry = SegmentRegistry(Path(sys.argv[2]))
 with (
     Segment.create(Geometry("deck", 1, RING), registry) as segment,
     Segment.create(Geometry("stream", 1, HISTORY, 1), registry) as stream,
@@ -41,7 +41,7 @@ registry.close()
 
 
 def test_the_first_event_compiles_nothing(tmp_path: Path) -> None:
-    from realtime.ipc.layout import READ, WRITE
+    from realtime.ipc.memory_layout import READ, WRITE
 
     model = reference.level_model(tmp_path / "level.onnx")
     done = subprocess.run(

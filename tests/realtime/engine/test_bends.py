@@ -19,7 +19,7 @@ from realtime import Session
 from realtime.engine.bends import channel_order, channel_weights
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
-from realtime.ipc.layout import CAPTURE, RAMP, RESTORE
+from realtime.ipc.memory_layout import CAPTURE, RAMP, RESTORE
 from realtime.layouts.plan import COLUMNS, label_of, pages, strip
 from realtime.library.library import Library
 from realtime.params.table import Table, table

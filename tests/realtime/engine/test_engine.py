@@ -11,7 +11,7 @@ import pytest
 from export.format.io import load, save
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState, StateError
-from realtime.ipc.layout import CAPTURE, RAMP, RESTORE
+from realtime.ipc.memory_layout import CAPTURE, RAMP, RESTORE
 
 
 def play(engine: Engine, frames: int) -> np.ndarray:

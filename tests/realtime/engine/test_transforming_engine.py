@@ -10,7 +10,7 @@ import pytest
 from export.format.io import load
 from realtime.engine.engine import Engine
 from realtime.engine.state import EngineState
-from realtime.ipc.layout import CAPTURE, RESTORE
+from realtime.ipc.memory_layout import CAPTURE, RESTORE
 from realtime.params.table import LATENT_ROWS, TRANSFORM_ROWS, table
 from tests import reference
 

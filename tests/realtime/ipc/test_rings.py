@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.ipc import rings
-from realtime.ipc.layout import EVENT, INDEX_WORDS, READ, WRITE
+from realtime.ipc.memory_layout import EVENT, INDEX_WORDS, READ, WRITE
 
 
 def take(indices: np.ndarray, ring: np.ndarray, channels: int, frames: int) -> np.ndarray:

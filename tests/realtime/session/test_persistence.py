@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from realtime import Session
-from realtime.ipc.layout import RESTORE
+from realtime.ipc.memory_layout import RESTORE
 from realtime.session.config import SessionOptions
 from realtime.session.session_file.document import DeckEntry, SessionFile
 from realtime.session.session_file.files import read, write

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from realtime import Session
-from realtime.ipc.layout import CAPTURE, RESTORE
+from realtime.ipc.memory_layout import CAPTURE, RESTORE
 from realtime.midi.midi import Midi
 from realtime.params.table import ParameterError
 from realtime.session.supervision.supervisor import INTERVAL_S

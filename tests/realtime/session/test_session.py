@@ -22,8 +22,8 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from export.errors import ContractError, GlitchError
 from realtime import Session
 from realtime.decks.client import DeckError
-from realtime.ipc.layout import COMMANDS, PENDING
-from realtime.ipc.registry import Registry, registry_folder, sweep
+from realtime.ipc.memory_layout import COMMANDS, PENDING
+from realtime.ipc.segment_registry import SegmentRegistry, registry_folder, sweep
 from realtime.ipc.segments import Segment
 from realtime.params.table import ParameterError
 from realtime.session.config import SessionConfig, SessionOptions
@@ -368,7 +368,7 @@ def test_segments_of_a_living_session_are_not_swept(models: dict[str, Path]) -> 
     with quiet(models["level"]) as session:
         assert sweep() == []
         done = subprocess.run(
-            [sys.executable, "-c", "from realtime.ipc.registry import sweep; print(sweep())"],
+            [sys.executable, "-c", "from realtime.ipc.segment_registry import sweep; print(sweep())"],
             capture_output=True,
             text=True,
             check=True,
@@ -378,7 +378,7 @@ def test_segments_of_a_living_session_are_not_swept(models: dict[str, Path]) -> 
 
 
 def test_a_registry_can_be_made_twice_in_a_process(tmp_path: Path) -> None:
-    first, second = Registry(tmp_path), Registry(tmp_path)
+    first, second = SegmentRegistry(tmp_path), SegmentRegistry(tmp_path)
     first.new_name()
     assert sweep(tmp_path) == []
     first.close()

@@ -18,8 +18,8 @@ import soundfile as sf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from realtime.ipc.layout import HISTORY, Geometry
-from realtime.ipc.registry import Registry
+from realtime.ipc.memory_layout import HISTORY, Geometry
+from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.ipc.segments import Segment
 from realtime.takes import soundfile_writer as growing
 from realtime.takes.recorder import HOLD_S, Recorder, RecordError, recording_path, timestamped_path
@@ -35,12 +35,12 @@ CHANNELS = {"output": 2, "input": 3, "a": 2, "b": 2}
 
 
 @pytest.fixture
-def segment(registry: Registry) -> Iterator[Segment]:
+def segment(registry: SegmentRegistry) -> Iterator[Segment]:
     with stage(registry) as made:
         yield made
 
 
-def stage(registry: Registry, *, inputs: int = 3, capacity: int = HISTORY, channels: int = 2) -> Segment:
+def stage(registry: SegmentRegistry, *, inputs: int = 3, capacity: int = HISTORY, channels: int = 2) -> Segment:
     made = Segment.create(Geometry("stream", channels, capacity, inputs), registry)
     made["stream"][0]["sample_rate"] = RATE
     return made
@@ -213,7 +213,7 @@ def test_unknown_parts_are_refused(tmp_path: Path, segment: Segment, parts: tupl
         Recorder(tmp_path / "take.wav", segment, parts=parts)
 
 
-def test_a_missing_input_is_refused(tmp_path: Path, registry: Registry) -> None:
+def test_a_missing_input_is_refused(tmp_path: Path, registry: SegmentRegistry) -> None:
     with stage(registry, inputs=0) as deaf, pytest.raises(RecordError, match="Cannot record the input"):
         Recorder(tmp_path / "take.wav", deaf, parts=("output", "input"))
     assert list(tmp_path.glob("*.wav")) == []
@@ -333,7 +333,7 @@ def test_the_history_is_read_as_far_as_it_reaches(tmp_path: Path, segment: Segme
     np.testing.assert_array_equal(audible, sound("output", clock - len(audible), clock))
 
 
-def test_every_frame_is_exact_or_counted_as_lost(tmp_path: Path, registry: Registry) -> None:
+def test_every_frame_is_exact_or_counted_as_lost(tmp_path: Path, registry: SegmentRegistry) -> None:
     with stage(registry, capacity=1 << 15) as short:  # a stage that runs as fast as it can
         recorder = Recorder(tmp_path / "take.wav", short, parts=PARTS)
         recorder.start(0)
@@ -413,7 +413,7 @@ def test_a_recording_of_a_killed_process_can_be_read(tmp_path: Path, segment: Se
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("after", [1_500_000, 1_700_001, 2_100_100])
 def test_a_recording_can_be_read_whenever_its_process_was_killed(
-    tmp_path: Path, registry: Registry, ending: str, after: int
+    tmp_path: Path, registry: SegmentRegistry, ending: str, after: int
 ) -> None:
     with stage(registry) as segment:
         path = tmp_path / f"take{ending}"

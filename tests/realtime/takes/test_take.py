@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from export.errors import GlitchError
 from realtime import Session
 from realtime.ipc import rings
-from realtime.ipc.layout import EVENTS, HISTORY, PLUGGED, RING, Geometry
-from realtime.ipc.registry import Registry
+from realtime.ipc.memory_layout import EVENTS, HISTORY, PLUGGED, RING, Geometry
+from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.ipc.segments import Segment
 from realtime.library.library import Library, digest
 from realtime.session.config import SessionOptions
@@ -541,7 +541,7 @@ def test_a_full_disk_stops_the_journal_and_nothing_else(shelf: Path, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_journal_keeps_every_event_of_a_dense_performance(tmp_path: Path, registry: Registry) -> None:
+def test_the_journal_keeps_every_event_of_a_dense_performance(tmp_path: Path, registry: SegmentRegistry) -> None:
     """A deck's log holds several polls of 20,000 events a second, and is drained to its last entry at each."""
     assert EVENTS > 4 * 20_000 * POLL_S
 

@@ -24,7 +24,7 @@ class ChildError(GlitchError):
     """The process replied with an error, or has ended, or doesn't reply."""
 
 
-class Child:
+class ChildProcess:
     """Runs `python -m module` and sends it requests, one at a time.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Registry of segments by owner, so that those of dead sessions can be removed.
+"""SegmentRegistry of segments by owner, so that those of dead sessions can be removed.
 
 Segments are named `glitch-<pid>-<n>` and listed in a file that their owner keeps locked. The operating system releases
 the lock when the process ends, however it does; the next session sweeps the segments of unlocked lists.
@@ -20,7 +20,7 @@ from typing import IO
 from export.errors import GlitchError
 
 
-class Registry:
+class SegmentRegistry:
     """The list of segments that this process owns.
 
     Parameters
