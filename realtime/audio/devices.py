@@ -74,7 +74,12 @@ class Channels:
 
 
 def devices(kind: Kind = "output") -> list[Device]:
-    """List the output or input devices.
+    """List the audio devices of this machine.
+
+    Returns
+    -------
+    list of Device
+        Those with channels of this kind, in PortAudio's order.
 
     Raises
     ------
@@ -98,14 +103,20 @@ def choose(wanted: str | int | None, sample_rate: float) -> Device:
     Parameters
     ----------
     wanted
-        Its index, or a part of its name; None or `""` takes the default one, and the null device if there is none.
+        Its index, or a part of its name; `"null"` for the null device. None or `""` takes the default device.
     sample_rate
         Of the null device, in Hz.
+
+    Returns
+    -------
+    Device
+        If the system names no default, the first in PortAudio's order. If the default is wanted and there is no device
+        at all, the null device, with the reason in `why`.
 
     Raises
     ------
     DeviceError
-        No device, or several, match; or the PortAudio library is missing.
+        No device, or several, match; or the PortAudio library is missing, unless `wanted` is None.
     """
     null = Device(None, NULL, MAX_CHANNELS, sample_rate)
     if wanted == NULL:
@@ -130,12 +141,18 @@ def choose_input(wanted: str | int, output: Device) -> Device:
     wanted
         Its index, or a part of its name; `""` takes the default one.
     output
-        The output device. With the null device, only the null input can be chosen, which is silent.
+        The output device.
+
+    Returns
+    -------
+    Device
+        The null input, which is silent, if the output is the null device. If the system names no default, the first in
+        PortAudio's order.
 
     Raises
     ------
     DeviceError
-        No device, or several, match.
+        No device, or several, match; or the output is the null device and the input isn't.
     """
     if output.index is None and wanted in ("", NULL):
         return Device(None, NULL, MAX_CHANNELS, output.sample_rate)
@@ -154,7 +171,7 @@ def choose_input(wanted: str | int, output: Device) -> Device:
 
 
 def find_named(name: str, kind: Kind, sample_rate: float) -> Device | None:
-    """Find the device with exactly this name, whose index may have changed; None if it is absent.
+    """Find the device with exactly this name; its index may have changed.
 
     Parameters
     ----------
@@ -164,6 +181,11 @@ def find_named(name: str, kind: Kind, sample_rate: float) -> Device | None:
         `input` or `output`.
     sample_rate
         Of the null device, in Hz.
+
+    Returns
+    -------
+    Device or None
+        None if it is absent.
     """
     null = Device(None, NULL, MAX_CHANNELS, sample_rate)
     return null if name == str(null) else next((d for d in devices(kind) if d.name == name), None)
@@ -179,11 +201,16 @@ def choose_channels(
     device, source
         The output device, and the input device if there is one.
     outputs
-        Channels to play on, counted from 1. None takes as many as the model has, at least two.
+        Channels to play on, counted from 1. Default: as many as the model has, at least two, if the device has them.
     inputs
-        Channels of the live input, counted from 1. None takes the first.
+        Channels of the live input, counted from 1. Default: the first.
     model
         Channels of the model.
+
+    Returns
+    -------
+    Channels
+        Counted from 0; no inputs without an input device.
 
     Raises
     ------
@@ -204,20 +231,26 @@ def choose_channels(
 def choose_rate(
     device: Device, wanted: float | None, model_rate: float, *, channels: int = 2, strict: bool = True
 ) -> float:
-    """Choose a sample rate that a device can play at, in Hz.
+    """Choose a sample rate that a device supports.
 
     Parameters
     ----------
     device
         The output device.
     wanted
-        The rate asked for; None takes the model's, or the device's default if it cannot play at that.
+        The rate asked for, in Hz; None for no preference.
     model_rate
-        Of the model.
+        Of the model, in Hz.
     channels
-        That the device is opened with.
+        Number of channels that the device is opened with.
     strict
-        Whether only `wanted` will do, if it is given.
+        Whether to refuse any other rate than `wanted`, if that is given.
+
+    Returns
+    -------
+    float
+        In Hz: the first of `wanted`, the model's and the device's default rate that the device accepts. The null device
+        accepts all.
 
     Raises
     ------
@@ -238,6 +271,11 @@ def choose_rate(
 
 def sounddevice_module() -> ModuleType:
     """Import sounddevice, which initialises PortAudio.
+
+    Returns
+    -------
+    ModuleType
+        The module; messages of the audio drivers during its import are suppressed.
 
     Raises
     ------

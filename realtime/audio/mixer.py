@@ -92,7 +92,7 @@ class Mixer:
         mix(out, live, frames, self._arrays)
 
     def command(self, kind: int, value: float, *, slot: int = 0, over: float = 0.0, sample: int = 0) -> bool:
-        """Send the callback a command; return False if there was no room for it.
+        """Send a command to the callback.
 
         Parameters
         ----------
@@ -106,6 +106,11 @@ class Mixer:
             Time of a `FADE`, in samples.
         sample
             Position on the clock; 0 for at once.
+
+        Returns
+        -------
+        bool
+            Whether there was room for it.
         """
         index, commands = self.segment["command_index"], self.segment["commands"]
         return bool(push_command(index, commands, sample, kind, slot, value, over, 0))

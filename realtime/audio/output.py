@@ -98,7 +98,7 @@ class Output:
         outputs: Sequence[int] | None = None,
         inputs: Sequence[int] | None = None,
     ) -> ChosenDevice:
-        """Choose a device with its channels, and an input.
+        """Choose an output device with its channels, and an input.
 
         Parameters
         ----------
@@ -112,6 +112,11 @@ class Output:
             Index of the input device, or a part of its name; `""` takes the default one, None has no live input.
         outputs, inputs
             Channels to play on and to capture, counted from 1; None takes the defaults.
+
+        Returns
+        -------
+        ChosenDevice
+            The device that `open` plays on; also kept as `device`.
 
         Raises
         ------

@@ -48,7 +48,7 @@ def open_stream(
     block: int,
     latency: float | Literal["low", "high"],
 ) -> Stream:
-    """Open a stream, which plays after `start`.
+    """Open a stream.
 
     Parameters
     ----------
@@ -61,7 +61,12 @@ def open_stream(
     block
         Audio frames per callback; 0 leaves it to the device.
     latency
-        As PortAudio takes it: `low`, `high`, or in s.
+        In s, or the device's own default `low` or `high`, as in PortAudio.
+
+    Returns
+    -------
+    Stream
+        A `NullStream` for the null device, else a `PortAudioStream`. It plays after `start`.
 
     Raises
     ------

@@ -115,14 +115,12 @@ class Deck:
         self.state["events"] += due
 
     def _read_input(self, position: int) -> np.ndarray:
-        """Read the live input for the frame at a sample position [shape=(inputs, samples)].
-
-        Input is read as late as the look-ahead allows, with a reserve for the crossfade of a jump. If it hasn't come
-        yet, or if reading lags by `INPUT_LATE_MS`, reading jumps to the right position, and the jump is logged.
-        """
+        """Read the live input for the frame at a sample position [shape=(inputs, samples)]."""
         reader, wanted = self._input_reader, self.engine.input_wanted
         if self.segment["ring_index"][READ] == 0:  # not playing yet, so the frame's position is unknown
             return reader.read(wanted)
+        # Read as late as the look-ahead allows, with a reserve for the crossfade of a jump. If that input hasn't come
+        # yet, or if reading lags by INPUT_LATE_MS, jump to the right position and log the jump.
         latest = int(self._stream["stream"][0]["input_clock"]) - wanted - reader.fade
         target = min(position - int(self.state["lookahead"]) - wanted - reader.fade, latest)
         at = reader.at

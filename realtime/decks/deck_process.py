@@ -87,12 +87,17 @@ def prepare_deck(
 
 
 def read_state(path: str) -> EngineState:
-    """Read a state from a file.
+    """Read the state of an engine from a file.
+
+    Returns
+    -------
+    EngineState
+        For an engine with the same model.
 
     Raises
     ------
     StateError
-        The file holds no state.
+        The file contains no state.
     """
     return EngineState.from_bytes(Path(path).read_bytes())
 

@@ -185,11 +185,16 @@ class Loader:
         Parameters
         ----------
         letter
-            Of the deck.
+            The deck's letter.
         change
-            Returns the new chain for the present one.
+            Takes the present chain, and returns the new one.
         fade_ms
             Time of the crossfade, in ms.
+
+        Returns
+        -------
+        Future
+            Completes when the old deck has ended, or raises `GlitchError`.
 
         Raises
         ------
@@ -218,14 +223,19 @@ class Loader:
             self._notify(f"{player.name} cannot go on: {error}")
 
     def remove(self, player: Player, *, drain: bool = False) -> int:
-        """Unplug and end a player's deck; return the slot that it had.
+        """Unplug and end a player's deck.
 
         Parameters
         ----------
         player
-            With a deck; the caller holds its lock.
+            A player that has a deck; the caller holds its lock.
         drain
             Whether to wait until the mixer has played all of the deck's ring, and its fade-out.
+
+        Returns
+        -------
+        int
+            The slot that the deck had, which is free now.
         """
         process, slot = player.process, player.slot
         assert process is not None

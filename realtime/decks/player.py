@@ -118,12 +118,17 @@ class Player:
         return self.past_underruns + now
 
     def gain(self, place: float | None = None) -> float:
-        """Compute the gain of the player's mixer slot, 0 to 1, from the crossfader.
+        """Compute the gain of the player's mixer slot from the crossfader.
 
         Parameters
         ----------
         place
             A position of the crossfader, 0 (deck A) to 1 (deck B); None takes the value of `/crossfade`.
+
+        Returns
+        -------
+        float
+            Linear gain, 0 to 1; 0 while the deck is muted.
         """
         if self.muted_because:
             return 0.0

@@ -161,10 +161,13 @@ def integrate(
 
 @compiled
 def step(twice_delay: np.float32) -> tuple[np.float32, np.float32]:
-    """Phasor from one bin to the next, for the sum of both bins' delays.
+    """Compute the change of phase from one bin to the next, from the sum of both bins' delays.
 
-    The phase falls by 2 arctan(delay), and by another half turn because frames are counted from their first sample and
-    not from their centre.
+    Returns
+    -------
+    real, imag : np.float32
+        A unit phasor. The phase falls by 2 arctan(delay), and by another half turn because frames are counted from
+        their first sample and not from their centre.
     """
     delay = np.float32(0.5) * twice_delay
     norm = np.float32(1) / (np.float32(1) + delay * delay)

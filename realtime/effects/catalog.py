@@ -22,12 +22,17 @@ ENDINGS = (".vst3", ".component") if sys.platform == "darwin" else (".vst3",)
 
 
 def names(folder: Path | None = None) -> list[str]:
-    """Return the names of all effects: built-ins, then installed plug-ins.
+    """List the names of all effects.
 
     Parameters
     ----------
     folder
         Folder to search for plug-ins before the system's folders.
+
+    Returns
+    -------
+    list of str
+        Built-in effects, then installed plug-ins in alphabetical order.
     """
     return [effect.name for effect in BUILT_IN] + sorted({path.stem for path in _plugin_files(folder)}, key=str.lower)
 

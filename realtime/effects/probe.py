@@ -34,6 +34,11 @@ def inspect(path: str, inside: str = "") -> Effect:
     inside
         Name of the plug-in, in any case, if the file has several.
 
+    Returns
+    -------
+    Effect
+        The plug-in's name, parameters and latency, and the path to load it from.
+
     Raises
     ------
     GlitchError

@@ -141,6 +141,11 @@ class Voice:
 def load(effect: Effect) -> Any:
     """Instantiate an effect in pedalboard.
 
+    Returns
+    -------
+    pedalboard.Plugin
+        With the settings in `FIXED`, if it is a built-in.
+
     Raises
     ------
     GlitchError

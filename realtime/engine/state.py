@@ -74,10 +74,15 @@ class EngineState:
     def from_bytes(cls, data: bytes) -> EngineState:
         """Read a state that `to_bytes` wrote.
 
+        Returns
+        -------
+        EngineState
+            Its arrays are copies.
+
         Raises
         ------
         StateError
-            The bytes are no such state.
+            The bytes are not such a state.
         """
         try:
             return cls._read(data)

@@ -36,12 +36,17 @@ class TransformInput:
         self._freeze.push(self._silence if audio is None else audio)
 
     def next(self, values: Mapping[str, float]) -> np.ndarray:
-        """Return the model's input [shape=(channels, hop)].
+        """Compute the model's input for the next frame.
 
         Parameters
         ----------
         values
             By address: `/freeze`, `/freeze/length` (ms) and `/feedback` are used.
+
+        Returns
+        -------
+        np.ndarray [shape=(channels, hop)], float32
+            The live input or the frozen loop, with the feedback added.
         """
         live = self._freeze.next(bool(values["/freeze"]), values["/freeze/length"])
         return live + self._feedback.next(values["/feedback"])

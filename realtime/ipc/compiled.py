@@ -30,21 +30,29 @@ config: Any = numba.config
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function on its first call, or load it from the cache.
+    """Make a function compiled on its first call, or loaded from the cache.
 
-    It divides as numpy does (no exception for zero) and releases the interpreter's lock.
+    Returns
+    -------
+    callable
+        It divides as numpy does (no exception for zero) and releases the interpreter's lock.
     """
     with _own_cache():
         return njit(error_model="numpy", nogil=True, cache=True)(function)
 
 
 def callback(signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Return a decorator that compiles a function at once, for C to call by its `address`.
+    """Make a decorator that compiles a function at once, for calls from C.
 
     Parameters
     ----------
     signature
-        Of numba types.
+        In numba types.
+
+    Returns
+    -------
+    callable
+        The decorator. The function that it returns has the C pointer as its `address`.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:

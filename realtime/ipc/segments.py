@@ -67,6 +67,11 @@ class Segment:
     def attach(cls, name: str) -> Self:
         """Open a segment that another process has made.
 
+        Returns
+        -------
+        Segment
+            It shares the memory; `close` doesn't remove it.
+
         Raises
         ------
         GlitchError

@@ -12,9 +12,12 @@ SOFTNESS = 1e-3  # of the map's width: finer than a 7-bit controller and a pixel
 
 
 def places(points: Sequence[MapPoint]) -> np.ndarray:
-    """Scale the points of a map to the unit square [shape=(points, 2)].
+    """Scale the points of a map to the unit square.
 
-    On an axis where all points have the same coordinate, they get 0.5.
+    Returns
+    -------
+    np.ndarray [shape=(points, 2)]
+        x and y, 0 to 1; 0.5 on an axis where all points have the same coordinate.
     """
     if not points:
         return np.zeros((0, 2))

@@ -269,11 +269,9 @@ def _passed(before: float, at: float) -> range:
 
 
 def _memory(frames: int, size: int) -> np.ndarray:
-    """Reserve memory that the system provides in small pages as it is written.
-
-    NumPy requests huge pages for large arrays, and clearing one takes longer than a latent frame lasts.
-    """
+    """Reserve memory [shape=(frames, size)] that the system provides in small pages as it is written."""
     pages = mmap.mmap(-1, max(frames * size, 1) * np.dtype(float).itemsize)
+    # NumPy requests huge pages for large arrays, and clearing one takes longer than a latent frame lasts
     if hasattr(mmap, "MADV_NOHUGEPAGE"):
         pages.madvise(mmap.MADV_NOHUGEPAGE)
     return np.frombuffer(pages, float, frames * size).reshape(frames, size)

@@ -90,7 +90,12 @@ class LatentMixerState:
 
     @classmethod
     def unpack(cls, meta: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> LatentMixerState:
-        """Undo `pack`.
+        """Restore a state from the result of `pack`.
+
+        Returns
+        -------
+        LatentMixerState
+            Its arrays are copies.
 
         Raises
         ------

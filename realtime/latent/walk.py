@@ -72,7 +72,7 @@ class Walk:
         self._push = np.random.default_rng((self._seed, 0))
 
     def next(self, speed: float, radius: float, kind: int = LINEAR) -> np.ndarray:
-        """Return the next frame [shape=(latents,)].
+        """Compute the next frame.
 
         Parameters
         ----------
@@ -82,6 +82,11 @@ class Walk:
             Extent of the walk in standard deviations.
         kind
             `LINEAR`, `SPHERICAL` or `BROWNIAN`.
+
+        Returns
+        -------
+        np.ndarray [shape=(latents,)]
+            Position in standard scores.
         """
         step = float(min(speed / self._frame_rate, 1.0))
         if kind == BROWNIAN:
@@ -131,9 +136,19 @@ class Walk:
 
 
 def spherical(begin: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
-    """Interpolate between two points [shape=(latents,)]: direction along the sphere, distance linearly.
+    """Interpolate between two points: direction along the sphere, distance linearly.
 
-    If one of them is the centre, which has no direction, the path is a straight line.
+    Parameters
+    ----------
+    begin, end : np.ndarray [shape=(latents,)]
+        The points.
+    t
+        0 (the beginning) to 1 (the end).
+
+    Returns
+    -------
+    np.ndarray [shape=(latents,)]
+        On a straight line if one of the points is the centre, which has no direction.
     """
     near, far = (float(np.linalg.norm(point)) for point in (begin, end))
     if min(near, far) < 1e-9:
@@ -142,7 +157,13 @@ def spherical(begin: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
 
 
 def _along_the_sphere(begin: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
-    """Go from the direction of one point to that of another along the sphere of radius sqrt(size).
+    """Interpolate between the directions of two points (slerp).
+
+    Returns
+    -------
+    np.ndarray [shape=(latents,)]
+        On the sphere of radius sqrt(latents); on a straight line if `begin` is the centre, or if the directions are
+        equal or opposite.
 
     References
     ----------

@@ -54,12 +54,22 @@ class Library:
         return sorted(self._files())
 
     def find(self, name: str) -> Path:
-        """Return the file of a model, by name with or without suffix.
+        """Find the file of a model.
+
+        Parameters
+        ----------
+        name
+            Of the model, with or without the suffix.
+
+        Returns
+        -------
+        Path
+            In the library's folder, or among the bundled models.
 
         Raises
         ------
         LibraryError
-            There is none of that name.
+            There is no model of that name.
         """
         files = self._files()
         found = files.get(str(name)) or files.get(_without_suffix(str(name)))

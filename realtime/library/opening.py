@@ -65,11 +65,16 @@ def open_model(
     Parameters
     ----------
     path
-        Of the model file.
+        The model file.
     notify
         Called with sentences about the progress and the warnings of a conversion.
     stop
         Set it to cancel a conversion.
+
+    Returns
+    -------
+    OpenedModel
+        The file that plays is the named one or its conversion, which is kept in the data folder.
 
     Raises
     ------

@@ -114,6 +114,12 @@ READERS: dict[str, Callable[[bytes, int], tuple[object, int]]] = {
 def read_message(data: bytes) -> Message:
     """Read a message with any type tag of OSC 1.0 and 1.1.
 
+    Returns
+    -------
+    Message
+        Its arguments as Python values: `TimeTag` for `t`, `IMPULSE` for `I`, four integers for `r` and `m`, a list for
+        an array.
+
     Raises
     ------
     BadPacketError

@@ -88,7 +88,17 @@ class Watch:
             self._changed[address] = self.now
 
     def select(self, selection: str) -> tuple[str, ...]:
-        """Return the addresses that match a pattern, an address, or a path and everything below it.
+        """Find the addresses of a selection.
+
+        Parameters
+        ----------
+        selection
+            A pattern, an address, or a path and everything below it.
+
+        Returns
+        -------
+        tuple of str
+            In the order of `names`.
 
         Raises
         ------
@@ -179,6 +189,11 @@ class Feedback:
             A pattern, an address, or a path and everything below it.
         rate_hz
             Largest number of updates per second, 0.1 to 100.
+
+        Returns
+        -------
+        Subscription
+            The new or renewed one.
 
         Raises
         ------

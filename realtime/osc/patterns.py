@@ -33,7 +33,7 @@ class Matcher:
         self._found: dict[str, tuple[str, ...]] = {}
 
     def matches(self, pattern: str, addresses: Iterable[str]) -> tuple[str, ...]:
-        """Return the matching addresses in their order.
+        """Find the addresses that match a pattern.
 
         Parameters
         ----------
@@ -41,6 +41,11 @@ class Matcher:
             Address pattern.
         addresses
             Compared by identity: a new object means new addresses.
+
+        Returns
+        -------
+        tuple of str
+            In the order of `addresses`.
 
         Raises
         ------
@@ -73,7 +78,19 @@ def tree(addresses: Iterable[str]) -> dict[str, Any]:
 
 
 def select(pattern: str, root: dict[str, Any]) -> tuple[str, ...]:
-    """Return the addresses of a tree that a pattern matches.
+    """Find the addresses of a tree that match a pattern.
+
+    Parameters
+    ----------
+    pattern
+        Address pattern.
+    root
+        From `tree`.
+
+    Returns
+    -------
+    tuple of str
+        In the order in which `tree` got them.
 
     Raises
     ------
@@ -129,6 +146,11 @@ def match_part(steps: list[Step], name: str) -> bool:
 
 def compile_part(part: str) -> list[Step]:
     """Compile one part of a pattern into steps.
+
+    Returns
+    -------
+    list of Step
+        To be run one after the other, as in `match_part`.
 
     Raises
     ------

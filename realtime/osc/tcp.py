@@ -31,7 +31,12 @@ class Framing:
         self._buffer = bytearray()
 
     def split(self, data: bytes) -> list[bytes]:
-        """Take the next bytes and return the packets that are complete.
+        """Take the next bytes of the stream.
+
+        Returns
+        -------
+        list of bytes
+            The packets that are complete now.
 
         Raises
         ------

@@ -271,6 +271,11 @@ class OscServer(UdpServer):
 def number(value: object, address: str) -> float:
     """Convert an OSC argument of any numeric type (i, h, f, d, T, F) to float.
 
+    Returns
+    -------
+    float
+        Finite; 1 for T and 0 for F.
+
     Raises
     ------
     BadPacketError
@@ -284,7 +289,7 @@ def number(value: object, address: str) -> float:
 
 
 def open_socket(host: str, port: int, kind: socket.SocketKind, option: str = "--osc-port") -> socket.socket:
-    """Open a socket for datagrams or connections, bound to a host and port.
+    """Open a socket for datagrams or connections.
 
     Parameters
     ----------
@@ -294,6 +299,11 @@ def open_socket(host: str, port: int, kind: socket.SocketKind, option: str = "--
         `socket.SOCK_DGRAM` or `socket.SOCK_STREAM`.
     option
         Command-line option that chooses the port, for error messages.
+
+    Returns
+    -------
+    socket.socket
+        Bound; a socket for connections doesn't listen yet.
 
     Raises
     ------

@@ -281,10 +281,7 @@ class Table(Mapping[str, Parameter]):
         }
 
     def follows(self, address: str) -> tuple[str, str] | None:
-        """Return the addresses of a control's time constants, rising and falling, or None if it has none.
-
-        All voices of a control share those of the first voice.
-        """
+        """Return the addresses of a control's rising and falling time constants, shared by its voices, if any."""
         for base in (address, re.sub(r"/\d+$", "", address)):
             smoothing, rise, fall = (f"{base}{end}" for end in FOLLOWING)
             if smoothing in self._rows:
@@ -309,9 +306,14 @@ def table(card: Card | None = None, effects: Iterable[Parameter] = ()) -> Table:
     Parameters
     ----------
     card
-        The model's card; None gives the rows that every decoder has.
+        The model's card; None for the rows that every decoder has.
     effects
         Rows of the effects chain.
+
+    Returns
+    -------
+    Table
+        The rows of host, deck, model and effects, in this order.
 
     Raises
     ------

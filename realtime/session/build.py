@@ -105,12 +105,17 @@ class Parts:
 def build(
     config: SessionConfig, sources: Sources, lifecycle: Lifecycle, notify: Notify, stack: contextlib.ExitStack
 ) -> Parts:
-    """Build the parts of a session. Nothing sounds yet.
+    """Build the parts of a session.
 
     Parameters
     ----------
     stack
         Closes the parts, the last one first.
+
+    Returns
+    -------
+    Parts
+        Silent until `realtime.session.startup.start` starts them.
 
     Raises
     ------

@@ -63,6 +63,20 @@ class Check:
 def measure(path: str | os.PathLike[str], *, sample_rate: float | None = None, seconds: float = 3.0) -> Check:
     """Run a model in real time for a few seconds, as on stage, and measure each hop.
 
+    Parameters
+    ----------
+    path
+        The model file.
+    sample_rate
+        Of the audio device, in Hz. Default: the model's.
+    seconds
+        The time to run, in s.
+
+    Returns
+    -------
+    Check
+        Figures of at least 10 hops.
+
     Raises
     ------
     ContractError

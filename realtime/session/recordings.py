@@ -88,8 +88,17 @@ class Recordings:
 
         Parameters
         ----------
+        path
+            The audio file.
+        begin
+            Sample position on the clock.
         frames
             The number of audio frames. Default: until it is ended.
+
+        Returns
+        -------
+        Recorder
+            The recording, which is running; also kept as `recorder`.
 
         Raises
         ------

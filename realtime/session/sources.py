@@ -46,6 +46,12 @@ class Sources:
 def read_sources(config: SessionConfig, notify: Callable[[str], None]) -> Sources:
     """Read the session file, open the model and find the effects.
 
+    Returns
+    -------
+    Sources
+        The model and effects of the configuration, else those of the session file, else the bundled model without
+        effects.
+
     Raises
     ------
     GlitchError

@@ -62,12 +62,17 @@ FIXED_RULES = (Rule("/snapshot//"), Rule("/morph//"))
 
 
 def with_rule(rules: Sequence[Rule], rule: Rule) -> tuple[Rule, ...]:
-    """Append a rule; it replaces the one with the same pattern, and all of them if its pattern is `//`.
+    """Append a rule.
+
+    Returns
+    -------
+    tuple of Rule
+        The new rule comes last and replaces the one with the same pattern; the pattern `//` replaces all.
 
     Raises
     ------
     SnapshotError
-        There are too many.
+        There are already `MAX_RULES`.
     """
     others = () if rule.pattern == "//" else (one for one in rules if one.pattern != rule.pattern)
     appended = (*others, rule)

@@ -119,14 +119,19 @@ class DeckValues(Protocol):
 
 
 def capture(name: str, number: int, players: Mapping[str, DeckValues], sha256: Mapping[str, str]) -> Snapshot:
-    """Take a snapshot of every value; what to leave alone is decided when it is recalled.
+    """Take a snapshot of the current values.
 
     Parameters
     ----------
     players
-        By letter.
+        The decks, by letter.
     sha256
         The digest of each letter's model.
+
+    Returns
+    -------
+    Snapshot
+        Of every value, since exclusions apply when it is recalled; without the states of decks.
     """
     decks = {
         letter: DeckSnapshot(player.source.stem, sha256.get(letter, ""), deck_values(player))

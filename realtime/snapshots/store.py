@@ -57,12 +57,22 @@ class Snapshots:
         return [snapshot.name for snapshot in self]
 
     def find(self, which: str | float) -> Snapshot:
-        """Return a snapshot by its name or its number; a number may be given as text, unless it is a name.
+        """Find a snapshot.
+
+        Parameters
+        ----------
+        which
+            Its name or its number. Text of digits is a number unless a snapshot has it as its name.
+
+        Returns
+        -------
+        Snapshot
+            As it is saved now.
 
         Raises
         ------
         SnapshotError
-            There is none.
+            There is no such snapshot.
         """
         with self._lock:
             if isinstance(which, str) and which in self._by_name:
@@ -84,10 +94,17 @@ class Snapshots:
             raise SnapshotError(f"All {MAX_NUMBER + 1} snapshots are taken; delete one, or overwrite one by name.")
 
     def place(self, name: str = "", number: int | None = None) -> tuple[str, int]:
-        """Return the name and number that a snapshot gets if it is saved now.
+        """Choose the name and number of a snapshot that is saved now.
 
         An existing name keeps its number, and a taken number its name: that snapshot is overwritten. A new snapshot
         gets the smallest free number, and is named after it if it has no name.
+
+        Returns
+        -------
+        name : str
+            Without spaces at its ends.
+        number : int
+            0 to 127.
         """
         with self._lock:
             name = name.strip()
@@ -119,12 +136,17 @@ class Snapshots:
             self._by_name[snapshot.name] = snapshot
 
     def rename(self, which: str | float, name: str) -> Snapshot:
-        """Give a snapshot another name; a corner of the morph stays one.
+        """Give a snapshot another name.
+
+        Returns
+        -------
+        Snapshot
+            With the new name; still a corner of the morph if it was one.
 
         Raises
         ------
         SnapshotError
-            There is none, or another has that name.
+            There is no such snapshot, or another has that name.
         """
         with self._lock:
             old = self.find(which)
@@ -139,10 +161,15 @@ class Snapshots:
     def delete(self, which: str | float) -> Snapshot:
         """Delete a snapshot; if it was a corner of the morph, the morph has no corners any more.
 
+        Returns
+        -------
+        Snapshot
+            The deleted one.
+
         Raises
         ------
         SnapshotError
-            There is none.
+            There is no such snapshot.
         """
         with self._lock:
             deleted = self.find(which)
@@ -174,10 +201,15 @@ class Snapshots:
     def set_corners(self, *which: str | float) -> tuple[Snapshot, ...]:
         """Choose the corners of the morph.
 
+        Returns
+        -------
+        tuple of Snapshot
+            The corners, in the order given.
+
         Raises
         ------
         SnapshotError
-            They are not two to four, or one doesn't exist.
+            There are not two to four, or one doesn't exist.
         """
         with self._lock:
             if not 2 <= len(which) <= MAX_CORNERS:
@@ -203,12 +235,17 @@ class Snapshots:
         return excluded(addresses, self._rules)
 
     def rows(self, tables: Mapping[str, Table]) -> dict[str, Parameter]:
-        """Return every parameter that a recall may set now, by its whole address.
+        """Collect the parameters that a recall may set now.
 
         Parameters
         ----------
         tables
-            Of the decks, by letter.
+            The tables of the decks, by letter.
+
+        Returns
+        -------
+        dict[str, Parameter]
+            By whole address, the host's first.
         """
         rows = _rows(tables)
         for address in self.excluded(rows):

@@ -63,7 +63,12 @@ class DeckRenderer:
             pipe.write(json.dumps(order).encode() + b"\n")
 
     def read(self) -> np.ndarray:
-        """Wait for the next portion [shape=(channels, samples)], float32.
+        """Wait for the next portion of sound.
+
+        Returns
+        -------
+        np.ndarray [shape=(channels, samples)], float32
+            At least `PORTION` samples.
 
         Raises
         ------

@@ -256,35 +256,46 @@ def check_folder(folder: Path) -> None:
 
 
 def timestamped_path(folder: Path, suffix: str = ".wav", now: datetime | None = None) -> Path:
-    """Return a free path that sorts by time, such as `2026-11-20 20-15-03.wav` or `2026-11-20 20-15-03_2.wav`.
+    """Choose a free path that sorts by time.
 
     Parameters
     ----------
     folder
-        For the file.
+        The folder for the file.
     suffix
-        Of the file.
+        The suffix of the file.
     now
-        The time to name; None takes the present.
+        The time in the name. Default: now.
+
+    Returns
+    -------
+    Path
+        In `folder`, such as `2026-11-20 20-15-03.wav` or, if that is taken, `2026-11-20 20-15-03_2.wav`.
     """
     stem = f"{now or datetime.now():%Y-%m-%d %H-%M-%S}"
     return next(_free_paths(folder / f"{stem}{suffix}", "_"))
 
 
 def recording_path(folder: Path, name: str) -> Path:
-    """Return the path for a file name that came over the network.
+    """Check a file name that came over the network, and make its path.
 
     Parameters
     ----------
     folder
-        For the file.
+        The folder for the file.
     name
         A plain file name; `.wav` is added if it has no suffix.
+
+    Returns
+    -------
+    Path
+        In `folder`, with a suffix; the file may exist already.
 
     Raises
     ------
     RecordError
-        It is no plain file name that every system allows, or its suffix is unknown.
+        It is not a plain file name that every system allows, its suffix is unknown, or no file can be made in
+        the folder.
     """
     plain = name.isprintable() and not NOT_IN_NAMES & set(name) and name == name.strip()
     if not plain or not name or name.startswith(".") or name.endswith("."):

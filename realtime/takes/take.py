@@ -114,6 +114,11 @@ def open_take(path: str | os.PathLike[str]) -> Iterator[Take]:
 def read_take(folder: Path) -> Take:
     """Read the folder of a take or of a journal.
 
+    Returns
+    -------
+    Take
+        Without the partial entry that a killed session may leave at the end of the log.
+
     Raises
     ------
     TakeError

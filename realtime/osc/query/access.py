@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 
 
 def refuse(headers: Mapping[str, str], loopback: bool, origins: Collection[str] = ()) -> str | None:
-    """Return the reason for refusing a request, or None if it is allowed.
+    """Check whether a request is allowed.
 
     Parameters
     ----------
@@ -24,6 +24,11 @@ def refuse(headers: Mapping[str, str], loopback: bool, origins: Collection[str] 
         Whether only this machine is served.
     origins
         Origins of web pages that are trusted, such as `http://localhost:8080`.
+
+    Returns
+    -------
+    str or None
+        The reason for refusing it, as a sentence; None if it is allowed.
     """
     origin = headers.get("Origin")
     if origin is not None and origin not in origins:

@@ -64,7 +64,14 @@ class Parameters:
         self.addresses = {address: row for address, (_, row) in self._resolved.items()}
 
     def resolve(self, address: str) -> tuple[Player, Parameter]:
-        """Return the deck and the row that an address refers to now.
+        """Find the deck and the row that an address refers to now.
+
+        Returns
+        -------
+        player : Player
+            The deck; the one in focus for an address without a letter.
+        row : Parameter
+            The row in its present table.
 
         Raises
         ------

@@ -133,12 +133,18 @@ class DeckStates:
         self._errands.submit(self._store, name, letter, deck, number, process)
 
     def restorable(self, snapshot: Snapshot, digests: Mapping[str, str]) -> dict[str, DeckState]:
-        """Return the states of a snapshot whose decks play the same model now, by letter.
+        """Find the states of a snapshot that decks can restore now.
 
         Parameters
         ----------
         digests
             Of the models that play now, by letter.
+
+        Returns
+        -------
+        dict[str, DeckState]
+            By letter, for the decks that play the same model now. `path` is `Path()` while the state isn't
+            on the disk yet.
         """
         found = {}
         with self._lock:

@@ -76,7 +76,12 @@ class Recall:
         return self._timed is not None
 
     def save(self, name: str = "", number: int | None = None) -> Snapshot:
-        """Save every current value. The states of the decks are written to the disk a moment later.
+        """Save every current value as a snapshot.
+
+        Returns
+        -------
+        Snapshot
+            The saved one. The states of the decks are written to the disk a moment later.
 
         Raises
         ------
@@ -97,7 +102,7 @@ class Recall:
     def recall(self, which: str | float, over_ms: float | None = None) -> Snapshot:
         """Set every parameter to the value of a snapshot.
 
-        At once, it restores the states of decks as well, if `/snapshot/caches` is on and the model is the same. A
+        A recall at once also restores the states of decks, if `/snapshot/caches` is on and the model is the same. A
         recall never loads a model.
 
         Parameters
@@ -106,6 +111,11 @@ class Recall:
             The snapshot's name or number.
         over_ms
             The time it takes, in ms; 0 is at once. Default: `/snapshot/time`.
+
+        Returns
+        -------
+        Snapshot
+            The recalled one.
 
         Raises
         ------

@@ -110,6 +110,11 @@ class Document:
 def from_json(text: str) -> SessionFile:
     """Read a session file from its text.
 
+    Returns
+    -------
+    SessionFile
+        Its contents; entries that this version doesn't know are left out and listed in `unknown`.
+
     Raises
     ------
     SessionFileError
@@ -144,7 +149,12 @@ def from_json(text: str) -> SessionFile:
 
 
 def to_json(file: SessionFile) -> str:
-    """Format a session file as JSON, with one line per snapshot so that files can be compared.
+    """Format a session file as JSON.
+
+    Returns
+    -------
+    str
+        With one line per snapshot, so that files can be compared.
 
     Raises
     ------

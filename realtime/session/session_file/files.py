@@ -16,6 +16,11 @@ SCRATCH = ".scratch"  # the end of the names of files that are being written
 def read(path: str | os.PathLike[str]) -> SessionFile:
     """Read a session file.
 
+    Returns
+    -------
+    SessionFile
+        Its contents, as from `from_json`.
+
     Raises
     ------
     SessionFileError

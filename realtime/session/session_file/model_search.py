@@ -49,12 +49,17 @@ def find_model(entry: DeckEntry, library: Library, notify: Callable[[str], None]
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """Return the digest of a file, read in blocks.
+    """Compute the SHA-256 of a file, read in blocks.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
 
     Raises
     ------
     SessionFileError
-        It cannot be read.
+        The file cannot be read.
     """
     try:
         with open(path, "rb") as file:

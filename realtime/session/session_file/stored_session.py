@@ -100,6 +100,11 @@ class StoredSession:
 def read(path: str | os.PathLike[str], library: Library, notify: Notify) -> StoredSession:
     """Read a session file, or begin a new one.
 
+    Returns
+    -------
+    StoredSession
+        Empty if the file doesn't exist yet.
+
     Raises
     ------
     GlitchError
@@ -125,7 +130,7 @@ def collect(
     before: Mapping[str, DeckEntry],
     substitute: OpenedModel | None = None,
 ) -> SessionFile:
-    """Return the current contents of a session file.
+    """Collect the current contents of a session file.
 
     Parameters
     ----------
@@ -135,6 +140,11 @@ def collect(
         The entries of decks that play nothing yet, or only the substitute of a missing model.
     substitute
         The model that plays in the place of a missing one.
+
+    Returns
+    -------
+    SessionFile
+        To be written; a deck in `before` keeps its entry until it plays a model of its own.
     """
     decks = dict(before) | {
         letter: DeckEntry(

@@ -8,12 +8,17 @@ from realtime.osc.servers import OscSurface
 
 
 def greeting(device: ChosenDevice, card: Card, osc: OscSurface | None, priority: int) -> str:
-    """Return the line, after a line with the reason if a device had to be substituted.
+    """Format the first line that `glitch-live` prints.
 
     Parameters
     ----------
     priority
         The real-time priority of the deck; 0 if none was granted.
+
+    Returns
+    -------
+    str
+        One line; if the device had to be substituted, a line with the reason before it.
     """
     where = f"{device} at {device.sample_rate:.0f} Hz"
     if device.inputs:

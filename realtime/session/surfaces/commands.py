@@ -72,7 +72,7 @@ def commands(
     notify: Notify,
     touch: Callable[[], None],
 ) -> dict[str, Command]:
-    """Return every command by its address; a `GlitchError` refuses its message.
+    """Make the commands of a session.
 
     Parameters
     ----------
@@ -81,11 +81,16 @@ def commands(
     latency_ms
         Returns the parts of the latency.
     midi
-        None where the session has no MIDI.
+        None if the session has no MIDI.
     notify
-        Called with a sentence where something fails that takes time.
+        Called with a sentence if a load or a change of effects fails later.
     touch
         Called when the session file has something new to keep.
+
+    Returns
+    -------
+    dict[str, Command]
+        By address. A command raises `BadPacketError` if it cannot be carried out.
     """
     acts = {
         **snapshot_acts(recall),

@@ -19,7 +19,7 @@ def connect_midi(
     recall: Callable[[int], None],
     notify: Callable[[str], None],
 ) -> Midi:
-    """Return MIDI that plays a stage; its ports open when it is started.
+    """Connect MIDI to a stage.
 
     Parameters
     ----------
@@ -32,6 +32,11 @@ def connect_midi(
         feedback doesn't go to every synthesizer.
     recall
         Called with the number of a program change.
+
+    Returns
+    -------
+    Midi
+        Its ports open when it is started.
     """
 
     def transport(running: bool, quarters: float) -> None:
