@@ -7,7 +7,7 @@ import torch
 from export.errors import ContractError
 from export.format.card import AUDIO_IN, Method
 from export.streaming.explicit_state import with_explicit_state
-from export.streaming.layer import Layer, reset_caches
+from export.streaming.layer_base import Layer, reset_caches
 from export.torch_export import TorchMethod
 
 

@@ -23,11 +23,11 @@ from export.format.io import save
 from export.format.validation import MIN_OPSET, validate
 from export.onnx_naming import add_prefix, check_names, merge_methods, quiet_exporter
 from export.proof.chunk_equality import Proof, prove
-from export.proof.measurement import measure
+from export.proof.export_measurement import measure
 from export.proof.single_frame import fix_to_one_frame
-from export.quantization import Weights, quantize
 from export.streaming.explicit_state import ExplicitState
-from export.streaming.recurrent import recurrent_as_operators
+from export.streaming.recurrent_to_onnx import recurrent_as_operators
+from export.weight_storage import Weights, quantize
 
 SETTLE_SECONDS = 10.0
 SETTLED = 1e-7
@@ -84,7 +84,7 @@ def export(
     bend : sequence of str, optional
         Layers with live controls, by name or pattern (see `export.bending.bend.bend`). Default: none.
     weights : {"fp32", "fp16", "int8"}
-        Type that the weights are stored in (see `export.quantization.quantize`).
+        Type that the weights are stored in (see `export.weight_storage.quantize`).
 
     Returns
     -------

@@ -165,7 +165,7 @@ def export_command(
     voices: Annotated[int, typer.Option(min=1, help="Number of voices of a playable model.")] = 1,
 ) -> None:
     """Export a checkpoint as a streaming model file, after proving that chunked equals whole."""
-    from export.quantization import known
+    from export.weight_storage import known
 
     kind = known(weights)
     from models.commands.export import export
@@ -204,7 +204,7 @@ def card_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Print the card of a model: methods, controls, latents, provenance and measurements."""
-    from export.format.summary import summary
+    from export.format.model_facts import summary
 
     described = summary(*load(model), model.stat().st_size)
     if json:
@@ -222,7 +222,7 @@ def verify_command(
 ) -> None:
     """Verify the promises of a model again; the exit status is 1 if one is broken."""
     from export.format.dataclass_json import to_plain
-    from export.proof.verification import verify
+    from export.proof.file_verification import verify
 
     verdict = verify(model)
     if json:

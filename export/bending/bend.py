@@ -25,7 +25,7 @@ from export.format.graph import split, unbent
 from export.format.io import load, save
 from export.format.validation import validate
 from export.proof.chunk_equality import Proof, prove
-from export.proof.measurement import measure
+from export.proof.export_measurement import measure
 
 SHIFT_LEVELS = 4.0
 LEVEL_FRAMES = 32  # frames over which the level of a layer is measured

@@ -33,7 +33,7 @@ def convs_as_2d(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _sizes(graph: onnx.GraphProto) -> dict[str, list[int]]:
-    """Find the sizes of all weights, including dequantised ones (`export.quantization`)."""
+    """Find the sizes of all weights, including dequantised ones (`export.weight_storage`)."""
     sizes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type in ("Cast", "Mul") and all(name in sizes for name in node.input):

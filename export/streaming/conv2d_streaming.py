@@ -1,9 +1,10 @@
 """2-D convolutions over spectrograms that stream, with strides over frequency and time.
 
 They work on spectrograms in the layout `[batch, channels, frames, rows]`. The frames are a stream (see
-`export.streaming.layer`), and the rows of a frame, its frequencies, are contiguous. The stage makes one frame a step,
-and most of such a step is copying: in this layout the caches and the new frames are copied in long runs, and a kernel
-is applied to a whole row at once. `SplitRows` and `MergeRows` convert from `[batch, channels * rows, frames]` and back.
+`export.streaming.layer_base`), and the rows of a frame, its frequencies, are contiguous. The stage makes one frame a
+step, and most of such a step is copying: in this layout the caches and the new frames are copied in long runs, and a
+kernel is applied to a whole row at once. `SplitRows` and `MergeRows` convert from `[batch, channels * rows, frames]`
+and back.
 
 Over the rows a layer is centred, with zeros as padding; over the frames it looks back only, so there is no delay, and a
 stride of two takes two frames a step. Arguments and weights have the rows first.
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.streaming.layer import Layer, StreamingError
+from export.streaming.layer_base import Layer, StreamingError
 
 
 class SplitRows(Layer):

@@ -1,7 +1,7 @@
 """Convolutions, resampling and recurrent layers that stream.
 
-See `export.streaming.layer` for the properties that all layers share. Each layer contains the torch module of the same
-kind, so existing weights can be loaded into it, and weight norm can be applied.
+See `export.streaming.layer_base` for the properties that all layers share. Each layer contains the torch module of the
+same kind, so existing weights can be loaded into it, and weight norm can be applied.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.streaming.layer import Layer, StreamingError, window_delay
+from export.streaming.layer_base import Layer, StreamingError, window_delay
 
 ZERO_CROSSINGS = 16
 """Zero crossings of the resampling filter's sinc on each side."""

@@ -1,7 +1,7 @@
 """Containers of streaming layers, and wrappers of torch modules that work sample by sample.
 
 `Chain` adds the delays of its layers up, across changes of rate; `Branches` and `Residual` align parallel branches.
-See `export.streaming.layer` for the properties that all layers share.
+See `export.streaming.layer_base` for the properties that all layers share.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from export.streaming.layer import Layer, StreamingError
+from export.streaming.layer_base import Layer, StreamingError
 
 
 class Delay(Layer):

@@ -1,7 +1,7 @@
 """Short-time Fourier transform and its inverse, with overlap-add, streaming.
 
-See `export.streaming.layer` for the properties that all layers share. Spectra are channels, as for a convolution: for
-each audio channel the real parts of all bins, then the imaginary parts.
+See `export.streaming.layer_base` for the properties that all layers share. Spectra are channels, as for a convolution:
+for each audio channel the real parts of all bins, then the imaginary parts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from export.format.card import Window
 from export.streaming.fourier import RealFourier, table_columns
-from export.streaming.layer import Layer, StreamingError, window_delay
+from export.streaming.layer_base import Layer, StreamingError, window_delay
 
 MIN_WINDOW_SUM = 1e-3
 """Smallest sum of the squared windows, relative to its maximum, for which an inverse is accurate."""

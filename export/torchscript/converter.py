@@ -28,10 +28,9 @@ from export.format.validation import validate
 from export.onnx_naming import merge_methods
 from export.proof.chunk_equality import prove
 from export.proof.delay import measure_response
-from export.proof.measurement import measure
-from export.quantization import quantize
+from export.proof.export_measurement import measure
 from export.runtime.frame_stepper import session
-from export.torchscript.latent_stats import describe_latent
+from export.torchscript.latent_description import describe_latent
 from export.torchscript.method_runner import MethodRunner, settle_rest
 from export.torchscript.parity import STEPS, TOLERANCE, ConvertedMethod, Parity, compare, first_difference
 from export.torchscript.script.detect_state import preserved_state, warm_up
@@ -41,6 +40,7 @@ from export.torchscript.tracing.attributes_to_inputs import AttributeControl
 from export.torchscript.tracing.conv_as_matmul import convs_as_matmul
 from export.torchscript.tracing.method_tracing import TracedMethod, trace_method
 from export.torchscript.tracing.noise import SEED, draw_numbers
+from export.weight_storage import quantize
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def convert(
     bend : sequence of str, optional
         Layers with live controls (see `export.bending.bend`). Default: none.
     weights : {"fp32", "fp16", "int8"}
-        Type that the weights are stored in (see `export.quantization`).
+        Type that the weights are stored in (see `export.weight_storage`).
 
     Returns
     -------

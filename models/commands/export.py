@@ -8,7 +8,7 @@ from pathlib import Path
 
 from export.errors import ContractError
 from export.proof.chunk_equality import Proof
-from export.quantization import Weights
+from export.weight_storage import Weights
 from models.dcgan import checkpoint as dcgan
 from models.dcgan.export import write as write_dcgan
 from models.playable import checkpoint as playable
@@ -41,7 +41,7 @@ def export(
     bend
         Layers that get live controls, by name or pattern (see `export.bending.bend.bend`); None for none.
     weights
-        Storage of the weights: `fp32`, or smaller as `fp16` or `int8` (see `export.quantization.quantize`).
+        Storage of the weights: `fp32`, or smaller as `fp16` or `int8` (see `export.weight_storage.quantize`).
     voices
         Number of voices of a playable model, each with a pitch and a loudness of its own.
 

@@ -10,14 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from export.format.card import AUDIO_IN
-from export.proof.verification import Verdict
+from export.proof.file_verification import Verdict
 
 PIPED_WIDTH = 120
 MAX_LABELS = 6
 
 
 def card(summary: dict[str, Any]) -> None:
-    """Print the summary of a model from `export.format.summary.summary`."""
+    """Print the summary of a model from `export.format.model_facts.summary`."""
     out, latent, file = _console(), summary["latent"], summary["file"]
     rate, parameters = summary["sample_rate"], _amount(file["parameters"])
     out.print(

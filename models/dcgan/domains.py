@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from export.errors import GlitchError
-from export.streaming.layer import reset_caches, whole_signals
+from export.streaming.layer_base import reset_caches, whole_signals
 from models.data import features, opening
 from models.data.manifest import Manifest, Sound, Source
 from models.data.opening import DataRequest

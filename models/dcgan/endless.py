@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from export.streaming.conv2d_streaming import ConvTranspose2d, MergeRows, SplitRows
-from export.streaming.layer import Layer, whole_signals
+from export.streaming.layer_base import Layer, whole_signals
 from export.streaming.layers import CausalConv1d
 from export.streaming.stack import Chain
 

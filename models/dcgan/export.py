@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from export.errors import ContractError
 from export.format.card import Card, Control, Latent, Method
 from export.proof.chunk_equality import Proof
-from export.quantization import Weights
 from export.streaming.explicit_state import with_explicit_state
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
+from export.weight_storage import Weights
 from models.dcgan.checkpoint import TrainedDcgan
 from models.dcgan.endless import CONTEXT, EndlessGenerator, Grain
 from models.dsp.log_mel import LogMel

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from export.format.card import MelBands, Spectrum
 from export.format.mel_scale import bands_of
-from export.streaming.layer import Layer
+from export.streaming.layer_base import Layer
 from export.streaming.stft import STFT
 
 NEPERS_OF_POWER = math.log(10) / 10  # in a decibel

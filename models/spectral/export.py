@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from export.format.card import Card, Method, Spectrum
 from export.proof.chunk_equality import Proof
-from export.quantization import Weights
 from export.streaming.explicit_state import with_explicit_state
 from export.streaming.stft import STFT
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
+from export.weight_storage import Weights
 from models.data.features import LOG_FLOOR
 from models.dsp.log_magnitude import LN_10_OVER_20, unit_energy_above, unit_gain
 from models.spectral.checkpoint import Trained

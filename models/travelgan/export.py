@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from export.format.card import Card, Latent, Method
 from export.proof.chunk_equality import Proof
-from export.quantization import Weights
 from export.streaming.explicit_state import with_explicit_state
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
+from export.weight_storage import Weights
 from models.dsp.log_mel import LogMel, LogMelAnalysis
 from models.travelgan.checkpoint import TrainedGenerator
 

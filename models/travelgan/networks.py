@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, MergeRows, SplitRows
-from export.streaming.layer import Layer
+from export.streaming.layer_base import Layer
 from export.streaming.stack import Branches, Chain, Residual
 from models.training.errors import ConfigError
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from export.streaming.layer import whole_signals
+from export.streaming.layer_base import whole_signals
 from models.dsp.log_mel import LogMel
 from models.report.plots import GROUND, INK
 from models.travelgan.module import TravelModule

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from export.streaming.layer import whole_signals
+from export.streaming.layer_base import whole_signals
 from models.data.features import load_sound
 from models.data.manifest import Manifest, Split
 from models.dsp.log_mel import LogMel, LogMelAnalysis

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from export.errors import ContractError
 from export.format.card import Card, Latent, MapPoint, Method, Provenance
 from export.proof.chunk_equality import Proof
-from export.quantization import Weights
 from export.streaming.explicit_state import with_explicit_state
-from export.streaming.layer import Layer, reset_caches, whole_signals
+from export.streaming.layer_base import Layer, reset_caches, whole_signals
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
+from export.weight_storage import Weights
 from models.report.scatter import plane
 from models.vae.conditions import append_conditions
 from models.vae.vae import Vae

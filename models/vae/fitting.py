@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset
 
 from export.errors import GlitchError
-from export.streaming.layer import whole_signals
+from export.streaming.layer_base import whole_signals
 from models.training.averaging import kept_share
 from models.training.lightning_logging import lightning_logging
 from models.training.seeding import generator_for

@@ -12,7 +12,6 @@ from export.errors import ContractError
 from export.torchscript.script.detect_state import Cache, detect_caches, preserved_state
 from export.torchscript.script.nn_tilde import Script, error_line
 from export.torchscript.script.roles import Role
-from export.torchscript.tracing.assembly import MethodGraph, assemble
 from export.torchscript.tracing.attributes_to_inputs import (
     AttributeControl,
     DependentValue,
@@ -23,6 +22,7 @@ from export.torchscript.tracing.attributes_to_inputs import (
 from export.torchscript.tracing.data_dependence import find_dependent_shape
 from export.torchscript.tracing.recorder import record
 from export.torchscript.tracing.recording import Recording
+from export.torchscript.tracing.recording_to_onnx import MethodGraph, assemble
 from export.torchscript.tracing.windowed_models import (
     CHUNK_TOLERANCE,
     Window,

@@ -27,9 +27,9 @@ import onnxruntime as ort
 from export.format.card import Card
 from export.format.graph import FRAMES, split
 from export.format.io import load
-from export.quantization import quantize
 from export.runtime.conv1d_to_conv2d import convs_as_2d
 from export.runtime.frame_stepper import FrameStepper, load_session, session, session_options
+from export.weight_storage import quantize
 from tests.benchmarks.support.job import Figures, Job
 
 QUICK_S, FULL_S = 8, 90

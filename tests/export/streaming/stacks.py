@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from export.streaming.layer import Layer, reset_caches, whole_signals
+from export.streaming.layer_base import Layer, reset_caches, whole_signals
 from export.streaming.layers import CausalConv1d, Conv1d, ConvTranspose1d, Resample
 from export.streaming.stack import Branches, Chain, Residual
 

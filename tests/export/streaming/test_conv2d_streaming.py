@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, MergeRows, SplitRows
-from export.streaming.layer import Layer, StreamingError, reset_caches, whole_signals
+from export.streaming.layer_base import Layer, StreamingError, reset_caches, whole_signals
 from export.streaming.stack import Branches, Chain
 
 TOLERANCE = 1e-5

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.streaming.layer import Layer, StreamingError
+from export.streaming.layer_base import Layer, StreamingError
 from export.streaming.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
 from tests.export.streaming.stacks import TOLERANCE, measured_delay, offline, streamed
 

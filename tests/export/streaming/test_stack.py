@@ -18,7 +18,7 @@ from export.format.card import Latent
 from export.format.graph import split
 from export.format.io import load
 from export.proof.chunk_equality import run_chunks
-from export.streaming.layer import StreamingError, whole_signals
+from export.streaming.layer_base import StreamingError, whole_signals
 from export.streaming.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
 from export.streaming.stack import Branches, Chain, Delay, Pointwise, Residual
 from export.streaming.stft import ISTFT, STFT

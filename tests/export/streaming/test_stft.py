@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from export.format.card import Window
-from export.streaming.layer import StreamingError
+from export.streaming.layer_base import StreamingError
 from export.streaming.stack import Chain
 from export.streaming.stft import ISTFT, STFT, OverlapAdd, periodic
 from tests.export.streaming.stacks import TOLERANCE, measured_delay, offline, streamed

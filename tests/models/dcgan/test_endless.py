@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.streaming.layer import reset_caches, whole_signals
+from export.streaming.layer_base import reset_caches, whole_signals
 from models.data.manifest import Source
 from models.dcgan import chunks
 from models.dcgan.adversarial import initialise

@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from export.errors import ContractError
 from export.format.io import load
-from export.proof.verification import verify
+from export.proof.file_verification import verify
 from models.commands import export
 from models.dcgan import checkpoint
 from models.dcgan.adversarial import AdversarialNetworks

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from export.streaming.layer import reset_caches, whole_signals
+from export.streaming.layer_base import reset_caches, whole_signals
 from models.dsp.log_mel import LogMel, LogMelAnalysis
 
 SCALE = LogMel()

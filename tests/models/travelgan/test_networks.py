@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from export.streaming.layer import reset_caches, whole_signals
+from export.streaming.layer_base import reset_caches, whole_signals
 from export.streaming.stack import Chain
 from models.training.errors import ConfigError
 from models.travelgan.networks import (

@@ -12,7 +12,7 @@ from export.format.card import Latent, Provenance
 from export.format.graph import split
 from export.format.io import load
 from export.proof import chunk_equality as proof
-from export.streaming.layer import whole_signals
+from export.streaming.layer_base import whole_signals
 from models.vae import conditions
 from models.vae import export as streams
 from models.vae.fitting import Batch, FitSettings, fit

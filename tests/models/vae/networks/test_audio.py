@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from export.streaming.layer import reset_caches
+from export.streaming.layer_base import reset_caches
 from models.vae.networks import Scales, audio_decoder, audio_encoder
 from models.vae.networks.pictures import NetworkError
 from tests.export.streaming.stacks import assert_streams

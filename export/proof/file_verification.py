@@ -12,7 +12,7 @@ import onnx
 from export.format.card import AUDIO_IN, Card, Measured, Method, input_channels, is_bend_control, output_channels
 from export.format.graph import one_frame, split
 from export.format.io import load
-from export.format.summary import weights_type
+from export.format.model_facts import weights_type
 from export.proof.chunk_equality import TOLERANCE, prove, run_chunks
 from export.proof.delay import measure_response
 from export.proof.rest_state import run_at_rest

@@ -14,13 +14,13 @@ from export.errors import ContractError
 from export.format.card import Card, Control, Latent, Measured, Method
 from export.format.graph import split
 from export.format.io import load, save
-from export.format.summary import summary
+from export.format.model_facts import summary
 from export.proof.chunk_equality import prove
 from export.proof.delay import Response, measure_response
-from export.proof.measurement import measure
+from export.proof.export_measurement import measure
+from export.proof.file_verification import Verdict, verify
 from export.proof.rest_state import settle_rest_states
 from export.proof.speed import real_time
-from export.proof.verification import Verdict, verify
 from export.runtime.frame_stepper import session
 from realtime.library.library import Library
 

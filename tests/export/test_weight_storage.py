@@ -14,11 +14,11 @@ from onnx import numpy_helper
 from export.errors import ContractError
 from export.format.card import Measured
 from export.format.io import load, save
-from export.format.summary import summary
+from export.format.model_facts import summary
 from export.proof.chunk_equality import prove
-from export.proof.measurement import measure
-from export.proof.verification import verify
-from export.quantization import quantize
+from export.proof.export_measurement import measure
+from export.proof.file_verification import verify
+from export.weight_storage import quantize
 from realtime.engine.decoder import Decoder
 
 SHARE = {"fp16": 0.55, "int8": 0.32}
