@@ -11,7 +11,7 @@ import typer
 from models.commands.terminal import progress
 
 if TYPE_CHECKING:
-    from models.digits.evaluate import DigitsReport
+    from models.digits_vae.evaluate import DigitsReport
     from models.evaluation.evaluate import Report
 
 PIPED_WIDTH = 140
@@ -59,13 +59,13 @@ def _digits(model: Path) -> bool:
     """Return whether this is the checkpoint of a VAE of digits."""
     if model.suffix.lower() != ".ckpt" or not model.is_file():
         return False
-    from models.digits.checkpoint import SPEC
+    from models.digits_vae.checkpoint import SPEC
 
     return SPEC.matches(model)
 
 
 def _evaluate_digits(model: Path, mnist: Path | None, json: bool, out: Path | None) -> None:
-    from models.digits import evaluate
+    from models.digits_vae import evaluate
 
     trained, test, report = evaluate.evaluate(model, mnist)
     if out is not None:

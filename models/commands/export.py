@@ -11,10 +11,10 @@ from export.proof.chunk_equality import Proof
 from export.weight_storage import Weights
 from models.dcgan import checkpoint as dcgan
 from models.dcgan.export import write as write_dcgan
-from models.playable import checkpoint as playable
-from models.playable.export import write as write_playable
-from models.spectral import checkpoint as spectral
-from models.spectral.export import write as write_spectral
+from models.playable_vae import checkpoint as playable
+from models.playable_vae.export import write as write_playable
+from models.spectral_vae import checkpoint as spectral
+from models.spectral_vae.export import write as write_spectral
 from models.travelgan import checkpoint as travel
 from models.travelgan.export import write as write_travel
 

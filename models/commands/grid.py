@@ -50,7 +50,7 @@ def grid(
     from models.grid.storage import open_storage
     from models.grid.study import SharedStudy
     from models.grid.worker import Place, folder_of, work
-    from models.spectral import settings as configs
+    from models.spectral_vae import settings as configs
 
     base = configs.read(config, preset=preset, seed=seed, max_steps=max_steps)
     base = replace(base, prepare=is_raw(data) if base.prepare is None else base.prepare)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import TypeVar
 
-from models.spectral.settings import TrainConfig
+from models.spectral_vae.settings import TrainConfig
 from models.training.errors import ConfigError
 
 T = TypeVar("T", int, float)

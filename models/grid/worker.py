@@ -12,8 +12,8 @@ from pathlib import Path
 from models.data.opening import DataRequest, open_shared, summary
 from models.grid.points import Point, settings_at
 from models.grid.study import Attempt, SharedStudy
-from models.spectral.settings import TrainConfig
-from models.spectral.train import DATA_FILE, Data, Result, train
+from models.spectral_vae.settings import TrainConfig
+from models.spectral_vae.train import DATA_FILE, Data, Result, train
 from models.training.errors import TrainingError
 from models.training.run import Progress, RunConfig, last_checkpoint, no_progress
 

@@ -1,4 +1,6 @@
-"""The variational auto-encoder for pictures, sounds and spectra; `docs/vae.md` introduces it.
+"""Parts of any variational auto-encoder, of pictures, sounds or spectra; `docs/vae.md` introduces them.
+
+`glitch-lab train vae` trains another network, the one of `models.spectral_vae`.
 
 | module | contents |
 | --- | --- |

@@ -3,7 +3,7 @@
 A decoder gives `values` numbers for each value of the data, along the axis of the channels (axis 1). A likelihood
 interprets them: the log-probability of data (`log_prob`, nats), their expectation (`mean`), and draws (`sample`).
 
-    Bernoulli()                 black and white pictures, as in `models.digits`
+    Bernoulli()                 black and white pictures, as in `models.digits_vae`
     Gaussian(0.1)               sound and other real numbers, with a fixed deviation
     Gaussian()                  the same, with a learned deviation for each value
     DiscretisedLogistic(256)    eight-bit pictures or samples

@@ -11,10 +11,10 @@ from export.format.io import load as load_model
 from models.commands.export import export
 from models.data.manifest import Manifest
 from models.data.rendered import orchestra
-from models.spectral.checkpoint import Trained
-from models.spectral.network import VaeConfig
-from models.spectral.settings import TrainConfig
-from models.spectral.train import Data, train
+from models.spectral_vae.checkpoint import Trained
+from models.spectral_vae.network import VaeConfig
+from models.spectral_vae.settings import TrainConfig
+from models.spectral_vae.train import Data, train
 from models.training.checkpoint import FILE_NAME
 from models.training.run import RunConfig
 

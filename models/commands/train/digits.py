@@ -39,10 +39,10 @@ def train_digits(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} already exists and isn't an empty folder; give another name.")
     from models.data.pictures import digits
-    from models.digits import checkpoint
-    from models.digits.previews import DigitsPreviews
-    from models.digits.settings import preset
-    from models.digits.train import score, train
+    from models.digits_vae import checkpoint
+    from models.digits_vae.previews import DigitsPreviews
+    from models.digits_vae.settings import preset
+    from models.digits_vae.train import score, train
     from models.training.run import RunConfig
 
     run = RunConfig(out)

@@ -32,10 +32,10 @@ def train_playable(
     cache: Annotated[Path | None, typer.Option(help="Folder for analysed sounds. Default: OUT_DIR/features.")] = None,
 ) -> None:
     """Train a model of harmonics and noise, on the CPU; ends with a model file that plays, and a page."""
-    from models.playable.finish import finish
-    from models.playable.network import PlayableConfig
-    from models.playable.settings import PlayableSettings
-    from models.playable.train import train
+    from models.playable_vae.finish import finish
+    from models.playable_vae.network import PlayableConfig
+    from models.playable_vae.settings import PlayableSettings
+    from models.playable_vae.train import train
     from models.training.run import RunConfig
 
     settings = PlayableSettings(

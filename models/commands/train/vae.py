@@ -52,9 +52,9 @@ def train_vae(
 ) -> None:
     """Train the spectral VAE on sounds; ends with a model file that plays, and a report."""
     from models.data import split
-    from models.spectral import settings as configs
-    from models.spectral.finish import finish
-    from models.spectral.train import Data, train
+    from models.spectral_vae import settings as configs
+    from models.spectral_vae.finish import finish
+    from models.spectral_vae.train import Data, train
     from models.training.resume import started
     from models.training.run import RunConfig
 

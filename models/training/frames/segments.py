@@ -79,7 +79,7 @@ class SegmentSampler(IterableDataset[Draw]):
     segments, length, latent
         Segments a draw, frames a segment, and latent dimensions.
     warp_semitones, gain_db, stretch, noise_db
-        How much segments are changed; see `models.spectral.settings.TrainConfig`.
+        How much segments are changed; see `models.spectral_vae.settings.TrainConfig`.
     bins
         Magnitudes in a frame, for noise.
     seed

@@ -97,9 +97,9 @@ def _load_script(path: Path) -> Any:
 def _bundled(job: Job) -> dict[str, float]:
     import torch
 
-    from models.playable.export import HOP, DecodeGraph
-    from models.playable.instruments import Presets
-    from models.playable.network import PlayableConfig, PlayableVae
+    from models.playable_vae.export import HOP, DecodeGraph
+    from models.playable_vae.instrument_presets import Presets
+    from models.playable_vae.network import PlayableConfig, PlayableVae
     from realtime.engine.decoder import Decoder
     from realtime.library.library import Library
 
@@ -114,8 +114,8 @@ def _bundled(job: Job) -> dict[str, float]:
 def _spectral(job: Job) -> dict[str, float]:
     import torch
 
-    from models.spectral.export import DecodeGraph
-    from models.spectral.network import SpectralVae, VaeConfig
+    from models.spectral_vae.export import DecodeGraph
+    from models.spectral_vae.network import SpectralVae, VaeConfig
     from realtime.engine.decoder import Decoder
     from realtime.library.library import Library
 

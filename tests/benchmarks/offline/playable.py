@@ -35,7 +35,7 @@ import numpy as np
 from tests.benchmarks.support.job import Figures, Job
 
 if TYPE_CHECKING:
-    from models.playable.replay import Replay
+    from models.playable_vae.replay import Replay
 
 QUICK_S, FULL_S = 12, 600
 LENGTHS = ("PLAYABLE_LIMIT",)
@@ -107,7 +107,7 @@ def measure(job: Job, folder: Path, model: str) -> Figures:
     """Measure a bundled model on the held-out notes of a folder."""
     from export.format.io import load
     from models.data import features, manifest
-    from models.playable.replay import Replay
+    from models.playable_vae.replay import Replay
     from realtime.library.library import Library
 
     library = Library()
@@ -143,7 +143,7 @@ def _ways(replay: Replay, model: str) -> dict[str, Replayed]:
     from models.harmonics import resynthesis
     from models.harmonics.analysis import Analysis, analyse
     from models.harmonics.synth import Synth
-    from models.playable.replay import Score
+    from models.playable_vae.replay import Score
     from realtime.dsp.rtpghi import invert, stft_magnitudes
     from realtime.library.library import Library
 
@@ -174,8 +174,8 @@ def _told(replay: Replay, checkpoint: Path) -> Replayed:
     import torch
 
     from models.harmonics.analysis import Analysis, analyse
-    from models.playable.checkpoint import load
-    from models.playable.frames import PartialStore
+    from models.playable_vae.checkpoint import load
+    from models.playable_vae.partial_store import PartialStore
 
     vae = load(checkpoint).vae
 
@@ -226,7 +226,7 @@ def _pre_onset_db(replay: Replay, audio: np.ndarray, note: float) -> float:
 
 def _leakage_db(replay: Replay, frames: int) -> float:
     """Return the largest change of the level over a sweep of one latent, dB."""
-    from models.playable.replay import Score
+    from models.playable_vae.replay import Score
 
     latent, moved = replay.card.latent, []
     for dimension in range(latent.size):

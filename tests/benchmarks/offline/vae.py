@@ -63,8 +63,8 @@ def describe(result: Figures) -> str:
 
 def _vae(job: Job, prior: str) -> dict[str, float]:
     from models.data.pictures import digits
-    from models.digits.settings import preset
-    from models.digits.train import score, train
+    from models.digits_vae.settings import preset
+    from models.digits_vae.train import score, train
 
     splits = digits.small()
     config, training = preset(mnist=False, prior=prior, epochs=job.choose(QUICK_EPOCHS, None))

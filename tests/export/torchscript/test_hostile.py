@@ -26,8 +26,8 @@ from export.format import card as cards
 from export.format.card import KEY, to_json
 from export.format.io import load, loads, save
 from export.torchscript.script.archive import check_script
-from models.spectral import checkpoint
-from models.spectral.network import SpectralVae, VaeConfig
+from models.spectral_vae import checkpoint
+from models.spectral_vae.network import SpectralVae, VaeConfig
 from models.training.errors import CheckpointError
 from realtime.engine.decoder import Decoder
 from realtime.library.conversion import ConversionError, convert

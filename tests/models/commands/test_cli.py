@@ -13,8 +13,8 @@ from export.format.io import load
 from models.cli import main
 from models.data import folder
 from models.data.manifest import Manifest
-from models.spectral.checkpoint import Trained
-from models.spectral.module import SpectralModule
+from models.spectral_vae.checkpoint import Trained
+from models.spectral_vae.module import SpectralModule
 
 ROOT = Path(__file__).parents[3]
 

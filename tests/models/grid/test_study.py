@@ -13,7 +13,7 @@ import pytest
 from models.grid.points import Axes, Point, axis, points, settings_at
 from models.grid.storage import GridError, open_storage
 from models.grid.study import Attempt, PointStatus, SharedStudy
-from models.spectral.settings import TrainConfig
+from models.spectral_vae.settings import TrainConfig
 from models.training.errors import ConfigError
 
 GRID = points(Axes((2, 4), (8, 16), (1e-3, 1e-2), (1e-3,)))

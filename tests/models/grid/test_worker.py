@@ -91,8 +91,8 @@ def test_a_killed_workers_checkpoint_is_gone_on_from(tmp_path: Path, monkeypatch
     from models.data.opening import DataRequest
     from models.grid import worker
     from models.grid.study import SharedStudy
-    from models.spectral.module import SpectralModule
-    from models.spectral.settings import read
+    from models.spectral_vae.module import SpectralModule
+    from models.spectral_vae.settings import read
 
     (tmp_path / "tiny.toml").write_text(f"max_steps = 40\n{TINY}")
     base = read(tmp_path / "tiny.toml")

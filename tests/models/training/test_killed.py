@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.spectral import checkpoint
-from models.spectral import settings as config
-from models.spectral.train import Data, train
+from models.spectral_vae import checkpoint
+from models.spectral_vae import settings as config
+from models.spectral_vae.train import Data, train
 from models.training.checkpoint import load_plain
 from models.training.run import RunConfig
 from realtime.engine.engine import Engine

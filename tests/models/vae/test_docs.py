@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from export.format.io import load
 from models.cli import app
 from models.data.pictures import digits
-from models.digits import checkpoint
+from models.digits_vae import checkpoint
 from tests.benchmarks.support.catalogue import benchmarks
 from tests.models.data.pictures.idx import write_mnist
 

@@ -11,7 +11,7 @@ from models.data.features import load_audio
 from models.data.manifest import Manifest
 from models.data.rendered import orchestra
 from models.dsp import metrics
-from models.playable.replay import Replay, Score
+from models.playable_vae.replay import Replay, Score
 
 ZOO = Path(zoo.__file__).parent
 RATE = 48_000

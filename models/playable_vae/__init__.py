@@ -1,0 +1,28 @@
+"""The playable model, trained by `glitch-lab train playable`: a VAE of harmonics and noise.
+
+| module | contents |
+| --- | --- |
+| `settings` | settings of the training |
+| `network` | `PlayableVae` |
+| `objective` | distance between frames |
+| `export` | the model file |
+| `instrument_presets`, `spectral_encoder` | presets, and the encoder of live sound |
+| `partial_store`, `module`, `train`, `checkpoint` | data, Lightning module, the training from notes to checkpoint |
+| `finish`, `latent_measurement`, `replay` | results, and model files played offline |
+"""
+
+__all__ = [
+    "checkpoint",
+    "export",
+    "finish",
+    "instrument_presets",
+    "latent_measurement",
+    "module",
+    "network",
+    "objective",
+    "partial_store",
+    "replay",
+    "settings",
+    "spectral_encoder",
+    "train",
+]
