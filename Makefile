@@ -8,8 +8,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-# Two processes share the tests that play nothing; see tests/conftest.py.
-SHARED := --numprocesses 2 --dist loadscope --no-loadscope-reorder
+# Two processes share the tests; only one runs those that play in real time: see tests/conftest.py.
+SHARED := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 PLAY_PACKAGES := python3 python3-venv libportaudio2 libegl1 libgl1 libdbus-1-3 libfontconfig1 libglib2.0-0 \
 	libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 \
 	libxcb-shape0 libxcb-xinerama0 libxcb-xkb1 fonts-dejavu-core

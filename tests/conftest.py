@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadGroupScheduling
 
 from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.library.library import Library, bundled_model
 from tests import reference
+
+REAL_TIME = "real-time"  # group of the tests that play
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,25 +47,28 @@ def pytest_configure(config: pytest.Config) -> None:
     patch.setenv("JACK_NO_START_SERVER", "1")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups become part of the tests' names
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests of the studio come first and those of the stage last."""
-    items.sort(key=lambda item: _on_stage(item.nodeid))
+    """Let the tests that play in real time come last, in one group."""
+    items.sort(key=_plays)
+    for item in items:
+        if _plays(item):
+            item.add_marker(pytest.mark.xdist_group(REAL_TIME))
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Let processes share the tests of the studio, file by file, and only one have those of the stage."""
-    return _Shared(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadGroupScheduling:
+    """Let processes share the tests file by file, and only one have those that play in real time."""
+    return _ByFile(config, log)
 
 
-class _Shared(LoadScopeScheduling):
+class _ByFile(LoadGroupScheduling):
     def _split_scope(self, nodeid: str) -> str:
-        return "stage" if _on_stage(nodeid) else nodeid.split("::", maxsplit=1)[0]
+        return REAL_TIME if nodeid.endswith(f"@{REAL_TIME}") else nodeid.split("::", maxsplit=1)[0]
 
 
-def _on_stage(nodeid: str) -> bool:
-    """Whether a test plays: what it measures would not bear that others work beside it."""
-    return not nodeid.startswith(("tests/export/", "tests/models/"))
+def _plays(item: pytest.Item) -> bool:
+    return item.get_closest_marker("plays") is not None
 
 
 @pytest.fixture
@@ -85,9 +91,18 @@ def compiled(models: dict[str, Path]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _compiled_for_the_stage(request: pytest.FixtureRequest) -> None:
-    if _on_stage(request.node.nodeid):
+def _real_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prepare a test that plays; refuse decks and devices of their own process to all others."""
+    if _plays(request.node):
         request.getfixturevalue("compiled")
+        return
+
+    def refuse(module: str, _name: str) -> None:
+        raise AssertionError(f"A test that starts {module} plays in real time: mark it with pytest.mark.plays.")
+
+    for spawner in ("realtime.decks.client", "realtime.audio.output"):
+        if spawner in sys.modules:
+            monkeypatch.setattr(sys.modules[spawner], "Child", refuse)
 
 
 @pytest.fixture(scope="session")

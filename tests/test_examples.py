@@ -24,6 +24,8 @@ from realtime.osc.codec import messages, write_bundle, write_message
 from realtime.params.table import Table, table
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.plays
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 COMMANDS = {"/subscribe", "/unsubscribe"}  # what the patches send beside parameters
 READINGS = {"/meter/rms"}  # what they show beside them

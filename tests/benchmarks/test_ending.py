@@ -16,6 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.plays
+
 TIMEOUT_S = 60.0
 PROGRESS = "block 100"  # the second run of `report`: the figures of the first are there
 

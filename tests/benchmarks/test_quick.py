@@ -12,6 +12,8 @@ import pytest
 from tests.benchmarks.support.catalogue import benchmarks
 from tests.benchmarks.support.shapes import ListOf, Optional, Range, count, mismatches
 
+pytestmark = pytest.mark.plays
+
 BENCHMARKS = benchmarks()
 MS, DB, LOAD = Range(1e-6, 1e5), Range(-400.0, 400.0), Range(1e-6, 50.0)
 RATIO = Range(1e-3, 1e3)

@@ -20,6 +20,8 @@ from tests.gui.display import Screen
 from tests.gui.standin import StandIn, tone
 from tests.reference import level_model, tone_model
 
+pytestmark = pytest.mark.plays
+
 
 class OpenedModel:
     """A window as opened by the host, which has the other end of its standard input."""

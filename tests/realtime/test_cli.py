@@ -24,6 +24,8 @@ from export.format.io import load
 from realtime.ipc.segment_registry import registry_folder
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.plays
+
 NO_SCREEN = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
 
 

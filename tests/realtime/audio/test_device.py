@@ -17,6 +17,8 @@ from tests.eventually import eventually
 from tests.jack import JackClient, JackServer
 from tests.realtime.sessions import wait
 
+pytestmark = pytest.mark.plays
+
 
 def within(patch: pytest.MonkeyPatch, server: JackServer) -> JackServer:
     """Connect all clients to one server."""

@@ -11,6 +11,8 @@ import pytest
 
 from tests.jack import JackServer
 
+pytestmark = pytest.mark.plays
+
 PLAY = """
 import json, sys, time
 import numpy as np

@@ -11,6 +11,8 @@ from realtime import Session
 from realtime.midi.ports.client import Incoming
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.plays
+
 
 def incoming(*data: int, at: float) -> Incoming:
     return Incoming(port=0, data=bytes(data), at=at)

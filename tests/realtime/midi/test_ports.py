@@ -22,6 +22,8 @@ from tests.eventually import became, eventually
 from tests.jack import JackServer
 from tests.realtime.midi.stage import Stage
 
+pytestmark = pytest.mark.plays
+
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 20.0
 

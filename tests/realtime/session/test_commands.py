@@ -21,6 +21,8 @@ from tests import reference
 from tests.eventually import eventually
 from tests.realtime.sessions import quiet
 
+pytestmark = pytest.mark.plays
+
 
 class Controller:
     """A controller with a socket of its own, which answers come back to."""

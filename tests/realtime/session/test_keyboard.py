@@ -15,6 +15,8 @@ from tests.eventually import became, eventually
 from tests.jack import JackServer
 from tests.realtime.midi.test_ports import Device
 
+pytestmark = pytest.mark.plays
+
 RATE, SEEN = 48_000, 12_000
 
 

@@ -27,6 +27,8 @@ from tests.realtime.session.test_recall import done, values
 from tests.realtime.sessions import played_latents as played
 from tests.realtime.test_cli import Playing, glitch_live
 
+pytestmark = pytest.mark.plays
+
 STOOD = {
     "/gain": -6.0,
     "/crossfade": 0.25,

@@ -38,6 +38,8 @@ from tests.eventually import eventually
 from tests.jack import NEEDED, JackServer
 from tests.realtime.sessions import wait
 
+pytestmark = pytest.mark.plays
+
 RATE = 48_000
 ENDS = (":out_", ":in_")  # of the names of PortAudio's ports
 
