@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 
@@ -23,12 +24,15 @@ REAL_TIME = "real-time"  # group of the tests that play
 def pytest_configure(config: pytest.Config) -> None:
     """Set what tests and the processes that they start inherit, whoever runs them and wherever.
 
-    Signals that nohup or a script ignores, the language of messages, the user's folders, and their JACK server.
+    Signals that nohup or a script ignores, time limits of hypothesis, the language of messages, the user's folders, and
+    their JACK server.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")
     patch = pytest.MonkeyPatch()
     config.add_cleanup(patch.undo)
     home = tempfile.TemporaryDirectory(prefix="glitch-test-home-", ignore_cleanup_errors=True)

@@ -18,7 +18,7 @@ class Timestamps:
     def __init__(self) -> None:
         self._device = 0.0
         self._offset = math.inf
-        self._last_now = 0.0
+        self._last_now, self._last = 0.0, 0.0
 
     def next(self, delta: float, now: float) -> float:
         """Return the time of the next message.
@@ -43,5 +43,6 @@ class Timestamps:
         else:
             elapsed = max(now - self._last_now, 0.0)
             self._offset += min(offset - self._offset, MAX_DRIFT * elapsed)
-        self._last_now = now
-        return min(self._device + self._offset, now)
+        earliest = self._last if now >= self._last_now else -math.inf
+        self._last_now, self._last = now, min(max(self._device + self._offset, earliest), now)
+        return self._last

@@ -48,6 +48,7 @@ def offline(model: Path, knobs: dict[str, float], channels: int | None = None) -
     return np.concatenate(parts)[: round(SECONDS * RATE)]
 
 
+@pytest.mark.plays
 @pytest.mark.parametrize(
     ("name", "knobs"),
     [

@@ -154,6 +154,7 @@ def test_a_deck_that_dies_fades_out_and_its_successor_fades_in(stage: VirtualSta
     assert share(last(stage), 500) > 0.8 * TONE
 
 
+@pytest.mark.plays
 def test_a_deck_comes_back_every_time_its_process_is_killed(shelf: Path) -> None:
     with quiet(shelf / "low.onnx", library=shelf) as session:
         for _ in range(4):
@@ -213,6 +214,7 @@ with Session(sys.argv[1]) as session:
 """
 
 
+@pytest.mark.plays
 def test_a_server_that_is_killed_is_used_again_once_it_is_back(shelf: Path) -> None:
     server = JackServer()
     with server:

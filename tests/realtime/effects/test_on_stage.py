@@ -42,6 +42,7 @@ def test_an_effect_is_in_the_table_and_in_the_sound(models: dict[str, Path]) -> 
         assert rest_level() == pytest.approx(before, rel=0.01)
 
 
+@pytest.mark.plays
 def test_a_chain_changes_while_it_plays_without_a_gap_and_keeps_its_knobs(models: dict[str, Path]) -> None:
     with Session(models["tone"], device="null") as session:
         eventually(lambda: level(session) > 0.33)
@@ -68,6 +69,7 @@ def test_a_chain_changes_while_it_plays_without_a_gap_and_keeps_its_knobs(models
         assert "/fx/2/mix" not in session.addresses
 
 
+@pytest.mark.plays
 def test_an_unknown_effect_is_refused_in_one_sentence(models: dict[str, Path]) -> None:
     with pytest.raises(GlitchError, match="Reverb"):
         Session(models["level"], device="null", fx=["no such effect"])
@@ -82,6 +84,7 @@ def test_an_unknown_effect_is_refused_in_one_sentence(models: dict[str, Path]) -
         assert session.deck.pid == pid
 
 
+@pytest.mark.plays
 def test_a_take_with_effects_is_rendered_to_the_same_samples(models: dict[str, Path], tmp_path: Path) -> None:
     wav, take, again = tmp_path / "set.wav", tmp_path / "set.take", tmp_path / "again.wav"
     with Session(models["tone"], device="null", fx=["reverb"], record=wav, take=take, seconds=4) as session:

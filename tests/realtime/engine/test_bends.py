@@ -239,6 +239,7 @@ def test_a_layer_and_patterns_of_layers_are_bent_over_osc(layered: dict[str, Pat
         assert level() > 1e-3
 
 
+@pytest.mark.plays
 def test_a_take_with_bends_is_rendered_to_the_same_samples(layered: dict[str, Path], tmp_path: Path) -> None:
     shelf = tmp_path / "shelf"
     shelf.mkdir()

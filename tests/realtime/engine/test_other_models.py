@@ -111,6 +111,7 @@ def test_the_stage_plays_the_modules_output_without_clicks(odd: tuple[Path, Chai
     np.testing.assert_allclose(played[begin:], expected[begin:], atol=1e-5)
 
 
+@pytest.mark.plays
 @pytest.mark.parametrize("odd", [44_100], indirect=True)
 def test_it_plays_on_jack(odd: tuple[Path, Chain, int]) -> None:
     with JackServer(rate=STAGE_RATE, block=128) as server:

@@ -259,6 +259,7 @@ def frame(node: ElementTree.Element) -> tuple[float, ...]:
 # Against the stage
 
 
+@pytest.mark.plays
 def test_the_stage_plays_every_address_of_a_layout_on_both_decks(models: dict[str, Path]) -> None:
     with Session(models["level"], device="null", library=models["level"].parent) as session:
         session.load("level", letter="b").result(60)

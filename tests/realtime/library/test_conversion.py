@@ -91,6 +91,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.plays
 def test_a_torchscript_file_plays_and_records_as_it_is_rendered_offline(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -214,6 +214,7 @@ def test_the_library_lists_models_of_both_kinds_and_prefers_onnx(tmp_path: Path,
     assert library.find("both") == library.find("both.ts") == tmp_path / "both.onnx"
 
 
+@pytest.mark.plays
 def test_a_session_file_names_the_foreign_file(source: Path, studio: Studio, tmp_path: Path) -> None:
     show = tmp_path / "show.json"
     with Session(source, device="null", session=show) as session:
@@ -228,6 +229,7 @@ def test_a_session_file_names_the_foreign_file(source: Path, studio: Studio, tmp
     assert len(studio.made) == 1
 
 
+@pytest.mark.plays
 def test_a_load_converts_while_the_decks_play(source: Path, studio: Studio, models: dict[str, Path]) -> None:
     studio.free.clear()
     with quiet(models["stereo"], library=source.parent) as session:
@@ -244,6 +246,7 @@ def test_a_load_converts_while_the_decks_play(source: Path, studio: Studio, mode
         assert session.player.source == source
 
 
+@pytest.mark.plays
 def test_a_session_that_ends_cancels_its_conversion(source: Path, studio: Studio, models: dict[str, Path]) -> None:
     studio.free.clear()
     with quiet(models["level"], library=source.parent) as session:
@@ -254,6 +257,7 @@ def test_a_session_that_ends_cancels_its_conversion(source: Path, studio: Studio
     assert not studio.made
 
 
+@pytest.mark.plays
 def test_a_load_during_a_conversion_overtakes_it(source: Path, studio: Studio, models: dict[str, Path]) -> None:
     studio.free.clear()
     with quiet(models["level"], library=source.parent) as session:
@@ -266,6 +270,7 @@ def test_a_load_during_a_conversion_overtakes_it(source: Path, studio: Studio, m
         assert session.card.name == "orchestra"
 
 
+@pytest.mark.plays
 def test_a_failed_load_is_reported_and_the_old_model_plays_on(source: Path, models: dict[str, Path]) -> None:
     with quiet(models["level"], library=source.parent) as session:
         with pytest.raises(ContractError, match="is not a TorchScript file"):

@@ -95,6 +95,7 @@ def test_samples_that_are_not_finite_come_in_as_silence(models: dict[str, Path])
         assert stage.session.status().nonfinite == 0
 
 
+@pytest.mark.plays
 def test_the_null_device_gives_silence_as_input(models: dict[str, Path]) -> None:
     with Session(models["echo"], device="null", input_device="", inputs=[1, 2]) as session:
         for address, value in {"/walk/radius": 0, "/input/mix": 0, "/input/amount": 2}.items():
@@ -106,11 +107,13 @@ def test_the_null_device_gives_silence_as_input(models: dict[str, Path]) -> None
         assert session.parts.status.readings()["/latency/input"][0] > 0
 
 
+@pytest.mark.plays
 def test_without_an_input_no_input_latency_is_shown(models: dict[str, Path]) -> None:
     with Session(models["echo"], device="null") as session:
         assert session.parts.status.readings()["/latency/input"] == []
 
 
+@pytest.mark.plays
 @pytest.mark.parametrize(("rate", "block"), [(48_000, 128), (44_100, 256)])
 def test_on_jack_the_latency_shown_is_that_from_port_to_port(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, rate: int, block: int

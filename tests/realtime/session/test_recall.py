@@ -500,6 +500,7 @@ def test_a_snapshot_can_be_renamed_or_deleted_while_its_state_is_written(models:
         assert all(is_kept(session, name) for name in names)
 
 
+@pytest.mark.plays
 def test_threads_may_save_and_recall_at_the_same_time(models: dict[str, Path]) -> None:
     failed: list[BaseException] = []
     with quiet(models["level"], library=models["level"].parent) as session:

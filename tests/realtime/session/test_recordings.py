@@ -69,6 +69,7 @@ def test_stems_sum_to_the_output_and_the_input_is_recorded_exactly(
     np.testing.assert_array_equal(given, NOISE[0, (place + np.arange(len(given))) % RATE])
 
 
+@pytest.mark.plays
 def test_a_recording_under_a_name_stays_in_its_folder(models: dict[str, Path], tmp_path: Path) -> None:
     takes = tmp_path / "deep" / "takes"  # not there yet
     with Session(models["tone"], device="null", takes=takes, osc=("127.0.0.1", 0)) as session:
@@ -96,6 +97,7 @@ def test_a_recording_under_a_name_stays_in_its_folder(models: dict[str, Path], t
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["aufnahme ä.wav"]
 
 
+@pytest.mark.plays
 def test_where_no_folder_can_be_made_the_knobs_show_it_and_the_sound_goes_on(
     models: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -133,6 +135,7 @@ with Session(sys.argv[1], device="null", takes=sys.argv[2]) as session:
 """
 
 
+@pytest.mark.plays
 def test_a_full_disk_ends_the_recording_and_not_the_sound(models: dict[str, Path], tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(models["tone"]), str(tmp_path)],
@@ -162,6 +165,7 @@ with Session(sys.argv[1], device="null", takes=sys.argv[2]) as session:
 """
 
 
+@pytest.mark.plays
 def test_a_recording_can_be_read_after_the_host_is_killed(models: dict[str, Path], tmp_path: Path) -> None:
     host = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(models["tone"]), str(tmp_path)],
@@ -203,6 +207,7 @@ def test_a_take_with_live_input_and_jumps_is_rendered_exactly(
     np.testing.assert_array_equal(again[first : first + count, 0], played[4096 : 4096 + count])
 
 
+@pytest.mark.plays
 def test_a_recording_that_is_ended_by_hand_ends_nothing_else(models: dict[str, Path], tmp_path: Path) -> None:
     first = tmp_path / "first.wav"
     with Session(models["tone"], device="null", takes=tmp_path, record=first, seconds=3) as session:
@@ -218,6 +223,7 @@ def test_a_recording_that_is_ended_by_hand_ends_nothing_else(models: dict[str, P
     assert [note.split()[0] for note in session.notes].count("Recorded") == 2
 
 
+@pytest.mark.plays
 def test_a_take_whose_folder_is_gone_is_kept_elsewhere(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

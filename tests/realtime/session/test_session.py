@@ -50,6 +50,7 @@ def test_an_unknown_option_is_refused_by_name() -> None:
         Session(devise="null")  # type: ignore[call-arg]
 
 
+@pytest.mark.plays
 def test_a_latent_set_from_python_sounds(models: dict[str, Path]) -> None:
     with quiet(models["level"]) as session:
         clock = session.clock
@@ -61,6 +62,7 @@ def test_a_latent_set_from_python_sounds(models: dict[str, Path]) -> None:
         assert session.status().latency_ms["decoded ahead"] > 0
 
 
+@pytest.mark.plays
 def test_latents_sent_over_osc_sound_one_by_one_and_as_a_list(models: dict[str, Path]) -> None:
     with quiet(models["level"], osc=("127.0.0.1", 0)) as session:
         assert session.osc is not None
@@ -122,6 +124,7 @@ def test_panic_silences_resets_and_comes_back_without_a_step(models: dict[str, P
         assert np.abs(np.diff(x)).max() < 1.5 * 0.36 * 2 * np.pi * 1000 / 48_000
 
 
+@pytest.mark.plays
 def test_a_recording_holds_exactly_the_output(tmp_path: Path, models: dict[str, Path]) -> None:
     path = tmp_path / "take.wav"
     with quiet(models["tone"], record=path, seconds=1.5) as session:
@@ -162,6 +165,7 @@ def test_a_model_of_another_rate_or_two_channels_plays(models: dict[str, Path], 
         assert stage.session.status().nonfinite == 0
 
 
+@pytest.mark.plays
 def test_a_deck_that_is_killed_comes_back_with_its_knobs(models: dict[str, Path]) -> None:
     with quiet(models["level"]) as session:
         session.set("/latent/1", 2.0)
@@ -256,6 +260,7 @@ def test_a_button_fires_when_it_is_pressed_and_not_when_it_is_released(models: d
         assert state["mute"] == 0
 
 
+@pytest.mark.plays
 def test_a_session_that_ends_leaves_no_process_and_no_memory(models: dict[str, Path]) -> None:
     with quiet(models["level"], osc=("127.0.0.1", 0)) as session:
         names = [session.segment.name, session.deck.segment.name]
@@ -268,6 +273,7 @@ def test_a_session_that_ends_leaves_no_process_and_no_memory(models: dict[str, P
     assert not list(registry_folder().glob(f"{os.getpid()}-*"))
 
 
+@pytest.mark.plays
 def test_a_session_that_does_not_play_refuses_every_call(models: dict[str, Path]) -> None:
     session = Session(models["level"], device="null")
     for state in ("not started", "closed"):
@@ -280,6 +286,7 @@ def test_a_session_that_does_not_play_refuses_every_call(models: dict[str, Path]
             session.start().close()
 
 
+@pytest.mark.plays
 def test_views_that_outlive_a_session_can_still_be_read(models: dict[str, Path]) -> None:
     with quiet(models["level"]) as session:
         history, state = session.segment["history"], session.deck.state
@@ -287,6 +294,7 @@ def test_views_that_outlive_a_session_can_still_be_read(models: dict[str, Path])
     assert state["frames"] > 0
 
 
+@pytest.mark.plays
 def test_a_recording_never_writes_over_another(tmp_path: Path, models: dict[str, Path]) -> None:
     names = []
     for _ in range(3):
@@ -297,6 +305,7 @@ def test_a_recording_never_writes_over_another(tmp_path: Path, models: dict[str,
     assert names == ["take.wav", "take-2.wav", "take-3.wav"]
 
 
+@pytest.mark.plays
 def test_a_recording_of_a_given_length_ends_without_a_click(tmp_path: Path, models: dict[str, Path]) -> None:
     with quiet(models["tone"], record=tmp_path / "take.wav", seconds=1.0) as session:
         eventually(lambda: not session.playing)
@@ -305,6 +314,7 @@ def test_a_recording_of_a_given_length_ends_without_a_click(tmp_path: Path, mode
     assert np.abs(audio[-6000:-4000]).max() > 0.2
 
 
+@pytest.mark.plays
 def test_a_message_that_cannot_be_used_is_named_in_a_note(models: dict[str, Path]) -> None:
     with quiet(models["level"], osc=("127.0.0.1", 0)) as session:
         assert session.osc is not None
@@ -315,6 +325,7 @@ def test_a_message_that_cannot_be_used_is_named_in_a_note(models: dict[str, Path
             eventually(lambda: any("/gain takes numbers, not 'loud'" in note for note in session.notes))
 
 
+@pytest.mark.plays
 def test_a_start_that_fails_leaves_no_process_and_no_memory(models: dict[str, Path], tmp_path: Path) -> None:
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"no")
@@ -328,6 +339,7 @@ def test_a_start_that_fails_leaves_no_process_and_no_memory(models: dict[str, Pa
     assert not list(registry_folder().glob(f"{os.getpid()}-*"))
 
 
+@pytest.mark.plays
 def test_a_deck_that_cannot_load_says_why(models: dict[str, Path], tmp_path: Path) -> None:
     """The host reads the card, the deck the graph: an error that only the deck finds must reach the player."""
     from export.format.io import load
@@ -349,6 +361,7 @@ with Session(sys.argv[1], device="null") as session:
 """
 
 
+@pytest.mark.plays
 def test_a_killed_host_leaves_no_orphan_and_the_next_start_sweeps(models: dict[str, Path]) -> None:
     host = subprocess.Popen(
         [sys.executable, "-c", HOST, str(models["level"])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -364,6 +377,7 @@ def test_a_killed_host_leaves_no_orphan_and_the_next_start_sweeps(models: dict[s
             Segment.attach(name)
 
 
+@pytest.mark.plays
 def test_segments_of_a_living_session_are_not_swept(models: dict[str, Path]) -> None:
     with quiet(models["level"]) as session:
         assert sweep() == []
@@ -389,6 +403,7 @@ def is_alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.plays
 def test_a_script_needs_no_main_guard_and_ends_silently(models: dict[str, Path], tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(

@@ -93,6 +93,7 @@ def shelf(tmp_path: Path, models: dict[str, Path]) -> Path:
     return folder
 
 
+@pytest.mark.plays
 @pytest.mark.parametrize("model", ["passing", "resonant"])
 def test_freeze_and_feedback_are_rendered_exactly(
     shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
@@ -133,6 +134,7 @@ def test_freeze_and_feedback_are_rendered_exactly(
     assert np.abs(rendered).max() > 0.05
 
 
+@pytest.mark.plays
 def test_without_an_input_it_plays_and_says_so_in_one_sentence(models: dict[str, Path], shelf: Path) -> None:
     with Session(models["bundled"], device="null", library=shelf) as session:
         session.load("louder", letter="b").result(60)
@@ -144,6 +146,7 @@ def test_without_an_input_it_plays_and_says_so_in_one_sentence(models: dict[str,
         assert session.latents.size
 
 
+@pytest.mark.plays
 def test_knobs_of_latents_come_back_with_a_model_that_has_them(models: dict[str, Path], shelf: Path) -> None:
     turned = {"/walk/radius": 2.0, "/walk/seed": 7.0, "/latent/1": 1.5}
     with Session(models["tone"], device="null", library=shelf) as session:
@@ -157,6 +160,7 @@ def test_knobs_of_latents_come_back_with_a_model_that_has_them(models: dict[str,
         assert {address: session.get(address) for address in turned} == turned
 
 
+@pytest.mark.plays
 def test_the_command_takes_it(models: dict[str, Path], tmp_path: Path) -> None:
     playing = Playing("--headless", "--model", models["passing"], "--input", "default")
     playing.process.terminate()
