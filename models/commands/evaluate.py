@@ -43,7 +43,7 @@ def command(
         report = evaluate.evaluate(model, data, limit=limit, on_sound=on_sound)
     page = None
     if out is not None:
-        from models.evaluation.exhibit import exhibit
+        from models.evaluation.evaluation_page import exhibit
 
         with progress("showing") as on_part:
             page = exhibit(model, data, report, out, on_part=on_part)
@@ -102,20 +102,20 @@ def _print(report: Report) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from models.evaluation import figures
+    from models.evaluation import figures_as_text
 
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     table = Table(title=f"{report.name}, after {report.inversion}")
-    for heading in figures.HEAD:
+    for heading in figures_as_text.HEAD:
         table.add_column(heading, justify="left" if heading in ("split", "label") else "right")
-    for cells, whole in figures.lines(report):
+    for cells, whole in figures_as_text.lines(report):
         table.add_row(*cells, style="bold" if whole else None)
     console.print(table)
     table = Table(title="latents, the strongest first")
-    for heading in figures.DIMENSION_HEAD:
+    for heading in figures_as_text.DIMENSION_HEAD:
         table.add_column(heading, justify="left" if heading == "name" else "right")
-    for cells in figures.dimension_lines(report):
+    for cells in figures_as_text.dimension_lines(report):
         table.add_row(*cells)
     console.print(table)
-    for sentence in figures.sentences(report):
+    for sentence in figures_as_text.sentences(report):
         print(sentence)

@@ -3,10 +3,10 @@
 | module | contents |
 | --- | --- |
 | `settings` | settings of networks and training |
-| `endless`, `pictures` | the networks for sound, and those for pictures |
+| `sound_networks`, `picture_networks` | the networks for sound, and those for pictures |
 | `adversarial` | the adversarial step and its loss |
 | `export` | the model file |
-| `domains`, `chunks` | data: pictures or spectra; stitched chunks |
+| `domains`, `stitching` | data: pictures or spectra; the latents of stitched chunks |
 | `module`, `train`, `checkpoint` | Lightning module, the training from data to checkpoint |
 | `finish`, `previews`, `latent_directions` | results, and latents rotated by their effect |
 """
@@ -14,15 +14,15 @@
 __all__ = [
     "adversarial",
     "checkpoint",
-    "chunks",
     "domains",
-    "endless",
     "export",
     "finish",
     "latent_directions",
     "module",
-    "pictures",
+    "picture_networks",
     "previews",
     "settings",
+    "sound_networks",
+    "stitching",
     "train",
 ]

@@ -9,9 +9,9 @@ from typing import Any
 from torch import nn
 
 from export.format.card import Provenance
-from models.dcgan.endless import EndlessGenerator
-from models.dcgan.pictures import PictureGenerator
+from models.dcgan.picture_networks import PictureGenerator
 from models.dcgan.settings import DcganSettings, checked
+from models.dcgan.sound_networks import EndlessGenerator
 from models.training.checkpoint import CheckpointSpec, weights_of
 from models.training.latent_stats import LatentStatistics
 

@@ -17,10 +17,10 @@ from models.data import features, opening
 from models.data.manifest import Manifest, Sound, Source
 from models.data.opening import DataRequest
 from models.data.pictures import cifar, digits
-from models.dcgan import chunks
-from models.dcgan.endless import EndlessDiscriminator, EndlessGenerator
-from models.dcgan.pictures import PictureDiscriminator, PictureGenerator, padded
+from models.dcgan import stitching
+from models.dcgan.picture_networks import PictureDiscriminator, PictureGenerator, padded
 from models.dcgan.settings import DcganSettings
+from models.dcgan.sound_networks import EndlessDiscriminator, EndlessGenerator
 from models.dsp.log_mel import LogMel, LogMelAnalysis
 from models.files.errors import DataError
 from models.report.picture_grid import COLUMNS, picture_grid, spectrum_grid
@@ -144,15 +144,15 @@ class SpectrumDomain:
         """Draw latents of pairs of neighbouring chunks, or of single chunks."""
         settings = self.settings
         if settings.stitching:
-            return chunks.draw_neighbours(count, settings.latent, settings.shared, settings.chunk, random)
-        return chunks.draw_single(count, settings.latent, settings.chunk, random)
+            return stitching.draw_neighbours(count, settings.latent, settings.shared, settings.chunk, random)
+        return stitching.draw_single(count, settings.latent, settings.chunk, random)
 
     def make(self, generator: nn.Module, latents: Tensor) -> Tensor:
         """Generate chunks, and concatenate those of neighbours: [count, 128, length]."""
         assert isinstance(generator, EndlessGenerator)
         with whole_signals(generator):
             if self.settings.stitching:
-                return chunks.generate_apart(generator, latents, self.settings.chunk)
+                return stitching.generate_apart(generator, latents, self.settings.chunk)
             made: Tensor = generator(latents)
         return made
 

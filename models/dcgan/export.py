@@ -17,7 +17,7 @@ from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from export.weight_storage import Weights
 from models.dcgan.checkpoint import TrainedDcgan
-from models.dcgan.endless import CONTEXT, EndlessGenerator, Grain
+from models.dcgan.sound_networks import CONTEXT, EndlessGenerator, Grain
 from models.dsp.log_mel import LogMel
 
 _GRAIN_TEXT = "How much frames differ by chance: breath, rustle, bow; 0 is smooth."

@@ -17,7 +17,7 @@ from models.dcgan.train import Result
 from models.report.gallery import Page
 from models.report.picture_grid import spectrum_grid
 from models.training.finish import Finished
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 from models.training.seeding import generator_for
 
 PAGE, GRID = "index.html", "made.png"

@@ -18,7 +18,7 @@ from torch import Tensor
 from export.format.card import MapPoint
 from export.streaming.layers import CausalConv1d
 from models.dcgan.domains import SpectrumDomain
-from models.dcgan.endless import CONTEXT, EndlessGenerator, generate
+from models.dcgan.sound_networks import CONTEXT, EndlessGenerator, generate
 from models.dsp.log_mel import LogMel
 from models.report.scatter import plane
 from models.training.latent_stats import LatentStatistics

@@ -15,7 +15,7 @@ from models.dcgan.settings import FIXED, DcganSettings, checked, from_plain
 from models.training.callbacks.last_checkpoint import LastCheckpoint
 from models.training.finish import check_finite, names_of, provenance
 from models.training.resume import check_unchanged, open_run
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 from models.training.trainer import fit
 
 DATA_FILE = "data.json"

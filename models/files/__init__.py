@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, and sound files of any length."""
+"""Files: written whole or not at all, and sound files of any length, read and written block by block."""

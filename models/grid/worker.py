@@ -15,7 +15,7 @@ from models.grid.study import Attempt, SharedStudy
 from models.spectral_vae.settings import TrainConfig
 from models.spectral_vae.train import DATA_FILE, Data, Result, train
 from models.training.errors import TrainingError
-from models.training.run import Progress, RunConfig, last_checkpoint, no_progress
+from models.training.run_config import Progress, RunConfig, last_checkpoint, no_progress
 
 _BEATS_PER_GRACE = 5
 _FIGURES = ("held_out/mel_db", "held_out/spectral_convergence_db", "held_out/kl")

@@ -16,7 +16,7 @@ from export.format.card import Card
 from models.data import features
 from models.data.features import SILENCE_DB
 from models.dsp import pitch
-from models.files.sound_reader import Audio
+from models.files.block_reader import Audio
 from realtime.dsp.rtpghi import stft_magnitudes
 
 FOLLOWED = ("pitch", "loudness")

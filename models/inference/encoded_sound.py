@@ -14,8 +14,8 @@ from export.errors import GlitchError
 from export.format.card import Card, Latent
 from export.format.io import load
 from models.data.features import SILENCE_DB
-from models.files import sound_reader as sounds
-from models.files.sound_reader import SoundFile
+from models.files import block_reader as sounds
+from models.files.block_reader import SoundFile
 from models.inference import control_tracks
 from realtime.engine.encoder import Encoder
 

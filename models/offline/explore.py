@@ -17,7 +17,7 @@ from typing import Literal, get_args
 from export.errors import GlitchError
 from export.format.card import Card
 from export.format.io import load
-from models.files.sound_reader import Audio
+from models.files.block_reader import Audio
 from models.files.sound_writer import written
 from models.inference.encoded_sound import encode_sound
 from models.offline import routes

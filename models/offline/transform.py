@@ -20,7 +20,7 @@ import soxr
 from export.errors import ContractError, GlitchError
 from export.format.card import Card
 from export.format.io import load
-from models.files.sound_reader import Audio, SoundFile
+from models.files.block_reader import Audio, SoundFile
 from models.files.sound_writer import CLIPPING, check_new, subtype_like, written
 from models.inference.encoded_sound import FollowedControls
 from models.offline import routes

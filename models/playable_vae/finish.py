@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.evaluation import evaluate
-from models.evaluation.exhibit import exhibit
+from models.evaluation.evaluation_page import exhibit
 from models.playable_vae.checkpoint import Playable
 from models.playable_vae.export import write
 from models.training.finish import Finished
-from models.training.run import Progress, RunConfig, no_progress
+from models.training.run_config import Progress, RunConfig, no_progress
 
 EVALUATED = 12
 """Notes of each split that the report evaluates; `glitch-lab evaluate` takes all."""

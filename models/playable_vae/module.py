@@ -9,10 +9,10 @@ from models.playable_vae.network import PlayableVae
 from models.playable_vae.objective import distance
 from models.playable_vae.partial_store import Frames, PartialStore
 from models.playable_vae.settings import PlayableSettings
-from models.training.frames.module import FrameVaeModule
-from models.training.frames.segments import Draw, SegmentData, SegmentSampler, evenly_spaced, segment_starts
+from models.training.frame_vae.module import FrameVaeModule
+from models.training.frame_vae.sound_segments import Draw, SegmentData, SegmentSampler, evenly_spaced, segment_starts
 from models.training.scheduled_module import HELD_OUT_LOSS
-from models.vae.frames import kl_divergence, movement
+from models.vae.frame_objective import kl_divergence, movement
 
 EVALUATED_FRAMES = 4_000
 _SCALE_FRAMES = 20_000

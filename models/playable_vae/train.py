@@ -19,7 +19,7 @@ from models.training.callbacks.last_checkpoint import LastCheckpoint
 from models.training.callbacks.progress_line import ProgressLine
 from models.training.finish import check_finite, names_of, provenance
 from models.training.resume import check_unchanged, open_run
-from models.training.run import Progress, RunConfig, no_progress
+from models.training.run_config import Progress, RunConfig, no_progress
 from models.training.trainer import fit
 
 

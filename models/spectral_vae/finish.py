@@ -8,7 +8,7 @@ from export.format.io import load
 from models.spectral_vae import export, report
 from models.spectral_vae.train import Result
 from models.training.finish import Finished
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 
 REPORT_FILE = "report.html"
 

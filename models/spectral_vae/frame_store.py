@@ -14,7 +14,7 @@ from models.data.features import Features
 from models.data.manifest import Sound
 from models.dsp.log_magnitude import LN_10_OVER_20, unit_energy, unit_gain, warp
 from models.files.errors import DataError
-from models.training.frames.segments import Draw
+from models.training.frame_vae.sound_segments import Draw
 
 DYNAMIC_RANGE_DB = 80.0
 """Bins further below the loudest of their sound count as inaudible, dB."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.spectral_vae.frame_store import FrameStore
 from models.spectral_vae.network import SpectralVae
-from models.training.frames.segments import evenly_spaced
+from models.training.frame_vae.sound_segments import evenly_spaced
 
 SIZE = 320
 _FRAMES = 3_000

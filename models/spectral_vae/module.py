@@ -10,10 +10,10 @@ from models.spectral_vae.frame_store import FrameStore, add_hiss
 from models.spectral_vae.network import SpectralVae
 from models.spectral_vae.objective import SpectralDistance, spectral_convergence_db
 from models.spectral_vae.settings import TrainConfig
-from models.training.frames.module import FrameVaeModule
-from models.training.frames.segments import Draw, SegmentData, SegmentSampler, segment_starts, span
+from models.training.frame_vae.module import FrameVaeModule
+from models.training.frame_vae.sound_segments import Draw, SegmentData, SegmentSampler, segment_starts, span
 from models.training.scheduled_module import HELD_OUT_LOSS
-from models.vae.frames import kl_divergence, movement
+from models.vae.frame_objective import kl_divergence, movement
 
 EVALUATED_FRAMES, EVALUATED_AT_ONCE = 2_000, 500
 _SCALE_FRAMES = 4_000

@@ -24,7 +24,7 @@ from models.spectral_vae.frame_store import FrameStore
 from models.spectral_vae.network import SpectralVae
 from models.spectral_vae.previews import rebuild
 from models.spectral_vae.train import Result
-from models.training.frames.segments import evenly_spaced
+from models.training.frame_vae.sound_segments import evenly_spaced
 from models.training.scheduled_module import HELD_OUT_LOSS
 from realtime.dsp.rtpghi import invert
 

@@ -24,9 +24,9 @@ from models.training.callbacks.evaluation_history import EvaluationHistory, Row
 from models.training.callbacks.last_checkpoint import LastCheckpoint
 from models.training.callbacks.progress_line import ProgressLine
 from models.training.finish import check_finite, names_of, provenance
-from models.training.frames.segments import SegmentData
+from models.training.frame_vae.sound_segments import SegmentData
 from models.training.resume import Started, open_run
-from models.training.run import Progress, RunConfig, is_joining_process, no_progress
+from models.training.run_config import Progress, RunConfig, is_joining_process, no_progress
 from models.training.scheduled_module import HELD_OUT_LOSS
 from models.training.trainer import fit
 

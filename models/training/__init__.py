@@ -2,7 +2,7 @@
 
 | module | contents |
 | --- | --- |
-| `run` | `RunConfig`: where a run writes and on which device it trains |
+| `run_config` | `RunConfig`: where a run writes and on which device it trains |
 | `scheduled_module` | `ScheduledModule`: the Lightning module with a plan that every training derives from |
 | `plan` | the number of steps, fixed when a training begins |
 | `trainer` | `fit`: the Lightning trainer of all runs |
@@ -10,7 +10,7 @@
 | `checkpoint` | `CheckpointSpec`: how a trained model is written and read |
 | `finish` | provenance, and the files of a finished run |
 | `callbacks` | `last.ckpt`, the history of evaluations, the progress line |
-| `frames` | training of VAEs on frames of sound |
+| `frame_vae` | training of VAEs on frames of sound |
 | `latent_stats` | statistics of the latent space, as checkpoints store them |
 | `averaging`, `seeding` | moving averages of weights, seeds of random numbers |
 | `errors`, `lightning_logging` | error types, Lightning without banners |
@@ -25,12 +25,12 @@ __all__ = [
     "checkpoint",
     "errors",
     "finish",
-    "frames",
+    "frame_vae",
     "latent_stats",
     "lightning_logging",
     "plan",
     "resume",
-    "run",
+    "run_config",
     "scheduled_module",
     "seeding",
     "trainer",

@@ -12,7 +12,7 @@ from torch import nn
 from export.format.card import Provenance
 from models.data.manifest import Source
 from models.training.errors import TrainingError
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from models.training import plan
 from models.training.checkpoint import load_plain
 from models.training.errors import CheckpointError, ConfigError
 from models.training.plan import Plan
-from models.training.run import RunConfig, is_joining_process, last_checkpoint
+from models.training.run_config import RunConfig, is_joining_process, last_checkpoint
 from models.training.scheduled_module import SETTINGS_KEY
 
 S = TypeVar("S")

@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from models.training.errors import TrainingError
 from models.training.lightning_logging import lightning_logging
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 from models.training.scheduled_module import ScheduledModule
 
 LOGGED_EVERY = 50

@@ -6,7 +6,7 @@ import soundfile
 
 from models.report.gallery import Page
 from models.training.finish import Finished
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 from models.travelgan import export
 from models.travelgan.previews import draw, pairs, sound, transformed
 from models.travelgan.settings import TravelSettings

@@ -11,7 +11,7 @@
 | `conditions` | conditions of the decoder, which are live controls on stage |
 | `fitting` | training, epoch by epoch |
 | `export` | a streaming VAE of sound as a model file |
-| `gaussian`, `frames` | the posterior, and terms of the objective of VAEs of frames |
+| `gaussian`, `frame_objective` | the posterior, and terms of the objective of VAEs of frames |
 """
 
-__all__ = ["conditions", "export", "fitting", "frames", "gaussian", "likelihoods", "networks", "priors", "vae"]
+__all__ = ["conditions", "export", "fitting", "frame_objective", "gaussian", "likelihoods", "networks", "priors", "vae"]

@@ -16,7 +16,7 @@ from models.spectral_vae.network import VaeConfig
 from models.spectral_vae.settings import TrainConfig
 from models.spectral_vae.train import Data, train
 from models.training.checkpoint import FILE_NAME
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 
 SMALL = TrainConfig(
     model=VaeConfig(latent=4, encoder_hidden=48, hidden=64, harmonics=24, bands=24),

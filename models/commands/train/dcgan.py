@@ -62,7 +62,7 @@ def train_dcgan(
     from models.dcgan.settings import DcganSettings, from_plain
     from models.dcgan.train import train
     from models.training.resume import started
-    from models.training.run import RunConfig
+    from models.training.run_config import RunConfig
 
     settings = started(out, from_plain).settings if resume else DcganSettings()
     given: dict[str, Any] = {

@@ -43,7 +43,7 @@ def train_digits(
     from models.digits_vae.previews import DigitsPreviews
     from models.digits_vae.settings import preset
     from models.digits_vae.train import score, train
-    from models.training.run import RunConfig
+    from models.training.run_config import RunConfig
 
     run = RunConfig(out)
     config, training = preset(

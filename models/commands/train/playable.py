@@ -36,7 +36,7 @@ def train_playable(
     from models.playable_vae.network import PlayableConfig
     from models.playable_vae.settings import PlayableSettings
     from models.playable_vae.train import train
-    from models.training.run import RunConfig
+    from models.training.run_config import RunConfig
 
     settings = PlayableSettings(
         model=PlayableConfig(latent=latent),

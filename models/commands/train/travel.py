@@ -33,7 +33,7 @@ def train_travel(
     from dataclasses import replace
 
     from models.training.resume import find_started
-    from models.training.run import RunConfig
+    from models.training.run_config import RunConfig
     from models.travelgan.finish import finish, rows
     from models.travelgan.settings import from_plain
     from models.travelgan.settings import preset as settings_of

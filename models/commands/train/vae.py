@@ -56,7 +56,7 @@ def train_vae(
     from models.spectral_vae.finish import finish
     from models.spectral_vae.train import Data, train
     from models.training.resume import started
-    from models.training.run import RunConfig
+    from models.training.run_config import RunConfig
 
     out = out or DEFAULT_FOLDER / name_of(data)
     changes = {"seed": seed, "max_steps": max_steps, "max_minutes": minutes, "prepare": prepare}

@@ -3,7 +3,7 @@
 - `orchestra`, `voices`: single notes of instruments and of singing voices
 - `textures`: endless textures
 - `pairs`: two domains for style transfer, from `phrases` or `barks`
-- `fluidsynth`, `midi`, `notes`: rendering and files
+- `fluidsynth`, `midi`, `note_files`: rendering and files
 """
 
-__all__ = ["barks", "fluidsynth", "midi", "notes", "orchestra", "pairs", "phrases", "textures", "voices"]
+__all__ = ["barks", "fluidsynth", "midi", "note_files", "orchestra", "pairs", "phrases", "textures", "voices"]

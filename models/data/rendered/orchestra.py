@@ -10,8 +10,8 @@ import numpy as np
 
 from models.data import manifest
 from models.data.manifest import Manifest, Sound
-from models.data.rendered import fluidsynth, midi, notes
-from models.data.rendered.notes import HELD_SECONDS, NOTE_SECONDS
+from models.data.rendered import fluidsynth, midi, note_files
+from models.data.rendered.note_files import HELD_SECONDS, NOTE_SECONDS
 from models.files.errors import DataError
 
 _SILENCE_SECONDS = 0.02
@@ -83,7 +83,7 @@ def render(
         FluidSynth or the soundfont is missing, or a setting is out of range.
     """
     _check(settings)
-    notes.check(out, settings.step, settings.velocities)
+    note_files.check(out, settings.step, settings.velocities)
     soundfont = fluidsynth.find_soundfont(settings.soundfont)
     source = fluidsynth.source_of(soundfont, "orchestra", command)
     total = sum(len(_notes(INSTRUMENTS[name], settings)) for name in settings.instruments)
@@ -92,7 +92,7 @@ def render(
         wanted = _notes(INSTRUMENTS[name], settings)
         audio = _synthesise(INSTRUMENTS[name].program, wanted, soundfont, settings)
         for (pitch, velocity), samples in zip(wanted, audio, strict=True):
-            sounds.append(notes.write(out, name, pitch, velocity, samples, settings.rate))
+            sounds.append(note_files.write(out, name, pitch, velocity, samples, settings.rate))
             on_note(len(sounds), total)
     made = Manifest(folder=out, source=source, sounds=tuple(sounds))
     manifest.write(made, out / manifest.FILE_NAME)

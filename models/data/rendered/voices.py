@@ -21,8 +21,8 @@ from scipy.signal import lfilter
 
 from models.data import manifest
 from models.data.manifest import Manifest, Sound, Source
-from models.data.rendered import notes
-from models.data.rendered.notes import HELD_SECONDS, NOTE_SECONDS
+from models.data.rendered import note_files
+from models.data.rendered.note_files import HELD_SECONDS, NOTE_SECONDS
 from models.files.errors import DataError
 
 Floats = NDArray[np.float64]
@@ -103,7 +103,7 @@ def render(
         raise DataError(f"There is no voice {', '.join(unknown) or 'none'}; there are {', '.join(VOICES)}.")
     if not 16_000 <= settings.rate <= 192_000:
         raise DataError(f"Voices are rendered at 16000 to 192000 Hz, not {settings.rate}.")
-    notes.check(out, settings.step, settings.velocities)
+    note_files.check(out, settings.step, settings.velocities)
     wanted = [
         (name, vowel, pitch, velocity)
         for name in settings.voices
@@ -115,7 +115,7 @@ def render(
     for name, vowel, pitch, velocity in wanted:
         seed = [settings.seed, list(VOICES).index(name), list(VOWELS).index(vowel), pitch, velocity]
         samples = sing(name, vowel, pitch, velocity, rate=settings.rate, random=np.random.default_rng(seed))
-        sounds.append(notes.write(out, f"{name}-{vowel}", pitch, velocity, samples, settings.rate))
+        sounds.append(note_files.write(out, f"{name}-{vowel}", pitch, velocity, samples, settings.rate))
         on_note(len(sounds), len(wanted))
     made = Manifest(out, Source(name="voices", licence=LICENCE, command=command), tuple(sounds))
     manifest.write(made, out / manifest.FILE_NAME)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from models.dsp.transforms.transform import Transform
+from models.dsp.transforms.transform_base import Transform
 
 MOMENTUM = 0.99
 """Extrapolation of fast Griffin-Lim, in last steps."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from export.format.card import Spectrum
 from export.format.mel_scale import mel_weights
 from models.dsp.transforms.stft import STFT
-from models.dsp.transforms.transform import Transform
+from models.dsp.transforms.transform_base import Transform
 
 
 class Mel(Transform):
@@ -25,7 +25,7 @@ class Mel(Transform):
 
     See Also
     --------
-    models.dsp.transforms.inversion.invert : The inverse, with a choice of quality.
+    models.dsp.transforms.phase_inversion.invert : The inverse, with a choice of quality.
     realtime.dsp.mel_inversion.MelInverter : The live inverse.
 
     Examples

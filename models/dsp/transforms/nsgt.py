@@ -32,7 +32,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from export.format.mel_scale import Frequencies
-from models.dsp.transforms.transform import Transform, TransformError
+from models.dsp.transforms.transform_base import Transform, TransformError
 
 
 class NSGT(Transform):
@@ -43,8 +43,8 @@ class NSGT(Transform):
     Parameters
     ----------
     edges : np.ndarray [shape=(bands + 2,)]
-        Rising frequencies from `models.dsp.transforms.frequency`, Hz: those of the bands, and one beyond on either
-        side. Edges above half the sample rate are dropped.
+        Rising frequencies from `models.dsp.transforms.frequency_scales`, Hz: those of the bands, and one beyond on
+        either side. Edges above half the sample rate are dropped.
     sample_rate
         Of the audio, Hz.
     hop
@@ -64,7 +64,7 @@ class NSGT(Transform):
 
     See Also
     --------
-    models.dsp.transforms.sliced.SlicedNSGT : For sounds of any length, slice by slice.
+    models.dsp.transforms.sliced_nsgt.SlicedNSGT : For sounds of any length, slice by slice.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from models.dsp.transforms.transform import TransformError
+from models.dsp.transforms.transform_base import TransformError
 
 
 class Scaling(Protocol):

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from export.format.card import Spectrum
-from models.dsp.transforms.transform import Transform, TransformError
+from models.dsp.transforms.transform_base import Transform, TransformError
 from realtime.dsp.rtpghi import analysis_window
 
 WEAKEST = 1e-6

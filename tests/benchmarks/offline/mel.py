@@ -9,7 +9,8 @@ not below −80 dB, frames within 60 dB of the loudest); lower is better. The qu
 - ``nnls_griffinlim32_db``: the same spectrum, then 32 rounds of ``librosa.griffinlim``: the figure to beat offline.
 - ``live_db``: `realtime.dsp.mel_inversion`; ``live_load`` is the share of one core that it takes, one frame a push:
   CPU time of the thread over duration of the audio, median over three runs of every piece. The aim is at most 0.05.
-- ``good_db``, ``best_db``: `models.dsp.transforms.inversion` at these qualities; ``good_load`` and ``best_load`` are
+- ``good_db``, ``best_db``: `models.dsp.transforms.phase_inversion` at these qualities; ``good_load`` and ``best_load``
+are
   seconds that they take for a second of sound, one thread.
 - ``buzz_db``: of white noise through each of them, how much its treble fluctuates at the frame rate
   (`models.dsp.metrics.buzz_db`); ``noise`` is the noise itself.
@@ -25,8 +26,8 @@ import torch
 
 from export.format.card import Spectrum
 from models.dsp.metrics import buzz_db, log_mel_difference_db
-from models.dsp.transforms.inversion import invert
 from models.dsp.transforms.mel import Mel
+from models.dsp.transforms.phase_inversion import invert
 from realtime.dsp import mel_inversion as unmel
 from realtime.dsp import rtpghi as phase
 from tests.benchmarks.support.inversion import N_FFT, RATE, live_load, pieces

@@ -12,9 +12,9 @@ slices (by their length in samples) and those of the whole sound, in dB, on a se
 import numpy as np
 import torch
 
-from models.dsp.transforms.frequency import barks, mels, octaves
+from models.dsp.transforms.frequency_scales import barks, mels, octaves
 from models.dsp.transforms.nsgt import NSGT
-from models.dsp.transforms.sliced import SlicedNSGT
+from models.dsp.transforms.sliced_nsgt import SlicedNSGT
 from tests.benchmarks.support.inversion import RATE, pieces
 from tests.benchmarks.support.job import Figures, Job
 

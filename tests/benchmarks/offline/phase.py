@@ -30,7 +30,7 @@ import numpy as np
 import torch
 
 from export.format.card import Spectrum
-from models.dsp.transforms.inversion import METHODS, invert
+from models.dsp.transforms.phase_inversion import METHODS, invert
 from realtime.dsp.rtpghi import PhaseInverter, stft_magnitudes, warm
 from tests.benchmarks.support.inversion import N_FFT, live_load, notes, pieces, spectral_convergence_db
 from tests.benchmarks.support.job import Figures, Job

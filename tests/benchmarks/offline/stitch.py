@@ -162,7 +162,7 @@ def _models() -> list[Path]:
 
 def _measure(job: Job, model: ChunkModel, source_audio: np.ndarray | None, seconds: float) -> Figures:
     """Play a model in every form; `heard` is the input of a transform [1, samples]."""
-    from models.dcgan.endless import CONTEXT
+    from models.dcgan.sound_networks import CONTEXT
 
     given = model.led(seconds, SEED) if source_audio is None else source_audio
     name = model.path.stem

@@ -28,7 +28,7 @@ from models.dcgan.settings import DcganSettings, checked
 from models.dcgan.train import train
 from models.training.checkpoint import load_plain
 from models.training.errors import CheckpointError, ConfigError
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 from realtime.engine.decoder import Decoder
 from tests.models.old_names import renamed
 from tests.models.tones import tone
@@ -110,7 +110,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(digits: Pat
     out = tmp_path / "killed"
     program = (
         "from pathlib import Path; from models.dcgan.train import *; "
-        "from models.training.run import RunConfig; "
+        "from models.training.run_config import RunConfig; "
         f"settings = DcganSettings(**{vars(SMALL) | {'keep_minutes': 0.0}!r}); "
         f"train('digits', RunConfig(Path({str(out)!r}), accelerator='cpu'), settings)"
     )

@@ -18,9 +18,9 @@ from export.format.io import load
 from models.cli import main
 from models.data import manifest
 from models.data.manifest import Manifest, Sound, Source
-from models.evaluation import evaluate, figures
+from models.evaluation import evaluate, figures_as_text
 from models.evaluation import latent_probe as probe
-from models.evaluation.exhibit import FIGURES, PAGE, exhibit
+from models.evaluation.evaluation_page import FIGURES, PAGE, exhibit
 from models.inference import control_tracks
 from models.inference.roundtrip import EvaluateError, RoundTrip
 
@@ -189,7 +189,7 @@ def test_the_page_shows_the_results(models: dict[str, Path], notes: Manifest, tm
     kept = json.loads((page.parent / FIGURES).read_text())
     assert kept == json.loads(report.to_json())
     assert {"rows", "load", "real_time", "active_units", "level_leak_db", "dimensions", "ceilings"} <= kept.keys()
-    for cells, _ in figures.lines(report):
+    for cells, _ in figures_as_text.lines(report):
         assert all(f"<td>{cell}</td>" in text for cell in cells)
 
 

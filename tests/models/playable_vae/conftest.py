@@ -11,7 +11,7 @@ from models.playable_vae.network import PlayableConfig
 from models.playable_vae.settings import PlayableSettings
 from models.playable_vae.train import train
 from models.training.finish import Finished
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 
 SMALL = PlayableSettings(
     model=PlayableConfig(latent=4, hidden=48, hearing=48),

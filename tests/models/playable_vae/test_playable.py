@@ -28,7 +28,7 @@ from models.playable_vae.settings import PlayableSettings
 from models.playable_vae.train import train
 from models.training.errors import CheckpointError, ConfigError
 from models.training.finish import Finished
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 from tests.models.playable_vae.conftest import SMALL
 
 

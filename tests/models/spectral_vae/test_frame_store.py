@@ -9,7 +9,7 @@ from models.data.manifest import Sound
 from models.dsp.log_magnitude import half_energy
 from models.files.errors import DataError
 from models.spectral_vae.frame_store import FrameStore, add_hiss
-from models.training.frames.segments import SegmentSampler, segment_starts, span
+from models.training.frame_vae.sound_segments import SegmentSampler, segment_starts, span
 
 
 def sound(name: str, note: float = 69.0) -> Sound:

@@ -26,9 +26,9 @@ from models.spectral_vae.train import Data, train
 from models.training.callbacks.progress_line import ProgressLine
 from models.training.checkpoint import FILE_NAME, load_plain
 from models.training.errors import CheckpointError, ConfigError, TrainingError
-from models.training.frames.segments import Draw
+from models.training.frame_vae.sound_segments import Draw
 from models.training.latent_stats import note_name
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 from tests.models.conftest import SMALL
 
 

@@ -18,7 +18,7 @@ from models.spectral_vae import checkpoint
 from models.spectral_vae import settings as config
 from models.spectral_vae.train import Data, train
 from models.training.checkpoint import load_plain
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 from realtime.engine.engine import Engine
 from tests.models.tones import TINY, spoil, write_tones
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.dsp.log_mel import LogMel
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 from models.travelgan.networks import GeneratorConfig
 from models.travelgan.settings import TravelSettings
 from models.travelgan.train import Trained, train

@@ -15,8 +15,8 @@ from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, Mer
 from export.streaming.explicit_state import with_explicit_state
 from export.streaming.stack import Chain
 from export.torch_export import TorchMethod, export
-from models.dcgan.endless import CONTEXT, EndlessGenerator
 from models.dcgan.export import GRAIN_CONTROL, EndlessStream
+from models.dcgan.sound_networks import CONTEXT, EndlessGenerator
 from models.dsp.log_mel import LogMel, LogMelAnalysis
 from models.evaluation.boundary_metrics import log_mel
 from realtime.dsp.rtpghi import stft_magnitudes

@@ -22,7 +22,7 @@ from models.files.errors import DataError
 from models.training.checkpoint import load_plain
 from models.training.errors import ConfigError
 from models.training.resume import started
-from models.training.run import RunConfig
+from models.training.run_config import RunConfig
 from models.travelgan import checkpoint
 from models.travelgan.finish import finish
 from models.travelgan.module import TravelModule, TravelNetworks
@@ -43,7 +43,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(
     out = tmp_path / "killed"
     code = (
         "import sys; from pathlib import Path; from models.travelgan.train import train;"
-        "from models.training.run import RunConfig;"
+        "from models.training.run_config import RunConfig;"
         "from tests.models.travelgan.conftest import TINY; a = [Path(p) for p in sys.argv[1:]];"
         "train(a[0], a[1], RunConfig(a[2], accelerator='cpu'), TINY)"
     )

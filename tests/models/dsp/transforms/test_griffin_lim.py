@@ -2,11 +2,11 @@ import librosa
 import pytest
 import torch
 
-from models.dsp.transforms.frequency import octaves
+from models.dsp.transforms.frequency_scales import octaves
 from models.dsp.transforms.griffin_lim import MOMENTUM, griffin_lim, impose
 from models.dsp.transforms.nsgt import NSGT
 from models.dsp.transforms.stft import STFT
-from models.dsp.transforms.transform import TransformError
+from models.dsp.transforms.transform_base import TransformError
 from tests.models.dsp.transforms.sounds import RATE, SPECTRUM, music, spectral_convergence_db
 
 STFT_ = STFT(SPECTRUM)

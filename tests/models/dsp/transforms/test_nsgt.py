@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.dsp.transforms.frequency import barks, constant_q, mels, octaves
+from models.dsp.transforms.frequency_scales import barks, constant_q, mels, octaves
 from models.dsp.transforms.nsgt import NSGT
-from models.dsp.transforms.transform import TransformError
+from models.dsp.transforms.transform_base import TransformError
 from tests.music import PIECES, render
 
 RATE = 48_000

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.dsp.transforms.scaling import Decibel, Log, Mu, Scaling
-from models.dsp.transforms.transform import TransformError
+from models.dsp.transforms.transform_base import TransformError
 
 SCALINGS = st.one_of(
     st.builds(Log, st.floats(1e-9, 1e-2)),

@@ -7,7 +7,7 @@ import torch
 
 from export.format.card import Spectrum, Window
 from models.dsp.transforms.stft import STFT, overlap_add
-from models.dsp.transforms.transform import TransformError
+from models.dsp.transforms.transform_base import TransformError
 from realtime.dsp.rtpghi import WINDOWS, stft_magnitudes
 
 few = hypothesis.settings(max_examples=40, deadline=None)

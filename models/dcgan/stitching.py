@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from models.dcgan.endless import CONTEXT, GRAIN, EndlessGenerator
+from models.dcgan.sound_networks import CONTEXT, GRAIN, EndlessGenerator
 
 MAX_RADIUS = 1.2
 """Largest scale of the latents that are drawn, standard deviations."""

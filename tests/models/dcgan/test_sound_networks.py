@@ -7,12 +7,12 @@ import torch
 
 from export.streaming.layer_base import reset_caches, whole_signals
 from models.data.manifest import Source
-from models.dcgan import chunks
+from models.dcgan import stitching
 from models.dcgan.adversarial import initialise
 from models.dcgan.domains import SpectrumDomain
-from models.dcgan.endless import BANDS, CONTEXT, GRAIN, LOOPS, EndlessDiscriminator, EndlessGenerator, Grain
 from models.dcgan.latent_directions import HELD, measure, rotate_latents, still
 from models.dcgan.settings import DcganSettings
+from models.dcgan.sound_networks import BANDS, CONTEXT, GRAIN, LOOPS, EndlessDiscriminator, EndlessGenerator, Grain
 from models.dsp.log_mel import LogMel
 from models.files.errors import DataError
 from models.training.seeding import generator_for
@@ -30,10 +30,10 @@ def generator() -> EndlessGenerator:
 
 
 def test_two_chunks_made_apart_are_what_the_stream_makes(generator: EndlessGenerator) -> None:
-    way = chunks.draw_neighbours(2, LATENT, 4, CHUNK, generator_for(0))
+    way = stitching.draw_neighbours(2, LATENT, 4, CHUNK, generator_for(0))
     with torch.no_grad():
         with whole_signals(generator):
-            stitched = chunks.generate_apart(generator, way, CHUNK)
+            stitched = stitching.generate_apart(generator, way, CHUNK)
         assert stitched.shape == (2, BANDS, 2 * CHUNK)
         for one, made in zip(way, stitched, strict=True):
             reset_caches(generator)
@@ -43,16 +43,16 @@ def test_two_chunks_made_apart_are_what_the_stream_makes(generator: EndlessGener
 
 
 def test_without_context_a_chunk_begins_otherwise(generator: EndlessGenerator) -> None:
-    way = chunks.draw_neighbours(1, LATENT, 4, CHUNK, generator_for(0))
+    way = stitching.draw_neighbours(1, LATENT, 4, CHUNK, generator_for(0))
     with torch.no_grad(), whole_signals(generator):
-        known = chunks.generate_apart(generator, way, CHUNK)[:, :, :CONTEXT]
+        known = stitching.generate_apart(generator, way, CHUNK)[:, :, :CONTEXT]
         alone = generator(way[:, :, CONTEXT:])[:, :, :CONTEXT]
     assert float((known - alone).abs().max()) > 0.01
 
 
 def test_neighbours_share_latents_and_meet_at_the_border() -> None:
     shared = 4
-    way = chunks.draw_neighbours(64, LATENT, shared, CHUNK, generator_for(0))
+    way = stitching.draw_neighbours(64, LATENT, shared, CHUNK, generator_for(0))
     assert way.shape == (64, LATENT + GRAIN, CONTEXT + 2 * CHUNK)
     assert torch.equal(way[:, :shared], way[:, :shared, :1].expand(-1, -1, CONTEXT + 2 * CHUNK))
     steps = way[:, shared:LATENT].diff(dim=2).abs().amax(dim=(0, 1))
@@ -61,7 +61,7 @@ def test_neighbours_share_latents_and_meet_at_the_border() -> None:
 
 
 def test_lone_chunks_hold_still_and_share_nothing() -> None:
-    z = chunks.draw_single(8, LATENT, CHUNK, generator_for(0))[:, :LATENT]
+    z = stitching.draw_single(8, LATENT, CHUNK, generator_for(0))[:, :LATENT]
     assert torch.equal(z, z[:, :, :1].expand(-1, -1, CHUNK))
     assert torch.unique(z[:, 0, 0]).numel() == 8
 
@@ -82,7 +82,7 @@ def test_grain_differs_from_frame_to_frame_and_comes_round() -> None:
 
 def test_frames_are_made_alike_whenever_they_are_made(generator: EndlessGenerator) -> None:
     """A walk that comes a frame later gives the same spectrum a frame later: nothing happens every so many frames."""
-    way = chunks.draw_neighbours(1, LATENT, 4, CHUNK, generator_for(0))
+    way = stitching.draw_neighbours(1, LATENT, 4, CHUNK, generator_for(0))
     later = torch.cat([way[:, :, :1], way], dim=2)
     with torch.no_grad(), whole_signals(generator):
         usual, late = generator(way), generator(later)

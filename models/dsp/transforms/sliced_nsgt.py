@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from export.format.mel_scale import Frequencies
 from models.dsp.transforms.nsgt import NSGT
 from models.dsp.transforms.stft import overlap_add
-from models.dsp.transforms.transform import Transform, TransformError
+from models.dsp.transforms.transform_base import Transform, TransformError
 
 
 class SlicedNSGT(Transform):

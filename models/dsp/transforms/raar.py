@@ -14,7 +14,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from models.dsp.transforms.griffin_lim import MOMENTUM, griffin_lim, impose
-from models.dsp.transforms.transform import Transform
+from models.dsp.transforms.transform_base import Transform
 
 RELAXATION = 0.98
 """Weight of the averaged reflections in each step; the rest is that of the wanted magnitudes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from models.dcgan.endless import SLOPE
+from models.dcgan.sound_networks import SLOPE
 
 MIN_SIZE = 4
 """Largest height and width of the first layer's output."""

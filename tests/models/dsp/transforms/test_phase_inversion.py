@@ -2,12 +2,12 @@ import pytest
 import torch
 
 from export.format.card import Spectrum
-from models.dsp.transforms.frequency import octaves
-from models.dsp.transforms.inversion import METHODS, QUALITIES, Quality, invert
+from models.dsp.transforms.frequency_scales import octaves
 from models.dsp.transforms.mel import Mel
 from models.dsp.transforms.nsgt import NSGT
+from models.dsp.transforms.phase_inversion import METHODS, QUALITIES, Quality, invert
 from models.dsp.transforms.stft import STFT
-from models.dsp.transforms.transform import Transform, TransformError
+from models.dsp.transforms.transform_base import Transform, TransformError
 from realtime.dsp.rtpghi import invert as invert_live
 from tests.models.dsp.transforms.sounds import RATE, SPECTRUM, music, spectral_convergence_db
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from export.format.mel_scale import Frequencies, hz_to_mel, mel_to_hz
-from models.dsp.transforms.transform import TransformError
+from models.dsp.transforms.transform_base import TransformError
 
 
 def octaves(low_hz: float, high_hz: float, per_octave: int) -> Frequencies:

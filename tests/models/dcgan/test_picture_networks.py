@@ -6,7 +6,7 @@ import torch
 from models.data.manifest import Source
 from models.dcgan.adversarial import initialise
 from models.dcgan.domains import PictureDomain
-from models.dcgan.pictures import PictureDiscriminator, PictureGenerator, levels, padded
+from models.dcgan.picture_networks import PictureDiscriminator, PictureGenerator, levels, padded
 from models.dcgan.settings import DcganSettings
 from models.training.seeding import generator_for
 

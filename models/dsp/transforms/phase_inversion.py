@@ -26,10 +26,10 @@ from models.dsp.transforms.griffin_lim import MOMENTUM, griffin_lim
 from models.dsp.transforms.mel import Mel
 from models.dsp.transforms.mel_inversion import mel_to_audio
 from models.dsp.transforms.pghi import pghi
-from models.dsp.transforms.reflections import raar
+from models.dsp.transforms.raar import raar
 from models.dsp.transforms.rtisi import rtisi_la
 from models.dsp.transforms.stft import STFT
-from models.dsp.transforms.transform import Transform, TransformError
+from models.dsp.transforms.transform_base import Transform, TransformError
 from realtime.dsp import rtpghi as phase
 from realtime.dsp.mel_inversion import MelInverter
 

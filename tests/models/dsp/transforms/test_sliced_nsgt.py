@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.dsp.transforms.frequency import octaves
+from models.dsp.transforms.frequency_scales import octaves
 from models.dsp.transforms.nsgt import NSGT
-from models.dsp.transforms.sliced import SlicedNSGT
-from models.dsp.transforms.transform import TransformError
+from models.dsp.transforms.sliced_nsgt import SlicedNSGT
+from models.dsp.transforms.transform_base import TransformError
 from tests.music import PIECES, render
 
 RATE = 48_000

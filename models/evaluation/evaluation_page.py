@@ -14,7 +14,7 @@ from export.format.card import Control
 from export.format.io import load
 from models.data import features, manifest
 from models.data.manifest import Manifest, Sound
-from models.evaluation import figures
+from models.evaluation import figures_as_text
 from models.evaluation import latent_probe as probe
 from models.evaluation.ceilings import true_magnitudes
 from models.evaluation.evaluate import Report
@@ -89,9 +89,9 @@ def exhibit(
 
 def _figures(page: Page, report: Report, folder: Path) -> None:
     (folder / FIGURES).write_text(report.to_json() + "\n", encoding="utf-8")
-    rows = figures.lines(report)
-    page.table(figures.HEAD, [cells for cells, _ in rows], [whole for _, whole in rows])
-    for sentence in figures.sentences(report):
+    rows = figures_as_text.lines(report)
+    page.table(figures_as_text.HEAD, [cells for cells, _ in rows], [whole for _, whole in rows])
+    for sentence in figures_as_text.sentences(report):
         page.text(sentence)
 
 
@@ -137,7 +137,7 @@ def _latents(page: Page, roundtrip: RoundTrip, report: Report, folder: Path) -> 
         players.append((f"{k}: {name}", _write(folder / f"sweep-{k}.wav", audio, rate)))
     pictures.sounds(folder / "sweeps.png", columns)
     page.heading("Latents")
-    page.table(figures.DIMENSION_HEAD, figures.dimension_lines(report))
+    page.table(figures_as_text.DIMENSION_HEAD, figures_as_text.dimension_lines(report))
     page.picture("latents.png", "usage of each latent by the encoder, and its effect on the sound")
     page.picture("sweeps.png", f"each latent from −{probe.REACH:g} to {probe.REACH:g} standard deviations")
     page.sounds([("sweeps", players)])

@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor, nn
 
-from models.training.frames.segments import Draw, SegmentSampler
+from models.training.frame_vae.sound_segments import Draw, SegmentSampler
 from models.training.scheduled_module import HELD_OUT_LOSS, Schedule, ScheduledModule
 
 _LAST_RATE = 0.005

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from export.format.mel_scale import hz_to_mel, mel_to_hz
-from models.dsp.transforms.frequency import barks, constant_q, mels, octaves
-from models.dsp.transforms.transform import TransformError
+from models.dsp.transforms.frequency_scales import barks, constant_q, mels, octaves
+from models.dsp.transforms.transform_base import TransformError
 
 HZ = np.linspace(0, 24_000, 500)
 
