@@ -44,8 +44,8 @@ def command(
         raise GlitchError("Both --seconds and --minutes set the duration; give one of them.")
     if picture is not None and no_picture:
         raise GlitchError("--picture and --no-picture contradict each other; give one of them.")
-    from models.offline.explore import ExploreSettings, explore
-    from models.offline.knobs import named
+    from models.play_to_file.explore import ExploreSettings, explore
+    from models.play_to_file.named_parameters import named
 
     plot = None if no_picture else picture or out.with_suffix(".png")
     settings = ExploreSettings(

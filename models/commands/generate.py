@@ -28,8 +28,8 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Render a random walk of any duration: the same sound as on stage with the same seed and controls."""
-    from models.offline.generate import GenerateSettings, generate
-    from models.offline.knobs import named
+    from models.play_to_file.generate import GenerateSettings, generate
+    from models.play_to_file.named_parameters import named
 
     settings = GenerateSettings(
         minutes=minutes,

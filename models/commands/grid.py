@@ -46,7 +46,7 @@ def grid(
     from models.data import split
     from models.data.opening import DataRequest, is_raw
     from models.grid import points as grids
-    from models.grid import summary
+    from models.grid import results
     from models.grid.storage import open_storage
     from models.grid.study import SharedStudy
     from models.grid.worker import Place, folder_of, work
@@ -71,10 +71,10 @@ def grid(
         work(shared, place, base, on_progress=on_progress, notify=lambda line: print(line, flush=True))
     found = shared.statuses()
     title = f"{study}: {sum(status.state == 'done' for status in found)} of {len(found)} points"
-    Console(width=None if sys.stdout.isatty() else 140).print(summary.terminal_table(found, title))
-    summary.write(found, out, title)
-    print(f"table: {out / summary.TABLE_FILE}; plots: {out / summary.PAGE_FILE}; a folder a point: {out}")
-    best = summary.ranked(found)[0]
+    Console(width=None if sys.stdout.isatty() else 140).print(results.terminal_table(found, title))
+    results.write(found, out, title)
+    print(f"table: {out / results.TABLE_FILE}; plots: {out / results.PAGE_FILE}; a folder a point: {out}")
+    best = results.ranked(found)[0]
     if best.state == "done":
         folder = shlex.quote(str(folder_of(out, best.point, best.attempt)))
         print(f"export the best: glitch-lab export {folder} NAME.onnx")

@@ -23,8 +23,8 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Process a sound with a model: same length, rate and channels, with delay compensated."""
-    from models.offline.knobs import named
-    from models.offline.transform import TransformSettings, transform
+    from models.play_to_file.named_parameters import named
+    from models.play_to_file.transform import TransformSettings, transform
 
     settings = TransformSettings(mix=mix, seed=seed, controls=named(controls), force=force)
     began = time.monotonic()

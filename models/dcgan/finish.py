@@ -14,7 +14,7 @@ from models.dcgan.domains import PictureDomain, SpectrumDomain
 from models.dcgan.export import streaming_notes, write
 from models.dcgan.previews import SPEED, walk_audio, walk_latents, walk_spectrum, write_png
 from models.dcgan.train import Result
-from models.report.gallery import Page
+from models.report.page_with_files import Page
 from models.report.picture_grid import spectrum_grid
 from models.training.finish import Finished
 from models.training.run_config import RunConfig

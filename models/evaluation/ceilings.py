@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from models.encoding.roundtrip import Floats, RoundTrip
 from models.harmonics import resynthesis
 from models.harmonics.synth import Synth
-from models.inference.roundtrip import Floats, RoundTrip
 from realtime.dsp.rtpghi import stft_magnitudes
 
 Ceiling = Callable[[Floats, float | None], Floats]

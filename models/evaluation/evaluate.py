@@ -20,11 +20,11 @@ from export.format.io import load
 from models.data import features, manifest
 from models.data.manifest import Sound
 from models.dsp import metrics
+from models.encoding import control_tracks
+from models.encoding.roundtrip import EvaluateError, Floats, RoundTrip
 from models.evaluation import latent_probe as probe
 from models.evaluation.ceilings import ceilings
 from models.evaluation.latent_probe import Dimension, Usage
-from models.inference import control_tracks
-from models.inference.roundtrip import EvaluateError, Floats, RoundTrip
 
 __all__ = ["EvaluateError", "Report", "RoundTrip", "Row", "evaluate"]
 

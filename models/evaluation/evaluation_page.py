@@ -14,15 +14,15 @@ from export.format.card import Control
 from export.format.io import load
 from models.data import features, manifest
 from models.data.manifest import Manifest, Sound
+from models.encoding.roundtrip import Floats, RoundTrip
 from models.evaluation import figures_as_text
 from models.evaluation import latent_probe as probe
 from models.evaluation.ceilings import true_magnitudes
 from models.evaluation.evaluate import Report
-from models.inference.roundtrip import Floats, RoundTrip
-from models.offline.explore import ExploreSettings, explore
+from models.play_to_file.explore import ExploreSettings, explore
 from models.report import plots as pictures
-from models.report.gallery import Page
 from models.report.long_spectrogram import LongSpectrogram, spectrogram_of
+from models.report.page_with_files import Page
 
 PAGE, FIGURES = "index.html", "report.json"
 SOUNDS, SWEEPS = 4, 8

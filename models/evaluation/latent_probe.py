@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dsp import metrics, pitch
-from models.inference.roundtrip import Floats, RoundTrip
+from models.encoding.roundtrip import Floats, RoundTrip
 from realtime.dsp.rtpghi import stft_magnitudes
 
 REACH = 2.0

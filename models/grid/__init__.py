@@ -6,7 +6,7 @@
 | `storage` | the database or file that workers share |
 | `study` | which points wait, run, or are done |
 | `worker` | one worker: takes points and trains |
-| `summary` | table, CSV file and page of the results |
+| `results` | table, CSV file and page of the results |
 """
 
-__all__ = ["points", "storage", "study", "summary", "worker"]
+__all__ = ["points", "results", "storage", "study", "worker"]

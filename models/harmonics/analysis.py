@@ -25,7 +25,7 @@ from models.data.features import LOG_FLOOR, load_audio
 from models.data.manifest import Manifest, Sound
 from models.dsp import pitch
 from models.files.errors import DataError
-from models.harmonics.bands import BANDS, edges, shares
+from models.harmonics.noise_bands import BANDS, edges, shares
 from realtime.dsp.rtpghi import stft_magnitudes
 
 HARMONICS = 128
@@ -70,7 +70,7 @@ class Partials:
     harmonics : np.ndarray [shape=(frames, HARMONICS), float16]
         Natural logarithm of the amplitudes.
     noise : np.ndarray [shape=(frames, BANDS), float16]
-        Levels of the bands; see `models.harmonics.bands`.
+        Levels of the bands; see `models.harmonics.noise_bands`.
     stretch : np.ndarray [shape=(), float32]
         Inharmonicity B of f_k = k f0 sqrt(1 + B k²), constant over the note.
     spectrum : np.ndarray [shape=(frames / SPECTRUM_EVERY, bins), float16]

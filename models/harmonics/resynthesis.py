@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.harmonics.analysis import FLOOR, Analysis, Partials, analyse
-from models.harmonics.series import STRETCH_FLOOR, audible, frequencies
+from models.harmonics.harmonic_series import STRETCH_FLOOR, audible, frequencies
 from models.harmonics.synth import Synth, render
 
 

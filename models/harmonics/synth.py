@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from models.harmonics.analysis import HARMONICS
-from models.harmonics.bands import BANDS, noise_table
+from models.harmonics.noise_bands import BANDS, noise_table
 
 STEPS = 1 << 22
 LOOP = 8192
@@ -112,7 +112,7 @@ class Synth(nn.Module):
         amplitude : Tensor [shape=(voices, count, HARMONICS)]
             Linear amplitudes; 0 for silence.
         noise : Tensor [shape=(count, BANDS)]
-            Standard deviation of each band's noise; see `models.harmonics.bands`.
+            Standard deviation of each band's noise; see `models.harmonics.noise_bands`.
         state
             State of the stream.
 

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from models.dsp.log_magnitude import LN_10_OVER_20
 from models.harmonics.analysis import HARMONICS
-from models.harmonics.bands import BANDS, shares
-from models.harmonics.series import audible, frequencies
+from models.harmonics.harmonic_series import audible, frequencies
+from models.harmonics.noise_bands import BANDS, shares
 from models.vae.networks.mlp import mlp
 
 MIN_HARMONIC, MIN_NOISE = -10.0, -10.0

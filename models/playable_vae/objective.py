@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from models.dsp.log_magnitude import LN_10_OVER_20
-from models.harmonics.series import audible, frequencies
+from models.harmonics.harmonic_series import audible, frequencies
 from models.playable_vae.network import Drawn
 from models.playable_vae.partial_store import Frames
 

@@ -13,7 +13,7 @@ from models.data.manifest import Sound
 from models.dsp.log_magnitude import LN_10_OVER_20
 from models.files.errors import DataError
 from models.harmonics.analysis import SPECTRUM_EVERY, Partials
-from models.harmonics.series import STRETCH_FLOOR
+from models.harmonics.harmonic_series import STRETCH_FLOOR
 from models.playable_vae.network import MIN_HARMONIC, MIN_NOISE, Drawn
 
 ACTIVE_DBFS = -60.0

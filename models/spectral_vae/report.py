@@ -17,9 +17,9 @@ from models.data.prepare import Preparation
 from models.dsp import metrics
 from models.files.atomic import write_whole
 from models.report import charts
-from models.report import embedded as pictures
+from models.report import embedded_media as pictures
 from models.report.charts import Curve, Point
-from models.report.page import figure, page, paragraph, section, table
+from models.report.single_file_page import figure, page, paragraph, section, table
 from models.spectral_vae.frame_store import FrameStore
 from models.spectral_vae.network import SpectralVae
 from models.spectral_vae.previews import rebuild

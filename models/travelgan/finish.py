@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import soundfile
 
-from models.report.gallery import Page
+from models.report.page_with_files import Page
 from models.training.finish import Finished
 from models.training.run_config import RunConfig
 from models.travelgan import export

@@ -178,7 +178,7 @@ def _run(
 ) -> int:
     """Run the child, and return its exit code."""
     child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "models.convert", json.dumps(order)],
+        [sys.executable, "-P", "-m", "models.conversion_child", json.dumps(order)],
         stdin=subprocess.PIPE,  # it ends when this pipe does
         stdout=subprocess.DEVNULL,
         stderr=None if order["debug"] else subprocess.DEVNULL,

@@ -29,7 +29,7 @@ from realtime.library.library import digest
 
 LOCK = "lock"
 POLL_S = 0.05
-CONVERTER = ("export", "models.convert")  # packages that a converted model depends on
+CONVERTER = ("export", "models.conversion_child")  # packages that a converted model depends on
 
 
 @dataclass(frozen=True)

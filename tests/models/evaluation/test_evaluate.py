@@ -18,11 +18,11 @@ from export.format.io import load
 from models.cli import main
 from models.data import manifest
 from models.data.manifest import Manifest, Sound, Source
+from models.encoding import control_tracks
+from models.encoding.roundtrip import EvaluateError, RoundTrip
 from models.evaluation import evaluate, figures_as_text
 from models.evaluation import latent_probe as probe
 from models.evaluation.evaluation_page import FIGURES, PAGE, exhibit
-from models.inference import control_tracks
-from models.inference.roundtrip import EvaluateError, RoundTrip
 
 RATE = 48_000
 

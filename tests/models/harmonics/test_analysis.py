@@ -9,7 +9,7 @@ from models.data.manifest import Manifest
 from models.dsp.pitch import note_to_hz
 from models.harmonics import analysis
 from models.harmonics.analysis import Analysis, Partials, analyse
-from models.harmonics.bands import BANDS, edges, noise_table, shares
+from models.harmonics.noise_bands import BANDS, edges, noise_table, shares
 
 RATE = 48_000
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.dsp.pitch import refine
 from models.harmonics.analysis import HARMONICS
-from models.harmonics.bands import BANDS
+from models.harmonics.noise_bands import BANDS
 from models.harmonics.synth import Synth, render
 
 RATE, HOP = 48_000, 128

@@ -18,7 +18,7 @@ from models.commands.export import export
 from models.data.features import load_audio
 from models.data.manifest import Manifest
 from models.dsp.pitch import refine
-from models.harmonics.series import audible, frequencies
+from models.harmonics.harmonic_series import audible, frequencies
 from models.playable_vae import checkpoint
 from models.playable_vae.checkpoint import Playable
 from models.playable_vae.export import write

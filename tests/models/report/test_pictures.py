@@ -7,8 +7,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from models.report import embedded as pictures
-from models.report.page import page, section, table
+from models.report import embedded_media as pictures
+from models.report.single_file_page import page, section, table
 
 
 def test_a_png_is_read_by_another_library() -> None:

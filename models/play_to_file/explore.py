@@ -17,12 +17,12 @@ from typing import Literal, get_args
 from export.errors import GlitchError
 from export.format.card import Card
 from export.format.io import load
+from models.encoding.encoded_sound import encode_sound
 from models.files.block_reader import Audio
 from models.files.sound_writer import written
-from models.inference.encoded_sound import encode_sound
-from models.offline import routes
-from models.offline.knobs import set_named
-from models.offline.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
+from models.play_to_file import routes
+from models.play_to_file.named_parameters import set_named
+from models.play_to_file.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
 from models.report.long_spectrogram import LatentPath, LongSpectrogram
 from realtime.decks.offline import Offline
 from realtime.engine.engine import Engine

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.format.card import Card
+from models.encoding.encoded_sound import EncodedSound, FollowedControls, must_encode
 from models.files.block_reader import Audio, SoundFile
-from models.inference.encoded_sound import EncodedSound, FollowedControls, must_encode
 from realtime.engine.engine import Engine
 from realtime.latent.walk import WALKS, spherical
 

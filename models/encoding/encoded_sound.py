@@ -14,9 +14,9 @@ from export.errors import GlitchError
 from export.format.card import Card, Latent
 from export.format.io import load
 from models.data.features import SILENCE_DB
+from models.encoding import control_tracks
 from models.files import block_reader as sounds
 from models.files.block_reader import SoundFile
-from models.inference import control_tracks
 from realtime.engine.encoder import Encoder
 
 MAX_S = 3600.0

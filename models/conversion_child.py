@@ -1,6 +1,6 @@
 """Child process that converts a foreign TorchScript file to a model file, within limits of time and memory.
 
-    python -m models.convert ORDER
+    python -m models.conversion_child ORDER
 
 The order is the JSON that `realtime.library.conversion` writes; the answer is a line of JSON in a file. The process
 lowers its priority and sets its limits before it opens the file. If the system can fork, a guard process remains that

@@ -16,7 +16,7 @@ from models.grid.points import AXES
 from models.grid.study import PointStatus
 from models.report import charts
 from models.report.charts import Curve, Point
-from models.report.page import Cell, page, paragraph, section, table
+from models.report.single_file_page import Cell, page, paragraph, section, table
 
 TABLE_FILE = "grid.csv"
 PAGE_FILE = "grid.html"

@@ -10,8 +10,8 @@ from pathlib import Path
 from export.errors import GlitchError
 from export.format.io import load
 from models.files.sound_writer import check_new, written
-from models.offline.explore import Explored, ExploreSettings, play, prepare
-from models.offline.routes import KINDS, WalkRoute
+from models.play_to_file.explore import Explored, ExploreSettings, play, prepare
+from models.play_to_file.routes import KINDS, WalkRoute
 
 MAX_MINUTES = 24 * 60.0
 PROGRESS_FRAMES = 64  # frames between two calls of `on_share`
@@ -88,7 +88,7 @@ def generate(
 
     See Also
     --------
-    models.offline.explore : The same with a picture, and for other routes.
+    models.play_to_file.explore : The same with a picture, and for other routes.
     """
     out = Path(out)
     check_new(out, force=settings.force)

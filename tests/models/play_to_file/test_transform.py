@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from export.errors import GlitchError
 from export.format.io import load, save
-from models.offline.transform import TransformSettings as Settings
-from models.offline.transform import transform
+from models.play_to_file.transform import TransformSettings as Settings
+from models.play_to_file.transform import transform
 from tests import reference
 
 RATE = 48_000

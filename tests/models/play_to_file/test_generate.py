@@ -10,10 +10,10 @@ import pytest
 import soundfile as sf
 
 from export.errors import GlitchError
-from models.offline.explore import ExploreSettings, explore
-from models.offline.generate import GenerateSettings, generate
+from models.play_to_file.explore import ExploreSettings, explore
+from models.play_to_file.generate import GenerateSettings, generate
 from tests import reference
-from tests.models.offline.test_transform import glitch_lab
+from tests.models.play_to_file.test_transform import glitch_lab
 
 
 @pytest.mark.parametrize("walk", ["linear", "spherical", "brownian"])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from export.errors import GlitchError
 from export.format.card import Card, Method
 from models.data.features import Analysis
-from models.inference import control_tracks
+from models.encoding import control_tracks
 from realtime.dsp.rtpghi import PhaseInverter
 from realtime.engine.loaded_method import LoadedMethod
 

@@ -20,11 +20,11 @@ import soxr
 from export.errors import ContractError, GlitchError
 from export.format.card import Card
 from export.format.io import load
+from models.encoding.encoded_sound import FollowedControls
 from models.files.block_reader import Audio, SoundFile
 from models.files.sound_writer import CLIPPING, check_new, subtype_like, written
-from models.inference.encoded_sound import FollowedControls
-from models.offline import routes
-from models.offline.knobs import set_named
+from models.play_to_file import routes
+from models.play_to_file.named_parameters import set_named
 from realtime.engine.engine import Engine
 
 BLOCK = 1 << 15  # samples of the file per block

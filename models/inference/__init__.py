@@ -1,1 +1,0 @@
-"""Sounds through a model file, frame by frame as on stage."""

@@ -1,1 +1,0 @@
-"""Models played offline, to files: explored, walked without end, or transforming a sound."""
