@@ -18,7 +18,8 @@ from export.errors import ContractError
 from export.format.card import AUDIO_IN, Card
 from export.format.graph import split
 from export.proof.rest_state import settle_rest_states
-from export.runtime.frame_stepper import FrameStepper, graph_errors, session
+from export.runtime.frame_stepper import FrameStepper
+from export.runtime.onnx_session import graph_errors, session
 
 Weights = Literal["fp32", "fp16", "int8"]
 

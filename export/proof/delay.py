@@ -61,7 +61,7 @@ def measure_response(loaded: ort.InferenceSession, card: Card, name: str, *, see
     Parameters
     ----------
     loaded : onnxruntime.InferenceSession
-        The method's graph for one frame a step, from `export.runtime.frame_stepper.session`.
+        The method's graph for one frame a step, from `export.runtime.onnx_session.session`.
     card, name
         The model's card, and the method.
     seed : int

@@ -12,7 +12,7 @@ from export.format.graph import one_frame, split
 from export.proof.chunk_equality import Proof, prove
 from export.proof.delay import measure_response
 from export.proof.speed import real_time
-from export.runtime.frame_stepper import graph_errors, session
+from export.runtime.onnx_session import graph_errors, session
 
 
 def measure(model: onnx.ModelProto, card: Card, *, proof: Proof | None = None) -> Card:

@@ -17,7 +17,7 @@ from export.proof.chunk_equality import TOLERANCE, prove, run_chunks
 from export.proof.delay import measure_response
 from export.proof.rest_state import run_at_rest
 from export.proof.speed import real_time
-from export.runtime.frame_stepper import graph_errors, session
+from export.runtime.onnx_session import graph_errors, session
 
 FRAMES = 64
 LATENT_RANGE = 4.0  # standard deviations, the range of a fader

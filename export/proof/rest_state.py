@@ -10,7 +10,8 @@ import onnx
 
 from export.format.card import Card, Method
 from export.format.graph import split
-from export.runtime.frame_stepper import FrameStepper, graph_errors, session
+from export.runtime.frame_stepper import FrameStepper
+from export.runtime.onnx_session import graph_errors, session
 
 SECONDS = 10.0
 MAX_STEPS = 4096

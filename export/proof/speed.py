@@ -20,7 +20,7 @@ def real_time(loaded: ort.InferenceSession, card: Card, name: str) -> float:
     Parameters
     ----------
     loaded : onnxruntime.InferenceSession
-        The method's graph, from `export.runtime.frame_stepper.session`.
+        The method's graph, from `export.runtime.onnx_session.session`.
     card, name
         The model's card, and the method.
 

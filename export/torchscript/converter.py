@@ -29,7 +29,7 @@ from export.onnx_naming import merge_methods
 from export.proof.chunk_equality import prove
 from export.proof.delay import measure_response
 from export.proof.export_measurement import measure
-from export.runtime.frame_stepper import session
+from export.runtime.onnx_session import session
 from export.torchscript.latent_description import describe_latent
 from export.torchscript.method_runner import MethodRunner, settle_rest
 from export.torchscript.parity import STEPS, TOLERANCE, ConvertedMethod, Parity, compare, first_difference

@@ -7,7 +7,7 @@ import onnx
 
 from export.format.card import AUDIO_IN, Card, input_channels
 from export.format.graph import split
-from export.runtime.frame_stepper import session
+from export.runtime.onnx_session import session
 from export.torchscript.tracing.noise import AMOUNT
 
 SETTLE_SECONDS = 10.0

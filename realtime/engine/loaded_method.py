@@ -15,7 +15,7 @@ import onnxruntime as ort
 from export.errors import ContractError
 from export.format.card import AUDIO_IN, Card, Method, input_channels, output_channels
 from export.format.graph import split, unbent
-from export.runtime.frame_stepper import first_line, session
+from export.runtime.onnx_session import first_line, session
 
 
 class LoadedMethod:

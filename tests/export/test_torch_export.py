@@ -16,7 +16,7 @@ from export.format.card import Control, Latent, Method
 from export.format.graph import split
 from export.format.io import load
 from export.proof.chunk_equality import run_chunks
-from export.runtime.frame_stepper import session
+from export.runtime.onnx_session import session
 from export.torch_export import TorchMethod, export
 from realtime.engine.decoder import Decoder
 from tests.reference import RATE, reference_decoder

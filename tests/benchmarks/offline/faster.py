@@ -2,7 +2,7 @@
 
 `{"bundled": {"default_ms", "ratios", "weights"}, "large": {…}}`, the bundled model's `decode` and a causal
 convolutional decoder of 3.5 M parameters at hop 2048 (`tests.reference.large_decoder`). `default_ms` is a step as
-`export.runtime.frame_stepper` loads and binds it; `ratios` is, for each single change, how many times longer a step
+`export.runtime` loads and binds it; `ratios` is, for each single change, how many times longer a step
 takes: above 1 the default is faster. A side is loaded `INSTANCES` times, because the place of its weights in memory
 matters more than most settings; all step in turns, in another order each round. An instance counts with the lower
 quartile of its steps, a side with the median of its instances. `the same again` is the default a second time: the
@@ -28,7 +28,8 @@ from export.format.card import Card
 from export.format.graph import FRAMES, split
 from export.format.io import load
 from export.runtime.conv1d_to_conv2d import convs_as_2d
-from export.runtime.frame_stepper import FrameStepper, load_session, session, session_options
+from export.runtime.frame_stepper import FrameStepper
+from export.runtime.onnx_session import load_session, session, session_options
 from export.weight_storage import quantize
 from tests.benchmarks.support.job import Figures, Job
 

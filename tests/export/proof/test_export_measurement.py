@@ -21,7 +21,7 @@ from export.proof.export_measurement import measure
 from export.proof.file_verification import Verdict, verify
 from export.proof.rest_state import settle_rest_states
 from export.proof.speed import real_time
-from export.runtime.frame_stepper import session
+from export.runtime.onnx_session import session
 from realtime.library.library import Library
 
 HOP = 64

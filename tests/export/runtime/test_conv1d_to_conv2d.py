@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.errors import ContractError
 from export.runtime.conv1d_to_conv2d import MIN_CHANNELS, convs_as_2d
-from export.runtime.frame_stepper import load_session, session, session_options
+from export.runtime.onnx_session import load_session, session, session_options
 
 
 def convolution(channels: int, cast: bool = False, **attributes: Any) -> onnx.ModelProto:

@@ -87,7 +87,8 @@ def test_a_checkpoint_with_the_names_of_older_versions_is_resumed(
 
 def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tmp_path: Path) -> None:
     from export.format.card import input_samples
-    from export.runtime.frame_stepper import FrameStepper, session
+    from export.runtime.frame_stepper import FrameStepper
+    from export.runtime.onnx_session import session
 
     out, made = trained
     export(out, tmp_path / "tiny.onnx")

@@ -8,7 +8,8 @@ import torch
 
 from export.bending.bendable_layers import find_layers
 from export.format.io import load
-from export.runtime.frame_stepper import FrameStepper, session
+from export.runtime.frame_stepper import FrameStepper
+from export.runtime.onnx_session import session
 from models import zoo
 from models.data.features import load_audio
 from models.data.rendered import pairs
