@@ -1,16 +1,12 @@
-"""Names of tensors and nodes in graphs from torch's ONNX exporter, and the merging of methods into one graph.
+"""Names of tensors and nodes in graphs from torch's ONNX exporter.
 
-Several methods share one graph (see `export.format.graph`), so each method's inner names get the method's prefix.
+Several methods share one graph (see `export.format.graph.merge_methods`), so each method's inner names get the method's
+prefix.
 """
 
 from __future__ import annotations
 
 import ast
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
 
 import onnx
 
@@ -88,36 +84,3 @@ def _origin(node: onnx.NodeProto) -> str:
     scopes = ast.literal_eval(metadata.get(SCOPES, "[]"))  # outermost module first, the operation last
     part = str(scopes[-2]) if len(scopes) > 1 else ""
     return f"{part.removeprefix(WRAPPER)}/" if part.startswith(WRAPPER) else ""
-
-
-def merge_methods(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
-    """Merge the graphs of several methods into one."""
-    model = onnx.ModelProto()
-    model.CopyFrom(graphs[0])
-    for other in graphs[1:]:
-        for part in ("node", "initializer", "input", "output"):
-            getattr(model.graph, part).extend(getattr(other.graph, part))
-        known = {(f.domain, f.name) for f in model.functions}
-        model.functions.extend(f for f in other.functions if (f.domain, f.name) not in known)
-        domains = {entry.domain for entry in model.opset_import}
-        model.opset_import.extend(entry for entry in other.opset_import if entry.domain not in domains)
-    model.graph.name = "".join(c if c.isalnum() else "_" for c in name)
-    model.producer_name = "glitch-live"
-    for node in model.graph.node:  # the exporter stores stack traces with local paths
-        del node.metadata_props[:]
-        node.doc_string = ""
-    return model
-
-
-@contextlib.contextmanager
-def quiet_exporter() -> Iterator[None]:
-    """Suppress the output of torch's exporter: progress, warnings and reports of failures."""
-    level = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        nowhere = io.StringIO()
-        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

@@ -3,7 +3,7 @@
 ==================  =====================================================================
 `card`              the card: dataclasses for methods, controls, latent space, provenance
 `dataclass_json`    dataclasses to JSON and back
-`graph`             the tensors of a graph; one method out of it, bends out of it
+`graph`             the tensors of a graph; its methods split and merged, bends removed
 `validation`        checks of a card and of its graph
 `io`                reading and writing of files
 `model_facts`       a model as plain values, for `glitch-lab card`

@@ -62,6 +62,25 @@ def split(model: onnx.ModelProto, method: str) -> onnx.ModelProto:
     return part
 
 
+def merge_methods(graphs: list[onnx.ModelProto], name: str) -> onnx.ModelProto:
+    """Merge the graphs of several methods into one."""
+    model = onnx.ModelProto()
+    model.CopyFrom(graphs[0])
+    for other in graphs[1:]:
+        for part in ("node", "initializer", "input", "output"):
+            getattr(model.graph, part).extend(getattr(other.graph, part))
+        known = {(f.domain, f.name) for f in model.functions}
+        model.functions.extend(f for f in other.functions if (f.domain, f.name) not in known)
+        domains = {entry.domain for entry in model.opset_import}
+        model.opset_import.extend(entry for entry in other.opset_import if entry.domain not in domains)
+    model.graph.name = "".join(c if c.isalnum() else "_" for c in name)
+    model.producer_name = "glitch-live"
+    for node in model.graph.node:  # the exporter stores stack traces with local paths
+        del node.metadata_props[:]
+        node.doc_string = ""
+    return model
+
+
 def unbent(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
     """Remove the bends from a graph, so that it equals the graph before bending, node by node.
 

@@ -22,10 +22,9 @@ import torch
 from export.bending.bend import bend as bend_model
 from export.errors import ContractError
 from export.format.card import Card, Measured, Method, Provenance
-from export.format.graph import split
+from export.format.graph import merge_methods, split
 from export.format.io import save
 from export.format.validation import validate
-from export.onnx_naming import merge_methods
 from export.proof.chunk_equality import prove
 from export.proof.delay import measure_response
 from export.proof.export_measurement import measure

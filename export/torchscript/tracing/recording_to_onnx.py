@@ -13,7 +13,8 @@ from torch import Tensor, fx
 from export.errors import ContractError
 from export.format.card import Control
 from export.format.validation import MIN_OPSET
-from export.onnx_naming import add_prefix, quiet_exporter
+from export.onnx_naming import add_prefix
+from export.quiet_exporter import quiet_exporter
 from export.torchscript.script.nn_tilde import error_line
 from export.torchscript.tracing.noise import AMOUNT, SEED, SEEDS, noise_nodes
 from export.torchscript.tracing.recording import Recording
