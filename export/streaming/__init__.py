@@ -5,19 +5,23 @@
 =====================  =================================================================
 `layer_base`           base class of streaming layers
 `stack`                containers: `Chain`, `Branches`, `Residual`; `Delay`, `Pointwise`
-`layers`               convolutions, resampling, recurrent layers
+`conv1d_streaming`     convolutions over time
+`resample`             change of the sample rate
+`recurrent_layers`     `GRU`, `LSTM`
 `stft`                 STFT, inverse STFT, overlap-add
 `conv2d_streaming`     convolutions over spectrograms
 `fourier`              the Fourier transform of an `STFT` that streams
 `explicit_state`       any causal module as a function with its caches as arguments
-`recurrent_to_onnx`    recurrent modules as ONNX operators, during export
+`recurrent_to_onnx`    recurrent modules of torch as ONNX operators, during export
 =====================  =================================================================
 """
 
+from export.streaming.conv1d_streaming import CausalConv1d, Conv1d, ConvTranspose1d
 from export.streaming.conv2d_streaming import CausalConv2d, ConvTranspose2d, MergeRows, SplitRows
 from export.streaming.explicit_state import ExplicitState, with_explicit_state
 from export.streaming.layer_base import Layer, StreamingError, reset_caches, whole_signals
-from export.streaming.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
+from export.streaming.recurrent_layers import GRU, LSTM
+from export.streaming.resample import Resample
 from export.streaming.stack import Branches, Chain, Delay, Pointwise, Residual, as_layer
 from export.streaming.stft import ISTFT, STFT, OverlapAdd
 

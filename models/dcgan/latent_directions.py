@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from export.format.card import MapPoint
-from export.streaming.layers import CausalConv1d
+from export.streaming.conv1d_streaming import CausalConv1d
 from models.dcgan.domains import SpectrumDomain
 from models.dcgan.sound_networks import CONTEXT, EndlessGenerator, generate
 from models.dsp.log_mel import LogMel

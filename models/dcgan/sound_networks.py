@@ -15,9 +15,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from export.streaming.conv1d_streaming import CausalConv1d
 from export.streaming.conv2d_streaming import ConvTranspose2d, MergeRows, SplitRows
 from export.streaming.layer_base import Layer, whole_signals
-from export.streaming.layers import CausalConv1d
 from export.streaming.stack import Chain
 
 ROWS = 8

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from export.streaming.layers import GRU, CausalConv1d, ConvTranspose1d
+from export.streaming.conv1d_streaming import CausalConv1d, ConvTranspose1d
+from export.streaming.recurrent_layers import GRU
 from export.streaming.stack import Chain, Residual
 from models.vae.networks.pictures import NetworkError
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from export.streaming.conv1d_streaming import CausalConv1d, Conv1d, ConvTranspose1d
 from export.streaming.layer_base import Layer, reset_caches, whole_signals
-from export.streaming.layers import CausalConv1d, Conv1d, ConvTranspose1d, Resample
+from export.streaming.resample import Resample
 from export.streaming.stack import Branches, Chain, Residual
 
 TOLERANCE = 1e-5

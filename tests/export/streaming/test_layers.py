@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from export.streaming.conv1d_streaming import CausalConv1d, Conv1d, ConvTranspose1d
 from export.streaming.layer_base import Layer, StreamingError
-from export.streaming.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
+from export.streaming.recurrent_layers import GRU, LSTM
+from export.streaming.resample import Resample
 from tests.export.streaming.stacks import TOLERANCE, measured_delay, offline, streamed
 
 CUTS = ([1] * 40, [7, 1, 1, 13, 2], [31, 3])

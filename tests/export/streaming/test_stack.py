@@ -18,8 +18,10 @@ from export.format.card import Latent
 from export.format.graph import split
 from export.format.io import load
 from export.proof.chunk_equality import run_chunks
+from export.streaming.conv1d_streaming import CausalConv1d, Conv1d, ConvTranspose1d
 from export.streaming.layer_base import StreamingError, whole_signals
-from export.streaming.layers import GRU, LSTM, CausalConv1d, Conv1d, ConvTranspose1d, Resample
+from export.streaming.recurrent_layers import GRU, LSTM
+from export.streaming.resample import Resample
 from export.streaming.stack import Branches, Chain, Delay, Pointwise, Residual
 from export.streaming.stft import ISTFT, STFT
 from export.streaming_method import streaming_method

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from export.format.card import Latent
+from export.streaming.conv1d_streaming import Conv1d, ConvTranspose1d
 from export.streaming.layer_base import whole_signals
-from export.streaming.layers import Conv1d, ConvTranspose1d
 from export.streaming.stack import Chain, Residual
 from export.streaming_method import streaming_method
 from export.torch_export import export
