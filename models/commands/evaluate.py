@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from models.commands.terminal import progress
+from models.commands.shared.progress_bars import progress
 
 if TYPE_CHECKING:
     from models.digits_vae.evaluate import DigitsReport

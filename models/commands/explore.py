@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from export.errors import GlitchError
-from models.commands.terminal import progress
+from models.commands.shared.progress_bars import progress
 
 
 def command(

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from models.commands.terminal import command_line, stages
+from models.commands.shared.process import command_line
+from models.commands.shared.progress_bars import stages
 from models.commands.train.vae import name_of
 
 _STORAGE = "grid.journal"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from models.commands.terminal import progress
+from models.commands.shared.progress_bars import progress
 
 
 def command(

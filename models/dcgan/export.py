@@ -58,7 +58,7 @@ def write(
     scale
         Scale of its spectra.
     bend, weights
-        See `models.commands.export.export`.
+        See `models.checkpoint_export.export`.
 
     Raises
     ------

@@ -58,7 +58,7 @@ def write(
     voices
         Number of voices, each with a pitch and a loudness of its own, 1 to 16.
     bend, weights
-        See `models.commands.export.export`.
+        See `models.checkpoint_export.export`.
 
     Raises
     ------

@@ -40,7 +40,7 @@ def write(
     out, name
         The `.onnx` file to write, and the model's name.
     bend, weights
-        See `models.commands.export.export`.
+        See `models.checkpoint_export.export`.
 
     Raises
     ------

@@ -115,7 +115,7 @@ def write(
     provenance
         Where the model comes from.
     bend, weights
-        See `models.commands.export.export`.
+        See `models.checkpoint_export.export`.
 
     Raises
     ------

@@ -8,7 +8,7 @@ import torch
 
 from export.format.card import Card
 from export.format.io import load as load_model
-from models.commands.export import export
+from models.checkpoint_export import export
 from models.data.manifest import Manifest
 from models.data.rendered import orchestra
 from models.spectral_vae.checkpoint import Trained

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from models.commands.terminal import command_line
+from models.commands.shared.process import command_line
 
 
 def train_dcgan(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from models.commands.terminal import progress
+from models.commands.shared.progress_bars import progress
 
 
 def train_digits(

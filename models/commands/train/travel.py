@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from models.commands.terminal import command_line, stages
+from models.commands.shared.process import command_line
+from models.commands.shared.progress_bars import stages
 
 
 def train_travel(

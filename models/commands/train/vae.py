@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from models.commands.terminal import command_line, stages
+from models.commands.shared.process import command_line
+from models.commands.shared.progress_bars import stages
 
 DEFAULT_FOLDER = Path("runs")
 _MAX_WORKERS = 8

@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from export.errors import ContractError
 from export.format.io import load
 from export.proof.file_verification import verify
-from models.commands import export
+from models import checkpoint_export
 from models.dcgan import checkpoint
 from models.dcgan.adversarial import AdversarialNetworks
 from models.dcgan.domains import PictureDomain, open_domain
@@ -103,7 +103,7 @@ def test_every_epoch_leaves_a_picture_of_the_same_latents(digits: Path) -> None:
 
 def test_pictures_are_no_model_file(digits: Path, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="makes pictures"):
-        export.export(digits / "model.ckpt", tmp_path / "digits.onnx")
+        checkpoint_export.export(digits / "model.ckpt", tmp_path / "digits.onnx")
 
 
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(digits: Path, tmp_path: Path) -> None:
@@ -212,5 +212,5 @@ def test_without_stitching_chunks_are_judged_alone(tones: Path, tmp_path: Path) 
     run = RunConfig(out, accelerator="cpu")
     result = train(str(tones), run, settings, show_progress=False)
     assert result.domain.length == 32  # type: ignore[union-attr]
-    export.export(out, tmp_path / "alone.onnx")
+    checkpoint_export.export(out, tmp_path / "alone.onnx")
     assert "no context: each made and judged alone" in load(tmp_path / "alone.onnx")[1].provenance.notes

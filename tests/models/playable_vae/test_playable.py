@@ -14,7 +14,7 @@ from export.errors import ContractError
 from export.format.graph import split
 from export.format.io import load
 from export.proof import chunk_equality as proof
-from models.commands.export import export
+from models.checkpoint_export import export
 from models.data.features import load_audio
 from models.data.manifest import Manifest
 from models.dsp.pitch import refine

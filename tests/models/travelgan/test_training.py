@@ -15,7 +15,7 @@ import soundfile
 import torch
 
 from export.format.io import load
-from models.commands.export import export
+from models.checkpoint_export import export
 from models.dsp.log_mel import LogMelAnalysis
 from models.evaluation.style_metrics import count_matches
 from models.files.errors import DataError

@@ -1,13 +1,9 @@
-"""Progress bars, command line and signal handling of `glitch-lab`."""
+"""Progress bars of `glitch-lab`."""
 
 from __future__ import annotations
 
-import shlex
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -54,22 +50,3 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
             bars[stage](done, total)
 
         yield advance
-
-
-def command_line() -> str:
-    """Return the command line, for provenance."""
-    return shlex.join(["glitch-lab", *sys.argv[1:]])
-
-
-@contextmanager
-def sigterm_as_exit() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that unfinished files are removed."""
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

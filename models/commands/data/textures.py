@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from models.commands.terminal import command_line, progress
+from models.commands.shared.process import command_line
+from models.commands.shared.progress_bars import progress
 
 
 def data_textures(
