@@ -136,21 +136,21 @@ def test_every_control_of_the_pure_data_patch_plays_its_parameter(tmp_path: Path
                 eventually(lambda: session.get(address) == pytest.approx(value, abs=1e-6))  # noqa: B023
 
 
-def test_the_buttons_of_the_pure_data_patch_are_heard(tmp_path: Path, listener: Listener) -> None:
+def test_the_buttons_of_the_pure_data_patch_reach_the_stage(tmp_path: Path, listener: Listener) -> None:
     with pure_data(tmp_path, listener.port, "glitch-snapshot 4", "glitch-panic bang", "glitch-reset bang"):
         wanted = {"/snapshot/5", "/panic", "/reset", "/subscribe"}
         eventually(lambda: wanted <= listener.received.keys())
         assert listener.received["/subscribe"] == ("/", 20.0)
 
 
-def test_the_pure_data_patch_knows_only_parameters_that_there_are(bundled: Table) -> None:
+def test_the_pure_data_patch_uses_only_existing_parameters(bundled: Table) -> None:
     patch = (EXAMPLES / "glitch-live.pd").read_text()
     sent = {"/" + words.replace(" ", "/") for words in re.findall(r"oscformat ([^;]+);", patch)}
     assert sent - COMMANDS <= bundled.keys()
     assert {address for address, _ in PD_CONTROLS.values()} <= sent
 
 
-def test_the_stage_tells_the_pure_data_patch_what_has_changed(models: dict[str, Path], tmp_path: Path) -> None:
+def test_the_pure_data_patch_receives_changes_from_the_stage(models: dict[str, Path], tmp_path: Path) -> None:
     shown = "#X obj 10 10 r glitch-feedback;\n#X obj 10 40 print told;\n#X connect 0 0 1 0;\n"
     with Session(models["level"], device="null", osc=("127.0.0.1", 0)) as session:
         assert session.osc is not None
@@ -203,7 +203,7 @@ def test_the_boxes_of_the_max_patch_are_in_its_window_and_not_on_each_other(max_
             assert x + w <= x2 or x2 + w2 <= x or y + h <= y2 or y2 + h2 <= y, (x, y, x2, y2)
 
 
-def test_the_max_patch_knows_only_parameters_that_there_are(bundled: Table, max_patch: dict[str, Any]) -> None:
+def test_the_max_patch_uses_only_existing_parameters(bundled: Table, max_patch: dict[str, Any]) -> None:
     texts = [entry["box"].get("text", "") for entry in max_patch["boxes"] if entry["box"]["maxclass"] != "comment"]
     sent = {
         word for text in texts if not text.startswith("route") for word in re.findall(r"(?:^|prepend )(/\S+)", text)
@@ -216,7 +216,7 @@ def test_the_max_patch_knows_only_parameters_that_there_are(bundled: Table, max_
     assert {"/xy/x", "/xy/y", "/tempo", "/panic", "/subscribe"} <= sent
 
 
-def test_what_the_max_patch_shows_is_set_and_not_sent_on(max_patch: dict[str, Any]) -> None:
+def test_feedback_sets_the_max_patch_without_sending_back(max_patch: dict[str, Any]) -> None:
     """From a route to a slider it is `set`, or a meter that nothing hangs on: else values would go round for ever."""
     boxes = {entry["box"]["id"]: entry["box"] for entry in max_patch["boxes"]}
     routes = {key for key, box in boxes.items() if box.get("text", "").startswith("route ")}

@@ -460,7 +460,7 @@ def test_the_window_needs_no_torch_no_audio_and_no_compiler() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
-def test_a_session_that_is_not_there_gives_one_sentence() -> None:
+def test_a_missing_session_file_gives_a_one_sentence_error() -> None:
     done = subprocess.run([sys.executable, "-m", "gui", "glitch-0-none"], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.strip() == "There is no session 'glitch-0-none' to attach to; start glitch-live first."

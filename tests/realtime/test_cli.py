@@ -153,7 +153,7 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], says: str) -> No
     assert lines[0].startswith("glitch-live: ")
 
 
-def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     done = glitch_live("--model", tmp_path / "missing.onnx", "--debug")
     assert done.returncode == 1
     assert "Traceback" in done.stderr

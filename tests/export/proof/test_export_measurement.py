@@ -250,7 +250,7 @@ def test_each_broken_promise_is_named_with_method_and_tensor(tmp_path: Path) -> 
         assert "\n" not in found.failure()
 
 
-def test_parity_is_what_the_card_says(tmp_path: Path) -> None:
+def test_parity_equals_that_of_the_card(tmp_path: Path) -> None:
     model, card = delayed_decoder(40, claimed=40)
     for parity, holds in ((1e-7, True), (1e-3, False)):
         method = dataclasses.replace(card.method("decode"), measured=Measured(parity=parity, parity_steps=64))

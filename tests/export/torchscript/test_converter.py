@@ -293,7 +293,7 @@ def test_methods_that_cannot_be_a_graph_are_refused_with_the_reason(
     assert "decode" in message
 
 
-def test_a_file_that_announces_nothing_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_declares_no_method_is_refused(tmp_path: Path) -> None:
     refused(tmp_path, nn.Conv1d(1, 1, 1), "announces no method")
 
 

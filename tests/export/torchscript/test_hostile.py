@@ -156,7 +156,7 @@ def test_a_conversion_imports_nothing_from_the_working_directory(
 @pytest.mark.parametrize(
     "name", ["empty", "half", "pickle", "old pickle", "pickled module", "bomb", "other zip", "text"]
 )
-def test_a_checkpoint_is_refused_without_running_what_is_in_it(
+def test_a_malicious_checkpoint_is_refused_without_running_its_code(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, mark = tmp_path / "model.ckpt", tmp_path / "mark"
@@ -245,7 +245,7 @@ def with_card(model: onnx.ModelProto, text: str) -> bytes:
         ('{"format": 1, "' + "a" * 10_000 + '": 0}', "unknown entry a+ …"),
     ],
 )
-def test_an_absurd_card_gives_one_short_sentence(models: dict[str, Path], text: str, says: str) -> None:
+def test_an_invalid_card_gives_a_short_error(models: dict[str, Path], text: str, says: str) -> None:
     model, _ = load(models["level"])
     with pytest.raises(ContractError, match=says) as caught:
         loads(with_card(model, text), "x.onnx")

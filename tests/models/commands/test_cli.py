@@ -130,7 +130,7 @@ def test_an_error_is_one_sentence_and_exit_status_1(tmp_path: Path) -> None:
     assert_one_sentence(glitch_lab("evaluate", tmp_path / "nothing.onnx", tmp_path), "There is no file")
 
 
-def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     run = glitch_lab("--debug", "export", tmp_path / "nothing.ckpt", tmp_path / "a.onnx")
     assert run.returncode == 1
     assert "Traceback" in run.stderr

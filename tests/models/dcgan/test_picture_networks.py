@@ -17,7 +17,7 @@ def test_sizes(size: int, fits: int, times: int) -> None:
 
 
 @pytest.mark.parametrize(("channels", "size"), [(1, 8), (1, 28), (3, 32)])
-def test_what_is_made_can_be_judged(channels: int, size: int) -> None:
+def test_the_trained_model_can_be_evaluated(channels: int, size: int) -> None:
     generator, discriminator = PictureGenerator(10, 4, channels, size), PictureDiscriminator(4, channels, size)
     made = generator(torch.randn(3, 10, generator=generator_for(0)))
     assert made.shape == (3, channels, padded(size), padded(size))

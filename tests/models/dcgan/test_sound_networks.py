@@ -29,7 +29,7 @@ def generator() -> EndlessGenerator:
     return made.eval()
 
 
-def test_two_chunks_made_apart_are_what_the_stream_makes(generator: EndlessGenerator) -> None:
+def test_chunks_made_apart_with_context_equal_the_stream(generator: EndlessGenerator) -> None:
     way = stitching.draw_neighbours(2, LATENT, 4, CHUNK, generator_for(0))
     with torch.no_grad():
         with whole_signals(generator):
@@ -60,13 +60,13 @@ def test_neighbours_share_latents_and_meet_at_the_border() -> None:
     assert float(steps[border - 1]) < 0.3 * float(steps.max())
 
 
-def test_lone_chunks_hold_still_and_share_nothing() -> None:
+def test_single_chunks_have_constant_independent_latents() -> None:
     z = stitching.draw_single(8, LATENT, CHUNK, generator_for(0))[:, :LATENT]
     assert torch.equal(z, z[:, :, :1].expand(-1, -1, CHUNK))
     assert torch.unique(z[:, 0, 0]).numel() == 8
 
 
-def test_grain_differs_from_frame_to_frame_and_comes_round() -> None:
+def test_grain_varies_by_frame_and_repeats_after_its_loops() -> None:
     grain, way = Grain().eval(), torch.zeros(1, LATENT, 40)
     streamed = torch.cat([grain(part) for part in torch.split(way, [1, 7, 32], dim=2)], dim=2)
     assert torch.equal(streamed, Grain().offline(way))
@@ -138,13 +138,13 @@ def test_pieces_never_reach_from_one_sound_into_the_next() -> None:
     assert ((lowest == 0).all(dim=1) ^ (highest == 0).all(dim=1)).all()
 
 
-def test_sounds_that_are_too_short_or_silent_are_said() -> None:
+def test_sounds_that_are_too_short_or_silent_are_an_error() -> None:
     settings = DcganSettings(chunk=32)
     with pytest.raises(DataError, match="longer than the 0.7 s"):
         SpectrumDomain([torch.zeros(BANDS, 63), -torch.ones(BANDS, 500)], ["a", "b"], settings, Source("x"), LogMel())
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_folder_gives_an_error(tmp_path: Path) -> None:
     from models.dcgan.domains import open_domain
 
     with pytest.raises(DataError, match="no folder and no manifest"):

@@ -66,7 +66,7 @@ def endless(tones: Path) -> Path:
     return out
 
 
-def test_what_is_made_comes_to_look_like_what_is_real() -> None:
+def test_generated_examples_become_similar_to_real_ones() -> None:
     settings = replace(SMALL, learning_rate=2e-3)
     domain = open_domain("digits", settings, Path("none"))
     assert isinstance(domain, PictureDomain)
@@ -151,7 +151,7 @@ def test_a_checkpoint_with_the_names_of_older_versions_is_resumed(digits: Path, 
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 
 
-def test_a_checkpoint_that_contradicts_itself_is_said(digits: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_that_contradicts_itself_is_refused(digits: Path, tmp_path: Path) -> None:
     data = load_plain(digits / "model.ckpt")
     changes: list[dict[str, object]] = [
         {"picture": [1, 1 << 20]},

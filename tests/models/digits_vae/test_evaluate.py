@@ -47,7 +47,7 @@ def test_a_report_has_the_likelihood_and_says_how_each_latent_is_used(trained: P
     assert json.loads(report.to_json())["active_units"] == report.active_units
 
 
-def test_a_latent_that_says_nothing_is_idle(trained: Path) -> None:
+def test_a_latent_without_information_is_idle(trained: Path) -> None:
     made = checkpoint.load(trained)
     with torch.no_grad():
         last = last_layer(made.vae)

@@ -77,7 +77,7 @@ def test_a_checkpoint_is_read_back_as_it_was(run: tuple[TrainedDigits, Path], sm
 
 
 @pytest.mark.parametrize("kind", ["foreign", "cut", "other size"])
-def test_a_file_that_is_no_checkpoint_of_digits_is_said(
+def test_a_file_that_is_no_checkpoint_of_digits_is_refused(
     run: tuple[TrainedDigits, Path], tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / "model.ckpt"
@@ -112,7 +112,7 @@ def test_every_kind_trains_is_kept_and_read_back(small: Splits, tmp_path: Path, 
     assert score(read.vae, few.test, samples=5) == score(made.vae, few.test, samples=5)
 
 
-def test_a_decoder_that_is_told_the_digit_draws_that_digit(small: Splits) -> None:
+def test_a_decoder_conditioned_on_the_digit_draws_that_digit(small: Splits) -> None:
     config = replace(CONFIG, latent=2, told=True)
     made = train(small, config, BRIEF)
     zero, one = (small.train.binary[small.train.labels == number].mean(dim=0) for number in (0, 1))
@@ -123,7 +123,7 @@ def test_a_decoder_that_is_told_the_digit_draws_that_digit(small: Splits) -> Non
     assert digit().control().maximum == 9
 
 
-def test_an_epoch_holds_every_digit_once_drawn_differently_each_time(small: Splits) -> None:
+def test_an_epoch_has_every_digit_once_with_new_augmentation(small: Splits) -> None:
     vae = build(replace(CONFIG, told=True))
     feed = DigitsFeed(vae, small.train, small.test, replace(SMALL, batch=100))
     first, again, second = (list(feed.epoch(number)) for number in (0, 0, 1))
@@ -145,7 +145,7 @@ def test_digits_that_are_drawn_differently_have_as_much_ink(small: Splits) -> No
     assert float(drawn.mean()) == pytest.approx(float(small.train.binary.mean()), rel=0.02)
 
 
-def test_presets_take_wishes_and_refuse_what_there_is_not() -> None:
+def test_presets_accept_overrides_and_refuse_unknown_networks() -> None:
     config, training = preset(mnist=True, seed=4, latent=40, beta=2.0, epochs=3)
     assert (config.latent, config.hidden) == (40, (400,))
     assert (training.fit.epochs, training.fit.weighing.beta, training.fit.seed) == (3, 2.0, 4)

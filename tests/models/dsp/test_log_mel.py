@@ -9,7 +9,7 @@ from models.dsp.log_mel import LogMel, LogMelAnalysis
 SCALE = LogMel()
 
 
-def test_what_is_between_floor_and_ceiling_comes_back() -> None:
+def test_levels_between_floor_and_ceiling_round_trip() -> None:
     power = torch.logspace(-4.9, 3.9, 50, dtype=torch.float64)
     scaled = SCALE.of_power(power)
     assert float(scaled.min()) > -1
@@ -17,11 +17,11 @@ def test_what_is_between_floor_and_ceiling_comes_back() -> None:
     torch.testing.assert_close(torch.exp(SCALE.to_log_power(scaled)), power, rtol=1e-6, atol=0)
 
 
-def test_what_is_beyond_is_the_floor_or_the_ceiling() -> None:
+def test_levels_outside_the_range_are_clipped() -> None:
     assert SCALE.of_power(torch.tensor([0.0, 1e9])).tolist() == [-1, 1]
 
 
-def test_sound_is_heard_alike_in_any_cut() -> None:
+def test_any_cut_of_the_sound_gives_the_same_encoding() -> None:
     analysis = LogMelAnalysis(SCALE).eval()
     sound = 0.1 * torch.randn(1, 1, 40 * SCALE.hop, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -34,7 +34,7 @@ def test_sound_is_heard_alike_in_any_cut() -> None:
     torch.testing.assert_close(parts, once, atol=1e-5, rtol=0)
 
 
-def test_a_tone_is_seen_in_the_band_that_holds_it() -> None:
+def test_a_tone_has_its_energy_in_the_band_that_contains_it() -> None:
     analysis = LogMelAnalysis(SCALE).eval()
     time = torch.arange(60 * SCALE.hop) / SCALE.sample_rate
     with torch.no_grad(), whole_signals(analysis):

@@ -72,7 +72,7 @@ def test_the_distance_over_several_resolutions_is_0_for_the_same_and_grows_with_
     assert metrics.multi_resolution(noise, noise / 2) == pytest.approx(0.5 + np.log(2), abs=0.01)
 
 
-def test_what_comes_before_an_onset_is_measured_where_it_is_not_masked() -> None:
+def test_pre_echo_is_measured_outside_temporal_masking() -> None:
     original = np.concatenate([np.zeros(4_800), tone(220)[4_800:]])
     loudest = np.sqrt(np.mean(original[10_000:30_000] ** 2))
     near, nearer = original.copy(), original.copy()
@@ -84,7 +84,7 @@ def test_what_comes_before_an_onset_is_measured_where_it_is_not_masked() -> None
     assert metrics.pre_onset_db(tone(220)[4_800:], tone(220)[4_800:], RATE) is None
 
 
-def test_buzz_is_what_goes_up_and_down_with_the_frames() -> None:
+def test_buzz_measures_modulation_at_the_frame_rate() -> None:
     noise = np.random.default_rng(0).standard_normal(20 * RATE)
     assert metrics.buzz_db(noise) < 0.3
     swell = np.sqrt(1 + 0.5 * np.cos(2 * np.pi * np.arange(len(noise)) / 512))

@@ -32,7 +32,7 @@ def test_a_glide_is_followed() -> None:
     assert 100 * np.abs(found - wanted)[10:-10].max() < 1
 
 
-def test_a_stiff_strings_stretch_is_told_from_its_pitch() -> None:
+def test_the_pitch_of_a_stiff_string_is_found_despite_its_inharmonicity() -> None:
     audio = harmonics(110.0, stretch=4e-4)
     found = pitch.refine(audio, RATE, 45.1, HOP)
     assert 100 * np.abs(np.median(found) - 45) < 2
@@ -65,7 +65,7 @@ def test_noise_gets_a_finite_pitch() -> None:
 
 @pytest.mark.parametrize("note", [40.0, 57.3, 81.0])
 @pytest.mark.parametrize("rate", [22_050, 48_000])
-def test_a_sound_that_holds_a_note_is_known_by_it(note: float, rate: int) -> None:
+def test_a_sound_that_holds_a_note_is_labelled_with_its_pitch(note: float, rate: int) -> None:
     time = np.arange(rate) / rate
     hz = float(pitch.note_to_hz(note))
     sound = np.exp(-2 * time) * sum(np.sin(2 * np.pi * k * hz * time) / k for k in range(1, 6))

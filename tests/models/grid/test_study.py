@@ -104,7 +104,7 @@ def test_a_worker_that_beats_keeps_its_point_however_long_it_takes(join: Open) -
     assert slow.complete(mine, 1.0, {})
 
 
-def test_a_point_that_was_interrupted_waits_and_one_that_is_broken_does_not(join: Open) -> None:
+def test_an_interrupted_point_is_retried_and_a_broken_one_is_not(join: Open) -> None:
     study = join()
     first = taken(study)
     study.fail(first, "Interrupted at step 3", again=True)
@@ -140,7 +140,7 @@ def test_another_grid_or_other_settings_are_not_mixed_in(join: Open) -> None:
             join(**wrong)
 
 
-def test_a_storage_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
+def test_a_storage_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("no database")
     with pytest.raises(GridError, match="cannot be opened"):
         open_storage(f"sqlite:///{tmp_path / 'text.db'}")
@@ -148,14 +148,14 @@ def test_a_storage_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
         open_storage("nothing://at/all")
 
 
-def test_a_point_changes_what_it_names_and_nothing_else() -> None:
+def test_a_point_changes_only_the_settings_that_it_names() -> None:
     base = TrainConfig(max_steps=7)
     made = settings_at(base, Point(5, 64, 0.5, 0.01))
     assert (made.model.latent, made.model.hidden, made.model.encoder_hidden) == (5, 64, 40)
     assert (made.beta, made.learning_rate, made.max_steps, made.model.bands) == (0.5, 0.01, 7, base.model.bands)
 
 
-def test_axes_are_read_and_wrong_ones_said() -> None:
+def test_axes_are_parsed_and_invalid_ones_refused() -> None:
     assert axis("2, 4,8", 1, int, "latent") == (2, 4, 8)
     assert axis(None, 0.5, float, "beta") == (0.5,)
     with pytest.raises(ConfigError, match="--latent takes numbers"):

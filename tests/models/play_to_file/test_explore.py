@@ -35,7 +35,7 @@ def read(path: Path) -> np.ndarray:
     return sf.read(path, dtype="float32", always_2d=True)[0]
 
 
-def test_a_walk_is_what_the_stage_records(models: dict[str, Path], tmp_path: Path) -> None:
+def test_a_walk_equals_the_recording_of_the_stage(models: dict[str, Path], tmp_path: Path) -> None:
     model = tmp_path / "mine.onnx"
     shutil.copy(models["bundled"], model)
     knobs = {"/walk/kind": 1.0, "/walk/speed": 2.0, "/walk/radius": 1.25, "/walk/seed": float(SEED), "/pitch": 60.0}
@@ -88,7 +88,9 @@ def test_a_grid_goes_over_the_map_where_there_is_one(models: dict[str, Path], tm
 
 
 @pytest.mark.parametrize("rate", [48_000, 22_050])
-def test_what_goes_through_comes_back_beside_what_went_in(models: dict[str, Path], tmp_path: Path, rate: int) -> None:
+def test_a_sound_through_the_model_is_aligned_with_its_source(
+    models: dict[str, Path], tmp_path: Path, rate: int
+) -> None:
     spectrum = np.fft.rfft(np.random.default_rng(0).standard_normal(2 * rate))
     hz = np.fft.rfftfreq(2 * rate, 1 / rate)
     given = np.fft.irfft(np.where((hz > 40) & (hz < 120), spectrum, 0))
@@ -106,7 +108,7 @@ def test_what_goes_through_comes_back_beside_what_went_in(models: dict[str, Path
     assert abs(shifts[int(np.argmax(alike))]) <= 1.2 * 64 * rate / RATE
 
 
-def test_pitch_and_loudness_follow_what_goes_through(models: dict[str, Path], tmp_path: Path) -> None:
+def test_pitch_and_loudness_follow_the_source(models: dict[str, Path], tmp_path: Path) -> None:
     path = tone(tmp_path / "a.wav", 220.0)
     plain = {"latent/1/scale": 0.0}  # without the octave
     explore(models["singing"], tmp_path / "out.wav", Settings("through", sounds=(path,), controls=plain))
@@ -120,7 +122,7 @@ def test_pitch_and_loudness_follow_what_goes_through(models: dict[str, Path], tm
 
 
 @pytest.mark.parametrize("suffix", [".flac", ".ogg", ".mp3"])
-def test_a_sound_of_any_kind_goes_through_at_its_own_rate(models: dict[str, Path], tmp_path: Path, suffix: str) -> None:
+def test_sounds_of_any_format_keep_their_sample_rate(models: dict[str, Path], tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"in{suffix}"
     sf.write(path, np.random.default_rng(0).uniform(-0.1, 0.1, (9_000, 2)), 32_000)
     made = explore(models["humming"], tmp_path / "out.flac", Settings("through", sounds=(path,)))
@@ -129,7 +131,7 @@ def test_a_sound_of_any_kind_goes_through_at_its_own_rate(models: dict[str, Path
     assert np.abs(read(tmp_path / "out.flac")).max() > 0.01
 
 
-def test_a_sound_that_breaks_off_is_said_and_nothing_is_left(models: dict[str, Path], tmp_path: Path) -> None:
+def test_a_truncated_input_gives_an_error_and_leaves_no_file(models: dict[str, Path], tmp_path: Path) -> None:
     path = tmp_path / "in.flac"
     sf.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 200_000), 48_000)
     path.write_bytes(path.read_bytes()[:200_000])
@@ -171,7 +173,7 @@ def test_a_morph_leads_from_one_sound_to_the_other(models: dict[str, Path], tmp_
     assert pitches[-middle // 4] == pytest.approx(64, abs=1.5)
 
 
-def test_a_sound_is_heard_at_its_own_time(models: dict[str, Path], tmp_path: Path) -> None:
+def test_encoded_frames_are_aligned_with_the_sound(models: dict[str, Path], tmp_path: Path) -> None:
     rate = 44_100
     steps = np.repeat([0.0, 0.5, -0.5, 0.25], rate // 4)
     sf.write(tmp_path / "steps.wav", steps, rate)
@@ -219,7 +221,7 @@ def test_a_long_spectrogram_fills_its_columns_and_shows_frequencies_in_place() -
         (Settings(controls={"gain": 1.0}), "has no control 'gain'"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_a_sentence(
+def test_impossible_requests_give_a_one_sentence_error(
     models: dict[str, Path], tmp_path: Path, settings: Settings, says: str
 ) -> None:
     with pytest.raises((ExploreError, KnobError), match=says):
@@ -227,7 +229,9 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(
     assert not list(tmp_path.iterdir())
 
 
-def test_what_cannot_be_read_or_written_is_refused_and_nothing_is_left(models: dict[str, Path], tmp_path: Path) -> None:
+def test_unreadable_inputs_and_unwritable_outputs_are_refused_and_leave_no_file(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF no sound")
     before = set(tmp_path.iterdir())

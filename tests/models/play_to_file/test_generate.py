@@ -42,7 +42,7 @@ def test_a_generator_of_long_chunks_ends_on_the_sample(tmp_path: Path) -> None:
         ("level", GenerateSettings(1, controls={"colour": 1.0}), "no control 'colour'"),
     ],
 )
-def test_what_cannot_be_is_one_sentence_and_leaves_nothing(
+def test_impossible_requests_give_a_one_sentence_error_and_leave_no_file(
     models: dict[str, Path], tmp_path: Path, model: str, settings: GenerateSettings, says: str
 ) -> None:
     with pytest.raises(GlitchError, match=says):
@@ -50,7 +50,7 @@ def test_what_cannot_be_is_one_sentence_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_writes_and_replaces_nothing_unasked(models: dict[str, Path], tmp_path: Path) -> None:
+def test_the_command_overwrites_only_if_asked(models: dict[str, Path], tmp_path: Path) -> None:
     command = ["generate", models["level"], tmp_path / "out.wav", "--minutes", "0.02", "--walk", "spherical"]
     done = subprocess.run(glitch_lab(*command), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

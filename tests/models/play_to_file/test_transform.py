@@ -49,13 +49,13 @@ def through(model: Path, sound: np.ndarray, folder: Path, rate: int = RATE, **se
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(samples=st.one_of(st.integers(1, 400), st.integers(30_000, 36_000), st.integers(60_000, 70_000)))
-def test_every_length_comes_back_sample_for_sample(models: dict[str, Path], tmp_path: Path, samples: int) -> None:
+def test_any_length_round_trips_sample_for_sample(models: dict[str, Path], tmp_path: Path, samples: int) -> None:
     sound = noise(samples)
     np.testing.assert_array_equal(through(models["passing"], sound, tmp_path), sound)
 
 
 @pytest.mark.parametrize("samples", [20_000, 32_768, 32_769, 36_000, 80_000])
-def test_a_sound_goes_on_to_its_last_sample(models: dict[str, Path], tmp_path: Path, samples: int) -> None:
+def test_a_sound_is_read_to_its_last_sample(models: dict[str, Path], tmp_path: Path, samples: int) -> None:
     """However it is cut into blocks, and however late the model's answer is."""
     sound = noise(samples)
     longer = through(models["resonant"], np.concatenate([sound, np.zeros((2000, 1), np.float32)]), tmp_path)
@@ -65,7 +65,7 @@ def test_a_sound_goes_on_to_its_last_sample(models: dict[str, Path], tmp_path: P
 
 
 @pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 44_100, 96_000, 192_000])
-def test_every_rate_comes_back_in_its_place(models: dict[str, Path], tmp_path: Path, rate: int) -> None:
+def test_any_sample_rate_keeps_its_timing(models: dict[str, Path], tmp_path: Path, rate: int) -> None:
     sound = tones(rate)
     np.testing.assert_allclose(through(models["passing"], sound, tmp_path, rate), sound, atol=2e-3)
 
@@ -113,7 +113,7 @@ def test_the_mix_is_of_equal_power_and_the_dry_sound_untouched(models: dict[str,
     np.testing.assert_allclose(through(models["passing"], sound, tmp_path, mix=0.5), np.sqrt(2) * sound, rtol=1e-5)
 
 
-def test_it_is_what_the_stage_plays(models: dict[str, Path], tmp_path: Path) -> None:
+def test_it_equals_the_output_of_the_stage(models: dict[str, Path], tmp_path: Path) -> None:
     from realtime.engine.engine import Engine
 
     sound = noise(12_800)
@@ -165,7 +165,7 @@ def test_samples_are_kept_as_they_were_where_the_format_can(
     assert (info.subtype, info.frames, info.samplerate, info.channels) == (kept, 9000, 44_100, 2)
 
 
-def test_what_is_louder_than_the_file_can_keep_is_said(models: dict[str, Path], tmp_path: Path) -> None:
+def test_clipping_in_the_output_file_is_reported(models: dict[str, Path], tmp_path: Path) -> None:
     sf.write(tmp_path / "in.wav", np.full((4800, 1), 0.5), RATE, subtype="PCM_16")
     made = transform(models["louder"], tmp_path / "in.wav", tmp_path / "out.wav", Settings())
     assert made.over_db == pytest.approx(6.0, abs=0.1)
@@ -173,7 +173,7 @@ def test_what_is_louder_than_the_file_can_keep_is_said(models: dict[str, Path], 
     assert 0.99 < audio[100:].min() <= audio.max() <= 1.0
 
 
-def test_a_file_that_is_there_is_kept_unless_told_otherwise(models: dict[str, Path], tmp_path: Path) -> None:
+def test_an_existing_file_is_overwritten_only_with_force(models: dict[str, Path], tmp_path: Path) -> None:
     given, out = tmp_path / "in.wav", tmp_path / "out.wav"
     sf.write(given, noise(1000), RATE)
     out.write_bytes(b"mine")
@@ -219,7 +219,7 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(models: dict[str, Pa
         ("passing", "many.wav", "out.flac", Settings(), "Cannot write .*out.flac"),
     ],
 )
-def test_what_cannot_be_is_one_sentence_and_leaves_nothing(
+def test_impossible_requests_give_a_one_sentence_error_and_leave_no_file(
     models: dict[str, Path], tmp_path: Path, model: str, given: str, out: str, settings: Settings, says: str
 ) -> None:
     sf.write(tmp_path / "in.wav", noise(1000), RATE)
@@ -249,7 +249,7 @@ def glitch_lab(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "models.cli", *map(str, arguments)]
 
 
-def test_the_command_writes_says_and_needs_no_torch(models: dict[str, Path], tmp_path: Path) -> None:
+def test_the_command_writes_and_reports_without_torch(models: dict[str, Path], tmp_path: Path) -> None:
     sf.write(tmp_path / "in.wav", noise(RATE, 2), RATE)
     command = ["transform", models["passing"], tmp_path / "in.wav", tmp_path / "out.flac", "--mix", "0.5"]
     done = subprocess.run(glitch_lab(*command), capture_output=True, text=True)

@@ -41,7 +41,7 @@ def level_db(audio: np.ndarray) -> float:
     return float(10 * np.log10(np.mean(np.square(audio, dtype=float)) + 1e-20))
 
 
-def test_what_is_decoded_has_exactly_the_loudness_asked_for() -> None:
+def test_decoded_sound_has_exactly_the_requested_loudness() -> None:
     torch.manual_seed(0)
     vae = PlayableVae(PlayableConfig(hidden=32))
     pitch = torch.tensor([30.0, 60.0, 100.0])
@@ -59,7 +59,7 @@ def test_nothing_is_played_that_would_alias() -> None:
     assert float(audible(torch.tensor(25_000.0), 48_000)) == 0.0
 
 
-def test_training_learns_and_says_where_it_comes_from(playable: tuple[Path, Playable]) -> None:
+def test_training_lowers_the_loss_and_records_provenance(playable: tuple[Path, Playable]) -> None:
     out, made = playable
     again = checkpoint.load(out)
     for part in ("vae", "presets", "spectral_encoder"):
@@ -108,7 +108,7 @@ def test_a_training_is_resumed_to_the_weights_it_would_have_had(
         torch.testing.assert_close(a, b)
 
 
-def test_what_cannot_be_trained_is_refused(
+def test_untrainable_settings_are_refused(
     playable: tuple[Path, Playable], small_orchestra: Manifest, tmp_path: Path
 ) -> None:
     run = RunConfig(playable[0], accelerator="cpu")
@@ -134,7 +134,7 @@ def test_any_cut_gives_the_same_output(playable_file: Path, method: str, cuts: l
     assert np.abs(whole - parts).max() <= 1e-5 * max(1.0, float(np.abs(whole).max()))
 
 
-def test_the_card_describes_what_is_played(playable_file: Path) -> None:
+def test_the_card_matches_the_model(playable_file: Path) -> None:
     _, card = load(playable_file)
     assert set(card.methods) == {"decode", "encode"}
     decode = card.method("decode")
@@ -147,7 +147,7 @@ def test_the_card_describes_what_is_played(playable_file: Path) -> None:
 
 
 @pytest.mark.parametrize(("pitch", "loudness"), [(52.0, -20.0), (64.5, -40.0), (81.0, -12.0)])
-def test_it_sounds_at_the_pitch_and_loudness_it_is_told(replay: Replay, pitch: float, loudness: float) -> None:
+def test_pitch_and_loudness_follow_their_controls(replay: Replay, pitch: float, loudness: float) -> None:
     for instrument in (0.0, 1.0, 1.5):
         audio = replay.play(Score(np.full(250, pitch), np.full(250, loudness), instrument=instrument))[2_000:]
         assert level_db(audio) == pytest.approx(loudness, abs=0.5)
@@ -181,7 +181,7 @@ def test_a_preset_is_an_instrument_and_latents_move_about_it(replay: Replay, pla
     assert np.abs(replay.play(Score(pitch.numpy(), loudness.numpy(), moved, 2.0)) - named).max() > 1e-4
 
 
-def test_a_sound_comes_back_through_both_methods(replay: Replay, small_orchestra: Manifest) -> None:
+def test_a_sound_round_trips_through_encode_and_decode(replay: Replay, small_orchestra: Manifest) -> None:
     sound = small_orchestra.of_split("held-out")[0]
     audio = load_audio(small_orchestra.path_of(sound), 48_000)
     made = replay.resynthesise(audio, sound.pitch)

@@ -86,7 +86,7 @@ def test_card_and_verify_need_no_torch(models: dict[str, Path]) -> None:
     assert "holds" in done.stdout
 
 
-def test_what_holds_is_verified(models: dict[str, Path]) -> None:
+def test_a_valid_model_is_verified(models: dict[str, Path]) -> None:
     run = glitch_lab("verify", models["bundled"], "--json")
     assert run.returncode == 0, run.stderr
     said = json.loads(run.stdout)
@@ -95,7 +95,7 @@ def test_what_holds_is_verified(models: dict[str, Path]) -> None:
     assert promises == {(m, w) for m in ("decode", "encode") for w in ("numbers", "chunks", "rest", "delay", "speed")}
 
 
-def test_what_does_not_hold_is_one_sentence_and_exit_status_1(late: Path) -> None:
+def test_a_failed_verification_gives_one_sentence_and_exit_status_1(late: Path) -> None:
     run = glitch_lab("verify", late)
     assert_one_sentence(run, "echo is broken: decode.output lags by 5000 samples according to the card of 'decode'")
     assert "broken" in run.stdout
@@ -104,7 +104,7 @@ def test_what_does_not_hold_is_one_sentence_and_exit_status_1(late: Path) -> Non
     assert json.loads(run.stdout)["holds"] is False
 
 
-def test_what_is_no_model_is_one_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_no_model_gives_a_one_sentence_error(tmp_path: Path) -> None:
     cut = tmp_path / "cut.onnx"
     cut.write_bytes(b"\x08\x09")
     assert_one_sentence(glitch_lab("card", cut), "is not an ONNX file, or is cut short")

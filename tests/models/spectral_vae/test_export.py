@@ -30,7 +30,7 @@ def note(small_orchestra: Manifest) -> np.ndarray:
     return features.load_audio(small_orchestra.path_of(small_orchestra.sounds[3]), 48_000)
 
 
-def test_the_card_says_what_the_model_is_and_where_it_comes_from(card: Card, training: tuple[Path, Trained]) -> None:
+def test_the_card_has_description_and_provenance(card: Card, training: tuple[Path, Trained]) -> None:
     trained = training[1]
     assert (card.name, card.sample_rate, set(card.methods)) == ("small", 48_000, {"decode", "encode"})
     assert card.latent == trained.latent.to_card()
@@ -71,7 +71,7 @@ def test_the_graph_encodes_as_the_training_did(
 
 @pytest.mark.parametrize("loudness", [-60.0, -30.0, -12.0])
 @pytest.mark.parametrize("pitch", [40.0, 64.5, 90.0])
-def test_the_sound_is_as_loud_as_it_is_told(roundtrip: RoundTrip, pitch: float, loudness: float) -> None:
+def test_the_loudness_follows_its_control(roundtrip: RoundTrip, pitch: float, loudness: float) -> None:
     latent = np.zeros((4, 100), np.float32)
     reported = np.full(100, pitch, np.float32), np.full(100, loudness, np.float32)
     magnitudes = roundtrip.magnitudes(latent, *reported)
@@ -97,7 +97,7 @@ def test_a_latent_that_is_not_a_number_is_answered_and_forgotten(roundtrip: Roun
     assert np.allclose(spoilt[:, [0, 2]], clean[:, [0, 2]], rtol=1e-4)
 
 
-def test_the_pitch_is_the_one_it_is_told(roundtrip: RoundTrip) -> None:
+def test_the_pitch_follows_its_control(roundtrip: RoundTrip) -> None:
     from models.dsp.pitch import refine
 
     for reported in (50.0, 60.5, 81.0):

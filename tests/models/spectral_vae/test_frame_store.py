@@ -69,24 +69,24 @@ def test_a_draw_depends_on_seed_rank_and_number_alone(store: FrameStore) -> None
         assert not torch.equal(other.noise, one.noise)
 
 
-def test_draws_go_on_where_they_are_told(store: FrameStore) -> None:
+def test_draws_continue_from_the_given_number(store: FrameStore) -> None:
     late = draws(store)
     late.first = 3
     assert torch.equal(next(iter(late)).noise, draws(store).draw(3).noise)
 
 
-def test_a_split_without_sounds_is_said() -> None:
+def test_a_split_without_sounds_is_an_error() -> None:
     with pytest.raises(DataError, match="no sounds in this split"):
         FrameStore.of([], [])
 
 
-def test_silence_alone_is_said() -> None:
+def test_silence_alone_is_an_error() -> None:
     silent = analyse(np.zeros(4_800, np.float32), Analysis(), note=60.0)
     with pytest.raises(DataError, match="nothing but silence"):
         FrameStore.of([sound("a")], [silent])
 
 
-def test_sounds_that_are_too_short_are_said() -> None:
+def test_sounds_that_are_too_short_are_an_error() -> None:
     short = FrameStore.of([sound("a")], [tone(0.01)])
     with pytest.raises(DataError, match="longer"):
         segment_starts(short, 50)
@@ -99,7 +99,7 @@ def changing(store: FrameStore, **how: float) -> SegmentSampler:
     )
 
 
-def test_what_is_asked_for_changes_nothing_of_the_rest(store: FrameStore) -> None:
+def test_augmentation_leaves_the_other_draws_unchanged(store: FrameStore) -> None:
     plain = changing(store).draw(5)
     loud = changing(store, gain_db=6.0, noise_db=-20.0).draw(5)
     assert torch.equal(plain.index, loud.index)
@@ -113,7 +113,7 @@ def test_what_is_asked_for_changes_nothing_of_the_rest(store: FrameStore) -> Non
     assert -6 <= float(gains.min()) < -4
 
 
-def test_a_stretched_piece_lies_between_frames_of_its_own_sound(store: FrameStore) -> None:
+def test_a_stretched_segment_interpolates_frames_of_one_sound(store: FrameStore) -> None:
     draw = changing(store, stretch=2.0).draw(3)
     assert draw.between is not None
     place = draw.index + draw.between
@@ -135,7 +135,7 @@ def test_a_frame_halfway_is_the_mean_of_its_neighbours(store: FrameStore) -> Non
 
 
 @pytest.mark.parametrize("noise_db", [-60.0, -20.0, 0.0])
-def test_noise_is_as_loud_as_it_says(store: FrameStore, noise_db: float) -> None:
+def test_noise_has_the_requested_level(store: FrameStore, noise_db: float) -> None:
     hiss = changing(store, noise_db=noise_db).draw(0).hiss
     assert hiss is not None
     power = (hiss**2).sum(dim=-1).sum(dim=-1)[:, 0]  # [segments]: beside a sound of unit energy
@@ -144,7 +144,7 @@ def test_noise_is_as_loud_as_it_says(store: FrameStore, noise_db: float) -> None
     assert float(level.min()) > noise_db - 41
 
 
-def test_the_encoder_hears_sound_and_noise_add_up(store: FrameStore) -> None:
+def test_the_encoder_gets_the_sum_of_sound_and_noise(store: FrameStore) -> None:
     shape = store.take(torch.arange(20, 30)).shape
     assert add_hiss(shape, None) is shape
     faint = add_hiss(shape, torch.zeros(10, 1025, 2))

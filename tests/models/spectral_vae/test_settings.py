@@ -39,7 +39,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, message: str) -> No
         config.read(file)
 
 
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_gives_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no configuration"):
         config.read(tmp_path / "a.toml")
 
@@ -50,7 +50,7 @@ def test_a_resumed_training_may_be_longer_but_not_another() -> None:
         config.check_resumable(TrainConfig(), TrainConfig(seed=1))
 
 
-def test_a_preset_holds_where_neither_file_nor_command_line_says_otherwise(tmp_path: Path) -> None:
+def test_a_preset_applies_unless_file_or_command_line_override_it(tmp_path: Path) -> None:
     file = tmp_path / "a.toml"
     file.write_text("segments = 7\n[model]\nhidden = 99\n")
     read = config.read(file, preset="fast", max_steps=5)
@@ -61,7 +61,7 @@ def test_a_preset_holds_where_neither_file_nor_command_line_says_otherwise(tmp_p
         config.read(None, preset="slow")
 
 
-def test_minutes_are_not_cut_short_by_steps_that_nobody_asked_for(tmp_path: Path) -> None:
+def test_a_plan_in_minutes_is_not_limited_by_default_steps(tmp_path: Path) -> None:
     assert config.read(None, preset="fast", max_minutes=600.0).max_steps == config.MAX_STEPS
     assert config.read(None, max_minutes=600.0, max_steps=9).max_steps == 9
     (tmp_path / "a.toml").write_text("max_steps = 8")

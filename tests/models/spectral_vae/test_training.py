@@ -174,7 +174,7 @@ def interrupt_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPa
     [(signal.SIGINT, 3), (signal.SIGTERM, 3), (signal.SIGINT, 19), (signal.SIGTERM, 26)],
     ids=["ctrl-c before any evaluation", "sigterm before any evaluation", "right before one", "after one"],
 )
-def test_an_interrupted_training_goes_on_exactly_where_it_stood(
+def test_an_interrupted_training_resumes_exactly(
     number: signal.Signals,
     step: int,
     small_orchestra: Manifest,
@@ -301,7 +301,7 @@ def test_another_training_is_not_resumed(
         train(Data(small_orchestra.folder), run_into(tmp_path, cache, resume=True), SMALL, show_progress=False)
 
 
-def test_data_without_held_out_sounds_is_said(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
+def test_data_without_held_out_sounds_is_an_error(small_orchestra: Manifest, cache: Path, tmp_path: Path) -> None:
     data = json.loads((small_orchestra.folder / manifest.FILE_NAME).read_text())
     data["sounds"] = [{**sound, "split": "train"} for sound in data["sounds"]]
     only_train = small_orchestra.folder / "train_only.json"
@@ -320,7 +320,7 @@ def test_a_checkpoint_is_read_back_as_it_was(training: tuple[Path, Trained]) -> 
 
 
 @pytest.mark.parametrize("kind", ["missing", "cut", "png", "empty", "foreign", "list", "code"])
-def test_a_file_that_is_no_checkpoint_is_said(training: tuple[Path, Trained], tmp_path: Path, kind: str) -> None:
+def test_a_file_that_is_no_checkpoint_is_refused(training: tuple[Path, Trained], tmp_path: Path, kind: str) -> None:
     whole, path = (training[0] / FILE_NAME).read_bytes(), tmp_path / "model.ckpt"
     match kind:
         case "cut":

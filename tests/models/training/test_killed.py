@@ -88,7 +88,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(ended: Ende
     assert best.latent == whole.trained.latent
 
 
-def test_what_was_skipped_and_how_long_it_takes_is_said(ended: Ended) -> None:
+def test_skipped_files_and_the_expected_duration_are_printed(ended: Ended) -> None:
     assert re.search(r"skipped .*broken\.wav: ", ended.first)
     assert re.search(r"skipped .*empty\.wav: It holds no samples\.", ended.first)
     assert "8 sounds, 0.1 min, 2 labels, 2 held out; 2 files skipped." in ended.first
@@ -96,7 +96,7 @@ def test_what_was_skipped_and_how_long_it_takes_is_said(ended: Ended) -> None:
     assert re.search(r" %  \d+\.\d min, \d+\.\d to go", ended.first)
 
 
-def test_the_report_stands_by_itself(ended: Ended) -> None:
+def test_the_report_is_self_contained(ended: Ended) -> None:
     text = (ended.out / "report.html").read_text()
     assert f"report: {ended.out / 'report.html'}" in ended.second
     for heading in ("How it went", "Held-out sounds", "Latents", "What was left out", "Settings"):
@@ -121,7 +121,7 @@ def test_the_model_plays_in_a_deck(ended: Ended) -> None:
     assert np.abs(audio).max() > 1e-3
 
 
-def test_before_there_is_a_checkpoint_a_training_goes_on_by_its_plan(ended: Ended, tmp_path: Path) -> None:
+def test_a_training_without_a_checkpoint_restarts_with_its_plan(ended: Ended, tmp_path: Path) -> None:
     settings = config.read(ended.settings, max_steps=6)
     run = RunConfig(tmp_path / "a", accelerator="cpu")
     whole = train(Data(ended.sounds), run, settings, show_progress=False)

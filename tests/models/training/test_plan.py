@@ -10,7 +10,7 @@ def never() -> float:
     raise AssertionError("the clock was asked")
 
 
-def test_steps_that_were_said_need_no_clock() -> None:
+def test_a_plan_in_steps_does_not_depend_on_the_clock() -> None:
     assert plan.begin(500, None, never) == Plan(500, 500)
 
 

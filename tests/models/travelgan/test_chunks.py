@@ -90,7 +90,7 @@ def noise(seconds: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("make", [lambda path: transform(path, 5), generator])
-def test_what_is_played_a_hop_at_a_time_is_the_unchunked_pass(make, folder: Path) -> None:  # type: ignore[no-untyped-def]
+def test_playing_hop_by_hop_equals_the_unchunked_pass(make, folder: Path) -> None:  # type: ignore[no-untyped-def]
     model = ChunkModel(make(folder / "whole.onnx"))
     given = noise(4) if model.hears else model.led(4)
     streamed, whole = model.streamed(given), model.whole(given)
@@ -120,7 +120,7 @@ def test_audio_of_every_form_is_in_time_with_its_bands(folder: Path) -> None:
         assert abs(loudest - (60_000 + model.lag)) < SCALE.hop
 
 
-def test_chunks_of_naive_know_nothing_of_each_other(folder: Path) -> None:
+def test_naive_chunks_do_not_depend_on_each_other(folder: Path) -> None:
     model = ChunkModel(transform(folder / "naive.onnx", 1))
     first, other = noise(4), noise(4)
     other[0, : 2 * model.chunk] *= 0.1
@@ -129,7 +129,7 @@ def test_chunks_of_naive_know_nothing_of_each_other(folder: Path) -> None:
     assert not np.array_equal(model.streamed(first).audio[at:], model.streamed(other).audio[at:])
 
 
-def test_a_generator_that_is_told_all_that_it_remembers_is_not_cut_at_all(folder: Path) -> None:
+def test_a_generator_with_its_whole_context_has_no_boundaries(folder: Path) -> None:
     model = ChunkModel(generator(folder / "told.onnx"))
     latents = model.led(4)
     apart, streamed = model.apart(latents, context=3).wanted, model.streamed(latents).wanted
@@ -137,7 +137,7 @@ def test_a_generator_that_is_told_all_that_it_remembers_is_not_cut_at_all(folder
     assert not np.allclose(np.log(model.apart(latents).wanted[:, 8:]), np.log(streamed[:, 8:]), atol=1e-2)
 
 
-def test_noise_goes_on_where_a_networks_memory_is_wiped(folder: Path) -> None:
+def test_noise_continues_when_the_caches_are_reset(folder: Path) -> None:
     model = ChunkModel(endless(folder / "endless.onnx"))
     assert model.every_frame_alike
     latents = model.led(3)
@@ -146,7 +146,7 @@ def test_noise_goes_on_where_a_networks_memory_is_wiped(folder: Path) -> None:
     assert not np.allclose(np.log(model.apart(latents).wanted), np.log(streamed), atol=0.1)
 
 
-def test_what_is_not_transformed_comes_as_what_is(folder: Path) -> None:
+def test_source_and_output_are_compared_in_the_same_bands(folder: Path) -> None:
     """A judge of style hears both; bands that a generator cannot give must not be what it tells them apart by."""
     scale = LogMel()
     module, states = with_explicit_state(Turned(LogMelAnalysis(scale)), torch.zeros(1, 1, 2 * scale.hop))

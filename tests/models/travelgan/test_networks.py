@@ -54,7 +54,7 @@ def test_any_cut_gives_the_same_frames(cuts: list[int]) -> None:
     torch.testing.assert_close(parts, at_once(NET, x), atol=1e-5, rtol=0)
 
 
-def test_it_looks_back_only_and_waits_for_nothing() -> None:
+def test_the_network_is_causal_and_has_no_delay() -> None:
     assert (NET.takes, NET.gives, NET.delay) == (4, 4, 0)
     changed = X.clone()
     changed[:, :, 24:] *= -1
@@ -105,7 +105,7 @@ def test_a_description_is_of_bands_beside_each_other_and_of_no_level_and_no_plac
     assert float((spectral_statistics(tilted) - spectral_statistics(x)).abs().max()) > 0.2
 
 
-def test_a_gist_learns_what_no_place_shows() -> None:
+def test_the_gist_learns_a_difference_that_no_single_position_shows() -> None:
     torch.manual_seed(0)
     plain = torch.rand(16, 32, 32) - 0.5
     tilted = plain + torch.linspace(-0.1, 0.1, 32)[:, None]

@@ -17,7 +17,7 @@ from models.travelgan.objective import (
 )
 
 
-def test_pairs_that_lie_alike_before_and_after_lose_nothing_but_the_cosine() -> None:
+def test_pairs_with_unchanged_differences_have_the_lowest_loss() -> None:
     vectors = torch.randn(5, 7)
     assert float(transformation(vectors, vectors + 3)) == pytest.approx(-1, abs=1e-5)
     assert float(transformation(vectors, -vectors)) > 1
@@ -58,7 +58,7 @@ def test_parts_are_even_and_fit_the_pace(parts: int, steps: int, pace: int) -> N
 
 
 @pytest.mark.parametrize("lengths", [[16, 16], [12, 12, 8]])
-def test_a_part_is_made_as_if_nothing_had_been_before_it(lengths: list[int]) -> None:
+def test_each_part_starts_from_the_rest_state(lengths: list[int]) -> None:
     torch.manual_seed(0)
     net = generator(GeneratorConfig(bands=32, widths=(4, 6, 8)))
     with torch.no_grad():
@@ -72,7 +72,7 @@ def test_a_part_is_made_as_if_nothing_had_been_before_it(lengths: list[int]) -> 
         assert (made - net(x))[:, :, -last:].abs().max() > 1e-3
 
 
-def test_what_is_masked_is_silence() -> None:
+def test_masked_frames_are_silent() -> None:
     x, mask = torch.rand(1, 4, 6), torch.tensor([[[1.0, 1, 1, 1, 0, 0]]])
     made = masked(x, mask)
     torch.testing.assert_close(made[:, :, :4], x[:, :, :4])

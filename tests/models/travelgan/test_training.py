@@ -85,7 +85,7 @@ def test_a_checkpoint_with_the_names_of_older_versions_is_resumed(
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 
 
-def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tmp_path: Path) -> None:
+def test_the_file_transforms_its_input_as_the_network_does(trained: Made, tmp_path: Path) -> None:
     from export.format.card import input_samples
     from export.runtime.frame_stepper import FrameStepper
     from export.runtime.onnx_session import session
@@ -115,7 +115,7 @@ def test_the_file_transforms_what_it_hears_as_the_network_does(trained: Made, tm
     assert np.abs(np.concatenate(played, axis=1) - wanted)[:, settled:].max() < 1e-3
 
 
-def test_a_page_tells_what_came_of_it(trained: Made) -> None:
+def test_the_page_shows_the_results_of_the_grid(trained: Made) -> None:
     out, made = trained
     files, evaluation = finish(made, TINY, RunConfig(out))
     text = files.report.read_text()
@@ -128,7 +128,7 @@ def test_a_page_tells_what_came_of_it(trained: Made) -> None:
     assert files.model.is_file()
 
 
-def test_a_checkpoint_comes_back(trained: Made) -> None:
+def test_a_checkpoint_round_trips(trained: Made) -> None:
     out, made = trained
     again = checkpoint.load(out)
     assert (again.config, again.scale, again.parts) == (TINY.model, TINY.scale, (16, 16))
@@ -136,7 +136,7 @@ def test_a_checkpoint_comes_back(trained: Made) -> None:
     assert again.provenance.steps == TINY.max_steps
 
 
-def test_portions_ask_for_what_they_ask_for_by_themselves(trained: Made) -> None:
+def test_portions_split_the_batch_and_have_all_losses(trained: Made) -> None:
     torch.manual_seed(0)
     few = replace(TINY, portion=2)
     networks, batch = TravelNetworks(few), Draws(*trained[1].train, few).draw(0)
@@ -170,7 +170,7 @@ def test_the_generators_loss_leaves_the_discriminator_where_it_is(trained: Made)
     assert grads == {"discriminator": {"discriminators"}, "generator": {"generator", "siamese"}}
 
 
-def test_sounds_that_are_all_too_short_are_said(domains: tuple[Path, Path], tmp_path: Path) -> None:
+def test_sounds_that_are_all_too_short_are_an_error(domains: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "short").mkdir()
     for k in range(5):
         soundfile.write(tmp_path / "short" / f"{k}.wav", np.full(800, 0.1), 16_000)
@@ -178,7 +178,7 @@ def test_sounds_that_are_all_too_short_are_said(domains: tuple[Path, Path], tmp_
         train(domains[0], tmp_path / "short", RunConfig(tmp_path / "out", accelerator="cpu"), TINY)
 
 
-def test_presets_are_what_was_published() -> None:
+def test_presets_equal_the_published_settings() -> None:
     halves, thirds = preset("halves"), preset("thirds")
     assert (halves.parts, halves.vector, halves.margin, halves.batch, halves.content) == (2, 1000, 10, 16, 10)
     assert (halves.learning_rate, halves.beta1) == (2e-4, 0.5)

@@ -7,13 +7,13 @@ from models.vae import conditions
 from models.vae.conditions import ConditionError
 
 
-def test_a_class_is_told_by_a_weight_for_each_and_lies_between_two_in_between() -> None:
+def test_a_class_is_one_hot_and_interpolates_between_neighbours() -> None:
     kind = conditions.one_of("instrument", ("flute", "oboe", "horn"))
     encoded = kind.features(torch.tensor([0.0, 1.0, 1.25, 2.0, 7.0, -3.0]))
     assert encoded.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0.75, 0.25], [0, 0, 1], [0, 0, 1], [1, 0, 0]]
 
 
-def test_a_level_is_told_by_its_place_in_its_range() -> None:
+def test_a_level_is_scaled_to_its_range() -> None:
     level = conditions.loudness(-90.0)
     assert level.features(torch.tensor([-90.0, -48.0, -6.0])).tolist() == [[-1], [0], [1]]
 
@@ -30,7 +30,7 @@ def test_a_pitch_four_octaves_up_looks_the_same_to_the_waves_and_a_semitone_up_d
 @pytest.mark.parametrize(
     "condition", [conditions.pitch(), conditions.loudness(), conditions.one_of("label", ("a", "b", "c", "d"))]
 )
-def test_a_stream_is_told_frame_by_frame_what_a_picture_is_told_at_once(condition: conditions.Condition) -> None:
+def test_a_stream_is_conditioned_frame_by_frame_as_a_picture_is_once(condition: conditions.Condition) -> None:
     values = torch.linspace(condition.minimum, condition.maximum, 12).reshape(2, 6)
     stream = condition.features(values)
     assert stream.shape == (2, condition.size, 6)
@@ -65,7 +65,7 @@ def test_a_choice_of_one_is_none_and_a_very_long_list_is_only_counted() -> None:
     assert len(many.text) < 100
 
 
-def test_the_waves_have_the_lengths_that_are_said() -> None:
+def test_the_pitch_waves_have_the_documented_periods() -> None:
     for k in range(conditions.PITCH_WAVES):
         octaves = 4 / 2**k
         here, there = (

@@ -93,7 +93,7 @@ def model_file(
     return out
 
 
-def test_the_card_says_hop_rate_conditions_and_where_sounds_lie(model_file: Path) -> None:
+def test_the_card_has_hop_rate_conditions_and_the_latent_map(model_file: Path) -> None:
     _, card = load(model_file)
     decode, encode = card.method("decode"), card.method("encode")
     assert (card.sample_rate, decode.hop, encode.hop) == (RATE, SCALES.hop, SCALES.hop)
@@ -153,7 +153,7 @@ def test_recurrent_stereo_of_levels_streams_as_well(tmp_path: Path) -> None:
     assert load(out)[1].method("decode").channels == 2
 
 
-def test_dimensions_are_ordered_by_what_they_say(sounds: list[tuple[str, Tensor]]) -> None:
+def test_dimensions_are_ordered_by_importance(sounds: list[tuple[str, Tensor]]) -> None:
     vae = sound_vae(Gaussian(0.1)).eval()
     last = vae.encoder.layers[-1].conv  # type: ignore[index,union-attr]
     with torch.no_grad():
@@ -168,7 +168,7 @@ def test_dimensions_are_ordered_by_what_they_say(sounds: list[tuple[str, Tensor]
     assert max(max(abs(point.x), abs(point.y)) for point in found.map) == pytest.approx(1)
 
 
-def test_what_does_not_stream_is_refused(tmp_path: Path) -> None:
+def test_layers_that_do_not_stream_are_refused(tmp_path: Path) -> None:
     dense = Vae(Dense(8, 4, ()), Dense(2, 8, ()), Gaussian(1.0), StandardNormal(2))
     with pytest.raises(ContractError, match="don't stream"):
         streams.methods(dense)

@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not() -> None:
     assert not all(torch.equal(value, other[name]) for name, value in first.items())
 
 
-def test_what_is_kept_is_what_did_best() -> None:
+def test_the_best_weights_are_kept() -> None:
     # Steps so long that it gets worse again.
     fitted = fit(line_vae(), Line(), FitSettings(epochs=12, learning_rate=0.3, average=0.0))
     vae, (x, reported) = fitted.vae, next(Line().held_out())
@@ -86,6 +86,6 @@ def test_the_kl_divergence_gets_its_weight_and_losses_are_logged(tmp_path: Path)
     assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-def test_a_training_that_diverges_is_said() -> None:
+def test_a_diverging_training_is_reported() -> None:
     with pytest.raises(FittingError, match="diverged"):
         fit(line_vae(), Line(spoilt=True), FitSettings(epochs=2))

@@ -77,14 +77,14 @@ def test_all_of_a_learned_prior_learns(prior: Prior) -> None:
         assert float(parameter.grad.abs().sum()) > 0, name
 
 
-def test_a_vampprior_begins_with_what_the_encoder_says_of_the_examples() -> None:
+def test_a_vampprior_begins_with_the_posteriors_of_the_examples() -> None:
     examples = 0.1 + 0.8 * torch.rand(6, 1, 2, 2)
     prior: NormalMixture = VampPrior(2, examples)
     with torch.no_grad():
         assert torch.allclose(prior.components(encode).mean, encode(examples).mean, atol=1e-5)
 
 
-def test_priors_of_nothing_are_refused() -> None:
+def test_priors_without_components_or_range_are_refused() -> None:
     with pytest.raises(PriorError, match="at least 1 component"):
         Mixture(2, 0)
     with pytest.raises(PriorError, match="low < high"):

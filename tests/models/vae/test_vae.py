@@ -105,7 +105,7 @@ PRIORS = [StandardNormal(3), Mixture(3, 4), VampPrior(3, torch.rand(4, 1, 4, 4))
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=lambda part: f"{type(part).__name__} {part.values}")
 @pytest.mark.parametrize("prior", PRIORS, ids=lambda part: type(part).__name__)
-def test_any_likelihood_goes_with_any_prior_and_all_of_it_learns(likelihood: Likelihood, prior: Prior) -> None:
+def test_any_likelihood_trains_with_any_prior(likelihood: Likelihood, prior: Prior) -> None:
     torch.manual_seed(0)
     decoder_conditions = (conditions.one_of("digit", "abc"),)
     decoder = Dense(3 + 3, (likelihood.values, 4, 4), (24,))
@@ -141,7 +141,7 @@ def test_training_finds_the_likelihood_of_data_that_a_linear_model_made() -> Non
     assert exact - 0.05 < found < exact + 0.15
 
 
-def test_a_decoder_hears_its_conditions_and_misses_none() -> None:
+def test_a_decoder_depends_on_each_of_its_conditions() -> None:
     torch.manual_seed(0)
     decoder_conditions = (conditions.pitch(), conditions.loudness())
     size = conditions.total_size(decoder_conditions)

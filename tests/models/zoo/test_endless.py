@@ -17,7 +17,7 @@ UNCONSTRAINED = Path(__file__).parents[2] / "benchmarks" / "stitching" / "endles
 
 
 @pytest.mark.parametrize("path", [MODEL, UNCONSTRAINED])
-def test_it_is_small_fast_and_says_where_it_comes_from(path: Path) -> None:
+def test_it_is_small_and_fast_and_has_its_provenance(path: Path) -> None:
     assert path.stat().st_size <= 8_000_000
     _, card = load(path)
     assert card.name == path.stem

@@ -40,7 +40,7 @@ def test_held_out_notes_come_back_and_each_label_has_a_preset(replay: Replay, sm
     assert cents.max() <= 5.0
 
 
-def test_they_are_small_and_say_where_they_come_from() -> None:
+def test_they_are_small_and_have_their_provenance() -> None:
     for name, voices in (("orchestra", 1), ("orchestra-eight", 8)):
         path = ZOO / f"{name}.onnx"
         assert path.stat().st_size <= 8_000_000

@@ -27,7 +27,7 @@ def test_held_out_notes_come_back(report: Report) -> None:
     assert row.pitch_cents <= 5.0
 
 
-def test_it_is_small_and_says_where_it_comes_from() -> None:
+def test_it_is_small_and_has_its_provenance() -> None:
     assert ORCHESTRA.stat().st_size <= 8_000_000
     _, card = load(ORCHESTRA)
     assert card.provenance.licence.startswith("MIT (FluidR3")

@@ -47,7 +47,7 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> StyleEvaluation:
 
 
 @pytest.mark.timeout(600)
-def test_what_was_plucked_is_taken_for_brass(verdict: StyleEvaluation) -> None:
+def test_plucked_sounds_are_classified_as_brass(verdict: StyleEvaluation) -> None:
     assert verdict.known >= 0.9
     assert verdict.untouched <= 0.3
     assert verdict.target >= 0.8
@@ -57,7 +57,7 @@ def test_notes_begin_where_they_began(verdict: StyleEvaluation) -> None:
     assert verdict.onsets >= 0.7
 
 
-def test_it_is_small_and_says_where_it_comes_from() -> None:
+def test_it_is_small_and_has_its_provenance() -> None:
     path = ZOO / f"{NAME}.onnx"
     assert path.stat().st_size <= 8_000_000
     _, card = load(path)
@@ -68,7 +68,7 @@ def test_it_is_small_and_says_where_it_comes_from() -> None:
     assert "no look-ahead" in card.provenance.notes
 
 
-def test_what_can_be_bent_of_it_is_what_was_learned() -> None:
+def test_only_learned_layers_can_be_bent() -> None:
     """The analysis multiplies by matrices as well."""
     found = [layer.name for layer in find_layers(*load(ZOO / f"{NAME}.onnx"))]
     assert len(found) == 16

@@ -262,7 +262,7 @@ def test_a_fade_takes_exactly_its_time(bench: Bench, over: int) -> None:
     assert set(gains[begin + over :]) == {0.25}
 
 
-def test_commands_beyond_the_callbacks_queue_wait_in_order(bench: Bench) -> None:
+def test_commands_beyond_the_queue_are_applied_in_order(bench: Bench) -> None:
     """The callback's queue of later commands is full, and so is the ring before it."""
     fits = PENDING + COMMANDS
     for k in range(PENDING):

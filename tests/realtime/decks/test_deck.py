@@ -40,7 +40,7 @@ registry.close()
 """
 
 
-def test_the_first_event_compiles_nothing(tmp_path: Path) -> None:
+def test_the_first_event_triggers_no_compilation(tmp_path: Path) -> None:
     from realtime.ipc.memory_layout import READ, WRITE
 
     model = reference.level_model(tmp_path / "level.onnx")

@@ -99,7 +99,7 @@ def test_a_state_of_any_moment_can_be_restored() -> None:
         (np.zeros((1, 0), np.float32), np.array([0, 0])),
     ],
 )
-def test_what_is_no_state_is_refused(state: tuple[np.ndarray, ...]) -> None:
+def test_an_invalid_state_is_refused(state: tuple[np.ndarray, ...]) -> None:
     freeze = Freeze(1, RATE)
     with pytest.raises(ValueError, match="frozen"):
         freeze.restore(state)

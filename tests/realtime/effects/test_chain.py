@@ -60,7 +60,7 @@ def every_knob(effect: Effect) -> tuple[tuple[int, str, float], ...]:
 
 
 @EACH
-def test_an_effect_is_what_comes_back_from_json(effect: Effect) -> None:
+def test_an_effect_round_trips_through_json(effect: Effect) -> None:
     assert Effect.from_json(json.loads(json.dumps(effect.to_json()))) == effect
 
 
@@ -77,7 +77,7 @@ def test_effects_without_pedalboard_say_what_to_install(monkeypatch: pytest.Monk
         Chain([BUILT_IN[0]], RATE, 2)
 
 
-def test_a_chain_of_nothing_changes_nothing() -> None:
+def test_an_empty_chain_changes_nothing() -> None:
     chain = Chain([], RATE, 2)
     assert chain.latency == 0
     np.testing.assert_array_equal(play(chain, noise(1000)), noise(1000))
@@ -103,7 +103,7 @@ def test_any_cut_of_the_stream_gives_the_same_audio(effect: Effect) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(cuts=st.lists(st.integers(1, 700), min_size=1, max_size=8), at=st.integers(1, 6000))
-def test_any_cut_gives_the_same_audio_while_a_delay_hands_over(cuts: list[int], at: int) -> None:
+def test_any_cut_gives_the_same_audio_while_a_delay_time_changes(cuts: list[int], at: int) -> None:
     audio, effects = noise(8000), [find("delay"), find("gain")]
     times = ((at + k * 400, "/fx/1/time", 0.01 + 0.02 * k) for k in range(4))
     events = (*times, (at + 5, "/fx/2/gain", -20.0))
@@ -112,7 +112,7 @@ def test_any_cut_gives_the_same_audio_while_a_delay_hands_over(cuts: list[int], 
 
 
 @EACH
-def test_the_same_performance_gives_the_same_samples(effect: Effect) -> None:
+def test_the_same_performance_renders_to_the_same_samples(effect: Effect) -> None:
     events = every_knob(effect)
     first = play(Chain([effect], RATE, 2), noise(14_000), (128,), events)
     np.testing.assert_array_equal(play(Chain([effect], RATE, 2), noise(14_000), (128,), events), first)

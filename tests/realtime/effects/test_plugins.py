@@ -60,7 +60,7 @@ def test_a_plugin_is_described_in_plain_data(compressor: Effect) -> None:
     assert Effect.from_json(compressor.to_json()) == compressor
 
 
-def test_a_plugin_that_lags_says_so_and_does() -> None:
+def test_a_plugin_reports_its_actual_latency() -> None:
     late = find("zamaximx2")
     assert late.latency == 480
     click = np.zeros((2, 4000), np.float32)
@@ -82,7 +82,7 @@ def test_a_plugin_of_other_channels_is_made_to_fit(name: str, channels: int) -> 
     assert np.all(np.abs(out).max(axis=1) > 0)
 
 
-def test_the_same_performance_gives_the_same_samples(compressor: Effect) -> None:
+def test_the_same_performance_renders_to_the_same_samples(compressor: Effect) -> None:
     events = ((5000, "/fx/1/threshold", 0.3), (9000, "/fx/1/stereo-detection", 1.0), (15_000, "/fx/1/bypass", 1.0))
     first = play(Chain([compressor], RATE, 2), noise(24_000), (128,), events)
     np.testing.assert_array_equal(play(Chain([compressor], RATE, 2), noise(24_000), (128,), events), first)

@@ -46,7 +46,7 @@ def test_left_right_bottom_and_top_are_the_edges_of_the_map() -> None:
     st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=40, unique=True),
     st.integers(0, 2**32 - 1),
 )
-def test_a_sounds_own_place_gives_that_sound(cells: list[tuple[int, int]], seed: int) -> None:
+def test_a_map_point_gives_its_own_latent(cells: list[tuple[int, int]], seed: int) -> None:
     own = np.random.default_rng(seed).uniform(-3, 3, (len(cells), 2))
     known = latent([(x / 20, y / 20, list(z)) for (x, y), z in zip(cells, own, strict=True)])
     found = [LatentMap(known).at(x, y) for x, y in places(known.map)]
@@ -66,7 +66,7 @@ def test_a_small_move_makes_a_small_change(
 
 
 @given(MAPS, UNIT, UNIT)
-def test_every_place_lies_between_the_sounds(
+def test_every_position_is_within_the_range_of_the_sounds(
     points: list[tuple[float, float, list[float]]], x: float, y: float
 ) -> None:
     found = LatentMap(latent(points)).at(x, y)
@@ -75,7 +75,7 @@ def test_every_place_lies_between_the_sounds(
     assert (found <= own.max(axis=0) + 1e-9).all()
 
 
-def test_without_a_map_every_place_gives_zeros() -> None:
+def test_without_a_map_every_position_gives_zeros() -> None:
     np.testing.assert_array_equal(LatentMap(Latent.plain(3)).at(0.2, 0.9), np.zeros(3))
 
 

@@ -164,7 +164,7 @@ def test_a_loop_shorter_than_a_step_is_added_to_once_a_frame() -> None:
     assert_allclose(player.hold(np.ones(SIZE), 4)[:, 0], [1, 2, 3, 4])
 
 
-def test_an_overdub_on_a_loop_that_is_held_keeps_where_the_fader_was_left() -> None:
+def test_an_overdub_on_a_held_loop_keeps_the_last_fader_position() -> None:
     player = recorded(np.zeros((4, SIZE)))
     player.hold(np.zeros(SIZE), 2, record=False)
     player.hold(np.zeros(SIZE), 1, overdub=True, speed=0.0)
@@ -227,7 +227,7 @@ def test_recording_again_forgets_the_old_loop() -> None:
     assert_allclose(player.hold(again[-1], 8, record=False), np.tile(again, (2, 1)), atol=1e-6)
 
 
-def test_the_switch_for_playing_says_nothing_while_recording() -> None:
+def test_the_play_switch_has_no_effect_while_recording() -> None:
     gesture, player = gestures(6, 6), Player()
     player.perform(gesture[:2], record=True)
     player.perform(gesture[2:4], play=True)
@@ -270,7 +270,7 @@ def test_a_recording_that_is_full_closes_by_itself() -> None:
 
 
 @pytest.mark.parametrize("recording", [False, True])
-def test_what_is_cleared_is_gone_until_it_is_recorded_anew(recording: bool) -> None:
+def test_a_cleared_loop_is_empty_until_the_next_recording(recording: bool) -> None:
     gesture = gestures(13, 6)
     player = recorded(gesture)
     if not recording:
@@ -315,9 +315,7 @@ def fill(loop: Looper, other: Looper) -> None:
 
 @settings(deadline=None)
 @given(PLAYING, PLAYING, PLAYING, SEEDS)
-def test_a_loop_goes_on_from_a_state_as_it_would_have(
-    before: Playing, meanwhile: Playing, after: Playing, seed: int
-) -> None:
+def test_a_restored_loop_continues_identically(before: Playing, meanwhile: Playing, after: Playing, seed: int) -> None:
     loop, twin = with_a_loop(before, seed), with_a_loop(meanwhile, seed + 1)
     fill(twin, loop)
     twin.restore(loop.snapshot())
@@ -327,7 +325,7 @@ def test_a_loop_goes_on_from_a_state_as_it_would_have(
 
 @settings(deadline=None)
 @given(PLAYING, PLAYING, PLAYING, SEEDS)
-def test_no_state_reaches_beyond_what_is_in_another_loop(
+def test_a_state_restored_into_another_loop_stays_in_bounds(
     there: Playing, here: Playing, after: Playing, seed: int
 ) -> None:
     other, loop = with_a_loop(there, seed, 0.1), with_a_loop(here, seed + 1, 0.1)

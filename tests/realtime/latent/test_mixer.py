@@ -102,7 +102,7 @@ def test_a_gesture_of_all_that_the_performer_steers_repeats() -> None:
     assert_allclose(again, output * 2, atol=1e-6)
 
 
-def test_the_walk_goes_its_way_beside_the_loop_and_is_not_recorded() -> None:
+def test_the_walk_continues_beside_the_loop_and_is_not_recorded() -> None:
     latents, walk = LatentMixer(OWN, RATE, 5), Walk(3, RATE, 5)
     for k in range(60):
         latents.next(knobs(walk_radius=1.0, walk_speed=20.0, loop_record=float(k < 20)))
@@ -126,7 +126,7 @@ def test_each_latent_follows_in_its_own_time_and_else_in_that_of_all() -> None:
     assert_allclose(latents.scores, [1 - np.exp(-1), 1.0, 1 - np.exp(-0.25)], atol=1e-9)
 
 
-def test_a_jump_leaves_nothing_to_glide() -> None:
+def test_a_jump_skips_the_smoothing() -> None:
     latents = LatentMixer(OWN, RATE)
     latents.manual[:], latents.scale[:], latents.bias[:] = [1, 2, 3], [2, 1, -1], 0.5
     turned = knobs(xy_amount=1.0, smoothing=1000.0, walk_radius=1.0)
@@ -239,7 +239,7 @@ def test_a_state_of_another_model_is_refused() -> None:
         (("loop", "unknown"), 1),
     ],
 )
-def test_what_is_no_state_is_refused(where: tuple[str, ...], value: Any) -> None:
+def test_an_invalid_state_is_refused(where: tuple[str, ...], value: Any) -> None:
     latents = LatentMixer(OWN, RATE)
     for record in (1.0, 0.0, 0.0):
         latents.next(knobs(loop_record=record, loop_overdub=1.0))

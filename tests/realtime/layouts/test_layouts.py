@@ -78,7 +78,7 @@ def test_a_choice_has_the_names_that_its_text_gives() -> None:
     assert list(choices(row("/n", "int", 0, 2, 0, "", "deck", "Nothing."))) == ["0 ", "1 ", "2 "]
 
 
-def test_labels_leave_out_what_the_group_says() -> None:
+def test_labels_omit_the_name_of_their_group() -> None:
     played = tables()["bundled"]
     assert label_of(played["/latent/3"]) == "timbre 3"
     assert label_of(played["/walk/speed"], "walk") == "speed"
@@ -137,7 +137,7 @@ def test_open_stage_control_sends_nothing_but_parameters(played: Table) -> None:
         assert widget.get("bypass") or widget.get("target"), widget["id"]
 
 
-def test_open_stage_control_hears_what_the_stage_tells_and_nothing_else(played: Table) -> None:
+def test_open_stage_control_uses_exactly_the_addresses_of_the_stage(played: Table) -> None:
     output = {widget["address"] for widget in widgets(open_stage_control(played)) if "address" in widget}
     assert output - READINGS - {"/subscribe"} == wanted(played).keys()
 
@@ -150,7 +150,7 @@ def test_open_stage_control_ids_are_unique_and_its_scripts_name_widgets_that_the
         assert set(re.findall(r"[sg]et\('([^']+)'", widget.get("onValue", ""))) <= set(ids)
 
 
-def test_open_stage_control_sends_where_it_is_told(played: Table) -> None:
+def test_open_stage_control_sends_to_the_given_host_and_port(played: Table) -> None:
     session = open_stage_control(played, "192.168.1.20", 9100)
     assert {widget["target"] for widget in playing(session)} == {"192.168.1.20:9100"}
     assert "send('192.168.1.20:9100', '/subscribe', '/', 20)" in session["content"]["onCreate"]
@@ -168,7 +168,7 @@ def test_open_stage_control_round_trips_as_json(played: Table) -> None:
     assert json.loads(json.dumps(session)) == session
 
 
-def test_open_stage_controls_scripts_are_scripts_that_do_what_they_should(tmp_path: Path) -> None:
+def test_open_stage_controls_scripts_run_and_work(tmp_path: Path) -> None:
     """Run them with Node: following sends, a pad moves its faders, a fader its pad, and levels become decibels."""
     scripts = {w["id"]: w.get("onValue", "") for w in widgets(open_stage_control(table()))}
     scripts["root"] = open_stage_control(table())["content"]["onCreate"]
@@ -282,7 +282,7 @@ def test_a_layout_is_written(tmp_path: Path, kind: str) -> None:
     assert json.loads(data) if kind == "open-stage-control" else nodes(data)
 
 
-def test_an_unknown_kind_and_a_folder_that_is_not_there_are_said(tmp_path: Path) -> None:
+def test_an_unknown_kind_and_a_missing_folder_give_errors(tmp_path: Path) -> None:
     with pytest.raises(LayoutError, match="no layout for 'lemur'; there are open-stage-control and touchosc"):
         write_layout("lemur", table(), tmp_path / "layout")
     with pytest.raises(GlitchError, match="cannot be written to .*layout: No such file"):

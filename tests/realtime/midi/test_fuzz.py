@@ -83,7 +83,7 @@ def test_any_bytes_are_accepted(data: list[bytes]) -> None:
     assert midi.counts.refused == 0, midi.counts.last_refused
 
 
-def test_a_value_that_the_stage_refuses_stops_nothing() -> None:
+def test_a_refused_value_does_not_stop_midi() -> None:
     class Refusing(Stage):
         def set(self, address: str, *values: object, at: float = 0.0) -> None:
             if address == "/level":

@@ -91,7 +91,7 @@ def test_a_message_without_type_tags_has_no_arguments() -> None:
         raw("s", b"\xff\xff\xff\0"),
     ],
 )
-def test_what_is_no_message_is_refused(data: bytes) -> None:
+def test_invalid_messages_are_refused(data: bytes) -> None:
     with pytest.raises(BadPacketError):
         read_message(data)
 
@@ -106,7 +106,7 @@ numbers = st.one_of(
 
 
 @given(values=st.lists(numbers, max_size=10))
-def test_what_is_written_is_read_again(values: list[object]) -> None:
+def test_written_messages_round_trip(values: list[object]) -> None:
     assert read_message(write_message("/some/where", values)).params == tuple(values)
 
 
@@ -119,7 +119,7 @@ def test_a_double_beyond_all_floats_is_written_as_infinite() -> None:
     assert read_message(write_message("/x", [1e300, -1e300])).params == (float("inf"), -float("inf"))
 
 
-def test_what_has_no_type_cannot_be_written() -> None:
+def test_values_without_an_osc_type_are_refused() -> None:
     with pytest.raises(TypeError, match="OSC has no type"):
         write_message("/x", [object()])
 
@@ -129,7 +129,7 @@ def test_a_bundle_that_is_written_is_read_in_order() -> None:
     assert messages(data) == [(("/a", (1,)), IMMEDIATELY), (("/b", (2.0,)), IMMEDIATELY)]
 
 
-def test_a_bundle_that_breaks_off_leaves_nothing_half_done() -> None:
+def test_a_truncated_bundle_has_no_effect() -> None:
     data = bundle(0, message("/a", 1.0), message("/b", 2.0))
     for length in range(len(data)):
         if length not in (16, 16 + 4 + 12):  # an empty bundle, and one of the first message: both whole

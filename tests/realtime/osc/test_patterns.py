@@ -57,7 +57,7 @@ ADDRESSES = (
         ("/" + "*" * MAX_LENGTH, BadPacketError),
     ],
 )
-def test_a_pattern_stands_for(pattern: str, matched: list[str] | type[BadPacketError]) -> None:
+def test_a_pattern_matches_addresses(pattern: str, matched: list[str] | type[BadPacketError]) -> None:
     assert is_pattern(pattern)
     if matched is BadPacketError:
         with pytest.raises(BadPacketError):

@@ -74,7 +74,7 @@ def test_patterns_follow_a_model_that_is_loaded(played: Played) -> None:
     assert set(received[:before]) - set(received[before:]) == {"/latent/11"}
 
 
-def test_what_a_pattern_matches_may_refuse_as_long_as_something_takes_it(played: Played) -> None:
+def test_a_pattern_succeeds_if_one_match_accepts_the_value(played: Played) -> None:
     played.controller.send("/latent*", 0.5, 0.25)  # the list takes two numbers
     played.controller.send("/latent/*", 0.5, 0.25)  # none of these does
     played.settle()
@@ -82,7 +82,7 @@ def test_what_a_pattern_matches_may_refuse_as_long_as_something_takes_it(played:
     assert played.counts.bad == 1
 
 
-def test_what_nothing_matches_is_unknown(played: Played) -> None:
+def test_a_pattern_without_matches_is_an_unknown_address(played: Played) -> None:
     for address in ("/nothing", "/nothing/*", "//nothing", "/gain/"):
         played.controller.send(address, 1.0)
     played.settle()
@@ -279,7 +279,7 @@ def test_subscriptions_are_bounded_and_hostile_ones_refused(played: Played) -> N
     assert played.counts.failed == 0
 
 
-def test_feedback_to_a_controller_that_is_gone_disturbs_nobody(played: Played) -> None:
+def test_feedback_to_a_missing_controller_does_not_affect_others(played: Played) -> None:
     gone = Controller(played.server.port)
     gone.send("/subscribe", "/", 100)
     gone.close()

@@ -139,7 +139,7 @@ def test_a_connection_can_subscribe_and_needs_no_renewal(connected: Connected, k
     eventually(its_end_was_noticed)
 
 
-def test_a_client_that_never_reads_holds_up_nobody(connected: Connected) -> None:
+def test_a_client_that_never_reads_does_not_block_others(connected: Connected) -> None:
     deaf = connected.connect()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client = connected.connect()
@@ -152,7 +152,7 @@ def test_a_client_that_never_reads_holds_up_nobody(connected: Connected) -> None
     assert answers(client, Framing(), 1) == [("/pong", (1.0,))]
 
 
-def test_a_client_that_stops_in_the_middle_holds_up_nobody(connected: Connected) -> None:
+def test_a_client_that_stops_mid_message_does_not_block_others(connected: Connected) -> None:
     for part in (by_size(message("/gain", 1.0))[:-2], b"\0\0", encode(message("/gain", 1.0))[:-2]):
         connected.connect().sendall(part)
     client = connected.connect()
@@ -160,7 +160,7 @@ def test_a_client_that_stops_in_the_middle_holds_up_nobody(connected: Connected)
     assert connected.stage.wait(1) == [("/gain", (2.0,), 0.0)]
 
 
-def test_clients_are_bounded_and_make_room_when_they_go(connected: Connected) -> None:
+def test_the_number_of_clients_is_limited_and_closed_ones_free_their_places(connected: Connected) -> None:
     for _ in range(MAX_CLIENTS):
         connected.connect().sendall(by_size(message("/gain", 1.0)))
     connected.stage.wait(MAX_CLIENTS)

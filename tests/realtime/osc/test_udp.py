@@ -89,7 +89,7 @@ def test_every_numeric_type_becomes_a_number(listener: Listener, value: float, k
 
 
 @pytest.mark.parametrize("value", ["1", None, b"1", [1.0], float("nan"), float("inf"), -float("inf")])
-def test_what_is_no_finite_number_is_refused(value: object) -> None:
+def test_values_that_are_not_finite_are_refused(value: object) -> None:
     with pytest.raises(BadPacketError, match="/x takes numbers"):
         number(value, "/x")
 
@@ -135,7 +135,7 @@ def test_bundles_nested_without_end_are_dropped(listener: Listener) -> None:
     assert listener.server.counts.bad == 1
 
 
-def test_what_is_unknown_or_fails_is_counted_and_the_next_message_is_served(listener: Listener) -> None:
+def test_unknown_and_failing_messages_are_counted_and_the_next_is_served(listener: Listener) -> None:
     for data in (
         b"garbage",
         message("/unknown", 1.0),
@@ -155,7 +155,7 @@ def test_what_is_unknown_or_fails_is_counted_and_the_next_message_is_served(list
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.binary(max_size=200), prefix=st.sampled_from([b"", b"#bundle\0", b"/latent/1\0\0\0,f\0\0", b"/a\0\0,"]))
-def test_no_packet_whatsoever_stops_the_receiver(data: bytes, prefix: bytes) -> None:
+def test_no_packet_stops_the_receiver(data: bytes, prefix: bytes) -> None:
     server = OscServer("127.0.0.1", 0, lambda *_: None)
     server.receive(prefix + data)
     server.receive(message("/x", 1.0))

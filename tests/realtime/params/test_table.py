@@ -62,12 +62,12 @@ def test_values_are_brought_into_the_range(value: float) -> None:
         assert row.clip(clipped) == clipped
 
 
-def test_an_unknown_address_says_where_the_known_ones_are() -> None:
+def test_the_error_for_an_unknown_address_names_list_params() -> None:
     with pytest.raises(ParameterError, match="--list-params"):
         table()["/nowhere"]
 
 
-def test_how_a_control_follows_a_step_is_a_knob_where_the_model_says_it() -> None:
+def test_a_control_with_rise_or_fall_times_has_a_smoothing_parameter() -> None:
     controls = (
         Control("pitch", 60, 20, 110, rise_ms=4.0),
         Control("loudness", -20, -90, -6, rise_ms=1.0, fall_ms=60.0),

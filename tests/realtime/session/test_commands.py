@@ -95,7 +95,7 @@ def test_the_stage_describes_itself_over_http(shelf: Path) -> None:
         assert '"VALUE"' in text
 
 
-def test_midi_learn_without_midi_says_how_to_have_it(shelf: Path) -> None:
+def test_the_error_for_midi_learn_without_midi_names_the_remedy(shelf: Path) -> None:
     with quiet(shelf / "level.onnx", osc=("127.0.0.1", 0)) as session:
         controller = Controller(session)
         controller.send("/midi/learn", "/latent/1")
@@ -224,7 +224,7 @@ WRONG: list[tuple[str, list[object]]] = [
 
 
 @pytest.mark.parametrize(("address", "arguments"), WRONG, ids=lambda one: str(one)[:30])
-def test_invalid_messages_are_counted_and_named_and_change_nothing(
+def test_invalid_messages_are_counted_and_reported_and_change_nothing(
     stage: tuple[Session, Controller], address: str, arguments: list[object]
 ) -> None:
     session, controller = stage
@@ -262,7 +262,7 @@ def test_a_pattern_means_parameters_and_no_command(stage: tuple[Session, Control
     session.set("/snapshot/time", 0)
 
 
-def test_lists_are_answered_to_who_asks(stage: tuple[Session, Controller]) -> None:
+def test_lists_are_sent_to_the_client_that_requests_them(stage: tuple[Session, Controller]) -> None:
     _, controller = stage
     for address in ("/model/list", "/fx/list", "/fx/names", "/snapshot/list", "/latency"):
         assert controller.ask(address).address == address

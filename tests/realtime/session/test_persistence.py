@@ -86,7 +86,7 @@ def is_back(session: Session) -> bool:
     return there and "/b/latent/6" in session.addresses and values(session, *STOOD) == list(STOOD.values())
 
 
-def test_everything_comes_back(opened: Open, shelf: Path, show: Path) -> None:
+def test_everything_round_trips(opened: Open, shelf: Path, show: Path) -> None:
     assert not show.exists()
     with opened(shelf / "level.onnx") as session:
         prepare(session)
@@ -239,7 +239,7 @@ def test_a_model_that_was_moved_changed_or_removed_is_reported_and_the_session_p
 @pytest.mark.parametrize(
     "text", ['{"format": 1, "focus": "z"}', "", "{", '{"format": 9}', '{"format": 1, "host": {"/gain": "loud"}}']
 )
-def test_a_broken_session_gives_one_sentence_and_is_left_as_it_is(show: Path, text: str) -> None:
+def test_a_broken_session_file_gives_a_one_sentence_error_and_is_unchanged(show: Path, text: str) -> None:
     show.write_text(text)
     finished = glitch_live("--device", "null", "--session", show, "--headless", "--osc-port", "0")
     assert finished.returncode == 1

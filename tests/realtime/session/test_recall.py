@@ -230,7 +230,7 @@ def test_a_way_is_gone_to_its_end_by_a_deck_that_came_on_it(models: dict[str, Pa
         stage.until(lambda: played(session, "a")[0] == session.get("/latent/1") == 4.0)
 
 
-def test_a_model_that_goes_on_the_way_takes_its_knobs_with_it(models: dict[str, Path]) -> None:
+def test_a_swap_during_a_recall_drops_parameters_the_new_model_lacks(models: dict[str, Path]) -> None:
     with both(models) as stage:
         session = stage.session
         for address in ("/latent/4", "/latent/1"):

@@ -98,7 +98,7 @@ def test_a_recording_under_a_name_stays_in_its_folder(models: dict[str, Path], t
 
 
 @pytest.mark.plays
-def test_where_no_folder_can_be_made_the_knobs_show_it_and_the_sound_goes_on(
+def test_if_no_folder_can_be_made_the_sound_continues_and_recording_shows_off(
     models: dict[str, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")

@@ -198,7 +198,7 @@ def test_a_latent_of_a_later_time_acts_at_the_frame_nearest_to_it(models: dict[s
         assert abs(begin + int(changed[0]) - due) <= HOP / 2 + 1
 
 
-def test_a_knob_of_the_host_waits_for_its_time_too(models: dict[str, Path]) -> None:
+def test_a_host_parameter_with_a_time_is_set_at_that_time(models: dict[str, Path]) -> None:
     with still(models["level"]) as stage:
         stage.play(0.3)
         due = stage.clock + 0.3 * RATE

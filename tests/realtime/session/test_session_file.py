@@ -78,13 +78,13 @@ def large(number: int = 0, count: int = 64) -> SessionFile:
 
 
 @given(sessions())
-def test_everything_comes_back(file: SessionFile) -> None:
+def test_everything_round_trips(file: SessionFile) -> None:
     assert from_json(to_json(file)) == file
     assert from_json(to_json(file)).unknown == ()
 
 
 @given(sessions())
-def test_a_file_comes_back_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, file: SessionFile) -> None:
+def test_a_written_file_round_trips(tmp_path_factory: pytest.TempPathFactory, file: SessionFile) -> None:
     path = tmp_path_factory.mktemp("session") / "show.json"
     write(path, file)
     assert read(path) == file
@@ -415,7 +415,7 @@ def test_the_contents_at_the_start_are_kept_beside_it(tmp_path: Path) -> None:
         read(path)
 
 
-def test_where_nothing_is_to_be_kept_nothing_is_written(tmp_path: Path) -> None:
+def test_no_file_is_written_if_keeping_is_off(tmp_path: Path) -> None:
     path, played = tmp_path / "show.json", Played(None)
     saver = Autosave(path, played.collect, Said(), interval_s=0.01)
     saver.touch()

@@ -135,7 +135,7 @@ def test_freeze_and_feedback_are_rendered_exactly(
 
 
 @pytest.mark.plays
-def test_without_an_input_it_plays_and_says_so_in_one_sentence(models: dict[str, Path], shelf: Path) -> None:
+def test_without_an_input_it_plays_and_notifies_once(models: dict[str, Path], shelf: Path) -> None:
     with Session(models["bundled"], device="null", library=shelf) as session:
         session.load("louder", letter="b").result(60)
         (note,) = [note for note in session.notes if "input is silent" in note]

@@ -123,7 +123,7 @@ def left_alone(*addresses: str, store: Snapshots | None = None) -> set[str]:
     return (Snapshots() if store is None else store).excluded(addresses)
 
 
-def test_a_recall_leaves_alone_what_is_not_part_of_the_sound() -> None:
+def test_a_recall_sets_only_parameters_of_the_sound() -> None:
     playable = Snapshots().rows(PLAIN)
     kept = {one.address for one in HOST_ROWS if one.kind != "trigger"} - playable.keys()
     assert kept == {

@@ -543,7 +543,7 @@ def test_a_full_disk_stops_the_journal_and_nothing_else(shelf: Path, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_journal_keeps_every_event_of_a_dense_performance(tmp_path: Path, registry: SegmentRegistry) -> None:
+def test_the_journal_logs_every_event_of_a_dense_performance(tmp_path: Path, registry: SegmentRegistry) -> None:
     """A deck's log holds several polls of 20,000 events a second, and is drained to its last entry at each."""
     assert EVENTS > 4 * 20_000 * POLL_S
 

@@ -26,7 +26,7 @@ def test_the_small_digits_are_split_by_class(small: Splits) -> None:
     assert torch.equal(small.train.binary, (small.train.grey * 16 >= 8).float())
 
 
-def test_what_is_set_aside_is_not_trained_on(small: Splits) -> None:
+def test_held_out_sounds_are_not_trained_on(small: Splits) -> None:
     rest, aside = small.train.part(0.1, seed=3)
     assert len(rest) + len(aside) == len(small.train)
     again = small.train.part(0.1, seed=3)[1]
@@ -94,7 +94,7 @@ def centre(picture: torch.Tensor) -> tuple[float, float]:
     return float((weight.sum(dim=0) * places).sum()), float((weight.sum(dim=1) * places).sum())
 
 
-def test_nothing_is_moved_by_nothing() -> None:
+def test_zero_augmentation_moves_no_pixel() -> None:
     picture = torch.rand(3, 1, 8, 8)
     assert torch.allclose(jiggle(picture, Jiggle(), torch.Generator().manual_seed(0)), picture, atol=1e-5)
 

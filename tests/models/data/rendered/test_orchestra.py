@@ -27,7 +27,7 @@ def test_held_out_are_the_pitches_that_leave_two_over_fives(small_orchestra: Man
     assert all(s.pitch is not None and s.pitch % 5 != 2 for s in small_orchestra.of_split("train"))
 
 
-def test_the_manifest_on_disk_says_where_the_sounds_come_from(small_orchestra: Manifest) -> None:
+def test_the_manifest_on_disk_has_the_source_of_the_sounds(small_orchestra: Manifest) -> None:
     source = manifest.read(small_orchestra.folder).source
     assert "FluidSynth" in source.tool
     assert len(source.soundfont_sha256) == 64

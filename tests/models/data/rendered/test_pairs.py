@@ -13,7 +13,7 @@ from models.files.errors import DataError
 
 
 @pytest.mark.parametrize("kind", ["plucked-brass", "barks-horns"])
-def test_domains_differ_in_nothing_but_what_makes_them(kind: pairs.Kind, tmp_path: Path) -> None:
+def test_the_sounds_of_a_pair_have_the_same_level_and_are_reproducible(kind: pairs.Kind, tmp_path: Path) -> None:
     settings = pairs.Settings(kind, minutes=0.7)
     reported: list[int] = []
     made = pairs.render(tmp_path / "a", settings, command="a test", on_sound=lambda done, total: reported.append(done))

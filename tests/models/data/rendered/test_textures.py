@@ -33,7 +33,7 @@ def test_notes_are_of_the_scale_and_inside_the_range() -> None:
     assert 100 < len(events) / 2 < 220  # 156 on average
 
 
-def test_the_manifest_says_where_they_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_manifest_has_their_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(textures, "PIECE_SECONDS", 1.0)
     settings = replace(SETTINGS, minutes=0.05, textures=("glass",))
     textures.render(tmp_path / "made", settings, command="a test")

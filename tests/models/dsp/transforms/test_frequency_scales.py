@@ -24,7 +24,7 @@ def test_an_octave_has_the_bands_that_were_asked_for() -> None:
 
 
 @pytest.mark.parametrize("scale", [constant_q, mels, barks])
-def test_a_scale_goes_from_its_first_band_to_its_last_and_one_step_beyond(scale: type) -> None:
+def test_a_scale_extends_one_step_beyond_its_first_and_last_band(scale: type) -> None:
     edges = scale(100, 16_000, 40)
     assert len(edges) == 42
     assert edges[1] == pytest.approx(100)

@@ -65,7 +65,7 @@ def test_a_batch_is_found_at_once_and_the_seed_decides_alone() -> None:
     assert (first != other).any()
 
 
-def test_what_is_0_has_no_phase_and_still_takes_a_magnitude() -> None:
+def test_a_value_of_zero_takes_the_magnitude_with_phase_zero() -> None:
     made = impose(torch.tensor([2.0, 3.0]), torch.tensor([0j, 4j]))
     torch.testing.assert_close(made, torch.tensor([2 + 0j, 3j]))
 

@@ -72,7 +72,7 @@ def test_a_sine_at_a_bands_frequency_has_its_amplitude_there_and_its_phase(scale
 
 
 @scales
-def test_what_never_changes_lies_in_the_lowest_band_and_is_real(scale: str) -> None:
+def test_a_constant_is_real_and_in_the_lowest_band(scale: str) -> None:
     coefficients = NSGT(SCALES[scale], RATE)(torch.full((1000,), 0.3, dtype=torch.float64))
     torch.testing.assert_close(
         coefficients[0, 5:-5].real.mean(), torch.tensor(0.3, dtype=torch.float64), atol=0.05, rtol=0

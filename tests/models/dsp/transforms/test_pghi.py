@@ -11,7 +11,7 @@ from tests.models.dsp.transforms.sounds import RATE, SPECTRUM, music, spectral_c
 STFT_ = STFT(SPECTRUM)
 
 
-def test_a_chirp_has_the_frequency_and_the_delay_that_the_gradients_say() -> None:
+def test_the_phase_gradients_give_the_frequency_and_delay_of_a_chirp() -> None:
     time = np.arange(RATE) / RATE
     frequency = 2000 + 12_000 * time
     chirp = torch.from_numpy(np.sin(2 * np.pi * (2000 * time + 6000 * time**2)))
@@ -76,7 +76,7 @@ def test_onsets_with_silence_between_each_find_their_phases() -> None:
     assert spectral_convergence_db(made[28_500:], STFT_(sound[28_500:]).abs(), STFT_) < -15
 
 
-def test_what_is_no_number_counts_as_silence() -> None:
+def test_non_finite_magnitudes_count_as_silence() -> None:
     magnitudes = STFT_(music(seconds=0.5)).abs()
     magnitudes[3, 3], magnitudes[4, 4] = float("nan"), float("inf")
     phases = pghi(magnitudes, SPECTRUM)

@@ -17,7 +17,7 @@ MAGNITUDES = STFT_(AUDIO).abs()
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_gives_a_sound_that_lies_where_the_first_did(method: str) -> None:
+def test_every_method_keeps_the_timing_of_the_sound(method: str) -> None:
     made = invert(MAGNITUDES, STFT_, method=method, length=len(AUDIO))
     assert made.shape == AUDIO.shape
     assert spectral_convergence_db(made, MAGNITUDES, STFT_) < -10
@@ -31,7 +31,7 @@ def test_the_better_the_quality_the_closer_it_comes() -> None:
     assert errors[0] > errors[1] > errors[2]
 
 
-def test_live_is_what_the_stage_plays() -> None:
+def test_live_equals_the_output_of_the_stage() -> None:
     made = invert(MAGNITUDES, SPECTRUM, quality="live", length=len(AUDIO))
     expected = invert_live(MAGNITUDES.numpy(), 2048, 512, lookahead=1, length=len(AUDIO))
     torch.testing.assert_close(made, torch.from_numpy(expected), atol=0, rtol=0)
@@ -54,7 +54,7 @@ def test_mel_bands_are_inverted_at_every_quality(quality: Quality) -> None:
 
 
 @pytest.mark.parametrize("of", [STFT_, MEL, NSGT_])
-def test_a_batch_of_any_transform_comes_back_in_its_shape(of: Transform) -> None:
+def test_a_batch_keeps_its_shape_through_any_transform(of: Transform) -> None:
     values = of(torch.stack([AUDIO[:9000], AUDIO[9000:18_000]])[None])
     values = values.abs() if values.is_complex() else values
     made = invert(values, of, length=9000)

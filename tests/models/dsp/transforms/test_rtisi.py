@@ -30,7 +30,7 @@ def test_looking_ahead_helps() -> None:
     assert ahead < blind - 2
 
 
-def test_a_frame_depends_on_nothing_after_what_it_waited_for() -> None:
+def test_a_frame_depends_only_on_frames_within_its_lookahead() -> None:
     magnitudes = STFT_(music()).abs().numpy()
     changed = magnitudes.copy()
     changed[:, 60:] = 0

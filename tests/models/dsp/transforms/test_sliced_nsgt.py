@@ -90,7 +90,7 @@ def test_any_cut_of_a_sound_into_blocks_gives_the_same_slices_and_the_same_sound
     torch.testing.assert_close(back, audio, atol=1e-12, rtol=0)
 
 
-def test_a_sound_without_end_is_transformed_as_it_comes(sliced: SlicedNSGT) -> None:
+def test_an_endless_input_is_transformed_while_it_is_read(sliced: SlicedNSGT) -> None:
     consumed = 0
 
     def endless() -> Iterator[torch.Tensor]:

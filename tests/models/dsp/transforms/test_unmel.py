@@ -36,7 +36,7 @@ def test_a_spectrum_is_filled_until_its_bands_are_right() -> None:
     assert errors[2] < 0.2
 
 
-def test_what_is_filled_keeps_the_shape_it_starts_from_where_the_bands_are_right_already() -> None:
+def test_bands_that_already_match_keep_their_initial_spectrum() -> None:
     power = MEL.stft(music()).abs() ** 2
     power[~(MEL.weights.sum(dim=0) > 0)] = 0  # what no band hears is nothing
     torch.testing.assert_close(

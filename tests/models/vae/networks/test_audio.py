@@ -19,7 +19,7 @@ def test_whole_sounds_keep_their_length_and_frames_are_a_hop_long(scales: Scales
     assert decoder(latent[:, :3]).shape == (5, 4, 7 * scales.hop)
 
 
-def test_any_cut_gives_the_same_and_nothing_waits() -> None:
+def test_any_cut_gives_the_same_output_without_delay() -> None:
     torch.manual_seed(0)
     encoder, decoder = audio_encoder(1, 6, SMALL), audio_decoder(3, 1, SMALL)
     assert encoder.delay == decoder.delay == 0
@@ -28,7 +28,7 @@ def test_any_cut_gives_the_same_and_nothing_waits() -> None:
 
 
 @pytest.mark.parametrize("scales", KINDS, ids=["convolutional", "recurrent"])
-def test_streaming_from_silence_is_what_training_saw(scales: Scales) -> None:
+def test_streaming_from_silence_equals_training(scales: Scales) -> None:
     # Zeros before a sound are what a stream keeps at first, but for what biases make of them: without biases, the same.
     torch.manual_seed(0)
     for layer, x in (
@@ -46,7 +46,7 @@ def test_streaming_from_silence_is_what_training_saw(scales: Scales) -> None:
         assert torch.allclose(whole, parts, atol=1e-5)
 
 
-def test_a_frame_hears_nothing_of_what_comes() -> None:
+def test_a_frame_does_not_depend_on_later_audio() -> None:
     torch.manual_seed(0)
     encoder = audio_encoder(1, 4, SMALL).train()
     sound = torch.randn(1, 1, 20 * SMALL.hop)

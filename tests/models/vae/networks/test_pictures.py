@@ -33,7 +33,7 @@ def test_networks_fit_any_picture(shape: tuple[int, int, int], values: int) -> N
         assert decoder(torch.randn(3, 5)).shape == (3, values * shape[0], *shape[1:]), type(decoder)
 
 
-def test_every_pixel_is_heard_and_drawn() -> None:
+def test_every_pixel_affects_the_latent_and_the_reconstruction() -> None:
     torch.manual_seed(0)
     for encoder in encoders((1, 8, 8)):
         x = torch.rand(1, 1, 8, 8, requires_grad=True)

@@ -118,7 +118,7 @@ def test_attributes_can_be_asked_for_one_by_one(described: Described) -> None:
     assert described.ask("/gain", method="POST")[0] == 405
 
 
-def test_host_info_says_where_osc_goes(described: Described) -> None:
+def test_host_info_gives_the_osc_port(described: Described) -> None:
     _, info = described.ask("/?HOST_INFO")
     assert (info["OSC_IP"], info["OSC_PORT"], info["OSC_TRANSPORT"]) == ("127.0.0.1", described.surface.port, "UDP")
     assert info["WS_PORT"] == described.port
@@ -150,7 +150,7 @@ def command(name: str, path: str) -> str:
     return json.dumps({"COMMAND": name, "DATA": path})
 
 
-def test_a_listener_is_sent_what_changes_where_it_listens(described: Described) -> None:
+def test_a_listener_is_sent_changes_of_its_addresses_only(described: Described) -> None:
     async def listen() -> None:
         async with described.websocket() as one, described.websocket() as other:
             await one.send(command("LISTEN", "/gain"))
@@ -193,7 +193,7 @@ def test_osc_over_websocket_sets_values_and_is_answered(described: Described) ->
     asyncio.run(play())
 
 
-def test_listeners_are_told_when_the_tree_changes(described: Described) -> None:
+def test_listeners_are_notified_when_the_tree_changes(described: Described) -> None:
     async def listen() -> list[dict[str, str]]:
         async with described.websocket() as websocket:
             await websocket.send(message("/ping"))
@@ -242,11 +242,11 @@ def test_this_machine_is_known_by_its_numbers_and_as_localhost(described: Descri
     assert described.ask("/gain", headers={"Host": host})[0] == 200
 
 
-def test_a_browser_that_is_told_to_go_there_sees_it(described: Described) -> None:
+def test_direct_navigation_in_a_browser_is_allowed(described: Described) -> None:
     assert described.ask("/", headers={"Sec-Fetch-Site": "none"})[0] == 200
 
 
-def test_on_a_network_numbers_and_our_own_name_are_known() -> None:
+def test_ip_addresses_and_the_local_host_name_are_known_on_a_network() -> None:
     own = socket.gethostname().partition(".")[0]
     for host in ("192.168.1.7:9080", "[fe80::1]:1", f"{own}.local:9080", own):
         assert known_host(host, loopback=False), host
@@ -276,7 +276,7 @@ def test_a_web_page_that_is_trusted_may_ask() -> None:
         b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n",
     ],
 )
-def test_requests_that_are_none_do_nothing(described: Described, data: bytes) -> None:
+def test_invalid_requests_are_ignored(described: Described, data: bytes) -> None:
     with socket.create_connection(("127.0.0.1", described.port), timeout=10) as client:
         try:
             client.sendall(data)
@@ -288,7 +288,7 @@ def test_requests_that_are_none_do_nothing(described: Described, data: bytes) ->
     assert described.ask("/gain")[0] == 200
 
 
-def test_messages_over_websocket_that_are_none_do_nothing(described: Described) -> None:
+def test_invalid_websocket_messages_are_ignored(described: Described) -> None:
     async def misbehave() -> None:
         async with described.websocket() as websocket:
             for text in (
@@ -318,7 +318,7 @@ def test_messages_over_websocket_that_are_none_do_nothing(described: Described) 
     assert described.ask("/gain")[0] == 200
 
 
-def test_connections_beyond_a_number_are_let_go_and_those_before_stay(described: Described) -> None:
+def test_connections_beyond_the_limit_are_closed_and_earlier_ones_stay_open(described: Described) -> None:
     async def crowd() -> None:
         async with described.websocket() as first:
             silent = [socket.create_connection(("127.0.0.1", described.port)) for _ in range(3 * MAX_CONNECTIONS)]
@@ -338,7 +338,7 @@ def test_connections_beyond_a_number_are_let_go_and_those_before_stay(described:
     pytest.fail("no room was made")
 
 
-def test_a_listener_that_never_reads_holds_up_nobody(described: Described) -> None:
+def test_a_listener_that_never_reads_does_not_block_others(described: Described) -> None:
     async def listen() -> None:
         async with described.websocket() as reader, described.websocket(max_queue=1) as deaf:
             deaf.transport.pause_reading()
@@ -358,7 +358,7 @@ def test_a_listener_that_never_reads_holds_up_nobody(described: Described) -> No
     asyncio.run(listen())
 
 
-def test_closing_is_clean_with_clients_connected_and_gives_the_ports_back() -> None:
+def test_closing_disconnects_clients_and_frees_the_ports() -> None:
     described = Described()
 
     async def close() -> None:
@@ -376,7 +376,7 @@ def test_closing_is_clean_with_clients_connected_and_gives_the_ports_back() -> N
     assert port_is_free(described.port, socket.SOCK_STREAM)
 
 
-def test_a_port_in_use_is_said_with_the_way_out_and_nothing_is_held(described: Described) -> None:
+def test_the_error_for_a_port_in_use_names_the_remedy_and_no_port_stays_bound(described: Described) -> None:
     port = free_port()
     with pytest.raises(OscError, match=f"127.0.0.1:{described.port} .*--query-port"):
         OscSurface(ValueStage(), "127.0.0.1", port, query_port=described.port)
@@ -384,7 +384,7 @@ def test_a_port_in_use_is_said_with_the_way_out_and_nothing_is_held(described: D
     assert port_is_free(port, socket.SOCK_STREAM)
 
 
-def test_the_stage_is_found_by_zeroconf_and_says_goodbye() -> None:
+def test_the_stage_is_announced_by_zeroconf_and_withdrawn_on_exit() -> None:
     from zeroconf import ServiceBrowser, ServiceStateChange, Zeroconf
 
     name = f"glitch-live test {os.getpid()}"
@@ -413,7 +413,7 @@ def test_the_stage_is_found_by_zeroconf_and_says_goodbye() -> None:
         wait(ServiceStateChange.Removed)
 
 
-def test_where_nothing_can_be_announced_the_stage_plays() -> None:
+def test_the_stage_plays_if_zeroconf_fails() -> None:
     announcement = Announcement("x", "203.0.113.7", query_port=1, osc_port=2)
     announcement.start()
     announcement.close()
