@@ -60,6 +60,11 @@ def save(trained: TrainedDcgan, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str]) -> TrainedDcgan:
     """Read a checkpoint, or the `model.ckpt` in the folder of a run; nothing in the file is executed.
 
+    Returns
+    -------
+    trained : TrainedDcgan
+        In `eval()`, on the CPU.
+
     Raises
     ------
     CheckpointError

@@ -180,6 +180,11 @@ def open_domain(data: str, settings: DcganSettings, listed: Path, command: str =
     command
         The command line, for that manifest.
 
+    Returns
+    -------
+    domain : PictureDomain or SpectrumDomain
+        Pictures of digits or of CIFAR-10, or the spectra of sounds.
+
     Raises
     ------
     DataError

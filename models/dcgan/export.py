@@ -60,6 +60,11 @@ def write(
     bend, weights
         See `models.checkpoint_export.export`.
 
+    Returns
+    -------
+    proof : Proof
+        The largest difference between chunked and whole in each method, within the tolerance.
+
     Raises
     ------
     ContractError

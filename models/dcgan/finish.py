@@ -29,6 +29,11 @@ _REAL = 16
 def finish(result: Result, run: RunConfig) -> Finished:
     """Write the report of a training into the folder of its run, and the model file of an endless generator.
 
+    Returns
+    -------
+    finished : Finished
+        Without a model file for a generator of pictures.
+
     Raises
     ------
     ContractError

@@ -97,11 +97,8 @@ def still(generator: EndlessGenerator, places: Tensor) -> Tensor:
 
 
 def _home(generator: EndlessGenerator, domain: SpectrumDomain, random: torch.Generator) -> Tensor:
-    """Choose the mean latent [latent] for the stage, around which no walk falls silent.
-
-    Music contains silence, and so do its latents. Of several candidates near the centre this is the one whose quietest
-    neighbour is the loudest.
-    """
+    """Choose the point [latent] near the centre whose quietest neighbour is loudest, so that no walk falls silent."""
+    # Music contains silence, and so do its latents
     around = AROUND * torch.randn(_NEIGHBOURS, domain.settings.latent, generator=random)
     homes = torch.cat([torch.zeros_like(around[:1]), HOME * torch.randn(_HOMES, around.shape[1], generator=random)])
     quietest = [float(_level_db(still(generator, home + around), domain.scale).min()) for home in homes]

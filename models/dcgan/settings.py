@@ -68,12 +68,17 @@ class DcganSettings:
 
 
 def checked(settings: DcganSettings) -> DcganSettings:
-    """Check settings, and return them.
+    """Check settings.
+
+    Returns
+    -------
+    settings : DcganSettings
+        Unchanged.
 
     Raises
     ------
     ConfigError
-        Names the first one that is out of range.
+        A setting is out of range; the message names the first one.
     """
     for name in ("latent", "filters", "batch", "max_steps"):
         _expect(getattr(settings, name) >= 1, f"{name} must be at least 1, not {getattr(settings, name)}")

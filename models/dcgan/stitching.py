@@ -53,9 +53,23 @@ def draw_neighbours(count: int, latent: int, shared: int, chunk: int, random: to
 
 
 def generate_apart(generator: EndlessGenerator, latents: Tensor, chunk: int) -> Tensor:
-    """Generate both chunks of each pair separately, and concatenate them: [count, 128, 2 * chunk].
+    """Generate the two chunks of each pair separately.
 
     Each starts from zeros, with `CONTEXT` frames of context whose output is discarded.
+
+    Parameters
+    ----------
+    generator
+        The generator.
+    latents : Tensor [shape=(count, latent + GRAIN, CONTEXT + 2 * chunk)]
+        As from `draw_neighbours`.
+    chunk
+        Frames of a chunk.
+
+    Returns
+    -------
+    spectra : Tensor [shape=(count, 128, 2 * chunk)]
+        Both chunks, concatenated.
     """
     starts = (0, chunk)
     parts = torch.cat([latents[:, :, at : at + CONTEXT + chunk] for at in starts])  # [2 * count, …, context + chunk]

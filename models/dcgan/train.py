@@ -45,6 +45,11 @@ def train(data: str, run: RunConfig, settings: DcganSettings, *, show_progress: 
     show_progress
         Whether to print a line on the terminal after each epoch.
 
+    Returns
+    -------
+    result : Result
+        The generator with averaged weights; steps and minutes include those before a resume.
+
     Raises
     ------
     DataError, ConfigError, CheckpointError

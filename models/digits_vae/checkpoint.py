@@ -40,6 +40,11 @@ def save(trained: TrainedDigits, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str]) -> TrainedDigits:
     """Read a checkpoint, or the `model.ckpt` in the folder of a run; nothing in the file is executed.
 
+    Returns
+    -------
+    trained : TrainedDigits
+        In `eval()`, on the CPU.
+
     Raises
     ------
     CheckpointError

@@ -72,7 +72,7 @@ class DigitsReport:
 def evaluate(
     path: str | os.PathLike[str], mnist: str | os.PathLike[str] | None = None, *, samples: int = 500
 ) -> tuple[TrainedDigits, Digits, DigitsReport]:
-    """Evaluate a checkpoint on the test set; give the model, these digits and the report.
+    """Evaluate a checkpoint on the test set.
 
     Parameters
     ----------
@@ -82,6 +82,15 @@ def evaluate(
         Folder of MNIST's files; None takes scikit-learn's digits.
     samples
         Draws of the latent of each digit.
+
+    Returns
+    -------
+    trained : TrainedDigits
+        The model.
+    test : Digits
+        The test set.
+    report : DigitsReport
+        Score on it, and use of each latent.
 
     Raises
     ------

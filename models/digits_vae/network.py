@@ -23,6 +23,11 @@ def build(config: DigitsConfig, examples: Tensor | None = None) -> Vae:
         The settings.
     examples : Tensor [shape=(components, *config.shape)], optional
         Initial pseudo-inputs of a VampPrior; uniform grey if None.
+
+    Returns
+    -------
+    vae : Vae
+        Its decoder is conditioned on the digit if `config.told` is true.
     """
     digits = (digit(),) if config.told else ()
     encoder, decoder = _networks(config, config.latent + conditions.total_size(digits))

@@ -108,7 +108,7 @@ MNIST = DigitsTraining(
 
 
 def preset(*, mnist: bool, seed: int = 0, **overrides: Any) -> tuple[DigitsConfig, DigitsTraining]:
-    """Give settings for a set of digits, with some of them replaced.
+    """Give the settings for a set of digits, some of them replaced.
 
     Parameters
     ----------
@@ -118,6 +118,12 @@ def preset(*, mnist: bool, seed: int = 0, **overrides: Any) -> tuple[DigitsConfi
         Seed of all random numbers.
     overrides
         Fields of `DigitsConfig`, `FitSettings` and `Weighing` by name; None leaves them unchanged.
+
+    Returns
+    -------
+    config : DigitsConfig
+        The shape is the default; `train` takes it from the digits.
+    training : DigitsTraining
 
     Raises
     ------

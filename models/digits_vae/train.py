@@ -55,6 +55,11 @@ def train(
     on_epoch
         Called after each epoch with the number of epochs done and the largest number.
 
+    Returns
+    -------
+    trained : TrainedDigits
+        The model at its best evaluation on the held-out digits, in `eval()`.
+
     Raises
     ------
     ConfigError
@@ -110,6 +115,11 @@ def score(vae: Vae, digits: Digits, *, samples: int = 500, seed: int = 0) -> Sco
         Draws of the latent of each digit.
     seed
         Seed of the draws.
+
+    Returns
+    -------
+    score : Score
+        Means over the digits; the negative ELBO is also averaged over the draws.
     """
     random = torch.Generator().manual_seed(seed)
     bounds, likelihoods = [], []

@@ -107,12 +107,21 @@ class RoundTrip:
         return latents
 
     def play(self, latents: Floats, controls: Mapping[str, NDArray[np.floating]], samples: int) -> Floats:
-        """Decode latents [latent, frames] to audio that is aligned with them, [samples].
+        """Decode latents to audio.
 
         Parameters
         ----------
-        controls
-            Values [frames] by name; the others are at their defaults.
+        latents : np.ndarray [shape=(latent, frames)]
+            At multiples of the hop.
+        controls : mapping of str to np.ndarray [shape=(frames,)]
+            Values by name; the other controls are at their defaults.
+        samples
+            Samples of the audio.
+
+        Returns
+        -------
+        audio : np.ndarray [shape=(samples,)]
+            Aligned with the latents.
         """
         frames = latents.shape[1]
         index = np.minimum(np.arange(frames + -(-self.decode.delay // self.hop)), frames - 1)  # the last one is held

@@ -45,12 +45,17 @@ AXES = tuple(axis.name for axis in fields(Axes))
 
 
 def points(axes: Axes) -> tuple[Point, ...]:
-    """Give all points of a grid, in the order of its axes.
+    """Give all points of a grid.
+
+    Returns
+    -------
+    points : tuple of Point
+        In the order of the axes; the last one varies fastest.
 
     Raises
     ------
     ConfigError
-        An axis has no value, or a value twice.
+        An axis has no value, or the same value twice.
     """
     for name in AXES:
         values = getattr(axes, name)
@@ -71,7 +76,12 @@ def settings_at(base: TrainConfig, point: Point) -> TrainConfig:
 
 
 def axis(text: str | None, default: T, kind: Callable[[str], T], name: str) -> tuple[T, ...]:
-    """Read the values of an axis, separated by commas; None gives the default.
+    """Read the values of an axis, separated by commas.
+
+    Returns
+    -------
+    values : tuple
+        Converted by `kind`; `default` alone if `text` is None.
 
     Raises
     ------

@@ -32,6 +32,11 @@ def open_storage(url: str) -> BaseStorage:
         A database (`sqlite:///FILE`, `postgresql://…`), or the path of an append-only file, which also works on
         network drives.
 
+    Returns
+    -------
+    storage : BaseStorage
+        A `JournalStorage` for a path, else a database.
+
     Raises
     ------
     GridError

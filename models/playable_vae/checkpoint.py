@@ -51,6 +51,11 @@ def save(model: Playable, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str]) -> Playable:
     """Read a checkpoint, or the `model.ckpt` in the folder of a run; nothing in the file is executed.
 
+    Returns
+    -------
+    model : Playable
+        In `eval()`, on the CPU.
+
     Raises
     ------
     CheckpointError

@@ -60,6 +60,11 @@ def write(
     bend, weights
         See `models.checkpoint_export.export`.
 
+    Returns
+    -------
+    proof : Proof
+        The largest difference between chunked and whole in each method, within the tolerance.
+
     Raises
     ------
     ContractError
@@ -87,9 +92,20 @@ def write(
 
 
 def controls(model: Playable, voices: int) -> tuple[Control, ...]:
-    """Describe the live controls: pitch and loudness of each voice, and the instrument.
+    """Describe the live controls.
 
-    The first voice has the names of a model with one voice; the second has `pitch.2` and `loudness.2`.
+    Parameters
+    ----------
+    model
+        The trained model.
+    voices
+        Number of voices.
+
+    Returns
+    -------
+    controls : tuple of Control [len=2 * voices + 1]
+        Pitch and loudness of each voice in turn, then the instrument. The first voice has the names of a model with one
+        voice; the second has `pitch.2` and `loudness.2`.
     """
     low, high = PITCH_RANGE
     found = []
@@ -170,11 +186,26 @@ class DecodeGraph(nn.Module):
     def drawn(
         self, latent: Tensor, instrument: Tensor, pitch: Tensor, loudness: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Decode the frames of each voice, [voices, frames, …] each: frequencies (Hz), amplitudes and noise.
+        """Decode the frames of each voice.
 
         The last frame is decoded twice: a matrix product with a single row is rounded differently, and a stretch that
         differs by one bit soon gives another phase. Frequencies are rounded to float32 at frame boundaries, because a
         stream keeps no more of them.
+
+        Parameters
+        ----------
+        latent : Tensor [shape=(frames, latent)]
+        instrument : Tensor [shape=(frames,)]
+            0 for none.
+        pitch, loudness : Tensor [shape=(voices, frames)]
+            MIDI note number, and RMS in dBFS.
+
+        Returns
+        -------
+        hz, amplitude : Tensor [shape=(voices, frames, HARMONICS)]
+            Of each harmonic.
+        noise : Tensor [shape=(voices, frames, BANDS)]
+            Standard deviations of the bands.
         """
         latent = torch.cat([latent, latent[-1:]], dim=0)
         instrument = torch.cat([instrument, instrument[-1:]], dim=0)

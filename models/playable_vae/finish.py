@@ -29,6 +29,11 @@ def finish(model: Playable, data: Path, run: RunConfig, *, on_progress: Progress
     on_progress
         Called after each note that was evaluated; see `Progress`.
 
+    Returns
+    -------
+    finished : Finished
+        The page in the folder `report`, and the model file.
+
     Raises
     ------
     ContractError

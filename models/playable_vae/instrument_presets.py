@@ -52,9 +52,18 @@ class Presets(nn.Module):
         self.register_buffer("loudest", torch.zeros(count))
 
     def forward(self, weights: Tensor, pitch: Tensor, loudness: Tensor) -> Tensor:
-        """Give the latent [..., latent] of instruments mixed by `weights` [..., instruments], which sum to 1.
+        """Compute the latent of a mixture of instruments.
 
-        Pitch and loudness are limited to the instrument's range.
+        Parameters
+        ----------
+        weights : Tensor [shape=(..., instruments)]
+            Share of each instrument; their sum is 1.
+        pitch, loudness : Tensor [shape=(...)]
+            MIDI note number, and dBFS; both are limited to the range of the mixture.
+
+        Returns
+        -------
+        latent : Tensor [shape=(..., latent)]
         """
         lowest, highest, loudest = ((weights * ends).sum(dim=-1) for ends in (self.lowest, self.highest, self.loudest))
         pitch = torch.minimum(torch.maximum(pitch, lowest), highest)
@@ -86,6 +95,11 @@ def fit(
         Seed of the weights and of the draws.
     on_step
         Called after each step with how many are done and how many there are.
+
+    Returns
+    -------
+    presets : Presets
+        In `eval()`; the instruments are the labels in alphabetical order.
     """
     random = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)

@@ -20,7 +20,17 @@ _CHUNK = 8_192
 def measure(vae: PlayableVae, store: PartialStore) -> LatentStatistics:
     """Encode every active frame of a training set, and measure the latents.
 
-    The effect of a dimension is the mean change of the audible harmonics, dB, by a step of one standard deviation.
+    Parameters
+    ----------
+    vae
+        The trained model.
+    store
+        Its training set.
+
+    Returns
+    -------
+    statistics : LatentStatistics
+        The effect of a dimension is the mean change of the audible harmonics, dB, by a step of one standard deviation.
     """
     active = torch.nonzero(store.active)[:, 0]
     latents = torch.cat([_means(vae, store.take(part)) for part in torch.split(active, _CHUNK)])  # [active, latent]

@@ -157,10 +157,22 @@ class PlayableVae(nn.Module):
 
 
 def pitch_waves(pitch: Tensor, waves: int) -> Tensor:
-    """MIDI note numbers [...] → the note in octaves from 64, and sines and cosines of it, [..., 1 + 2 waves].
+    """Encode pitch as features of a network: its value, and sines and cosines of it.
 
     All waves of a frame are computed as one run of sines: the rounding of a sine in a graph may depend on the number of
     values in the run, and a frame must be rounded the same whether it is decoded alone or with others.
+
+    Parameters
+    ----------
+    pitch : Tensor [shape=(...)]
+        MIDI note numbers.
+    waves
+        Number of sines, and of cosines; the first has a period of four octaves, each further one half that of the last.
+
+    Returns
+    -------
+    features : Tensor [shape=(..., 1 + 2 * waves)]
+        The pitch in octaves above note 64, then the sines, then the cosines.
     """
     octave = (pitch[..., None] - 64.0) / 12.0  # [..., 1]
     turns = torch.tensor([2.0**k * math.pi / 2 for k in range(waves)] * 2, device=pitch.device)

@@ -64,6 +64,17 @@ class PartialStore:
     def of(cls, sounds: Sequence[Sound], found: Sequence[Partials]) -> PartialStore:
         """Concatenate the analyses of notes.
 
+        Parameters
+        ----------
+        sounds
+            The notes.
+        found
+            The analysis of each.
+
+        Returns
+        -------
+        store : PartialStore
+
         Raises
         ------
         DataError

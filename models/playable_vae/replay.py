@@ -106,7 +106,7 @@ class Replay:
         return np.asarray(audio[0, 0, self.hop :], np.float32)
 
     def resynthesise(self, audio: Floats, note: float | None, latent: Floats | None = None) -> Floats:
-        """Reconstruct audio [samples] at its own pitch and loudness.
+        """Reconstruct audio at its own pitch and loudness.
 
         Parameters
         ----------
@@ -115,6 +115,11 @@ class Replay:
             Its MIDI note number, if known.
         latent : np.ndarray [shape=(latents, frames)], optional
             Latents to play; None for those that `encode` gives.
+
+        Returns
+        -------
+        audio : np.ndarray [shape=(samples,)]
+            Aligned with the input.
         """
         found = analyse(audio, Analysis(self.card.sample_rate, self.hop), note)
         played = self.latents(audio, len(found.pitch)) if latent is None else latent

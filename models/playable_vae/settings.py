@@ -55,12 +55,17 @@ class PlayableSettings:
 
 
 def checked(settings: PlayableSettings) -> PlayableSettings:
-    """Check settings, and return them.
+    """Check settings.
+
+    Returns
+    -------
+    settings : PlayableSettings
+        Unchanged.
 
     Raises
     ------
     ConfigError
-        One of them is out of range.
+        A setting is out of range; the message names the first one.
     """
     least = {"max_steps": settings.max_steps, "fit_steps": settings.fit_steps, "latent": settings.model.latent}
     for name, value in least.items():

@@ -74,6 +74,11 @@ def fit(
         Seed of the weights and of the draws.
     on_step
         Called after each step with how many are done and how many there are.
+
+    Returns
+    -------
+    encoder : SpectralEncoder
+        In `eval()`.
     """
     random = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)

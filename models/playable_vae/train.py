@@ -46,6 +46,11 @@ def train(
     show_progress
         Whether to show the progress of the training on the terminal.
 
+    Returns
+    -------
+    model : Playable
+        With presets, spectral encoder and latent statistics.
+
     Raises
     ------
     DataError, ConfigError, CheckpointError

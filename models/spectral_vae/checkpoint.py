@@ -39,6 +39,11 @@ def save(trained: Trained, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str]) -> Trained:
     """Read a checkpoint, or the `model.ckpt` in the folder of a run; nothing in the file is executed.
 
+    Returns
+    -------
+    trained : Trained
+        In `eval()`, on the CPU.
+
     Raises
     ------
     CheckpointError

@@ -16,6 +16,10 @@ REPORT_FILE = "report.html"
 def finish(result: Result, run: RunConfig) -> Finished:
     """Export the trained model into the folder of its run, under the folder's name, and write its report.
 
+    Returns
+    -------
+    finished : Finished
+
     Raises
     ------
     ContractError

@@ -55,6 +55,17 @@ class FrameStore:
     def of(cls, sounds: Sequence[Sound], features: Sequence[Features]) -> FrameStore:
         """Concatenate the features of sounds.
 
+        Parameters
+        ----------
+        sounds
+            The sounds.
+        features
+            The features of each.
+
+        Returns
+        -------
+        store : FrameStore
+
         Raises
         ------
         DataError

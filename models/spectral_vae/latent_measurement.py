@@ -28,6 +28,10 @@ def measure(model: SpectralVae, store: FrameStore, seed: int = 0) -> LatentStati
         Its training set.
     seed
         Chooses the frames on which the effect of each dimension is measured.
+
+    Returns
+    -------
+    statistics : LatentStatistics
     """
     model = model.eval()
     active = torch.from_numpy(np.flatnonzero(store.active.numpy()))

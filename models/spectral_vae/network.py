@@ -154,10 +154,26 @@ class Decoder(nn.Module):
         return unit_energy(0.5 * torch.log(power + 1e-12))
 
     def partials(self, pitch: Tensor, levels: Tensor, skirt: Tensor, stretch: Tensor) -> tuple[Tensor, Tensor]:
-        """Power in each bin of the partial below it and of the one above, before the envelope, [..., bins] each.
+        """Compute the power of the two partials next to each bin, before the envelope.
 
         Partial k is at k f0 sqrt(1 + B k²) (a stiff string: Fletcher, "Normal Vibration Frequencies of a Stiff Piano
-        String", 1964); `stretch` is B, [..., 1].
+        String", 1964).
+
+        Parameters
+        ----------
+        pitch : Tensor [shape=(...)]
+            MIDI note numbers.
+        levels : Tensor [shape=(..., harmonics)]
+            Half the log-amplitude of each partial, nepers, limited to 2.
+        skirt : Tensor [shape=(..., bins)]
+            Log-amplitude of the skirt beside each partial's lobe, nepers, limited to 0.
+        stretch : Tensor [shape=(..., 1)]
+            B.
+
+        Returns
+        -------
+        below, above : Tensor [shape=(..., bins)]
+            Power in each bin of the partial below it, and of the one above.
         """
         config = self.config
         hz = 440.0 * torch.exp((pitch[..., None] - 69.0) * (math.log(2) / 12))  # [..., 1]

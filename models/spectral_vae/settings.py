@@ -145,7 +145,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 def read(path: str | os.PathLike[str] | None, *, preset: str | None = None, **overrides: Any) -> TrainConfig:
     """Read settings from a TOML file: those of `TrainConfig` at the top, those of `VaeConfig` under `[model]`.
 
-    Where minutes are given and steps aren't, there are as many steps as the minutes will do.
+    If minutes are given and steps aren't, the limit of steps is `MAX_STEPS`.
 
     Parameters
     ----------
@@ -154,12 +154,17 @@ def read(path: str | os.PathLike[str] | None, *, preset: str | None = None, **ov
     preset
         A name of `PRESETS`, for the settings that the file doesn't give.
     overrides
-        Settings that go before the file's; None leaves it be.
+        Settings that replace the file's; None leaves a setting unchanged.
+
+    Returns
+    -------
+    config : TrainConfig
+        With the defaults for settings that neither overrides, file nor preset give.
 
     Raises
     ------
     ConfigError
-        Names the setting that is wrong and what it may be.
+        The file cannot be read, or a setting is wrong; the message names it and its possible values.
     """
     base = _preset(preset)
     data = _toml(Path(path)) if path is not None else {}
@@ -195,12 +200,23 @@ def check(config: TrainConfig) -> None:
 
 
 def changed(kept: TrainConfig, **overrides: Any) -> TrainConfig:
-    """Give the settings of a training that goes on, with some changed; None leaves them be.
+    """Replace settings of a training that is resumed.
+
+    Parameters
+    ----------
+    kept
+        The settings so far.
+    overrides
+        Fields of `TrainConfig` by name; None leaves a setting unchanged.
+
+    Returns
+    -------
+    config : TrainConfig
 
     Raises
     ------
     ConfigError
-        Names the setting that is wrong and what it may be.
+        A setting is wrong; the message names it and its possible values.
     """
     data = _with_steps({key: value for key, value in overrides.items() if value is not None})
     return replace(kept, **_checked(TrainConfig, data))

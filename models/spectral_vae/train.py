@@ -111,6 +111,10 @@ def train(
     show_progress
         Whether to show the progress of the training on the terminal.
 
+    Returns
+    -------
+    result : Result
+
     Raises
     ------
     DataError, ConfigError, CheckpointError

@@ -68,6 +68,11 @@ class CheckpointSpec:
         build
             Makes the trained model from the fields of the file.
 
+        Returns
+        -------
+        model
+            The result of `build`.
+
         Raises
         ------
         CheckpointError
@@ -118,6 +123,11 @@ WRONG_SIZE = "its weights are not of the size that its settings say"
 
 def load_plain(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a file of plain values and tensors.
+
+    Returns
+    -------
+    fields : dict of str to Any
+        Tensors are on the CPU.
 
     Raises
     ------

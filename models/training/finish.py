@@ -46,7 +46,7 @@ def check_finite(network: nn.Module, remedy: str = "lower learning_rate") -> Non
 def provenance(
     run: RunConfig, data: Iterable[str], licences: Iterable[str], *, steps: int, seed: int, notes: str, join: str = ", "
 ) -> Provenance:
-    """Describe where a model comes from that was trained today.
+    """Describe the origin of a model that was trained today.
 
     Parameters
     ----------
@@ -60,6 +60,11 @@ def provenance(
         Figures of the training.
     join
         Separator of the names.
+
+    Returns
+    -------
+    provenance : Provenance
+        Names are joined by `join`, licences by semicolons.
     """
     return Provenance(
         data=join.join(dict.fromkeys(name for name in data if name)),

@@ -78,6 +78,11 @@ def map_points(
     latents : np.ndarray [shape=(frames, latent)]
     mean, std : np.ndarray [shape=(latent,)]
         Of the latents.
+
+    Returns
+    -------
+    points : tuple of MapPoint
+        At most `MAP_POINTS`, each with the mean latent of its sounds; x and y are from −1 to 1.
     """
     groups: dict[tuple[str, int], list[NDArray[np.float32]]] = defaultdict(list)
     for k, sound in enumerate(sounds):

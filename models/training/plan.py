@@ -40,6 +40,11 @@ def begin(max_steps: int, max_minutes: float | None, step_seconds: Callable[[], 
         Time limit; None for no limit.
     step_seconds
         Measures how long a step takes, seconds; called only if minutes are given.
+
+    Returns
+    -------
+    plan : Plan
+        Of at least one step, and of no more than `max_steps` or the minutes allow.
     """
     if max_minutes is None:
         return Plan(max_steps, max_steps)
@@ -55,9 +60,23 @@ def go_on(
     done: int,
     seconds: float,
 ) -> Plan:
-    """Plan the rest of a training that is resumed after `done` steps and `seconds`.
+    """Plan the rest of a training that is resumed.
 
-    With unchanged limits the plan stays as it is, even if steps now take longer.
+    Parameters
+    ----------
+    kept
+        The plan so far.
+    max_steps, max_minutes
+        Limits of the whole training; None for no time limit.
+    step_seconds
+        Measures how long a step takes, seconds; called only if minutes are given and no step is done.
+    done, seconds
+        Steps done, and how long they took.
+
+    Returns
+    -------
+    plan : Plan
+        `kept` if the limits are unchanged, even if steps now take longer.
     """
     if (max_steps, max_minutes) == (kept.max_steps, kept.max_minutes):
         return kept

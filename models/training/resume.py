@@ -37,7 +37,7 @@ class Started(Generic[S]):
 
 
 def find_started(out: Path, from_plain: Callable[[dict[str, Any]], S]) -> Started[S] | None:
-    """Find the training that was begun in a folder; None if there is none.
+    """Find the training that was begun in a folder.
 
     Parameters
     ----------
@@ -45,6 +45,11 @@ def find_started(out: Path, from_plain: Callable[[dict[str, Any]], S]) -> Starte
         The folder of the run.
     from_plain
         Makes the architecture's settings from plain data; raises KeyError or TypeError if they are of another one.
+
+    Returns
+    -------
+    started : Started or None
+        None if no training was begun there.
 
     Raises
     ------
@@ -68,7 +73,16 @@ def find_started(out: Path, from_plain: Callable[[dict[str, Any]], S]) -> Starte
 
 
 def started(out: Path, from_plain: Callable[[dict[str, Any]], S]) -> Started[S]:
-    """Find the training that was begun in a folder, as `find_started` does.
+    """Find the training to resume in a folder, as `find_started` does.
+
+    Parameters
+    ----------
+    out, from_plain
+        As in `find_started`.
+
+    Returns
+    -------
+    started : Started
 
     Raises
     ------
@@ -82,7 +96,19 @@ def started(out: Path, from_plain: Callable[[dict[str, Any]], S]) -> Started[S]:
 
 
 def open_run(run: RunConfig, from_plain: Callable[[dict[str, Any]], S]) -> Started[S] | None:
-    """Check where a run writes; give the training that it resumes, or None if it begins one.
+    """Check the folder of a run, and find the training that it resumes.
+
+    Parameters
+    ----------
+    run
+        The run.
+    from_plain
+        As in `find_started`.
+
+    Returns
+    -------
+    started : Started or None
+        The training to resume; None if the run begins one.
 
     Raises
     ------

@@ -45,6 +45,11 @@ def fit(
     clip
         The largest norm of a gradient; None for no limit.
 
+    Returns
+    -------
+    trainer : L.Trainer
+        Lightning's trainer, at its last step.
+
     Raises
     ------
     TrainingError

@@ -54,6 +54,11 @@ def save(model: TrainedGenerator, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str]) -> TrainedGenerator:
     """Read a checkpoint, or the `model.ckpt` in the folder of a run; nothing in the file is executed.
 
+    Returns
+    -------
+    model : TrainedGenerator
+        In `eval()`, on the CPU.
+
     Raises
     ------
     CheckpointError

@@ -19,6 +19,13 @@ PAGE = "report.html"
 def finish(made: Trained, settings: TravelSettings, run: RunConfig) -> tuple[Finished, StyleEvaluation]:
     """Export the trained model into the folder of its run, under the folder's name, evaluate it, and write its report.
 
+    Returns
+    -------
+    finished : Finished
+        The report, and the model file.
+    evaluation : StyleEvaluation
+        Figures of the held-out sounds.
+
     Raises
     ------
     ContractError

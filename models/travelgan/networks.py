@@ -202,9 +202,17 @@ class Gist(nn.Module):
 
 
 def spectral_statistics(x: Tensor) -> Tensor:
-    """Statistics of the audible frames of spectra, without their level: [batch, bands, frames] → [batch, 4 * bands].
+    """Compute statistics of the audible frames of spectra, without their level.
 
-    Mean, deviation, rise and fall of each band, scaled to similar ranges.
+    Parameters
+    ----------
+    x : Tensor [shape=(batch, bands, frames)]
+        Spectra from −1 to 1.
+
+    Returns
+    -------
+    statistics : Tensor [shape=(batch, 4 * bands)]
+        Mean, deviation, rise and fall of each band, scaled to similar ranges.
     """
     audible = (x.amax(dim=1, keepdim=True) > _INAUDIBLE).to(x)  # [batch, 1, frames]
     count = audible.sum(dim=2).clamp(min=1)  # [batch, 1]

@@ -125,7 +125,20 @@ LOW_MEMORY = 4
 
 
 def preset(name: str, *, low_memory: bool = False, **overrides: Any) -> TravelSettings:
-    """Give the settings of a preset, with some of them replaced; None leaves them unchanged.
+    """Give the settings of a preset, some of them replaced.
+
+    Parameters
+    ----------
+    name
+        A name of `PRESETS`.
+    low_memory
+        Whether to set `portion` to `LOW_MEMORY`.
+    overrides
+        Fields of `TravelSettings` by name; None leaves a setting unchanged.
+
+    Returns
+    -------
+    settings : TravelSettings
 
     Raises
     ------

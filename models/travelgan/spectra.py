@@ -63,6 +63,11 @@ def of_split(
     on_sound
         Called after each sound that is analysed with how many are done and how many there are.
 
+    Returns
+    -------
+    spectra : Spectra
+        In the order of the manifest.
+
     Raises
     ------
     DataError

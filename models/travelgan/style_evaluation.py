@@ -68,6 +68,10 @@ def evaluate_style(
         Settings of the training.
     seed
         Seed of the classifier, which differs from the discriminator of the training.
+
+    Returns
+    -------
+    evaluation : StyleEvaluation
     """
     classifier = fit_classifier(train, settings, seed=seed)
     spectra = [before for before, _ in pairs], list(target), [after for _, after in pairs]

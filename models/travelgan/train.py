@@ -60,6 +60,11 @@ def train(
     show_progress
         Whether to show the progress of the training on the terminal.
 
+    Returns
+    -------
+    trained : Trained
+        The generator with averaged weights.
+
     Raises
     ------
     DataError, ConfigError, CheckpointError

@@ -91,7 +91,19 @@ def loudness(quietest_db: float = -90.0) -> Condition:
 
 
 def one_of(name: str, labels: Sequence[str]) -> Condition:
-    """Choose among classes by number.
+    """Make a condition that selects one of several classes by number.
+
+    Parameters
+    ----------
+    name
+        Name of the condition.
+    labels
+        Names of the classes.
+
+    Returns
+    -------
+    condition : Condition
+        From 0, the first label and default, to the number of the last; a value between two gives a mixture.
 
     Raises
     ------

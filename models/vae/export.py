@@ -55,6 +55,11 @@ class EncodeStream(nn.Module):
 def methods(vae: Vae) -> dict[str, TorchMethod]:
     """Make the methods of a model file from a VAE whose encoder and decoder are streaming layers.
 
+    Returns
+    -------
+    methods : dict of str to TorchMethod
+        `decode` and `encode`, with the same hop.
+
     Raises
     ------
     ContractError
@@ -116,6 +121,11 @@ def write(
         Where the model comes from.
     bend, weights
         See `models.checkpoint_export.export`.
+
+    Returns
+    -------
+    proof : Proof
+        The largest difference between chunked and whole in each method, within the tolerance.
 
     Raises
     ------

@@ -131,6 +131,11 @@ def fit(
     on_epoch
         Called after each epoch with the number of epochs done and the largest number.
 
+    Returns
+    -------
+    fitted : Fitted
+        With a copy of the model at its best evaluation, on the CPU.
+
     Raises
     ------
     FittingError

@@ -8,9 +8,18 @@ from models.vae.gaussian import Normal
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL divergence from the standard normal, nats, [..., latent] → mean over frames.
+    """Compute the KL divergence of frames from the standard normal.
 
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes" (2013), appendix B.
+
+    Parameters
+    ----------
+    mean, log_variance : Tensor [shape=(..., latent)]
+
+    Returns
+    -------
+    kl : Tensor [shape=()]
+        Nats, summed over the latent dimensions, mean over frames.
     """
     return Normal(mean, log_variance).kl_from_standard().sum(dim=-1).mean()
 

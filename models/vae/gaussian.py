@@ -35,9 +35,18 @@ class Normal:
         return cls(mean, log_variance.clamp(*LOG_VARIANCES))
 
     def draw(self, noise: Tensor) -> Tensor:
-        """Turn standard normal noise [batch, latent, ...] into a draw from the distribution, with gradients.
+        """Draw from the distribution, with gradients.
 
         Source: Kingma and Welling, "Auto-Encoding Variational Bayes" (2013), section 2.4.
+
+        Parameters
+        ----------
+        noise : Tensor [shape=(batch, latent, ...)]
+            Standard normal.
+
+        Returns
+        -------
+        z : Tensor [shape=(batch, latent, ...)]
         """
         return self.mean + noise * torch.exp(0.5 * self.log_variance)
 
@@ -47,9 +56,14 @@ class Normal:
         return -0.5 * (square + self.log_variance + math.log(2 * math.pi))
 
     def kl_from_standard(self) -> Tensor:
-        """KL divergence of each dimension from the standard normal, nats, [batch, latent, ...].
+        """Compute the KL divergence of each dimension from the standard normal.
 
         Source: Kingma and Welling (2013), appendix B.
+
+        Returns
+        -------
+        kl : Tensor [shape=(batch, latent, ...)]
+            Nats, 0 or more.
         """
         return 0.5 * (self.mean**2 + self.log_variance.exp() - 1 - self.log_variance)
 

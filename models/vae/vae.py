@@ -89,14 +89,19 @@ class Bound:
         return self.distortion + self.kl.sum(dim=1)
 
     def loss(self, beta: float = 1.0, free: float = 0.0) -> Tensor:
-        """Compute the training loss: the mean over the batch, [].
+        """Compute the training loss: the distortion plus the weighted KL divergence.
 
         Parameters
         ----------
         beta
             Weight of the KL divergence; see `Weighing.beta_at`.
         free
-            Nats of a group in a frame without a penalty, on average over the batch.
+            Nats of each group in a frame without a penalty, on average over the batch.
+
+        Returns
+        -------
+        loss : Tensor [shape=()]
+            Nats, mean over the batch.
         """
         kl = self.kl.mean(dim=0)  # [groups]
         return self.distortion.mean() + beta * (kl.clamp(min=free * self.frames) if free > 0 else kl).sum()
@@ -176,6 +181,10 @@ class Vae(nn.Module):
             Standard normal; drawn if None.
         random
             Source of random numbers.
+
+        Returns
+        -------
+        bound : Bound
         """
         posterior = self.encode(x)
         noise = _noise(posterior.mean, random) if noise is None else noise

@@ -51,7 +51,12 @@ def find_soundfont(wanted: Path | None) -> Path:
 
 
 def source_of(soundfont: Path, name: str = "", command: str = "") -> Source:
-    """Describe the origin of sounds that are rendered from a soundfont, with its licence and SHA-256.
+    """Describe the origin of sounds that are rendered from a soundfont, with the file's name and SHA-256.
+
+    Returns
+    -------
+    source : Source
+        The licence is that of `LICENCES`, or "that of the soundfont" if the file is unknown.
 
     Raises
     ------

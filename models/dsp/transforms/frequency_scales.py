@@ -49,9 +49,21 @@ def mels(low_hz: float, high_hz: float, bands: int, *, htk: bool = False) -> Fre
 
 
 def barks(low_hz: float, high_hz: float, bands: int) -> Frequencies:
-    """Place `bands` bands evenly in Bark from `low_hz` to `high_hz`; edges in Hz [shape=(bands + 2,)].
+    """Place bands evenly on the Bark scale.
 
     Source: H. Traunmüller, "Analytical expressions for the tonotopic sensory scale", JASA 88, 1990.
+
+    Parameters
+    ----------
+    low_hz, high_hz
+        Range of the bands, Hz.
+    bands
+        Number of bands.
+
+    Returns
+    -------
+    edges : np.ndarray [shape=(bands + 2,)]
+        Hz, rising.
     """
     _check(low_hz, high_hz, bands)
     first, last = (26.81 * hz / (1960.0 + hz) - 0.53 for hz in (low_hz, high_hz))

@@ -114,7 +114,18 @@ class NSGT(Transform):
         return torch.fft.ifft(taken * layout.windows)
 
     def inverse(self, coefficients: Tensor, length: int) -> Tensor:
-        """Complex [..., bands, frames] → [..., length].
+        """Reconstruct the audio of coefficients.
+
+        Parameters
+        ----------
+        coefficients : Tensor [shape=(..., bands, frames)]
+            Complex.
+        length
+            Samples of the audio.
+
+        Returns
+        -------
+        audio : Tensor [shape=(..., length)]
 
         Raises
         ------

@@ -85,7 +85,18 @@ class SlicedNSGT(Transform):
         return self.nsgt(slices).transpose(-2, -3).flatten(-2)
 
     def inverse(self, coefficients: Tensor, length: int) -> Tensor:
-        """Complex [..., bands, slices * slice_frames] → [..., length].
+        """Reconstruct the audio of coefficients.
+
+        Parameters
+        ----------
+        coefficients : Tensor [shape=(..., bands, slices * slice_frames)]
+            Complex.
+        length
+            Samples of the audio.
+
+        Returns
+        -------
+        audio : Tensor [shape=(..., length)]
 
         Raises
         ------

@@ -64,7 +64,18 @@ class STFT(Transform):
         return torch.fft.rfft(frames * self.window.to(audio)).transpose(-1, -2)
 
     def inverse(self, coefficients: Tensor, length: int) -> Tensor:
-        """Complex [..., bins, frames] → [..., length].
+        """Reconstruct the audio of coefficients.
+
+        Parameters
+        ----------
+        coefficients : Tensor [shape=(..., bins, frames)]
+            Complex.
+        length
+            Samples of the audio.
+
+        Returns
+        -------
+        audio : Tensor [shape=(..., length)]
 
         Raises
         ------

@@ -193,12 +193,24 @@ def evenly_spaced(store: FrameStore, count: int) -> Tensor:
 
 
 def segment_starts(store: FrameStore, length: int) -> Tensor:
-    """Find the frames at which `length` active frames of one sound begin, [starts].
+    """Find the frames where `length` active frames of one sound begin.
+
+    Parameters
+    ----------
+    store
+        The frames.
+    length
+        Frames of a segment.
+
+    Returns
+    -------
+    starts : Tensor [shape=(starts,), int64]
+        Indices of frames, rising.
 
     Raises
     ------
     DataError
-        No sound is that long.
+        No sound has that many active frames in a row.
     """
     if len(store.active) < length:
         raise DataError(f"The sounds are shorter than {length} frames; give longer ones.")

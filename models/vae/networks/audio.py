@@ -62,16 +62,21 @@ class Scales:
 
 
 def audio_encoder(channels: int, outputs: int, scales: Scales) -> Chain:
-    """Build an encoder of sound: [batch, channels, frames * hop] → [batch, outputs, frames].
+    """Build an encoder of sound.
 
     Parameters
     ----------
     channels
-        Of the sound.
+        Channels of the sound.
     outputs
-        Numbers that come out for each frame, twice the latents.
+        Values for each frame, two for each latent.
     scales
-        The rates between.
+        The rates between sound and latent.
+
+    Returns
+    -------
+    encoder : Chain
+        [batch, channels, frames * hop] → [batch, outputs, frames].
     """
     widths = scales.widths
     stack: list[nn.Module] = [CausalConv1d(channels, widths[0], 7)]
@@ -83,18 +88,23 @@ def audio_encoder(channels: int, outputs: int, scales: Scales) -> Chain:
 
 
 def audio_decoder(inputs: int, channels: int, scales: Scales, *, values: int = 1) -> Chain:
-    """Build a decoder of sound: [batch, inputs, frames] → [batch, values * channels, frames * hop].
+    """Build a decoder of sound.
 
     Parameters
     ----------
     inputs
         Latent dimensions and features of the conditions.
     channels
-        Of the sound.
+        Channels of the sound.
     scales
         The rates between, as in the encoder.
     values
         Numbers that the likelihood takes for each sample.
+
+    Returns
+    -------
+    decoder : Chain
+        [batch, inputs, frames] → [batch, values * channels, frames * hop].
     """
     widths = scales.widths[::-1]
     stack: list[nn.Module] = [CausalConv1d(inputs, widths[0], 3)]

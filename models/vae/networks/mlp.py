@@ -6,9 +6,19 @@ from torch import nn
 
 
 def mlp(inputs: int, hidden: int, outputs: int, layers: int) -> nn.Sequential:
-    """Build `layers` layers of width `hidden`, each with layer norm and SiLU, and a linear output layer.
+    """Build a multilayer perceptron with layer norm and SiLU, and a linear output layer.
 
-    Maps [..., inputs] → [..., outputs].
+    Parameters
+    ----------
+    inputs, hidden, outputs
+        Widths of the input, of each hidden layer and of the output.
+    layers
+        Number of hidden layers.
+
+    Returns
+    -------
+    network : nn.Sequential
+        [..., inputs] → [..., outputs].
     """
     stack: list[nn.Module] = []
     for k in range(layers):

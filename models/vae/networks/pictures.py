@@ -18,7 +18,7 @@ Picture = tuple[int, int, int]
 
 
 def picture_encoder(shape: Picture, outputs: int, widths: Sequence[int], *, dropout: float = 0.0) -> nn.Sequential:
-    """Build an encoder of pictures: [batch, *shape] → [batch, outputs].
+    """Build an encoder of pictures.
 
     Parameters
     ----------
@@ -30,6 +30,11 @@ def picture_encoder(shape: Picture, outputs: int, widths: Sequence[int], *, drop
         Channels after each convolution; each halves height and width.
     dropout
         Share of the last layer's values that is set to 0 in training.
+
+    Returns
+    -------
+    encoder : nn.Sequential
+        [batch, *shape] → [batch, outputs].
 
     Raises
     ------
@@ -48,7 +53,7 @@ def picture_encoder(shape: Picture, outputs: int, widths: Sequence[int], *, drop
 def picture_decoder(
     inputs: int, shape: Picture, widths: Sequence[int], *, values: int = 1, dropout: float = 0.0
 ) -> nn.Sequential:
-    """Build a decoder of pictures: [batch, inputs] → [batch, values * channels, height, width].
+    """Build a decoder of pictures.
 
     Parameters
     ----------
@@ -62,6 +67,11 @@ def picture_decoder(
         Numbers that the likelihood takes for each value of the picture.
     dropout
         Share of the first layer's values that is set to 0 in training.
+
+    Returns
+    -------
+    decoder : nn.Sequential
+        [batch, inputs] → [batch, values * channels, height, width].
 
     Raises
     ------
