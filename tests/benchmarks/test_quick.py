@@ -238,6 +238,13 @@ SHAPES: dict[str, Any] = {
         "reference_per_s": count(100),
         "ratio": Range(0.5, 1000.0),
         "in_order": True,
+        "flow": {
+            "sent": count(500),
+            "lost": count(),
+            "per_s": Range(500.0, 3000.0),
+            "reference_sent": count(500),
+            "reference_lost": count(),
+        },
     },
     "phase": {material: dict.fromkeys(("hop512", "hop256"), PHASE) for material in ("music", "notes")}
     | {"all": {hop: PHASE_DB | {"asked_db": dict} for hop in ("hop512", "hop256")}},
@@ -375,6 +382,14 @@ SHAPES: dict[str, Any] = {
         "largest_difference": Range(0.0, 1.0),
         "times_real_time": Range(0.01, 100.0),
         "underruns": count(),
+        "journal": {
+            "flow_per_s": Range(5000, 20_500),
+            "flow_events": count(2500),
+            "flow_lost": count(),
+            "events_per_s": Range(20_000, 1e9),
+            "plain_file_per_s": Range(20_000, 1e9),
+            "cost_ratio": Range(0.1, 1000.0),
+        },
     },
     "transform": {"stereo": TRANSFORM, "mono": TRANSFORM},
     "vae": {

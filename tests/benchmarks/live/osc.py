@@ -1,14 +1,19 @@
 """osc: OSC messages a second that are applied in order over UDP on loopback, beside python-osc's blocking server.
 
-`{"messages_per_s", "reference_per_s", "ratio", "in_order"}`: medians of five pairs of runs. The same sender, a
-process of its own, sends the same packets to both: one float each, to 320 addresses in turn, with at most 256 in
-flight, so that none is lost. Our server parses the packet, finds the parameter, clips the value to its range and puts
-an event into a deck's ring in shared memory; another process takes it from there and checks the order. python-osc's
-`BlockingOSCUDPServer` has the same addresses mapped to a handler that keeps the value.
+`{"messages_per_s", "reference_per_s", "ratio", "in_order", "flow": {…}}`: medians of five pairs of runs. The same
+sender, a process of its own, sends the same packets to both: one float each, to 320 addresses in turn, with at most 256
+in flight, so that none is lost. Our server parses the packet, finds the parameter, clips the value to its range and
+puts an event into a deck's ring in shared memory; another process takes it from there and checks the order.
+python-osc's `BlockingOSCUDPServer` has the same addresses mapped to a handler that keeps the value.
+
+``flow`` is a steady flow that nothing holds back, 2,000 messages a second to the latents of a session that plays the
+bundled model on the null device: `lost` of the `sent` messages were not applied, and the sender reached `per_s`.
+`reference_lost` of `reference_sent` is the same flow to python-osc's server, which plays nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -17,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from pythonosc.dispatcher import Dispatcher
@@ -32,13 +37,15 @@ from realtime.osc.router import Router
 from realtime.osc.udp import UdpServer, number
 from realtime.params.table import Parameter
 from tests.benchmarks.support.job import Figures, Job
+from tests.benchmarks.support.message_flow import MessageFlow
 
-QUICK_S, FULL_S = 6, 35
+QUICK_S, FULL_S = 11, 85
 ADDRESSES = [f"/{deck}/latent/{k}" for deck in "ab" for k in range(1, 161)]
 BURST, BURSTS_IN_FLIGHT = 64, 4
 OURS, REFERENCE = 131_072, 16_384  # messages in a run
 RUNS = 5
 QUICK_OURS, QUICK_REFERENCE, QUICK_RUNS = 16_384, 4096, 1
+FLOW_PER_S, FLOW_SECONDS, QUICK_FLOW_SECONDS, FLOW_SETTLE_S = 2000, 20.0, 1.0, 0.5
 HOP_S = 128 / 48_000  # how often a deck looks for events
 
 
@@ -51,7 +58,8 @@ def run(job: Job) -> Figures:
         ours = _measure("ours", job.choose(QUICK_OURS, OURS))
         pairs.append((ours, _measure("reference", job.choose(QUICK_REFERENCE, REFERENCE))))
         job.partial(_medians(pairs))
-    return _medians(pairs)
+    job.progress(f"{FLOW_PER_S} messages a second to a session")
+    return _medians(pairs) | {"flow": job.in_process(measure_flow)}
 
 
 def _medians(pairs: list[tuple[Figures, Figures]]) -> Figures:
@@ -66,10 +74,48 @@ def _medians(pairs: list[tuple[Figures, Figures]]) -> Figures:
 def describe(result: Figures) -> str:
     """Return the rates."""
     order = "all in order" if result["in_order"] else "NOT in order"
+    flow = result["flow"]
     return (
         f"{result['messages_per_s']} messages a second, {order}; python-osc {result['reference_per_s']}: "
-        f"{result['ratio']:.1f} times"
+        f"{result['ratio']:.1f} times\n"
+        f"{flow['per_s']} messages a second to a session: {flow['lost']} of {flow['sent']} lost; python-osc "
+        f"{flow['reference_lost']} of {flow['reference_sent']}"
     )
+
+
+def measure_flow(job: Job) -> Figures:
+    """Send a steady flow to a session that plays, then to python-osc's server."""
+    from realtime import Session
+
+    seconds = job.choose(QUICK_FLOW_SECONDS, FLOW_SECONDS)
+    with Session(device="null", osc=("127.0.0.1", 0)) as session:
+        assert session.osc is not None
+        latents = [f"/latent/{k + 1}" for k in range(session.card.latent.size)]
+        before = session.status()
+        sent, took = _flow(session.osc.port, latents, seconds)
+        after = session.status()
+    lost = sent - (after.osc_messages - before.osc_messages)
+    with _reference_server(received := []) as server:
+        reference_sent, _ = _flow(server.server_address[1], ADDRESSES, seconds)
+    return {
+        "sent": sent,
+        "lost": lost,
+        "per_s": round(sent / took),
+        "reference_sent": reference_sent,
+        "reference_lost": reference_sent - len(received),
+    }
+
+
+def _flow(port: int, addresses: list[str], seconds: float) -> tuple[int, float]:
+    """Send for a while; return the number of messages and the seconds."""
+    with MessageFlow("osc", port, FLOW_PER_S, addresses) as flow:
+        flow.begin()
+        began = time.perf_counter()
+        time.sleep(seconds)
+        took = time.perf_counter() - began
+        sent = flow.end()
+    time.sleep(FLOW_SETTLE_S)
+    return sent, took
 
 
 def _measure(kind: str, count: int) -> Figures:
@@ -186,6 +232,15 @@ def deck(name: str, count: int) -> Figures:
 def reference(count: int) -> Figures:
     """Serve with python-osc's server."""
     received: list[float] = []
+    with _reference_server(received) as server:
+        print(server.server_address[1], flush=True)
+        sys.stdin.readline()
+    return {"in_order": received == [float(k) for k in range(count)]}
+
+
+@contextlib.contextmanager
+def _reference_server(received: list[float]) -> Iterator[BlockingOSCUDPServer]:
+    """Serve with python-osc's server, which appends each value to a list."""
 
     def handle(_: str, value: float) -> None:
         received.append(value)
@@ -198,10 +253,8 @@ def reference(count: int) -> Figures:
         server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
         serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()
-        print(server.server_address[1], flush=True)
-        sys.stdin.readline()
+        yield server
         server.shutdown()
-    return {"in_order": received == [float(k) for k in range(count)]}
 
 
 if __name__ == "__main__":
