@@ -321,6 +321,16 @@ SHAPES: dict[str, Any] = {
             }
         )
     },
+    "spectrogram": {
+        "qpainter": {"ms": Range(0.05, 500.0), "cpu_ms": Range(0.05, 500.0)},
+        "pyqtgraph": {"ms": Range(0.05, 500.0), "cpu_ms": Range(0.05, 500.0)},
+        "ratio": Range(0.05, 100.0),
+        "cpu_ratio": Range(0.05, 100.0),
+        "same_pixels": Range(0.95, 1.0),
+        "columns_a_frame": 2,
+        "width": count(1000, 1280),
+        "height": count(300, 440),
+    },
     "startup": {"cold_s": Range(0.3, 120.0), "warm_s": Range(0.2, 120.0), "resident_mb": Range(50.0, 5000.0)},
     "stitch": {
         "endless": chunk_model(FORM),
