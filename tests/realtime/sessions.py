@@ -27,12 +27,12 @@ def wait(session: Session, seconds: float) -> None:
     eventually(lambda: session.clock >= until)
 
 
-def heard(session: Session, begin: int, end: int) -> np.ndarray:
+def output_between(session: Session, begin: int, end: int) -> np.ndarray:
     """Give what was played between two samples of the clock, left channel [shape=(end - begin,)]."""
     return _kept(session, "history", begin, end)[:, 0]
 
 
-def came_in(session: Session, begin: int, end: int) -> np.ndarray:
+def input_between(session: Session, begin: int, end: int) -> np.ndarray:
     """Give the live input between two samples of the clock, first channel [shape=(end - begin,)]."""
     return _kept(session, "input", begin, end)[:, 0]
 

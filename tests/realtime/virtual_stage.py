@@ -35,7 +35,7 @@ from realtime.session.config import SessionOptions
 from realtime.session.controls import panic
 from realtime.session.supervision.supervisor import Supervisor
 from tests.eventually import PATIENCE_S, became
-from tests.realtime.sessions import came_in, heard
+from tests.realtime.sessions import input_between, output_between
 
 BLOCK = 128
 STILL = {"/walk/radius": 0.0, "/smoothing": 0.0}  # makes latents jump, and otherwise stay where they are
@@ -345,4 +345,4 @@ def in_and_out(stage: VirtualStage, seconds: float) -> tuple[np.ndarray, np.ndar
     before = session.status().underruns, int(session.deck.state["input_jumps"])
     stage.play(seconds)
     assert (session.status().underruns, int(session.deck.state["input_jumps"])) == before
-    return came_in(session, begin, stage.clock), heard(session, begin, stage.clock)
+    return input_between(session, begin, stage.clock), output_between(session, begin, stage.clock)

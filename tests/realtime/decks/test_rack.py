@@ -21,7 +21,7 @@ from realtime.params.table import ParameterError
 from tests import reference
 from tests.eventually import eventually
 from tests.jack import JackServer
-from tests.realtime.sessions import heard, quiet, stem
+from tests.realtime.sessions import output_between, quiet, stem
 from tests.realtime.signals import share
 from tests.realtime.virtual_stage import VirtualStage, still
 
@@ -50,7 +50,7 @@ def stage(shelf: Path) -> Iterator[VirtualStage]:
 
 def last(stage: VirtualStage, samples: int = 4800) -> np.ndarray:
     """Return the latest output."""
-    return heard(stage.session, stage.clock - samples, stage.clock)
+    return output_between(stage.session, stage.clock - samples, stage.clock)
 
 
 @pytest.mark.parametrize("fade_ms", [100.0, 300.0])
@@ -61,7 +61,7 @@ def test_a_model_is_swapped_without_a_gap_or_a_step(stage: VirtualStage, fade_ms
         begin = stage.clock - 480
         stage.session.load(name).result(60)
         stage.play(0.2)
-        x = heard(stage.session, begin, stage.clock)
+        x = output_between(stage.session, begin, stage.clock)
         assert np.abs(np.diff(x)).max() < 1.45 * steepest, "something steps"
         power = np.sqrt(np.mean(x[: len(x) // 480 * 480].reshape(-1, 480) ** 2, axis=1))
         assert power.min() > 0.5 * TONE / np.sqrt(2), "there is a gap"
@@ -149,7 +149,7 @@ def test_a_deck_that_dies_fades_out_and_its_successor_fades_in(stage: VirtualSta
     stage.deck().kill()
     stage.until(lambda: any("Deck A died" in note for note in session.notes))
     stage.play(0.2)
-    x = heard(session, max(begin, stage.clock - 200_000), stage.clock)
+    x = output_between(session, max(begin, stage.clock - 200_000), stage.clock)
     assert np.abs(np.diff(x)).max() < 1.45 * steepest, "something steps"
     assert share(last(stage), 500) > 0.8 * TONE
 

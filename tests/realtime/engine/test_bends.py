@@ -27,7 +27,7 @@ from realtime.session.preshow_check import measure
 from tests.eventually import eventually
 from tests.realtime.engine.test_engine import play, still
 from tests.realtime.osc.osc_stage import message
-from tests.realtime.sessions import heard, stem, wait
+from tests.realtime.sessions import output_between, stem, wait
 from tests.realtime.takes.test_take import play as play_a_take
 from tests.realtime.virtual_stage import still as still_stage
 from tests.reference import layered_model
@@ -225,7 +225,7 @@ def test_a_layer_and_patterns_of_layers_are_bent_over_osc(layered: dict[str, Pat
 
         def level() -> float:
             stage.play(0.5)
-            return float(np.abs(heard(session, stage.clock - 1000, stage.clock)).max())
+            return float(np.abs(output_between(session, stage.clock - 1000, stage.clock)).max())
 
         assert level() > 1e-3
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

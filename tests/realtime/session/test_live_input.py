@@ -12,7 +12,7 @@ from realtime import Session
 from realtime.decks.deck import INPUT_LATE_MS
 from tests.eventually import eventually
 from tests.jack import JackClient, JackServer
-from tests.realtime.sessions import came_in, heard
+from tests.realtime.sessions import input_between, output_between
 from tests.realtime.signals import NOISE, RATE, SINE, lag, without_dc
 from tests.realtime.virtual_stage import STILL, in_and_out, listening
 
@@ -67,7 +67,7 @@ def test_a_change_of_look_ahead_makes_no_step_in_the_live_input(models: dict[str
             stage.play(ahead / RATE + 0.2)
         assert session.deck.state["input_jumps"] == jumps + 4
         assert session.status().underruns == 0
-        x, given = heard(session, begin, stage.clock), came_in(session, begin - 8000, stage.clock)
+        x, given = output_between(session, begin, stage.clock), input_between(session, begin - 8000, stage.clock)
         assert np.abs(np.diff(x)).max() < 1.5 * np.abs(np.diff(given)).max()
         stage.given = NOISE  # whose place can be told
         stage.play(1.0)
@@ -102,7 +102,7 @@ def test_the_null_device_gives_silence_as_input(models: dict[str, Path]) -> None
             session.set(address, value)
         begin = session.clock + RATE // 4
         eventually(lambda: session.clock > begin + RATE // 4)
-        assert np.abs(heard(session, begin, session.clock)).max() < 1e-6
+        assert np.abs(output_between(session, begin, session.clock)).max() < 1e-6
         assert session.parts.status.readings()["/meter/input"] == [0.0, 0.0]
         assert session.parts.status.readings()["/latency/input"][0] > 0
 

@@ -19,7 +19,7 @@ from realtime.session.recordings import make_folder
 from realtime.takes.recorder import RecordError
 from realtime.takes.renderer import render
 from tests.eventually import eventually
-from tests.realtime.sessions import heard
+from tests.realtime.sessions import output_between
 from tests.realtime.signals import NOISE, RATE, without_dc
 from tests.realtime.virtual_stage import VirtualStage, listening
 
@@ -195,7 +195,7 @@ def test_a_take_with_live_input_and_jumps_is_rendered_exactly(
             session.set("/ahead", ahead)
             play(stage, 0.5)
         session.set("/take", 0)
-        played = heard(session, begin, stage.clock)
+        played = output_between(session, begin, stage.clock)
         stage.until(lambda: any("The take of" in note for note in session.notes))
         assert session.deck.state["input_jumps"] == jumps + 2
     (take,) = (tmp_path / "takes").glob("*.take")

@@ -31,7 +31,7 @@ from realtime.session.lifecycle import SessionError
 from realtime.session.supervision.supervisor import INTERVAL_S
 from realtime.takes.recorder import RecordError
 from tests.eventually import eventually
-from tests.realtime.sessions import heard, quiet, stem
+from tests.realtime.sessions import output_between, quiet, stem
 from tests.realtime.virtual_stage import BLOCK, still, virtual
 
 RATE = 48_000
@@ -55,7 +55,7 @@ def test_a_latent_set_from_python_sounds(models: dict[str, Path]) -> None:
     with quiet(models["level"]) as session:
         clock = session.clock
         session.set("/latent/1", 4.0)
-        eventually(lambda: np.abs(heard(session, clock, session.clock)).max(initial=0.0) > 0.35)
+        eventually(lambda: np.abs(output_between(session, clock, session.clock)).max(initial=0.0) > 0.35)
         eventually(lambda: session.latents[0] == 4.0)
         assert session.get("/latent/1") == 4.0
         assert session.status().deck_alive
@@ -118,7 +118,7 @@ def test_panic_silences_resets_and_comes_back_without_a_step(models: dict[str, P
         stage.until(lambda: state["mute_gain"] == 0.0)
         stage.until(lambda: state["mute_gain"] == 1.0)
         stage.play(0.3)
-        x = heard(stage.session, begin, stage.clock)
+        x = output_between(stage.session, begin, stage.clock)
         assert np.abs(x[-2000:]).max() > 0.2
         assert np.abs(x[: len(x) // 64 * 64].reshape(-1, 64)).max(axis=1).min() == 0.0
         assert np.abs(np.diff(x)).max() < 1.5 * 0.36 * 2 * np.pi * 1000 / 48_000
@@ -130,7 +130,7 @@ def test_a_recording_holds_exactly_the_output(tmp_path: Path, models: dict[str, 
     with quiet(models["tone"], record=path, seconds=1.5) as session:
         eventually(lambda: not session.playing)
         begin = session.began
-        expected = heard(session, begin, begin + 72_000)
+        expected = output_between(session, begin, begin + 72_000)
     audio, rate = sf.read(path, dtype="float32")
     assert (rate, audio.shape) == (48_000, (72_000, 2))
     np.testing.assert_array_equal(audio[:, 0], expected)
@@ -179,7 +179,7 @@ def test_a_deck_that_is_killed_comes_back_with_its_knobs(models: dict[str, Path]
         eventually(lambda: any("died" in note for note in session.notes))
         clock = session.clock
         session.set("/latent/1", -4.0)
-        eventually(lambda: np.abs(heard(session, clock, session.clock)).max(initial=0.0) > 0.3)
+        eventually(lambda: np.abs(output_between(session, clock, session.clock)).max(initial=0.0) > 0.3)
 
 
 def test_a_latent_of_a_later_time_acts_at_the_frame_nearest_to_it(models: dict[str, Path]) -> None:
