@@ -86,7 +86,7 @@ class JackServer:
 
 
 class JackClient:
-    """A client of a server, in a process of its own: plays a sound round and round, and keeps what it hears.
+    """A client of a server, in a process of its own: plays a sound round and round, and captures its inputs.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class JackClient:
 
     Attributes
     ----------
-    heard : np.ndarray [shape=(inputs, samples)]
+    captured : np.ndarray [shape=(inputs, samples)]
         What came in, and `began`, the server's time of its first sample; when the context has ended.
     late : int
         How often the server went on without it.
@@ -105,7 +105,7 @@ class JackClient:
     def __init__(self, server: JackServer, name: str, sound: np.ndarray | None = None, *, inputs: int = 0) -> None:
         self._server, self.name, self._inputs = server, name, inputs
         self._sound = np.zeros((0, 1), np.float32) if sound is None else sound
-        self.source: JackClient | None = None  # whose sound it hears
+        self.source: JackClient | None = None  # connected to its inputs
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()
@@ -133,7 +133,7 @@ class JackClient:
             self._process.wait()
         if self._kept.exists():
             with np.load(self._kept) as kept:
-                self.heard, self.began, self.late = kept["heard"], int(kept["began"]), int(kept["late"])
+                self.captured, self.began, self.late = kept["captured"], int(kept["began"]), int(kept["late"])
         self._folder.cleanup()
 
 

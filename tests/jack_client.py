@@ -1,9 +1,9 @@
-"""A client of JACK in a process of its own: plays a sound round and round, and keeps what it hears.
+"""A client of JACK in a process of its own: plays a sound round and round, and captures its inputs.
 
     python -m tests.jack_client NAME SOUND.npy INPUTS KEPT.npz
 
-Its ports are `out_1` … and `in_1` …. It says `ready` when it runs, and ends when its standard input does; what it heard
-is in `KEPT.npz` then, with the server's time of the first frame that it heard, and played. The callback is compiled, so
+Its ports are `out_1` … and `in_1` …. It says `ready` when it runs, and ends when its standard input does; the captured
+input is then in `KEPT.npz`, with the server's time of the first frame captured and of the first played. The callback is compiled, so
 that it is as punctual as any.
 """
 
@@ -87,8 +87,8 @@ def main(name: str, path: str, inputs: int, kept: str) -> None:
     print("ready", flush=True)
     sys.stdin.read()
     frames = min(int(head[6]), room)
-    heard = samples[sound.size :].reshape(inputs, room)[:, :frames]
-    np.savez(kept, heard=heard, began=head[5], late=head[7])
+    captured = samples[sound.size :].reshape(inputs, room)[:, :frames]
+    np.savez(kept, captured=captured, began=head[5], late=head[7])
     _jack.jack_client_close(client)
 
 

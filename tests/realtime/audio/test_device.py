@@ -79,9 +79,9 @@ def test_a_model_plays_on_the_chosen_channels_only(
             server.connect(f"PortAudio:out_{channel - 1}", f"sink:in_{channel}")
         rings(session)
         assert session.device.channels == len(sounding)
-    assert [k + 1 for k in range(there) if np.abs(sink.heard[k]).max(initial=0) > 0.05] == sounding
+    assert [k + 1 for k in range(there) if np.abs(sink.captured[k]).max(initial=0) > 0.05] == sounding
     silent = [k for k in range(there) if k + 1 not in sounding]
-    assert not sink.heard[silent].any()
+    assert not sink.captured[silent].any()
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_on_jack_the_latency_shown_is_that_from_port_to_port(
         begin = session.clock
         eventually(lambda: session.clock >= begin + 3 * rate)
         shown = session.parts.status.readings()["/latency/input"][0] / 1000 * rate
-    sound = sink.heard[0]
+    sound = sink.captured[0]
     given = NOISE[0, (sink.began + np.arange(len(sound)) - source.began) % RATE]
     piece = rate // 4
     begins = [k for k in range(0, len(given) - piece, piece) if sound[k : k + 100].any()]
