@@ -90,7 +90,7 @@ def run(job: Job) -> Figures:
         for path in paths:
             model = ChunkModel(path, chunk_frames)
             source_audio = None
-            if model.hears:
+            if model.takes_audio:
                 if domains is None:
                     job.progress("rendering both domains")
                     domains = Domains(job, Path(folder), RATE)
@@ -98,12 +98,12 @@ def run(job: Job) -> Figures:
             if offline:
                 result[path.stem] = _measure(job, model, source_audio, seconds)
                 job.partial(result)
-            if offline and model.hears and "style" not in result:
+            if offline and model.takes_audio and "style" not in result:
                 assert domains is not None
                 job.progress(f"{path.stem}, style")
                 result["style"] = {"model": path.stem, **style(model, domains)}
-            if live_seconds and (model.hears or not job.quick):
-                sound = Path(folder, "heard.npy")
+            if live_seconds and (model.takes_audio or not job.quick):
+                sound = Path(folder, "input.npy")
                 np.save(sound, np.zeros((1, 1), np.float32) if source_audio is None else source_audio)
                 job.progress(f"{path.stem} live")
                 live[path.stem] = job.in_process(
@@ -161,7 +161,7 @@ def _models() -> list[Path]:
 
 
 def _measure(job: Job, model: ChunkModel, source_audio: np.ndarray | None, seconds: float) -> Figures:
-    """Play a model in every form; `heard` is the input of a transform [1, samples]."""
+    """Play a model in every form; `given` is the input of a transform [1, samples]."""
     from models.dcgan.sound_networks import CONTEXT
 
     given = model.led(seconds, SEED) if source_audio is None else source_audio
@@ -172,9 +172,9 @@ def _measure(job: Job, model: ChunkModel, source_audio: np.ndarray | None, secon
     played = _figures(model, model.streamed(given), whole, source_audio)
     job.progress(f"{name}, equivariance")
     short_s = job.choose(QUICK_SHORT_S, SHORT_S)
-    short = given[:, : round(short_s * (model.rate if model.hears else model.rate / model.method.hop))]
+    short = given[:, : round(short_s * (model.rate if model.takes_audio else model.rate / model.method.hop))]
     played |= _equivariance(model, short)
-    context = 0 if model.hears else CONTEXT  # latents before a chunk in training with the constraint
+    context = 0 if model.takes_audio else CONTEXT  # latents before a chunk in training with the constraint
     forms: Figures = {"chunk_s": round(model.chunk / model.rate, 3)}
     job.progress(f"{name} apart")
     forms["apart"] = _figures(model, model.apart(given, context), whole, source_audio)
@@ -191,7 +191,7 @@ def _equivariance(model: ChunkModel, given: np.ndarray) -> dict[str, float]:
     from models.evaluation.boundary_metrics import equivariance_db
 
     hop, step = model.spectrum.hop, model.method.hop
-    frames = [k * hop for k in range(1, max(step // hop, 2))] if model.hears else [k * step for k in (1, 2, 3)]
+    frames = [k * hop for k in range(1, max(step // hop, 2))] if model.takes_audio else [k * step for k in (1, 2, 3)]
     usual = np.sqrt(model.delayed(given, 0).wanted)
     errors = []
     for shift in frames:
@@ -201,7 +201,10 @@ def _equivariance(model: ChunkModel, given: np.ndarray) -> dict[str, float]:
     return {
         "equivariance_db": round(10 * float(np.log10(np.mean(errors) + 1e-12)), 2),
         "equivariance_heard_db": round(
-            equivariance_db(lambda shift: model.delayed(given, shift).audio, OFF_THE_GRID if model.hears else frames), 2
+            equivariance_db(
+                lambda shift: model.delayed(given, shift).audio, OFF_THE_GRID if model.takes_audio else frames
+            ),
+            2,
         ),
     }
 

@@ -78,8 +78,8 @@ class ChunkModel:
         return self.card.sample_rate
 
     @property
-    def hears(self) -> bool:
-        """Whether the input is sound, and not a latent."""
+    def takes_audio(self) -> bool:
+        """Whether the input is audio rather than latents."""
         return self.name in AUDIO_IN
 
     @property
@@ -147,7 +147,7 @@ class ChunkModel:
 
     def delayed(self, given: np.ndarray, shift: int) -> Played:
         """Play an input that is delayed by `shift` samples, as the stage does."""
-        if self.hears:
+        if self.takes_audio:
             before = np.zeros((1, shift), np.float32)
         else:
             before = np.repeat(np.array(self.card.latent.mean, np.float32)[:, None], shift // self.method.hop, axis=1)
@@ -165,7 +165,7 @@ class ChunkModel:
     @property
     def _step(self) -> int:
         """Length of the input for one frame."""
-        return self.method.hop if self.hears else 1
+        return self.method.hop if self.takes_audio else 1
 
     def _in_hops(self, given: np.ndarray) -> np.ndarray:
         missing = -given.shape[1] % self._step
@@ -204,7 +204,7 @@ class ChunkModel:
         """Zero all caches but that of the analysis, which holds sound (its middle axis is 1), and counts of frames."""
 
         def stays(cache: np.ndarray) -> bool:
-            return cache.size == 1 or (self.hears and cache.ndim == 3 and cache.shape[1] == 1)
+            return cache.size == 1 or (self.takes_audio and cache.ndim == 3 and cache.shape[1] == 1)
 
         return [cache if stays(cache) else 0 * cache for cache in caches]
 

@@ -53,16 +53,16 @@ def measure(job: Job, path: str, chunk_frames: int, sound_path: str, seconds: fl
     model = ChunkModel(Path(path), chunk_frames)
     ahead = int(job.number("STITCH_AHEAD", quick=AHEAD, full=AHEAD))
     settled_s = job.choose(QUICK_SETTLED_S, SETTLED_S)
-    hears: dict[str, Any] = {"input_device": "", "inputs": [1]} if model.hears else {}
+    audio_in: dict[str, Any] = {"input_device": "", "inputs": [1]} if model.takes_audio else {}
     with tempfile.TemporaryDirectory() as folder, JackServer(rate=RATE, block=BLOCK) as server, ExitStack() as stack:
         os.environ.update(server.environment)
         capture = stack.enter_context(Capture(Path(folder), seconds + 20.0, channels=1))
         recording = Path(folder, "played.wav")
         session = stack.enter_context(
-            Session(path, osc=("127.0.0.1", 0), library=Path(path).parent, seed=1, record=recording, **hears)
+            Session(path, osc=("127.0.0.1", 0), library=Path(path).parent, seed=1, record=recording, **audio_in)
         )
         silence = stack.enter_context(SilentStream())
-        if model.hears:
+        if model.takes_audio:
             stack.enter_context(JackClient(server, "source", np.load(sound_path)))
             server.connect("source:out_1", "PortAudio:in_0")
             eventually(lambda: session.segment["input_meters"][0]["peak"] > 0.01, "the input")

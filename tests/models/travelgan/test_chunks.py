@@ -92,7 +92,7 @@ def noise(seconds: float) -> np.ndarray:
 @pytest.mark.parametrize("make", [lambda path: transform(path, 5), generator])
 def test_playing_hop_by_hop_equals_the_unchunked_pass(make, folder: Path) -> None:  # type: ignore[no-untyped-def]
     model = ChunkModel(make(folder / "whole.onnx"))
-    given = noise(4) if model.hears else model.led(4)
+    given = noise(4) if model.takes_audio else model.led(4)
     streamed, whole = model.streamed(given), model.whole(given)
     np.testing.assert_allclose(np.log(streamed.wanted), np.log(whole.wanted), atol=1e-4)
     assert streamed.borders == whole.borders
