@@ -86,18 +86,18 @@ class JackServer:
 
 
 class JackClient:
-    """A client of a server, in a process of its own: plays a sound round and round, and captures its inputs.
+    """A client of a server, in a process of its own: plays a sound in a loop, and captures its inputs.
 
     Parameters
     ----------
     sound : np.ndarray [shape=(outputs, samples)]
     inputs
-        How many to hear.
+        Number of input channels.
 
     Attributes
     ----------
     captured : np.ndarray [shape=(inputs, samples)]
-        What came in, and `began`, the server's time of its first sample; when the context has ended.
+        The input, once the context has ended; `began` is the server's time of its first sample.
     late : int
         How often the server went on without it.
     """

@@ -1,10 +1,10 @@
-"""A client of JACK in a process of its own: plays a sound round and round, and captures its inputs.
+"""A client of JACK in a process of its own: plays a sound in a loop, and captures its inputs.
 
     python -m tests.jack_client NAME SOUND.npy INPUTS KEPT.npz
 
-Its ports are `out_1` … and `in_1` …. It says `ready` when it runs, and ends when its standard input does; the captured
-input is then in `KEPT.npz`, with the server's time of the first frame captured and of the first played. The callback is compiled, so
-that it is as punctual as any.
+Its ports are `out_1` … and `in_1` …. It prints `ready` when it runs, and ends when its standard input is closed. The
+captured input is then in `KEPT.npz`, with the server's time of the first frame that was captured and played. The
+callback is compiled, so that it is as punctual as any.
 """
 
 from __future__ import annotations

@@ -28,14 +28,14 @@ def jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def heard(session: Session) -> np.ndarray:
+def latest_output(session: Session) -> np.ndarray:
     """The last quarter of a second of the output."""
     history, now = session.segment["history"], session.clock
     return np.array(history[np.arange(now - SEEN, now) % len(history), 0])
 
 
 def level_db(session: Session) -> float:
-    return float(10 * np.log10(np.mean(np.square(heard(session), dtype=float)) + 1e-12))
+    return float(10 * np.log10(np.mean(np.square(latest_output(session), dtype=float)) + 1e-12))
 
 
 def settled_db(session: Session) -> float:
@@ -51,7 +51,7 @@ def settled_db(session: Session) -> float:
 
 
 def sounds_at(session: Session, note: float) -> bool:
-    audio = heard(session)
+    audio = latest_output(session)
     return level_db(session) > -50 and abs(float(np.median(refine(audio, RATE, note, 256)[8:-8])) - note) < 0.1
 
 
@@ -76,7 +76,7 @@ def test_one_voice_follows_a_keyboard(jack: None) -> None:
         keys.say("send e00040")
         session.set("/pitch/smoothing", 300)
         keys.say("send 905160")  # an octave higher, slurred: a glide
-        eventually(lambda: 69.5 < float(np.median(refine(heard(session)[-4096:], RATE, 75, 256))) < 80.5)
+        eventually(lambda: 69.5 < float(np.median(refine(latest_output(session)[-4096:], RATE, 75, 256))) < 80.5)
         eventually(lambda: sounds_at(session, 81))
         keys.say("send b0407f 805100 804500")  # the pedal holds
         assert not became(lambda: level_db(session) < -60, 0.6)
@@ -91,7 +91,7 @@ def test_one_voice_follows_a_keyboard(jack: None) -> None:
 
 def test_eight_voices_play_a_chord(jack: None) -> None:
     def partials(notes: tuple[int, ...]) -> list[float]:
-        spectrum = np.abs(np.fft.rfft(heard(session) * np.hanning(SEEN)))
+        spectrum = np.abs(np.fft.rfft(latest_output(session) * np.hanning(SEEN)))
         places = [round(440 * 2 ** ((note - 69) / 12) * SEEN / RATE) for note in notes]
         return [float(spectrum[at - 1 : at + 2].max()) for at in places]
 
