@@ -17,13 +17,7 @@ ListLayers = Annotated[bool, typer.Option("--list-layers", help="List the layers
 
 
 def required_out(out: Path | None) -> Path:
-    """Return the file to write.
-
-    Raises
-    ------
-    ContractError
-        It is missing.
-    """
+    """Return the file to write; raises `ContractError` if it is missing."""
     if out is None:
         raise ContractError("OUT.onnx, the file to write, is missing; give it, or use --list-layers.")
     return out

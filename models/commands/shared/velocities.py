@@ -6,10 +6,15 @@ from __future__ import annotations
 def velocities_of(text: str) -> tuple[int, ...]:
     """Read MIDI velocities with commas between them.
 
+    Returns
+    -------
+    tuple of int
+        In the order given; their range is not checked.
+
     Raises
     ------
     DataError
-        One is no whole number.
+        An entry isn't a whole number.
     """
     from models.files.errors import DataError
 
