@@ -38,7 +38,7 @@ from export.torchscript.script.roles import assign_roles, latent_size
 from export.torchscript.tracing.attributes_to_inputs import AttributeControl
 from export.torchscript.tracing.conv_as_matmul import convs_as_matmul
 from export.torchscript.tracing.method_tracing import TracedMethod, trace_method
-from export.torchscript.tracing.noise import SEED, draw_numbers
+from export.torchscript.tracing.repeatable_noise import SEED, draw_numbers
 from export.weight_storage import quantize
 
 

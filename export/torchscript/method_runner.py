@@ -8,7 +8,7 @@ import onnx
 from export.format.card import AUDIO_IN, Card, input_channels
 from export.format.graph import split
 from export.runtime.onnx_session import session
-from export.torchscript.tracing.noise import AMOUNT
+from export.torchscript.tracing.repeatable_noise import AMOUNT
 
 SETTLE_SECONDS = 10.0
 MAX_STEPS = 2000

@@ -4,10 +4,10 @@
 - `folder`: index of any folder of sounds
 - `opening`: opening of a manifest or a folder
 - `split`: choice of the held-out sounds
-- `prepare`: trimming and loudness of raw sounds
+- `trim_and_level`: trimming and loudness of raw sounds
 - `features`: spectra, pitch and loudness, cached on disk
 - `rendered`: synthesised data sets
 - `pictures`: digits, CIFAR-10 and augmentation
 """
 
-__all__ = ["features", "folder", "manifest", "opening", "pictures", "prepare", "rendered", "split"]
+__all__ = ["features", "folder", "manifest", "opening", "pictures", "rendered", "split", "trim_and_level"]

@@ -24,7 +24,7 @@ import soxr
 from numpy.typing import NDArray
 
 from models.data.manifest import Manifest, Sound
-from models.data.prepare import Preparation, prepare
+from models.data.trim_and_level import Preparation, prepare
 from models.dsp import pitch
 from models.files.errors import DataError
 from realtime.dsp.rtpghi import stft_magnitudes

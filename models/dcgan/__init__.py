@@ -4,7 +4,7 @@
 | --- | --- |
 | `settings` | settings of networks and training |
 | `sound_networks`, `picture_networks` | the networks for sound, and those for pictures |
-| `adversarial` | the adversarial step and its loss |
+| `adversarial_step` | the adversarial step and its loss |
 | `export` | the model file |
 | `domains`, `stitching` | data: pictures or spectra; the latents of stitched chunks |
 | `module`, `train`, `checkpoint` | Lightning module, the training from data to checkpoint |
@@ -12,7 +12,7 @@
 """
 
 __all__ = [
-    "adversarial",
+    "adversarial_step",
     "checkpoint",
     "domains",
     "export",

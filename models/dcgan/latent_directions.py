@@ -20,7 +20,7 @@ from export.streaming.conv1d_streaming import CausalConv1d
 from models.dcgan.domains import SpectrumDomain
 from models.dcgan.sound_networks import CONTEXT, EndlessGenerator, generate
 from models.dsp.log_mel import LogMel
-from models.report.scatter import plane
+from models.report.latent_scatter import plane
 from models.training.latent_stats import LatentStatistics
 
 POINTS = 96

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 
-from models.dcgan.adversarial import AdversarialNetworks
+from models.dcgan.adversarial_step import AdversarialNetworks
 from models.dcgan.settings import DcganSettings
 from models.training.scheduled_module import SETTINGS_KEY, ScheduledModule
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.dcgan import checkpoint
-from models.dcgan.adversarial import AdversarialNetworks
+from models.dcgan.adversarial_step import AdversarialNetworks
 from models.dcgan.checkpoint import TrainedDcgan
 from models.dcgan.domains import PictureDomain, SpectrumDomain, open_domain
 from models.dcgan.latent_directions import measure, rotate_latents

@@ -19,7 +19,7 @@ from models.digits_vae.network import conditions_of
 from models.digits_vae.train import score
 from models.evaluation.latent_probe import ACTIVE_VARIANCE
 from models.files.errors import DataError
-from models.report import plots as pictures
+from models.report import png_plots as pictures
 from models.vae.priors import StandardNormal
 
 SHOWN, REACH = 12, 2.5

@@ -9,8 +9,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from models.data.pictures.digits import Digits
 from models.digits_vae.network import conditions_of
 from models.digits_vae.settings import CLASSES
+from models.report.latent_scatter import scatter
 from models.report.picture_grid import COLUMNS, picture_grid
-from models.report.scatter import scatter
 from models.vae.fitting import VaeModule
 
 SHOWN = 20

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from models.dsp.metrics import MEL_HOP
+from models.dsp.sound_distances import MEL_HOP
 from models.evaluation.boundary_metrics import (
     Audio,
     BoundaryError,

@@ -22,7 +22,7 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from export.errors import GlitchError
 from export.format.card import Spectrum
 from export.format.mel_scale import bands_of
-from models.dsp.metrics import ACTIVE_DB, FLOOR_DB, MEL_HOP, mel_power, spectral_convergence_db
+from models.dsp.sound_distances import ACTIVE_DB, FLOOR_DB, MEL_HOP, mel_power, spectral_convergence_db
 from realtime.dsp.rtpghi import stft_magnitudes
 
 Audio = NDArray[np.floating]

@@ -19,7 +19,7 @@ from export.format.card import Card
 from export.format.io import load
 from models.data import features, manifest
 from models.data.manifest import Sound
-from models.dsp import metrics
+from models.dsp import sound_distances
 from models.encoding import control_tracks
 from models.encoding.roundtrip import EvaluateError, Floats, RoundTrip
 from models.evaluation import latent_probe as probe
@@ -46,7 +46,7 @@ class Row:
     log_mel_db, log_mel_worst_db, worst
         Mean |Δ log-mel|, that of the worst sound, and the path of that sound.
     spectral_convergence_db, multi_resolution
-        See `models.dsp.metrics`.
+        See `models.dsp.sound_distances`.
     pitch_cents, pitch_worst_cents, over_25_cents
         Median and largest error, and the share of frames with an error above 25 cents; None if no pitch is known.
     pre_onset_db
@@ -233,11 +233,11 @@ def _figures(roundtrip: RoundTrip, audio: Floats, made: Floats, silence: int, so
     original, other = audio[silence:], made[silence:]
     return _Figures(
         sound=sound,
-        log_mel_db=metrics.log_mel_difference_db(original, other, rate),
-        spectral_convergence_db=metrics.spectral_convergence_db(original, other),
-        multi_resolution=metrics.multi_resolution(original, other),
-        pre_onset_db=metrics.pre_onset_db(audio, made, rate),
-        cents=None if sound.pitch is None else metrics.pitch_errors_cents(original, other, rate, sound.pitch),
+        log_mel_db=sound_distances.log_mel_difference_db(original, other, rate),
+        spectral_convergence_db=sound_distances.spectral_convergence_db(original, other),
+        multi_resolution=sound_distances.multi_resolution(original, other),
+        pre_onset_db=sound_distances.pre_onset_db(audio, made, rate),
+        cents=None if sound.pitch is None else sound_distances.pitch_errors_cents(original, other, rate, sound.pitch),
     )
 
 

@@ -20,7 +20,7 @@ from models.evaluation import latent_probe as probe
 from models.evaluation.ceilings import true_magnitudes
 from models.evaluation.evaluate import Report
 from models.play_to_file.explore import ExploreSettings, explore
-from models.report import plots as pictures
+from models.report import png_plots as pictures
 from models.report.long_spectrogram import LongSpectrogram, spectrogram_of
 from models.report.page_with_files import Page
 

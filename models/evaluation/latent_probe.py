@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.dsp import metrics, pitch
+from models.dsp import pitch, sound_distances
 from models.encoding.roundtrip import Floats, RoundTrip
 from realtime.dsp.rtpghi import stft_magnitudes
 
@@ -112,12 +112,12 @@ def _dimension(roundtrip: RoundTrip, number: int, usage: float) -> Dimension:
     rate = roundtrip.card.sample_rate
     edge = round(EDGE_S * rate)
     audio = sweep(roundtrip, number)[edge:-edge]
-    whole = -(-metrics.N_FFT // metrics.MEL_HOP)  # frames at the ends see more than the sweep
-    mel = np.array_split(metrics.mel_power(audio, rate)[:, whole:-whole], PARTS, axis=1)
+    whole = -(-sound_distances.N_FFT // sound_distances.MEL_HOP)  # frames at the ends see more than the sweep
+    mel = np.array_split(sound_distances.mel_power(audio, rate)[:, whole:-whole], PARTS, axis=1)
     control = next((c for c in roundtrip.decode.controls if c.name == "pitch"), None)
     deviation = None
     if control is not None:
-        found = pitch.refine(audio, rate, control.default, metrics.FINE_HOP)[10:-10]
+        found = pitch.refine(audio, rate, control.default, sound_distances.FINE_HOP)[10:-10]
         deviation = float(100 * np.abs(found - control.default).max(initial=0.0))
     return Dimension(
         name=roundtrip.card.latent.names[number],
@@ -139,13 +139,13 @@ def level_leak_db(audio: Floats) -> float:
 def _apart_db(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Mean |Δ log-mel| of two spectra [bands], not below the floor."""
     top = max(float(one.max()), float(other.max()), 1e-20)
-    levels = [np.maximum(10 * np.log10(np.maximum(x / top, 1e-20)), metrics.FLOOR_DB) for x in (one, other)]
+    levels = [np.maximum(10 * np.log10(np.maximum(x / top, 1e-20)), sound_distances.FLOOR_DB) for x in (one, other)]
     return float(np.abs(levels[0] - levels[1]).mean())
 
 
 def _centroids_hz(audio: Floats, rate: int, whole: int) -> NDArray[np.float64]:
     """Centre of gravity of the magnitudes of eight parts, Hz."""
-    magnitudes = np.asarray(stft_magnitudes(audio, metrics.N_FFT, metrics.MEL_HOP, "hann"), np.float64)
+    magnitudes = np.asarray(stft_magnitudes(audio, sound_distances.N_FFT, sound_distances.MEL_HOP, "hann"), np.float64)
     parts = [part.sum(axis=1) for part in np.array_split(magnitudes[:, whole:-whole], PARTS, axis=1)]
-    bins = np.arange(magnitudes.shape[0]) * rate / metrics.N_FFT
+    bins = np.arange(magnitudes.shape[0]) * rate / sound_distances.N_FFT
     return np.array([(part * bins).sum() / max(float(part.sum()), 1e-12) for part in parts])

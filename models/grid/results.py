@@ -14,9 +14,9 @@ from rich.table import Table
 from models.files.atomic import write_whole
 from models.grid.points import AXES
 from models.grid.study import PointStatus
-from models.report import charts
-from models.report.charts import Curve, Point
+from models.report import svg_charts
 from models.report.single_file_page import Cell, page, paragraph, section, table
+from models.report.svg_charts import Curve, Point
 
 TABLE_FILE = "grid.csv"
 PAGE_FILE = "grid.html"
@@ -94,7 +94,7 @@ def _along(done: Sequence[PointStatus], axis: str) -> str:
         known = sorted((values.index(getattr(s.point, axis)) + 1, s.figures["value"]) for s in group)
         curves.append(Curve(name, [x for x, _ in known], [y for _, y in known]))
     title = f"{axis.replace('_', ' ')}: {', '.join(f'{value:g}' for value in values)}"
-    return charts.curves(curves, title=title, x_label="value, from the first to the last", y_label="held-out loss")
+    return svg_charts.curves(curves, title=title, x_label="value, from the first to the last", y_label="held-out loss")
 
 
 def _trade(done: Sequence[PointStatus]) -> str:
@@ -104,7 +104,7 @@ def _trade(done: Sequence[PointStatus]) -> str:
         for s in done
         if "kl" in s.figures and "mel_db" in s.figures
     ]
-    return charts.points(points, title="error and divergence", x_label="KL, nats a frame", y_label="Δ log-mel, dB")
+    return svg_charts.points(points, title="error and divergence", x_label="KL, nats a frame", y_label="Δ log-mel, dB")
 
 
 def _figure(value: float | None) -> str:

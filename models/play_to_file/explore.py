@@ -126,7 +126,7 @@ def explore(
     """
     check_path(out)
     if picture is not None:
-        from models.report import plots as pictures  # now, so that a missing package is reported first
+        from models.report import png_plots as pictures
 
         pictures.check_place(picture)
     card = load(model)[1]

@@ -6,7 +6,7 @@
 | `network` | `PlayableVae` |
 | `objective` | distance between frames |
 | `export` | the model file |
-| `instrument_presets`, `spectral_encoder` | presets, and the encoder of live sound |
+| `instrument_presets`, `live_sound_encoder` | presets, and the encoder of live sound |
 | `partial_store`, `module`, `train`, `checkpoint` | data, Lightning module, the training from notes to checkpoint |
 | `finish`, `latent_measurement`, `replay` | results, and model files played offline |
 """
@@ -17,12 +17,12 @@ __all__ = [
     "finish",
     "instrument_presets",
     "latent_measurement",
+    "live_sound_encoder",
     "module",
     "network",
     "objective",
     "partial_store",
     "replay",
     "settings",
-    "spectral_encoder",
     "train",
 ]

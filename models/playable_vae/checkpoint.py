@@ -10,8 +10,8 @@ from torch import nn
 
 from export.format.card import Provenance
 from models.playable_vae.instrument_presets import Presets
+from models.playable_vae.live_sound_encoder import SpectralEncoder
 from models.playable_vae.network import PlayableConfig, PlayableVae
-from models.playable_vae.spectral_encoder import SpectralEncoder
 from models.training.checkpoint import CheckpointSpec, weights_of
 from models.training.latent_stats import LatentStatistics
 

@@ -23,8 +23,8 @@ from models.harmonics.analysis import SPECTRUM_FFT
 from models.harmonics.synth import State, Synth
 from models.playable_vae.checkpoint import Playable
 from models.playable_vae.instrument_presets import Presets
+from models.playable_vae.live_sound_encoder import SpectralEncoder
 from models.playable_vae.network import PlayableVae
-from models.playable_vae.spectral_encoder import SpectralEncoder
 
 HOP = 128
 """Samples of a frame on stage, 2.7 ms at 48 kHz. The networks process single frames, so any hop is possible."""

@@ -10,7 +10,7 @@ from models.data import manifest
 from models.data.manifest import Manifest, Split
 from models.harmonics import analysis
 from models.harmonics.analysis import Analysis
-from models.playable_vae import checkpoint, instrument_presets, latent_measurement, spectral_encoder
+from models.playable_vae import checkpoint, instrument_presets, latent_measurement, live_sound_encoder
 from models.playable_vae.checkpoint import Playable
 from models.playable_vae.module import PlayableModule, segment_data
 from models.playable_vae.partial_store import PartialStore
@@ -118,7 +118,7 @@ def _with_presets(
     presets = instrument_presets.fit(
         vae, store, steps=steps, seed=seed, on_step=lambda done, total: on_progress("fitting presets", done, total)
     )
-    encoder = spectral_encoder.fit(
+    encoder = live_sound_encoder.fit(
         vae, store, steps=steps, seed=seed, on_step=lambda done, total: on_progress("learning to hear", done, total)
     )
     return Playable(vae, presets, encoder, latent_measurement.measure(vae, store), source)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from export.format.card import Card
 from models.data import features
-from models.data.prepare import Preparation
-from models.dsp import metrics
+from models.data.trim_and_level import Preparation
+from models.dsp import sound_distances
 from models.files.atomic import write_whole
-from models.report import charts
 from models.report import embedded_media as pictures
-from models.report.charts import Curve, Point
+from models.report import svg_charts
 from models.report.single_file_page import figure, page, paragraph, section, table
+from models.report.svg_charts import Curve, Point
 from models.spectral_vae.frame_store import FrameStore
 from models.spectral_vae.network import SpectralVae
 from models.spectral_vae.previews import rebuild
@@ -103,7 +103,7 @@ def _curves(result: Result) -> list[str]:
         for key, name in names.items():
             known = [row for row in rows if key in row]
             lines.append(Curve(name, [row["step"] for row in known], [row[key] for row in known]))
-        drawn.append(charts.curves(lines, title=title, x_label="step", y_label=y_label))
+        drawn.append(svg_charts.curves(lines, title=title, x_label="step", y_label=y_label))
     return drawn
 
 
@@ -138,10 +138,10 @@ def _figures(examples: Sequence[_Example], rate: int) -> str:
     rows = [
         (
             one.name,
-            metrics.log_mel_difference_db(one.original, one.made, rate),
-            metrics.log_mel_difference_db(one.original, one.ceiling, rate),
-            metrics.spectral_convergence_db(one.original, one.made),
-            metrics.spectral_convergence_db(one.original, one.ceiling),
+            sound_distances.log_mel_difference_db(one.original, one.made, rate),
+            sound_distances.log_mel_difference_db(one.original, one.ceiling, rate),
+            sound_distances.spectral_convergence_db(one.original, one.made),
+            sound_distances.spectral_convergence_db(one.original, one.ceiling),
         )
         for one in examples
     ]
@@ -172,9 +172,11 @@ def _latents(result: Result) -> list[str]:
     used = _used(result.trained.model, result.frames.held_out)
     x_label = "latent, in playing order"
     drawn = [
-        charts.points(at, title="map of the training sounds", x_label="first direction", y_label="second direction"),
-        charts.bars([latent.effect_db[k] for k in order], title="effect of each", x_label=x_label, y_label="dB"),
-        charts.bars([used[k] for k in order], title="information in each", x_label=x_label, y_label="nats a frame"),
+        svg_charts.points(
+            at, title="map of the training sounds", x_label="first direction", y_label="second direction"
+        ),
+        svg_charts.bars([latent.effect_db[k] for k in order], title="effect of each", x_label=x_label, y_label="dB"),
+        svg_charts.bars([used[k] for k in order], title="information in each", x_label=x_label, y_label="nats a frame"),
     ]
     said = (
         "Effect: the mean difference of the log-mel spectrum for a change by one standard deviation. Information: the "

@@ -12,8 +12,8 @@ from lightning.pytorch.callbacks import EarlyStopping
 from models.data import features, manifest
 from models.data.manifest import Manifest
 from models.data.opening import DataRequest, open_data, open_shared, summary
-from models.data.prepare import Preparation
 from models.data.split import HoldOut
+from models.data.trim_and_level import Preparation
 from models.spectral_vae import checkpoint, latent_measurement
 from models.spectral_vae.checkpoint import Trained
 from models.spectral_vae.frame_store import FrameStore

@@ -4,7 +4,7 @@
 | --- | --- |
 | `run_config` | `RunConfig`: where a run writes and on which device it trains |
 | `scheduled_module` | `ScheduledModule`: the Lightning module with a plan that every training derives from |
-| `plan` | the number of steps, fixed when a training begins |
+| `step_plan` | the number of steps, fixed when a training begins |
 | `trainer` | `fit`: the Lightning trainer of all runs |
 | `resume` | the training that an earlier run left in a folder |
 | `checkpoint` | `CheckpointSpec`: how a trained model is written and read |
@@ -12,7 +12,7 @@
 | `callbacks` | `last.ckpt`, the history of evaluations, the progress line |
 | `frame_vae` | training of VAEs on frames of sound |
 | `latent_stats` | statistics of the latent space, as checkpoints store them |
-| `averaging`, `seeding` | moving averages of weights, seeds of random numbers |
+| `weight_averaging`, `seeding` | moving averages of weights, seeds of random numbers |
 | `errors`, `lightning_logging` | error types, Lightning without banners |
 
 An architecture adds its settings, network, objective and export, and a `train` module that walks from data to
@@ -20,7 +20,6 @@ checkpoint.
 """
 
 __all__ = [
-    "averaging",
     "callbacks",
     "checkpoint",
     "errors",
@@ -28,10 +27,11 @@ __all__ = [
     "frame_vae",
     "latent_stats",
     "lightning_logging",
-    "plan",
     "resume",
     "run_config",
     "scheduled_module",
     "seeding",
+    "step_plan",
     "trainer",
+    "weight_averaging",
 ]

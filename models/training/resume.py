@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from models.training import plan
+from models.training import step_plan
 from models.training.checkpoint import load_plain
 from models.training.errors import CheckpointError, ConfigError
-from models.training.plan import Plan
 from models.training.run_config import RunConfig, is_joining_process, last_checkpoint
 from models.training.scheduled_module import SETTINGS_KEY
+from models.training.step_plan import Plan
 
 S = TypeVar("S")
 
@@ -32,7 +32,7 @@ class Started(Generic[S]):
     """
 
     settings: S
-    plan: Plan | None
+    step_plan: Plan | None
     checkpoint: Path | None
 
 
@@ -62,7 +62,7 @@ def find_started(out: Path, from_plain: Callable[[dict[str, Any]], S]) -> Starte
         stored = load_plain(last).get(SETTINGS_KEY, {})
         found, kept = stored.get("config", {}), Plan(**stored["plan"]) if stored.get("plan") else None
     else:
-        planned = plan.read(last.parent)
+        planned = step_plan.read(last.parent)
         if planned is None:
             return None
         kept, found = planned

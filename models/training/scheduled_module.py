@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Protocol
 
 import lightning as L
 
-from models.training import plan
-from models.training.plan import Plan
+from models.training import step_plan
+from models.training.step_plan import Plan
 
 HELD_OUT_LOSS = "held_out/loss"
 SETTINGS_KEY = "glitch_settings"
@@ -85,9 +85,9 @@ class ScheduledModule(L.LightningModule):
         """Make the plan, or keep that of the resumed training; the first process decides for all."""
         limits = (self.settings.max_steps, self.settings.max_minutes)
         if self.plan is None:
-            made = plan.begin(*limits, self.step_seconds)
+            made = step_plan.begin(*limits, self.step_seconds)
         else:
-            made = plan.go_on(
+            made = step_plan.go_on(
                 self.plan, *limits, self.step_seconds, done=self.steps_before, seconds=self.seconds_before
             )
         self.plan = self.trainer.strategy.broadcast(made)

@@ -13,8 +13,8 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from models.training.averaging import kept_share
 from models.training.scheduled_module import HELD_OUT_LOSS, ScheduledModule
+from models.training.weight_averaging import kept_share
 from models.travelgan.networks import Discriminator, Gist, Siamese, generator
 from models.travelgan.objective import (
     discriminator_loss,

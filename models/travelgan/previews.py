@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from export.streaming.layer_base import whole_signals
 from models.dsp.log_mel import LogMel
-from models.report.plots import GROUND, INK
+from models.report.png_plots import GROUND, INK
 from models.travelgan.module import TravelModule
 from models.travelgan.spectra import Spectra
 from realtime.dsp.mel_inversion import MelInverter

@@ -19,7 +19,7 @@ from export.streaming.layer_base import Layer, reset_caches, whole_signals
 from export.torch_export import TorchMethod
 from export.torch_export import export as export_methods
 from export.weight_storage import Weights
-from models.report.scatter import plane
+from models.report.latent_scatter import plane
 from models.vae.conditions import append_conditions
 from models.vae.vae import Vae
 

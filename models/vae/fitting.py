@@ -24,9 +24,9 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from export.errors import GlitchError
 from export.streaming.layer_base import whole_signals
-from models.training.averaging import kept_share
 from models.training.lightning_logging import lightning_logging
 from models.training.seeding import generator_for
+from models.training.weight_averaging import kept_share
 from models.vae.vae import Vae, Weighing
 
 HELD_OUT = "held_out/loss"

@@ -19,8 +19,8 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from export.format.card import Control
 from export.torchscript.script.nn_tilde import BOOL, FLOAT, INT, Attribute
-from export.torchscript.tracing.noise import AMOUNT, SEED
-from export.torchscript.tracing.recording import Recording
+from export.torchscript.tracing.recorded_graph import Recording
+from export.torchscript.tracing.repeatable_noise import AMOUNT, SEED
 
 aten = torch.ops.aten
 FIT_TOLERANCE = 1e-5

@@ -25,7 +25,7 @@ class ComplexNodes:
 
 
 class Writer(Protocol):
-    """The recorder as rewrites use it (see `export.torchscript.tracing.recorder.Recorder`)."""
+    """The recorder as rewrites use it (see `export.torchscript.tracing.operator_recorder.Recorder`)."""
 
     def emit(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
         """Add a node."""

@@ -20,9 +20,9 @@ from export.torchscript.tracing.attributes_to_inputs import (
     dependent_values,
 )
 from export.torchscript.tracing.data_dependence import find_dependent_shape
-from export.torchscript.tracing.recorder import record
-from export.torchscript.tracing.recording import Recording
-from export.torchscript.tracing.recording_to_onnx import MethodGraph, assemble
+from export.torchscript.tracing.operator_recorder import record
+from export.torchscript.tracing.recorded_graph import Recording
+from export.torchscript.tracing.recorded_graph_to_onnx import MethodGraph, assemble
 from export.torchscript.tracing.windowed_models import (
     CHUNK_TOLERANCE,
     Window,

@@ -18,9 +18,9 @@ from torch import Tensor
 from export.torchscript.script.detect_state import preserved_state
 from export.torchscript.script.nn_tilde import Script
 from export.torchscript.script.roles import Role
-from export.torchscript.tracing.noise import Draw
-from export.torchscript.tracing.randomness import DrawShapes, NoiseSubstitution
-from export.torchscript.tracing.recorder import NoisePlan
+from export.torchscript.tracing.operator_recorder import NoisePlan
+from export.torchscript.tracing.random_operators import DrawShapes, NoiseSubstitution
+from export.torchscript.tracing.repeatable_noise import Draw
 
 TOLERANCE = 1e-6
 CHUNK_TOLERANCE = 1e-5

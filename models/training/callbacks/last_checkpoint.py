@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 from models.files.atomic import put
-from models.training import plan
+from models.training import step_plan
 from models.training.errors import TrainingError
 from models.training.scheduled_module import ScheduledModule
 
@@ -61,7 +61,7 @@ class LastCheckpoint(Checkpoint):
                     self._before[number] = signal.signal(number, self._on_signal)
         self._kept_at = time.monotonic()
         if trainer.is_global_zero and not self.path.exists() and pl_module.plan is not None:
-            plan.write(pl_module.plan, pl_module.settings_plain, self.path.parent)
+            step_plan.write(pl_module.plan, pl_module.settings_plain, self.path.parent)
         self._stop_if_done(trainer, pl_module)
 
     def on_train_batch_end(

@@ -1,8 +1,9 @@
 """mel: quality and cost of making sound of 128 mel bands, beside NNLS followed by phase inversion.
 
 Three pieces of music (`tests.music`) at 48 kHz, power in 128 mel bands of an STFT of 2048 samples at hop 512 (Hann).
-``NAME_db`` is the mean over the pieces of the mean |Δ log-mel| of the sound from the original (`models.dsp.metrics`:
-not below −80 dB, frames within 60 dB of the loudest); lower is better. The quick form has a second of one piece.
+``NAME_db`` is the mean over the pieces of the mean |Δ log-mel| of the sound from the original
+(`models.dsp.sound_distances`: not below −80 dB, frames within 60 dB of the loudest); lower is better. The quick form
+has a second of one piece.
 
 - ``pinv_rtpghi_db``: the bands through the pseudo-inverse of their weights, then RTPGHI(0).
 - ``nnls_rtpghi1_db``: non-negative least squares (``librosa.feature.inverse.mel_to_stft``), then RTPGHI(1).
@@ -13,7 +14,7 @@ not below −80 dB, frames within 60 dB of the loudest); lower is better. The qu
 are
   seconds that they take for a second of sound, one thread.
 - ``buzz_db``: of white noise through each of them, how much its treble fluctuates at the frame rate
-  (`models.dsp.metrics.buzz_db`); ``noise`` is the noise itself.
+  (`models.dsp.sound_distances.buzz_db`); ``noise`` is the noise itself.
 - ``by_piece``: the same for each piece.
 """
 
@@ -25,7 +26,7 @@ import numpy as np
 import torch
 
 from export.format.card import Spectrum
-from models.dsp.metrics import buzz_db, log_mel_difference_db
+from models.dsp.sound_distances import buzz_db, log_mel_difference_db
 from models.dsp.transforms.mel import Mel
 from models.dsp.transforms.phase_inversion import invert
 from realtime.dsp import mel_inversion as unmel

@@ -190,10 +190,13 @@ def _told(replay: Replay, checkpoint: Path) -> Replayed:
 
 
 def _figures(audio: np.ndarray, made: np.ndarray, note: float) -> tuple[float, float, np.ndarray]:
-    from models.dsp import metrics
+    from models.dsp import sound_distances
 
-    mel, convergence = metrics.log_mel_difference_db(audio, made, RATE), metrics.spectral_convergence_db(audio, made)
-    return mel, convergence, metrics.pitch_errors_cents(audio, made, RATE, note)
+    mel, convergence = (
+        sound_distances.log_mel_difference_db(audio, made, RATE),
+        sound_distances.spectral_convergence_db(audio, made),
+    )
+    return mel, convergence, sound_distances.pitch_errors_cents(audio, made, RATE, note)
 
 
 def _row(figures: list[NoteFigures]) -> dict[str, float]:

@@ -20,7 +20,7 @@ from export.format.io import load
 from export.proof.chunk_equality import TOLERANCE, run_chunks
 from export.torchscript.converter import Conversion, convert
 from export.torchscript.method_runner import MethodRunner
-from export.torchscript.tracing.noise import Draw, draw_numbers
+from export.torchscript.tracing.repeatable_noise import Draw, draw_numbers
 from realtime.engine.decoder import Decoder
 from tests.export.torchscript import scripts
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.data.manifest import Source
-from models.dcgan.adversarial import initialise
+from models.dcgan.adversarial_step import initialise
 from models.dcgan.domains import PictureDomain
 from models.dcgan.picture_networks import PictureDiscriminator, PictureGenerator, levels, padded
 from models.dcgan.settings import DcganSettings

@@ -8,7 +8,7 @@ import torch
 from export.streaming.layer_base import reset_caches, whole_signals
 from models.data.manifest import Source
 from models.dcgan import stitching
-from models.dcgan.adversarial import initialise
+from models.dcgan.adversarial_step import initialise
 from models.dcgan.domains import SpectrumDomain
 from models.dcgan.latent_directions import HELD, measure, rotate_latents, still
 from models.dcgan.settings import DcganSettings

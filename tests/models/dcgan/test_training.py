@@ -21,7 +21,7 @@ from export.format.io import load
 from export.proof.file_verification import verify
 from models import checkpoint_export
 from models.dcgan import checkpoint
-from models.dcgan.adversarial import AdversarialNetworks
+from models.dcgan.adversarial_step import AdversarialNetworks
 from models.dcgan.domains import PictureDomain, open_domain
 from models.dcgan.finish import finish
 from models.dcgan.settings import DcganSettings, checked

@@ -18,7 +18,7 @@ from models.play_to_file.explore import ExploreError, explore
 from models.play_to_file.explore import ExploreSettings as Settings
 from models.play_to_file.named_parameters import KnobError
 from models.report.long_spectrogram import BANDS, COLUMNS, spectrogram_of
-from models.report.plots import PictureError
+from models.report.png_plots import PictureError
 from realtime.takes.recorder import RecordError
 from tests.realtime.decks.test_offline import RATE, SECONDS, SEED, on_stage
 

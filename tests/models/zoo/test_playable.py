@@ -10,7 +10,7 @@ from models import zoo
 from models.data.features import load_audio
 from models.data.manifest import Manifest
 from models.data.rendered import orchestra
-from models.dsp import metrics
+from models.dsp import sound_distances
 from models.playable_vae.replay import Replay, Score
 
 ZOO = Path(zoo.__file__).parent
@@ -31,9 +31,9 @@ def test_held_out_notes_come_back_and_each_label_has_a_preset(replay: Replay, sm
         audio = load_audio(small_orchestra.path_of(note), RATE)
         made = replay.resynthesise(audio, note.pitch)
         assert note.pitch is not None
-        cents = float(np.median(metrics.pitch_errors_cents(audio, made, RATE, note.pitch)))
-        mel = metrics.log_mel_difference_db(audio, made, RATE)
-        figures.append((mel, metrics.spectral_convergence_db(audio, made), cents))
+        cents = float(np.median(sound_distances.pitch_errors_cents(audio, made, RATE, note.pitch)))
+        mel = sound_distances.log_mel_difference_db(audio, made, RATE)
+        figures.append((mel, sound_distances.spectral_convergence_db(audio, made), cents))
     mel, convergence, cents = np.array(figures).T
     assert mel.max() <= 5.0
     assert convergence.max() <= -9.0

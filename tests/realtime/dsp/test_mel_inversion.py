@@ -6,7 +6,7 @@ import librosa
 import numpy as np
 import pytest
 
-from models.dsp.metrics import buzz_db
+from models.dsp.sound_distances import buzz_db
 from realtime.dsp import mel_inversion as unmel
 from realtime.dsp import rtpghi as phase
 from realtime.dsp.mel_inversion import MelInverter

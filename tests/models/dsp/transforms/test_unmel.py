@@ -3,7 +3,7 @@ import pytest
 import scipy.optimize
 import torch
 
-from models.dsp.metrics import buzz_db
+from models.dsp.sound_distances import buzz_db
 from models.dsp.transforms.mel import Mel
 from models.dsp.transforms.mel_inversion import even, fill, mel_to_audio, nnls
 from tests.models.dsp.transforms.sounds import RATE, SPECTRUM, music

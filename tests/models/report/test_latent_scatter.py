@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.report.scatter import plane, scatter
+from models.report.latent_scatter import plane, scatter
 
 
 def test_the_plane_has_the_two_principal_components() -> None:

@@ -3,7 +3,7 @@
 TorchScript's interpreter uses torch's dispatcher like all code, so a dispatch mode sees each operator with its actual
 tensors. `functionalize` turns in-place operations into values. Only operators that depend on an input are recorded: all
 others (the script's integer bookkeeping, weights computed from other weights) run as usual, and their results are
-constants. Random draws become inputs, which `export.torchscript.tracing.noise` generates.
+constants. Random draws become inputs, which `export.torchscript.tracing.repeatable_noise` generates.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from export.torchscript.tracing.data_dependence import (
     operator_name,
 )
 from export.torchscript.tracing.lowering import ALIASES, REWRITES, ComplexNodes
-from export.torchscript.tracing.noise import Draw
-from export.torchscript.tracing.randomness import draw_of, from_standard, is_unsupported_draw, join_frames
-from export.torchscript.tracing.recording import Recording
+from export.torchscript.tracing.random_operators import draw_of, from_standard, is_unsupported_draw, join_frames
+from export.torchscript.tracing.recorded_graph import Recording
+from export.torchscript.tracing.repeatable_noise import Draw
 
 aten = torch.ops.aten
 

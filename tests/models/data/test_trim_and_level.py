@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.data.prepare import Preparation, loudness_lufs, prepare, trim
+from models.data.trim_and_level import Preparation, loudness_lufs, prepare, trim
 
 
 def sine(rate: int, seconds: float, level: float = 1.0, hz: float = 997.0) -> np.ndarray:

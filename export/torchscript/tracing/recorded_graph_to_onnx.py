@@ -16,8 +16,8 @@ from export.format.validation import MIN_OPSET
 from export.onnx_naming import add_prefix
 from export.quiet_exporter import quiet_exporter
 from export.torchscript.script.nn_tilde import error_line
-from export.torchscript.tracing.noise import AMOUNT, SEED, SEEDS, noise_nodes
-from export.torchscript.tracing.recording import Recording
+from export.torchscript.tracing.recorded_graph import Recording
+from export.torchscript.tracing.repeatable_noise import AMOUNT, SEED, SEEDS, noise_nodes
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_flatten
 
-from export.torchscript.tracing.noise import Draw
+from export.torchscript.tracing.repeatable_noise import Draw
 
 
 @dataclass

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from models.dcgan.domains import Domain
 from models.dcgan.settings import DcganSettings
-from models.training.averaging import kept_share
 from models.training.seeding import generator_for
+from models.training.weight_averaging import kept_share
 
 _WEIGHTS, _STEPS, _NORMS, _SHOWN = range(4)  # purposes of random numbers
 

@@ -1,7 +1,7 @@
 """Torch's random operators, in terms of standard normal and uniform numbers.
 
 Graph and script must use the same noise to be comparable. Both draw standard numbers from
-`export.torchscript.tracing.noise`, and convert them here to the distribution of the operator.
+`export.torchscript.tracing.repeatable_noise`, and convert them here to the distribution of the operator.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from export.torchscript.tracing.noise import Draw, Kind, draw_numbers
+from export.torchscript.tracing.repeatable_noise import Draw, Kind, draw_numbers
 
 aten = torch.ops.aten
 
