@@ -33,8 +33,8 @@ from export.torchscript.latent_description import describe_latent
 from export.torchscript.method_runner import MethodRunner, settle_rest
 from export.torchscript.parity import STEPS, TOLERANCE, ConvertedMethod, Parity, compare, first_difference
 from export.torchscript.script.detect_state import preserved_state, warm_up
+from export.torchscript.script.method_roles import assign_roles, latent_size
 from export.torchscript.script.nn_tilde import Script, read_script
-from export.torchscript.script.roles import assign_roles, latent_size
 from export.torchscript.tracing.attributes_to_inputs import AttributeControl
 from export.torchscript.tracing.conv_as_matmul import convs_as_matmul
 from export.torchscript.tracing.method_tracing import TracedMethod, trace_method

@@ -8,8 +8,8 @@ import torch
 
 from export.format.card import Latent
 from export.torchscript.script.detect_state import preserved_state
+from export.torchscript.script.method_roles import Role
 from export.torchscript.script.nn_tilde import Script
-from export.torchscript.script.roles import Role
 from export.torchscript.tracing.windowed_models import noise_at_mean
 
 FRAMES = 4

@@ -17,8 +17,8 @@ from torch import Tensor, fx
 
 from export.torchscript.method_runner import MethodRunner
 from export.torchscript.script.detect_state import Cache, load_caches, preserved_state
+from export.torchscript.script.method_roles import Role
 from export.torchscript.script.nn_tilde import Script
-from export.torchscript.script.roles import Role
 from export.torchscript.tracing.random_operators import NoiseSubstitution
 from export.torchscript.tracing.repeatable_noise import AMOUNT, SEED, Draw
 from export.torchscript.tracing.windowed_models import Window

@@ -44,8 +44,8 @@ def grid(
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
 ) -> None:
     """Train at every point of a grid; start it again, here or on other machines, to share the work or to resume."""
-    from models.data import split
-    from models.data.opening import DataRequest, is_raw
+    from models.data import held_out_split
+    from models.data.open_data import DataRequest, is_raw
     from models.grid import points as grids
     from models.grid import results
     from models.grid.storage import open_storage
@@ -65,7 +65,7 @@ def grid(
     for point in points:
         configs.check(grids.settings_at(base, point))
     out = out or Path("runs") / f"{name_of(data)}-grid"
-    held = None if hold_out is None else split.known(hold_out)
+    held = None if hold_out is None else held_out_split.known(hold_out)
     shared = SharedStudy(open_storage(storage or str(out / _STORAGE)), study, points, asdict(base), grace)
     place = Place(DataRequest(data, held, share, base.seed), out, accelerator, command_line())
     with stages() as on_progress:

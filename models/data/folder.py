@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from models.data import features, manifest, split
+from models.data import features, held_out_split, manifest
 from models.data.features import Analysis
+from models.data.held_out_split import HoldOut
 from models.data.manifest import Manifest, Skipped, Sound, Source
-from models.data.split import HoldOut
 from models.dsp.pitch import steady_note
 from models.files.errors import DataError
 
@@ -120,7 +120,7 @@ def index(
     made = Manifest(
         folder=out.parent,
         source=Source(name=folder.resolve().name, licence=licence, command=command),
-        sounds=split.hold_out(
+        sounds=held_out_split.hold_out(
             sounds,
             by=settings.hold_out,
             share=settings.held_out,

@@ -7,8 +7,8 @@
 | `adversarial_step` | the adversarial step and its loss |
 | `export` | the model file |
 | `domains`, `stitching` | data: pictures or spectra; the latents of stitched chunks |
-| `module`, `train`, `checkpoint` | Lightning module, the training from data to checkpoint |
-| `finish`, `previews`, `latent_directions` | results, and latents rotated by their effect |
+| `lightning_module`, `train`, `checkpoint` | Lightning module, the training from data to checkpoint |
+| `finish`, `previews`, `latent_rotation` | results, and latents rotated by their effect |
 """
 
 __all__ = [
@@ -17,8 +17,8 @@ __all__ = [
     "domains",
     "export",
     "finish",
-    "latent_directions",
-    "module",
+    "latent_rotation",
+    "lightning_module",
     "picture_networks",
     "previews",
     "settings",

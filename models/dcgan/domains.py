@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from export.errors import GlitchError
 from export.streaming.layer_base import reset_caches, whole_signals
-from models.data import features, opening
+from models.data import features, open_data
 from models.data.manifest import Manifest, Sound, Source
-from models.data.opening import DataRequest
+from models.data.open_data import DataRequest
 from models.data.pictures import cifar, digits
 from models.dcgan import stitching
 from models.dcgan.picture_networks import PictureDiscriminator, PictureGenerator, padded
@@ -200,7 +200,7 @@ def open_domain(data: str, settings: DcganSettings, listed: Path, command: str =
         return PictureDomain(cifar.read(path)[0], settings, Source("CIFAR-10"))
     if path.is_dir() and any(entry.name.startswith(_MNIST) for entry in path.iterdir()):
         return PictureDomain(digits.mnist(path).train.grey, settings, Source("MNIST"))
-    found = opening.open_data(DataRequest(path), listed, command=command)
+    found = open_data.open_data(DataRequest(path), listed, command=command)
     return spectra_of(found.sounds, settings)
 
 

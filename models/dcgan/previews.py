@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from models.dcgan.domains import SpectrumDomain
-from models.dcgan.module import DcganModule
+from models.dcgan.lightning_module import DcganModule
 from models.dcgan.sound_networks import EndlessGenerator, generate
 from models.dsp.log_mel import LogMel
 from models.training.callbacks.progress_line import progress_text

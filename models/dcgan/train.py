@@ -8,8 +8,8 @@ from models.dcgan import checkpoint
 from models.dcgan.adversarial_step import AdversarialNetworks
 from models.dcgan.checkpoint import TrainedDcgan
 from models.dcgan.domains import PictureDomain, SpectrumDomain, open_domain
-from models.dcgan.latent_directions import measure, rotate_latents
-from models.dcgan.module import DcganModule
+from models.dcgan.latent_rotation import measure, rotate_latents
+from models.dcgan.lightning_module import DcganModule
 from models.dcgan.previews import EpochPreviews
 from models.dcgan.settings import FIXED, DcganSettings, checked, from_plain
 from models.training.callbacks.last_checkpoint import LastCheckpoint

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from export.errors import GlitchError
 from models.data.features import load_sound
-from models.data.opening import DataRequest, open_data
+from models.data.open_data import DataRequest, open_data
 from models.dsp.onsets import onsets_s
 from models.evaluation.boundary_metrics import SILENT, Audio, Floats, audible_frames, log_mel
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.data.opening import DataRequest, open_shared, summary
+from models.data.open_data import DataRequest, open_shared, summary
 from models.grid.points import Point, settings_at
 from models.grid.study import Attempt, SharedStudy
 from models.spectral_vae.settings import TrainConfig

@@ -7,8 +7,8 @@
 | `objective` | distance between frames |
 | `export` | the model file |
 | `instrument_presets`, `live_sound_encoder` | presets, and the encoder of live sound |
-| `partial_store`, `module`, `train`, `checkpoint` | data, Lightning module, the training from notes to checkpoint |
-| `finish`, `latent_measurement`, `replay` | results, and model files played offline |
+| `partial_store`, `lightning_module`, `train`, `checkpoint` | data, Lightning module, the training from notes to
+checkpoint | | `finish`, `latent_measurement`, `replay` | results, and model files played offline |
 """
 
 __all__ = [
@@ -17,8 +17,8 @@ __all__ = [
     "finish",
     "instrument_presets",
     "latent_measurement",
+    "lightning_module",
     "live_sound_encoder",
-    "module",
     "network",
     "objective",
     "partial_store",

@@ -6,8 +6,8 @@
 | `network` | `SpectralVae` |
 | `objective` | distance between spectra |
 | `export` | the model file |
-| `frame_store`, `module`, `train`, `checkpoint` | data, Lightning module, the training from sounds to checkpoint |
-| `finish`, `report`, `previews`, `latent_plot`, `latent_measurement` | results |
+| `frame_store`, `lightning_module`, `train`, `checkpoint` | data, Lightning module, the training from sounds to
+checkpoint | | `finish`, `report`, `previews`, `latent_plot`, `latent_measurement` | results |
 """
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "frame_store",
     "latent_measurement",
     "latent_plot",
-    "module",
+    "lightning_module",
     "network",
     "objective",
     "previews",

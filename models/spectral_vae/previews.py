@@ -15,7 +15,7 @@ from torch import Tensor
 from models.dsp.log_magnitude import DB_PER_NEPER, unit_gain
 from models.spectral_vae import latent_plot
 from models.spectral_vae.frame_store import FrameStore
-from models.spectral_vae.module import SpectralModule
+from models.spectral_vae.lightning_module import SpectralModule
 from models.spectral_vae.network import SpectralVae
 from realtime.dsp.rtpghi import invert
 

@@ -10,14 +10,14 @@ import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping
 
 from models.data import features, manifest
+from models.data.held_out_split import HoldOut
 from models.data.manifest import Manifest
-from models.data.opening import DataRequest, open_data, open_shared, summary
-from models.data.split import HoldOut
+from models.data.open_data import DataRequest, open_data, open_shared, summary
 from models.data.trim_and_level import Preparation
 from models.spectral_vae import checkpoint, latent_measurement
 from models.spectral_vae.checkpoint import Trained
 from models.spectral_vae.frame_store import FrameStore
-from models.spectral_vae.module import SpectralModule, segment_data
+from models.spectral_vae.lightning_module import SpectralModule, segment_data
 from models.spectral_vae.previews import SoundPreviews
 from models.spectral_vae.settings import TrainConfig, check_resumable, from_plain
 from models.training.callbacks.evaluation_history import EvaluationHistory, Row

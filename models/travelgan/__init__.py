@@ -6,20 +6,20 @@
 | `networks` | generator, discriminators, siamese network |
 | `objective` | losses, and spectrograms generated in parts |
 | `export` | the model file |
-| `spectra`, `module`, `train`, `checkpoint` | data, Lightning module, the training from sounds to checkpoint |
-| `finish`, `previews`, `style_evaluation` | results |
+| `domain_spectra`, `lightning_module`, `train`, `checkpoint` | data, Lightning module, the training from sounds to
+checkpoint | | `finish`, `previews`, `style_evaluation` | results |
 """
 
 __all__ = [
     "checkpoint",
+    "domain_spectra",
     "export",
     "finish",
-    "module",
+    "lightning_module",
     "networks",
     "objective",
     "previews",
     "settings",
-    "spectra",
     "style_evaluation",
     "train",
 ]

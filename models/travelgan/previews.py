@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from export.streaming.layer_base import whole_signals
 from models.dsp.log_mel import LogMel
 from models.report.png_plots import GROUND, INK
-from models.travelgan.module import TravelModule
-from models.travelgan.spectra import Spectra
+from models.travelgan.domain_spectra import Spectra
+from models.travelgan.lightning_module import TravelModule
 from realtime.dsp.mel_inversion import MelInverter
 
 SHOWN = 4

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.evaluation.style_metrics import count_matches
+from models.travelgan.domain_spectra import Draws, Spectra
 from models.travelgan.settings import TravelSettings
-from models.travelgan.spectra import Draws, Spectra
 
 STEPS, BATCH = 400, 16
 TOLERANCE_S = 0.05

@@ -8,7 +8,7 @@ from pathlib import Path
 import lightning as L
 
 from models.data.manifest import SPLITS, Manifest, Split
-from models.data.opening import DataRequest, open_shared
+from models.data.open_data import DataRequest, open_shared
 from models.dsp.log_mel import LogMel
 from models.files.errors import DataError
 from models.training.callbacks.last_checkpoint import LastCheckpoint
@@ -19,10 +19,10 @@ from models.training.run_config import Progress, RunConfig, no_progress
 from models.training.trainer import fit
 from models.travelgan import checkpoint
 from models.travelgan.checkpoint import TrainedGenerator
-from models.travelgan.module import TravelModule
+from models.travelgan.domain_spectra import MIN_SHARE, Spectra, of_split
+from models.travelgan.lightning_module import TravelModule
 from models.travelgan.previews import PairPreviews
 from models.travelgan.settings import FIXED, TravelSettings, from_plain
-from models.travelgan.spectra import MIN_SHARE, Spectra, of_split
 
 PICTURES = "pictures"
 

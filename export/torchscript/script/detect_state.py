@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from export.errors import ContractError
+from export.torchscript.script.method_roles import Role
 from export.torchscript.script.module_state import StateEntry, StateSnapshot, equal_tensors
 from export.torchscript.script.nn_tilde import Script
-from export.torchscript.script.roles import Role
 
 RUNS = 4
 STEPS = 24

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from export.errors import ContractError
 from export.torchscript.script.detect_state import Cache, detect_caches, preserved_state
+from export.torchscript.script.method_roles import Role
 from export.torchscript.script.nn_tilde import Script, error_line
-from export.torchscript.script.roles import Role
 from export.torchscript.tracing.attributes_to_inputs import (
     AttributeControl,
     DependentValue,

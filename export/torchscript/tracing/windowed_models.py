@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from export.torchscript.script.detect_state import preserved_state
+from export.torchscript.script.method_roles import Role
 from export.torchscript.script.nn_tilde import Script
-from export.torchscript.script.roles import Role
 from export.torchscript.tracing.operator_recorder import NoisePlan
 from export.torchscript.tracing.random_operators import DrawShapes, NoiseSubstitution
 from export.torchscript.tracing.repeatable_noise import Draw

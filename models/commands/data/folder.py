@@ -22,9 +22,9 @@ def data_folder(
 ) -> None:
     """Index any folder of WAV, FLAC, AIFF, OGG and MP3 files."""
     from models.data import folder as folders
-    from models.data import split
+    from models.data import held_out_split
 
-    settings = folders.Settings(held_out=held_out, seed=seed, hold_out=split.known(hold_out))
+    settings = folders.Settings(held_out=held_out, seed=seed, hold_out=held_out_split.known(hold_out))
     if folders.target(out).suffix == ".json" and folders.target(out).exists():
         raise GlitchError(f"{folders.target(out)} already exists and may have been edited; give another name.")
     with progress("reading") as on_file:

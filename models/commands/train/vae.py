@@ -52,7 +52,7 @@ def train_vae(
     nodes: Annotated[int, typer.Option(help="Machines that train together (start this on each).")] = 1,
 ) -> None:
     """Train the spectral VAE on sounds; ends with a model file that plays, and a report."""
-    from models.data import split
+    from models.data import held_out_split
     from models.spectral_vae import settings as configs
     from models.spectral_vae.finish import finish
     from models.spectral_vae.train import Data, train
@@ -61,7 +61,7 @@ def train_vae(
 
     out = out or DEFAULT_FOLDER / name_of(data)
     changes = {"seed": seed, "max_steps": max_steps, "max_minutes": minutes, "prepare": prepare}
-    held = None if hold_out is None else split.known(hold_out)
+    held = None if hold_out is None else held_out_split.known(hold_out)
     if resume and config is None and preset is None:
         settings = configs.changed(started(out, configs.from_plain).settings, **changes)
     else:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.data import manifest
 from models.data.manifest import Manifest, Sound, Source
-from models.data.rendered import barks, fluidsynth, midi, phrases
+from models.data.rendered import barks, fluidsynth, midi, random_melodies
 from models.data.rendered.midi import TICKS_PER_SECOND
 from models.data.rendered.orchestra import Instrument
 from models.files.errors import DataError
@@ -137,7 +137,7 @@ def _played(place: int, count: int, font: Path, settings: Settings) -> Iterator[
         events = [midi.program(0, instrument.program)]
         for number in range(count):
             random = np.random.default_rng([settings.seed, place, voice, number])
-            for note in phrases.draw(PHRASE_SECONDS, instrument.lowest, instrument.highest, random):
+            for note in random_melodies.draw(PHRASE_SECONDS, instrument.lowest, instrument.highest, random):
                 start = number * slot + round(note.start * TICKS_PER_SECOND)
                 events += midi.note(start, note.pitch, note.velocity, max(1, round(note.held * TICKS_PER_SECOND)))
             events.append(midi.all_sound_off((number + 1) * slot - 2))

@@ -1,3 +1,3 @@
-"""Training of VAEs on frames of sound: the data (`sound_segments`) and the Lightning module (`module`)."""
+"""Training of VAEs on frames of sound: the data (`sound_segments`) and the Lightning module (`lightning_module`)."""
 
-__all__ = ["module", "sound_segments"]
+__all__ = ["lightning_module", "sound_segments"]

@@ -14,7 +14,7 @@ from models.cli import main
 from models.data import folder
 from models.data.manifest import Manifest
 from models.spectral_vae.checkpoint import Trained
-from models.spectral_vae.module import SpectralModule
+from models.spectral_vae.lightning_module import SpectralModule
 
 ROOT = Path(__file__).parents[3]
 

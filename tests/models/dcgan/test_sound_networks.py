@@ -10,7 +10,7 @@ from models.data.manifest import Source
 from models.dcgan import stitching
 from models.dcgan.adversarial_step import initialise
 from models.dcgan.domains import SpectrumDomain
-from models.dcgan.latent_directions import HELD, measure, rotate_latents, still
+from models.dcgan.latent_rotation import HELD, measure, rotate_latents, still
 from models.dcgan.settings import DcganSettings
 from models.dcgan.sound_networks import BANDS, CONTEXT, GRAIN, LOOPS, EndlessDiscriminator, EndlessGenerator, Grain
 from models.dsp.log_mel import LogMel

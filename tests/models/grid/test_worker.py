@@ -88,10 +88,10 @@ def test_two_workers_finish_each_of_twelve_points_once_though_one_is_killed(tmp_
 
 
 def test_a_killed_workers_checkpoint_is_gone_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from models.data.opening import DataRequest
+    from models.data.open_data import DataRequest
     from models.grid import worker
     from models.grid.study import SharedStudy
-    from models.spectral_vae.module import SpectralModule
+    from models.spectral_vae.lightning_module import SpectralModule
     from models.spectral_vae.settings import read
 
     (tmp_path / "tiny.toml").write_text(f"max_steps = 40\n{TINY}")

@@ -87,7 +87,7 @@ def test_a_training_is_resumed_to_the_weights_it_would_have_had(
     import os
     import signal
 
-    from models.playable_vae.module import PlayableModule
+    from models.playable_vae.lightning_module import PlayableModule
     from models.training.errors import TrainingError
 
     cache = playable[0] / "features"

@@ -20,7 +20,7 @@ from models.files.errors import DataError
 from models.spectral_vae import checkpoint, latent_measurement
 from models.spectral_vae.checkpoint import Trained
 from models.spectral_vae.frame_store import FrameStore
-from models.spectral_vae.module import SpectralModule
+from models.spectral_vae.lightning_module import SpectralModule
 from models.spectral_vae.network import VaeConfig
 from models.spectral_vae.train import Data, train
 from models.training.callbacks.progress_line import ProgressLine

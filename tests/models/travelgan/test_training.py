@@ -24,10 +24,10 @@ from models.training.errors import ConfigError
 from models.training.resume import started
 from models.training.run_config import RunConfig
 from models.travelgan import checkpoint
+from models.travelgan.domain_spectra import Draws, Spectra, of_split, spectrogram
 from models.travelgan.finish import finish
-from models.travelgan.module import TravelModule, TravelNetworks
+from models.travelgan.lightning_module import TravelModule, TravelNetworks
 from models.travelgan.settings import from_plain, preset
-from models.travelgan.spectra import Draws, Spectra, of_split, spectrogram
 from models.travelgan.style_evaluation import onsets
 from models.travelgan.train import Trained, train
 from tests.models.old_names import renamed
@@ -192,7 +192,7 @@ def test_presets_equal_the_published_settings() -> None:
 
 
 def test_spectra_are_made_once_and_short_ones_are_masked(domains: tuple[Path, Path], tmp_path: Path) -> None:
-    from models.data.opening import DataRequest, open_data
+    from models.data.open_data import DataRequest, open_data
 
     sounds = open_data(DataRequest(domains[0]), tmp_path / "low.json").sounds
     reported: list[int] = []

@@ -7,7 +7,7 @@ import pytest
 
 from export.format.io import load
 from models import zoo
-from models.dcgan.latent_directions import HELD
+from models.dcgan.latent_rotation import HELD
 from models.dcgan.sound_networks import CONTEXT
 from realtime.engine.decoder import Decoder
 from realtime.latent.walk import Walk

@@ -14,8 +14,8 @@ from models import zoo
 from models.data.features import load_audio
 from models.data.rendered import pairs
 from models.dsp.log_mel import LogMelAnalysis
+from models.travelgan.domain_spectra import Spectra, of_split, spectrogram
 from models.travelgan.settings import preset
-from models.travelgan.spectra import Spectra, of_split, spectrogram
 from models.travelgan.style_evaluation import StyleEvaluation, evaluate_style
 
 ZOO = Path(zoo.__file__).parent

@@ -8,7 +8,7 @@ import pytest
 
 from models.data import manifest
 from models.data.features import load_audio
-from models.data.rendered import barks, pairs, phrases
+from models.data.rendered import barks, pairs, random_melodies
 from models.files.errors import DataError
 
 
@@ -54,7 +54,7 @@ def test_wrong_settings_are_an_error(tmp_path: Path) -> None:
 
 def test_a_phrase_stays_in_its_range_and_ends_in_time() -> None:
     for seed in range(20):
-        notes = phrases.draw(6.0, 50, 70, np.random.default_rng(seed))
+        notes = random_melodies.draw(6.0, 50, 70, np.random.default_rng(seed))
         assert len(notes) >= 3
         assert all(50 <= note.pitch <= 70 and note.start + note.held <= 6.0 for note in notes)
         assert all(a.start + a.held <= b.start for a, b in itertools.pairwise(notes))

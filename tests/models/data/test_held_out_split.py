@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.data import split
+from models.data import held_out_split
+from models.data.held_out_split import hold_out
 from models.data.manifest import Sound
-from models.data.split import hold_out
 from models.files.errors import DataError
 
 
@@ -50,8 +50,8 @@ def test_pieces_of_a_lone_file_are_split() -> None:
     assert len(held([sound("a.wav", start=float(k)) for k in range(10)], share=0.3)) == 3
 
 
-@given(st.integers(2, 30), st.floats(0.01, 0.99), st.integers(0, 100), st.sampled_from(split.HOLD_OUT))
-def test_neither_split_is_empty(count: int, share: float, seed: int, by: split.HoldOut) -> None:
+@given(st.integers(2, 30), st.floats(0.01, 0.99), st.integers(0, 100), st.sampled_from(held_out_split.HOLD_OUT))
+def test_neither_split_is_empty(count: int, share: float, seed: int, by: held_out_split.HoldOut) -> None:
     sounds = [sound(f"{k}.wav", f"label {k % 2}", 40.0 + k) for k in range(count)]
     kinds = {one.split for one in hold_out(sounds, by=by, share=share, seed=seed)}
     assert kinds == {"train", "held-out"}
@@ -63,4 +63,4 @@ def test_too_few_labels_or_pitches_are_an_error() -> None:
     with pytest.raises(DataError, match="fewer than two known pitches"):
         hold_out([sound("a"), sound("b", pitch=60.0)], by="pitch")
     with pytest.raises(DataError, match="file, label, pitch, not 'colour'"):
-        split.known("colour")
+        held_out_split.known("colour")

@@ -9,7 +9,7 @@ from models.playable_vae.network import PlayableVae
 from models.playable_vae.objective import distance
 from models.playable_vae.partial_store import Frames, PartialStore
 from models.playable_vae.settings import PlayableSettings
-from models.training.frame_vae.module import FrameVaeModule
+from models.training.frame_vae.lightning_module import FrameVaeModule
 from models.training.frame_vae.sound_segments import Draw, SegmentData, SegmentSampler, evenly_spaced, segment_starts
 from models.training.scheduled_module import HELD_OUT_LOSS
 from models.vae.frame_objective import kl_divergence, movement

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.data import folder, manifest, split
+from models.data import folder, held_out_split, manifest
+from models.data.held_out_split import HoldOut
 from models.data.manifest import Manifest
-from models.data.split import HoldOut
 from models.files.errors import DataError
 
 
@@ -73,7 +73,7 @@ def open_data(
     found = manifest.read(data)
     if request.hold_out is None:
         return Opened(found, raw=False)
-    resplit = split.hold_out(found.sounds, by=request.hold_out, share=request.share, seed=request.seed)
+    resplit = held_out_split.hold_out(found.sounds, by=request.hold_out, share=request.share, seed=request.seed)
     made = move(replace(found, sounds=resplit), listed.parent)
     manifest.write(made, listed)
     return Opened(made, raw=False)

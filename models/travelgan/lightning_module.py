@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from models.training.scheduled_module import HELD_OUT_LOSS, ScheduledModule
 from models.training.weight_averaging import kept_share
+from models.travelgan.domain_spectra import Batch, Draws, Spectra
 from models.travelgan.networks import Discriminator, Gist, Siamese, generator
 from models.travelgan.objective import (
     discriminator_loss,
@@ -26,7 +27,6 @@ from models.travelgan.objective import (
     transformation,
 )
 from models.travelgan.settings import TravelSettings
-from models.travelgan.spectra import Batch, Draws, Spectra
 
 _LAST_RATE = 0.1
 _TRIALS = 4

@@ -10,7 +10,7 @@ from models.spectral_vae.frame_store import FrameStore, add_hiss
 from models.spectral_vae.network import SpectralVae
 from models.spectral_vae.objective import SpectralDistance, spectral_convergence_db
 from models.spectral_vae.settings import TrainConfig
-from models.training.frame_vae.module import FrameVaeModule
+from models.training.frame_vae.lightning_module import FrameVaeModule
 from models.training.frame_vae.sound_segments import Draw, SegmentData, SegmentSampler, segment_starts, span
 from models.training.scheduled_module import HELD_OUT_LOSS
 from models.vae.frame_objective import kl_divergence, movement

@@ -6,7 +6,7 @@ import soundfile
 
 from models.data import features, manifest
 from models.data.features import Analysis
-from models.data.opening import DataRequest, open_data, open_shared
+from models.data.open_data import DataRequest, open_data, open_shared
 from models.files.errors import DataError
 from tests.models.tones import spoil, tone, write_tones
 
