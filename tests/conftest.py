@@ -87,11 +87,11 @@ def _denormals() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def compiled(models: dict[str, Path]) -> None:
     """Compile the stage's functions once, so that its processes start from the cache, within their deadlines."""
-    from realtime.decks.offline import Offline
+    from realtime.decks.offline_deck import OfflineDeck
     from realtime.engine.engine import Engine
 
     for name in ("tone", "slow", "mel"):  # magnitudes, another sample rate, mel bands
-        Offline(Engine(models[name], 48_000)).next()
+        OfflineDeck(Engine(models[name], 48_000)).next()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """Exploration of a latent space, rendered to a sound file and a picture.
 
-The stage plays without its processes (`realtime.decks.offline`): the same walk, engine, decoder and callback. A walk
-with the same seed and parameters gives the same samples here and on stage.
+The stage plays without its processes (`realtime.decks.offline_deck`): the same walk, engine, decoder and callback. A
+walk with the same seed and parameters gives the same samples here and on stage.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from models.play_to_file import routes
 from models.play_to_file.named_parameters import set_named
 from models.play_to_file.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
 from models.report.long_spectrogram import LatentPath, LongSpectrogram
-from realtime.decks.offline import Offline
+from realtime.decks.offline_deck import OfflineDeck
 from realtime.engine.engine import Engine
 from realtime.takes.recorder import check_path
 
@@ -166,7 +166,7 @@ def prepare(model: str | os.PathLike[str], route: Route, rate: float, settings: 
 
 def play(engine: Engine, route: Route, samples: int) -> Iterator[Audio]:
     """Yield the audio of a route hop by hop [shape=(samples, channels)], `samples` in all."""
-    offline = Offline(engine)
+    offline = OfflineDeck(engine)
     late = route.late(engine)
     while samples > 0:
         audio = offline.next(route.steer(engine))

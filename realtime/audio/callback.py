@@ -2,7 +2,7 @@
 
 `mix` plays one block: it applies the commands that are due, reads what the decks have decoded, fades where they are
 late, sums, removes DC, applies the gain, limits, mutes, measures, and writes the history that recorder and window read.
-PortAudio calls it through `portaudio_callback`; `realtime.audio.mixer` calls it from Python on the same arrays.
+PortAudio calls it through `portaudio_callback`; `realtime.audio.deck_mixer` calls it from Python on the same arrays.
 
 Its output depends on sample positions and never on blocks: a block is divided where a command is due. Everything it
 does is logged with its sample position, so that the same sound can be rendered again.
@@ -349,7 +349,7 @@ _PA_CALLBACK = types.intc(
 
 @callback(_PA_CALLBACK)
 def portaudio_callback(live: Any, output: Any, frames: int, _time: Any, flags: int, user_data: Any) -> int:
-    """Play a block for PortAudio; `user_data` points to `Mixer.addresses`."""
+    """Play a block for PortAudio; `user_data` points to `DeckMixer.addresses`."""
     at = carray(user_data, (1,))[0]
     arrays = MixArrays(
         stream=carray(stream_at(at.stream), (1,)),

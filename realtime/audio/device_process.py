@@ -59,14 +59,14 @@ def _serve(requests: Requests) -> int:
     counts = {"channels": len(chosen.outputs), "inputs": len(chosen.inputs)}
     reply(device=str(device), why=device.why, rate=rate, input=input_name, **counts)
 
-    from realtime.audio.mixer import Mixer  # compiled code, loaded while the host continues
+    from realtime.audio.deck_mixer import DeckMixer  # compiled code, loaded while the host continues
 
     request = requests.next()
     if request is None:
         return 0
     segment = Segment.attach(request["segment"])
     maps = {"outputs": chosen.outputs, "input_map": chosen.inputs}
-    mixer = Mixer(segment, rate, chosen.opened, inputs=chosen.opened_inputs, **maps)
+    mixer = DeckMixer(segment, rate, chosen.opened, inputs=chosen.opened_inputs, **maps)
     stream = open_stream(mixer, device, source, sample_rate=rate, block=request["block"], latency=request["latency"])
     segment["stream"][0]["largest_block"] = 0
     stream.start()

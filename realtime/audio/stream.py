@@ -16,7 +16,7 @@ from realtime.audio.devices import Device, DeviceError, silenced_stderr, soundde
 from realtime.ipc.priority import DEVICE_PRIORITY, request_realtime
 
 if TYPE_CHECKING:
-    from realtime.audio.mixer import Mixer
+    from realtime.audio.deck_mixer import DeckMixer
 
 NULL_BLOCK = 128
 
@@ -40,7 +40,7 @@ class Stream(Protocol):
 
 
 def open_stream(
-    mixer: Mixer,
+    mixer: DeckMixer,
     device: Device,
     source: Device | None = None,
     *,
@@ -83,7 +83,7 @@ class PortAudioStream:
 
     def __init__(
         self,
-        mixer: Mixer,
+        mixer: DeckMixer,
         device: Device,
         source: Device | None,
         sample_rate: float,
@@ -167,7 +167,7 @@ class NullStream:
         Audio frames per call.
     """
 
-    def __init__(self, mixer: Mixer, sample_rate: float, block: int) -> None:
+    def __init__(self, mixer: DeckMixer, sample_rate: float, block: int) -> None:
         self._mixer, self._period, self._block = mixer, block / sample_rate, block
         self._out = np.zeros(block * int(mixer.segment["stream"][0]["channels"]), np.float32)
         self._stop = threading.Event()

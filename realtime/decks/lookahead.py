@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from realtime.decks.client import DeckProcess
+from realtime.decks.deck_client import DeckClient
 from realtime.decks.player import Player
 
 MARGIN_MS = 3.0  # the smallest look-ahead: a wake-up may be late by this much
@@ -66,7 +66,7 @@ class Lookahead:
         self._set_playing()
         self._changed()
 
-    def set(self, player: Player, process: DeckProcess) -> None:
+    def set(self, player: Player, process: DeckClient) -> None:
         """Set the look-ahead of a deck.
 
         It covers a late wake-up, or two decodes, or `/ahead` if that is more; underruns have added to it. With
@@ -85,7 +85,7 @@ class Lookahead:
         lookahead = max(asked, blocks * block)
         process.state["lookahead"] = max(lookahead, min(lookahead + extra * block, longest))
 
-    def extend_after_underrun(self, player: Player, process: DeckProcess) -> None:
+    def extend_after_underrun(self, player: Player, process: DeckClient) -> None:
         """Extend the look-ahead if there was an underrun; later decks at this letter begin with it."""
         underruns = int(process.state["underruns"])
         late = underruns > player.seen_underruns and process.alive  # a dead deck says nothing about the machine

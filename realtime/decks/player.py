@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from export.format.card import Card
-from realtime.decks.client import DeckProcess
+from realtime.decks.deck_client import DeckClient
 from realtime.effects.chain import Effect, rows
 from realtime.ipc.memory_layout import LETTERS
 from realtime.library.opening import OpenedModel
@@ -45,7 +45,7 @@ class Player:
     ----------
     table : Table
         The parameters of the current model and effects.
-    process : DeckProcess or None
+    process : DeckClient or None
         The deck that plays; None before the first model is loaded and while a deck is replaced.
     slot : int
         The mixer slot that the deck is plugged into, -1 for none.
@@ -75,7 +75,7 @@ class Player:
         self.opened: OpenedModel | None = None
         self.card: Card | None = None
         self.effects: tuple[Effect, ...] = ()
-        self.process: DeckProcess | None = None
+        self.process: DeckClient | None = None
         self.slot = -1
         self.muted_because = ""
         self.past_underruns = 0

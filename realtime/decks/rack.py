@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from realtime.audio.output import Output
-from realtime.decks.loader import DeckLog, Loader
+from realtime.audio.device_client import DeviceClient
+from realtime.decks.deck_loader import DeckLoader, DeckLog
+from realtime.decks.deck_supervisor import DeckSupervisor
 from realtime.decks.lookahead import Lookahead
 from realtime.decks.player import Player
-from realtime.decks.supervisor import Supervisor
 from realtime.effects.chain import Effect
 from realtime.ipc.child_process import ChildProcess
 from realtime.ipc.memory_layout import LETTERS, MAX_PARAMETERS
@@ -62,7 +62,7 @@ class Rack:
 
     def __init__(
         self,
-        output: Output,
+        output: DeviceClient,
         segment: Segment,
         registry: SegmentRegistry,
         *,
@@ -81,7 +81,7 @@ class Rack:
         for player in self.players.values():
             player.values[player.table["/walk/seed"].index] = seed
         self.lookahead = Lookahead(segment["stream"][0], self.players, sample_rate, inputs, changed)
-        self._loader = Loader(
+        self._loader = DeckLoader(
             self.players,
             output,
             registry,
@@ -96,7 +96,7 @@ class Rack:
             notify=notify,
             child=child,
         )
-        self._supervisor = Supervisor(
+        self._supervisor = DeckSupervisor(
             self.players,
             self._loader,
             self.lookahead,
@@ -119,13 +119,13 @@ class Rack:
         effects: tuple[Effect, ...] | None = None,
         values: Mapping[str, float] | None = None,
     ) -> Future[None]:
-        """Load a model and crossfade to it; see `Loader.load`."""
+        """Load a model and crossfade to it; see `DeckLoader.load`."""
         return self._loader.load(letter, model, fade_ms=fade_ms, effects=effects, values=values)
 
     def set_effects(
         self, letter: str, change: Callable[[tuple[Effect, ...]], tuple[Effect, ...]], *, fade_ms: float
     ) -> Future[None]:
-        """Change the effects of a deck; see `Loader.set_effects`."""
+        """Change the effects of a deck; see `DeckLoader.set_effects`."""
         return self._loader.set_effects(letter, change, fade_ms=fade_ms)
 
     def send(self, player: Player, changes: Sequence[tuple[Parameter, float]], sample: int = 0) -> None:
@@ -170,7 +170,7 @@ class Rack:
                 self._loader.submit(self._loader.replace_silent, player)
 
     def supervise(self) -> None:
-        """Check every deck once; see `Supervisor.check`. Never waits."""
+        """Check every deck once; see `DeckSupervisor.check`. Never waits."""
         self._supervisor.check()
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ from realtime.engine.state import EngineState
 from realtime.engine.transform_input import TransformInput
 from realtime.engine.transformer import Transformer
 from realtime.ipc.memory_layout import CAPTURE, RAMP, RESTORE
-from realtime.latent.mixer import LatentMixer, Smoother
+from realtime.latent.latent_mixer import LatentMixer, Smoother
 from realtime.params.table import Parameter, Table, table
 
 

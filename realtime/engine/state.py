@@ -19,7 +19,7 @@ import numpy as np
 from export.errors import GlitchError
 from realtime.dsp.rtpghi import PhaseSnapshot
 from realtime.engine.audio_method import AudioMethodState
-from realtime.latent.mixer import LatentMixerState
+from realtime.latent.latent_mixer import LatentMixerState
 
 MAGIC = b"glitch state 1\n"
 MAX_HEAD_BYTES = 1 << 20

@@ -1,4 +1,4 @@
-"""SegmentRegistry of segments by owner, so that those of dead sessions can be removed.
+"""Registry of segments by owner, so that those of dead sessions can be removed.
 
 Segments are named `glitch-<pid>-<n>` and listed in a file that their owner keeps locked. The operating system releases
 the lock when the process ends, however it does; the next session sweeps the segments of unlocked lists.

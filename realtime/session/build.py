@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realtime.audio.output import Output
-from realtime.audio.watchdog import DeviceWatchdog
-from realtime.decks.client import start_deck_process
+from realtime.audio.device_client import DeviceClient
+from realtime.audio.device_watchdog import DeviceWatchdog
+from realtime.decks.deck_client import start_deck_process
 from realtime.decks.rack import Rack
 from realtime.ipc.child_process import ChildProcess
 from realtime.ipc.memory_layout import HISTORY, Geometry
@@ -54,7 +54,7 @@ class Stream:
     """The device and the shared memory that it plays."""
 
     registry: SegmentRegistry
-    output: Output
+    output: DeviceClient
     journal: Journal
     segment: Segment
     clock: StageClock
@@ -81,7 +81,7 @@ class Signals:
 class Parts:
     """The parts of a session, ready to start."""
 
-    output: Output
+    output: DeviceClient
     journal: Journal
     segment: Segment
     clock: StageClock
@@ -145,7 +145,7 @@ def _open_stream(
     config: SessionConfig, sources: Sources, registry: SegmentRegistry, notify: Notify, stack: contextlib.ExitStack
 ) -> Stream:
     """Choose the device, and create the shared memory that it will play."""
-    output = Output()
+    output = DeviceClient()
     stack.callback(output.close)
     device = output.choose(
         config.device,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from export.errors import GlitchError
-from realtime.audio.output import Output
+from realtime.audio.device_client import DeviceClient
 from realtime.decks.lookahead import Lookahead
 from realtime.decks.rack import Rack
 from realtime.params.table import SNAPSHOT_BUTTONS
@@ -19,7 +19,7 @@ from realtime.session.status.status import MIN_DB
 def bind_host_actions(
     parameters: Parameters,
     *,
-    output: Output,
+    output: DeviceClient,
     rack: Rack,
     lookahead: Lookahead,
     panic: Panic,

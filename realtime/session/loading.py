@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from realtime.decks.loader import OvertakenError
+from realtime.decks.deck_loader import OvertakenError
 from realtime.decks.rack import Rack
 from realtime.effects import chain
 from realtime.effects.chain import Effect

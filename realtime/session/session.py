@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Self, Unpack
 import numpy as np
 
 from export.format.card import Card
-from realtime.audio.output import ChosenDevice
-from realtime.decks.client import DeckError, DeckProcess
+from realtime.audio.device_client import ChosenDevice
+from realtime.decks.deck_client import DeckClient, DeckError
 from realtime.decks.player import Player
 from realtime.effects.chain import Effect
 from realtime.ipc.segment_registry import sweep
@@ -230,7 +230,7 @@ class Session:
         return self.parts.parameters.player
 
     @property
-    def deck(self) -> DeckProcess:
+    def deck(self) -> DeckClient:
         """The process of the deck in focus; raises `DeckError` if it plays nothing."""
         self._lifecycle.require_playing()
         player = self.player

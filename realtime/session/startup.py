@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from realtime.decks.client import wait_for
+from realtime.decks.deck_client import wait_for
 from realtime.ipc.child_process import ChildError
 from realtime.ipc.memory_layout import LETTERS, MUTE_MS, READ
 from realtime.ipc.priority import reduce_pauses

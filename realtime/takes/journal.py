@@ -65,7 +65,7 @@ class JournalError(GlitchError):
 
 
 class LoggedDeck(Protocol):
-    """A deck whose events are logged; `realtime.decks.client.DeckProcess` is one."""
+    """A deck whose events are logged; `realtime.decks.deck_client.DeckClient` is one."""
 
     @property
     def number(self) -> int:

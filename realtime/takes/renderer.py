@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from realtime.audio.mixer import Mixer
+from realtime.audio.deck_mixer import DeckMixer
 from realtime.ipc import rings
 from realtime.ipc.memory_layout import HISTORY, OPENED, PLUGGED, UNDERRUN, UNPLUGGED, Geometry
 from realtime.ipc.segments import Segment
@@ -101,7 +101,7 @@ def render_blocks(
         A model is missing, or the take has gaps or doesn't fit its models.
     """
     stream = Segment.local(Geometry("stream", take.channels, HISTORY))
-    mixer = Mixer(stream, take.sample_rate, take.channels)
+    mixer = DeckMixer(stream, take.sample_rate, take.channels)
     entries = take.entries[take.entries["source"] == CALLBACK]
     decks = _Decks(take, library, entries)
     following = 0
@@ -129,7 +129,7 @@ def render_blocks(
         decks.close()
 
 
-def _apply_entry(entry: np.void, mixer: Mixer, decks: _Decks) -> None:
+def _apply_entry(entry: np.void, mixer: DeckMixer, decks: _Decks) -> None:
     """Bring slots and rings into the state that the callback logged."""
     kind, slot = int(entry["kind"]), int(entry["slot"])
     if kind in (PLUGGED, UNPLUGGED):

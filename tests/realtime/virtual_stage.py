@@ -23,9 +23,9 @@ import pytest
 
 from export.errors import GlitchError
 from realtime import Session
-from realtime.audio import output, watchdog
-from realtime.audio.mixer import Mixer
-from realtime.decks import client, deck, loader, lookahead, supervisor
+from realtime.audio import device_client, device_watchdog
+from realtime.audio.deck_mixer import DeckMixer
+from realtime.decks import deck, deck_client, deck_loader, deck_supervisor, lookahead
 from realtime.decks.deck_process import load_engine, prepare_deck, read_state
 from realtime.ipc import rings, sample_clock
 from realtime.ipc.child_process import ChildError
@@ -185,7 +185,7 @@ class VirtualDevice:
             self._segment = Segment.attach(order["segment"])
             self._segment["stream"][0]["largest_block"] = 0
             stage.block = order["block"] or BLOCK
-            stage.mixer = Mixer(self._segment, stage.rate, self._channels, inputs=self._inputs)
+            stage.mixer = DeckMixer(self._segment, stage.rate, self._channels, inputs=self._inputs)
             return {"latency_s": 0.0, "input_latency_s": 0.0}
         with stage.lock:
             if "plug" in order:
@@ -226,7 +226,7 @@ class VirtualStage:
     """
 
     session: Session
-    mixer: Mixer
+    mixer: DeckMixer
 
     def __init__(self, given: np.ndarray | None = None, *, cost_ms: float = 0.0) -> None:
         self.cost_ms = cost_ms
@@ -304,11 +304,11 @@ def virtual(
         settings.setdefault("input_device", "")
         settings.setdefault("inputs", list(range(1, len(given) + 1)))
     with pytest.MonkeyPatch.context() as patch:
-        for module in (lookahead, panic, deck, loader, supervisor, sample_clock, watchdog):
+        for module in (lookahead, panic, deck, deck_loader, deck_supervisor, sample_clock, device_watchdog):
             patch.setattr(module, "time", stage.time)
-        for spawner in (client, output):
+        for spawner in (deck_client, device_client):
             patch.setattr(spawner, "ChildProcess", stage.child)
-        for waiting in (loader, startup):
+        for waiting in (deck_loader, startup):
             patch.setattr(waiting, "wait_for", stage.wait_for)
         patch.setattr(Supervisor, "start", lambda _supervisor: None)
         with Session(model, **settings) as played:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from realtime.audio.output import Output
+from realtime.audio.device_client import DeviceClient
 from realtime.decks.player import Player
 from realtime.ipc.memory_layout import MUTE_MS
 from realtime.session.controls.parameters import Parameters
@@ -24,7 +24,7 @@ class Panic:
     """
 
     def __init__(
-        self, output: Output, players: Mapping[str, Player], parameters: Parameters, clock: StageClock
+        self, output: DeviceClient, players: Mapping[str, Player], parameters: Parameters, clock: StageClock
     ) -> None:
         self._output, self._players, self._parameters, self._clock = output, players, parameters, clock
         self._ends = 0.0

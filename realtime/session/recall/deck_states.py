@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.errors import GlitchError
-from realtime.decks.client import DeckProcess
+from realtime.decks.deck_client import DeckClient
 from realtime.engine.state import store_state
 from realtime.ipc.memory_layout import RESTORE
 from realtime.session.signals import Signal
@@ -117,7 +117,7 @@ class DeckStates:
             found = [one for (_, state), one in self._stored.items() if state in used and one.digest == digest]
             return [(one.number, one.path) for one in found]
 
-    def capture(self, name: str, letter: str, deck: DeckSnapshot, process: DeckProcess, number: int) -> None:
+    def capture(self, name: str, letter: str, deck: DeckSnapshot, process: DeckClient, number: int) -> None:
         """Let a deck capture its state under a number, and write it to its file a moment later.
 
         Parameters
@@ -158,11 +158,11 @@ class DeckStates:
                     found[letter] = self._stored[letter, deck.state or ""]
         return found
 
-    def teach(self, process: DeckProcess, state: DeckState) -> None:
+    def teach(self, process: DeckClient, state: DeckState) -> None:
         """Let a deck read a state that was stored after it had started, and then restore it."""
         self._errands.submit(self._teach, process, state)
 
-    def _store(self, name: str, letter: str, deck: DeckSnapshot, number: int, process: DeckProcess) -> None:
+    def _store(self, name: str, letter: str, deck: DeckSnapshot, number: int, process: DeckClient) -> None:
         """Write a captured state to its file, and add the file's name to the snapshot."""
         scratch = self._journal.scratch_path(f"{number}.captured")
         try:
@@ -178,7 +178,7 @@ class DeckStates:
             self._pending = [one for one in self._pending if one[0] is not deck]
         self._touched.emit()
 
-    def _teach(self, process: DeckProcess, state: DeckState) -> None:
+    def _teach(self, process: DeckClient, state: DeckState) -> None:
         with contextlib.suppress(GlitchError, OSError):  # the deck has ended, or the state was never stored
             process.load_state(state.number, state.path)
             self._journal.add_state(state.number, state.path)

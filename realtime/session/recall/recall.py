@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from export.errors import GlitchError
-from realtime.decks.client import DeckProcess
+from realtime.decks.deck_client import DeckClient
 from realtime.decks.player import Player
 from realtime.ipc.memory_layout import RAMP, RESTORE
 from realtime.params.table import Parameter, ParameterError, Table
@@ -66,7 +66,7 @@ class Recall:
         self._parameters, self._clock, self._notify, self._touched = parameters, clock, notify, touched
         self._settable: tuple[tuple[object, ...], dict[str, Parameter]] = ((), {})
         self._timed: TimedRecall | None = None
-        self._timed_decks: dict[str, DeckProcess | None] = {}  # the processes that move by the timed recall
+        self._timed_decks: dict[str, DeckClient | None] = {}  # the processes that move by the timed recall
         self._morph: tuple[tuple[object, ...], Morph] | None = None
         self._lock = threading.RLock()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from export.format.card import Card
-from realtime.audio.output import ChosenDevice
+from realtime.audio.device_client import ChosenDevice
 from realtime.osc.servers import OscSurface
 
 

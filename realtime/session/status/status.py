@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realtime.audio.output import Output
+from realtime.audio.device_client import DeviceClient
 from realtime.decks.player import Player
 from realtime.ipc.segments import Segment
 from realtime.session.controls.parameters import Parameters
@@ -93,7 +93,7 @@ class StatusReader:
         segment: Segment,
         players: Mapping[str, Player],
         parameters: Parameters,
-        output: Output,
+        output: DeviceClient,
         clock: StageClock,
         lifecycle: Lifecycle,
     ) -> None:

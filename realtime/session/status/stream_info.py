@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from realtime.audio.output import Output
+from realtime.audio.device_client import DeviceClient
 from realtime.decks.player import Player
 from realtime.ipc.segments import Segment
 from realtime.session.controls.parameters import Parameters
@@ -27,7 +27,7 @@ class StreamInfo:
         segment: Segment,
         players: Mapping[str, Player],
         parameters: Parameters,
-        output: Output,
+        output: DeviceClient,
         clock: StageClock,
         status: StatusReader,
         *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from realtime.audio.output import Output
+from realtime.audio.device_client import DeviceClient
 from realtime.decks.rack import Rack
 from realtime.session.recordings import Recordings
 from realtime.session.stage_clock import StageClock
@@ -23,7 +23,7 @@ class DeviceReturn:
 
     def __init__(
         self,
-        output: Output,
+        output: DeviceClient,
         clock: StageClock,
         rack: Rack,
         recordings: Recordings,

@@ -41,8 +41,8 @@ def describe(result: Figures) -> str:
 
 def measure(job: Job, kind: str) -> Figures:
     """Play for some seconds with one kind of callback, and count the blocks."""
+    from realtime.audio.deck_mixer import DeckMixer
     from realtime.audio.devices import choose
-    from realtime.audio.mixer import Mixer
     from realtime.audio.stream import open_stream
     from realtime.ipc import rings
     from realtime.ipc.memory_layout import HISTORY, RING, Geometry
@@ -53,7 +53,7 @@ def measure(job: Job, kind: str) -> Figures:
     stream_segment = Segment.create(Geometry("stream", 1, HISTORY), registry)
     deck = Segment.create(Geometry("deck", 1, RING), registry)
     deck["deck"][0]["lookahead"] = AHEAD
-    mixer = Mixer(stream_segment, RATE, 1)
+    mixer = DeckMixer(stream_segment, RATE, 1)
     mixer.plug(0, deck)
     state = stream_segment["stream"][0]
     device = choose(None, RATE)

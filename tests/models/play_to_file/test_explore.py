@@ -20,7 +20,7 @@ from models.play_to_file.named_parameters import KnobError
 from models.report.long_spectrogram import BANDS, COLUMNS, spectrogram_of
 from models.report.png_plots import PictureError
 from realtime.takes.recorder import RecordError
-from tests.realtime.decks.test_offline import RATE, SECONDS, SEED, on_stage
+from tests.realtime.decks.test_offline_deck import RATE, SECONDS, SEED, on_stage
 
 
 def tone(path: Path, hz: float, *, rate: int = 44_100, seconds: float = 1.0, channels: int = 2) -> Path:

@@ -17,7 +17,7 @@ PLAY = """
 import json, sys, time
 import numpy as np
 from realtime import Session
-from realtime.decks.client import wait_for
+from realtime.decks.deck_client import wait_for
 with Session(sys.argv[1], blocksize=int(sys.argv[2])) as session:
     stream = session.segment["stream"][0]
     session.set("/walk/radius", 0)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from export.errors import ContractError
-from realtime.decks.loader import OvertakenError
-from realtime.decks.supervisor import TOO_SLOW_S
+from realtime.decks.deck_loader import OvertakenError
+from realtime.decks.deck_supervisor import TOO_SLOW_S
 from realtime.library.library import Library, LibraryError
 from realtime.params.table import ParameterError
 from tests import reference

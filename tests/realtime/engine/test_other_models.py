@@ -32,7 +32,7 @@ PLAY = """
 import json, sys
 import numpy as np
 from realtime import Session
-from realtime.decks.client import wait_for
+from realtime.decks.deck_client import wait_for
 with Session(sys.argv[1], seed=int(sys.argv[2])) as session:
     assert wait_for(lambda: session.status().seconds > 2.0, 20), "no sound"
     clock, status = session.status().clock, session.status()

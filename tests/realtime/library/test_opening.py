@@ -17,7 +17,7 @@ import pytest
 from export.errors import ContractError, GlitchError
 from export.format.io import load
 from realtime import Session
-from realtime.decks.loader import OvertakenError
+from realtime.decks.deck_loader import OvertakenError
 from realtime.library import conversion, opening
 from realtime.library.conversion import SCRATCH, ConversionError, ConversionOptions, Converted
 from realtime.library.library import Library, digest

@@ -117,7 +117,7 @@ def test_if_no_folder_can_be_made_the_sound_continues_and_recording_shows_off(
 FULL_DISK = """
 import json, resource, signal, sys
 from realtime import Session
-from realtime.decks.client import wait_for
+from realtime.decks.deck_client import wait_for
 from realtime.library.library import Library
 from realtime.takes.recorder import RecordError
 from realtime.takes.renderer import render

@@ -21,7 +21,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from export.errors import ContractError, GlitchError
 from realtime import Session
-from realtime.decks.client import DeckError
+from realtime.decks.deck_client import DeckError
 from realtime.ipc.memory_layout import COMMANDS, PENDING
 from realtime.ipc.segment_registry import SegmentRegistry, registry_folder, sweep
 from realtime.ipc.segments import Segment

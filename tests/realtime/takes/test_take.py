@@ -505,7 +505,7 @@ def test_a_corrupted_take_is_rendered_or_refused(good: Path, shelf: Path, tmp_pa
 FULL = """
 import resource, sys, time
 from realtime import Session
-from realtime.decks.client import wait_for
+from realtime.decks.deck_client import wait_for
 with Session(sys.argv[1], device="null", takes=sys.argv[2]) as session:
     session.set("/take", 1)
     clock = session.clock

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from export.errors import GlitchError
-from realtime.decks.client import DeckProcess
-from realtime.decks.loader import Loader
+from realtime.decks.deck_client import DeckClient
+from realtime.decks.deck_loader import DeckLoader
 from realtime.decks.lookahead import Lookahead
 from realtime.decks.player import Loaded, Player
 
@@ -18,7 +18,7 @@ DEATHS_BY_PLUGIN = 2  # quick deaths in a row, after which plug-ins are left out
 TOO_SLOW_S = 2.0  # a deck that exceeds its deadline for this long is muted
 
 
-class Supervisor:
+class DeckSupervisor:
     """Watches over the decks of all players.
 
     Parameters
@@ -40,7 +40,7 @@ class Supervisor:
     def __init__(
         self,
         players: Mapping[str, Player],
-        loader: Loader,
+        loader: DeckLoader,
         lookahead: Lookahead,
         *,
         apply_gains: Callable[[], None],
@@ -64,13 +64,13 @@ class Supervisor:
                 player.restarting = True
                 self._loader.submit(self._restart, player)
 
-    def _report_problems(self, player: Player, process: DeckProcess) -> None:
+    def _report_problems(self, player: Player, process: DeckClient) -> None:
         """Report problems of a deck's effects."""
         if int(process.state["problems"]) > process.problems_reported:
             process.problems_reported = int(process.state["problems"])
             self._notify(f"{player.name}: {process.segment.read_text('problem')}")
 
-    def _mute_if_slow(self, player: Player, process: DeckProcess) -> None:
+    def _mute_if_slow(self, player: Player, process: DeckClient) -> None:
         """Mute a deck that exceeds its deadline, and unmute it when it keeps up again."""
         state = process.state
         slow = float(state["decode_ms"]) > float(state["deadline_ms"]) > 0

@@ -48,7 +48,7 @@ class ChosenDevice:
         return self.name
 
 
-class Output:
+class DeviceClient:
     """A device process, and the decks that are plugged into its slots.
 
     `choose` finds the device and `open` begins to play. `reopen` starts another process for the device of the same

@@ -13,7 +13,7 @@ from realtime.ipc.rings import push_command
 from realtime.ipc.segments import Segment
 
 
-class Mixer:
+class DeckMixer:
     """A stream segment as the callback plays it, with its slots for decks.
 
     It holds the arrays that the callback points to, so keep it while the stream is open.

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from export.format.card import Latent, MapPoint
 from realtime.latent.latent_map import LatentMap
-from realtime.latent.mixer import LatentMixer, LatentMixerState, LatentsError
+from realtime.latent.latent_mixer import LatentMixer, LatentMixerState, LatentsError
 from realtime.latent.walk import Walk
 from realtime.params.table import HOST_ROWS, LATENT_ROWS
 

@@ -20,8 +20,8 @@ import numpy as np
 
 from export.errors import GlitchError
 from export.format.io import load
-from realtime.audio.output import Output
-from realtime.decks.client import DeckError, DeckProcess, wait_for
+from realtime.audio.device_client import DeviceClient
+from realtime.decks.deck_client import DeckClient, DeckError, wait_for
 from realtime.decks.lookahead import Lookahead
 from realtime.decks.player import Loaded, Player
 from realtime.effects.chain import Effect, rows
@@ -51,7 +51,7 @@ class DeckLog(Protocol):
 
     def add_deck(
         self,
-        process: DeckProcess,
+        process: DeckClient,
         letter: str,
         digest: str,
         addresses: Iterable[str],
@@ -61,14 +61,14 @@ class DeckLog(Protocol):
     ) -> None:
         """Log a deck that is about to play, and follow its events."""
 
-    def remove_deck(self, process: DeckProcess) -> None:
+    def remove_deck(self, process: DeckClient) -> None:
         """Log the last events of a deck that is about to end."""
 
     def scratch_path(self, name: str) -> Path:
         """Name a file for a state that is passed from one deck to the next."""
 
 
-class Loader:
+class DeckLoader:
     """Starts, replaces and ends decks, in threads of its own.
 
     Parameters
@@ -110,7 +110,7 @@ class Loader:
     def __init__(
         self,
         players: Mapping[str, Player],
-        output: Output,
+        output: DeviceClient,
         registry: SegmentRegistry,
         lookahead: Lookahead,
         *,
@@ -333,11 +333,11 @@ class Loader:
             wait_for(lambda: self.closing or self._output.silent(old_slot), fade_ms / 1000.0 + BLOCK_TIMEOUT_S)
             self._end(player, old, old_slot)
 
-    def _start(self, player: Player, *, twin_of: DeckProcess | None = None) -> DeckProcess:
+    def _start(self, player: Player, *, twin_of: DeckClient | None = None) -> DeckClient:
         """Start a deck and wait until its ring is filled."""
         assert player.model is not None
         assert player.card is not None
-        process = DeckProcess(
+        process = DeckClient(
             player.model,
             player.card,
             self._registry,
@@ -368,7 +368,7 @@ class Loader:
         self._players[player.letter].ready_at = time.monotonic()
         return process
 
-    def _end(self, player: Player, process: DeckProcess, slot: int) -> None:
+    def _end(self, player: Player, process: DeckClient, slot: int) -> None:
         """Unplug a deck and end it."""
         self._output.unplug(slot)
         player.past_underruns += int(process.state["underruns"])
@@ -388,7 +388,7 @@ def _values_of_effects(player: Player, effects: tuple[Effect, ...]) -> dict[str,
     return values
 
 
-def _send_changed_values(player: Player, process: DeckProcess) -> None:
+def _send_changed_values(player: Player, process: DeckClient) -> None:
     """Send a deck the values that changed while it was starting."""
     initial = process.initial_values
     while changed := [(index, value) for index, value in player.deck_values() if initial.get(index) != value]:

@@ -10,7 +10,7 @@ import pytest
 import soundfile as sf
 
 from realtime import Session
-from realtime.decks.offline import Offline
+from realtime.decks.offline_deck import OfflineDeck
 from realtime.engine.engine import Engine
 from realtime.session.session_file.document import DeckEntry, SessionFile
 from realtime.session.session_file.files import write
@@ -41,7 +41,7 @@ def offline(model: Path, knobs: dict[str, float], channels: int | None = None) -
     for address, value in knobs.items():
         engine.apply(engine.table[address].index, value)
     engine.settle()
-    stage = Offline(engine, channels)
+    stage = OfflineDeck(engine, channels)
     parts: list[np.ndarray] = []
     while sum(map(len, parts)) < SECONDS * RATE:
         parts.append(stage.next())
@@ -83,7 +83,7 @@ def test_frames_longer_than_a_part_of_the_ring_are_played_whole(tmp_path: Path) 
         for address, value in (("/walk/radius", 0.0), ("/latent/1", 2.0)):
             engine.apply(engine.table[address].index, value)
         engine.settle()
-        stage = Offline(engine)
+        stage = OfflineDeck(engine)
         output.append(np.concatenate([stage.next() for _ in range(40_000 // hop)]))
     assert np.abs(output[0]).max() > 0.1
     assert (output[0] == output[1]).all()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.audio.callback import CEILING, DC_HZ
-from realtime.audio.mixer import Mixer
+from realtime.audio.deck_mixer import DeckMixer
 from realtime.ipc import rings
 from realtime.ipc.memory_layout import (
     COMMANDS,
@@ -41,7 +41,7 @@ class Bench:
         self.stream = Segment.create(Geometry("stream", channels, HISTORY), registry)
         self.deck = Segment.create(Geometry("deck", inside, RING), registry)
         self.deck["deck"][0]["lookahead"] = AHEAD
-        self.mixer = Mixer(self.stream, RATE, channels)
+        self.mixer = DeckMixer(self.stream, RATE, channels)
         self.channels = channels
 
     def push(self, audio: np.ndarray) -> None:
@@ -299,7 +299,7 @@ def test_after_a_device_died_its_decks_are_logged_as_unplugged_first(bench: Benc
     bench.push(tone(2 * AHEAD))
     bench.play(AHEAD)
     bench.stream["slots"]["active"] = 0
-    again = Mixer(bench.stream, RATE, bench.channels)
+    again = DeckMixer(bench.stream, RATE, bench.channels)
     again.plug(0, bench.deck)
     bench.mixer = again
     bench.play(64)

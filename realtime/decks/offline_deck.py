@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime.audio.mixer import Mixer
+from realtime.audio.deck_mixer import DeckMixer
 from realtime.engine.engine import Engine
 from realtime.ipc import rings
 from realtime.ipc.memory_layout import HISTORY, RING, Geometry
@@ -17,7 +17,7 @@ from realtime.ipc.segments import Segment
 MAX_FRAMES = RING // 4  # audio frames that pass through the ring at once
 
 
-class Offline:
+class OfflineDeck:
     """Plays one deck alone, with the master at its defaults, from its first frame on.
 
     Parameters
@@ -37,7 +37,7 @@ class Offline:
         self.channels = engine.channels if channels is None else channels
         self._deck = Segment.local(Geometry("deck", engine.channels, RING))
         self._stream = Segment.local(Geometry("stream", self.channels, HISTORY))
-        self._mixer = Mixer(self._stream, engine.sample_rate, self.channels)
+        self._mixer = DeckMixer(self._stream, engine.sample_rate, self.channels)
         self._mixer.plug(0, self._deck)
 
     def next(self, live: np.ndarray | None = None) -> np.ndarray:

@@ -30,7 +30,7 @@ class DeckError(GlitchError):
     """A deck could not be started, or has died."""
 
 
-class DeckProcess:
+class DeckClient:
     """A deck process and its segment.
 
     Parameters
@@ -221,7 +221,7 @@ class DeckProcess:
             self.state = self.state.copy()  # so that its last values can still be read
             self.segment.close()
 
-    def __enter__(self) -> DeckProcess:
+    def __enter__(self) -> DeckClient:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from realtime.audio.output import Output
+from realtime.audio.device_client import DeviceClient
 from realtime.ipc.child_process import ChildError
 from realtime.ipc.segments import Segment
 
@@ -29,7 +29,7 @@ class DeviceWatchdog:
     """
 
     def __init__(
-        self, output: Output, segment: Segment, notify: Callable[[str], None], returned: Callable[[], None]
+        self, output: DeviceClient, segment: Segment, notify: Callable[[str], None], returned: Callable[[], None]
     ) -> None:
         self._output, self._stream, self._notify, self._returned = output, segment["stream"][0], notify, returned
         self._last = (0, 0.0)  # the number of callbacks, and the time at which it was last new
