@@ -104,9 +104,9 @@ def _real_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     def refuse(module: str, _name: str) -> None:
         raise AssertionError(f"A test that starts {module} plays in real time: mark it with pytest.mark.plays.")
 
-    for spawner in ("realtime.decks.client", "realtime.audio.output"):
+    for spawner in ("realtime.decks.deck_client", "realtime.audio.device_client"):
         if spawner in sys.modules:
-            monkeypatch.setattr(sys.modules[spawner], "Child", refuse)
+            monkeypatch.setattr(sys.modules[spawner], "ChildProcess", refuse)
 
 
 @pytest.fixture(scope="session")
