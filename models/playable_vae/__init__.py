@@ -7,8 +7,9 @@
 | `objective` | distance between frames |
 | `export` | the model file |
 | `instrument_presets`, `live_sound_encoder` | presets, and the encoder of live sound |
-| `partial_store`, `lightning_module`, `train`, `checkpoint` | data, Lightning module, the training from notes to
-checkpoint | | `finish`, `latent_measurement`, `replay` | results, and model files played offline |
+| `partial_store` | data |
+| `lightning_module`, `train`, `checkpoint` | Lightning module, the training from notes to checkpoint |
+| `finish`, `latent_measurement`, `replay` | results, and model files played offline |
 """
 
 __all__ = [

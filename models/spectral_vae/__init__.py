@@ -6,8 +6,9 @@
 | `network` | `SpectralVae` |
 | `objective` | distance between spectra |
 | `export` | the model file |
-| `frame_store`, `lightning_module`, `train`, `checkpoint` | data, Lightning module, the training from sounds to
-checkpoint | | `finish`, `report`, `previews`, `latent_plot`, `latent_measurement` | results |
+| `frame_store` | data |
+| `lightning_module`, `train`, `checkpoint` | Lightning module, the training from sounds to checkpoint |
+| `finish`, `report`, `previews`, `latent_plot`, `latent_measurement` | results |
 """
 
 __all__ = [

@@ -6,8 +6,9 @@
 | `networks` | generator, discriminators, siamese network |
 | `objective` | losses, and spectrograms generated in parts |
 | `export` | the model file |
-| `domain_spectra`, `lightning_module`, `train`, `checkpoint` | data, Lightning module, the training from sounds to
-checkpoint | | `finish`, `previews`, `style_evaluation` | results |
+| `domain_spectra` | data |
+| `lightning_module`, `train`, `checkpoint` | Lightning module, the training from sounds to checkpoint |
+| `finish`, `previews`, `style_evaluation` | results |
 """
 
 __all__ = [
