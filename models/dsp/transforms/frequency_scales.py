@@ -56,14 +56,14 @@ def barks(low_hz: float, high_hz: float, bands: int) -> Frequencies:
     Parameters
     ----------
     low_hz, high_hz
-        Range of the bands, Hz.
+        Centres of the first and the last band, Hz.
     bands
         Number of bands.
 
     Returns
     -------
     edges : np.ndarray [shape=(bands + 2,)]
-        Hz, rising.
+        Hz, rising; band k reaches from edge k to edge k + 2.
     """
     _check(low_hz, high_hz, bands)
     first, last = (26.81 * hz / (1960.0 + hz) - 0.53 for hz in (low_hz, high_hz))
