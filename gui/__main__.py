@@ -15,7 +15,7 @@ from PyQt6.QtWidgets import QApplication
 
 from export.errors import GlitchError
 from gui import style
-from gui.host import Host
+from gui.host_memory import HostMemory
 from gui.window import Window
 from realtime.ipc.lifeline import on_parent_exit
 
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
         print("There is no screen for the window (DISPLAY is not set); use --headless.", file=sys.stderr)
         return 1
     try:
-        host = Host(arguments[0])
+        host = HostMemory(arguments[0])
     except GlitchError as error:
         print(error, file=sys.stderr)
         return 1

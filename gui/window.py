@@ -13,13 +13,13 @@ from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from export.errors import GlitchError
 from export.format.io import load
 from gui import style
-from gui.host import Host
+from gui.host_memory import HostMemory
+from gui.osc_sender import OscSender
 from gui.panels.header import Header
 from gui.panels.health import HealthPanel
 from gui.panels.latents import FaderBank
 from gui.panels.shortcuts import SHORTCUTS, ShortcutsPage
 from gui.panels.spectrogram import Spectrogram
-from gui.remote import Remote
 from gui.viewmodels.parameter_model import ParameterModel
 from gui.viewmodels.readings import finite
 from gui.viewmodels.telemetry import Telemetry
@@ -39,16 +39,16 @@ class Window(QWidget):
 
     Parameters
     ----------
-    host : Host
+    host : HostMemory
         The session to show.
     """
 
     host_ended = pyqtSignal()
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: HostMemory) -> None:
         super().__init__()
         self._host = host
-        self.remote = Remote()
+        self.remote = OscSender()
         self.telemetry = Telemetry(host)
         self.mute = ParameterModel(params.table()["/mute"], self.remote)
         self._model_path: str | None = None

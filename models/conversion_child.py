@@ -2,10 +2,10 @@
 
     python -m models.conversion_child ORDER
 
-The order is the JSON that `realtime.library.conversion` writes; the answer is a line of JSON in a file. The process
-lowers its priority and sets its limits before it opens the file. If the system can fork, a guard process remains that
-the file cannot block: when its standard input ends, because its parent has ended, it kills the worker and removes the
-scratch folder.
+The order is the JSON that `realtime.library.conversion_process` writes; the answer is a line of JSON in a file. The
+process lowers its priority and sets its limits before it opens the file. If the system can fork, a guard process
+remains that the file cannot block: when its standard input ends, because its parent has ended, it kills the worker and
+removes the scratch folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 from export.errors import GlitchError
 from realtime.ipc.lifeline import on_parent_exit
-from realtime.library.conversion import ANSWER
+from realtime.library.conversion_process import ANSWER
 
 NICENESS = 10
 MAX_FILE_BYTES = 4 << 30
@@ -34,7 +34,7 @@ MAX_MESSAGE = 300  # characters of another library's message
 
 @dataclass(frozen=True)
 class Order:
-    """Order of a conversion: see `realtime.library.conversion.ConversionOptions`."""
+    """Order of a conversion: see `realtime.library.conversion_process.ConversionOptions`."""
 
     source: str
     out: str

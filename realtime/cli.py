@@ -226,7 +226,7 @@ def _list_effects(library: Path | None) -> None:
 
 def _write_layout(path: Path, model: Path, osc: tuple[str, int]) -> None:
     from export.format.io import load
-    from realtime.layouts.files import write_layout
+    from realtime.layouts.layout_file import write_layout
     from realtime.params.table import table
 
     kind = {".json": "open-stage-control", ".tosc": "touchosc"}.get(path.suffix)

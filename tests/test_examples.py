@@ -18,7 +18,7 @@ import pytest
 
 from export.format.io import load
 from realtime import Session
-from realtime.layouts.files import KINDS
+from realtime.layouts.layout_file import KINDS
 from realtime.library.library import bundled_model
 from realtime.osc.codec import messages, write_bundle, write_message
 from realtime.params.table import Table, table

@@ -6,8 +6,8 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from gui import style
-from gui.host import Host
-from gui.remote import Remote
+from gui.host_memory import HostMemory
+from gui.osc_sender import OscSender
 from gui.viewmodels.parameter_model import ParameterModel
 from gui.viewmodels.readings import finite, read_played_latents
 from gui.widgets.fader import Fader
@@ -21,7 +21,7 @@ _TRANSFORM_GROUPS = {"INPUT": ("/freeze", "/freeze/length", "/feedback", "/input
 class FaderBank(QWidget):
     """A fader for each parameter that is played by hand. Many latents scroll; the most important faders don't."""
 
-    def __init__(self, table: Table, host: Host, remote: Remote) -> None:
+    def __init__(self, table: Table, host: HostMemory, remote: OscSender) -> None:
         super().__init__()
         self._host = host
         self._remote = remote

@@ -9,7 +9,7 @@ from PyQt6.QtGui import QColor, QEnterEvent, QImage, QLinearGradient, QMouseEven
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from gui import style
-from gui.host import Host
+from gui.host_memory import HostMemory
 from gui.viewmodels.spectrum import CEILING_DB, FLOOR_DB, ColumnRing, FrequencyAxis, HistoryReader, SpectrumAnalysis
 
 CAPACITY = 4096  # columns, more than any window shows
@@ -33,7 +33,7 @@ _EDGE = 9  # space of a label above and below its line, pixels
 class Spectrogram(QWidget):
     """A spectrogram with one column of pixels for each column of the analysis, the latest on the right."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: HostMemory) -> None:
         super().__init__()
         self.setMinimumSize(360, 160)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)

@@ -6,7 +6,7 @@ import math
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from gui.remote import Remote
+from gui.osc_sender import OscSender
 from gui.viewmodels.readings import (
     QUIET_DB,
 )
@@ -22,7 +22,7 @@ class ParameterModel(QObject):
     ----------
     row : Parameter
         Its row of the table.
-    remote : Remote
+    remote : OscSender
         Sends changes to the host.
 
     Attributes
@@ -35,7 +35,7 @@ class ParameterModel(QObject):
 
     changed = pyqtSignal()
 
-    def __init__(self, row: Parameter, remote: Remote) -> None:
+    def __init__(self, row: Parameter, remote: OscSender) -> None:
         super().__init__()
         self.row = row
         self.value = row.default

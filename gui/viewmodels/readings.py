@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gui.host import ReadOnlySegment
+from gui.host_memory import ReadOnlySegment
 
 DASH = "–"
 

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import replace
 from typing import Any
 
-from gui.host import Host
+from gui.host_memory import HostMemory
 from gui.viewmodels.observable import Observable
 from gui.viewmodels.readings import (
     DASH,
@@ -38,11 +38,11 @@ class Telemetry:
 
     Parameters
     ----------
-    host : Host
+    host : HostMemory
         The session's shared memory.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: HostMemory) -> None:
         self._host = host
         self.levels: Observable[tuple[Level, ...]] = Observable(())
         self.limiting: Observable[bool] = Observable(False)

@@ -29,7 +29,7 @@ def convert_command(
     weights: Annotated[str, typer.Option(help="Precision of the weights: fp32, fp16 or int8.")] = "fp32",
 ) -> None:
     """Convert a TorchScript model to a streaming model file, after proving that it sounds the same."""
-    from realtime.library.conversion import WEIGHTS, ConversionOptions, convert
+    from realtime.library.conversion_process import WEIGHTS, ConversionOptions, convert
 
     if weights not in WEIGHTS:
         raise GlitchError(f"--weights is {', '.join(WEIGHTS)}, not '{weights}'.")

@@ -28,7 +28,7 @@ from realtime.effects.chain import Effect, rows
 from realtime.ipc.child_process import ChildProcess
 from realtime.ipc.memory_layout import LETTERS
 from realtime.ipc.segment_registry import SegmentRegistry
-from realtime.library import conversion
+from realtime.library import conversion_process
 from realtime.library.opening import open_model
 
 RESTART_FADE_MS = 20.0
@@ -174,7 +174,7 @@ class DeckLoader:
         """
         path = Path(model).absolute()
         ticket = self._latest_ticket[letter] = next(self._tickets)
-        workers = self._converters if conversion.needs_conversion(path) else self._workers
+        workers = self._converters if conversion_process.needs_conversion(path) else self._workers
         return workers.submit(self._load, self._players[letter], path, fade_ms, effects, values or {}, ticket)
 
     def set_effects(

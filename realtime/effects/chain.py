@@ -10,8 +10,8 @@ how the stream is cut into hops, and rendering a take offline gives the same sam
 
 See Also
 --------
-realtime.effects.table : The built-in effects and their knobs.
-realtime.effects.catalog : Effects by name, plug-ins included.
+realtime.effects.built_in : The built-in effects and their knobs.
+realtime.effects.lookup : Effects by name, plug-ins included.
 realtime.effects.smooth_effect : An effect that follows its knobs without clicks.
 realtime.effects.voice : One instance of an effect as an exact stream.
 """
@@ -24,10 +24,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.effects.catalog import find, names
+from realtime.effects.built_in import Effect, Knob
+from realtime.effects.lookup import find, names
 from realtime.effects.ramp import Ramp
 from realtime.effects.smooth_effect import KNOB_MS, SmoothEffect
-from realtime.effects.table import Effect, Knob
 from realtime.effects.voice import import_pedalboard
 from realtime.params.table import Parameter, row
 

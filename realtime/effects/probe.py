@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from export.errors import GlitchError
-from realtime.effects.table import Effect, Knob, KnobKind, Step
+from realtime.effects.built_in import Effect, Knob, KnobKind, Step
 from realtime.effects.voice import BLOCK, import_pedalboard, load
 from realtime.ipc.child_process import Requests, reply
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from realtime.effects.built_in import Effect
 from realtime.effects.ramp import Ramp
-from realtime.effects.table import Effect
 from realtime.effects.voice import BLOCK, Voice
 
 SLICE = 16  # samples between updates of a moving knob

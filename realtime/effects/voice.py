@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from export.errors import GlitchError
-from realtime.effects.table import FIXED, MIN_RESAMPLE_HZ, Effect, Knob
+from realtime.effects.built_in import FIXED, MIN_RESAMPLE_HZ, Effect, Knob
 
 BLOCK = 2048  # maximum number of samples passed to an effect at once
 MAX_PRIMING_BLOCKS = 64  # within these, 2.7 s at 48 kHz, an effect must return full blocks

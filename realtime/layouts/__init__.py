@@ -1,11 +1,11 @@
 """Controller layouts from the parameter table.
 
-====================  ===========================================
+====================  ==============================
 `plan`                contents and order of a layout
 `open_stage_control`  sessions of Open Stage Control
 `touchosc`            files of TouchOSC
-`files`               writing either kind
-====================  ===========================================
+`layout_file`         writing either kind
+====================  ==============================
 """
 
-__all__ = ["files", "open_stage_control", "plan", "touchosc"]
+__all__ = ["layout_file", "open_stage_control", "plan", "touchosc"]

@@ -23,8 +23,8 @@ from export.format.card import FORMAT
 from export.format.io import load
 from realtime.ipc.segment_registry import try_lock
 from realtime.ipc.user_folders import data_folder
-from realtime.library import conversion
-from realtime.library.conversion import ConversionError, needs_conversion
+from realtime.library import conversion_process
+from realtime.library.conversion_process import ConversionError, needs_conversion
 from realtime.library.library import digest
 
 LOCK = "lock"
@@ -142,10 +142,10 @@ def _convert(source: Path, kept: Path, notify: Callable[[str], None], stop: thre
     with _conversion_lock(kept.parent, source, notify, stop):
         if _is_complete(kept):  # converted by another process meanwhile
             return
-        conversion.sweep(kept.parent)
+        conversion_process.sweep(kept.parent)
         notify(f"{source.name} is being converted, once; this takes from seconds to a few minutes.")
         began = time.monotonic()
-        converted = conversion.convert(source, kept, notify=notify, stop=stop)
+        converted = conversion_process.convert(source, kept, notify=notify, stop=stop)
         for warning in converted.warnings:
             notify(f"{source.name}: {warning}")
         notify(f"{source.name} was converted in {time.monotonic() - began:.0f} s and is kept as {kept}.")

@@ -1,8 +1,8 @@
 """MIDI: mapped controls, notes, clock, and feedback to controllers.
 
-==================  ==============================================================
+==================  ====================================================
 `midi`              `Midi`: all of MIDI for one stage
-`router`            messages to controls, notes, clock and snapshots
+`midi_router`       messages to controls, notes, clock and snapshots
 `parameter_writer`  sets parameters, coalescing floods
 `clock`             MIDI clock to tempo and song position
 `curves`            positions of a control to values of a parameter
@@ -11,7 +11,7 @@
 `protocol`          bytes to messages to events of controls
 `ports`             ports by name, in a process of their own
 `counts`, `errors`  counts of messages, error types
-==================  ==============================================================
+==================  ====================================================
 
 Names are imported when they are first used: the process that owns the ports imports only `ports`.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from realtime.midi.controls.mapping_file import MappingFile
     from realtime.midi.errors import MappingError, MidiError
     from realtime.midi.midi import Midi
-    from realtime.midi.ports.client import PortState, backends
+    from realtime.midi.ports.port_client import PortState, backends
 
 __all__ = ["Mapping", "MappingError", "MappingFile", "Midi", "MidiError", "PortState", "Source", "backends"]
 
@@ -36,9 +36,9 @@ _MODULES = {
     "MappingFile": "controls.mapping_file",
     "Midi": "midi",
     "MidiError": "errors",
-    "PortState": "ports.client",
+    "PortState": "ports.port_client",
     "Source": "controls.mapping",
-    "backends": "ports.client",
+    "backends": "ports.port_client",
 }
 
 

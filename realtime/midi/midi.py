@@ -14,16 +14,16 @@ from pathlib import Path
 
 from realtime.ipc.priority import raise_thread_priority
 from realtime.midi.clock import Clock, ClockFollower
-from realtime.midi.controls.feedback import PANIC, ControllerFeedback
+from realtime.midi.controls.controller_feedback import PANIC, ControllerFeedback
 from realtime.midi.controls.learning import Learning
 from realtime.midi.controls.mapping import Mapping
 from realtime.midi.controls.mapping_table import MappingTable
 from realtime.midi.counts import Counts
 from realtime.midi.errors import MappingError
+from realtime.midi.midi_router import MidiRouter
 from realtime.midi.parameter_writer import ParameterWriter
-from realtime.midi.ports.client import Incoming, Ports, PortState
-from realtime.midi.router import MessageRouter
-from realtime.params.surface import Stage
+from realtime.midi.ports.port_client import Incoming, Ports, PortState
+from realtime.params.stage_protocol import Stage
 from realtime.params.table import Parameter, ParameterError
 
 TURN_S = 0.02  # longest wait for messages
@@ -95,9 +95,7 @@ class Midi:
         self._writer = ParameterWriter(stage, self.counts, notify, delay_s=delay_s)
         self._learning = Learning(self._table, self._writer.value, notify)
         self._clocks = ClockFollower(tempo, transport)
-        self._router = MessageRouter(
-            stage, self._table, self._learning, self._writer, self.counts, self._clocks, recall
-        )
+        self._router = MidiRouter(stage, self._table, self._learning, self._writer, self.counts, self._clocks, recall)
         self._feedback = ControllerFeedback(stage, self._table, self._ports, delay_s)
         self._lock = threading.RLock()
         self._closing = threading.Event()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from realtime.midi.counts import Counts
-from realtime.params.surface import Stage
+from realtime.params.stage_protocol import Stage
 
 MAX_REASON = 160  # characters kept of an error
 MAX_REASONS = 100  # different errors that are reported

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Mapping
 
-from realtime.osc.feedback import LAPSE_S, Feedback, Readings
+from realtime.osc.osc_feedback import LAPSE_S, OscFeedback, Readings
+from realtime.osc.osc_router import Command, OscRouter, no_readings
 from realtime.osc.query import Announcement, QueryServer
-from realtime.osc.router import Command, Router, no_readings
 from realtime.osc.tcp import TcpServer
 from realtime.osc.udp import Counts, OscError, UdpServer
-from realtime.params.surface import Stage
+from realtime.params.stage_protocol import Stage
 
 
 class OscSurface:
@@ -63,9 +63,9 @@ class OscSurface:
     ) -> None:
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as opened:  # closes the others if one cannot be opened
-            self.feedback = Feedback(stage, readings, lapse_s=lapse_s)
+            self.feedback = OscFeedback(stage, readings, lapse_s=lapse_s)
             opened.callback(self.feedback.close)
-            route = Router(stage, readings, self.feedback, commands).handle
+            route = OscRouter(stage, readings, self.feedback, commands).handle
             self.udp = UdpServer(host, port, route, drop_late_s=drop_late_s)
             opened.callback(self.udp.close)
             try:

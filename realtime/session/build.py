@@ -31,13 +31,13 @@ from realtime.session.recall.deck_states import DeckStates
 from realtime.session.recall.recall import Recall
 from realtime.session.recordings import Recordings, check_take
 from realtime.session.signals import Signal
-from realtime.session.sources import Sources
 from realtime.session.stage_clock import StageClock
+from realtime.session.startup_files import Sources
 from realtime.session.status.status import StatusReader
 from realtime.session.status.stream_info import StreamInfo
 from realtime.session.supervision.device_return import DeviceReturn
-from realtime.session.supervision.osc_errors import OscErrors
-from realtime.session.supervision.supervisor import Supervisor
+from realtime.session.supervision.osc_traffic import OscErrors
+from realtime.session.supervision.task_thread import TaskThread
 from realtime.session.surfaces.commands import commands
 from realtime.snapshots.store import Snapshots
 from realtime.takes.journal import Journal
@@ -99,7 +99,7 @@ class Parts:
     info: StreamInfo
     midi: Midi | None
     osc: OscSurface | None
-    supervisor: Supervisor
+    supervisor: TaskThread
 
 
 def build(
@@ -215,7 +215,7 @@ def _build_controllers(
 
     midi = None
     if config.midi is not None:
-        from realtime.session.surfaces.midi import connect_midi  # MIDI costs time to import
+        from realtime.session.surfaces.midi_connection import connect_midi  # MIDI costs time to import
 
         midi = connect_midi(
             controls,
@@ -288,5 +288,5 @@ def _build_controllers(
         info=info,
         midi=midi,
         osc=osc,
-        supervisor=Supervisor(tasks, lifecycle.closing),
+        supervisor=TaskThread(tasks, lifecycle.closing),
     )

@@ -26,10 +26,10 @@ from realtime.params.table import Parameter
 from realtime.session.build import Parts, build
 from realtime.session.config import SessionConfig, SessionOptions, StrPath
 from realtime.session.lifecycle import Lifecycle
-from realtime.session.notes import Notes
+from realtime.session.notices import Notices
 from realtime.session.recall.recall import Recall
-from realtime.session.sources import read_sources
 from realtime.session.startup import fade_out, start
+from realtime.session.startup_files import read_sources
 from realtime.session.status.status import Status
 from realtime.takes.recorder import Recorder
 
@@ -63,7 +63,7 @@ class Session:
 
     def __init__(self, model: StrPath | None = None, **options: Unpack[SessionOptions]) -> None:
         self.config = SessionConfig(model, **options)
-        self._notes = Notes()
+        self._notes = Notices()
         self._sources = read_sources(self.config, self._notes.notify)
         self._lifecycle = Lifecycle()
         self._stack = contextlib.ExitStack()
@@ -195,7 +195,7 @@ class Session:
         return timed is not None and not timed.done and not timed.error
 
     @property
-    def notes(self) -> Notes:
+    def notes(self) -> Notices:
         """The last 1000 sentences for the player, oldest first."""
         return self._notes
 

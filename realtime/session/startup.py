@@ -15,8 +15,8 @@ from realtime.session.config import SessionConfig
 from realtime.session.lifecycle import Lifecycle
 from realtime.session.session_file.autosave import Autosave
 from realtime.session.session_file.stored_session import StoredSession, collect
-from realtime.session.sources import Sources
-from realtime.session.supervision.supervisor import INTERVAL_S
+from realtime.session.startup_files import Sources
+from realtime.session.supervision.task_thread import INTERVAL_S
 from realtime.session.surfaces.window import open_window
 from realtime.takes import leftover_journals
 from realtime.takes.recorder import Recorder

@@ -13,9 +13,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PyQt6.QtWidgets import QApplication
 
 from gui import style
-from gui.host import Host
+from gui.host_memory import HostMemory
 from gui.window import Window
-from tests.gui.standin import StandIn
+from tests.gui.fake_host import FakeHost
 from tests.reference import level_model
 
 
@@ -32,15 +32,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def standin(model: Path, tmp_path: Path) -> Iterator[StandIn]:
-    with StandIn(model, tmp_path) as standin:
-        yield standin
+def fake_host(model: Path, tmp_path: Path) -> Iterator[FakeHost]:
+    with FakeHost(model, tmp_path) as fake_host:
+        yield fake_host
 
 
 @pytest.fixture
-def window(application: QApplication, standin: StandIn) -> Iterator[Window]:
+def window(application: QApplication, fake_host: FakeHost) -> Iterator[Window]:
     """A visible window without a running timer: call `window.tick()`."""
-    host = Host(standin.name)
+    host = HostMemory(fake_host.name)
     window = Window(host)
     window.timer.stop()
     window.show()

@@ -17,7 +17,7 @@ import pytest
 from realtime.ipc.segments import Segment
 from tests.eventually import eventually
 from tests.gui.display import Screen
-from tests.gui.standin import StandIn, tone
+from tests.gui.fake_host import FakeHost, tone
 from tests.reference import level_model, tone_model
 
 pytestmark = pytest.mark.plays
@@ -59,36 +59,36 @@ def screen() -> Iterator[Screen]:
         yield screen
 
 
-def test_a_drag_with_a_real_mouse_arrives_at_the_host(screen: Screen, standin: StandIn) -> None:
-    with OpenedModel(standin.name, screen) as window:
+def test_a_drag_with_a_real_mouse_arrives_at_the_host(screen: Screen, fake_host: FakeHost) -> None:
+    with OpenedModel(fake_host.name, screen) as window:
         x, y = window.handle("/latent/3")
         screen.drag((x, y), (x + 3, y - 40))
-        assert standin.wait_for(lambda: len(standin.values_of("/latent/3")) > 3)
-        assert standin.wait_for(lambda: standin.value("/latent/3") > 1)
-        assert {address for address, _ in standin.received} == {"/latent/3"}
-        sent = standin.values_of("/latent/3")
+        assert fake_host.wait_for(lambda: len(fake_host.values_of("/latent/3")) > 3)
+        assert fake_host.wait_for(lambda: fake_host.value("/latent/3") > 1)
+        assert {address for address, _ in fake_host.received} == {"/latent/3"}
+        sent = fake_host.values_of("/latent/3")
         assert sent == sorted(sent), "the handle went up, and only up"
 
 
-def test_real_keys_reach_the_window(screen: Screen, standin: StandIn) -> None:
-    with OpenedModel(standin.name, screen) as window:
+def test_real_keys_reach_the_window(screen: Screen, fake_host: FakeHost) -> None:
+    with OpenedModel(fake_host.name, screen) as window:
         screen.do("key", "Escape")
-        assert standin.wait_for(lambda: bool(standin.values_of("/panic")))
+        assert fake_host.wait_for(lambda: bool(fake_host.values_of("/panic")))
         screen.do("key", "m")
-        assert standin.wait_for(lambda: standin.values_of("/mute") == [1.0])
+        assert fake_host.wait_for(lambda: fake_host.values_of("/mute") == [1.0])
         screen.do("mousemove", *window.handle("/latent/2"), "click", "4")
-        assert standin.wait_for(lambda: standin.values_of("/latent/2") == [pytest.approx(0.12)])
+        assert fake_host.wait_for(lambda: fake_host.values_of("/latent/2") == [pytest.approx(0.12)])
         screen.do("key", "question")  # the page of keys takes the click that follows, and nothing else does
         x, y, width, height = window.places["parts"]["panic"]
         screen.do("mousemove", x + width // 2, y + height // 2, "click", "1")
         screen.do("key", "q")
         assert window.process.wait(10) == 0
-        assert len(standin.values_of("/panic")) == 1
+        assert len(fake_host.values_of("/panic")) == 1
 
 
 @pytest.mark.parametrize("end", ["pipe", "stopping", "interrupt"])
-def test_the_window_ends_with_its_host(screen: Screen, standin: StandIn, end: str) -> None:
-    with OpenedModel(standin.name, screen) as window:
+def test_the_window_ends_with_its_host(screen: Screen, fake_host: FakeHost, end: str) -> None:
+    with OpenedModel(fake_host.name, screen) as window:
         process = window.process
         assert process.stdin is not None
         if end == "interrupt":  # Ctrl-C is for the host, whose end is the window's
@@ -96,7 +96,7 @@ def test_the_window_ends_with_its_host(screen: Screen, standin: StandIn, end: st
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.3)
         if end == "stopping":
-            standin.stream["stopping"] = 1
+            fake_host.stream["stopping"] = 1
         else:
             process.stdin.close()
         assert process.wait(10) == 0
@@ -104,15 +104,15 @@ def test_the_window_ends_with_its_host(screen: Screen, standin: StandIn, end: st
         assert process.stderr.read() == b""
 
 
-def test_a_killed_window_leaves_shared_memory_intact(screen: Screen, standin: StandIn) -> None:
-    before = standin.segment["history"].copy()
-    with OpenedModel(standin.name, screen) as window:
-        standin.play(tone(1000, 0.5))
+def test_a_killed_window_leaves_shared_memory_intact(screen: Screen, fake_host: FakeHost) -> None:
+    before = fake_host.segment["history"].copy()
+    with OpenedModel(fake_host.name, screen) as window:
+        fake_host.play(tone(1000, 0.5))
         os.kill(window.process.pid, signal.SIGKILL)
         window.process.wait(10)
-    with Segment.attach(standin.name) as segment:
+    with Segment.attach(fake_host.name) as segment:
         assert segment["stream"]["clock"][0] == 24_000
-    assert (standin.segment["history"][24_000:] == before[24_000:]).all()
+    assert (fake_host.segment["history"][24_000:] == before[24_000:]).all()
 
 
 # With the real host

@@ -33,7 +33,7 @@ from realtime.ipc.segments import Segment
 from realtime.session import startup
 from realtime.session.config import SessionOptions
 from realtime.session.controls import panic
-from realtime.session.supervision.supervisor import Supervisor
+from realtime.session.supervision.task_thread import TaskThread
 from tests.eventually import PATIENCE_S, became
 from tests.realtime.sessions import input_between, output_between
 
@@ -310,7 +310,7 @@ def virtual(
             patch.setattr(spawner, "ChildProcess", stage.child)
         for waiting in (deck_loader, startup):
             patch.setattr(waiting, "wait_for", stage.wait_for)
-        patch.setattr(Supervisor, "start", lambda _supervisor: None)
+        patch.setattr(TaskThread, "start", lambda _supervisor: None)
         with Session(model, **settings) as played:
             stage.session = played
             yield stage

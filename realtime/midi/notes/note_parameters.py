@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from realtime.midi.curves import to_loudness, to_value
 from realtime.midi.notes.monophonic import NoteAction, Role
 from realtime.midi.notes.settings import NoteSettings
-from realtime.params.surface import Stage
+from realtime.params.stage_protocol import Stage
 
 
 class NoteParameters:

@@ -1,8 +1,8 @@
 """MIDI ports by name, in a process of their own.
 
 ===============  ==========================================================
-`client`         the host's side: keeps the process running
-`process`        the process that owns the ports
+`port_client`    the host's side: keeps the process running
+`port_process`   the process that owns the ports
 `port_owner`     opens ports when they appear, and transfers their messages
 `rtmidi_driver`  back ends and port names of rtmidi
 `jack_watch`     notices the end of a JACK server
@@ -13,4 +13,4 @@
 The process imports none of the rest of MIDI.
 """
 
-__all__ = ["client", "framing", "jack_watch", "port_owner", "process", "rtmidi_driver", "timestamps"]
+__all__ = ["framing", "jack_watch", "port_client", "port_owner", "port_process", "rtmidi_driver", "timestamps"]

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from realtime.osc.feedback import Readings
+from realtime.osc.osc_feedback import Readings
 from realtime.osc.patterns import LEAF, tree
-from realtime.params.surface import Stage
+from realtime.params.stage_protocol import Stage
 from realtime.params.table import Parameter, ParameterError
 
 # Attributes that can be requested singly; others of the proposal are bad requests.

@@ -27,12 +27,12 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from realtime.osc.feedback import Readings, Watch
+from realtime.osc.osc_feedback import Readings, Watch
+from realtime.osc.osc_router import no_readings
 from realtime.osc.query.access import is_loopback, refuse
 from realtime.osc.query.namespace import ATTRIBUTES, TAGS, Namespace
-from realtime.osc.router import no_readings
 from realtime.osc.udp import MAX_PACKET, OscError, Peer, Receiver, Route, open_socket
-from realtime.params.surface import Stage
+from realtime.params.stage_protocol import Stage
 from realtime.params.table import Parameter
 
 DEFAULT_QUERY_PORT = 9080

@@ -24,7 +24,7 @@ class Motion(Protocol):
 
 
 class Controls:
-    """The stage as control surfaces see it: `realtime.params.surface.Stage`.
+    """The stage as control surfaces see it: `realtime.params.stage_protocol.Stage`.
 
     Parameters
     ----------

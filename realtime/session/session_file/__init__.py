@@ -1,12 +1,12 @@
 """The session file: everything that comes back after a restart.
 
-================  =================================================================
+================  ========================================================
 `document`        its contents as dataclasses, to JSON and back
-`files`           reading it, and replacing it as a whole
+`file_io`         reading it, and replacing it as a whole
 `model_search`    finding a deck's model again
 `stored_session`  restoring a session from it, and collecting its contents
 `autosave`        the thread that keeps it up to date
-================  =================================================================
+================  ========================================================
 """
 
-__all__ = ["autosave", "document", "files", "model_search", "stored_session"]
+__all__ = ["autosave", "document", "file_io", "model_search", "stored_session"]

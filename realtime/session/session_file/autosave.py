@@ -10,7 +10,7 @@ from pathlib import Path
 
 from export.errors import GlitchError
 from realtime.session.session_file.document import SessionFile
-from realtime.session.session_file.files import backup, is_scratch, replace_file, write
+from realtime.session.session_file.file_io import backup, is_scratch, replace_file, write
 
 INTERVAL_S = 2.0
 CLOSE_TIMEOUT_S = 10.0

@@ -18,7 +18,7 @@ from realtime.params.table import HOST_ROWS
 from realtime.session.controls.parameters import Parameters
 from realtime.session.loading import notify_failure
 from realtime.session.session_file.document import DeckEntry, SessionFile
-from realtime.session.session_file.files import read as read_file
+from realtime.session.session_file.file_io import read as read_file
 from realtime.session.session_file.model_search import find_model
 from realtime.snapshots.snapshot import deck_values, host_values
 from realtime.snapshots.store import Snapshots

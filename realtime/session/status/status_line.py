@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from realtime.session.notes import Notes
+from realtime.session.notices import Notices
 from realtime.session.status.status import MIN_DB, Status
 
 REDRAW_S = 0.25
@@ -25,7 +25,7 @@ class StatusLine:
         Returns the current status.
     """
 
-    def __init__(self, notes: Notes, status: Callable[[], Status]) -> None:
+    def __init__(self, notes: Notices, status: Callable[[], Status]) -> None:
         self._notes, self._status = notes, status
         self._terminal = sys.stdout.isatty()
         self._shown = 0.0

@@ -30,7 +30,7 @@ from export.errors import GlitchError
 from realtime.effects.chain import Effect
 from realtime.ipc.memory_layout import LETTERS
 from realtime.osc.codec import write_message
-from realtime.osc.router import Command
+from realtime.osc.osc_router import Command
 from realtime.osc.udp import BadPacketError, Peer
 from realtime.session.controls.parameters import Parameters
 from realtime.session.loading import ModelLoader, notify_failure

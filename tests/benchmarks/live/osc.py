@@ -33,7 +33,7 @@ from realtime.ipc import rings
 from realtime.ipc.memory_layout import EVENT, RING, Geometry
 from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.ipc.segments import Segment
-from realtime.osc.router import Router
+from realtime.osc.osc_router import OscRouter
 from realtime.osc.udp import UdpServer, number
 from realtime.params.table import Parameter
 from tests.benchmarks.support.job import Figures, Job
@@ -198,7 +198,7 @@ def ours(count: int) -> Figures:
     )
     assert deck.stdout is not None
     deck.stdout.readline()
-    server = UdpServer("127.0.0.1", 0, Router(stage).handle)
+    server = UdpServer("127.0.0.1", 0, OscRouter(stage).handle)
     server.start()
     print(server.port, flush=True)
     sys.stdin.readline()

@@ -22,12 +22,12 @@ QUICK_WARM_UP_S, QUICK_SECONDS = 0.5, 2.0
 def run(job: Job) -> Figures:
     """Open the window, let it settle, and measure."""
     from tests.gui.display import Screen
-    from tests.gui.standin import StandIn, music
+    from tests.gui.fake_host import FakeHost, music
     from tests.reference import level_model
 
     with tempfile.TemporaryDirectory() as folder, Screen(WIDTH, HEIGHT) as screen:
         model = level_model(Path(folder) / "level.onnx", latents=16)
-        with StandIn(model, Path(folder), sound=music(6.0)) as host:
+        with FakeHost(model, Path(folder), sound=music(6.0)) as host:
             return job.in_process(measure, host.name, environment=screen.environment)
 
 
@@ -45,7 +45,7 @@ def measure(job: Job, segment: str) -> Figures:
     from PyQt6.QtWidgets import QApplication
 
     from gui import style
-    from gui.host import Host
+    from gui.host_memory import HostMemory
     from gui.window import Window
 
     class Paints(QObject):
@@ -57,7 +57,7 @@ def measure(job: Job, segment: str) -> Figures:
 
     application = QApplication(["window"])
     style.apply_style(application)
-    host = Host(segment)
+    host = HostMemory(segment)
     window = Window(host)
     window.resize(WIDTH, HEIGHT)
     window.show()

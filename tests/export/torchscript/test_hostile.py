@@ -30,7 +30,7 @@ from models.spectral_vae import checkpoint
 from models.spectral_vae.network import SpectralVae, VaeConfig
 from models.training.errors import CheckpointError
 from realtime.engine.decoder import Decoder
-from realtime.library.conversion import ConversionError, convert
+from realtime.library.conversion_process import ConversionError, convert
 from tests.eventually import eventually
 from tests.export.torchscript import hostile
 
@@ -113,7 +113,7 @@ def test_a_conversion_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [source]
 
 
-CONVERT = "import sys; from realtime.library.conversion import convert; convert(sys.argv[1], sys.argv[2])"
+CONVERT = "import sys; from realtime.library.conversion_process import convert; convert(sys.argv[1], sys.argv[2])"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no guard where a process cannot fork")

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PyQt6.QtWidgets import QApplication
 
-from gui.host import Host
+from gui.host_memory import HostMemory
 from gui.viewmodels.parameter_model import SETTLE_S, ParameterModel, fraction_of, value_at, value_text
 from gui.viewmodels.readings import DASH, Latency, Load, read_latency
 from gui.viewmodels.telemetry import CLIP_S, HOLD_S, Telemetry
 from realtime.ipc.memory_layout import DECK
 from realtime.params import table as params
 from realtime.params.table import Parameter
-from tests.gui.standin import StandIn, tone
+from tests.gui.fake_host import FakeHost, tone
 
 Watch = Callable[[], Telemetry]
 
@@ -124,12 +124,12 @@ def test_values_are_formatted_short(row: Parameter, value: float, text: str) -> 
 
 
 @pytest.fixture
-def watch(application: QApplication, standin: StandIn) -> Iterator[Watch]:
+def watch(application: QApplication, fake_host: FakeHost) -> Iterator[Watch]:
     """Return a function that creates the telemetry of the stand-in."""
-    hosts: list[Host] = []
+    hosts: list[HostMemory] = []
 
     def begin() -> Telemetry:
-        hosts.append(Host(standin.name))
+        hosts.append(HostMemory(fake_host.name))
         hosts[-1].refresh(0.0)
         return Telemetry(hosts[-1])
 
@@ -138,8 +138,8 @@ def watch(application: QApplication, standin: StandIn) -> Iterator[Watch]:
         host.close()
 
 
-def test_levels_hold_their_peak_and_then_fall(standin: StandIn, watch: Watch) -> None:
-    telemetry, meters = watch(), standin.segment["meters"]
+def test_levels_hold_their_peak_and_then_fall(fake_host: FakeHost, watch: Watch) -> None:
+    telemetry, meters = watch(), fake_host.segment["meters"]
     meters["peak"], meters["power"] = 0.5, 0.125
     telemetry.poll_levels(0.0)
     meters["peak"], meters["power"] = 0.05, 0.00125
@@ -155,8 +155,8 @@ def test_levels_hold_their_peak_and_then_fall(standin: StandIn, watch: Watch) ->
     assert telemetry.levels.value[0].hold == -26.0
 
 
-def test_clipping_stays_lit_for_a_while(standin: StandIn, watch: Watch) -> None:
-    telemetry, meters = watch(), standin.segment["meters"]
+def test_clipping_stays_lit_for_a_while(fake_host: FakeHost, watch: Watch) -> None:
+    telemetry, meters = watch(), fake_host.segment["meters"]
     meters["peak"] = 1.0
     telemetry.poll_levels(0.0)
     meters["peak"] = 0.1
@@ -166,11 +166,11 @@ def test_clipping_stays_lit_for_a_while(standin: StandIn, watch: Watch) -> None:
     assert not telemetry.levels.value[0].clipped
 
 
-def test_the_limiter_lamp_lights(standin: StandIn, watch: Watch) -> None:
+def test_the_limiter_lamp_lights(fake_host: FakeHost, watch: Watch) -> None:
     telemetry = watch()
     telemetry.poll_levels(0.0)
     assert not telemetry.limiting.value
-    standin.stream["limited"] = 5
+    fake_host.stream["limited"] = 5
     telemetry.poll_levels(0.1)
     assert telemetry.limiting.value
     telemetry.poll_levels(2.0)
@@ -178,10 +178,10 @@ def test_the_limiter_lamp_lights(standin: StandIn, watch: Watch) -> None:
 
 
 @pytest.mark.parametrize("garbage", [math.nan, math.inf, -math.inf, -1.0])
-def test_a_meter_with_nan_shows_a_dash(standin: StandIn, watch: Watch, garbage: float) -> None:
+def test_a_meter_with_nan_shows_a_dash(fake_host: FakeHost, watch: Watch, garbage: float) -> None:
     telemetry = watch()
-    standin.segment["meters"]["peak"] = garbage
-    standin.segment["meters"]["power"] = garbage
+    fake_host.segment["meters"]["peak"] = garbage
+    fake_host.segment["meters"]["power"] = garbage
     telemetry.poll_levels(0.0)
     level = telemetry.levels.value[0]
     assert level.peak is None
@@ -200,21 +200,21 @@ def test_a_meter_with_nan_shows_a_dash(standin: StandIn, watch: Watch, garbage: 
     ],
 )
 def test_load_is_a_share_of_the_deadline(
-    standin: StandIn, watch: Watch, decode: float, worst: float, deadline: float, expected: Load
+    fake_host: FakeHost, watch: Watch, decode: float, worst: float, deadline: float, expected: Load
 ) -> None:
-    deck = standin.deck["deck"]
+    deck = fake_host.deck["deck"]
     deck["decode_ms"], deck["worst_ms"], deck["deadline_ms"] = decode, worst, deadline
     telemetry = watch()
     telemetry.poll_figures(0.0)
     assert telemetry.load.value == expected
 
 
-def test_underruns_add_up_across_a_restart_of_the_deck(standin: StandIn, watch: Watch) -> None:
-    telemetry, deck = watch(), standin.deck["deck"]
+def test_underruns_add_up_across_a_restart_of_the_deck(fake_host: FakeHost, watch: Watch) -> None:
+    telemetry, deck = watch(), fake_host.deck["deck"]
     for count in (3, 5, 1):  # 5 in all, then a fresh deck that had one
         deck["underruns"] = count
         telemetry.poll_figures(float(count))
-    standin.stream["device_underruns"] = 2
+    fake_host.stream["device_underruns"] = 2
     telemetry.poll_figures(9.0)
     assert (telemetry.underruns.value.deck, telemetry.underruns.value.device) == (6, 2)
     telemetry.reset_underruns()
@@ -225,10 +225,10 @@ def test_underruns_add_up_across_a_restart_of_the_deck(standin: StandIn, watch: 
     assert telemetry.underruns.value.total == 1
 
 
-def test_messages_are_counted_a_second(standin: StandIn, watch: Watch) -> None:
+def test_messages_are_counted_a_second(fake_host: FakeHost, watch: Watch) -> None:
     telemetry = watch()
     for k in range(21):
-        standin.stream["osc_messages"] = 50 * k
+        fake_host.stream["osc_messages"] = 50 * k
         telemetry.poll_figures(0.25 * k)
     assert telemetry.osc.value.rate == 200
     assert telemetry.osc.value.messages == 1000
@@ -251,8 +251,8 @@ def test_latency_ignores_invalid_parts(info: object, expected: Latency) -> None:
     assert read_latency(info) == expected
 
 
-def test_an_empty_description_gives_dashes(standin: StandIn, watch: Watch) -> None:
-    standin.segment.write_info({})
+def test_an_empty_description_gives_dashes(fake_host: FakeHost, watch: Watch) -> None:
+    fake_host.segment.write_info({})
     telemetry = watch()
     telemetry.poll_figures(0.0)
     assert telemetry.identity.value.model == DASH
@@ -264,18 +264,18 @@ def test_every_field_of_a_deck_that_is_read_exists() -> None:
     assert {"decode_ms", "worst_ms", "deadline_ms", "underruns", "missing"} <= set(DECK.names or ())
 
 
-def test_the_duration_of_a_recording_follows_the_clock(standin: StandIn, watch: Watch) -> None:
+def test_the_duration_of_a_recording_follows_the_clock(fake_host: FakeHost, watch: Watch) -> None:
     telemetry = watch()
     telemetry.poll_figures(0.0)
     assert telemetry.recorded_s.value is None
-    standin.set("/record", 1)
+    fake_host.set("/record", 1)
     for now, seconds in ((1.0, 0), (2.0, 2), (3.0, 4)):
         telemetry.poll_figures(now)
         assert telemetry.recorded_s.value == seconds
-        standin.play(tone(100.0, 2.0))
-    standin.set("/record", 0)
+        fake_host.play(tone(100.0, 2.0))
+    fake_host.set("/record", 0)
     telemetry.poll_figures(4.0)
     assert telemetry.recorded_s.value is None
-    standin.set("/record", 1)
+    fake_host.set("/record", 1)
     telemetry.poll_figures(5.0)
     assert telemetry.recorded_s.value == 0

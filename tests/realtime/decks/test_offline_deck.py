@@ -13,7 +13,7 @@ from realtime import Session
 from realtime.decks.offline_deck import OfflineDeck
 from realtime.engine.engine import Engine
 from realtime.session.session_file.document import DeckEntry, SessionFile
-from realtime.session.session_file.files import write
+from realtime.session.session_file.file_io import write
 from realtime.session.session_file.model_search import sha256
 from tests import reference
 from tests.eventually import eventually

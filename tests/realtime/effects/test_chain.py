@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.errors import GlitchError
+from realtime.effects.built_in import BUILT_IN
 from realtime.effects.chain import Chain, Effect, find, rows
-from realtime.effects.table import BUILT_IN
 from realtime.effects.voice import Voice
 
 RATE = 48_000

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from export.errors import GlitchError
-from realtime.effects import catalog as effects_catalog
+from realtime.effects import lookup as effects_catalog
 from realtime.effects.chain import Chain, Effect, find, names, rows
 from tests.realtime.effects.test_chain import RATE, noise, play, sine
 

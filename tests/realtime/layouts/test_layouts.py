@@ -16,7 +16,7 @@ import pytest
 from export.errors import GlitchError
 from export.format.io import load
 from realtime import Session
-from realtime.layouts.files import LayoutError, open_stage_control, touchosc, write_layout
+from realtime.layouts.layout_file import LayoutError, open_stage_control, touchosc, write_layout
 from realtime.layouts.plan import COLUMNS, choices, label_of, pages, strip
 from realtime.library.library import bundled_model
 from realtime.params.table import Parameter, Table, row, table

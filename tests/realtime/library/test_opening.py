@@ -18,11 +18,11 @@ from export.errors import ContractError, GlitchError
 from export.format.io import load
 from realtime import Session
 from realtime.decks.deck_loader import OvertakenError
-from realtime.library import conversion, opening
-from realtime.library.conversion import SCRATCH, ConversionError, ConversionOptions, Converted
+from realtime.library import conversion_process, opening
+from realtime.library.conversion_process import SCRATCH, ConversionError, ConversionOptions, Converted
 from realtime.library.library import Library, digest
 from realtime.library.opening import open_model
-from realtime.session.session_file.files import read
+from realtime.session.session_file.file_io import read
 from tests.eventually import eventually
 from tests.realtime.sessions import quiet
 
@@ -71,7 +71,7 @@ def models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def studio(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
     made = Studio(models["level"])
-    monkeypatch.setattr(conversion, "convert", made)
+    monkeypatch.setattr(conversion_process, "convert", made)
     yield made
     made.free.set()
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from realtime.midi.clock import Clock
 from realtime.midi.midi import Midi
-from realtime.midi.ports.client import Incoming
+from realtime.midi.ports.port_client import Incoming
 from realtime.midi.ports.timestamps import Timestamps
 from tests.realtime.midi.stage import Stage
 

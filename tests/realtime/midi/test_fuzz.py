@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from realtime.midi.controls.mapping import Mapping, Source
 from realtime.midi.midi import Midi
-from realtime.midi.ports.client import Incoming
 from realtime.midi.ports.framing import HEAD, LOST, MESSAGE, Frame, FrameError, Unpacker, pack
+from realtime.midi.ports.port_client import Incoming
 from tests.realtime.midi.stage import Stage
 
 MESSAGES = 200_000

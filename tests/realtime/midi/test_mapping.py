@@ -16,7 +16,7 @@ from realtime.midi.curves import to_position, to_value
 from realtime.midi.errors import MappingError
 from realtime.midi.midi import Midi
 from realtime.midi.notes.settings import NoteSettings
-from realtime.midi.ports.client import Incoming
+from realtime.midi.ports.port_client import Incoming
 from tests.realtime.midi.stage import Stage, row
 
 JSON = st.recursive(

@@ -15,7 +15,7 @@ from realtime.midi.controls.mapping_file import MappingFile, write
 from realtime.midi.midi import Midi
 from realtime.midi.notes.note_router import NoteRouter
 from realtime.midi.notes.settings import NoteSettings
-from realtime.midi.ports.client import Incoming
+from realtime.midi.ports.port_client import Incoming
 from realtime.midi.protocol.messages import Message
 from tests.realtime.midi.stage import Stage, row
 from tests.realtime.midi.test_mapping import play

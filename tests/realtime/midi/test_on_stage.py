@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from realtime import Session
-from realtime.midi.ports.client import Incoming
+from realtime.midi.ports.port_client import Incoming
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.plays

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from realtime.midi import Mapping, Midi, MidiError, Source, backends
-from realtime.midi.ports.client import Ports
+from realtime.midi.ports.port_client import Ports
 from tests.eventually import became, eventually
 from tests.jack import JackServer
 from tests.realtime.midi.stage import Stage
@@ -298,10 +298,10 @@ def test_without_a_midi_system_one_sentence_is_shown(monkeypatch: pytest.MonkeyP
 
 
 def test_the_port_process_imports_nothing_else_of_midi() -> None:
-    script = "import sys, realtime.midi.ports.process; print(*sys.modules)"
+    script = "import sys, realtime.midi.ports.port_process; print(*sys.modules)"
     modules = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     ).stdout
     ours = {name for name in modules.split() if name.startswith("realtime.midi.")}
     assert all(name.startswith("realtime.midi.ports") for name in ours)
-    assert not {"numpy", "realtime.midi.ports.client"} & set(modules.split())
+    assert not {"numpy", "realtime.midi.ports.port_client"} & set(modules.split())

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.osc.codec import BadPacketError, messages, write_bundle, write_message
-from realtime.osc.feedback import Feedback
-from realtime.osc.router import Router
+from realtime.osc.osc_feedback import OscFeedback
+from realtime.osc.osc_router import OscRouter
 from realtime.osc.tcp import Framing
 from realtime.osc.udp import MAX_PACKET, Receiver, UdpServer
 from tests.realtime.osc.osc_stage import Controller, ValueStage, bundle
@@ -97,8 +97,8 @@ def mutate(rng: random.Random) -> bytes:
 
 def fuzzed() -> tuple[ValueStage, Receiver, Ear]:
     stage = ValueStage()
-    feedback = Feedback(stage, dict)
-    return stage, Receiver(Router(stage, feedback=feedback).handle), Ear()
+    feedback = OscFeedback(stage, dict)
+    return stage, Receiver(OscRouter(stage, feedback=feedback).handle), Ear()
 
 
 def assert_serves(stage: ValueStage, receiver: Receiver, ear: Ear, value: float) -> None:
@@ -188,7 +188,7 @@ def test_no_stream_of_bytes_stops_a_framing(chunks: list[bytes], first: int) -> 
 @pytest.fixture
 def listening() -> Iterator[tuple[ValueStage, UdpServer, Controller]]:
     stage = ValueStage()
-    server = UdpServer("127.0.0.1", 0, Router(stage).handle)
+    server = UdpServer("127.0.0.1", 0, OscRouter(stage).handle)
     server.start()
     controller = Controller(server.port)
     yield stage, server, controller

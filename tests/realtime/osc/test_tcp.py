@@ -16,8 +16,8 @@ from pythonosc.slip import encode
 from pythonosc.tcp_client import SimpleTCPClient
 
 from realtime.osc.codec import messages
-from realtime.osc.feedback import Feedback
-from realtime.osc.router import Router
+from realtime.osc.osc_feedback import OscFeedback
+from realtime.osc.osc_router import OscRouter
 from realtime.osc.tcp import MAX_CLIENTS, Framing, TcpServer
 from realtime.osc.udp import MAX_PACKET, BadPacketError
 from tests.eventually import eventually
@@ -36,8 +36,8 @@ class Connected:
 
     def __init__(self) -> None:
         self.stage = ValueStage()
-        self.feedback = Feedback(self.stage, lambda: {})
-        self.server = TcpServer("127.0.0.1", 0, Router(self.stage, feedback=self.feedback).handle)
+        self.feedback = OscFeedback(self.stage, lambda: {})
+        self.server = TcpServer("127.0.0.1", 0, OscRouter(self.stage, feedback=self.feedback).handle)
         self.server.start()
         self.feedback.start()
         self.clients: list[socket.socket] = []
@@ -183,6 +183,6 @@ def test_closing_releases_the_port_at_once(connected: Connected) -> None:
     connected.connect().sendall(by_size(message("/gain", 1.0)))
     connected.stage.wait(1)
     connected.server.close()
-    again = TcpServer("127.0.0.1", connected.server.port, Router(connected.stage).handle)
+    again = TcpServer("127.0.0.1", connected.server.port, OscRouter(connected.stage).handle)
     assert again.port == connected.server.port
     again.close()

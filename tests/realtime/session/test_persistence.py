@@ -18,7 +18,7 @@ from realtime import Session
 from realtime.ipc.memory_layout import RESTORE
 from realtime.session.config import SessionOptions
 from realtime.session.session_file.document import DeckEntry, SessionFile
-from realtime.session.session_file.files import read, write
+from realtime.session.session_file.file_io import read, write
 from realtime.session.session_file.model_search import sha256
 from realtime.snapshots.rules import Rule
 from tests import reference

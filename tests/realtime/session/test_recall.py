@@ -16,7 +16,7 @@ from realtime import Session
 from realtime.ipc.memory_layout import CAPTURE, RESTORE
 from realtime.midi.midi import Midi
 from realtime.params.table import ParameterError
-from realtime.session.supervision.supervisor import INTERVAL_S
+from realtime.session.supervision.task_thread import INTERVAL_S
 from realtime.snapshots.snapshot import SnapshotError
 from realtime.takes.journal import ENTRY
 from tests.eventually import eventually

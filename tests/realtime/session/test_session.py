@@ -28,7 +28,7 @@ from realtime.ipc.segments import Segment
 from realtime.params.table import ParameterError
 from realtime.session.config import SessionConfig, SessionOptions
 from realtime.session.lifecycle import SessionError
-from realtime.session.supervision.supervisor import INTERVAL_S
+from realtime.session.supervision.task_thread import INTERVAL_S
 from realtime.takes.recorder import RecordError
 from tests.eventually import eventually
 from tests.realtime.sessions import output_between, quiet, stem

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from realtime.library.library import Library
 from realtime.session.session_file.autosave import Autosave
 from realtime.session.session_file.document import DeckEntry, SessionFile, SessionFileError, from_json, to_json
-from realtime.session.session_file.files import read, write
+from realtime.session.session_file.file_io import read, write
 from realtime.session.session_file.model_search import find_model, sha256
 from realtime.snapshots.rules import Rule
 from realtime.snapshots.snapshot import DeckSnapshot, Snapshot

@@ -73,7 +73,7 @@ class PortState:
 def backends() -> list[str]:
     """Return the names of the back ends that work here, out of `BACKENDS`, the first choice first."""
     done = subprocess.run(
-        [sys.executable, "-m", "realtime.midi.ports.process", "--list"],
+        [sys.executable, "-m", "realtime.midi.ports.port_process", "--list"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -222,7 +222,7 @@ class Ports:
                 if self._closing.is_set():
                     return
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "realtime.midi.ports.process", self._order],
+                    [sys.executable, "-m", "realtime.midi.ports.port_process", self._order],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,  # drivers complain there about servers that aren't running

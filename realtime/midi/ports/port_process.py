@@ -1,4 +1,4 @@
-"""The process that owns the MIDI ports: `python -m realtime.midi.ports.process ORDER`, or `--list` for the back ends.
+"""The process that owns the MIDI ports: `python -m realtime.midi.ports.port_process ORDER`; `--list` for back ends.
 
 A process of its own, because the driver libraries endanger an audio host. JACK requests the messages of its clients
 inside the audio cycle, where a busy interpreter would interrupt the sound of all programs. When the JACK server dies,

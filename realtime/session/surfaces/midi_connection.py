@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from realtime.decks.player import Player
 from realtime.ipc.user_folders import data_folder
 from realtime.midi import Midi
-from realtime.params.surface import Stage
+from realtime.params.stage_protocol import Stage
 
 
 def connect_midi(

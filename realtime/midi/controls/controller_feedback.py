@@ -10,7 +10,7 @@ from realtime.midi.controls.mapped_control import MappedControl
 from realtime.midi.controls.mapping import Source
 from realtime.midi.controls.mapping_table import MappingTable
 from realtime.midi.curves import to_position
-from realtime.midi.ports.client import PortState
+from realtime.midi.ports.port_client import PortState
 from realtime.midi.protocol.control_events import MAX_7_BIT, MAX_14_BIT
 from realtime.midi.protocol.controllers import (
     ALL_NOTES_OFF,
@@ -21,7 +21,7 @@ from realtime.midi.protocol.controllers import (
     NRPN_LSB,
     NRPN_MSB,
 )
-from realtime.params.surface import Stage
+from realtime.params.stage_protocol import Stage
 
 NOTE_ON, CONTROL_CHANGE, PITCHWHEEL = 0x90, 0xB0, 0xE0
 INTERVAL_S = 0.04

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from export.errors import GlitchError
-from realtime.effects.table import BUILT_IN, Effect
+from realtime.effects.built_in import BUILT_IN, Effect
 from realtime.ipc.child_process import ChildError, ChildProcess
 
 INSPECTION_TIMEOUT_S = 20.0

@@ -16,10 +16,10 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
 from realtime.osc.codec import BadPacketError, write_message
-from realtime.osc.feedback import DEFAULT_RATE_HZ, VALUE_TAGS, Feedback, Readings, bundles, value_message
+from realtime.osc.osc_feedback import DEFAULT_RATE_HZ, VALUE_TAGS, OscFeedback, Readings, bundles, value_message
 from realtime.osc.patterns import Matcher, is_pattern
 from realtime.osc.udp import Peer, UnknownAddressError
-from realtime.params.surface import Stage
+from realtime.params.stage_protocol import Stage
 from realtime.params.table import ParameterError
 
 # Handles a message that isn't a parameter; takes its arguments, its time and its sender.
@@ -31,7 +31,7 @@ def no_readings() -> dict[str, Sequence[float]]:
     return {}
 
 
-class Router:
+class OscRouter:
     """Routes messages to a stage in the order of arrival.
 
     Parameters
@@ -50,7 +50,7 @@ class Router:
         self,
         stage: Stage,
         readings: Readings = no_readings,
-        feedback: Feedback | None = None,
+        feedback: OscFeedback | None = None,
         commands: Mapping[str, Command] | None = None,
     ) -> None:
         self._stage, self._readings, self._feedback = stage, readings, feedback

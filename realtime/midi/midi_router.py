@@ -13,18 +13,18 @@ from realtime.midi.counts import Counts
 from realtime.midi.notes.note_parameters import NoteParameters
 from realtime.midi.notes.note_router import NoteRouter
 from realtime.midi.parameter_writer import ParameterWriter
-from realtime.midi.ports.client import Incoming
+from realtime.midi.ports.port_client import Incoming
 from realtime.midi.protocol.control_events import ControlEvent, ControlReader, RegisteredParameter
 from realtime.midi.protocol.controllers import ALL_SOUND_OFF
 from realtime.midi.protocol.messages import Message
 from realtime.midi.protocol.parser import Parser
-from realtime.params.surface import Stage
+from realtime.params.stage_protocol import Stage
 from realtime.params.table import ParameterError
 
 PANIC_INTERVAL_S = 0.25  # senders of all sound off send it on every channel
 
 
-class MessageRouter:
+class MidiRouter:
     """Routes messages in the order of arrival.
 
     A message of a mapped control plays its mappings only. Others are notes, clock, program changes (snapshots) and all

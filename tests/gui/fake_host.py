@@ -26,7 +26,7 @@ RATE = 48_000
 BLOCK = 128
 
 
-class StandIn:
+class FakeHost:
     """A host with figures that tests can set.
 
     Parameters

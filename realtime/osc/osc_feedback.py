@@ -15,7 +15,7 @@ from realtime.ipc.priority import raise_thread_priority
 from realtime.osc.codec import BadPacketError, write_bundle, write_message
 from realtime.osc.patterns import Matcher, is_pattern
 from realtime.osc.udp import Peer
-from realtime.params.surface import Stage
+from realtime.params.stage_protocol import Stage
 from realtime.params.table import Parameter, ParameterError
 
 # Addresses that can be read and not set, such as /meter/peak, with their values.
@@ -138,7 +138,7 @@ class Subscription:
     due: float = 0.0
 
 
-class Feedback:
+class OscFeedback:
     """Sends changed values to subscribers.
 
     Parameters

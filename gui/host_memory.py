@@ -40,7 +40,7 @@ class ReadOnlySegment:
         self._segment.close()
 
 
-class Host:
+class HostMemory:
     """The running session: its stream segment, its decks and its description.
 
     Parameters

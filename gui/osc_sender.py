@@ -10,7 +10,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 _LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
-class Remote:
+class OscSender:
     """Sends OSC messages to the host. Messages may be lost, as always with UDP; the window shows the host's values."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 INTERVAL_S = 0.02
 
 
-class Supervisor:
+class TaskThread:
     """Runs tasks in turn, a few dozen times a second.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Notes: sentences for the player."""
+"""Notices: sentences for the player."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import overload
 MAX_NOTES = 1000
 
 
-class Notes(Sequence[str]):
+class Notices(Sequence[str]):
     """The most recent sentences for the player, oldest first. Any thread may add some.
 
     Attributes
@@ -45,4 +45,4 @@ class Notes(Sequence[str]):
         return self._lines[index]
 
     def __repr__(self) -> str:
-        return f"Notes({self._lines!r})"
+        return f"Notices({self._lines!r})"

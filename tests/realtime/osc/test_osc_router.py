@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from realtime.osc import feedback
+from realtime.osc import osc_feedback
 from realtime.osc.codec import write_message
-from realtime.osc.feedback import MAX_BUNDLE, MAX_SUBSCRIPTIONS, Feedback
-from realtime.osc.router import Router
+from realtime.osc.osc_feedback import MAX_BUNDLE, MAX_SUBSCRIPTIONS, OscFeedback
+from realtime.osc.osc_router import OscRouter
 from realtime.osc.udp import Counts, UdpServer
 from tests.eventually import eventually
 from tests.realtime.osc.osc_stage import ROWS, Controller, ValueStage, bundle, message, table
@@ -25,10 +25,10 @@ class Played:
     def __init__(self, lapse_s: float = 60.0) -> None:
         self.stage = ValueStage()
         self.readings: dict[str, list[float]] = {"/meter/peak": [0.5, 0.25], "/load": [0.1]}
-        self.feedback = Feedback(self.stage, lambda: self.readings, lapse_s=lapse_s)
+        self.feedback = OscFeedback(self.stage, lambda: self.readings, lapse_s=lapse_s)
         self.commanded: list[tuple[Any, ...]] = []
         commands = {"/model/load": lambda *given: self.commanded.append(given)}
-        route = Router(self.stage, lambda: self.readings, self.feedback, commands).handle
+        route = OscRouter(self.stage, lambda: self.readings, self.feedback, commands).handle
         self.server = UdpServer("127.0.0.1", 0, route)
         self.server.start()
         self.feedback.start()
@@ -105,7 +105,7 @@ def test_bundles_keep_their_time_through_patterns(played: Played) -> None:
 
 def test_late_messages_can_be_dropped() -> None:
     stage = ValueStage()
-    server = UdpServer("127.0.0.1", 0, Router(stage).handle, drop_late_s=0.05)
+    server = UdpServer("127.0.0.1", 0, OscRouter(stage).handle, drop_late_s=0.05)
     server.receive(bundle(time.time() - 1, message("/gain", 1.0), bundle(time.time() + 5, message("/gain", 2.0))))
     server.receive(bundle(time.time() - 0.001, message("/gain", 3.0)))
     server.receive(bundle(0, message("/gain", 4.0)))
@@ -254,7 +254,7 @@ def test_a_subscription_can_be_ended(played: Played) -> None:
 def test_a_subscription_lapses_unless_it_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
     played = Played(lapse_s=60.0)
     passed = 0.0
-    monkeypatch.setattr(feedback, "time", SimpleNamespace(monotonic=lambda: passed + time.monotonic()))
+    monkeypatch.setattr(osc_feedback, "time", SimpleNamespace(monotonic=lambda: passed + time.monotonic()))
     played.controller.send("/subscribe", "/gain", 50)
     for k in range(1, 9):  # nearly seven minutes
         played.controller.wait_for("/subscribed")
