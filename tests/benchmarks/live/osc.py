@@ -95,7 +95,8 @@ def measure_flow(job: Job) -> Figures:
         sent, took = _flow(session.osc.port, latents, seconds)
         after = session.status()
     lost = sent - (after.osc_messages - before.osc_messages)
-    with _reference_server(received := []) as server:
+    received: list[float] = []
+    with _reference_server(received) as server:
         reference_sent, _ = _flow(server.server_address[1], ADDRESSES, seconds)
     return {
         "sent": sent,
