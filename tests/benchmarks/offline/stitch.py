@@ -2,7 +2,7 @@
 
 `{MODEL: {…}, "style": {…}, "live": {MODEL: {…}}}`, for every bundled model that gives mel bands. The input is
 phrases that no model was trained on (`models.data.rendered.pairs`, seed 1), or latents of a walk at the stage's
-defaults. Forms, in chunks of 64 frames (0.68 s; shorter in the quick form), over `STITCH_SECONDS` (default 300; 0 plays
+defaults. Forms, in chunks of 64 frames (0.68 s; shorter in the quick form), over `STITCH_SECONDS` (default 150; 0 plays
 live only):
 
 - top level: as it is played on stage, a hop at a time, with all its memory.
@@ -63,7 +63,7 @@ ROOT = Path(__file__).parents[3]
 ZOO, COUNTERPARTS = ROOT / "models" / "zoo", ROOT / "tests" / "benchmarks" / "stitching"
 QUICK_S, FULL_S = 25, 900
 LENGTHS = ("STITCH_SECONDS", "STITCH_LIVE_SECONDS", "STITCH_MODELS")
-SECONDS, QUICK_SECONDS = 300, 8
+SECONDS, QUICK_SECONDS = 150, 8
 LIVE_SECONDS, QUICK_LIVE_SECONDS = 120, 9
 QUICK_CHUNK_FRAMES = 40
 SEED = 1
@@ -96,12 +96,13 @@ def run(job: Job) -> Figures:
                     domains = Domains(job, Path(folder), RATE)
                 source_audio = domains.source(seconds)
             if offline:
-                result[path.stem] = _measure(job, model, source_audio, seconds)
+                result[path.stem] = _measure(job, model, source_audio, seconds, result)
                 job.partial(result)
             if offline and model.takes_audio and "style" not in result:
                 assert domains is not None
                 job.progress(f"{path.stem}, style")
                 result["style"] = {"model": path.stem, **style(model, domains)}
+                job.partial(result)
             if live_seconds and (model.takes_audio or not job.quick):
                 sound = Path(folder, "input.npy")
                 np.save(sound, np.zeros((1, 1), np.float32) if source_audio is None else source_audio)
@@ -160,7 +161,7 @@ def _models() -> list[Path]:
     return found
 
 
-def _measure(job: Job, model: ChunkModel, source_audio: np.ndarray | None, seconds: float) -> Figures:
+def _measure(job: Job, model: ChunkModel, source_audio: np.ndarray | None, seconds: float, before: Figures) -> Figures:
     """Play a model in every form; `given` is the input of a transform [1, samples]."""
     from models.dcgan.sound_networks import CONTEXT
 
@@ -178,10 +179,13 @@ def _measure(job: Job, model: ChunkModel, source_audio: np.ndarray | None, secon
     forms: Figures = {"chunk_s": round(model.chunk / model.rate, 3)}
     job.progress(f"{name} apart")
     forms["apart"] = _figures(model, model.apart(given, context), whole, source_audio)
+    job.partial({**before, name: {**played, **forms}})
     job.progress(f"{name} bare")
     forms["bare"] = _figures(model, model.apart(given), whole, source_audio) if context else None
+    job.partial({**before, name: {**played, **forms}})
     job.progress(f"{name} unconstrained")
     forms["unconstrained"] = _unconstrained(model, given, source_audio)
+    job.partial({**before, name: {**played, **forms}})
     job.progress(f"{name} naive")
     forms["naive"] = _figures(model, model.naive(given), whole, source_audio)
     return {**played, **forms}
