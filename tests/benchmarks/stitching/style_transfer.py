@@ -20,7 +20,7 @@ QUICK_PAIR: Pair = "barks-horns"
 """Renders in a second."""
 SECONDS, QUICK_SECONDS = 600, 40
 """Of each domain: with half of it, the classifier errs on one clip of seven."""
-MOST_CLIPS = 40
+MAX_CLIPS = 40
 """Of each domain to train on, and as many to test on."""
 QUICK_CLIP_S = 0.4
 """Length of clips in the quick form."""
@@ -68,10 +68,10 @@ def style(model: ChunkModel, domains: Domains) -> Figures:
     from models.evaluation.style_metrics import onset_f, train_classifier
 
     def returned(clips: list[np.ndarray]) -> list[np.ndarray]:
-        return [through_bands(model, clip) for clip in clips[:MOST_CLIPS]]
+        return [through_bands(model, clip) for clip in clips[:MAX_CLIPS]]
 
     (known, held_out), (other, other_held_out) = domains.clips
-    asked, before = held_out[:MOST_CLIPS], returned(held_out)
+    asked, before = held_out[:MAX_CLIPS], returned(held_out)
     knows = train_classifier((returned(known), before), (returned(other), returned(other_held_out)), model.rate)
     after = [model.streamed(clip[None]).audio for clip in asked]
 
