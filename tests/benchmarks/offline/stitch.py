@@ -228,20 +228,20 @@ def _figures(model: ChunkModel, played: Played, whole: Played, source_audio: np.
     from models.evaluation.boundary_metrics import convergence_db, flux_ratio, jump_db
 
     def convergence(audio: np.ndarray, wanted: np.ndarray) -> float:
-        return round(convergence_db(audio, wanted, model.spectrum, model.rate, played.borders), 2)
+        return round(convergence_db(audio, wanted, model.spectrum, model.rate, played.boundaries), 2)
 
     source = whole.audio if source_audio is None else np.concatenate([np.zeros(model.lag, np.float32), source_audio[0]])
-    jump = jump_db(played.audio, played.borders)
-    sounds = [(played.audio, played.borders)]
+    jump = jump_db(played.audio, played.boundaries)
+    sounds = [(played.audio, played.boundaries)]
     area = boundary_auc(sounds, model.rate)
     even = area if model.every_frame_alike else boundary_auc(sounds, model.rate, grid=model.method.hop)
-    flux = flux_ratio(played.audio, source, played.borders, model.rate)
+    flux = flux_ratio(played.audio, source, played.boundaries, model.rate)
     return {
         "border_sc_db": convergence(played.audio, played.wanted),
         "whole_sc_db": convergence(whole.audio, whole.wanted),
         "border_off_db": convergence(played.audio, whole.wanted),
         **as_figures(jump, area, even, flux),
-        "jump_whole_db": round(jump_db(whole.audio, played.borders).value, 3),
+        "jump_whole_db": round(jump_db(whole.audio, played.boundaries).value, 3),
     }
 
 

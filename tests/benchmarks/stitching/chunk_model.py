@@ -35,13 +35,13 @@ class Played:
         Power in bands, as the network gives it.
     audio : np.ndarray [shape=(frames * hop,)]
         Frame k of `wanted` is centred at sample k * hop.
-    borders
+    boundaries
         Samples at which chunks meet, or would.
     """
 
     wanted: np.ndarray
     audio: np.ndarray
-    borders: Sequence[int]
+    boundaries: Sequence[int]
 
 
 class ChunkModel:

@@ -80,7 +80,7 @@ def measure(job: Job, path: str, chunk_frames: int, sound_path: str, seconds: fl
         sound = capture.save()
         assert session.recorder is not None
         played = sf.read(session.recorder.path, dtype="float32", always_2d=True)[0][before.clock - session.began :, 0]
-    played, borders = played[: after.clock - before.clock], places - before.clock
+    played, boundaries = played[: after.clock - before.clock], places - before.clock
     return {
         **stalls.figures,
         "seconds": seconds,
@@ -91,8 +91,8 @@ def measure(job: Job, path: str, chunk_frames: int, sound_path: str, seconds: fl
         "latency_ms": round(unhurried.total_ms, 1),
         "input_latency_ms": next(iter(values.get("/latency/input", ())), None),
         "capture_holes": sound.holes,
-        "captured": _figures(_found(sound.audio[0], played, LEAST_CHUNKS * model.chunk), played, borders, model),
-        "played": _figures([(0, len(played))], played, borders, model),
+        "captured": _figures(_found(sound.audio[0], played, LEAST_CHUNKS * model.chunk), played, boundaries, model),
+        "played": _figures([(0, len(played))], played, boundaries, model),
     }
 
 
@@ -139,7 +139,7 @@ def _found(captured: np.ndarray, played: np.ndarray, least: int) -> list[tuple[i
 
 
 def _figures(
-    pieces: list[tuple[int, int]], played: np.ndarray, borders: np.ndarray, model: ChunkModel
+    pieces: list[tuple[int, int]], played: np.ndarray, boundaries: np.ndarray, model: ChunkModel
 ) -> Figures | None:
     """Return the figures of boundaries in parts of the output; None if there are no parts."""
     from models.evaluation.boundary_classifier import boundary_auc
@@ -149,9 +149,10 @@ def _figures(
     rate = model.rate
     if not pieces:
         return None
-    inside = [(borders > begin) & (borders < end) for begin, end in pieces]
+    inside = [(boundaries > begin) & (boundaries < end) for begin, end in pieces]
     sounds = [
-        (played[begin:end], (borders[here] - begin).tolist()) for (begin, end), here in zip(pieces, inside, strict=True)
+        (played[begin:end], (boundaries[here] - begin).tolist())
+        for (begin, end), here in zip(pieces, inside, strict=True)
     ]
 
     def mean(values: list[BoundaryMean]) -> BoundaryMean:
@@ -160,8 +161,8 @@ def _figures(
         whole = float(np.sum([w * value.value for w, value in zip(weights, values, strict=True)]))
         return BoundaryMean(whole, error, sum(value.boundaries for value in values))
 
-    jump = mean([jump_db(part, borders) for part, borders in sounds])
-    flux = mean([flux_ratio(part, None, borders, rate) for part, borders in sounds])
+    jump = mean([jump_db(part, boundaries) for part, boundaries in sounds])
+    flux = mean([flux_ratio(part, None, boundaries, rate) for part, boundaries in sounds])
     area = boundary_auc(sounds, rate)
     even = area if model.every_frame_alike else boundary_auc(sounds, rate, grid=model.method.hop)
     return as_figures(jump, area, even, flux)

@@ -95,8 +95,8 @@ def test_playing_hop_by_hop_equals_the_unchunked_pass(make, folder: Path) -> Non
     given = noise(4) if model.takes_audio else model.led(4)
     streamed, whole = model.streamed(given), model.whole(given)
     np.testing.assert_allclose(np.log(streamed.wanted), np.log(whole.wanted), atol=1e-4)
-    assert streamed.borders == whole.borders
-    assert np.diff(streamed.borders).tolist() == [model.chunk] * (len(streamed.borders) - 1)
+    assert streamed.boundaries == whole.boundaries
+    assert np.diff(streamed.boundaries).tolist() == [model.chunk] * (len(streamed.boundaries) - 1)
 
 
 def test_apart_wipes_the_network_and_not_the_analysis(folder: Path) -> None:
