@@ -37,7 +37,7 @@ class Check:
         return self.p999_ms <= SAFE_SHARE * self.deadline_ms
 
     @property
-    def ahead_ms(self) -> float:
+    def lookahead_ms(self) -> float:
         """The look-ahead beyond a block, in ms, that hides even the slowest hop."""
         return self.worst_ms + WAKE_MS
 
@@ -49,7 +49,9 @@ class Check:
             f"of the {self.deadline_ms:.2f} ms it may take"
         )
         if self.holds:
-            block = next((b for b in RECOMMENDED_BLOCKS if 1e3 * b / self.sample_rate >= 0.25 * self.ahead_ms), 1024)
+            block = next(
+                (b for b in RECOMMENDED_BLOCKS if 1e3 * b / self.sample_rate >= 0.25 * self.lookahead_ms), 1024
+            )
             return f"{name} holds on this machine: {figures}; play it with --blocksize {block}."
         if self.median_ms <= SAFE_SHARE * self.deadline_ms:
             ahead = round(2 * self.worst_ms * self.sample_rate / 1000)
