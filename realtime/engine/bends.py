@@ -15,7 +15,7 @@ import numpy as np
 
 from export.format.card import Method
 from realtime.engine.loaded_method import run_of
-from realtime.params.table import BEND_KNOBS, SMOOTHING_MS, bend_address
+from realtime.params.table import BEND_PARAMETERS, SMOOTHING_MS, bend_address
 
 TOLERANCE = 1e-5  # of a control's range: a value this near to its target is set to it
 
@@ -47,7 +47,7 @@ class Bends:
         self.places = run_of(np.concatenate([np.zeros(0, int), *(spans[k] for k in pairs)]))
         self.now = np.array([c.default for c in controls for _ in range(c.size)])
         self._layers = method.bends
-        self.rows = {bend_address(b.layer, knob): k for k, b in enumerate(self._layers) for knob in BEND_KNOBS}
+        self.rows = {bend_address(b.layer, knob): k for k, b in enumerate(self._layers) for knob in BEND_PARAMETERS}
         self._starts = np.cumsum([0, *(2 * bend.channels for bend in self._layers)])
         self._orders: dict[int, tuple[int, np.ndarray]] = {}  # by layer: the seed and the order that it gives
         self._targets = self.now.copy()
@@ -97,7 +97,7 @@ class Bends:
         """Update the targets of the layers whose parameters have changed."""
         for k in self._changed:
             bend, start = self._layers[k], self._starts[k]
-            scale, shift, amount, seed, channel = (values[bend_address(bend.layer, knob)] for knob in BEND_KNOBS)
+            scale, shift, amount, seed, channel = (values[bend_address(bend.layer, knob)] for knob in BEND_PARAMETERS)
             if self._orders.get(k, (-1, None))[0] != seed:
                 self._orders[k] = (int(seed), channel_order(bend.channels, int(seed)))
             share = channel_weights(self._orders[k][1], amount, int(channel))

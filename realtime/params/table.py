@@ -98,7 +98,7 @@ def row(
 SEED_LIMIT = float(2**31 - 1)
 SMOOTHING_MS = 30.0  # of latents and live controls
 FOLLOWING = ("/smoothing", "/rise", "/fall")  # suffixes of a control's time constants
-BEND_KNOBS = ("scale", "shift", "amount", "seed", "channel")  # of a bent layer
+BEND_PARAMETERS = ("scale", "shift", "amount", "seed", "channel")  # of a bent layer
 SNAPSHOT_BUTTONS = 16
 BENT = "/bend/"  # prefix of the addresses of bent layers
 STAGE = (
