@@ -148,7 +148,7 @@ def explore(
                 if engine.frames % PROGRESS_FRAMES == 0 or done == total:
                     on_share(done / total)
     if picture is not None:
-        pictures.route(picture, spectrogram, latent_path, card.latent, f"{card.name}: {_caption(settings)}")
+        pictures.plot_latent_path(picture, spectrogram, latent_path, card.latent, f"{card.name}: {_caption(settings)}")
     return Explored(total / rate, rate, engine.channels, engine.nonfinite)
 
 

@@ -42,7 +42,7 @@ def check_place(path: str | os.PathLike[str]) -> None:
         raise PictureError(f"Cannot write the picture {path}: its folder doesn't exist, or it is a folder itself.")
 
 
-def route(
+def plot_latent_path(
     path: str | os.PathLike[str], spectrogram: LongSpectrogram, latent_path: LatentPath, latent: Latent, title: str
 ) -> None:
     """Plot a sound and its path through the latent space: spectrogram, latents over time, and path on the map."""
