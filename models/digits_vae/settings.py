@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
-from models.data.pictures.augmentation import Jiggle
+from models.data.pictures.augmentation import Augmentation
 from models.training.errors import ConfigError
 from models.vae.fitting import FitSettings
 from models.vae.vae import Weighing
@@ -84,7 +84,7 @@ class DigitsTraining:
     fit: FitSettings = field(default_factory=FitSettings)
     batch: int = 100
     share: float = 0.1
-    jiggle: Jiggle = field(default_factory=Jiggle)
+    jiggle: Augmentation = field(default_factory=Augmentation)
     lift: float = 0.0
 
 
@@ -96,7 +96,7 @@ SMALL = DigitsTraining(
         epochs=250, learning_rate=2e-3, weight_decay=0.05, weighing=Weighing(warmup_epochs=10), average=0.98
     ),
     batch=100,
-    jiggle=Jiggle(degrees=4, slant=0.05, resize=0.03, pixels=0.2),
+    jiggle=Augmentation(degrees=4, slant=0.05, resize=0.03, pixels=0.2),
     lift=0.03,
 )
 """For scikit-learn's digits: there are few, so each is changed a little in every epoch."""

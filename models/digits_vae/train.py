@@ -10,7 +10,7 @@ from pathlib import Path
 import lightning as L
 import torch
 
-from models.data.pictures.augmentation import jiggle
+from models.data.pictures.augmentation import augment
 from models.data.pictures.digits import Digits, Splits, binarise
 from models.digits_vae.checkpoint import TrainedDigits
 from models.digits_vae.network import build, conditions_of
@@ -89,7 +89,7 @@ class DigitsFeed:
         random = generator_for(self.training.fit.seed, number)
         for index in torch.split(torch.randperm(len(self.rest), generator=random), self.training.batch):
             chosen = self.rest.take(index)
-            drawn = jiggle(chosen.grey, self.training.jiggle, random) + self.training.lift
+            drawn = augment(chosen.grey, self.training.jiggle, random) + self.training.lift
             yield binarise(drawn), conditions_of(self.vae, chosen.labels)
 
     def held_out(self) -> Iterator[Batch]:

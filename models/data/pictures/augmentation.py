@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
-class Jiggle:
+class Augmentation:
     """Largest amount of each random change.
 
     Attributes
@@ -31,12 +31,12 @@ class Jiggle:
     resize: float = 0.0
     pixels: float = 0.0
 
-    def times(self, amount: float) -> Jiggle:
+    def times(self, amount: float) -> Augmentation:
         """Scale all amounts."""
-        return Jiggle(*(amount * most for most in (self.degrees, self.slant, self.resize, self.pixels)))
+        return Augmentation(*(amount * most for most in (self.degrees, self.slant, self.resize, self.pixels)))
 
 
-def jiggle(pictures: Tensor, most: Jiggle, random: torch.Generator) -> Tensor:
+def augment(pictures: Tensor, most: Augmentation, random: torch.Generator) -> Tensor:
     """Apply random changes to pictures.
 
     Pixels from beyond the edge are 0. Interpolation is bicubic, which blurs less than bilinear; the result is clipped

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.data.pictures import digits
-from models.data.pictures.augmentation import Jiggle, jiggle
+from models.data.pictures.augmentation import Augmentation, augment
 from models.data.pictures.digits import Digits, Splits
 from models.files.errors import DataError
 from tests.models.data.pictures.idx import NAMES, write_idx, write_mnist
@@ -96,12 +96,12 @@ def centre(picture: torch.Tensor) -> tuple[float, float]:
 
 def test_zero_augmentation_moves_no_pixel() -> None:
     picture = torch.rand(3, 1, 8, 8)
-    assert torch.allclose(jiggle(picture, Jiggle(), torch.Generator().manual_seed(0)), picture, atol=1e-5)
+    assert torch.allclose(augment(picture, Augmentation(), torch.Generator().manual_seed(0)), picture, atol=1e-5)
 
 
 def test_pictures_are_moved_by_no_more_than_is_asked_for_and_all_of_it() -> None:
     random = torch.Generator().manual_seed(0)
-    made = [centre(jiggle(blob(), Jiggle(pixels=2.0), random)) for _ in range(200)]
+    made = [centre(augment(blob(), Augmentation(pixels=2.0), random)) for _ in range(200)]
     right, down = np.array(made).T
     assert 1.7 < np.abs(right - 4).max() < 2.05
     assert 1.7 < np.abs(down - 8).max() < 2.05
@@ -109,17 +109,17 @@ def test_pictures_are_moved_by_no_more_than_is_asked_for_and_all_of_it() -> None
 
 def test_turning_moves_along_a_circle_and_resizing_along_a_line() -> None:
     random = torch.Generator().manual_seed(0)
-    turned = np.array([centre(jiggle(blob(), Jiggle(degrees=30), random)) for _ in range(100)]) - 8
+    turned = np.array([centre(augment(blob(), Augmentation(degrees=30), random)) for _ in range(100)]) - 8
     assert np.hypot(*turned.T) == pytest.approx(4, abs=0.15)
     assert np.degrees(np.arcsin(np.abs(turned[:, 1]) / 4)).max() == pytest.approx(30, abs=3)
-    resized = np.array([centre(jiggle(blob(), Jiggle(resize=0.3), random)) for _ in range(100)]) - 8
+    resized = np.array([centre(augment(blob(), Augmentation(resize=0.3), random)) for _ in range(100)]) - 8
     assert resized[:, 1] == pytest.approx(0, abs=0.05)
     assert 4 / 1.36 - 0.1 < np.abs(resized[:, 0]).min() < 3.2
     assert 4.8 < np.abs(resized[:, 0]).max() < 4 * 1.36 + 0.1
 
 
 def test_each_picture_is_drawn_by_itself() -> None:
-    made = jiggle(blob().repeat(2, 1, 1, 1), Jiggle(5, 0.1, 0.1, 1.0), torch.Generator().manual_seed(0))
+    made = augment(blob().repeat(2, 1, 1, 1), Augmentation(5, 0.1, 0.1, 1.0), torch.Generator().manual_seed(0))
     assert not torch.allclose(made[0], made[1], atol=0.05)
 
 
