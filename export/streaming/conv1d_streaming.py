@@ -60,7 +60,7 @@ class Conv1d(Layer):
         self.conv = nn.Conv1d(inputs, outputs, kernel, stride=stride, dilation=dilation, groups=groups, bias=bias)
         self.before, self.after = before, max(reach - stride - before, 0)
         if past:
-            self.keep("past", 1, inputs, past)
+            self.add_cache("past", 1, inputs, past)
 
     def offline(self, x: Tensor) -> Tensor:
         """Convolve a signal with zeros around it."""
@@ -72,7 +72,7 @@ class Conv1d(Layer):
         if self._kept:
             past = self.past.shape[2]
             x = torch.cat([self.past, x], dim=2)
-            self.carry("past", x[:, :, x.shape[2] - past :])
+            self.update_cache("past", x[:, :, x.shape[2] - past :])
         made: Tensor = self.conv(x)
         return made
 
@@ -134,7 +134,7 @@ class ConvTranspose1d(Layer):
         self.conv = nn.ConvTranspose1d(inputs, outputs, kernel, stride=stride, groups=groups, bias=bias)
         self.stride, self.padding, self.longer = stride, padding, kernel - stride
         if self.longer > 0:
-            self.keep("overlap", 1, outputs, self.longer)
+            self.add_cache("overlap", 1, outputs, self.longer)
 
     def offline(self, x: Tensor) -> Tensor:
         """Convolve a signal, and cut `padding` samples off at the beginning."""
@@ -145,7 +145,7 @@ class ConvTranspose1d(Layer):
         made, length = self._spread(x), x.shape[2] * self.stride
         if self._kept:
             made = torch.cat([made[:, :, : self.longer] + self.overlap, made[:, :, self.longer :]], dim=2)
-            self.carry("overlap", made[:, :, length:])
+            self.update_cache("overlap", made[:, :, length:])
         return self._biased(made[:, :, :length])
 
     def _spread(self, x: Tensor) -> Tensor:

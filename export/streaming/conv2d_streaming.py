@@ -95,7 +95,7 @@ class CausalConv2d(Layer):
         self.before = dilation[1] * (kernel[1] - 1) + 1 - stride[1]
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, dilation=dilation, groups=groups, bias=bias)
         if self.before:
-            self.keep("past", 1, inputs, self.before, rows)
+            self.add_cache("past", 1, inputs, self.before, rows)
 
     def offline(self, x: Tensor) -> Tensor:
         """Convolve a spectrogram with silence before it."""
@@ -105,7 +105,7 @@ class CausalConv2d(Layer):
         """Convolve the cache and the next frames."""
         if self._kept:
             x = torch.cat([self.past, x], dim=2)
-            self.carry("past", x[:, :, -self.before :])
+            self.update_cache("past", x[:, :, -self.before :])
         return self._convolve(x)
 
     def _convolve(self, x: Tensor) -> Tensor:
@@ -157,7 +157,7 @@ class ConvTranspose2d(Layer):
         self.before = -(-kernel[1] // stride[1]) - 1  # input frames that reach into the next frame
         self.conv = nn.ConvTranspose2d(inputs, outputs, kernel, stride=stride, bias=bias)
         if self.before:
-            self.keep("past", 1, inputs, self.before, rows)
+            self.add_cache("past", 1, inputs, self.before, rows)
 
     def offline(self, x: Tensor) -> Tensor:
         """Convolve a spectrogram, with `stride` frames for each."""
@@ -170,7 +170,7 @@ class ConvTranspose2d(Layer):
         frames = x.shape[2] * self.gives
         if self._kept:
             x = torch.cat([self.past, x], dim=2)
-            self.carry("past", x[:, :, -self.before :])
+            self.update_cache("past", x[:, :, -self.before :])
         (high, wide), kernel = self.conv.stride, self._kernel()
         above = -(-self.cut // high)  # input rows above the current one
         bias = None if self.conv.bias is None else self.conv.bias.repeat_interleave(wide * high)

@@ -74,12 +74,12 @@ class Layer(nn.Module, ABC):
     def stream(self, x: Tensor) -> Tensor:
         """Process the next chunk: [1, inputs, samples] → [1, outputs, samples * ratio], `delay` samples late."""
 
-    def keep(self, name: str, *shape: int) -> None:
+    def add_cache(self, name: str, *shape: int) -> None:
         """Add a cache: a buffer of zeros that is carried from chunk to chunk, and not stored in checkpoints."""
         self.register_buffer(name, torch.zeros(shape), persistent=False)
         self._kept.append(name)
 
-    def carry(self, name: str, value: Tensor) -> None:
+    def update_cache(self, name: str, value: Tensor) -> None:
         """Set a cache for the next chunk."""
         setattr(self, name, value.detach())
 

@@ -19,7 +19,7 @@ class GRU(Layer):
     def __init__(self, inputs: int, outputs: int, *, layers: int = 1) -> None:
         super().__init__(inputs=inputs, outputs=outputs)
         self.cells = nn.GRU(inputs, outputs, layers)
-        self.keep("hidden", layers, 1, outputs)
+        self.add_cache("hidden", layers, 1, outputs)
 
     def offline(self, x: Tensor) -> Tensor:
         """Process a whole signal."""
@@ -29,7 +29,7 @@ class GRU(Layer):
     def stream(self, x: Tensor) -> Tensor:
         """Continue from the hidden state."""
         made, hidden = self.cells(x.permute(2, 0, 1), self.hidden)
-        self.carry("hidden", hidden)
+        self.update_cache("hidden", hidden)
         return made.permute(1, 2, 0)
 
 
@@ -42,8 +42,8 @@ class LSTM(Layer):
     def __init__(self, inputs: int, outputs: int, *, layers: int = 1) -> None:
         super().__init__(inputs=inputs, outputs=outputs)
         self.cells = nn.LSTM(inputs, outputs, layers)
-        self.keep("hidden", layers, 1, outputs)
-        self.keep("cell", layers, 1, outputs)
+        self.add_cache("hidden", layers, 1, outputs)
+        self.add_cache("cell", layers, 1, outputs)
 
     def offline(self, x: Tensor) -> Tensor:
         """Process a whole signal."""
@@ -53,6 +53,6 @@ class LSTM(Layer):
     def stream(self, x: Tensor) -> Tensor:
         """Continue from the hidden state and the cell state."""
         made, (hidden, cell) = self.cells(x.permute(2, 0, 1), (self.hidden, self.cell))
-        self.carry("hidden", hidden)
-        self.carry("cell", cell)
+        self.update_cache("hidden", hidden)
+        self.update_cache("cell", cell)
         return made.permute(1, 2, 0)

@@ -51,7 +51,7 @@ class Resample(Layer):
         self.before, self.after = before, max(taps.shape[1] - before - down, 0)
         self.register_buffer("taps", torch.from_numpy(taps.astype(np.float32))[:, None], persistent=False)
         if past:
-            self.keep("past", 1, channels, past)
+            self.add_cache("past", 1, channels, past)
 
     def offline(self, x: Tensor) -> Tensor:
         """Resample a signal with silence around it, without delay."""
@@ -62,7 +62,7 @@ class Resample(Layer):
         if self._kept:
             past = self.past.shape[2]
             x = torch.cat([self.past, x], dim=2)
-            self.carry("past", x[:, :, x.shape[2] - past :])
+            self.update_cache("past", x[:, :, x.shape[2] - past :])
         return self._filter(x)
 
     def _filter(self, x: Tensor) -> Tensor:

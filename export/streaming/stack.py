@@ -25,7 +25,7 @@ class Delay(Layer):
         super().__init__(delay=samples, inputs=channels, outputs=channels)
         if samples < 1:
             raise StreamingError(f"A Delay must have at least 1 sample, not {samples}; leave it out.")
-        self.keep("past", 1, channels, samples)
+        self.add_cache("past", 1, channels, samples)
 
     def offline(self, x: Tensor) -> Tensor:
         """Return the signal unchanged."""
@@ -35,7 +35,7 @@ class Delay(Layer):
         """Return the input of `delay` samples ago."""
         joined = torch.cat([self.past, x], dim=2)
         count = x.shape[2]
-        self.carry("past", joined[:, :, count:])
+        self.update_cache("past", joined[:, :, count:])
         return joined[:, :, :count]
 
 

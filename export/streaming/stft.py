@@ -48,7 +48,7 @@ class STFT(Layer):
         self.register_buffer("window", periodic(window, n_fft), persistent=False)
         self.fourier = RealFourier(n_fft) if table_columns(n_fft) else None
         if self.blocks > 1:
-            self.keep("past", 1, channels, (self.blocks - 1) * hop)
+            self.add_cache("past", 1, channels, (self.blocks - 1) * hop)
 
     def offline(self, x: Tensor) -> Tensor:
         """Transform a signal with silence around it."""
@@ -62,7 +62,7 @@ class STFT(Layer):
         if self._kept:
             past = self.past.shape[2]
             x = torch.cat([self.past, x], dim=2)
-            self.carry("past", x[:, :, x.shape[2] - past :])
+            self.update_cache("past", x[:, :, x.shape[2] - past :])
         return self._frames(x)
 
     def _frames(self, x: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class OverlapAdd(Layer):
         self.size, self.hop, self.channels, self.padding = size, hop, channels, padding
         self.blocks = -(-size // hop)
         if self.blocks > 1:
-            self.keep("overlap", 1, channels, hop, self.blocks - 1)
+            self.add_cache("overlap", 1, channels, hop, self.blocks - 1)
 
     def offline(self, x: Tensor) -> Tensor:
         """Sum the frames of a whole signal, and cut `padding` samples off at the beginning."""
@@ -113,7 +113,7 @@ class OverlapAdd(Layer):
         if self._kept:
             late = self.blocks - 1
             total = torch.cat([total[:, :, :, :late] + self.overlap, total[:, :, :, late:]], dim=3)
-            self.carry("overlap", total[:, :, :, count:])
+            self.update_cache("overlap", total[:, :, :, count:])
         return _interleave(total[:, :, :, :count])
 
     def _sum(self, x: Tensor) -> Tensor:

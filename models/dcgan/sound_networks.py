@@ -87,7 +87,7 @@ class Grain(Layer):
         random = torch.Generator().manual_seed(_GRAIN_SEED)
         for name, frames in zip(("first", "second"), LOOPS, strict=True):
             self.register_buffer(name, torch.randn(frames, GRAIN, generator=random) / len(LOOPS) ** 0.5)
-        self.keep("count", 1)
+        self.add_cache("count", 1)
 
     def offline(self, x: Tensor) -> Tensor:
         """Begin at the start of the loops."""
@@ -96,7 +96,7 @@ class Grain(Layer):
     def stream(self, x: Tensor) -> Tensor:
         """Continue from the stream's position."""
         made, count = self._from(self.count, x)
-        self.carry("count", count)
+        self.update_cache("count", count)
         return made
 
     def _from(self, count: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
