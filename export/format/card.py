@@ -271,7 +271,7 @@ class Card:
             raise ContractError(f"The model '{self.name}' has no method '{name}'; it has: {has}.") from None
 
     @property
-    def played(self) -> str:
+    def live_method(self) -> str:
         """Name of the method that the stage plays: `decode`, or else `transform`.
 
         Raises

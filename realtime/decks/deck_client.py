@@ -86,7 +86,7 @@ class DeckClient:
         number: int = 0,
         child: ChildProcess | None = None,
     ) -> None:
-        method = card.method(card.played)
+        method = card.method(card.live_method)
         hop = math.ceil(method.hop * sample_rate / card.sample_rate)
         capacity = max(RING, 1 << (8 * hop - 1).bit_length())
         self.segment = Segment.create(Geometry("deck", method.channels, capacity), registry)

@@ -280,7 +280,7 @@ class DeckLoader:
         with player.lock:
             self._check_latest(player, model, ticket)
             _, card = load(opened.model)
-            if card.played == "transform" and not self._inputs:
+            if card.live_method == "transform" and not self._inputs:
                 self._notify(NO_INPUT.format(name=card.name))
             loaded = Loaded(opened, card, player.effects if effects is None else effects)
             with self._lookahead.extended():

@@ -87,7 +87,7 @@ class Engine:
         method: str | None = None,
     ) -> None:
         card = load(path)[1]
-        name = method or card.played
+        name = method or card.live_method
         transforms = name == "transform"
         self.decoder: AudioMethod = (Transformer if transforms else Decoder)(path, seed=seed)
         self.table: Table = table(replace(card, methods={name: card.method(name)}), rows(effects))

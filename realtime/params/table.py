@@ -327,7 +327,7 @@ def table(card: Card | None = None, effects: Iterable[Parameter] = ()) -> Table:
 
 
 def _model_rows(card: Card) -> Iterator[Parameter]:
-    if card.played == "transform":
+    if card.live_method == "transform":
         yield from TRANSFORM_ROWS
         yield from _control_rows(card.method("transform"))
         return

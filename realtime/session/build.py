@@ -151,7 +151,7 @@ def _open_stream(
         config.device,
         config.samplerate,
         sources.card.sample_rate,
-        model_channels=sources.card.method(sources.card.played).channels,
+        model_channels=sources.card.method(sources.card.live_method).channels,
         input_device=config.input_device,
         outputs=config.outputs,
         inputs=config.inputs,

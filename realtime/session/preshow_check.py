@@ -88,7 +88,7 @@ def measure(path: str | os.PathLike[str], *, sample_rate: float | None = None, s
 
     card = load(path)[1]
     rate = sample_rate or card.sample_rate
-    engine = Engine(path, rate, inputs=1 if card.played == "transform" else 0)
+    engine = Engine(path, rate, inputs=1 if card.live_method == "transform" else 0)
     noise = NOISE_LEVEL * np.random.default_rng(0).standard_normal((1, engine.hop + 1), np.float32)
     for row in engine.table.bends:  # a bent model takes the longest
         if row.address.endswith("/scale"):

@@ -62,7 +62,7 @@ def read_sources(config: SessionConfig, notify: Callable[[str], None]) -> Source
     kept = None if stored is None else stored.models.get(LETTERS[0])
     model = Path(config.model or kept or bundled_model()).absolute()
     card = load(open_model(model, notify=config.notify or notify).model)[1]
-    card.method(card.played)
+    card.method(card.live_method)
     if config.fx:
         effects = tuple(chain.find(name, library.folder) for name in config.fx)
     else:

@@ -331,7 +331,7 @@ def listening(
 ) -> Iterator[VirtualStage]:
     """Play a session on a virtual clock that hears a sound; `knobs` are those of `/input`."""
     with virtual(model, given=given, **(settings or {})) as stage:
-        still = STILL if stage.session.card.played == "decode" else {}
+        still = STILL if stage.session.card.live_method == "decode" else {}
         asked = {"/ahead": float(ahead), "/ahead/lock": 1.0}
         for address, value in (asked | still | {f"/input/{name}": value for name, value in knobs.items()}).items():
             stage.session.set(address, value)

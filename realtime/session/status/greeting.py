@@ -27,7 +27,7 @@ def greeting(device: ChosenDevice, card: Card, osc: OscSurface | None, priority:
     ports = f"OSC on {osc.host}:{osc.port}" if osc else "no OSC"
     if osc and osc.query:
         ports += f", OSCQuery on port {osc.query.port}"
-    if card.played == "transform":
+    if card.live_method == "transform":
         controls = "/freeze, /feedback, /input/mix"
     else:
         controls = f"/latent/1 to /latent/{card.latent.size}" if card.latent.size > 1 else "/latent/1"
