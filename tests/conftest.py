@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(patch.undo)
     home = tempfile.TemporaryDirectory(prefix="glitch-test-home-", ignore_cleanup_errors=True)
     config.add_cleanup(home.cleanup)
-    # What others have computed and downloaded is nobody's data: it is used as it is.
+    # Caches of computed and downloaded files hold no personal data and are shared.
     caches = {"XDG_CACHE_HOME": Path.home() / ".cache", "npm_config_cache": Path.home() / ".npm"}
     for name, folder in caches.items():
         patch.setenv(name, os.environ.get(name, str(folder)))
@@ -77,7 +77,7 @@ def _plays(item: pytest.Item) -> bool:
 
 @pytest.fixture
 def _denormals() -> Iterator[None]:
-    """Let small numbers be numbers again after a plug-in has told the processor to take them for zero."""
+    """Turn off flush-to-zero after a test, in case a plug-in turned it on."""
     yield
     import torch
 

@@ -22,7 +22,7 @@ RATE = 48_000
 def level_model(path: Path, *, hop: int = 128, latents: int = 4, channels: int = 1, rate: int = RATE) -> Path:
     """Write a model whose audio shows its latent: a frame's samples are all 0.1 times latent 1.
 
-    A cache counts the frames; it makes the state explicit without being heard.
+    A cache counts the frames; it makes the state explicit without changing the sound.
     """
     nodes = [
         helper.make_node("Slice", ["decode.input", "zero", "one", "axis"], ["first"]),
@@ -55,7 +55,7 @@ def level_model(path: Path, *, hop: int = 128, latents: int = 4, channels: int =
 
 
 def echo_model(path: Path, *, hop: int = 128) -> Path:
-    """Write a model that hears: `encode` gives the mean of a hop, and `decode` holds it, so what is played comes back.
+    """Write a model with an encoder: `encode` gives the mean of a hop, and `decode` holds it for a hop.
 
     The card claims half a hop of delay, which is how far the middle of what is held lies behind.
     """
@@ -86,7 +86,7 @@ def echo_model(path: Path, *, hop: int = 128) -> Path:
 def tone_model(
     path: Path, *, frequency: float = 1000.0, n_fft: int = 2048, hop: int = 256, frames: int = 1, bands: int = 0
 ) -> Path:
-    """Write a model of magnitudes: one steady tone, its level told by the control `loudness` in dBFS.
+    """Write a model of magnitudes: one steady tone, its level set by the control `loudness` in dBFS.
 
     A step gives several `frames` of the spectrum, where that is asked for, and power in mel `bands`.
     """
@@ -133,7 +133,7 @@ def tone_model(
 def passing_model(
     path: Path, *, hop: int = 128, gain: float = 1.0, delay: int = 48, channels: int = 1, rate: int = RATE
 ) -> Path:
-    """Write a model that transforms: what it hears comes back `delay` later, times `gain` and the control `level`."""
+    """Write a model that transforms: its input, `delay` later, times `gain` and the control `level`."""
     nodes = [
         helper.make_node("Concat", ["transform.state.0", "transform.input"], ["joined"], axis=2),
         helper.make_node("Slice", ["joined", "back", "end", "time"], ["transform.state.0.next"]),
@@ -171,7 +171,7 @@ def passing_model(
 def spectral_model(
     path: Path, *, n_fft: int = 512, hop: int = 128, frames: int = 1, bands: int = 0, rate: int = RATE
 ) -> Path:
-    """Write a model that transforms: the magnitudes of what it hears, or mel `bands`; several frames a step."""
+    """Write a model that transforms: the magnitudes of its input, or mel `bands`; several frames a step."""
     spectrum = Spectrum(n_fft, hop, mel=MelBands(bands) if bands else None)
     n = np.arange(n_fft)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * n / n_fft)
@@ -217,7 +217,7 @@ def spectral_model(
 
 
 def singing_model(path: Path, *, audio: bool = False, n_fft: int = 2048, hop: int = 256) -> Path:
-    """Write a model that hears and sings: a tone at the control `pitch`, as loud as `loudness` says.
+    """Write a model that encodes and decodes: a tone at the control `pitch`, as loud as `loudness` says.
 
     Latent 1 adds the octave, as loud as it is itself where it is above 0, and is what `encode` says of a sound: ten
     times the mean |sample| of each hop. Latent 2 does nothing. As `audio`, the tone is one of 562.5 Hz, at any pitch.
@@ -239,8 +239,8 @@ def singing_model(path: Path, *, audio: bool = False, n_fft: int = 2048, hop: in
     if audio:
         nodes += [
             helper.make_node("Mul", ["ratio", "nothing"], ["silent"]),
-            helper.make_node("Add", ["gain", "silent"], ["told"]),
-            helper.make_node("Unsqueeze", ["told", "last"], ["level"]),
+            helper.make_node("Add", ["gain", "silent"], ["gained"]),
+            helper.make_node("Unsqueeze", ["gained", "last"], ["level"]),
             helper.make_node("Unsqueeze", ["octave", "last"], ["octaves"]),
             helper.make_node("Mul", ["octaves", "waves"], ["upper"]),
             helper.make_node("Add", ["upper", "wave"], ["both"]),
@@ -368,7 +368,7 @@ def reference_decoder(
     from torch import Tensor, nn
 
     class Cached(nn.Module):
-        """A causal convolution that is told its past."""
+        """A causal convolution that takes its past as an input."""
 
         def __init__(self, inside: int, outside: int, kernel: int, dilation: int = 1) -> None:
             super().__init__()

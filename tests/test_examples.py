@@ -1,4 +1,4 @@
-"""The examples are played by the programs that they are for, or hold together as far as that can be told without."""
+"""The examples run in the programs that they are for, or are checked for consistency without them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 COMMANDS = {"/subscribe", "/unsubscribe"}  # what the patches send beside parameters
 READINGS = {"/meter/rms"}  # what they show beside them
 
-# What each slider and button of the Pure Data patch sends when it is moved, by the name that it listens to.
+# The messages of each slider and button of the Pure Data patch when it is moved, by the name that it listens to.
 PD_CONTROLS = {
     **{f"glitch-latent-{n}": (f"/latent/{n}", 0.25 * n) for n in range(1, 9)},
     "glitch-pitch": ("/pitch", 61.0),
@@ -151,27 +151,27 @@ def test_the_pure_data_patch_uses_only_existing_parameters(bundled: Table) -> No
 
 
 def test_the_pure_data_patch_receives_changes_from_the_stage(models: dict[str, Path], tmp_path: Path) -> None:
-    shown = "#X obj 10 10 r glitch-feedback;\n#X obj 10 40 print told;\n#X connect 0 0 1 0;\n"
+    shown = "#X obj 10 10 r glitch-feedback;\n#X obj 10 40 print feedback;\n#X connect 0 0 1 0;\n"
     with Session(models["level"], device="null", osc=("127.0.0.1", 0)) as session:
         assert session.osc is not None
         with pure_data(tmp_path, session.osc.port, beside=shown) as said:
-            eventually(lambda: any(line.startswith("told: crossfade") for line in said))
+            eventually(lambda: any(line.startswith("feedback: crossfade") for line in said))
             session.set("/latent/2", 1.25)
-            eventually(lambda: "told: latent 2 1.25\n" in said)
+            eventually(lambda: "feedback: latent 2 1.25\n" in said)
 
 
 def test_the_sliders_of_the_pure_data_patch_follow_without_sending(tmp_path: Path, listener: Listener) -> None:
-    """A slider that was told a value has it: it sends that one when it is asked, and nothing before."""
+    """A slider takes a received value: it sends that value when it is asked, and nothing before."""
     reported = {"/latent/2": 1.25, "/xy/x": 0.75, "/walk/radius": 3.0, "/tempo": 90.0, "/gain": -6.0}
     ask = "".join(f"\\; glitch-{address.strip('/').replace('/', '-')} bang " for address in reported)
     seen = "#X obj 10 10 r glitch-feedback;\n#X obj 10 40 route gain crossfade;\n#X obj 10 70 print gain;\n"
-    then = f"#X obj 90 70 t b;\n#X msg 90 100 {ask};\n"  # asks each slider when a crossfade is told
+    then = f"#X obj 90 70 t b;\n#X msg 90 100 {ask};\n"  # asks each slider when a crossfade is received
     wires = "#X connect 0 0 1 0;\n#X connect 1 0 2 0;\n#X connect 1 1 3 0;\n#X connect 3 0 4 0;\n"
     with pure_data(tmp_path, listener.port, beside=seen + then + wires) as said:
         eventually(lambda: "/subscribe" in listener.received)
         listener.answer({**reported, "/latent/1/scale": 2.0})
         eventually(lambda: "gain: -6\n" in said)
-        assert listener.received.keys() == {"/subscribe"}, "what was told was sent back"
+        assert listener.received.keys() == {"/subscribe"}, "a received value was sent back"
         listener.answer({"/crossfade": 0.5})
         for address, value in reported.items():
             eventually(lambda: address in listener.received)  # noqa: B023

@@ -1,4 +1,4 @@
-"""What the project promises of itself: what the stage never imports, and that its documents tell the truth."""
+"""Rules of the project: modules that the stage never imports, and documents that match the code."""
 
 from __future__ import annotations
 

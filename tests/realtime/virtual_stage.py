@@ -1,7 +1,7 @@
 """A session on a virtual clock: host, decks and callback in one process, block by block, without sleeping.
 
 The session, its decks and the compiled callback are the real ones, on real shared memory. Only the child processes are
-replaced: a deck decodes between two blocks for as long as it is told to take, and the device asks for a block whenever
+replaced: a deck decodes between two blocks for a time that the test sets, and the device asks for a block whenever
 the test lets time pass. Underruns, look-ahead and latency are then numbers that follow from the test alone.
 
     with virtual(model) as stage:
@@ -329,7 +329,7 @@ def still(model: Path, *, cost_ms: float = 0.0, **settings: Unpack[SessionOption
 def listening(
     model: Path, given: np.ndarray, *, ahead: int = 2048, settings: SessionOptions | None = None, **knobs: float
 ) -> Iterator[VirtualStage]:
-    """Play a session on a virtual clock that hears a sound; `knobs` are those of `/input`."""
+    """Play a session on a virtual clock with a sound as live input; `knobs` are those of `/input`."""
     with virtual(model, given=given, **(settings or {})) as stage:
         still = STILL if stage.session.card.live_method == "decode" else {}
         asked = {"/ahead": float(ahead), "/ahead/lock": 1.0}

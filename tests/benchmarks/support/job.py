@@ -84,7 +84,7 @@ class Job:
         Returns
         -------
         Figures
-            What the function returns.
+            The return value of the function.
 
         Raises
         ------

@@ -42,7 +42,7 @@ def offline(layer: Layer, x: Tensor) -> Tensor:
 def assert_streams(layer: Layer, x: Tensor, *cuts: Sequence[int]) -> None:
     """Check that all chunks give the same, and that the stream equals `offline`, exactly `delay` later.
 
-    What a stack makes of the silence before a signal isn't what a padding makes of it, so both are compared from where
+    The output of a stack for silence before a signal differs from that for padding, so both are compared from where
     the stack no longer reaches back to the signal's begin; where that is, is measured.
     """
     once = streamed(layer, x)

@@ -56,7 +56,7 @@ def test_neighbours_share_latents_and_meet_at_the_border() -> None:
     assert way.shape == (64, LATENT + GRAIN, CONTEXT + 2 * CHUNK)
     assert torch.equal(way[:, :shared], way[:, :shared, :1].expand(-1, -1, CONTEXT + 2 * CHUNK))
     steps = way[:, shared:LATENT].diff(dim=2).abs().amax(dim=(0, 1))
-    border = CONTEXT + CHUNK  # of the two chunks; the way stands still there, and doesn't jump
+    border = CONTEXT + CHUNK  # of the two chunks; the path is constant there, without a jump
     assert float(steps[border - 1]) < 0.3 * float(steps.max())
 
 

@@ -1,4 +1,4 @@
-"""What is said of a VAE of digits."""
+"""The evaluation of a VAE of digits."""
 
 import json
 import sys

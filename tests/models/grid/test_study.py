@@ -64,7 +64,7 @@ def test_workers_at_once_take_each_point_once(join: Open) -> None:
 
 
 class Clock:
-    """Time that goes on when it is told to."""
+    """A clock that advances only when the test advances it."""
 
     now = 0.0
 

@@ -74,7 +74,7 @@ def test_two_workers_finish_each_of_twelve_points_once_though_one_is_killed(tmp_
     }
     assert not [trial for trial in trials if not trial.state.is_finished()]
     assert sum(worker.said("done") for worker in (first, second, third)) == 12
-    # What is left: a table, a page, and a model a point.
+    # The remaining files: a table, a page, and a model a point.
     with (out / "grid.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     losses = [float(row["value"]) for row in rows]

@@ -77,7 +77,7 @@ def test_training_lowers_the_loss_and_records_provenance(playable: tuple[Path, P
 def test_it_ends_with_a_file_to_play_and_a_page_to_look_at(playable: tuple[Path, Playable], finished: Finished) -> None:
     assert finished.model == playable[0] / f"{playable[0].name}.onnx"
     text = finished.report.read_text()
-    assert "harmonics and noise" in text  # the ceiling that stands beside each figure
+    assert "harmonics and noise" in text  # the ceiling beside each figure
     assert text.count("<audio") >= 4
 
 

@@ -37,7 +37,7 @@ def run_into(out: Path, cache: Path, *, resume: bool = False) -> RunConfig:
 
 
 def kept_step(out: Path) -> int:
-    """The step at which the checkpoint to resume from stands."""
+    """The step of the checkpoint to resume from."""
     return int(load_plain(out / "checkpoints" / "last.ckpt")["global_step"])
 
 

@@ -65,7 +65,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
                 process.kill()
     killed_at = int(load_plain(out / "checkpoints" / "last.ckpt")["global_step"])
     assert not (out / "model.ckpt").exists()
-    # It needs to be told nothing again.
+    # No setting has to be given again.
     second = subprocess.run(**command(*arguments, "--resume"), check=True).stdout
     return Ended(sounds, out, settings, killed_at, "".join(lines), second)
 

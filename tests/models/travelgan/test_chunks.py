@@ -28,7 +28,7 @@ HOP = 2048
 
 
 class Turned(nn.Module):
-    """What a network gives, as the logarithm of the power."""
+    """Return the output of a network as the logarithm of the power."""
 
     def __init__(self, *parts: nn.Module) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ def test_naive_chunks_do_not_depend_on_each_other(folder: Path) -> None:
 
 
 def test_a_generator_with_its_whole_context_has_no_boundaries(folder: Path) -> None:
-    model = ChunkModel(generator(folder / "told.onnx"))
+    model = ChunkModel(generator(folder / "conditioned.onnx"))
     latents = model.led(4)
     apart, streamed = model.apart(latents, context=3).wanted, model.streamed(latents).wanted
     assert np.array_equal(apart[:, 8:], streamed[:, 8:])
@@ -147,7 +147,7 @@ def test_noise_continues_when_the_caches_are_reset(folder: Path) -> None:
 
 
 def test_source_and_output_are_compared_in_the_same_bands(folder: Path) -> None:
-    """A judge of style hears both; bands that a generator cannot give must not be what it tells them apart by."""
+    """A style classifier gets both; bands that a generator cannot produce must not give its output away."""
     scale = LogMel()
     module, states = with_explicit_state(Turned(LogMelAnalysis(scale)), torch.zeros(1, 1, 2 * scale.hop))
     method = Method(scale.hop, "magnitudes", delay=512, spectrum=scale.spectrum)

@@ -82,7 +82,7 @@ def test_other_shapes_stream_too(config: GeneratorConfig) -> None:
 
 
 def test_a_generator_that_takes_every_frame_by_itself_treats_all_alike() -> None:
-    """What comes a frame later comes out a frame later, and not otherwise: nothing happens every so many frames."""
+    """An input shifted by a frame gives the same output shifted by a frame: nothing depends on the frame number."""
     net = awake(GeneratorConfig(bands=32, widths=(4, 6, 8), paced=0))
     assert (net.takes, net.gives) == (1, 1)
     silence = torch.full((1, 32, 40), -1.0)

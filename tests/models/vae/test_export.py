@@ -35,7 +35,7 @@ def note(pitch: float, seconds: float, phase: float = 0.0) -> Tensor:
 
 
 class Tones:
-    """Tones of any pitch, of which the decoder is told."""
+    """Tones of any pitch, with the pitch as a condition of the decoder."""
 
     def epoch(self, number: int) -> Iterator[Batch]:
         random = torch.Generator().manual_seed(number)

@@ -120,7 +120,7 @@ def test_an_underrun_is_counted_and_makes_no_step(bench: Bench, frames: int) -> 
     assert bench.deck["deck"][0]["underruns"] == 1
     assert bench.deck["deck"][0]["missing"] > 0
     assert np.abs(np.diff(played)).max() <= 1.05 * steepest(0.5)
-    assert np.abs(after).max() > 0.4, "the deck is not heard again"
+    assert np.abs(after).max() > 0.4, "the deck does not sound again"
     silence = before[-frames * 3 :]
     assert np.abs(silence).max() < 0.01, "the missing deck is not silent"
 

@@ -1,4 +1,4 @@
-"""What goes round a memory lies where its place in the stream says, and channels are brought to others."""
+"""Circular buffers keep positions in the stream, and channels are converted."""
 
 import numpy as np
 from hypothesis import given

@@ -169,7 +169,7 @@ def test_an_extremely_loud_frame_has_no_lasting_effect(lookahead: int) -> None:
     assert spectral_convergence_db(audio[inverter.delay :][: SAMPLE_RATE - 3000], magnitudes[:, :88], HOP) < -25
 
 
-# What it sounds like
+# Sound quality
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_the_pre_show_check_measures_the_bent_model(layered: dict[str, Path], mo
     assert set(rested) == {False}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells and takes back how urgent a thread is")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can read and lower a thread's priority")
 def test_the_pre_show_check_returns_to_ordinary_priority(layered: dict[str, Path]) -> None:
     measure(layered["bent"], seconds=0.1)
     assert os.sched_getscheduler(0) == os.SCHED_OTHER

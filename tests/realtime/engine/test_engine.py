@@ -87,7 +87,7 @@ def test_a_model_that_gives_nan_is_silent_and_recovers(models: dict[str, Path]) 
     assert np.isfinite(played).all()
     np.testing.assert_allclose(before, 0.4, atol=1e-6)
     np.testing.assert_array_equal(broken[0, 128:], 0.0)
-    assert np.abs(np.diff(played)).max() < 0.4 / 40, "the break is heard as a step"
+    assert np.abs(np.diff(played)).max() < 0.4 / 40, "the break is a step in the output"
     np.testing.assert_allclose(after[0, 256:], 0.4, atol=1e-6)
 
 

@@ -26,7 +26,7 @@ from tests.eventually import eventually
 READINGS = {"/meter/rms", "/load", "/underruns"}
 FX = (
     row("/fx/delay/time", "float", 1, 2000, 300, "ms", "deck", "Time of the echo.", curve="log"),
-    row("/fx/delay/mix", "float", 0, 1, 0, "", "deck", 'How much of it <is> "heard" & said.'),
+    row("/fx/delay/mix", "float", 0, 1, 0, "", "deck", 'How much of it <is> "mixed" & sent.'),
     row("/fx/delay/x", "float", 0, 1, 0, "", "deck", "A place."),
     row("/fx/delay/y", "float", 0, 1, 0, "", "deck", "A place."),
     row("/unheard/of", "int", 0, 5, 1, "", "host", "Something that nobody has thought of."),

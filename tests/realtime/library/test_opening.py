@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[3]
 
 
 class Studio:
-    """Stands in for the conversion: copies an existing model, once `free` is set."""
+    """Replaces the conversion: copies an existing model, once `free` is set."""
 
     def __init__(self, model: Path) -> None:
         self.model = model

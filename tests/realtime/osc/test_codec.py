@@ -1,4 +1,4 @@
-"""OSC packets: every type tag takes its own bytes, what is written is read again, what is wrong is said."""
+"""OSC packets: every type tag takes its own bytes, written packets round-trip, invalid ones are errors."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ARGUMENTS = [
 
 @pytest.mark.parametrize(("tag", "data", "value"), ARGUMENTS)
 def test_an_argument_of_every_type_takes_its_own_bytes(tag: str, data: bytes, value: object) -> None:
-    """What stands before and behind it is still read right."""
+    """Arguments before and after it are still read correctly."""
     read = read_message(raw(f"i{tag}f", INT, data, FLOAT))
     assert read.address == "/x"
     assert read.params == (7, value, 0.5)

@@ -1,4 +1,4 @@
-"""What can be asked of a session over OSC, from a real socket."""
+"""Commands to a session over OSC, from a real socket."""
 
 from __future__ import annotations
 

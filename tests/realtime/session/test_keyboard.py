@@ -1,4 +1,4 @@
-"""A keyboard on JACK plays the bundled model: notes, velocity, glide, bend, pedal and release, as they are heard."""
+"""A keyboard on JACK plays the bundled model: notes, velocity, glide, bend, pedal and release, in the output."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_a_change_of_look_ahead_makes_no_step_in_the_live_input(models: dict[str
         assert session.status().underruns == 0
         x, given = output_between(session, begin, stage.clock), input_between(session, begin - 8000, stage.clock)
         assert np.abs(np.diff(x)).max() < 1.5 * np.abs(np.diff(given)).max()
-        stage.given = NOISE  # whose place can be told
+        stage.given = NOISE  # so that its position can be found
         stage.play(1.0)
         shown = session.parts.status.readings()["/latency/input"][0] / 1000 * RATE
         assert shown == pytest.approx(lag(*in_and_out(stage, 2.0)))

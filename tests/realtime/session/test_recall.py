@@ -40,7 +40,7 @@ def both(models: dict[str, Path], b: str = "level", **settings: Any) -> Iterator
 
 
 def done(session: Session, letter: str, kind: int) -> int:
-    """Give the sample at which a deck did something last; 0 where it hasn't."""
+    """Return the sample position of a deck's last log entry of a kind; 0 if there is none."""
     process = session.parts.rack.players[letter].process
     assert process is not None
     session.parts.journal.drain()
@@ -191,7 +191,7 @@ def test_a_knob_that_is_touched_on_the_way_is_the_hands(models: dict[str, Path])
 
 
 def test_a_recall_on_the_way_to_another_takes_the_decks_along(models: dict[str, Path]) -> None:
-    """What stands right where a way begins must still be fetched back from it."""
+    """A parameter that equals its target when a ramp begins must still be returned to it."""
     with both(models) as stage:
         session = stage.session
         session.recall.save("zero")

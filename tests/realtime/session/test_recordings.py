@@ -202,7 +202,7 @@ def test_a_take_with_live_input_and_jumps_is_rendered_exactly(
     render(take, tmp_path / "again.wav", library=Library(tmp_path))
     again, _ = sf.read(tmp_path / "again.wav", dtype="float32")
     first = next((k for k in range(8192) if np.array_equal(again[k : k + 64, 0], played[4096:4160])), None)
-    assert first is not None, "nothing of what was heard is in what was rendered"
+    assert first is not None, "the output is not in the rendered sound"
     count = min(len(again) - first, len(played) - 4096)
     np.testing.assert_array_equal(again[first : first + count, 0], played[4096 : 4096 + count])
 

@@ -1,4 +1,4 @@
-"""A session: what is set is heard, in time, and a session that ends or is killed leaves nothing behind.
+"""A session: parameters change the sound in time, and a session that ends or is killed leaves nothing behind.
 
 SampleClock is tested on a virtual clock; processes, files and packets on the null device.
 """

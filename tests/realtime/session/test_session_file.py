@@ -282,7 +282,7 @@ def test_a_disk_that_is_full_leaves_the_file_as_it_was(tmp_path: Path) -> None:
 
 
 class Played:
-    """What a session would give to be written, and a way to wait until it was asked."""
+    """A stand-in for the contents of a session, with a way to wait until they were requested."""
 
     def __init__(self, file: SessionFile | None = SessionFile()) -> None:  # noqa: B008
         self.file, self.times = file, list[float]()

@@ -44,7 +44,7 @@ def test_the_latency_of_a_model_of_magnitudes_is_shown(models: dict[str, Path]) 
     with listening(models["resonant"], NOISE, mix=1) as stage:
         session = stage.session
         assert session.latency_ms()["model"] == pytest.approx(1000 * (512 - 128) / 48_000)
-        least = 1000 * (512 - 128 + 128) / 48_000  # the delay, and the hop that must be heard first
+        least = 1000 * (512 - 128 + 128) / 48_000  # the delay, and the hop that must be complete first
         assert session.parts.status.readings()["/latency/input"][0] > least
 
 

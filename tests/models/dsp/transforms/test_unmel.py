@@ -38,7 +38,7 @@ def test_a_spectrum_is_filled_until_its_bands_are_right() -> None:
 
 def test_bands_that_already_match_keep_their_initial_spectrum() -> None:
     power = MEL.stft(music()).abs() ** 2
-    power[~(MEL.weights.sum(dim=0) > 0)] = 0  # what no band hears is nothing
+    power[~(MEL.weights.sum(dim=0) > 0)] = 0  # bins outside all bands are zero
     torch.testing.assert_close(
         fill(MEL.of_power(power), MEL.weights, start=power, rounds=3), power, rtol=1e-3, atol=1e-9
     )
