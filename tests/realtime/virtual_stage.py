@@ -258,8 +258,8 @@ class VirtualStage:
             channels = int(self.mixer.segment["stream"][0]["channels"])
             out = np.zeros(self.block * channels, np.float32)
             at = np.arange(self.clock, self.clock + self.block) % self.given.shape[1]
-            heard = int(self.mixer.segment["stream"][0]["inputs"])
-            self.mixer.process(out, self.block, np.ascontiguousarray(self.given[:heard, at].T).reshape(-1))
+            inputs = int(self.mixer.segment["stream"][0]["inputs"])
+            self.mixer.process(out, self.block, np.ascontiguousarray(self.given[:inputs, at].T).reshape(-1))
             self.clock += self.block
             self.time.now = self.clock / self.rate
             if self.mixer.segment["stream"][0]["callbacks"] > 1:

@@ -24,7 +24,7 @@ from tests.jack import JackServer
 QUICK_S, FULL_S = 11, 150
 RATE, BLOCK = 48_000, 64
 KEYS, QUICK_KEYS = 400, 10
-HEARD = 1e-3
+AUDIBLE = 1e-3
 SETTLED_S = 2.5  # a deck decodes further ahead while it starts, and while this benchmark's own clients open
 
 
@@ -107,7 +107,7 @@ def _wait_for_silence(stream: np.ndarray, history: np.ndarray) -> None:
     while time.monotonic() < deadline:
         time.sleep(0.05)
         now = int(stream["clock"])
-        if np.abs(history[np.arange(now - RATE // 50, now) % len(history), 0]).max() < HEARD / 10:
+        if np.abs(history[np.arange(now - RATE // 50, now) % len(history), 0]).max() < AUDIBLE / 10:
             return
     raise RuntimeError("a released note didn't end")
 
@@ -118,7 +118,7 @@ def _sounds(stream: np.ndarray, history: np.ndarray, clock: int) -> bool:
     while time.monotonic() < deadline:
         now = int(stream["clock"])
         if now != clock:
-            if (np.abs(history[np.arange(clock, now) % len(history), 0]) > HEARD).any():
+            if (np.abs(history[np.arange(clock, now) % len(history), 0]) > AUDIBLE).any():
                 return True
             clock = now
         time.sleep(5e-5)

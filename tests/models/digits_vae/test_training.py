@@ -128,7 +128,7 @@ def test_an_epoch_has_every_digit_once_with_new_augmentation(small: Splits) -> N
     feed = DigitsFeed(vae, small.train, small.test, replace(SMALL, batch=100))
     first, again, second = (list(feed.epoch(number)) for number in (0, 0, 1))
     assert [len(x) for x, _ in first] == [100] * 14 + [37]
-    labels = torch.cat([told["digit"] for _, told in first])
+    labels = torch.cat([conditions["digit"] for _, conditions in first])
     assert torch.equal(
         labels.bincount() if labels.dtype == torch.int64 else labels.long().bincount(), small.train.labels.bincount()
     )

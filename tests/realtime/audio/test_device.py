@@ -157,8 +157,8 @@ def test_a_device_that_returns_at_another_rate_is_played_at_that_rate(
             eventually(lambda: deck["lookahead"] >= 256 and deck["lookahead"] % 256 == 0)  # whole new blocks
             begin = session.clock + 4410
             eventually(lambda: session.clock > begin + 44_100)
-            heard = _played(session, begin, begin + 44_100)
-            assert np.abs(np.fft.rfft(heard * np.hanning(44_100))).argmax() == pytest.approx(1000, abs=1)
+            output = _played(session, begin, begin + 44_100)
+            assert np.abs(np.fft.rfft(output * np.hanning(44_100))).argmax() == pytest.approx(1000, abs=1)
             assert any("plays at 44100 Hz now" in note for note in session.notes)
             assert any("ended since the device came back at 44100 Hz" in note for note in session.notes)
             assert session.get("/record") == session.get("/take") == 0

@@ -31,7 +31,7 @@ OWN = Latent(
 )
 RATE = 100.0
 DEFAULTS = {row.address: row.default for row in (*HOST_ROWS, *LATENT_ROWS)}
-HEARD = np.array([12.0, 17.0, 33.0], np.float32)  # in scores by importance: 1, 2, -1.5
+ENCODED = np.array([12.0, 17.0, 33.0], np.float32)  # in scores by importance: 1, 2, -1.5
 
 
 def knobs(**turned: float) -> dict[str, float]:
@@ -49,9 +49,9 @@ def test_scores_are_ordered_and_scaled_by_the_models_statistics() -> None:
 
 def test_the_live_inputs_latent_passes_as_it_is() -> None:
     latents = LatentMixer(OWN, RATE)
-    assert_allclose(latents.next(knobs(input_amount=1.0), HEARD), HEARD, rtol=1e-6)
+    assert_allclose(latents.next(knobs(input_amount=1.0), ENCODED), ENCODED, rtol=1e-6)
     assert_allclose(latents.scores, [1.0, 2.0, -1.5])
-    assert_allclose(latents.next(knobs(input_amount=0.5), HEARD), [11.0, 18.5, 31.5])
+    assert_allclose(latents.next(knobs(input_amount=0.5), ENCODED), [11.0, 18.5, 31.5])
 
 
 @pytest.mark.parametrize("output", [None, np.array([1.0, np.nan, 0.0])])
@@ -86,7 +86,7 @@ def test_sources_are_summed_then_scaled_then_biased(
     )
     for _ in range(4):
         sources = 0.5 + amount * plane.at(x, 0.5) + 0.3 * np.array([1.0, 2.0, -1.5]) + walk.next(50.0, 1.0)
-        latents.next(turned, HEARD)
+        latents.next(turned, ENCODED)
         assert_allclose(latents.scores, scale * (sources + loop_amount * (manual - later)) + bias, atol=1e-6)
 
 
@@ -164,7 +164,7 @@ def play(latents: LatentMixer, playing: Playing) -> np.ndarray:
     made = []
     for turned, frames, fader, input_is_on in playing:
         latents.manual[0] = fader
-        made += [latents.next(turned, HEARD if input_is_on else None) for _ in range(frames)]
+        made += [latents.next(turned, ENCODED if input_is_on else None) for _ in range(frames)]
     return np.array(made)
 
 
