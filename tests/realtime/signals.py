@@ -13,7 +13,7 @@ SINE = (0.4 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.float3
 
 
 def lag(before: np.ndarray, after: np.ndarray) -> int:
-    """Give the samples by which one sound follows another, from their cross-correlation."""
+    """Return the lag of one sound behind another in samples, from their cross-correlation."""
     size = 1 << (2 * len(before) - 1).bit_length()
     return int(np.argmax(irfft(np.conj(rfft(before, size)) * rfft(after, size))[: len(before)]))
 

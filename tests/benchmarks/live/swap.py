@@ -16,7 +16,7 @@ power of two models, neither of which steps, can reach `sqrt(a² + b²)` of thei
 cycle of a client that woke too late, the capture steps; `played_jump` and `own_played_jump` are the same of a recording
 of the session's own output.
 
-`stalls` are the times at which a thread more urgent than the decks had to wait for its core for over 2 ms, though
+`stalls` are the times when a thread more urgent than the decks had to wait for its core for over 2 ms, though
 nothing of ours could keep it waiting. `underruns_in_stalls` are the underruns at such times, and `own_underruns` those
 of the models in the `own_seconds` that they play by themselves; all are counted once everything has been started.
 `silent_device_underruns` are those of a stream that plays silence: the machine's own. `silent_ms` is the longest time

@@ -36,7 +36,7 @@ class Played:
     audio : np.ndarray [shape=(frames * hop,)]
         Frame k of `wanted` is centred at sample k * hop.
     boundaries
-        Samples at which chunks meet, or would.
+        Sample positions where chunks meet, or would meet.
     """
 
     wanted: np.ndarray
@@ -232,7 +232,7 @@ class ChunkModel:
         return np.asarray(self.inverted(wanted) * gain, np.float32)
 
     def _borders(self, frames: int, frame: float) -> list[int]:
-        """Return the samples at which chunks begin, `frame` frames after their first is centred."""
+        """Return the sample positions where chunks begin, `frame` frames after their first is centred."""
         size = self.chunk // self.spectrum.hop
         return [round((k + frame) * self.spectrum.hop) for k in range(size, frames, size)]
 

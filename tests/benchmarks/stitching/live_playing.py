@@ -97,7 +97,7 @@ def measure(job: Job, path: str, chunk_frames: int, sound_path: str, seconds: fl
 
 
 def _watched(job: Job, session: Session, model: ChunkModel, seconds: float) -> np.ndarray:
-    """Let it play, and return the sample positions at which chunks began, except those near an underrun."""
+    """Let it play, and return the sample positions where chunks began, except those near an underrun."""
     state, hop = session.deck.state, model.spectrum.hop
     behind = int(state["delay"]) - model.method.delay - hop // 2  # of the sound, as the inversion lags
     looks = [(session.clock, int(state["play_offset"]))]

@@ -19,7 +19,7 @@ class Benchmark:
     Attributes
     ----------
     sentence
-        What it measures.
+        Description of the measurement.
     module
         Full name of its module.
     quick_s, full_s

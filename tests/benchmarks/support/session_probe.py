@@ -30,7 +30,7 @@ def eventually(condition: Callable[[], object], what: str, timeout_s: float = TI
 
 
 def steps(audio: np.ndarray, least: float) -> np.ndarray:
-    """Return the samples at which a channel steps by more than `least`."""
+    """Return the sample positions where a channel steps by more than `least`."""
     return np.flatnonzero(np.abs(np.diff(audio)) > least) + 1
 
 

@@ -1,4 +1,4 @@
-"""Watches for stalls: times at which the machine itself kept even the most urgent thread from running.
+"""Watches for stalls: times when the machine itself kept even the most urgent thread from running.
 
 `python -m tests.benchmarks.support.stall_watch CPU` is a thread on one core, of a real-time priority above the decks'.
 It wakes up a thousand times a second and prints, when its input ends, a list of `[when, seconds]`: the wake-ups that

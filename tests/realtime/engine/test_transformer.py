@@ -17,7 +17,7 @@ SOUND = np.random.default_rng(0).standard_normal((1, 128 * 200)).astype(np.float
 
 
 def lag(before: np.ndarray, after: np.ndarray, size: int = 1 << 16) -> int:
-    """Return the samples by which the envelope of one sound lags that of another."""
+    """Return the lag of one sound's envelope behind that of another, in samples."""
     spectra = [np.fft.rfft(x, size) for x in (before, after)]
     return int(np.argmax(np.fft.irfft(np.conj(spectra[0]) * spectra[1])[: len(before)]))
 
