@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 
+from realtime.ipc.child_process import ChildProcess
 from realtime.ipc.segment_registry import SegmentRegistry
 from realtime.library.library import Library, bundled_model
 from tests import reference
@@ -101,12 +101,14 @@ def _real_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         request.getfixturevalue("compiled")
         return
 
-    def refuse(module: str, _name: str) -> None:
-        raise AssertionError(f"A test that starts {module} plays in real time: mark it with pytest.mark.plays.")
+    start = ChildProcess.__init__
 
-    for spawner in ("realtime.decks.deck_client", "realtime.audio.device_client"):
-        if spawner in sys.modules:
-            monkeypatch.setattr(sys.modules[spawner], "ChildProcess", refuse)
+    def checked(child: ChildProcess, module: str, name: str) -> None:
+        real_time = module.endswith(("deck_process", "device_process"))
+        assert not real_time, f"A test that starts {module} plays in real time: mark it with pytest.mark.plays."
+        start(child, module, name)
+
+    monkeypatch.setattr(ChildProcess, "__init__", checked)
 
 
 @pytest.fixture(scope="session")
