@@ -42,7 +42,7 @@ def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for command in commands:
         result = CliRunner().invoke(app, shlex.split(command)[1:] + MINIATURE)
         assert result.exit_code == 0, (command, result.output, result.exception)
-    loaded = re.search(r'`models\.digits\.checkpoint\.load\("(.*?)"\)`', TEXT)
+    loaded = re.search(r'`models\.digits_vae\.checkpoint\.load\("(.*?)"\)`', TEXT)
     assert loaded is not None
     assert checkpoint.load(loaded[1]).data == "scikit-learn's digits"
 
