@@ -36,7 +36,7 @@ from realtime.session.startup_files import Sources
 from realtime.session.status.status import StatusReader
 from realtime.session.status.stream_info import StreamInfo
 from realtime.session.supervision.device_return import DeviceReturn
-from realtime.session.supervision.osc_traffic import OscErrors
+from realtime.session.supervision.osc_traffic import OscTraffic
 from realtime.session.supervision.task_thread import TaskThread
 from realtime.session.surfaces.commands import commands
 from realtime.snapshots.store import Snapshots
@@ -267,7 +267,7 @@ def _build_controllers(
     )
     tasks = [clock.observe, lambda: schedule.run_due(clock.now), panic.tend]
     if osc is not None:
-        tasks.append(OscErrors(lambda: osc.counts, segment["stream"][0], notify).tend)
+        tasks.append(OscTraffic(lambda: osc.counts, segment["stream"][0], notify).tend)
     tasks += [recall.advance, rack.supervise, output.resend_commands, recordings.tend, watch.check]
     return Parts(
         output=output,

@@ -11,7 +11,7 @@ from realtime.osc.udp import Counts
 NOTE_INTERVAL_S = 3.0
 
 
-class OscErrors:
+class OscTraffic:
     """Publishes the counts of OSC, and reports invalid messages every 3 s at most.
 
     Parameters
