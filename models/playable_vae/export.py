@@ -129,7 +129,7 @@ def controls(model: Playable, voices: int) -> tuple[Control, ...]:
             ),
         ]
     names = ", ".join(f"{k} {name}" for k, name in enumerate(model.presets.instruments, 1))
-    text = f"Timbre that the latents start from: {names}; 0 is theirs alone."
+    text = f"Timbre that the latents start from: {names}; 0: no preset, latents only."
     most = float(len(model.presets.instruments))
     return (*found, Control("instrument", 0.0, 0.0, most, text=text))
 

@@ -58,7 +58,7 @@ def find(name: str, folder: Path | None = None) -> Effect:
         pedalboard isn't installed, there is no such effect, or the plug-in crashes, hangs or isn't an effect.
     """
     if importlib.util.find_spec("pedalboard") is None:
-        raise GlitchError("Effects need pedalboard; run: pip install pedalboard.")
+        raise GlitchError('Effects need pedalboard; run: pip install -e ".[vst]" in the clone.')
     asked = name.strip().lower()
     for effect in BUILT_IN:
         if effect.name.lower() == asked:

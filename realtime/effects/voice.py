@@ -169,7 +169,7 @@ def import_pedalboard() -> Any:
     try:
         return importlib.import_module("pedalboard")
     except ImportError:
-        raise GlitchError("Effects need pedalboard; run: pip install pedalboard.") from None
+        raise GlitchError('Effects need pedalboard; run: pip install -e ".[vst]" in the clone.') from None
 
 
 def _highest(attribute: str, sample_rate: float) -> float:

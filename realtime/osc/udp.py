@@ -288,7 +288,9 @@ def number(value: object, address: str) -> float:
     raise BadPacketError(f"{address} takes numbers, not {value!r:.40}")
 
 
-def open_socket(host: str, port: int, kind: socket.SocketKind, option: str = "--osc-port") -> socket.socket:
+def open_socket(
+    host: str, port: int, kind: socket.SocketKind, option: str = "--osc-port", service: str = "OSC"
+) -> socket.socket:
     """Open a socket for datagrams or connections.
 
     Parameters
@@ -299,6 +301,8 @@ def open_socket(host: str, port: int, kind: socket.SocketKind, option: str = "--
         `socket.SOCK_DGRAM` or `socket.SOCK_STREAM`.
     option
         Command-line option that chooses the port, for error messages.
+    service
+        Name of the service that listens, for error messages.
 
     Returns
     -------
@@ -326,7 +330,7 @@ def open_socket(host: str, port: int, kind: socket.SocketKind, option: str = "--
     except OSError as error:
         opened.close()
         raise OscError(
-            f"OSC cannot listen on {host}:{port} ({error.strerror or error}); "
+            f"{service} cannot listen on {host}:{port} ({error.strerror or error}); "
             f"another program has the port, so choose a free one with {option}."
         ) from None
     return opened

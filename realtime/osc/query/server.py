@@ -113,7 +113,7 @@ class QueryServer:
         self._receiver = Receiver(route)
         self.counts = self._receiver.counts
         self._name, self._osc_port, self._origins = name, osc_port, origins
-        self._socket = open_socket(host, port, socket.SOCK_STREAM, option="--query-port")
+        self._socket = open_socket(host, port, socket.SOCK_STREAM, "--query-port", service="OSCQuery")
         try:
             self._socket.listen(MAX_CONNECTIONS)
         except OSError as error:

@@ -41,5 +41,6 @@ class OscTraffic:
         named = [counts.last_bad] * (bad > 0) + [f"there is no address {counts.last_unknown}"] * (unknown > 0)
         more = bad + unknown - len(named)
         sentence = "; ".join(one.removesuffix(".") for one in named)
-        self._notify(f"OSC: {sentence}{f' ({more} more were wrong)' if more else ''}.")
+        others = f" ({more} more {'was' if more == 1 else 'were'} wrong)" if more else ""
+        self._notify(f"OSC: {sentence}{others}.")
         self._reported, self._next_note = errors, now + NOTE_INTERVAL_S

@@ -73,7 +73,7 @@ def test_the_table_costs_no_plugin_and_no_torch() -> None:
 
 def test_effects_without_pedalboard_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pedalboard", None)
-    with pytest.raises(GlitchError, match="run: pip install pedalboard"):
+    with pytest.raises(GlitchError, match=r'run: pip install -e "\.\[vst\]"'):
         Chain([BUILT_IN[0]], RATE, 2)
 
 
