@@ -11,7 +11,7 @@ from gui import style
 
 # Action (a method of the window), keys, description. Keys without an action are handled by the fader in focus.
 SHORTCUTS = (
-    ("panic", ("Esc",), "panic: fades out, resets the model; closes this page first"),
+    ("panic", ("Esc",), "panic: fade out and reset; or close this page"),
     ("toggle_mute", ("M",), "mute or unmute"),
     ("full_screen", ("F",), "full screen on or off"),
     ("help", ("?",), "show or hide this page"),

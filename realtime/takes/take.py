@@ -169,7 +169,8 @@ def _unzip(path: Path, folder: Path) -> None:
     except FileNotFoundError:
         raise TakeError(f"There is no take {path}; check the path.") from None
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, *ILL_FORMED) as error:
-        raise TakeError(f"{path} is no take ({brief(error)}); '/take' and --take make one.") from None
+        reason = "it is not an intact zip archive" if isinstance(error, zipfile.BadZipFile) else brief(error)
+        raise TakeError(f"{path} is no take ({reason}); '/take' and --take make one.") from None
 
 
 def _last_position(folder: Path, entries: np.ndarray) -> int:

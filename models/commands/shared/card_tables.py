@@ -38,7 +38,7 @@ def card(summary: dict[str, Any]) -> None:
         out.print(Text(f"map: {len(labels)} sounds, among them {shown}"))
     for key, value in summary["provenance"].items():
         if value:
-            out.print(Text(f"{key}: {value}"))
+            out.print(Text(f"{'licence of the sounds' if key == 'licence' else key}: {value}"))
     if not any(method["measured"] for method in summary["methods"].values()):
         out.print(Text("No measurements are stored; 'glitch-lab verify' makes them."))
 

@@ -45,7 +45,7 @@ def test_a_card_is_read_in_the_terminal(
     for text in ("16 latents → magnitudes", "mono → 16 latents", "any", "pitch", "MIDI note", "24 … 108"):
         assert text in out
     assert "/latent/1 " in out
-    assert "licence: " in out
+    assert "licence of the sounds: " in out
     assert "\x1b" not in out
     assert max(map(len, out.splitlines()[1:20])) <= 120
 
