@@ -35,6 +35,7 @@ def read(path: Path) -> np.ndarray:
     return sf.read(path, dtype="float32", always_2d=True)[0]
 
 
+@pytest.mark.plays
 def test_a_walk_equals_the_recording_of_the_stage(models: dict[str, Path], tmp_path: Path) -> None:
     model = tmp_path / "mine.onnx"
     shutil.copy(models["bundled"], model)
