@@ -32,7 +32,7 @@ class Started(Generic[S]):
     """
 
     settings: S
-    step_plan: Plan | None
+    plan: Plan | None
     checkpoint: Path | None
 
 
