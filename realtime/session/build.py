@@ -32,7 +32,7 @@ from realtime.session.recall.recall import Recall
 from realtime.session.recordings import Recordings, check_take
 from realtime.session.signals import Signal
 from realtime.session.stage_clock import StageClock
-from realtime.session.startup_files import Sources
+from realtime.session.startup_files import StartupFiles
 from realtime.session.status.status import StatusReader
 from realtime.session.status.stream_info import StreamInfo
 from realtime.session.supervision.device_return import DeviceReturn
@@ -103,7 +103,7 @@ class Parts:
 
 
 def build(
-    config: SessionConfig, sources: Sources, lifecycle: Lifecycle, notify: Notify, stack: contextlib.ExitStack
+    config: SessionConfig, files: StartupFiles, lifecycle: Lifecycle, notify: Notify, stack: contextlib.ExitStack
 ) -> Parts:
     """Build the parts of a session.
 
@@ -128,21 +128,21 @@ def build(
         check_take(config.take)
     registry = stack.enter_context(contextlib.closing(SegmentRegistry()))
     signals = Signals(loaded=Signal(), touched=Signal())
-    snapshots = Snapshots() if sources.stored is None else sources.stored.file.store()
+    snapshots = Snapshots() if files.stored is None else files.stored.file.store()
     with contextlib.ExitStack() as early:
         waiting = start_deck_process()  # its process takes longest to start, so it comes first
         early.callback(waiting.close)
-        stream = _open_stream(config, sources, registry, notify, stack)
-        folder = stream.journal.folder / "kept" if sources.stored is None else sources.stored.states
+        stream = _open_stream(config, files, registry, notify, stack)
+        folder = stream.journal.folder / "kept" if files.stored is None else files.stored.states
         states = DeckStates(folder, snapshots, stream.journal, stream.errands, notify=notify, touched=signals.touched)
         rack = _build_rack(config, stream, states, signals, waiting, notify)
         early.pop_all()
     stack.enter_context(contextlib.closing(rack))
-    return _build_controllers(config, sources, lifecycle, stream, signals, snapshots, states, rack, notify, stack)
+    return _build_controllers(config, files, lifecycle, stream, signals, snapshots, states, rack, notify, stack)
 
 
 def _open_stream(
-    config: SessionConfig, sources: Sources, registry: SegmentRegistry, notify: Notify, stack: contextlib.ExitStack
+    config: SessionConfig, files: StartupFiles, registry: SegmentRegistry, notify: Notify, stack: contextlib.ExitStack
 ) -> Stream:
     """Choose the device, and create the shared memory that it will play."""
     output = DeviceClient()
@@ -150,8 +150,8 @@ def _open_stream(
     device = output.choose(
         config.device,
         config.samplerate,
-        sources.card.sample_rate,
-        model_channels=sources.card.method(sources.card.live_method).channels,
+        files.card.sample_rate,
+        model_channels=files.card.method(files.card.live_method).channels,
         input_device=config.input_device,
         outputs=config.outputs,
         inputs=config.inputs,
@@ -186,7 +186,7 @@ def _build_rack(
 
 def _build_controllers(
     config: SessionConfig,
-    sources: Sources,
+    files: StartupFiles,
     lifecycle: Lifecycle,
     stream: Stream,
     signals: Signals,
@@ -210,7 +210,7 @@ def _build_controllers(
     stack.callback(recordings.close)
     stack.callback(stream.errands.shutdown)
     controls = Controls(parameters, clock, motion=recall, require_playing=lifecycle.require_playing, touch=touched.emit)
-    loader = ModelLoader(rack, sources.library, parameters)
+    loader = ModelLoader(rack, files.library, parameters)
     status = StatusReader(segment, players, parameters, output, clock, lifecycle)
 
     midi = None

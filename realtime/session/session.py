@@ -29,7 +29,7 @@ from realtime.session.lifecycle import Lifecycle
 from realtime.session.notices import Notices
 from realtime.session.recall.recall import Recall
 from realtime.session.startup import fade_out, start
-from realtime.session.startup_files import read_sources
+from realtime.session.startup_files import read_startup_files
 from realtime.session.status.status import Status
 from realtime.takes.recorder import Recorder
 
@@ -64,7 +64,7 @@ class Session:
     def __init__(self, model: StrPath | None = None, **options: Unpack[SessionOptions]) -> None:
         self.config = SessionConfig(model, **options)
         self._notes = Notices()
-        self._sources = read_sources(self.config, self._notes.notify)
+        self._files = read_startup_files(self.config, self._notes.notify)
         self._lifecycle = Lifecycle()
         self._stack = contextlib.ExitStack()
         self._parts: Parts | None = None
@@ -78,8 +78,8 @@ class Session:
         try:
             for name in sweep():
                 notify(f"Removed {name}, which a session that crashed had left.")
-            self._parts = build(self.config, self._sources, self._lifecycle, notify, self._stack)
-            self._timed = start(self.config, self._sources, self._parts, self._lifecycle, notify, self._stack)
+            self._parts = build(self.config, self._files, self._lifecycle, notify, self._stack)
+            self._timed = start(self.config, self._files, self._parts, self._lifecycle, notify, self._stack)
         except BaseException:
             self.close()
             raise
@@ -173,7 +173,7 @@ class Session:
 
     def models(self) -> list[str]:
         """List the names of the models that `load` accepts."""
-        return self._sources.library.names()
+        return self._files.library.names()
 
     def status(self) -> Status:
         """Return the current status."""

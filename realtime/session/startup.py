@@ -15,7 +15,7 @@ from realtime.session.config import SessionConfig
 from realtime.session.lifecycle import Lifecycle
 from realtime.session.session_file.autosave import Autosave
 from realtime.session.session_file.stored_session import StoredSession, collect
-from realtime.session.startup_files import Sources
+from realtime.session.startup_files import StartupFiles
 from realtime.session.supervision.task_thread import INTERVAL_S
 from realtime.session.surfaces.window import open_window
 from realtime.takes import leftover_journals
@@ -28,7 +28,7 @@ Notify = Callable[[str], None]
 
 def start(
     config: SessionConfig,
-    sources: Sources,
+    files: StartupFiles,
     parts: Parts,
     lifecycle: Lifecycle,
     notify: Notify,
@@ -46,18 +46,18 @@ def start(
     GlitchError
         The device cannot be opened or takes no sound, or the model cannot be played.
     """
-    if sources.stored is not None:
+    if files.stored is not None:
         parts.states.find_files(parts.rack.state_numbers)
-        sources.stored.restore_host(parts.parameters, parts.rack.players[LETTERS[0]])
-    lifecycle.began = _first_sound(config, sources, parts)
+        files.stored.restore_host(parts.parameters, parts.rack.players[LETTERS[0]])
+    lifecycle.began = _first_sound(config, files, parts)
     _start_journal_input(parts, lifecycle.began, stack)
     parts.info.write()
     parts.signals.loaded.connect(parts.info.write)
     parts.signals.loaded.connect(parts.signals.touched.emit)
     recorder = _start_timed(config, parts, lifecycle.began)
     reduce_pauses()
-    if sources.stored is not None:
-        _restore(sources.stored, parts, notify, stack)
+    if files.stored is not None:
+        _restore(files.stored, parts, notify, stack)
     _open_surfaces(config, parts, stack)
     parts.supervisor.start()
     stack.callback(parts.supervisor.join)
@@ -75,12 +75,12 @@ def fade_out(parts: Parts) -> None:
     stream["stopping"] = 1
 
 
-def _first_sound(config: SessionConfig, sources: Sources, parts: Parts) -> int:
+def _first_sound(config: SessionConfig, files: StartupFiles, parts: Parts) -> int:
     """Load the first deck, open the device, and return the sample position of the first sound."""
     device, stream, letter = parts.output.device, parts.segment["stream"][0], LETTERS[0]
     parts.journal.start(parts.segment, sample_rate=device.sample_rate, channels=device.channels, inputs=device.inputs)
-    values = {} if sources.stored is None else sources.stored.values(letter)
-    loading = parts.rack.load(letter, sources.model, effects=sources.effects, values=values)
+    values = {} if files.stored is None else files.stored.values(letter)
+    loading = parts.rack.load(letter, files.model, effects=files.effects, values=values)
     parts.output.open(parts.segment, block=config.blocksize, latency=config.latency)
     if not wait_for(lambda: stream["callbacks"] > 1, FIRST_BLOCK_S):
         raise ChildError(f"{device} was opened but asks for no sound; is its server running?")

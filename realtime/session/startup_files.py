@@ -19,7 +19,7 @@ from realtime.session.session_file.stored_session import StoredSession
 
 
 @dataclass(frozen=True)
-class Sources:
+class StartupFiles:
     """The model, effects and session file of a session.
 
     Attributes
@@ -43,12 +43,12 @@ class Sources:
     effects: tuple[Effect, ...]
 
 
-def read_sources(config: SessionConfig, notify: Callable[[str], None]) -> Sources:
+def read_startup_files(config: SessionConfig, notify: Callable[[str], None]) -> StartupFiles:
     """Read the session file, open the model and find the effects.
 
     Returns
     -------
-    Sources
+    StartupFiles
         The model and effects of the configuration, else those of the session file, else the bundled model without
         effects.
 
@@ -67,4 +67,4 @@ def read_sources(config: SessionConfig, notify: Callable[[str], None]) -> Source
         effects = tuple(chain.find(name, library.folder) for name in config.fx)
     else:
         effects = () if stored is None else stored.effects.get(LETTERS[0], ())
-    return Sources(library, stored, model, card, effects)
+    return StartupFiles(library, stored, model, card, effects)

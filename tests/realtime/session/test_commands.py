@@ -231,16 +231,16 @@ def test_invalid_messages_are_counted_and_reported_and_change_nothing(
     assert session.osc is not None
     controller.send("/snapshot/save", "chorus", 5)
     through(controller)
-    before, failed, kept = bad(session), session.osc.counts.failed, stands(session)
+    before, failed, kept = bad(session), session.osc.counts.failed, state_of(session)
     controller.send(address, *arguments)
     through(controller)
     counts = session.osc.counts
     assert (counts.bad, counts.failed) == (before + 1, failed)
     assert counts.last_bad.startswith(address), counts.last_bad
-    assert stands(session) == kept
+    assert state_of(session) == kept
 
 
-def stands(session: Session) -> object:
+def state_of(session: Session) -> object:
     snapshots = session.recall.snapshots
     values = session.segment["values"].copy().tolist()
     corners = [one.name for one in snapshots.corners]

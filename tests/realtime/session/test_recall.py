@@ -322,7 +322,7 @@ def test_at_the_corners_of_a_morph_exactly_the_corners_are_played(models: dict[s
             for k, name in enumerate("wxyz")
         ]
 
-        def stands(at: dict[str, float]) -> bool:
+        def is_at(at: dict[str, float]) -> bool:
             shown = values(session, *at) == list(at.values())
             return shown and (played(session, "a")[0], played(session, "b")[1]) == (
                 at["/a/latent/1"],
@@ -332,7 +332,7 @@ def test_at_the_corners_of_a_morph_exactly_the_corners_are_played(models: dict[s
         session.recall.snapshots.set_corners("w", "x")
         for x, k in ((0, 0), (1, 1), (0, 0)):
             session.set("/morph/x", x)
-            stage.until(lambda: stands(corners[k]))  # noqa: B023
+            stage.until(lambda: is_at(corners[k]))  # noqa: B023
         session.set("/morph/x", 0.5)
         assert session.get("/gain") == pytest.approx((corners[0]["/gain"] + corners[1]["/gain"]) / 2)
 
@@ -340,7 +340,7 @@ def test_at_the_corners_of_a_morph_exactly_the_corners_are_played(models: dict[s
         for x, y in ((0, 0), (1, 0), (0, 1), (1, 1), (0, 0), (1, 1)):
             session.set("/morph/x", x)
             session.set("/morph/y", y)
-            stage.until(lambda: stands(corners[x + 2 * y]))  # noqa: B023
+            stage.until(lambda: is_at(corners[x + 2 * y]))  # noqa: B023
 
 
 def test_a_knob_that_is_turned_stays_until_the_morph_moves_it_and_a_recall_is_no_hand(models: dict[str, Path]) -> None:
