@@ -112,8 +112,8 @@ def index(
                 f"There are no sounds ({', '.join(EXTENSIONS)}) in {folder}; give the folder of the sounds."
             )
         reason = first.reason.removesuffix(".")
-        path = os.path.normpath(out.parent / first.path)  # from the working folder, not from the manifest's
-        raise DataError(f"None of the sounds in {folder} can be used; of {path}: {reason}.")
+        unusable = os.path.normpath(out.parent / first.path)  # from the working folder, not from the manifest's
+        raise DataError(f"None of the sounds in {folder} can be used; of {unusable}: {reason}.")
     least = LONE_PIECES if len(files) == 1 else 1
     sounds = [piece for sound in files for piece in _pieces(sound, settings.longest_seconds, least)]
     if settings.hold_out == "pitch":
