@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from export.bending import bend as bending
 from export.errors import ContractError
+from export.exported_names import add_prefix, check_names
 from export.format.card import AUDIO_IN, Card, Latent, Method
 from export.format.graph import FRAMES, merge_methods
 from export.format.io import save
 from export.format.validation import MIN_OPSET, validate
-from export.onnx_naming import add_prefix, check_names
 from export.proof.chunk_equality import Proof, prove
 from export.proof.export_measurement import measure
 from export.proof.single_frame import fix_to_one_frame

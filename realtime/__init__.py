@@ -2,23 +2,23 @@
 
 It never imports PyTorch. From the ground up:
 
-=============  ==============================================================================
-`ipc`          shared memory, rings, child processes, the clock
-`params`       the table of every parameter
-`dsp`          phase and mel inversion, resampler, framer, freeze, feedback
-`latent`       the sources of the latent and their mixer
-`effects`      effects and plug-ins
-`engine`       a deck's sound, without its process
-`audio`        the audio callback, the device process and its watchdog
-`library`      models by name, opening and conversion
-`decks`        deck processes, loading, look-ahead
-`osc`          OSC and OSCQuery
-`midi`         MIDI ports, mappings, notes, clock
-`layouts`      pages for TouchOSC and Open Stage Control
-`snapshots`    snapshots, rules, morphs
-`takes`        recordings, the journal, takes and rendering
-`session`      builds all of this and runs it
-=============  ==============================================================================
+===========  ============================================================
+`ipc`        shared memory, rings, child processes, the clock
+`params`     the table of every parameter
+`dsp`        phase and mel inversion, resampler, framer, freeze, feedback
+`latent`     the sources of the latent and their mixer
+`effects`    effects and plug-ins
+`engine`     a deck's sound, without its process
+`audio`      the audio callback, the device process and its watchdog
+`library`    models by name, opening and conversion
+`decks`      deck processes, loading, look-ahead
+`osc`        OSC and OSCQuery
+`midi`       MIDI ports, mappings, notes, clock
+`layouts`    pages for TouchOSC and Open Stage Control
+`snapshots`  snapshots, rules, morphs
+`takes`      recordings, the journal, takes and rendering
+`session`    builds all of this and runs it
+===========  ============================================================
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ import numpy as np
 import onnx
 
 from export.errors import ContractError
+from export.exported_names import PARAMETERS
 from export.format.card import LATENT_OUT, Card
 from export.format.graph import split, tensors_read, unbent
-from export.onnx_naming import PARAMETERS
 
 MAX_LAYERS = 64  # of a method; each takes five rows of the stage's table of parameters
 

@@ -2,18 +2,18 @@
 
 `docs/layers.md` shows how to build, train and export a model with them.
 
-=====================  =================================================================
-`layer_base`           base class of streaming layers
-`stack`                containers: `Chain`, `Branches`, `Residual`; `Delay`, `Pointwise`
-`conv1d_streaming`     convolutions over time
-`resample`             change of the sample rate
-`recurrent_layers`     `GRU`, `LSTM`
-`stft`                 STFT, inverse STFT, overlap-add
-`conv2d_streaming`     convolutions over spectrograms
-`fourier`              the Fourier transform of an `STFT` that streams
-`explicit_state`       any causal module as a function with its caches as arguments
-`recurrent_to_onnx`    recurrent modules of torch as ONNX operators, during export
-=====================  =================================================================
+===================  =================================================================
+`layer_base`         base class of streaming layers
+`stack`              containers: `Chain`, `Branches`, `Residual`; `Delay`, `Pointwise`
+`conv1d_streaming`   convolutions over time
+`resample`           change of the sample rate
+`recurrent_layers`   `GRU`, `LSTM`
+`stft`               STFT, inverse STFT, overlap-add
+`conv2d_streaming`   convolutions over spectrograms
+`fourier`            the Fourier transform of an `STFT` that streams
+`explicit_state`     any causal module as a function with its caches as arguments
+`recurrent_to_onnx`  recurrent modules of torch as ONNX operators, during export
+===================  =================================================================
 """
 
 from export.streaming.conv1d_streaming import CausalConv1d, Conv1d, ConvTranspose1d

@@ -20,9 +20,9 @@ from export.format.io import load
 from models.encoding.encoded_sound import encode_sound
 from models.files.block_reader import Audio
 from models.files.sound_writer import written
-from models.play_to_file import routes
+from models.play_to_file import latent_routes
+from models.play_to_file.latent_routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
 from models.play_to_file.named_parameters import set_named
-from models.play_to_file.routes import GridRoute, MorphRoute, Route, SweepRoute, ThroughRoute, WalkRoute
 from models.report.long_spectrogram import LatentPath, LongSpectrogram
 from realtime.decks.offline_deck import OfflineDeck
 from realtime.engine.engine import Engine
@@ -156,7 +156,7 @@ def prepare(model: str | os.PathLike[str], route: Route, rate: float, settings: 
     """Return an engine set to the start of a route, as a deck before its first frame."""
     engine = Engine(model, rate, seed=settings.seed, inputs=route.inputs)
     for address, value in route.knobs.items():
-        routes.set_knob(engine, address, value)
+        latent_routes.set_knob(engine, address, value)
     for name, value in settings.controls.items():
         set_named(engine, name, value)
     route.begin(engine)

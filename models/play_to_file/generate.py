@@ -11,7 +11,7 @@ from export.errors import GlitchError
 from export.format.io import load
 from models.files.sound_writer import check_new, written
 from models.play_to_file.explore import Explored, ExploreSettings, play, prepare
-from models.play_to_file.routes import KINDS, WalkRoute
+from models.play_to_file.latent_routes import KINDS, WalkRoute
 
 MAX_MINUTES = 24 * 60.0
 PROGRESS_FRAMES = 64  # frames between two calls of `on_share`

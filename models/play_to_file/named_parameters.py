@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from export.errors import GlitchError
-from models.play_to_file.routes import set_knob
+from models.play_to_file.latent_routes import set_knob
 from realtime.engine.engine import Engine
 
 

@@ -23,7 +23,7 @@ from export.format.io import load
 from models.encoding.encoded_sound import FollowedControls
 from models.files.block_reader import Audio, SoundFile
 from models.files.sound_writer import CLIPPING, check_new, subtype_like, written
-from models.play_to_file import routes
+from models.play_to_file import latent_routes
 from models.play_to_file.named_parameters import set_named
 from realtime.engine.engine import Engine
 
@@ -179,7 +179,7 @@ class _Channels:
         self._controls = None
         if self.engine.decoder.graph.name == "decode":
             for address, value in {"/walk/radius": 0.0, "/smoothing": 0.0, "/input/amount": 1.0}.items():
-                routes.set_knob(self.engine, address, value)
+                latent_routes.set_knob(self.engine, address, value)
             self._controls = FollowedControls(sound, card)
         for name, value in settings.controls.items():
             set_named(self.engine, name, value)
@@ -221,7 +221,7 @@ class _Channels:
     def _run(self, hop: Audio) -> Audio:
         if self._controls is not None:
             controls = self._controls.at(self.engine.frames - self._late / self.engine.decoder.hop)
-            routes.set_controls(self.engine, controls, self._fixed)
+            latent_routes.set_controls(self.engine, controls, self._fixed)
         made = self.engine.next(hop)
         return made if self._together or len(made) == 1 else made.mean(axis=0, keepdims=True)
 

@@ -7,7 +7,7 @@
 | `objective` | distance between frames |
 | `export` | the model file |
 | `instrument_presets`, `live_sound_encoder` | presets, and the encoder of live sound |
-| `partial_store` | data |
+| `frame_store` | data |
 | `lightning_module`, `train`, `checkpoint` | Lightning module, the training from notes to checkpoint |
 | `finish`, `latent_measurement`, `replay` | results, and model files played offline |
 """
@@ -16,13 +16,13 @@ __all__ = [
     "checkpoint",
     "export",
     "finish",
+    "frame_store",
     "instrument_presets",
     "latent_measurement",
     "lightning_module",
     "live_sound_encoder",
     "network",
     "objective",
-    "partial_store",
     "replay",
     "settings",
     "train",

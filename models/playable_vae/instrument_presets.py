@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.playable_vae.frame_store import PartialStore
 from models.playable_vae.network import PlayableVae, pitch_waves, scaled
 from models.playable_vae.objective import distance
-from models.playable_vae.partial_store import PartialStore
 from models.vae.networks.mlp import mlp
 
 HIDDEN = 96

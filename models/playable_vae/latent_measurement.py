@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from models.dsp.log_magnitude import DB_PER_NEPER
+from models.playable_vae.frame_store import Frames, PartialStore
 from models.playable_vae.network import PlayableVae
 from models.playable_vae.objective import distance
-from models.playable_vae.partial_store import Frames, PartialStore
 from models.training.frame_vae.sound_segments import evenly_spaced
 from models.training.latent_stats import LatentStatistics, map_points, rounded
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from models.playable_vae.frame_store import Frames, PartialStore
 from models.playable_vae.network import PlayableVae
 from models.playable_vae.objective import distance
-from models.playable_vae.partial_store import Frames, PartialStore
 from models.playable_vae.settings import PlayableSettings
 from models.training.frame_vae.lightning_module import FrameVaeModule
 from models.training.frame_vae.sound_segments import Draw, SegmentData, SegmentSampler, evenly_spaced, segment_starts

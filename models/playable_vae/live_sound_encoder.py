@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from models.dsp.log_magnitude import unit_energy_above, warp
 from models.harmonics.analysis import SPECTRUM_FFT
+from models.playable_vae.frame_store import PartialStore
 from models.playable_vae.network import PlayableConfig, PlayableVae
 from models.playable_vae.objective import distance
-from models.playable_vae.partial_store import PartialStore
 from models.vae.networks.mlp import mlp
 
 BINS = SPECTRUM_FFT // 2 + 1

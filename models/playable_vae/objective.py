@@ -9,8 +9,8 @@ from torch import Tensor
 
 from models.dsp.log_magnitude import LN_10_OVER_20
 from models.harmonics.harmonic_series import audible, frequencies
+from models.playable_vae.frame_store import Frames
 from models.playable_vae.network import Drawn
-from models.playable_vae.partial_store import Frames
 
 _AUDIBLE_NEPERS = 7.0
 """Harmonics further below the strongest of their frame have a tenth of the weight."""

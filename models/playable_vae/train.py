@@ -12,8 +12,8 @@ from models.harmonics import analysis
 from models.harmonics.analysis import Analysis
 from models.playable_vae import checkpoint, instrument_presets, latent_measurement, live_sound_encoder
 from models.playable_vae.checkpoint import Playable
+from models.playable_vae.frame_store import PartialStore
 from models.playable_vae.lightning_module import PlayableModule, segment_data
-from models.playable_vae.partial_store import PartialStore
 from models.playable_vae.settings import FIXED, PlayableSettings, checked, from_plain
 from models.training.callbacks.last_checkpoint import LastCheckpoint
 from models.training.callbacks.progress_line import ProgressLine

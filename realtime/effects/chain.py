@@ -13,7 +13,7 @@ See Also
 realtime.effects.built_in : The built-in effects and their knobs.
 realtime.effects.lookup : Effects by name, plug-ins included.
 realtime.effects.smooth_effect : An effect that follows its knobs without clicks.
-realtime.effects.voice : One instance of an effect as an exact stream.
+realtime.effects.effect_instance : One instance of an effect as an exact stream.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import numpy as np
 
 from export.errors import GlitchError
 from realtime.effects.built_in import Effect, Knob
+from realtime.effects.effect_instance import import_pedalboard
 from realtime.effects.lookup import find, names
 from realtime.effects.ramp import Ramp
 from realtime.effects.smooth_effect import KNOB_MS, SmoothEffect
-from realtime.effects.voice import import_pedalboard
 from realtime.params.table import Parameter, row
 
 __all__ = ["Chain", "Effect", "Knob", "find", "names", "rows"]

@@ -15,7 +15,7 @@ from typing import Any
 
 from export.errors import GlitchError
 from realtime.effects.built_in import Effect, Knob, KnobKind, Step
-from realtime.effects.voice import BLOCK, import_pedalboard, load
+from realtime.effects.effect_instance import BLOCK, import_pedalboard, load
 from realtime.ipc.child_process import Requests, reply
 
 MAX_KNOBS = 128

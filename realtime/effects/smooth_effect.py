@@ -1,4 +1,4 @@
-"""An effect that follows its knobs without clicks: ramps, and handing over from one voice to another."""
+"""An effect that follows its knobs without clicks: ramps, and handing over from one instance to another."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from realtime.effects.built_in import Effect
+from realtime.effects.effect_instance import BLOCK, EffectInstance
 from realtime.effects.ramp import Ramp
-from realtime.effects.voice import BLOCK, Voice
 
 SLICE = 16  # samples between updates of a moving knob
 KNOB_MS = 30.0
@@ -22,7 +22,7 @@ class SmoothEffect:
     """An effect that follows its knobs without clicks.
 
     A ramping knob is updated every `SLICE` samples. For a knob that would click at any step (the time of a delay), a
-    second voice takes over the input with the new value while the first rings out.
+    second instance takes over the input with the new value while the first rings out.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ class SmoothEffect:
 
     def __init__(self, effect: Effect, sample_rate: float, channels: int) -> None:
         self._knobs = {knob.name: knob for knob in effect.knobs}
-        self._voice = Voice(effect, sample_rate, channels)
-        self._next = Voice(effect, sample_rate, channels) if self._hands_over else None
+        self._instance = EffectInstance(effect, sample_rate, channels)
+        self._next = EffectInstance(effect, sample_rate, channels) if self._hands_over else None
         if self._next is not None:
             self._next.reset()  # the first reset touches all its memory and takes ten times as long as later ones
-        self._ringing: Voice | None = None
-        self.lag = self._voice.lag
+        self._ringing: EffectInstance | None = None
+        self.lag = self._instance.lag
         self._quiet_samples = round(QUIET_S * sample_rate)
         ticks = sample_rate / SLICE / 1e3
         self._lines = {k.name: Ramp(self._scaled(k.name, k.default), round(KNOB_MS * ticks)) for k in effect.knobs}
@@ -55,8 +55,8 @@ class SmoothEffect:
         self._wanted: dict[str, float] = {}
         self._start()
         if not effect.source:  # a plug-in starts with its own values
-            self._give_all(self._voice)
-            self._voice.reset()
+            self._give_all(self._instance)
+            self._instance.reset()
 
     @property
     def stretch(self) -> int:
@@ -72,10 +72,10 @@ class SmoothEffect:
             return
         if not glide or knob.step == "set":
             line.jump(value)
-            for voice in self._voices:
-                voice.set(knob, self._value(name))
+            for instance in self._instances:
+                instance.set(knob, self._value(name))
             if knob.step == "handover":
-                self._voice.reset()
+                self._instance.reset()
         elif knob.step == "handover":
             self._wanted[name] = value
         else:
@@ -88,9 +88,9 @@ class SmoothEffect:
         count = audio.shape[1]
         self._position += count
         if self._ringing is None:
-            return self._voice.process(audio)
+            return self._instance.process(audio)
         rise = self._rise.take(count)
-        made = self._voice.process(audio * rise)
+        made = self._instance.process(audio * rise)
         old = self._ringing.process(audio * (1 - rise)) * self._choke.take(count)
         loud = np.flatnonzero(np.abs(old).max(axis=0) > QUIET)
         if loud.size or self._rise.moving:
@@ -103,20 +103,20 @@ class SmoothEffect:
         for name, line in self._lines.items():
             if name in self._wanted or line.moving:
                 line.jump(self._wanted.get(name, line.target))
-                self._voice.set(self._knobs[name], self._value(name))
+                self._instance.set(self._knobs[name], self._value(name))
         if self._ringing is not None:
             self._release()
         self._wanted.clear()
         self._start()
-        self._voice.reset()
+        self._instance.reset()
 
     @property
     def _hands_over(self) -> bool:
         return any(knob.step == "handover" for knob in self._knobs.values())
 
     @property
-    def _voices(self) -> list[Voice]:
-        return [voice for voice in (self._voice, self._ringing) if voice is not None]
+    def _instances(self) -> list[EffectInstance]:
+        return [instance for instance in (self._instance, self._ringing) if instance is not None]
 
     def _start(self) -> None:
         self._position = 0
@@ -128,8 +128,8 @@ class SmoothEffect:
         for name, line in self._lines.items():
             if line.moving:
                 line.advance()
-                for voice in self._voices:
-                    voice.set(self._knobs[name], self._value(name))
+                for instance in self._instances:
+                    instance.set(self._knobs[name], self._value(name))
         if self._ringing is not None and not self._rise.moving:
             quiet = self._position - self._loud > self._quiet_samples or not self._choke.now
             if quiet:
@@ -146,7 +146,7 @@ class SmoothEffect:
         self._wanted.clear()
         self._give_all(self._next)
         self._next.reset()
-        self._ringing, self._voice, self._next = self._voice, self._next, None
+        self._ringing, self._instance, self._next = self._instance, self._next, None
         self._rise.jump(0.0)
         self._rise.go(1.0)
         self._choke.jump(1.0)
@@ -155,9 +155,9 @@ class SmoothEffect:
     def _release(self) -> None:
         self._next, self._ringing = self._ringing, None
 
-    def _give_all(self, voice: Voice) -> None:
+    def _give_all(self, instance: EffectInstance) -> None:
         for name, knob in self._knobs.items():
-            voice.set(knob, self._value(name))
+            instance.set(knob, self._value(name))
 
     def _scaled(self, name: str, value: float) -> float:
         return math.log(value) if self._knobs[name].curve == "log" else value

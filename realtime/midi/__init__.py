@@ -22,8 +22,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from realtime.midi.controls.mapping import Mapping, Source
+    from realtime.midi.controls.mapping import Mapping
     from realtime.midi.controls.mapping_file import MappingFile
+    from realtime.midi.controls.mapping_source import Source
     from realtime.midi.errors import MappingError, MidiError
     from realtime.midi.midi import Midi
     from realtime.midi.ports.port_client import PortState, backends

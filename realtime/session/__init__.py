@@ -4,7 +4,7 @@
 `session`        the Python API, `realtime.Session`
 `config`         its options
 `startup_files`  the model, effects and session file, read before anything starts
-`build`          the composition root: builds every part from those that it uses
+`composition`    the composition root: builds every part from those that it uses
 `startup`        the first sound, and all that follows
 `controls`       the parameters, moved by hand or at a sample position
 `host_actions`   the actions of the host's own parameters
@@ -16,11 +16,21 @@
 `surfaces`       OSC commands, MIDI, the window
 `supervision`    the supervisor's tasks
 `stage_clock`    the clock in samples
-`lifecycle`      whether a session is not started, playing or closed
+`session_phase`  whether a session is not started, playing or closed
 `notices`        sentences for the player
 `signals`        how parts announce changes
 `preshow_check`  `--check`: whether a model is fast enough on this machine
 ===============  ================================================================
 """
 
-__all__ = ["build", "config", "controls", "preshow_check", "recall", "session", "session_file", "startup", "status"]
+__all__ = [
+    "composition",
+    "config",
+    "controls",
+    "preshow_check",
+    "recall",
+    "session",
+    "session_file",
+    "startup",
+    "status",
+]

@@ -23,11 +23,11 @@ from realtime.ipc.segments import Segment
 from realtime.osc.servers import OscSurface
 from realtime.osc.udp import IMMEDIATELY
 from realtime.params.table import Parameter
-from realtime.session.build import Parts, build
+from realtime.session.composition import Parts, build
 from realtime.session.config import SessionConfig, SessionOptions, StrPath
-from realtime.session.lifecycle import Lifecycle
 from realtime.session.notices import Notices
 from realtime.session.recall.recall import Recall
+from realtime.session.session_phase import SessionPhase
 from realtime.session.startup import fade_out, start
 from realtime.session.startup_files import read_startup_files
 from realtime.session.status.status import Status
@@ -65,21 +65,21 @@ class Session:
         self.config = SessionConfig(model, **options)
         self._notes = Notices()
         self._files = read_startup_files(self.config, self._notes.notify)
-        self._lifecycle = Lifecycle()
+        self._phase = SessionPhase()
         self._stack = contextlib.ExitStack()
         self._parts: Parts | None = None
         self._timed: Recorder | None = None
 
     def start(self) -> Self:
         """Open the stream, start the deck, and play. Does nothing if the session plays already."""
-        if self._lifecycle.began:
+        if self._phase.began:
             return self
         notify = self._notes.notify
         try:
             for name in sweep():
                 notify(f"Removed {name}, which a session that crashed had left.")
-            self._parts = build(self.config, self._files, self._lifecycle, notify, self._stack)
-            self._timed = start(self.config, self._files, self._parts, self._lifecycle, notify, self._stack)
+            self._parts = build(self.config, self._files, self._phase, notify, self._stack)
+            self._timed = start(self.config, self._files, self._parts, self._phase, notify, self._stack)
         except BaseException:
             self.close()
             raise
@@ -87,10 +87,10 @@ class Session:
 
     def close(self) -> None:
         """Fade out, stop, and leave nothing behind. May be called twice."""
-        if self._lifecycle.closing.is_set():
+        if self._phase.closing.is_set():
             return
-        self._lifecycle.closing.set()
-        if self._lifecycle.began:
+        self._phase.closing.set()
+        if self._phase.began:
             fade_out(self.parts)
         self._stack.close()
 
@@ -117,12 +117,12 @@ class Session:
         ParameterError
             There is no such parameter, or the values don't fit it.
         """
-        self._lifecycle.require_playing()
+        self._phase.require_playing()
         self.parts.controls.set(address, *values, at=at)
 
     def get(self, address: str) -> float:
         """Return a parameter's value as it was last set; raises `ParameterError` where there is none."""
-        self._lifecycle.require_playing()
+        self._phase.require_playing()
         return self.parts.controls.get(address)
 
     @property
@@ -144,7 +144,7 @@ class Session:
             Done when the old model is gone. It raises `GlitchError` if the new one cannot be played; the old one then
             continues.
         """
-        self._lifecycle.require_playing()
+        self._phase.require_playing()
         return self.parts.loader.load(name, letter)
 
     def set_effects(
@@ -168,7 +168,7 @@ class Session:
             Done when the change can be heard. It raises `GlitchError` if an effect doesn't work; the old ones then
             stay.
         """
-        self._lifecycle.require_playing()
+        self._phase.require_playing()
         return self.parts.loader.set_effects(change, letter)
 
     def models(self) -> list[str]:
@@ -177,7 +177,7 @@ class Session:
 
     def status(self) -> Status:
         """Return the current status."""
-        self._lifecycle.require_playing()
+        self._phase.require_playing()
         return self.parts.status.read()
 
     def latency_ms(self) -> dict[str, float]:
@@ -187,7 +187,7 @@ class Session:
     @property
     def playing(self) -> bool:
         """Whether the session goes on: it isn't closed, and its seconds aren't over."""
-        if not self._lifecycle.playing:
+        if not self._phase.playing:
             return False
         if self.config.seconds is None or self.status().seconds < self.config.seconds:
             return True
@@ -207,7 +207,7 @@ class Session:
     @property
     def began(self) -> int:
         """The sample position of the first sound; 0 before it."""
-        return self._lifecycle.began
+        return self._phase.began
 
     @property
     def sample_rate(self) -> float:
@@ -232,7 +232,7 @@ class Session:
     @property
     def deck(self) -> DeckClient:
         """The process of the deck in focus; raises `DeckError` if it plays nothing."""
-        self._lifecycle.require_playing()
+        self._phase.require_playing()
         player = self.player
         if player.process is None:
             raise DeckError(f"Deck {player.letter.upper()} plays nothing; load a model on it first.")
@@ -281,6 +281,6 @@ class Session:
     def parts(self) -> Parts:
         """The parts of a session that has been started; for tests and tools. Raises `SessionError` before that."""
         if self._parts is None:
-            self._lifecycle.require_playing()
+            self._phase.require_playing()
         assert self._parts is not None
         return self._parts

@@ -10,11 +10,11 @@ from realtime.decks.deck_client import wait_for
 from realtime.ipc.child_process import ChildError
 from realtime.ipc.memory_layout import LETTERS, MUTE_MS, READ
 from realtime.ipc.priority import reduce_pauses
-from realtime.session.build import Parts
+from realtime.session.composition import Parts
 from realtime.session.config import SessionConfig
-from realtime.session.lifecycle import Lifecycle
 from realtime.session.session_file.autosave import Autosave
 from realtime.session.session_file.stored_session import StoredSession, collect
+from realtime.session.session_phase import SessionPhase
 from realtime.session.startup_files import StartupFiles
 from realtime.session.supervision.task_thread import INTERVAL_S
 from realtime.session.surfaces.window import open_window
@@ -30,7 +30,7 @@ def start(
     config: SessionConfig,
     files: StartupFiles,
     parts: Parts,
-    lifecycle: Lifecycle,
+    phase: SessionPhase,
     notify: Notify,
     stack: contextlib.ExitStack,
 ) -> Recorder | None:
@@ -49,12 +49,12 @@ def start(
     if files.stored is not None:
         parts.states.find_files(parts.rack.state_numbers)
         files.stored.restore_host(parts.parameters, parts.rack.players[LETTERS[0]])
-    lifecycle.began = _first_sound(config, files, parts)
-    _start_journal_input(parts, lifecycle.began, stack)
+    phase.began = _first_sound(config, files, parts)
+    _start_journal_input(parts, phase.began, stack)
     parts.info.write()
     parts.signals.loaded.connect(parts.info.write)
     parts.signals.loaded.connect(parts.signals.touched.emit)
-    recorder = _start_timed(config, parts, lifecycle.began)
+    recorder = _start_timed(config, parts, phase.began)
     reduce_pauses()
     if files.stored is not None:
         _restore(files.stored, parts, notify, stack)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from realtime.params.table import Parameter, Table
 from realtime.snapshots.morph import MAX_CORNERS
-from realtime.snapshots.rules import Rule, excluded, with_rule
+from realtime.snapshots.recall_exclusions import Rule, excluded, with_rule
 from realtime.snapshots.snapshot import MAX_NUMBER, DeckSnapshot, Snapshot, SnapshotError
 
 NUMBER = re.compile(r"[0-9]{1,3}")

@@ -1,6 +1,6 @@
 """Recordings, and takes, which can be rendered again to the same samples.
 
-===================  ================================================================================
+===================  ======================================================
 `recorder`           records the output, the live input or decks into files
 `soundfile_writer`   sound files that can be read while they grow
 `journal`            the continuous log of a session
@@ -8,7 +8,7 @@
 `take`               reading of a part of it in one file
 `renderer`           renders a take
 `deck_renderer`      renders one deck of a take, in a process of its own
-===================  ================================================================================
+===================  ======================================================
 """
 
 __all__ = [

@@ -11,9 +11,9 @@ from onnx import TensorProto, helper
 from torch import Tensor, fx
 
 from export.errors import ContractError
+from export.exported_names import add_prefix
 from export.format.card import Control
 from export.format.validation import MIN_OPSET
-from export.onnx_naming import add_prefix
 from export.quiet_exporter import quiet_exporter
 from export.torchscript.script.nn_tilde import error_line
 from export.torchscript.tracing.recorded_graph import Recording

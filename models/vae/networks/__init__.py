@@ -2,8 +2,8 @@
 
 from models.vae.networks.audio import Scales, audio_decoder, audio_encoder
 from models.vae.networks.dense import Dense
+from models.vae.networks.picture_rows import RowDecoder, RowEncoder
 from models.vae.networks.pictures import picture_decoder, picture_encoder
-from models.vae.networks.rows import RowDecoder, RowEncoder
 
 __all__ = [
     "Dense",

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from realtime.midi.controls.mapping import Mapping, Mode, Source
+from realtime.midi.controls.mapping import Mapping, Mode
+from realtime.midi.controls.mapping_source import Source
 from realtime.midi.protocol.control_events import ANY, MAX_7_BIT, ControlEvent
 from realtime.midi.protocol.controllers import (
     BANK_SELECT,

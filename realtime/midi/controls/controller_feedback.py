@@ -7,7 +7,7 @@ from typing import Protocol
 
 from export.errors import GlitchError
 from realtime.midi.controls.mapped_control import MappedControl
-from realtime.midi.controls.mapping import Source
+from realtime.midi.controls.mapping_source import Source
 from realtime.midi.controls.mapping_table import MappingTable
 from realtime.midi.curves import to_position
 from realtime.midi.ports.port_client import PortState

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from realtime.midi.controls.mapping import Mapping, Source, is_finite, is_int
+from realtime.midi.controls.mapping import Mapping, is_finite
+from realtime.midi.controls.mapping_source import Source, is_int
 from realtime.midi.errors import MappingError
 from realtime.midi.notes.settings import NoteSettings
 

@@ -7,7 +7,7 @@ import ctypes.util
 from collections.abc import Callable
 from pathlib import Path
 
-from realtime.midi.ports.rtmidi_driver import rtmidi
+from realtime.midi.ports.rtmidi_names import rtmidi
 
 NO_START_SERVER = 1  # JackNoStartServer in jack/types.h
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from realtime.midi.ports.framing import EVERY_PORT, LOST, MESSAGE, NOTIFY, PORTS, pack
-from realtime.midi.ports.rtmidi_driver import EVERYTHING, api_number, matches, rtmidi, stable_name
+from realtime.midi.ports.rtmidi_names import EVERYTHING, api_number, matches, rtmidi, stable_name
 from realtime.midi.ports.timestamps import Timestamps
 
 POLL_S = 0.001

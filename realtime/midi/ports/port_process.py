@@ -24,7 +24,7 @@ from realtime.ipc.priority import raise_thread_priority
 from realtime.midi.ports.framing import NOTIFY, Unpacker, pack
 from realtime.midi.ports.jack_watch import watch_jack
 from realtime.midi.ports.port_owner import PortOwner
-from realtime.midi.ports.rtmidi_driver import working_backends
+from realtime.midi.ports.rtmidi_names import working_backends
 
 RETRY_S = 0.5
 LEAVE_S = 0.5

@@ -10,7 +10,7 @@ from typing import Any
 from export.errors import GlitchError
 from export.format.dataclass_json import JsonError, from_plain, to_plain
 from realtime.ipc.memory_layout import LETTERS
-from realtime.snapshots.rules import Rule
+from realtime.snapshots.recall_exclusions import Rule
 from realtime.snapshots.snapshot import Letter, Snapshot, SnapshotError
 from realtime.snapshots.store import Snapshots
 

@@ -12,7 +12,7 @@ from realtime.audio.device_client import DeviceClient
 from realtime.decks.player import Player
 from realtime.ipc.segments import Segment
 from realtime.session.controls.parameters import Parameters
-from realtime.session.lifecycle import Lifecycle
+from realtime.session.session_phase import SessionPhase
 from realtime.session.stage_clock import StageClock
 
 MIN_DB = -80.0
@@ -84,7 +84,7 @@ class StatusReader:
         The deck in focus.
     output
         The device and its latency.
-    clock, lifecycle
+    clock, phase
         The sample rate, and when the first sound was.
     """
 
@@ -95,10 +95,10 @@ class StatusReader:
         parameters: Parameters,
         output: DeviceClient,
         clock: StageClock,
-        lifecycle: Lifecycle,
+        phase: SessionPhase,
     ) -> None:
         self._segment, self._players, self._parameters = segment, players, parameters
-        self._output, self._clock, self._lifecycle = output, clock, lifecycle
+        self._output, self._clock, self._phase = output, clock, phase
 
     def read(self) -> Status:
         """Return the current status."""
@@ -121,7 +121,7 @@ class StatusReader:
             osc_unknown=int(stream["osc_unknown"]),
             nonfinite=sum(int(state["nonfinite"]) for state in states) + int(stream["nonfinite"]),
             clock=clock,
-            seconds=(clock - self._lifecycle.began) / self._clock.sample_rate,
+            seconds=(clock - self._phase.began) / self._clock.sample_rate,
             deck_alive=process is not None and process.alive,
         )
 

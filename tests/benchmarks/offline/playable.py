@@ -175,7 +175,7 @@ def _told(replay: Replay, checkpoint: Path) -> Replayed:
 
     from models.harmonics.analysis import Analysis, analyse
     from models.playable_vae.checkpoint import load
-    from models.playable_vae.partial_store import PartialStore
+    from models.playable_vae.frame_store import PartialStore
 
     vae = load(checkpoint).vae
 

@@ -59,7 +59,7 @@ def test_the_seed_is_the_walk(models: dict[str, Path], tmp_path: Path) -> None:
 
 def test_a_sweep_passes_every_latent_once_from_end_to_end(models: dict[str, Path], tmp_path: Path) -> None:
     from models.play_to_file.explore import play, prepare
-    from models.play_to_file.routes import SweepRoute
+    from models.play_to_file.latent_routes import SweepRoute
 
     route = SweepRoute(load(models["level"])[1], 2.0, 4.0)
     engine = prepare(models["level"], route, RATE, Settings("sweep"))
@@ -73,7 +73,7 @@ def test_a_sweep_passes_every_latent_once_from_end_to_end(models: dict[str, Path
 
 def test_a_grid_goes_over_the_map_where_there_is_one(models: dict[str, Path], tmp_path: Path) -> None:
     from models.play_to_file.explore import play, prepare
-    from models.play_to_file.routes import SIDE, GridRoute
+    from models.play_to_file.latent_routes import SIDE, GridRoute
 
     for name in ("bundled", "level"):
         route = GridRoute(load(models[name])[1], 2.0, 1.6)
@@ -153,7 +153,7 @@ def test_a_fixed_control_is_not_followed(models: dict[str, Path], tmp_path: Path
 @pytest.mark.parametrize("way", ["linear", "spherical"])
 def test_a_morph_leads_from_one_sound_to_the_other(models: dict[str, Path], tmp_path: Path, way: str) -> None:
     from models.play_to_file.explore import play, prepare
-    from models.play_to_file.routes import MorphRoute
+    from models.play_to_file.latent_routes import MorphRoute
 
     one = tone(tmp_path / "one.wav", 220.0)
     two = tone(tmp_path / "two.flac", 330.0, rate=48_000, seconds=0.7, channels=1)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from export.errors import GlitchError
 from realtime.effects.built_in import BUILT_IN
 from realtime.effects.chain import Chain, Effect, find, rows
-from realtime.effects.voice import Voice
+from realtime.effects.effect_instance import EffectInstance
 
 RATE = 48_000
 EACH = pytest.mark.parametrize("effect", BUILT_IN, ids=lambda effect: effect.name)
@@ -256,9 +256,9 @@ def test_non_finite_input_leaves_no_trace() -> None:
 
 @pytest.mark.parametrize("harm", ["raises", "nan", "short"])
 def test_an_effect_that_fails_gives_way_to_the_dry_sound(harm: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = Voice._run
+    honest = EffectInstance._run
 
-    def harmed(self: Voice, audio: np.ndarray) -> np.ndarray:
+    def harmed(self: EffectInstance, audio: np.ndarray) -> np.ndarray:
         made = honest(self, audio)
         self.__dict__["output"] = self.__dict__.get("output", 0) + audio.shape[1]
         if self.__dict__["output"] < 20_000 or self.__dict__["name"] != "Invert":
@@ -267,14 +267,14 @@ def test_an_effect_that_fails_gives_way_to_the_dry_sound(harm: str, monkeypatch:
             raise RuntimeError("it burns")
         return made[:, :-1] if harm == "short" else made * np.float32("nan")
 
-    start = Voice.__init__
+    start = EffectInstance.__init__
 
-    def named(self: Voice, effect: Effect, sample_rate: float, channels: int) -> None:
+    def named(self: EffectInstance, effect: Effect, sample_rate: float, channels: int) -> None:
         self.__dict__["name"] = effect.name
         start(self, effect, sample_rate, channels)
 
-    monkeypatch.setattr(Voice, "_run", harmed)
-    monkeypatch.setattr(Voice, "__init__", named)
+    monkeypatch.setattr(EffectInstance, "_run", harmed)
+    monkeypatch.setattr(EffectInstance, "__init__", named)
     chain = Chain([find("invert"), find("gain")], RATE, 2)
     chain.set("/fx/2/gain", 6.0)
     out = play(chain, sine(48_000))

@@ -8,8 +8,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
-from realtime.midi.controls.mapping import Mapping, Mode, Source
+from realtime.midi.controls.mapping import Mapping, Mode
 from realtime.midi.controls.mapping_file import read
+from realtime.midi.controls.mapping_source import Source
 from realtime.midi.notes.settings import NoteSettings
 from realtime.midi.protocol.control_events import ControlType
 

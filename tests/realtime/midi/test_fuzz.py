@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.midi.controls.mapping import Mapping, Source
+from realtime.midi.controls.mapping import Mapping
+from realtime.midi.controls.mapping_source import Source
 from realtime.midi.midi import Midi
 from realtime.midi.ports.framing import HEAD, LOST, MESSAGE, Frame, FrameError, Unpacker, pack
 from realtime.midi.ports.port_client import Incoming

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.midi.controls.control_detector import encoder_mode
-from realtime.midi.controls.mapping import Mapping, Source
+from realtime.midi.controls.mapping import Mapping
 from realtime.midi.controls.mapping_file import read
+from realtime.midi.controls.mapping_source import Source
 from realtime.midi.midi import Midi
 from realtime.params.table import ParameterError
 from tests.realtime.midi.stage import Stage

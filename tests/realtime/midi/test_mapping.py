@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.midi.controls.mapping import Mapping, Mode, Source
+from realtime.midi.controls.mapping import Mapping, Mode
 from realtime.midi.controls.mapping_file import FORMAT, MappingFile, from_json, parse, read, to_json, write
+from realtime.midi.controls.mapping_source import Source
 from realtime.midi.curves import to_position, to_value
 from realtime.midi.errors import MappingError
 from realtime.midi.midi import Midi

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.midi.controls.mapping import Mapping, Source
+from realtime.midi.controls.mapping import Mapping
 from realtime.midi.controls.mapping_file import MappingFile, write
+from realtime.midi.controls.mapping_source import Source
 from realtime.midi.midi import Midi
 from realtime.midi.notes.note_router import NoteRouter
 from realtime.midi.notes.settings import NoteSettings

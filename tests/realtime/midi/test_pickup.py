@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.midi.controls.mapping import Mapping, Source
+from realtime.midi.controls.mapping import Mapping
+from realtime.midi.controls.mapping_source import Source
 from realtime.midi.controls.pickup import TOLERANCE, Pickup
 from tests.realtime.midi.test_mapping import CC21, cc, mapped, play
 

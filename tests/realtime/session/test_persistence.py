@@ -20,7 +20,7 @@ from realtime.session.config import SessionOptions
 from realtime.session.session_file.document import DeckEntry, SessionFile
 from realtime.session.session_file.file_io import read, write
 from realtime.session.session_file.model_search import sha256
-from realtime.snapshots.rules import Rule
+from realtime.snapshots.recall_exclusions import Rule
 from tests import reference
 from tests.eventually import eventually
 from tests.realtime.session.test_recall import done, values

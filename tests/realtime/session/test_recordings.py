@@ -40,7 +40,7 @@ def keeps_up(stage: VirtualStage) -> bool:
 def test_stems_sum_to_the_output_and_the_input_is_recorded_exactly(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("realtime.session.build.data_folder", lambda: tmp_path)
+    monkeypatch.setattr("realtime.session.composition.data_folder", lambda: tmp_path)
     with listening(models["echo"], NOISE, mix=0.5) as stage:
         session = stage.session
         session.load("orchestra", letter="b").result()
@@ -186,7 +186,7 @@ def test_a_recording_can_be_read_after_the_host_is_killed(models: dict[str, Path
 def test_a_take_with_live_input_and_jumps_is_rendered_exactly(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("realtime.session.build.data_folder", lambda: tmp_path)
+    monkeypatch.setattr("realtime.session.composition.data_folder", lambda: tmp_path)
     with listening(models["echo"], NOISE, mix=0.3, amount=1) as stage:
         session, begin = stage.session, stage.clock
         jumps = int(session.deck.state["input_jumps"])

@@ -27,7 +27,7 @@ from realtime.ipc.segment_registry import SegmentRegistry, registry_folder, swee
 from realtime.ipc.segments import Segment
 from realtime.params.table import ParameterError
 from realtime.session.config import SessionConfig, SessionOptions
-from realtime.session.lifecycle import SessionError
+from realtime.session.session_phase import SessionError
 from realtime.session.supervision.task_thread import INTERVAL_S
 from realtime.takes.recorder import RecordError
 from tests.eventually import eventually

@@ -26,7 +26,7 @@ from realtime.session.session_file.autosave import Autosave
 from realtime.session.session_file.document import DeckEntry, SessionFile, SessionFileError, from_json, to_json
 from realtime.session.session_file.file_io import read, write
 from realtime.session.session_file.model_search import find_model, sha256
-from realtime.snapshots.rules import Rule
+from realtime.snapshots.recall_exclusions import Rule
 from realtime.snapshots.snapshot import DeckSnapshot, Snapshot
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "snapshots.md").read_text()

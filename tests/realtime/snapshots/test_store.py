@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from export.format.card import Card, Control, Latent, Method
 from realtime.params.table import HOST_ROWS, Table, row, table
-from realtime.snapshots.rules import DEFAULT_RULES, FIXED_RULES, MAX_RULES, Rule
+from realtime.snapshots.recall_exclusions import DEFAULT_RULES, FIXED_RULES, MAX_RULES, Rule
 from realtime.snapshots.snapshot import (
     MAX_NUMBER,
     DeckSnapshot,

@@ -1,3 +1,5 @@
+"""Mel bands inverted to sound: methods, their accuracy and noise."""
+
 import numpy as np
 import pytest
 import scipy.optimize

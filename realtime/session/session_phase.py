@@ -11,7 +11,7 @@ class SessionError(GlitchError):
     """The session isn't playing."""
 
 
-class Lifecycle:
+class SessionPhase:
     """The state of a session.
 
     Attributes

@@ -25,11 +25,11 @@ from realtime.session.controls.panic import Panic
 from realtime.session.controls.parameters import Parameters
 from realtime.session.controls.schedule import Schedule
 from realtime.session.host_actions import bind_host_actions
-from realtime.session.lifecycle import Lifecycle
 from realtime.session.loading import ModelLoader
 from realtime.session.recall.deck_states import DeckStates
 from realtime.session.recall.recall import Recall
 from realtime.session.recordings import Recordings, check_take
+from realtime.session.session_phase import SessionPhase
 from realtime.session.signals import Signal
 from realtime.session.stage_clock import StageClock
 from realtime.session.startup_files import StartupFiles
@@ -103,7 +103,7 @@ class Parts:
 
 
 def build(
-    config: SessionConfig, files: StartupFiles, lifecycle: Lifecycle, notify: Notify, stack: contextlib.ExitStack
+    config: SessionConfig, files: StartupFiles, phase: SessionPhase, notify: Notify, stack: contextlib.ExitStack
 ) -> Parts:
     """Build the parts of a session.
 
@@ -138,7 +138,7 @@ def build(
         rack = _build_rack(config, stream, states, signals, waiting, notify)
         early.pop_all()
     stack.enter_context(contextlib.closing(rack))
-    return _build_controllers(config, files, lifecycle, stream, signals, snapshots, states, rack, notify, stack)
+    return _build_controllers(config, files, phase, stream, signals, snapshots, states, rack, notify, stack)
 
 
 def _open_stream(
@@ -187,7 +187,7 @@ def _build_rack(
 def _build_controllers(
     config: SessionConfig,
     files: StartupFiles,
-    lifecycle: Lifecycle,
+    phase: SessionPhase,
     stream: Stream,
     signals: Signals,
     snapshots: Snapshots,
@@ -209,9 +209,9 @@ def _build_controllers(
     recordings = Recordings(takes, segment, journal, clock, parameters, stream.errands, notify=notify)
     stack.callback(recordings.close)
     stack.callback(stream.errands.shutdown)
-    controls = Controls(parameters, clock, motion=recall, require_playing=lifecycle.require_playing, touch=touched.emit)
+    controls = Controls(parameters, clock, motion=recall, require_playing=phase.require_playing, touch=touched.emit)
     loader = ModelLoader(rack, files.library, parameters)
-    status = StatusReader(segment, players, parameters, output, clock, lifecycle)
+    status = StatusReader(segment, players, parameters, output, clock, phase)
 
     midi = None
     if config.midi is not None:
@@ -288,5 +288,5 @@ def _build_controllers(
         info=info,
         midi=midi,
         osc=osc,
-        supervisor=TaskThread(tasks, lifecycle.closing),
+        supervisor=TaskThread(tasks, phase.closing),
     )

@@ -3,7 +3,7 @@
 Peculiarities of pedalboard when streaming (`reset=False`), and how they are handled:
 
 - It guesses the channel axis from the first array after a start or reset, and restarts an effect when a block is longer
-  than any before. A voice is therefore first fed silence, in one block of the maximum length.
+  than any before. An instance is therefore first fed silence, in one block of the maximum length.
 - An effect may return fewer samples than it takes at first. Plug-ins then lag by the latency they report; of the
   built-ins only `Resample` does this, by a count that varies from block to block, so its output is buffered.
 """
@@ -23,7 +23,7 @@ BLOCK = 2048  # maximum number of samples passed to an effect at once
 MAX_PRIMING_BLOCKS = 64  # within these, 2.7 s at 48 kHz, an effect must return full blocks
 
 
-class Voice:
+class EffectInstance:
     """A running effect.
 
     Parameters
