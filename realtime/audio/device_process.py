@@ -30,11 +30,12 @@ from realtime.audio.devices import (
     find_named,
 )
 from realtime.audio.stream import open_stream
-from realtime.ipc.child_process import Requests, reply
+from realtime.ipc.child_process import Requests, ask_for_time, reply
 from realtime.ipc.priority import lock_memory
 from realtime.ipc.segments import Segment
 
 BLOCK_TIMEOUT_S = 1.0
+COMPILE_TIMEOUT_S, OPEN_TIMEOUT_S = 300.0, 20.0
 
 
 def main() -> int:
@@ -59,8 +60,11 @@ def _serve(requests: Requests) -> int:
     counts = {"channels": len(chosen.outputs), "inputs": len(chosen.inputs)}
     reply(device=str(device), why=device.why, rate=rate, input=input_name, **counts)
 
-    from realtime.audio.deck_mixer import DeckMixer  # compiled code, loaded while the host continues
+    ask_for_time(COMPILE_TIMEOUT_S)
+    from realtime.audio.callback import portaudio_callback  # noqa: F401 (compiled while the host continues)
+    from realtime.audio.deck_mixer import DeckMixer
 
+    ask_for_time(OPEN_TIMEOUT_S)
     request = requests.next()
     if request is None:
         return 0

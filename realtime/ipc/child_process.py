@@ -18,6 +18,7 @@ from typing import Any
 from export.errors import GlitchError
 
 STOP_TIMEOUT_S = 2.0
+MORE_TIME = "more_time_s"
 
 
 class ChildError(GlitchError):
@@ -60,7 +61,7 @@ class ChildProcess:
         Parameters
         ----------
         timeout_s
-            How long to wait, in s.
+            How long to wait, in s; the child can ask for more, see `ask_for_time`.
         message
             The request, anything that JSON can hold.
 
@@ -81,12 +82,15 @@ class ChildProcess:
                 self._process.stdin.flush()
             except (OSError, ValueError):
                 pass  # it has ended; its last reply may say why
-            try:
-                answer = self._answers.get(timeout=timeout_s)
-            except queue.Empty:
-                raise ChildError(
-                    f"{self._name} has not answered for {timeout_s:.0f} s; is the machine overloaded?"
-                ) from None
+            answer: dict[str, Any] = {MORE_TIME: timeout_s}
+            while MORE_TIME in answer:
+                timeout_s = answer[MORE_TIME]
+                try:
+                    answer = self._answers.get(timeout=timeout_s)
+                except queue.Empty:
+                    raise ChildError(
+                        f"{self._name} has not answered for {timeout_s:.0f} s; is the machine overloaded?"
+                    ) from None
         if "error" in answer:
             self._answers.put(answer)  # for later requests as well
             raise ChildError(answer["error"])
@@ -151,6 +155,15 @@ def reply(**message: Any) -> None:
     """Reply to the host's request."""
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
+
+
+def ask_for_time(seconds: float) -> None:
+    """Give the next reply this much time, from now or from its request, in place of the host's own limit.
+
+    For work that takes long for a good reason, such as compiling; the host still notices a process that hangs in
+    anything else.
+    """
+    reply(**{MORE_TIME: seconds})
 
 
 def detached() -> dict[str, Any]:

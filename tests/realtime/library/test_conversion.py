@@ -83,12 +83,11 @@ def rendered(model: Path, rate: int, frames: int) -> np.ndarray:
     return y
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
     """A folder with the model, and the user's data."""
-    folder = tmp_path_factory.mktemp("needs_conversion")
-    torch.jit.script(Player().eval()).save(str(folder / "player.ts"))
-    return folder
+    torch.jit.script(Player().eval()).save(str(tmp_path / "player.ts"))
+    return tmp_path
 
 
 @pytest.mark.plays
@@ -125,6 +124,7 @@ def test_every_command_about_a_model_takes_a_torchscript_file(place: Path, tmp_p
     listed = glitch_live(script, "--list-params", data=data)
     assert listed.returncode == 0, listed.stderr
     assert f"/latent/{LATENTS} " in listed.stdout
+    assert "is being converted" in listed.stderr
     assert "is being converted" not in listed.stdout
     checked = glitch_live("--check", "--model", script, "--seconds", "0.5", data=data)
     assert "on this machine: a hop costs" in checked.stdout, checked.stderr
