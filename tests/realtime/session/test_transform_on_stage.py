@@ -59,7 +59,9 @@ def test_a_frozen_sound_survives_a_recall_and_a_change_of_effects(models: dict[s
         before = loop(session)
         session.set("/freeze", 0)
         stage.play(0.5)
-        assert not same(before, loop(session)), "nothing was let go"
+        released = loop(session)
+        stage.play(0.25)
+        assert not same(released, loop(session)), "nothing was let go"
         session.recall.recall("frozen")
         stage.play(0.5)
         assert session.get("/freeze") == 1.0
