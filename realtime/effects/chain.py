@@ -90,7 +90,7 @@ class Chain:
     Attributes
     ----------
     latency : int
-        Samples by which the output lags the input.
+        Delay of the output after the input, in samples.
     problems : list of str
         A sentence for each effect that failed and is now bypassed.
 

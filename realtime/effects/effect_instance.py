@@ -38,7 +38,7 @@ class EffectInstance:
     Attributes
     ----------
     lag : int
-        Samples by which the output lags the input.
+        Delay of the output after the input, in samples.
 
     Raises
     ------

@@ -36,7 +36,7 @@ class SmoothEffect:
     Attributes
     ----------
     lag : int
-        Samples by which the output lags the input.
+        Delay of the output after the input, in samples.
     """
 
     def __init__(self, effect: Effect, sample_rate: float, channels: int) -> None:

@@ -2,7 +2,7 @@
 
 ================  ========================================================
 `table`           all parameters, those of a model included
-`stage_protocol`  the protocol by which control surfaces read and set them
+`stage_protocol`  the protocol of control surfaces, which read and set them
 ================  ========================================================
 """
 

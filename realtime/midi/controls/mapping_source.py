@@ -55,7 +55,7 @@ class Source:
 
     @property
     def key(self) -> tuple[ControlType, int]:
-        """Type and number, by which mappings are looked up."""
+        """Type and number, the key to look up mappings."""
         return self.type, ANY if self.number is None else self.number
 
     def matches(self, event: ControlEvent, port: str) -> bool:

@@ -35,7 +35,7 @@ from realtime.takes.leftover_journals import left_behind, locked, sweep
 from realtime.takes.renderer import render, render_blocks
 from realtime.takes.take import TakeError, open_take
 from tests.eventually import eventually
-from tests.jack import NEEDED, JackServer
+from tests.jack import JackServer
 from tests.realtime.sessions import wait
 
 pytestmark = pytest.mark.plays
@@ -181,7 +181,6 @@ def test_a_device_that_dies_and_returns_is_rendered_to_the_same_samples(shelf: P
     assert play(shelf, tmp_path, perform, "bundled") == 0.0
 
 
-@pytest.mark.skipif(shutil.which("jackd") is None, reason=NEEDED)
 def test_live_input_is_rendered_to_the_same_samples(
     shelf: Path, tmp_path: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
